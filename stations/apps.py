@@ -1,0 +1,10 @@
+"""The bikes: a live map of the world's stations."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class StationsConfig(AppConfig):
+    name = "stations"
+    verbose_name = _("Bike stations")
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,194 @@
+"""The stations as last seen, what happened to them, the polls that saw it, and the remarks of visitors."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from eventbus.ids import uuid7
+
+NAME_LENGTH_MAX = 200  # characters; the longest in the recorded feeds has 76
+ADDRESS_LENGTH_MAX = 300  # characters; the longest in the recorded feeds has 114
+REMARK_NAME_LENGTH_MAX = 40  # characters: a name, not a text
+REMARK_LENGTH_MAX = 500  # characters: a remark, not a letter
+REASON_LENGTH_MAX = 500  # characters: a sentence and its remedy
+
+
+class Station(models.Model):
+    """One station's state as of its last change. Never deleted: `gone` is a state like the others.
+
+    `version` grows by one with each change and is what every reader compares. `polled_at` is the poll that made
+    this version, not the last poll that saw the station unchanged: a poll writes only what changed.
+    """
+
+    source = models.CharField(_("source"), max_length=40)
+    contract = models.CharField(_("contract"), max_length=60)  # case-folded
+    number = models.PositiveIntegerField(_("number"))
+    version = models.PositiveIntegerField(_("version"))
+    name = models.CharField(_("name"), max_length=NAME_LENGTH_MAX)
+    address = models.CharField(_("address"), max_length=ADDRESS_LENGTH_MAX, blank=True)
+    lat = models.FloatField(_("latitude"))
+    lng = models.FloatField(_("longitude"))
+    status = models.CharField(_("status"), max_length=40)
+    bikes = models.PositiveIntegerField(_("bikes"))
+    mechanical = models.PositiveIntegerField(
+        _("mechanical bikes"), null=True, blank=True
+    )
+    electrical = models.PositiveIntegerField(
+        _("electrical bikes"), null=True, blank=True
+    )
+    stands = models.PositiveIntegerField(_("free stands"))
+    capacity = models.PositiveIntegerField(_("capacity"))
+    connected = models.BooleanField(_("connected"), null=True)
+    banking = models.BooleanField(_("payment terminal"), null=True)
+    bonus = models.BooleanField(_("bonus"), null=True)
+    overflow = models.BooleanField(_("overflow"), null=True)
+    gone = models.BooleanField(_("gone"), default=False)
+    reported_at = models.DateTimeField(_("reported at"), null=True, blank=True)
+    first_seen = models.DateTimeField(_("first seen"))
+    changed_at = models.DateTimeField(_("changed at"))
+    polled_at = models.DateTimeField(_("polled at"))
+
+    class Meta:
+        verbose_name = _("station")
+        verbose_name_plural = _("stations")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("source", "contract", "number"), name="station_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(version__gte=1), name="station_version_from_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)),
+                name="station_on_earth",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.contract} {self.number} {self.name}"
+
+
+class StationHistory(models.Model):
+    """One change of one station, written by the group `stations` from `StationChanged`; at most one per version."""
+
+    source = models.CharField(_("source"), max_length=40)
+    contract = models.CharField(_("contract"), max_length=60)
+    number = models.PositiveIntegerField(_("number"))
+    version = models.PositiveIntegerField(_("version"))
+    kinds = models.JSONField(_("kinds"))  # a list of `events.Kind` words
+    status = models.CharField(_("status"), max_length=40)
+    bikes = models.PositiveIntegerField(_("bikes"))
+    mechanical = models.PositiveIntegerField(
+        _("mechanical bikes"), null=True, blank=True
+    )
+    electrical = models.PositiveIntegerField(
+        _("electrical bikes"), null=True, blank=True
+    )
+    stands = models.PositiveIntegerField(_("free stands"))
+    capacity = models.PositiveIntegerField(_("capacity"))
+    taken = models.PositiveIntegerField(_("taken"), default=0)
+    returned = models.PositiveIntegerField(_("returned"), default=0)
+    at = models.DateTimeField(_("at"))  # the event's polled_at
+
+    class Meta:
+        verbose_name = _("station change")
+        verbose_name_plural = _("station changes")
+        constraints = (
+            # Also what a station's page reads: its last changes, newest version first.
+            models.UniqueConstraint(
+                fields=("source", "contract", "number", "version"),
+                name="stationhistory_key",
+            ),
+        )
+        # For the newest changes of all stations, and for deleting the oldest.
+        indexes = (models.Index(fields=("at",), name="stationhistory_at"),)
+
+    def __str__(self) -> str:
+        return f"{self.contract} {self.number} v{self.version}"
+
+
+class PollRun(models.Model):
+    """One poll of one feed and how it went."""
+
+    class Outcome(models.TextChoices):
+        OK = "ok", _("ok")
+        FAILED = "failed", _("failed")
+
+    feed = models.CharField(_("feed"), max_length=100)
+    started = models.DateTimeField(_("started"))
+    ms = models.PositiveIntegerField(_("milliseconds"))
+    fetched = models.PositiveIntegerField(_("fetched"), default=0)
+    changed = models.PositiveIntegerField(_("changed"), default=0)
+    appeared = models.PositiveIntegerField(_("appeared"), default=0)
+    gone = models.PositiveIntegerField(_("gone"), default=0)
+    bad = models.JSONField(_("bad rows"), default=dict, blank=True)  # {reason: count}
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True)
+
+    class Meta:
+        verbose_name = _("poll")
+        verbose_name_plural = _("polls")
+        # For a feed's last polls, newest first.
+        indexes = (
+            models.Index(fields=("feed", "started"), name="pollrun_feed_started"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(changed__gte=F("appeared")), name="pollrun_appeared_changed"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.feed} {self.started:%Y-%m-%d %H:%M:%S}"
+
+
+class PollPlan(models.Model):
+    """How a feed shall be polled: what the producer's page steers and the poller obeys within 200 ms."""
+
+    feed = models.CharField(_("feed"), max_length=100, primary_key=True)
+    running = models.BooleanField(_("running"), default=True)
+    interval_ms = models.PositiveIntegerField(_("interval in milliseconds"))
+    calls_left = models.PositiveIntegerField(
+        _("calls left"), default=0
+    )  # 0: until stopped
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("poll plan")
+        verbose_name_plural = _("poll plans")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(interval_ms__gte=1), name="pollplan_interval_positive"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.feed
+
+
+class Remark(models.Model):
+    """What a visitor wrote into the remark box."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=REMARK_NAME_LENGTH_MAX, blank=True)
+    message = models.CharField(_("message"), max_length=REMARK_LENGTH_MAX)
+    client = models.CharField(
+        _("client"), max_length=64
+    )  # a keyed hash of session or address: enough for a limit
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("remark")
+        verbose_name_plural = _("remarks")
+        indexes = (
+            models.Index(
+                fields=("client", "at"), name="remark_client_at"
+            ),  # the limit per client
+            models.Index(fields=("at",), name="remark_at"),  # the newest on the page
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name or '?'}: {self.message[:40]}"
