@@ -54,6 +54,7 @@ class StationChanged(Event):
     bonus: bool | None
     overflow: bool | None  # takes bikes beyond its stands
     gone: bool
+    polled_at: datetime
     taken: int = 0  # bikes that left since the version before
     returned: int = 0
     taken_electrical: int | None = (
@@ -61,7 +62,6 @@ class StationChanged(Event):
     )
     returned_electrical: int | None = None
     reported_at: datetime | None = None
-    polled_at: datetime
 
 
 class PollFinished(Event):
@@ -75,12 +75,13 @@ class PollFinished(Event):
     ok: bool
     fetched: int  # good readings in the answer
     changed: int  # stations that changed, the appeared ones included
-    appeared: int = 0
-    gone: int = 0
     bad: dict[str, int]  # rows left out, counted by reason
     ms: int  # from asking to recorded, without the commit
-    reason: str = ""  # why it failed and what to do, "" when ok; never holds a key
     at: datetime
+    appeared: int = 0
+    gone: int = 0
+    reason: str = ""  # why it failed and what to do, translatable as it stands, "" when ok; never holds a key
+    detail: str = ""  # "HTTP 502", for whoever looks closer
 
 
 class RemarkLeft(Event):

@@ -6,18 +6,18 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.ids import uuid7
 
-NAME_LENGTH_MAX = 200  # characters; the longest in the recorded feeds has 76
-ADDRESS_LENGTH_MAX = 300  # characters; the longest in the recorded feeds has 114
+NAME_LENGTH_MAX = 200  # characters; the longest name met in a feed has 48
+ADDRESS_LENGTH_MAX = 300  # characters; the longest address met in a feed has 93
 REMARK_NAME_LENGTH_MAX = 40  # characters: a name, not a text
 REMARK_LENGTH_MAX = 500  # characters: a remark, not a letter
-REASON_LENGTH_MAX = 500  # characters: a sentence and its remedy
+REASON_LENGTH_MAX = 300  # characters: a sentence and its remedy
 
 
 class Station(models.Model):
     """One station's state as of its last change. Never deleted: `gone` is a state like the others.
 
-    `version` grows by one with each change and is what every reader compares. `polled_at` is the poll that made
-    this version, not the last poll that saw the station unchanged: a poll writes only what changed.
+    `version` grows by one with each change and is what every reader compares. A poll writes only what changed, so
+    `polled_at` is when the feed was asked for this version, and `changed_at` when it was written.
     """
 
     source = models.CharField(_("source"), max_length=40)
@@ -124,6 +124,7 @@ class PollRun(models.Model):
     bad = models.JSONField(_("bad rows"), default=dict, blank=True)  # {reason: count}
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True)
+    detail = models.CharField(_("detail"), max_length=REASON_LENGTH_MAX, blank=True)
 
     class Meta:
         verbose_name = _("poll")

@@ -1,0 +1,213 @@
+"""What every feed gives, and what changed between what we hold and what it gave. No Django, no clock, no network."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from stations.events import Kind
+
+
+class Key(NamedTuple):
+    """What a station is known by. `contract` is case-folded; `number` is unique only inside it."""
+
+    source: str
+    contract: str
+    number: int
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """All that makes two readings of a station differ. Holds no time: heartbeats move where nothing changed."""
+
+    name: str
+    address: str  # "" when unknown
+    lat: float
+    lng: float
+    status: str
+    bikes: int
+    mechanical: int | None
+    electrical: int | None
+    stands: int  # free
+    capacity: int
+    connected: bool | None
+    banking: bool | None
+    bonus: bool | None
+    overflow: bool | None
+    gone: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One station as a feed gave it. `reported_at` is the station's heartbeat: for show, never for order."""
+
+    key: Key
+    state: State
+    reported_at: datetime | None
+
+
+class Held(NamedTuple):
+    """One station as we last recorded it."""
+
+    version: int
+    state: State
+    reported_at: datetime | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One station's next version and what was different about it."""
+
+    key: Key
+    version: int
+    kinds: tuple[Kind, ...]
+    state: State
+    reported_at: datetime | None
+    taken: int = 0
+    returned: int = 0
+    taken_electrical: int | None = None  # None: this feed does not tell the kinds apart
+    returned_electrical: int | None = None
+
+
+class Bad(StrEnum):
+    """Why a row of an answer is left out. The words are shown, and translated as they stand."""
+
+    NOT_AN_OBJECT = "not an object"
+    NUMBER = "number missing or not a whole number above zero"
+    DUPLICATE = "number given twice"
+    CONTRACT = "contract missing or not a name"
+    OTHER_CONTRACT = "of another contract"
+    NAME = "name or address not text"
+    STATUS = "status not text"
+    COORDINATES = "coordinates missing or not on Earth"
+    FAR_AWAY = "far from its city"
+    COUNTS = "counts missing or not whole numbers"
+    COUNTS_RANGE = "counts negative or beyond belief"
+    SUM = "more bikes and free stands than stands"
+    NO_STANDS = "open without any stand"
+    UNREADABLE = "not readable"
+
+
+class Fetched(msgspec.Struct):
+    """A feed's whole answer. `listed` are all stations it names, those of bad rows too: they are not gone.
+
+    `complete` is False when a bad row does not say which station it is: then nobody may be called gone.
+    """
+
+    readings: list[Reading]
+    bad: Counter[str]
+    listed: set[Key]
+    complete: bool = True
+
+
+class PollFailed(Exception):
+    """The feed gave nothing usable. `reason` says why and what to do; `detail` is for whoever looks closer.
+
+    Neither holds a URL, a key, or what the feed sent.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
+class Feed(Protocol):
+    """A source of readings. `source` is the first part of its stations' keys, `contract` the only one it gives."""
+
+    @property
+    def name(self) -> str: ...  # "jcdecaux:lyon"
+
+    @property
+    def source(self) -> str: ...  # "jcdecaux"
+
+    @property
+    def contract(self) -> str | None: ...  # "lyon"; None for all
+
+    def fetch(self) -> Fetched:
+        """Ask once. Raises PollFailed."""
+
+    def close(self) -> None: ...
+
+
+def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
+    """What `fetched` says that `held`, all that we know of this feed's stations, does not.
+
+    A station is gone only when a complete answer with at least one good reading does not list it.
+    """
+    changes = []
+    for reading in fetched.readings:
+        before = held.get(reading.key)
+        if before is None:
+            changes.append(_appeared(reading, version=1))
+        elif before.state.gone:
+            changes.append(_appeared(reading, version=before.version + 1))
+        elif before.state != reading.state:
+            changes.append(_changed(before, reading))
+    if fetched.complete and fetched.readings:
+        changes.extend(_gone(held, fetched.listed))
+    return changes
+
+
+def _appeared(reading: Reading, *, version: int) -> Change:
+    return Change(
+        reading.key, version, (Kind.APPEARED,), reading.state, reading.reported_at
+    )
+
+
+def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
+    for key in held.keys() - listed:
+        before = held[key]
+        if not before.state.gone:
+            state = msgspec.structs.replace(before.state, gone=True)
+            yield Change(
+                key, before.version + 1, (Kind.GONE,), state, before.reported_at
+            )
+
+
+def _changed(before: Held, reading: Reading) -> Change:
+    old, new = before.state, reading.state
+    taken, returned = _moved(old, new)
+    electrical = (
+        None
+        if old.electrical is None or new.electrical is None
+        else new.electrical - old.electrical
+    )
+    return Change(
+        key=reading.key,
+        version=before.version + 1,
+        kinds=_kinds(old, new, taken, returned),
+        state=new,
+        reported_at=reading.reported_at,
+        taken=taken,
+        returned=returned,
+        taken_electrical=None if electrical is None else max(-electrical, 0),
+        returned_electrical=None if electrical is None else max(electrical, 0),
+    )
+
+
+def _moved(old: State, new: State) -> tuple[int, int]:
+    """Bikes taken and returned, each kind by itself: one electrical out and one mechanical in is both."""
+    moves = [new.bikes - old.bikes]
+    if None not in (old.mechanical, old.electrical, new.mechanical, new.electrical):
+        by_kind = [new.mechanical - old.mechanical, new.electrical - old.electrical]  # type: ignore[operator]
+        # The total is not always the sum of the kinds; what they do not explain moved too.
+        moves = [*by_kind, moves[0] - sum(by_kind)]
+    return -sum(move for move in moves if move < 0), sum(
+        move for move in moves if move > 0
+    )
+
+
+def _kinds(old: State, new: State, taken: int, returned: int) -> tuple[Kind, ...]:
+    told = (
+        (Kind.TAKEN, taken > 0),
+        (Kind.RETURNED, returned > 0),
+        (Kind.OPENED, new.status == "OPEN" != old.status),
+        (Kind.CLOSED, old.status == "OPEN" != new.status),
+        (Kind.SILENT, new.connected is False and old.connected is not False),
+        (Kind.CAPACITY, new.capacity != old.capacity),
+    )
+    return tuple(kind for kind, happened in told if happened) or (Kind.OTHER,)

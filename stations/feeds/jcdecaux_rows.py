@@ -1,0 +1,226 @@
+"""From one row of JCDecaux's JSON to a reading, or to the reason why not. A bad row never ends a poll."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from stations.feeds.base import Bad, Key, Reading, State
+from stations.feeds.sieve import Sieve
+
+NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
+ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93
+STATUS_LENGTH_MAX = 40  # characters; likewise, 6
+UNKNOWN_STATUS = "UNKNOWN"  # what a station without a status word is said to be
+
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
+
+
+class _Head(msgspec.Struct):
+    """What says which station a row is about: asked alone when the row as a whole cannot be read."""
+
+    number: Any = None
+
+
+class _PositionV1(msgspec.Struct):
+    lat: float
+    lng: float
+
+
+class _RowV1(msgspec.Struct):
+    number: int
+    contract_name: str
+    name: str
+    position: _PositionV1
+    bike_stands: int
+    available_bike_stands: int
+    available_bikes: int
+    status: str | None = None
+    address: str | None = None
+    banking: Any = None
+    bonus: Any = None
+    last_update: Any = None
+
+
+class _PositionV3(msgspec.Struct):
+    latitude: float
+    longitude: float
+
+
+class _Availabilities(msgspec.Struct, rename="camel"):
+    bikes: int
+    stands: int
+    mechanical_bikes: int | None = None
+    electrical_bikes: int | None = None
+
+
+class _Stands(msgspec.Struct):
+    capacity: int
+    availabilities: _Availabilities
+
+
+class _RowV3(msgspec.Struct, rename="camel"):
+    number: int
+    contract_name: str
+    name: str
+    position: _PositionV3
+    total_stands: _Stands
+    status: str | None = None
+    address: str | None = None
+    banking: Any = None
+    bonus: Any = None
+    connected: Any = None
+    overflow: Any = None
+    last_update: Any = None
+
+
+Reader = Callable[[msgspec.Raw, str], Reading]
+_head = msgspec.json.Decoder(_Head).decode
+_row_v1 = msgspec.json.Decoder(_RowV1).decode
+_row_v3 = msgspec.json.Decoder(_RowV3).decode
+
+
+def _read_v1(raw: msgspec.Raw, source: str) -> Reading:
+    row = _row_v1(raw)
+    state = State(
+        name=_text(row.name, NAME_LENGTH_MAX),
+        address=_text(row.address or "", ADDRESS_LENGTH_MAX),
+        lat=row.position.lat,
+        lng=row.position.lng,
+        status=_status(row.status),
+        bikes=row.available_bikes,
+        mechanical=None,
+        electrical=None,
+        stands=row.available_bike_stands,
+        capacity=row.bike_stands,
+        connected=None,
+        banking=_yes_or_no(row.banking),
+        bonus=_yes_or_no(row.bonus),
+        overflow=None,
+    )
+    return Reading(
+        Key(source, row.contract_name.casefold(), row.number),
+        state,
+        _from_milliseconds(row.last_update),
+    )
+
+
+def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
+    row = _row_v3(raw)
+    available = row.total_stands.availabilities
+    state = State(
+        name=_text(row.name, NAME_LENGTH_MAX),
+        address=_text(row.address or "", ADDRESS_LENGTH_MAX),
+        lat=row.position.latitude,
+        lng=row.position.longitude,
+        status=_status(row.status),
+        bikes=available.bikes,
+        mechanical=available.mechanical_bikes,
+        electrical=available.electrical_bikes,
+        stands=available.stands,
+        capacity=row.total_stands.capacity,
+        connected=_yes_or_no(row.connected),
+        banking=_yes_or_no(row.banking),
+        bonus=_yes_or_no(row.bonus),
+        overflow=_yes_or_no(row.overflow),
+    )
+    return Reading(
+        Key(source, row.contract_name.casefold(), row.number),
+        state,
+        _from_iso(row.last_update),
+    )
+
+
+READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}
+
+
+def sift(rows: list[msgspec.Raw], read: Reader, sieve: Sieve) -> None:
+    """Give each row to the sieve: as a reading, or as a refusal with its reason."""
+    for row in rows:
+        try:
+            reading = read(row, sieve.source)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            sieve.refuse(_reason(error), _number_in(row))
+        else:
+            sieve.take(reading)
+
+
+_FIELDS = {
+    "number": Bad.NUMBER,
+    "contract_name": Bad.CONTRACT,
+    "contractName": Bad.CONTRACT,
+    "name": Bad.NAME,
+    "address": Bad.NAME,
+    "status": Bad.STATUS,
+    "position": Bad.COORDINATES,
+}
+_FIELD_IN_ERROR = re.compile(r"at `\$\.(\w+)|missing required field `(\w+)`$")
+
+
+def _reason(error: Exception) -> Bad:
+    """msgspec says where a row is wrong: "... - at `$.position.lat`"."""
+    if not isinstance(error, msgspec.ValidationError):
+        return Bad.UNREADABLE
+    where = _FIELD_IN_ERROR.search(str(error))
+    if where is None:
+        return Bad.NOT_AN_OBJECT
+    return _FIELDS.get(where[1] or where[2], Bad.COUNTS)
+
+
+def _number_in(raw: msgspec.Raw) -> int | None:
+    try:
+        number = _head(raw).number
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def _text(text: str, length_max: int) -> str:
+    """Without control characters, padding and line ends, which feeds do send."""
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", text)
+    return " ".join(text.split())[:length_max].rstrip()
+
+
+def _status(word: str | None) -> str:
+    return (
+        _text(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX]
+        or UNKNOWN_STATUS
+    )
+
+
+def _yes_or_no(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+# Feeds say "never" in several ways; nothing before the API itself can be meant.
+_REPORTED_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
+
+
+def _from_milliseconds(value: object) -> datetime | None:
+    if not isinstance(value, int | float):
+        return None
+    try:
+        return _meant(datetime.fromtimestamp(value / 1000, UTC))
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _from_iso(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+        return _meant(
+            when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+        )
+    except (OverflowError, ValueError):
+        return None
+
+
+def _meant(when: datetime) -> datetime | None:
+    return when if when >= _REPORTED_SINCE else None

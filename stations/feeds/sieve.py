@@ -1,0 +1,121 @@
+"""Keeps good readings apart from impossible ones, whatever feed they came from."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from statistics import median
+
+from stations.feeds.base import Bad, Fetched, Key, Reading, State
+
+NUMBER_MAX = 2**31 - 1  # what PostgreSQL's integer holds; real ones have five digits
+COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200
+CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
+CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test benches stand in the operator's own city
+CITY_STATIONS_MIN = 5  # fewer do not say where a city is
+
+OPEN = "OPEN"
+
+_CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
+
+
+class Sieve:
+    """Takes an answer row by row and gives what is good of it; counts the rest by reason.
+
+    `contract` is the only one the answer may speak of; None if all are welcome.
+    """
+
+    def __init__(self, *, source: str, contract: str | None) -> None:
+        self.source = source
+        self._contract = contract
+        self._readings: dict[Key, Reading] = {}
+        self._bad: Counter[str] = Counter()
+        self._listed: set[Key] = set()
+        self._complete = True
+
+    def take(self, reading: Reading) -> None:
+        bad = self._fault(reading)
+        if bad is None:
+            self._readings[reading.key] = reading
+        else:
+            self._bad[bad] += 1
+        self._listed.add(reading.key)
+
+    def refuse(self, reason: Bad, number: int | None) -> None:
+        """A row that is no reading; `number` is the station it is about, if it says so."""
+        self._bad[reason] += 1
+        if number is None or self._contract is None:
+            self._complete = False
+        else:
+            self._listed.add(Key(self.source, self._contract, number))
+
+    def fetched(self) -> Fetched:
+        """All that was taken, less the stations that stand far from the others of their city."""
+        for key in _far_away(self._readings.values()):
+            del self._readings[key]
+            self._bad[Bad.FAR_AWAY] += 1
+        return Fetched(
+            list(self._readings.values()), self._bad, self._listed, self._complete
+        )
+
+    def _fault(self, reading: Reading) -> Bad | None:
+        key, state = reading.key, reading.state
+        if not 0 < key.number <= NUMBER_MAX:
+            return Bad.NUMBER
+        if self._contract is None:
+            if not _CONTRACT.fullmatch(key.contract):
+                return Bad.CONTRACT
+        elif key.contract != self._contract:
+            return Bad.OTHER_CONTRACT
+        if key in self._listed:
+            return Bad.DUPLICATE
+        return _fault_of(state)
+
+
+def _fault_of(state: State) -> Bad | None:
+    if not state.name:
+        return Bad.NAME
+    if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (
+        state.lat == 0 and state.lng == 0
+    ):
+        return Bad.COORDINATES
+    counts = (
+        state.bikes,
+        state.stands,
+        state.capacity,
+        state.mechanical or 0,
+        state.electrical or 0,
+    )
+    if min(counts) < 0 or max(counts) > COUNT_MAX:
+        return Bad.COUNTS_RANGE
+    if state.capacity == 0 and state.status == OPEN:
+        return Bad.NO_STANDS
+    # Bikes and free stands are often fewer than the stands, for some are broken. They are more only where bikes are
+    # taken in beyond the stands.
+    if state.stands > state.capacity or (
+        not state.overflow and state.bikes + state.stands > state.capacity
+    ):
+        return Bad.SUM
+    return None
+
+
+def _far_away(readings: Iterable[Reading]) -> list[Key]:
+    by_contract: dict[str, list[Reading]] = {}
+    for reading in readings:
+        by_contract.setdefault(reading.key.contract, []).append(reading)
+    far = []
+    for city in by_contract.values():
+        if len(city) >= CITY_STATIONS_MIN:
+            lat = median([reading.state.lat for reading in city])
+            lng = median([reading.state.lng for reading in city])
+            lng_radius = CITY_RADIUS_DEGREES / max(
+                math.cos(math.radians(lat)), 0.01
+            )  # degrees get narrower northwards
+            for reading in city:
+                state = reading.state
+                if (
+                    abs(state.lat - lat) > CITY_RADIUS_DEGREES
+                    or abs(state.lng - lng) > lng_radius
+                ):
+                    far.append(reading.key)
+    return far
