@@ -1,0 +1,110 @@
+"""Fixtures: a live site, and a browser that reports every fault of the pages it sees.
+
+`live_site` is shared by the whole run; `fresh_site` belongs to one test, which may kill it. `page` is a browser window
+of its own; at the end of the test it must have met no fault that the test did not allow (see `faults.Faults`).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.faults import Faults
+from tests.live_site import LiveSite, running_site
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+CHROMIUM_OPTIONS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 15_000  # a page on a loaded two-core machine; a test that waits longer has failed
+WINDOW = {"width": 1280, "height": 800}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    report = yield
+    if report.failed:
+        for name in ("live_site", "fresh_site"):
+            site = getattr(item, "funcargs", {}).get(name)
+            if isinstance(site, LiveSite):
+                report.sections.append((f"log of {name}", site.log_tail()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database with the demo catalogue, made once; sites start from a copy."""
+    site = LiveSite(tmp_path_factory.mktemp("prepared"))
+    site.prepare()
+    return site.database_path
+
+
+@pytest.fixture(scope="session")
+def live_site(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Iterator[LiveSite]:
+    """A running site for tests that leave it as they found it, but for their own cart and orders."""
+    with running_site(tmp_path_factory.mktemp("live"), prepared=prepared_database) as site:
+        yield site
+
+
+@pytest.fixture
+def fresh_site(tmp_path: Path, prepared_database: Path) -> Iterator[LiveSite]:
+    """A running site of this test's own: to stop, kill, fill or break."""
+    with running_site(tmp_path, prepared=prepared_database) as site:
+        yield site
+
+
+# Not for the session: Playwright keeps an event loop running in this thread, and Django's ORM refuses to work in it.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a screen."""
+    if not CHROMIUM.exists():
+        reason = f"No Chromium at {CHROMIUM}; set CHROMIUM to one."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """What goes wrong in this test's pages; `faults.allow(pattern)` for what the test provokes."""
+    return Faults()
+
+
+@pytest.fixture
+def open_page(browser: Browser, request: pytest.FixtureRequest, faults: Faults) -> Iterator[Callable[..., Page]]:
+    """Opens windows that share nothing: open_page(locale="fr-FR", color_scheme="dark", viewport={...}, ...)."""
+    site = next((request.getfixturevalue(n) for n in ("fresh_site", "live_site") if n in request.fixturenames), None)
+    own_origins = [site.url, site.provider_url] if site else []
+    contexts = []
+
+    def open_one(**options) -> Page:
+        settings = {"base_url": site.url if site else None, "viewport": WINDOW, "locale": "en-GB", "timezone_id": "UTC"}
+        context = browser.new_context(**settings | options)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        faults.watch(context, own_origins)
+        return context.new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    faults.check()
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """One window, 1280 pixels wide, in English."""
+    return open_page()

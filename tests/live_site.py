@@ -1,0 +1,181 @@
+"""A real server process for tests: `manage.py runserver` on ports and a database of its own.
+
+The process is the whole system as one person runs it at home: pages, sockets, bus, station poller, feed simulator and
+the sandbox payment provider. It can be stopped, killed and started again on the same ports and database.
+"""
+
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import environ
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_DEADLINE_SECONDS = 90  # a loaded two-core machine starting Django, migrations checked, for the first time
+STOP_DEADLINE_SECONDS = 20  # SIGTERM lets handlers finish what is in hand
+COMMAND_DEADLINE_SECONDS = 180  # migrate from nothing on the same machine
+ASK_TIMEOUT_SECONDS = 5  # one look at /health/ready
+ASK_PAUSE_SECONDS = 0.1  # between looks
+LOG_TAIL_CHARACTERS = 6_000  # what a failing test shows
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+)  # the rest of our environment is not the site's
+
+
+class SiteDidNotStart(Exception):
+    """The server process ended, or was not ready before the deadline; the message holds its log."""
+
+
+class LiveSite:
+    """One site: a directory with its database, keys and log, and at most one server process.
+
+    `environment` is added to (and may override) what the process sees.
+    """
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None):
+        self.directory = directory
+        self.log_path = directory / "server.log"
+        self.database_path = directory / "site.sqlite3"
+        port, provider_port, simulator_port = free_ports(3)
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.provider_url = f"http://127.0.0.1:{provider_port}"
+        self.simulator_url = f"http://127.0.0.1:{simulator_port}"
+        self.environment = {name: environ[name] for name in KEPT_VARIABLES if name in environ} | {
+            "PYTHONUNBUFFERED": "1",
+            "DEMO": "1",
+            "DATABASE_URL": f"sqlite:///{self.database_path}",
+            "VAR_DIR": str(directory / "var"),
+            "SITE_URL": self.url,
+            "SANDBOX_PROVIDER_URL": self.provider_url,
+            "SIMULATOR_URL": self.simulator_url,
+            **(environment or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Create the tables and load the demo catalogue."""
+        self.manage("migrate", "--verbosity=0")
+        self.manage("load_demo_catalogue")
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command on this site and return what it printed; raises with its output when it fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_DEADLINE_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"manage.py {' '.join(arguments)} failed with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def start(self) -> None:
+        """Start the server and return once it says it is ready."""
+        assert self.process is None, "it runs already"
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise SiteDidNotStart(self.log_tail())
+            time.sleep(ASK_PAUSE_SECONDS)
+
+    def is_ready(self) -> bool:
+        """Whether /health/ready answers 200 right now."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=ASK_TIMEOUT_SECONDS) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> int:
+        """Ask it to leave (SIGTERM) and return its exit code; kills it when it does not leave in time, and raises."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would (SIGKILL): nothing is finished, nothing is flushed."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> int:
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        process.send_signal(how)
+        try:
+            return process.wait(STOP_DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def restart(self) -> None:
+        """Stop it politely and start it again on the same ports and database."""
+        self.stop()
+        self.start()
+
+    def rows(self, query: str, *parameters: object) -> list[tuple]:
+        """What the site's database says, read from outside."""
+        connection = sqlite3.connect(f"file:{self.database_path}?mode=ro", uri=True, timeout=ASK_TIMEOUT_SECONDS)
+        try:
+            return connection.execute(query, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def log_tail(self) -> str:
+        """The end of what the server printed."""
+        return self.log_path.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:] if self.log_path.exists() else ""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; all held open until all are chosen, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@contextmanager
+def running_site(
+    directory: Path, *, prepared: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[LiveSite]:
+    """A started site, killed at the end. `prepared` is a database file to copy instead of migrating from nothing."""
+    site = LiveSite(directory, environment)
+    if prepared:
+        shutil.copy(prepared, site.database_path)
+    else:
+        site.prepare()
+    try:
+        site.start()
+        yield site
+    finally:
+        site.kill()
