@@ -1,0 +1,109 @@
+"""People who sign in, where they live, and who tried a password lately."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from eventbus import clock
+from eventbus.ids import uuid7
+from mcommerce.accounts.fields import LowerCaseEmailField
+
+
+class People(BaseUserManager["User"]):
+    """Makes users; an e-mail address is all that names one."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A customer. Without a password nobody can sign in as them until one is set. ValueError without an address."""
+        if not email:
+            raise ValueError("A user needs an e-mail address.")
+        user = self.model(email=email, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Someone who may do everything at the desk."""
+        return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Signs in by e-mail; `id` (UUIDv7) is what the other apps know them by."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = LowerCaseEmailField(
+        _("e-mail address"),
+        unique=True,
+        error_messages={"unique": _("There is already an account with this e-mail address.")},
+    )
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    language = models.CharField(
+        _("language"), max_length=10, blank=True, help_text=_("Mails are written in it. Empty: the shop’s first.")
+    )
+    is_staff = models.BooleanField(_("staff"), default=False, help_text=_("May sign in at the desk."))
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Take this away instead of deleting somebody who has ordered.")
+    )
+    date_joined = models.DateTimeField(_("joined"), default=clock.now, editable=False)
+
+    objects = People()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+        ordering = ["email"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_in_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def get_full_name(self) -> str:
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        return self.name or self.email.partition("@")[0]
+
+
+class Address(models.Model):
+    """Where a person has things sent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="addresses")
+    recipient = models.CharField(_("recipient"), max_length=150)
+    street = models.CharField(_("street and number"), max_length=200)
+    extra = models.CharField(_("building, floor, care of"), max_length=200, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20)
+    city = models.CharField(_("city"), max_length=100)
+    country = models.CharField(_("country"), max_length=2)  # ISO 3166-1 alpha-2
+
+    class Meta:
+        verbose_name = _("address")
+        verbose_name_plural = _("addresses")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.recipient}, {self.street}, {self.postal_code} {self.city}"
+
+
+class SignInAttempt(models.Model):
+    """A password was tried. Forgotten when it was the right one, or after the window of `sign_in`."""
+
+    address = models.CharField(max_length=45)  # of the network: an IPv4 address or an IPv6 /64
+    email = LowerCaseEmailField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["address", "at"], name="sign_in_attempt_by_address")]
+        verbose_name = _("sign-in attempt")
+        verbose_name_plural = _("sign-in attempts")
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,10 @@
+"""What the shop sells, and how many of it are left."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ProductsConfig(AppConfig):
+    name = "mcommerce.products"
+    verbose_name = _("Products")
+    default_auto_field = "django.db.models.BigAutoField"
