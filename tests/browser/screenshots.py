@@ -1,0 +1,62 @@
+"""Takes a picture of every page in every dress: wide and narrow, by day and by night, in English and in French.
+
+    python -m tests.browser.screenshots [--out screenshots] [--only NAME ...]
+
+NAME is the beginning of a scene's name (see scenes.py). It starts a site of its own in a temporary folder.
+"""
+
+import argparse
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.plugin import CHROMIUM, CHROMIUM_OPTIONS, WAIT_MS
+from tests.browser.scenes import SCENES, Scene
+from tests.live_site import LiveSite, running_site
+
+LANGUAGES = {"en": "en-GB", "fr": "fr-FR"}
+WINDOWS = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
+SCHEMES = ("light", "dark")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("screenshots"))
+    parser.add_argument("--only", nargs="*", default=[""], help="beginnings of scenes' names")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    scenes = [scene for scene in SCENES if scene.name.startswith(tuple(options.only))]
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder, running_site(Path(folder)) as site:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+            for scene, language in product(scenes, LANGUAGES):
+                try:
+                    picture(browser, site, scene, language, options.out)
+                except Exception as error:  # one page that cannot be reached must not cost the pictures of the others
+                    failed.append(f"{scene.name} ({language}): {error}")
+            browser.close()
+    print("\n".join(failed), file=sys.stderr)
+    return 1 if failed else 0
+
+
+def picture(browser: Browser, site: LiveSite, scene: Scene, language: str, out: Path) -> None:
+    """Reach the scene once, then change its clothes."""
+    context = browser.new_context(base_url=site.url, locale=LANGUAGES[language], timezone_id="Europe/Paris")
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    try:
+        scene.reach(page, site)
+        for (width, window), scheme in product(WINDOWS.items(), SCHEMES):
+            page.set_viewport_size(window)
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=out / f"{scene.name}-{language}-{width}-{scheme}.png", full_page=True)
+    finally:
+        context.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
