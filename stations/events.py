@@ -57,9 +57,7 @@ class StationChanged(Event):
     polled_at: datetime
     taken: int = 0  # bikes that left since the version before
     returned: int = 0
-    taken_electrical: int | None = (
-        None  # how many of those are electrical; None when the kinds are unknown
-    )
+    taken_electrical: int | None = None  # how many of those are electrical; None when the kinds are unknown
     returned_electrical: int | None = None
     reported_at: datetime | None = None
 

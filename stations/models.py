@@ -30,12 +30,8 @@ class Station(models.Model):
     lng = models.FloatField(_("longitude"))
     status = models.CharField(_("status"), max_length=40)
     bikes = models.PositiveIntegerField(_("bikes"))
-    mechanical = models.PositiveIntegerField(
-        _("mechanical bikes"), null=True, blank=True
-    )
-    electrical = models.PositiveIntegerField(
-        _("electrical bikes"), null=True, blank=True
-    )
+    mechanical = models.PositiveIntegerField(_("mechanical bikes"), null=True, blank=True)
+    electrical = models.PositiveIntegerField(_("electrical bikes"), null=True, blank=True)
     stands = models.PositiveIntegerField(_("free stands"))
     capacity = models.PositiveIntegerField(_("capacity"))
     connected = models.BooleanField(_("connected"), null=True)
@@ -52,12 +48,8 @@ class Station(models.Model):
         verbose_name = _("station")
         verbose_name_plural = _("stations")
         constraints = (
-            models.UniqueConstraint(
-                fields=("source", "contract", "number"), name="station_key"
-            ),
-            models.CheckConstraint(
-                condition=Q(version__gte=1), name="station_version_from_one"
-            ),
+            models.UniqueConstraint(fields=("source", "contract", "number"), name="station_key"),
+            models.CheckConstraint(condition=Q(version__gte=1), name="station_version_from_one"),
             models.CheckConstraint(
                 condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)),
                 name="station_on_earth",
@@ -78,12 +70,8 @@ class StationHistory(models.Model):
     kinds = models.JSONField(_("kinds"))  # a list of `events.Kind` words
     status = models.CharField(_("status"), max_length=40)
     bikes = models.PositiveIntegerField(_("bikes"))
-    mechanical = models.PositiveIntegerField(
-        _("mechanical bikes"), null=True, blank=True
-    )
-    electrical = models.PositiveIntegerField(
-        _("electrical bikes"), null=True, blank=True
-    )
+    mechanical = models.PositiveIntegerField(_("mechanical bikes"), null=True, blank=True)
+    electrical = models.PositiveIntegerField(_("electrical bikes"), null=True, blank=True)
     stands = models.PositiveIntegerField(_("free stands"))
     capacity = models.PositiveIntegerField(_("capacity"))
     taken = models.PositiveIntegerField(_("taken"), default=0)
@@ -130,16 +118,10 @@ class PollRun(models.Model):
         verbose_name = _("poll")
         verbose_name_plural = _("polls")
         # For a feed's last polls, newest first.
-        indexes = (
-            models.Index(fields=("feed", "started"), name="pollrun_feed_started"),
-        )
+        indexes = (models.Index(fields=("feed", "started"), name="pollrun_feed_started"),)
         constraints = (
-            models.CheckConstraint(
-                condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(changed__gte=F("appeared")), name="pollrun_appeared_changed"
-            ),
+            models.CheckConstraint(condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"),
+            models.CheckConstraint(condition=Q(changed__gte=F("appeared")), name="pollrun_appeared_changed"),
         )
 
     def __str__(self) -> str:
@@ -152,19 +134,13 @@ class PollPlan(models.Model):
     feed = models.CharField(_("feed"), max_length=100, primary_key=True)
     running = models.BooleanField(_("running"), default=True)
     interval_ms = models.PositiveIntegerField(_("interval in milliseconds"))
-    calls_left = models.PositiveIntegerField(
-        _("calls left"), default=0
-    )  # 0: until stopped
+    calls_left = models.PositiveIntegerField(_("calls left"), default=0)  # 0: until stopped
     changed_at = models.DateTimeField(_("changed at"))
 
     class Meta:
         verbose_name = _("poll plan")
         verbose_name_plural = _("poll plans")
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(interval_ms__gte=1), name="pollplan_interval_positive"
-            ),
-        )
+        constraints = (models.CheckConstraint(condition=Q(interval_ms__gte=1), name="pollplan_interval_positive"),)
 
     def __str__(self) -> str:
         return self.feed
@@ -176,18 +152,14 @@ class Remark(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=REMARK_NAME_LENGTH_MAX, blank=True)
     message = models.CharField(_("message"), max_length=REMARK_LENGTH_MAX)
-    client = models.CharField(
-        _("client"), max_length=64
-    )  # a keyed hash of session or address: enough for a limit
+    client = models.CharField(_("client"), max_length=64)  # a keyed hash of session or address: enough for a limit
     at = models.DateTimeField(_("at"))
 
     class Meta:
         verbose_name = _("remark")
         verbose_name_plural = _("remarks")
         indexes = (
-            models.Index(
-                fields=("client", "at"), name="remark_client_at"
-            ),  # the limit per client
+            models.Index(fields=("client", "at"), name="remark_client_at"),  # the limit per client
             models.Index(fields=("at",), name="remark_at"),  # the newest on the page
         )
 

@@ -153,9 +153,7 @@ def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
 
 
 def _appeared(reading: Reading, *, version: int) -> Change:
-    return Change(
-        reading.key, version, (Kind.APPEARED,), reading.state, reading.reported_at
-    )
+    return Change(reading.key, version, (Kind.APPEARED,), reading.state, reading.reported_at)
 
 
 def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
@@ -163,19 +161,13 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
         before = held[key]
         if not before.state.gone:
             state = msgspec.structs.replace(before.state, gone=True)
-            yield Change(
-                key, before.version + 1, (Kind.GONE,), state, before.reported_at
-            )
+            yield Change(key, before.version + 1, (Kind.GONE,), state, before.reported_at)
 
 
 def _changed(before: Held, reading: Reading) -> Change:
     old, new = before.state, reading.state
     taken, returned = _moved(old, new)
-    electrical = (
-        None
-        if old.electrical is None or new.electrical is None
-        else new.electrical - old.electrical
-    )
+    electrical = None if old.electrical is None or new.electrical is None else new.electrical - old.electrical
     return Change(
         key=reading.key,
         version=before.version + 1,
@@ -196,9 +188,7 @@ def _moved(old: State, new: State) -> tuple[int, int]:
         by_kind = [new.mechanical - old.mechanical, new.electrical - old.electrical]  # type: ignore[operator]
         # The total is not always the sum of the kinds; what they do not explain moved too.
         moves = [*by_kind, moves[0] - sum(by_kind)]
-    return -sum(move for move in moves if move < 0), sum(
-        move for move in moves if move > 0
-    )
+    return -sum(move for move in moves if move < 0), sum(move for move in moves if move > 0)
 
 
 def _kinds(old: State, new: State, taken: int, returned: int) -> tuple[Kind, ...]:

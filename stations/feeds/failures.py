@@ -13,26 +13,16 @@ class Failure(StrEnum):
     NO_ADDRESS = "The feed's address is not one: it looks like https://host/vls/v3."
     NOT_FOUND = "The feed has no such page or contract: check the feed's address and the contract's name."
     TOO_MANY = "The feed wants fewer requests: make the interval longer."
-    REDIRECTED = (
-        "The feed sends us elsewhere, which is not followed: check the feed's address."
-    )
+    REDIRECTED = "The feed sends us elsewhere, which is not followed: check the feed's address."
     THEIR_ERROR = "The feed has an error of its own: nothing to do here but wait."
     UNEXPECTED = "The feed gave an unexpected answer: check the feed's address."
-    UNREACHABLE = (
-        "The feed cannot be reached: check the network and the feed's address."
-    )
-    TOO_SLOW = (
-        "The feed did not answer in time: wait, or look for what slows the network."
-    )
+    UNREACHABLE = "The feed cannot be reached: check the network and the feed's address."
+    TOO_SLOW = "The feed did not answer in time: wait, or look for what slows the network."
     BROKEN_OFF = "The feed's answer broke off: nothing to do here but wait."
     TOO_LARGE = "The feed's answer is too large to be a list of stations: check the feed's address."
-    NOT_JSON = (
-        "The feed's answer is not JSON, or only a part of it: check the feed's address."
-    )
+    NOT_JSON = "The feed's answer is not JSON, or only a part of it: check the feed's address."
     NOT_A_LIST = "The feed's answer is not a list: check the feed's address."
     EMPTY = "The feed listed no station: check the contract's name, or wait."
-    NOTHING_GOOD = (
-        "Every row of the feed's answer was bad: look at the reasons beside it."
-    )
+    NOTHING_GOOD = "Every row of the feed's answer was bad: look at the reasons beside it."
     OVERTAKEN = "Another poller recorded the same stations meanwhile: run only one for each feed."
     OUR_ERROR = "The poll stopped on an error of our own: the log of the poller has it."

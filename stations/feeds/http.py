@@ -18,9 +18,7 @@ from stations.feeds.failures import Failure
 CONNECT_SECONDS = 3.05  # just above one TCP retransmission
 READ_SECONDS = 8.0  # between two pieces of an answer; the real feed takes below 1 s
 BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed's own minute, so polls never overlap
-ATTEMPTS_MAX = (
-    3  # a poll that failed three times in a row is better tried at the next interval
-)
+ATTEMPTS_MAX = 3  # a poll that failed three times in a row is better tried at the next interval
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not return together
 ANSWER_BYTES_MAX = 16 * 2**20  # all stations of the world are 2 MB
 CHUNK_BYTES = 64 * 2**10  # read at once
@@ -114,18 +112,12 @@ class HttpClient:
                 return answer
             failure, again = answer
             wait = random.uniform(0.5, 1) * self._backoff_seconds * 2**attempt
-            if (
-                not again
-                or attempt == ATTEMPTS_MAX
-                or time.monotonic() + wait >= deadline
-            ):
+            if not again or attempt == ATTEMPTS_MAX or time.monotonic() + wait >= deadline:
                 break
             self._sleep(wait)
         raise failure
 
-    def _ask(
-        self, url: str, query: dict[str, str], deadline: float
-    ) -> bytes | tuple[PollFailed, bool]:
+    def _ask(self, url: str, query: dict[str, str], deadline: float) -> bytes | tuple[PollFailed, bool]:
         """One request: its body, or why it failed and whether asking again may help."""
         if query:
             url = f"{url}?{urlencode(query)}"
@@ -144,13 +136,9 @@ class HttpClient:
             return failed, False
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             # A connection that is not made in time may be the next moment; an answer that takes too long will again.
-            return _failed(Failure.TOO_SLOW, error), isinstance(
-                error, requests.ConnectTimeout
-            )
+            return _failed(Failure.TOO_SLOW, error), isinstance(error, requests.ConnectTimeout)
         except (requests.ConnectionError, OSError) as error:
-            if isinstance(error, requests.RequestException) and not isinstance(
-                error, requests.ConnectionError
-            ):
+            if isinstance(error, requests.RequestException) and not isinstance(error, requests.ConnectionError):
                 return _failed(Failure.UNEXPECTED, error), False
             return _failed(Failure.UNREACHABLE, error), True
         except urllib3.exceptions.HTTPError as error:
@@ -175,12 +163,7 @@ def _refusal(base_url: str, *, has_key: bool) -> Failure | None:
         _ = parts.port  # raises for one that is not a number
     except ValueError:
         return Failure.NO_ADDRESS
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.username
-        or parts.query
-    ):
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         return Failure.NO_ADDRESS
     if is_loopback(base_url):
         return None
@@ -209,9 +192,7 @@ def _failure_of_status(status: int) -> tuple[PollFailed, bool]:
         HTTPStatus.TOO_MANY_REQUESTS: Failure.TOO_MANY,
     }.get(status)  # type: ignore[call-overload]
     if failure is None:
-        failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(
-            status // 100, Failure.UNEXPECTED
-        )
+        failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(status // 100, Failure.UNEXPECTED)
     return PollFailed(failure, f"HTTP {status}"), failure in (
         Failure.TOO_MANY,
         Failure.THEIR_ERROR,

@@ -1,4 +1,4 @@
-"""JCDecaux's own API, versions 1 and 3. It wants a key, refreshes once a minute, and its data is under an Open Licence."""
+"""JCDecaux's own API, versions 1 and 3: it wants a key, and refreshes once a minute. Data under an Open Licence."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -62,11 +62,7 @@ class JCDecauxFeed:
     def contracts(self) -> list[ListedContract]:
         """The contracts this key may see, without those that are no city's. Raises PollFailed."""
         listed = _list(self._http.get("contracts"), _CONTRACTS)
-        return [
-            _contract(row)
-            for row in listed
-            if isinstance(row.get("name"), str) and row.get("cities")
-        ]
+        return [_contract(row) for row in listed if isinstance(row.get("name"), str) and row.get("cities")]
 
     def close(self) -> None:
         self._http.close()
@@ -86,9 +82,7 @@ def _reader(base_url: str) -> jcdecaux_rows.Reader:
         return jcdecaux_rows.READERS[version]
     except KeyError:
         known = " or ".join(f"/vls/{version}" for version in jcdecaux_rows.READERS)
-        raise UnknownVersion(
-            f"The address of a JCDecaux feed ends in {known}."
-        ) from None
+        raise UnknownVersion(f"The address of a JCDecaux feed ends in {known}.") from None
 
 
 def _list(body: bytes, decoder: msgspec.json.Decoder[Any]) -> list[Any]:

@@ -15,9 +15,7 @@ ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93
 STATUS_LENGTH_MAX = 40  # characters; likewise, 6
 UNKNOWN_STATUS = "UNKNOWN"  # what a station without a status word is said to be
 
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
-)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 class _Head(msgspec.Struct):
@@ -187,10 +185,7 @@ def _text(text: str, length_max: int) -> str:
 
 
 def _status(word: str | None) -> str:
-    return (
-        _text(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX]
-        or UNKNOWN_STATUS
-    )
+    return _text(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX] or UNKNOWN_STATUS
 
 
 def _yes_or_no(value: object) -> bool | None:
@@ -215,9 +210,7 @@ def _from_iso(value: object) -> datetime | None:
         return None
     try:
         when = datetime.fromisoformat(value)
-        return _meant(
-            when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-        )
+        return _meant(when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC))
     except (OverflowError, ValueError):
         return None
 

@@ -54,9 +54,7 @@ class Sieve:
         for key in _far_away(self._readings.values()):
             del self._readings[key]
             self._bad[Bad.FAR_AWAY] += 1
-        return Fetched(
-            list(self._readings.values()), self._bad, self._listed, self._complete
-        )
+        return Fetched(list(self._readings.values()), self._bad, self._listed, self._complete)
 
     def _fault(self, reading: Reading) -> Bad | None:
         key, state = reading.key, reading.state
@@ -75,9 +73,7 @@ class Sieve:
 def _fault_of(state: State) -> Bad | None:
     if not state.name:
         return Bad.NAME
-    if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (
-        state.lat == 0 and state.lng == 0
-    ):
+    if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (state.lat == 0 and state.lng == 0):
         return Bad.COORDINATES
     counts = (
         state.bikes,
@@ -92,9 +88,7 @@ def _fault_of(state: State) -> Bad | None:
         return Bad.NO_STANDS
     # Bikes and free stands are often fewer than the stands, for some are broken. They are more only where bikes are
     # taken in beyond the stands.
-    if state.stands > state.capacity or (
-        not state.overflow and state.bikes + state.stands > state.capacity
-    ):
+    if state.stands > state.capacity or (not state.overflow and state.bikes + state.stands > state.capacity):
         return Bad.SUM
     return None
 
@@ -108,14 +102,9 @@ def _far_away(readings: Iterable[Reading]) -> list[Key]:
         if len(city) >= CITY_STATIONS_MIN:
             lat = median([reading.state.lat for reading in city])
             lng = median([reading.state.lng for reading in city])
-            lng_radius = CITY_RADIUS_DEGREES / max(
-                math.cos(math.radians(lat)), 0.01
-            )  # degrees get narrower northwards
+            lng_radius = CITY_RADIUS_DEGREES / max(math.cos(math.radians(lat)), 0.01)  # degrees get narrower northwards
             for reading in city:
                 state = reading.state
-                if (
-                    abs(state.lat - lat) > CITY_RADIUS_DEGREES
-                    or abs(state.lng - lng) > lng_radius
-                ):
+                if abs(state.lat - lat) > CITY_RADIUS_DEGREES or abs(state.lng - lng) > lng_radius:
                     far.append(reading.key)
     return far

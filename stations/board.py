@@ -1,0 +1,189 @@
+"""The stations as browsers see them: their state, numbered changes, and frames that are encoded once for all.
+
+Pure: no clock, no database, no socket. A board belongs to the event loop of its process and is touched only there.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import msgspec
+
+from stations.events import StationChanged
+from stations.models import Station
+
+CHANGES_KEPT_MAX = 20_000  # an hour of the whole world at rush hour (5.3 changes a second); about 10 MB
+FRAMES_KEPT_MAX = 64  # encoded frames per tick: one is enough for all who keep pace, the rest is for the slow
+
+Contracts = frozenset[str] | None  # what a socket follows; None is all of them
+
+
+class StationView(msgspec.Struct, frozen=True, gc=False):
+    """One station as it is told to a browser. `id` is `source:contract:number`; times are UTC."""
+
+    id: str
+    source: str
+    contract: str
+    number: int
+    version: int
+    name: str
+    address: str
+    lat: float
+    lng: float
+    status: str
+    bikes: int
+    mechanical: int | None
+    electrical: int | None
+    stands: int
+    capacity: int
+    connected: bool | None
+    banking: bool | None
+    bonus: bool | None
+    overflow: bool | None
+    gone: bool
+    reported_at: datetime | None
+    polled_at: datetime
+
+    @classmethod
+    def of(cls, told: Station | StationChanged) -> "StationView":
+        """The view of a row or of an event: both name the same things alike."""
+        values = {name: getattr(told, name) for name in cls.__struct_fields__ if name != "id"}
+        return cls(id=f"{told.source}:{told.contract}:{told.number}", **values)
+
+
+class Change(NamedTuple):
+    """A station's new state and, for show, what happened to it."""
+
+    view: StationView
+    kinds: tuple[str, ...] = ()
+    taken: int = 0
+    returned: int = 0
+    taken_electrical: int | None = None
+    returned_electrical: int | None = None
+
+    def after(self, earlier: "Change") -> "Change":
+        """Both changes as one: the last state, the differences added up, each kind once."""
+        return Change(
+            self.view,
+            tuple(dict.fromkeys((*earlier.kinds, *self.kinds))),
+            earlier.taken + self.taken,
+            earlier.returned + self.returned,
+            _sum(earlier.taken_electrical, self.taken_electrical),
+            _sum(earlier.returned_electrical, self.returned_electrical),
+        )
+
+
+class Delta(NamedTuple):
+    """An encoded delta, and whether it says anything."""
+
+    text: str
+    empty: bool
+
+
+class Board:
+    """The state of all stations at `seq`, and the last changes that led there.
+
+    `seq` counts changes. Whoever knows the state at an earlier `seq` of the same `epoch` gets everything since in one
+    frame with absolute values, as long as the window reaches back that far: so nobody needs a queue.
+    """
+
+    def __init__(self, views: Iterable[StationView] = (), *, changes_kept_max: int = CHANGES_KEPT_MAX) -> None:
+        self.epoch = uuid4().hex
+        self.seq = 0
+        self._views = {view.id: view for view in views}
+        self._changes: deque[Change] = deque(maxlen=changes_kept_max)
+        self._frames: OrderedDict[tuple[Contracts, int | None], Delta] = OrderedDict()
+        self._at = ""
+
+    def apply(self, changes: Sequence[Change], *, at: datetime) -> None:
+        """Take over changes, in their order. `at` is the time of this tick, told with every delta that ends here."""
+        for change in changes:
+            self._views[change.view.id] = change.view
+        self._changes.extend(changes)
+        self.seq += len(changes)
+        self._at = at.isoformat()
+        self._frames.clear()
+
+    def reaches(self, seq: int) -> bool:
+        """Whether the window still holds every change after `seq`."""
+        return self.seq - len(self._changes) <= seq <= self.seq
+
+    def stations(self, contracts: Contracts = None) -> list[StationView]:
+        return [view for view in self._views.values() if not view.gone and _follows(contracts, view)]
+
+    def snapshot(self, contracts: Contracts = None) -> str:
+        """The `snapshot` frame: every station that is not gone."""
+        return self._frame((contracts, None)).text
+
+    def delta(self, contracts: Contracts, *, after: int, prev: int | None = None) -> Delta:
+        """The `delta` frame of all changes after `after`, which `reaches` must hold for.
+
+        `prev` is the seq that the client holds, when that is an earlier one: nothing of its contracts changed between.
+        """
+        if prev is None or prev == after:
+            return self._frame((contracts, after))
+        return self._delta(contracts, after, prev)
+
+    def _frame(self, wanted: tuple[Contracts, int | None]) -> Delta:
+        """Encode each distinct frame once until the next change."""
+        if wanted in self._frames:
+            self._frames.move_to_end(wanted)
+            return self._frames[wanted]
+        contracts, after = wanted
+        frame = self._snapshot(contracts) if after is None else self._delta(contracts, after, after)
+        self._frames[wanted] = frame
+        if len(self._frames) > FRAMES_KEPT_MAX:
+            self._frames.popitem(last=False)
+        return frame
+
+    def _snapshot(self, contracts: Contracts) -> Delta:
+        stations = self.stations(contracts)
+        told = {"type": "snapshot", "epoch": self.epoch, "seq": self.seq, "stations": stations}
+        return Delta(encode(told), empty=not stations)
+
+    def _delta(self, contracts: Contracts, after: int, prev: int) -> Delta:
+        last: dict[str, Change] = {}
+        for change in self._since(after):
+            if _follows(contracts, change.view):
+                earlier = last.get(change.view.id)
+                last[change.view.id] = change.after(earlier) if earlier else change
+        told = {
+            "type": "delta",
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "prev": prev,
+            "at": self._at,
+            "changes": [_told(change) for change in last.values() if not change.view.gone],
+            "removed": [key for key, change in last.items() if change.view.gone],
+        }
+        return Delta(encode(told), empty=not last)
+
+    def _since(self, seq: int) -> list[Change]:
+        missed = self.seq - seq
+        return [self._changes[index] for index in range(len(self._changes) - missed, len(self._changes))]
+
+
+def encode(frame: Mapping[str, Any]) -> str:
+    """A frame as the text of a socket message."""
+    return msgspec.json.encode(frame).decode()
+
+
+def _told(change: Change) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(change.view),
+        "kinds": change.kinds,
+        "taken": change.taken,
+        "returned": change.returned,
+        "taken_electrical": change.taken_electrical,
+        "returned_electrical": change.returned_electrical,
+    }
+
+
+def _follows(contracts: Contracts, view: StationView) -> bool:
+    return contracts is None or view.contract in contracts
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other

@@ -1,0 +1,44 @@
+"""Which feed a name means: "jcdecaux", "jcdecaux:lyon", "simulator"."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+
+from stations.feeds.base import Feed
+from stations.feeds.jcdecaux import BASE_URL, JCDecauxFeed
+
+SIMULATOR = "simulator"
+SIMULATOR_API = "/vls/v3"  # below SIMULATOR_URL
+SIMULATOR_KEY = "simulated"  # the simulator, like its model, refuses who brings no key; any word will do
+
+
+class UnknownFeed(ValueError):  # noqa: N818 - errors here are named for what went wrong
+    """No feed has this name."""
+
+
+def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
+    """The feed of that name, asked at its own address or at `url`. Raises UnknownFeed, UnknownVersion."""
+    source, _, contract = name.strip().casefold().partition(":")
+    try:
+        make = _FEEDS[source]
+    except KeyError:
+        raise UnknownFeed(f"No feed is called {name!r}: use one of {', '.join(_FEEDS)}, or jcdecaux:lyon.") from None
+    return make(contract or None, url, limits)
+
+
+def is_simulated(source: str) -> bool:
+    """Whether the stations of this source are invented: pages say so."""
+    return source == SIMULATOR
+
+
+def _jcdecaux(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:
+    return JCDecauxFeed(contract=contract, base_url=url or BASE_URL, key=settings.JCDECAUX_API_KEY, **limits)
+
+
+def _simulator(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:
+    base_url = url or settings.SIMULATOR_URL.rstrip("/") + SIMULATOR_API
+    return JCDecauxFeed(contract=contract, base_url=base_url, key=SIMULATOR_KEY, source=SIMULATOR, **limits)
+
+
+_FEEDS: dict[str, Callable[[str | None, str, dict[str, Any]], Feed]] = {"jcdecaux": _jcdecaux, SIMULATOR: _simulator}

@@ -1,0 +1,135 @@
+"""All simulated cities at the present moment, in the words of JCDecaux's API."""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stations.contracts import LIVE, Contract
+from stations.simulator.city import SimulatedStation, stations_of
+from stations.simulator.tides import Moment, Tides, moment
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()  # where simulated time starts, the same for every server
+HEARTBEAT_SECONDS = 600  # a station reports about this often, whether anything changed or not
+
+
+class World:
+    """Answers for one seed. At `speed` 1 it is the hour in each city that it really is; at 4 a day passes in six.
+
+    Times in its answers are always real ones. `clock` gives the present as POSIX seconds.
+    """
+
+    def __init__(self, *, seed: int, speed: float = 1.0, clock: Callable[[], float] = time.time) -> None:
+        self._speed = speed
+        self._clock = clock
+        self._tides = {
+            contract.name: {station.number: Tides(station, seed) for station in stations_of(contract, seed)}
+            for contract in LIVE
+        }
+
+    def contracts(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": contract.name,
+                "commercial_name": contract.commercial_name,
+                "country_code": contract.country,
+                "cities": [contract.city],
+            }
+            for contract in LIVE
+        ]
+
+    def stations(self, version: str, contract: str | None = None) -> list[dict[str, Any]] | None:
+        """All stations, or those of one contract; None when there is no such contract."""
+        names = self._tides if contract is None else [contract.casefold()]
+        if any(name not in self._tides for name in names):
+            return None
+        return [row for name in names for row in self._rows(version, self._tides[name].values())]
+
+    def station(self, version: str, contract: str, number: int) -> dict[str, Any] | None:
+        tides = self._tides.get(contract.casefold(), {}).get(number)
+        return next(self._rows(version, [tides])) if tides else None
+
+    def _rows(self, version: str, city: Iterable[Tides]) -> Iterable[dict[str, Any]]:
+        now = self._clock()
+        seen: Moment | None = None
+        for tides in city:
+            if seen is None:  # one contract, one time zone
+                seen = self._moment(tides.station.contract, now)
+            yield _ROW[version](*self._seen(tides, seen, now))
+
+    def _moment(self, contract: Contract, now: float) -> Moment:
+        offset = ZoneInfo(contract.zone).utcoffset(datetime.fromtimestamp(now, UTC).replace(tzinfo=None))
+        return moment((now - MONDAY) * self._speed, offset.total_seconds() if offset else 0.0)
+
+    def _seen(
+        self, tides: Tides, seen: Moment, now: float
+    ) -> tuple[SimulatedStation, int, bool, bool, datetime | None]:
+        """What the operator last heard of a station: bikes, open, connected, and when it reported."""
+        heard = now
+        silent_since = tides.silent_since(seen)
+        if silent_since is not None:
+            heard = now - (seen.seconds - silent_since) / self._speed
+            seen = self._moment(tides.station.contract, heard)
+        reported = None
+        if tides.station.tells_heartbeat:
+            phase = tides.station.number * 37 % HEARTBEAT_SECONDS  # not all at once
+            reported = datetime.fromtimestamp((heard - phase) // HEARTBEAT_SECONDS * HEARTBEAT_SECONDS + phase, UTC)
+        return tides.station, tides.bikes(seen), not tides.is_closed(seen), silent_since is None, reported
+
+
+def _row_v1(
+    station: SimulatedStation, bikes: int, is_open: bool, connected: bool, reported: datetime | None
+) -> dict[str, Any]:
+    return {
+        "number": station.number,
+        "contract_name": station.contract.name,
+        "name": station.name,
+        "address": station.address,
+        "position": {"lat": station.lat, "lng": station.lng},
+        "banking": station.banking,
+        "bonus": False,
+        "bike_stands": station.capacity,
+        "available_bike_stands": station.usable - bikes,
+        "available_bikes": bikes,
+        "status": "OPEN" if is_open else "CLOSED",
+        "last_update": reported and int(reported.timestamp() * 1000),
+    }
+
+
+def _row_v3(
+    station: SimulatedStation, bikes: int, is_open: bool, connected: bool, reported: datetime | None
+) -> dict[str, Any]:
+    electrical = round(bikes * station.electrical_share)
+    stands = {
+        "availabilities": {
+            "bikes": bikes,
+            "stands": station.usable - bikes,
+            "mechanicalBikes": bikes - electrical,
+            "electricalBikes": electrical,
+            "electricalInternalBatteryBikes": electrical,
+            "electricalRemovableBatteryBikes": 0,
+        },
+        "capacity": station.capacity,
+    }
+    return {
+        "number": station.number,
+        "contractName": station.contract.name,
+        "name": station.name,
+        "address": station.address,
+        "position": {"latitude": station.lat, "longitude": station.lng},
+        "banking": station.banking,
+        "bonus": False,
+        "status": "OPEN" if is_open else "CLOSED",
+        "lastUpdate": reported and reported.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "connected": connected,
+        "overflow": False,
+        "shape": None,
+        "totalStands": stands,
+        "mainStands": stands,
+        "overflowStands": None,
+    }
+
+
+_ROW: dict[str, Callable[..., dict[str, Any]]] = {"v1": _row_v1, "v3": _row_v3}
+VERSIONS = tuple(_ROW)
