@@ -30,15 +30,18 @@ def main(arguments: list[str]) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     scenes = [scene for scene in SCENES if scene.name.startswith(tuple(options.only))]
     failed = []
-    with tempfile.TemporaryDirectory(prefix="screenshots-") as folder, running_site(Path(folder)) as site:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-            for scene, language in product(scenes, LANGUAGES):
-                try:
-                    picture(browser, site, scene, language, options.out)
-                except Exception as error:  # one page that cannot be reached must not cost the pictures of the others
-                    failed.append(f"{scene.name} ({language}): {error}")
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="screenshots-") as folder,
+        running_site(Path(folder)) as site,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        for scene, language in product(scenes, LANGUAGES):
+            try:
+                picture(browser, site, scene, language, options.out)
+            except Exception as error:  # one page that cannot be reached must not cost the pictures of the others
+                failed.append(f"{scene.name} ({language}): {error}")
+        browser.close()
     print("\n".join(failed), file=sys.stderr)
     return 1 if failed else 0
 
