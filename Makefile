@@ -1,0 +1,87 @@
+# Everything one does with the project. It needs python3 (3.11 or later) and make; the rest is fetched into .venv.
+# A target that has nothing to do does nothing, so each can be called again at any time.
+
+PYTHON ?= python3
+PORT ?= 8000
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PIP_COMPILE := $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links --no-emit-options
+TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/locale/*/LC_MESSAGES/*.po)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install install-dev translations migrate run test lint format bench screenshots requirements clean
+
+help: ## say what can be done (this list)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: $(VENV)/.site translations ## fetch what the site runs on into .venv
+
+install-dev: $(VENV)/.dev translations ## fetch what tests and lint need on top
+
+run: install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8001 for another door)
+run: export DEMO := 1
+run:
+	$(PY) manage.py migrate --verbosity 0
+	$(PY) manage.py load_demo_catalogue
+	$(PY) manage.py demo_admin
+	@exec $(PY) manage.py runserver 127.0.0.1:$(PORT)
+
+test: install-dev ## lint, then run every test: on SQLite, and what a database matters to on PostgreSQL again
+	@$(MAKE) --no-print-directory lint
+	@exec $(PY) tests/run
+
+lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2 --check
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check --fail-level WARNING
+
+format: install-dev ## lay out Python and templates as lint wants them
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2
+
+bench: install-dev ## measure the bus, the poll and the pages beside their peers; writes bench.json
+	$(PY) -m benchmarks
+
+screenshots: install-dev ## take a picture of every page into screenshots/
+	$(PY) -m pytest tests/browser --screenshots=screenshots
+
+requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
+	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in
+	$(PIP_COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
+
+clean: ## forget the virtual environment, caches and translations; the database in var/ stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles screenshots
+	rm -f $(TEXTS:.po=.mo)
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "This Python cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.site: requirements.txt $(VENV)/.made
+	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.made
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	@touch $@ $(VENV)/.site
+
+# polib, not msgfmt: gettext is not on every machine, and `make run` may not ask for root.
+translations: $(TEXTS:.po=.mo) ## compile the texts of other languages
+$(TEXTS:.po=.mo): | $(VENV)/.made
+%.mo: %.po
+	@$(PY) -c 'import sys, polib; polib.pofile(sys.argv[1]).save_as_mofile(sys.argv[2])' $< $@

@@ -1,0 +1,23 @@
+"""What every test stands on: the bus's fixtures, and a database that no other pytest process knows."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+pytest_plugins = [name for name in ("eventbus.testing",) if find_spec("eventbus") and find_spec(name)]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Name the test database after this process. On SQLite it is a file, for threads and servers share it."""
+    for connection in connections.all(initialized_only=False):
+        connection.settings_dict["TEST"]["NAME"] = _database_name(
+            connection.vendor, tmp_path_factory.mktemp("database")
+        )
+
+
+def _database_name(vendor: str, folder: Path) -> str:
+    return str(folder / "test.sqlite3") if vendor == "sqlite" else f"test_mcommerce_{os.getpid()}"

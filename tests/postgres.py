@@ -1,0 +1,101 @@
+"""A PostgreSQL cluster of one's own for as long as a test run or a benchmark lasts, and nothing left behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+START_SECONDS = 30  # a slow disk needs five
+STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway
+# Faster, and no worse for data that nobody keeps.
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class PostgresMissing(Exception):
+    """No `initdb` and `postgres` on this machine."""
+
+
+@contextmanager
+def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
+    """Give the DATABASE_URL of an empty database; it is reached by a socket in a private folder, so no port is taken.
+
+    `durable` keeps fsync on, for measurements. Raises PostgresMissing.
+    """
+    binaries = find_binaries()
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        _hand_over(folder)
+        _create(binaries, folder)
+        server = _start(binaries, folder, durable=durable)
+        try:
+            _wait_until_ready(server, folder)
+            yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
+        finally:
+            _stop(server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_binaries() -> Path:
+    """Where `initdb` and `postgres` are: Debian's newest version, or the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    on_path = [Path(found).resolve().parent for found in [shutil.which("initdb")] if found]
+    for folder in [*debian, *on_path]:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise PostgresMissing("no PostgreSQL server on this machine (Debian: apt install postgresql)")
+
+
+def _identity() -> dict[str, str]:
+    """PostgreSQL refuses to run as root: then it runs as the user its package made."""
+    return {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+
+
+def _hand_over(folder: Path) -> None:
+    if identity := _identity():
+        shutil.chown(folder, **identity)
+
+
+def _create(binaries: Path, folder: Path) -> None:
+    command = [str(binaries / "initdb"), "--pgdata", str(folder / "data"), "--username=postgres", "--auth=trust"]
+    command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, **_identity())
+    if done.returncode:
+        raise RuntimeError(f"initdb failed: {done.stderr}")
+
+
+def _start(binaries: Path, folder: Path, *, durable: bool) -> subprocess.Popen[bytes]:
+    options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=100"]
+    options += [] if durable else FORGETFUL
+    command = [str(binaries / "postgres"), "-D", str(folder / "data")]
+    for option in options:
+        command += ["-c", option]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **_identity())
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(host=str(folder), user="postgres", dbname="postgres").close()
+            return
+        time.sleep(0.05)  # between two tries of a poll that has a deadline
+    raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGINT)  # its "fast" shutdown: connections are cut, files are closed
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
