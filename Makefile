@@ -52,7 +52,7 @@ bench: install-dev ## measure the bus, the poll and the pages beside their peers
 	$(PY) -m benchmarks
 
 screenshots: install-dev ## take a picture of every page into screenshots/
-	$(PY) -m pytest tests/browser --screenshots=screenshots
+	$(PY) -m tests.browser.screenshots
 
 requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in

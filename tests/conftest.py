@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-pytest_plugins = [name for name in ("eventbus.testing",) if find_spec("eventbus") and find_spec(name)]
+pytest_plugins = [
+    name for name in ("eventbus.testing", "tests.browser.plugin") if find_spec(name.split(".")[0]) and find_spec(name)
+]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,24 @@
+# One image for every role; the command picks it: pages, live, all, relay, handle, poll, manage (see docker-entrypoint).
+#
+#     docker build --tag mcommerce .
+#     docker run --publish 8000:8000 --env SECRET_KEY=... --env ALLOWED_HOSTS=shop.example --env DATABASE_URL=... mcommerce pages
+
+FROM python:3.11-slim AS build
+COPY requirements.txt .
+RUN pip wheel --no-cache-dir --require-hashes --requirement requirements.txt --wheel-dir /wheels
+
+FROM python:3.11-slim
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/mcommerce
+RUN useradd --system --uid 10001 --home-dir /var/lib/mcommerce --create-home mcommerce
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --no-index --no-deps /wheels/*.whl
+WORKDIR /srv/mcommerce
+COPY . .
+RUN python -c "import pathlib, polib; [polib.pofile(po).save_as_mofile(po.with_suffix('.mo')) for po in pathlib.Path().rglob('*.po')]" \
+    && VAR_DIR=/tmp/build python manage.py collectstatic --noinput && rm -rf /tmp/build
+USER mcommerce
+VOLUME /var/lib/mcommerce
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "docker-entrypoint", "healthy"]
+ENTRYPOINT ["python", "docker-entrypoint"]
+CMD ["all"]
