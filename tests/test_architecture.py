@@ -1,0 +1,226 @@
+"""The house keeps its shape: who may know whom, how long files get, what pages may contain, and the French of it."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import polib
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.test.utils import isolate_apps
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("mcommerce", "stations", "eventbus")
+TOP_LEVEL = {*PACKAGES, "tests", "benchmarks", "manage.py"}
+NOT_SOURCE = {"var", "staticfiles", "screenshots", "build", "dist"}
+FILE_LINES_MAX = 300
+FUNCTION_LINES_MAX = 40
+
+# What is longer on purpose, and why. `path` for a file, `path::function` for a function.
+LONGER: dict[str, str] = {}
+
+INLINE = re.compile(
+    r"""\sstyle\s*=|<style\b|<[a-z][^>]*\son[a-z]+\s*=|<script\b(?![^>]*\b(?:src=|type="application/(?:ld\+)?json"))""",
+    re.IGNORECASE,
+)
+
+
+class Violation(NamedTuple):
+    """A line that somebody could add to a file, and the contract that must object."""
+
+    file: str
+    line: str
+    contract: str
+
+
+ARROWS = "wiring, features, events"
+VIOLATIONS = {
+    "a feature imports another": Violation("mcommerce/orders/services.py", "import mcommerce.products.models", ARROWS),
+    "events import a feature": Violation("mcommerce/events.py", "import mcommerce.orders.models", ARROWS),
+    "a feature reads the settings module": Violation(
+        "mcommerce/payment/models.py", "import mcommerce.settings", ARROWS
+    ),
+    "a module that no layer names": Violation("mcommerce/utils.py", "ANYTHING = 1", ARROWS),
+    "the stations import the shop": Violation("stations/services.py", "import mcommerce.events", "bus knows nobody"),
+    "the bus imports the shop": Violation("eventbus/events.py", "import mcommerce.events", "bus knows nobody"),
+    "the shop's feature imports the stations": Violation(
+        "mcommerce/products/services.py", "import stations.events", "shop's features"
+    ),
+    "models import services": Violation("mcommerce/orders/models.py", "import mcommerce.orders.services", "Inside a"),
+    "services import views": Violation("mcommerce/products/services.py", "import mcommerce.products.views", "Inside a"),
+    "the worker speaks Kafka": Violation("eventbus/worker.py", "import confluent_kafka", "confluent_kafka"),
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the import contracts look at."""
+    return copy_sources(tmp_path_factory.mktemp("sources") / "tree")
+
+
+@pytest.fixture(scope="module")
+def verdicts(tree: Path) -> dict[str, str]:
+    """What the contracts say of each violation, planted alone in a copy of its own."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(VIOLATIONS, pool.map(lambda name: verdict_on(tree, name), VIOLATIONS), strict=True))
+
+
+def test_the_arrows_point_down(tree: Path) -> None:
+    code, verdict = ask_contracts(tree)
+
+    assert code == 0, verdict
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_an_arrow_that_points_up_is_caught(name: str, verdicts: dict[str, str]) -> None:
+    broken = [line for line in verdicts[name].splitlines() if line.endswith("BROKEN")]
+
+    assert any(VIOLATIONS[name].contract in line for line in broken), verdicts[name]
+
+
+def test_no_relation_crosses_the_border_of_an_app() -> None:
+    assert list(border_crossings(apps.get_models(include_auto_created=True))) == []
+
+
+@isolate_apps("mcommerce.orders", "mcommerce.products")
+def test_a_relation_across_the_border_is_caught() -> None:
+    class Shelf(models.Model):  # noqa: DJ008
+        class Meta:
+            app_label = "products"
+
+    class Wish(models.Model):  # noqa: DJ008
+        shelf = models.ForeignKey(Shelf, on_delete=models.CASCADE)
+
+        class Meta:
+            app_label = "orders"
+
+    assert list(border_crossings([Shelf, Wish])) == ["orders.Wish.shelf -> products.Shelf"]
+
+
+def test_there_is_no_further_top_level_package() -> None:
+    assert top_level(ROOT) <= TOP_LEVEL
+
+
+def test_a_further_top_level_package_is_caught(tmp_path: Path) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "models.py").touch()
+
+    assert top_level(tmp_path) == {"core"}
+
+
+def test_files_and_functions_stay_short() -> None:
+    found = {name: lines for path in sources("*.py") for name, lines in too_long(path)}
+
+    assert {name: lines for name, lines in found.items() if name not in LONGER} == {}
+    assert [name for name in LONGER if name not in found] == [], "these are short again"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("[a-z]*/**/*.po")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_text_of_a_catalogue_is_translated(path: Path) -> None:
+    catalogue = polib.pofile(str(path))
+
+    assert [entry.msgid for entry in catalogue.untranslated_entries() + catalogue.fuzzy_entries()] == []
+
+
+def test_every_text_of_the_pages_is_in_a_catalogue(tmp_path: Path) -> None:
+    if not shutil.which("xgettext"):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("xgettext is missing (Debian: apt install gettext)")
+    tree = copy_sources(tmp_path / "tree")
+    (tree / "locale").mkdir()
+    command = [sys.executable, "-m", "django", "makemessages", "--locale=fr", "--verbosity=0"]
+    subprocess.run(command, cwd=tree, check=True, env={**os.environ, "DJANGO_SETTINGS_MODULE": ""})
+    wanted = polib.pofile(str(tree / "locale/fr/LC_MESSAGES/django.po"))
+
+    known = {identity(entry) for path in catalogues() for entry in polib.pofile(str(path)).translated_entries()}
+
+    assert [(entry.msgid, entry.occurrences) for entry in wanted if identity(entry) not in known] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("[a-z]*/**/*.html")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_have_no_inline_style_or_script(path: Path) -> None:
+    assert INLINE.findall(path.read_text()) == []
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def copy_sources(target: Path) -> Path:
+    for name in (*PACKAGES, "templates"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "static", "locale"))
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+def verdict_on(tree: Path, name: str) -> str:
+    violation = VIOLATIONS[name]
+    planted = shutil.copytree(tree, tree.parent / name.replace(" ", "-"))
+    with (planted / violation.file).open("a") as file:
+        file.write(f"\n{violation.line}\n")
+    return ask_contracts(planted)[1]
+
+
+def ask_contracts(folder: Path) -> tuple[int, str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    return done.returncode, done.stdout + done.stderr
+
+
+def border_crossings(all_models: Iterable[type[models.Model]]) -> Iterator[str]:
+    """Relations from one of our apps into another of ours."""
+    ours = {config.label for config in apps.get_app_configs() if config.name.split(".")[0] in PACKAGES}
+    for model in all_models:
+        for field in model._meta.get_fields():
+            other = field.related_model
+            if field.auto_created or not isinstance(other, type) or model._meta.app_label not in ours:
+                continue
+            if other._meta.app_label in ours - {model._meta.app_label}:
+                yield f"{model._meta.label}.{field.name} -> {other._meta.label}"
+
+
+def top_level(root: Path) -> set[str]:
+    """Names at the root that Python could import."""
+    visible = [path for path in root.iterdir() if not path.name.startswith(".") and path.name not in NOT_SOURCE]
+    return {path.name for path in visible if path.suffix == ".py" or path.is_dir() and any(path.rglob("*.py"))}
+
+
+def sources(pattern: str) -> Iterator[Path]:
+    for name in TOP_LEVEL:
+        path = ROOT / name
+        yield from path.rglob(pattern) if path.is_dir() else [path]
+
+
+def too_long(path: Path) -> Iterator[tuple[str, int]]:
+    """Names and lengths of what passes the limits; migrations are written by Django."""
+    if "migrations" in path.parts:
+        return
+    name, text = str(path.relative_to(ROOT)), path.read_text()
+    if (lines := text.count("\n")) > FILE_LINES_MAX:
+        yield name, lines
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION_LINES_MAX:
+                yield f"{name}::{node.name}", lines
+
+
+def catalogues() -> Iterator[Path]:
+    """Ours, and Django's own: what the admin says already, nobody translates again."""
+    yield from ROOT.glob("[a-z]*/**/fr/LC_MESSAGES/django.po")
+    django = Path(sys.modules["django"].__file__ or "").parent
+    yield django / "conf/locale/fr/LC_MESSAGES/django.po"
+    for app in settings.INSTALLED_APPS:
+        if app.startswith("django.contrib."):
+            yield from (django / "/".join(app.split(".")[1:3])).glob("locale/fr/LC_MESSAGES/django.po")
+
+
+def identity(entry: polib.POEntry) -> tuple[str, str, str]:
+    return entry.msgctxt or "", entry.msgid, entry.msgid_plural
