@@ -1,0 +1,390 @@
+"""What the parts of the shop tell each other: every event, grouped by who publishes it.
+
+Money is an integer of minor units (cents) with an ISO 4217 currency, prices include VAT, a tax rate is in basis points
+(2000 is 20 %). A title or name that the merchant writes is a text per language: `{"fr": "Vase", "en": "Vase"}`.
+Times are aware and UTC. Order is kept per key within a topic and promised nowhere else.
+
+Fields are only ever added, with a default. A reader ignores what it does not know.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+
+from eventbus import Event
+
+# --- products ------------------------------------------------------------------------------------------------------
+
+
+class ProductPublished(Event):
+    """A product is for sale, with these words and at this price. Also told again whenever one of them changes.
+
+    `version` grows with each change of the product's words, price or being for sale: a reader keeps the newest and
+    ignores the rest.
+    """
+
+    wire_name: ClassVar[str] = "product.published"
+    topic: ClassVar[str] = "products"
+    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
+
+    product_id: UUID
+    sku: str
+    slug: str  # the product's page is at this slug; old ones redirect
+    title: dict[str, str]  # text by language, never empty
+    price: int  # minor units, VAT included
+    currency: str
+    tax_rate: int  # basis points
+    image: str  # URL path, "" when there is none
+    version: int
+
+
+class ProductWithdrawn(Event):
+    """A product is no longer for sale. Orders already placed stand. `version` counts with `ProductPublished`'s."""
+
+    wire_name: ClassVar[str] = "product.withdrawn"
+    topic: ClassVar[str] = "products"
+    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
+
+    product_id: UUID
+    version: int
+
+
+class ProductStockChanged(Event):
+    """So many pieces are free now: what lies there less what is reserved. For a badge; never a promise.
+
+    `version` counts the changes of this product's stock, apart from `ProductPublished`'s.
+    """
+
+    wire_name: ClassVar[str] = "product.stock_changed"
+    topic: ClassVar[str] = "products"
+    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
+
+    product_id: UUID
+    available: int
+    version: int
+
+
+class StockLine(msgspec.Struct, frozen=True, kw_only=True):
+    """So many pieces of a product, held or taken for an order."""
+
+    product_id: UUID
+    quantity: int
+
+
+class ShortageReason(StrEnum):
+    """Why a line could not be reserved. A reader takes a word it does not know for `SOLD_OUT`."""
+
+    SOLD_OUT = "sold_out"  # fewer are free than wanted, perhaps none
+    WITHDRAWN = "withdrawn"  # no longer for sale
+    UNKNOWN = "unknown"  # there is no such product
+
+
+class Shortage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of an order for which there is not enough."""
+
+    product_id: UUID
+    wanted: int
+    available: int
+    reason: str  # of `ShortageReason`
+
+
+class StockReserved(Event):
+    """Everything an order asked for is held for it, until it is paid or cancelled."""
+
+    wire_name: ClassVar[str] = "stock.reserved"
+    topic: ClassVar[str] = "stock"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    lines: tuple[StockLine, ...]
+
+
+class StockRejected(Event):
+    """Not everything an order asked for could be held, so nothing is. `shortages` has at least one line."""
+
+    wire_name: ClassVar[str] = "stock.rejected"
+    topic: ClassVar[str] = "stock"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    shortages: tuple[Shortage, ...]
+
+
+class StockCommitted(Event):
+    """What was held for a paid order has left the stock."""
+
+    wire_name: ClassVar[str] = "stock.committed"
+    topic: ClassVar[str] = "stock"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    lines: tuple[StockLine, ...]
+
+
+class StockCommitFailed(Event):
+    """A paid order cannot have its goods: its reservation is gone. The order is to be refunded."""
+
+    wire_name: ClassVar[str] = "stock.commit_failed"
+    topic: ClassVar[str] = "stock"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    lines: tuple[StockLine, ...]
+
+
+# --- orders --------------------------------------------------------------------------------------------------------
+
+
+class OrderedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """So many pieces of a product at the price they were ordered at."""
+
+    product_id: UUID
+    quantity: int
+    unit_price: int  # minor units of the order's currency, VAT included
+
+
+class CancelReason(StrEnum):
+    """Why an order was cancelled."""
+
+    STOCK_REJECTED = "stock_rejected"  # there was not enough when it was placed
+    PAYMENT_TIMEOUT = "payment_timeout"  # nobody paid before the deadline
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    STOCK_LOST = "stock_lost"  # paid, but its goods were gone
+
+
+class RefundReason(StrEnum):
+    """Why money goes back."""
+
+    CANCELLED = "cancelled"  # staff cancelled a paid order
+    PAID_AFTER_CANCELLATION = "paid_after_cancellation"
+    PAID_TWICE = "paid_twice"
+    AMOUNT_MISMATCH = "amount_mismatch"  # another sum or currency than the order's was taken
+    STOCK_LOST = "stock_lost"
+
+
+class OrderPlaced(Event):
+    """Someone ordered. Nothing is held and nothing is paid yet. Each product is in one line only."""
+
+    wire_name: ClassVar[str] = "order.placed"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    lines: tuple[OrderedLine, ...]
+    total: int
+    currency: str
+    expires_at: datetime  # unpaid then, it is cancelled
+
+
+class OrderAwaitingPayment(Event):
+    """An order has its goods held and may be paid now: this amount, until `expires_at`."""
+
+    wire_name: ClassVar[str] = "order.awaiting_payment"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    amount: int
+    currency: str
+    expires_at: datetime
+
+
+class OrderConfirmationAsked(Event):
+    """The customer's bank wants the customer to confirm the payment; the order still waits."""
+
+    wire_name: ClassVar[str] = "order.confirmation_asked"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    payment_id: UUID
+
+
+class OrderPaymentDeclined(Event):
+    """A try to pay failed and the order has noted it; it still waits for another try until its deadline."""
+
+    wire_name: ClassVar[str] = "order.payment_declined"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    payment_id: UUID
+    code: str  # of `PaymentFailed`
+    retryable: bool
+
+
+class OrderPaid(Event):
+    """An order is paid in full. Its goods leave the stock."""
+
+    wire_name: ClassVar[str] = "order.paid"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    amount: int
+    currency: str
+    lines: tuple[OrderedLine, ...]
+
+
+class OrderCancelled(Event):
+    """An order will not be. What was held for it is free again, an open payment ends. A refund is told apart."""
+
+    wire_name: ClassVar[str] = "order.cancelled"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    reason: str  # of `CancelReason`
+
+
+class OrderRefundRequested(Event):
+    """It was decided that this money goes back. `refund_id` is the key by which the provider refunds it once only."""
+
+    wire_name: ClassVar[str] = "order.refund_requested"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    refund_id: UUID
+    payment_id: UUID  # the succeeded payment it is taken back from
+    amount: int
+    currency: str
+    reason: str  # of `RefundReason`
+
+
+class OrderRefunded(Event):
+    """The order has noted that its money went back."""
+
+    wire_name: ClassVar[str] = "order.refunded"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    refund_id: UUID
+    amount: int
+    currency: str
+
+
+class OrderRefundFailed(Event):
+    """The order has noted that its money could not be sent back: a person has to look at it."""
+
+    wire_name: ClassVar[str] = "order.refund_failed"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    refund_id: UUID
+    amount: int
+    currency: str
+    code: str
+
+
+class OrderShipped(Event):
+    """A paid order is on its way."""
+
+    wire_name: ClassVar[str] = "order.shipped"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    carrier: str  # "" when the shop carries it itself
+    tracking: str  # the carrier's number, "" when there is none
+
+
+class OrderDelivered(Event):
+    """A shipped order has arrived."""
+
+    wire_name: ClassVar[str] = "order.delivered"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    carrier: str = ""
+    tracking: str = ""
+
+
+class OrderExpiredCheck(Event):
+    """A timer of the orders, published at an order's deadline: is it still unpaid?"""
+
+    wire_name: ClassVar[str] = "order.expired_check"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+
+
+# --- payment -------------------------------------------------------------------------------------------------------
+
+
+class PaymentActionRequired(Event):
+    """The customer has to do something more, such as confirm at the bank. The payment is neither won nor lost."""
+
+    wire_name: ClassVar[str] = "payment.action_required"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+    code: str = ""  # what is asked, as the provider calls it
+    retryable: bool = True
+
+
+class PaymentFailed(Event):
+    """A try to pay failed; nothing was taken."""
+
+    wire_name: ClassVar[str] = "payment.failed"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+    code: str  # the provider's, such as "card_declined", "insufficient_funds", "expired_card"
+    retryable: bool  # whether another try, perhaps with another card, makes sense
+
+
+class PaymentSucceeded(Event):
+    """This much was taken. At most one payment of an order succeeds."""
+
+    wire_name: ClassVar[str] = "payment.succeeded"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+    amount: int
+    currency: str
+    provider: str  # "sandbox", "stripe"
+    provider_ref: str  # the provider's own id of the payment
+
+
+class PaymentRefunded(Event):
+    """The money of a refund went back. `refund_id` is that of `OrderRefundRequested`."""
+
+    wire_name: ClassVar[str] = "payment.refunded"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    refund_id: UUID
+    payment_id: UUID
+    order_id: UUID
+    amount: int
+    currency: str
+
+
+class PaymentRefundFailed(Event):
+    """The provider refuses a refund for good: a person has to look at it. `refund_id` as in `PaymentRefunded`."""
+
+    wire_name: ClassVar[str] = "payment.refund_failed"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    refund_id: UUID
+    payment_id: UUID
+    order_id: UUID
+    amount: int
+    currency: str
+    code: str = ""  # the provider's reason
