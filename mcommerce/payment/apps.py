@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PaymentConfig(AppConfig):
+    name = "mcommerce.payment"
+    label = "payment"
+    verbose_name = _("Payments")
+    default_auto_field = "django.db.models.BigAutoField"

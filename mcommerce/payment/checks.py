@@ -1,0 +1,83 @@
+"""Asking the payment company by ourselves, until its answer is final: no lost answer leaves anyone's money lost.
+
+An open attempt always has one check ahead. Each check carries a number, and only the newest number counts.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from eventbus import Event, publish
+from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.providers.base import ProviderError, SessionState
+from mcommerce.payment.sessions import current_state
+from mcommerce.payment.settlement import lock_payment, move, raise_alarm, settle
+
+logger = logging.getLogger(__name__)
+
+# Seconds before each check, the last one for all that follow. The first are close, since a lost answer is found by
+# them while the shopper still looks at the page; the later ones only find who left.
+CHECK_DELAYS_SECONDS = (10, 20, 30, 60, 120, 300, 600)
+CHECKS_MAX = 1000  # in a row, about a week: past it a person must look
+
+
+class PaymentCheckDue(Event):
+    """It is time to ask the payment company about an attempt. A timer of ours: nobody else hears it."""
+
+    wire_name: ClassVar[str] = "payment.check_due"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+    order_id: UUID
+    attempt_id: UUID
+    number: int
+
+
+def schedule_check(attempt: Attempt, *, now: datetime, again: bool = False, at_once: bool = False) -> None:
+    """Put a check ahead; an earlier one counts no more. `again`: one more in a row, so it waits longer."""
+    attempt.check_number += 1
+    attempt.checks_in_a_row = attempt.checks_in_a_row + 1 if again else 0
+    attempt.save(update_fields=["check_number", "checks_in_a_row"])
+    delay = CHECK_DELAYS_SECONDS[min(attempt.checks_in_a_row, len(CHECK_DELAYS_SECONDS) - 1)]
+    due = None if at_once else now + timedelta(seconds=delay)
+    publish(
+        PaymentCheckDue(order_id=attempt.payment.order_id, attempt_id=attempt.id, number=attempt.check_number),
+        due=due,
+    )
+
+
+def doubt(attempt: Attempt, *, now: datetime) -> None:
+    """The company did not answer: until it does, nobody may say whether money was taken."""
+    payment = lock_payment(id=attempt.payment_id)
+    attempt.refresh_from_db()
+    if attempt.is_open and move(payment, Payment.Status.UNKNOWN, now=now):
+        schedule_check(attempt, now=now)
+
+
+def ask_provider(event: PaymentCheckDue) -> SessionState | None:
+    """Ask about the attempt, unless the check is outdated. None when there is no answer. Outside any transaction."""
+    attempt = Attempt.objects.select_related("payment").filter(id=event.attempt_id, check_number=event.number).first()
+    if attempt is None or not attempt.is_open:
+        return None
+    try:
+        return current_state(attempt)
+    except ProviderError as error:
+        logger.warning("No answer about payment %s: %s", attempt.payment_id, error)
+        return None
+
+
+def record_check(event: PaymentCheckDue, answer: SessionState | None, *, now: datetime) -> None:
+    """Take in the answer, or the lack of one; ask again later unless it was final. In the bus's transaction."""
+    attempt = Attempt.objects.select_related("payment").get(id=event.attempt_id)
+    payment = lock_payment(id=attempt.payment_id)
+    attempt.refresh_from_db()
+    if attempt.check_number != event.number or not attempt.is_open:
+        return
+    if answer is None:
+        move(payment, Payment.Status.UNKNOWN, now=now)
+    else:
+        settle(attempt, answer, now=now)
+    if attempt.is_open and attempt.checks_in_a_row < CHECKS_MAX:
+        schedule_check(attempt, now=now, again=True)
+    elif attempt.is_open:
+        raise_alarm(payment, "the payment company never gave a final answer")

@@ -1,0 +1,40 @@
+"""What this app hears. Group `payment` writes rows only; the other two ask the payment company."""
+
+from eventbus import clock, handles
+from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderRefundRequested
+from mcommerce.payment import checks, refunds, services
+from mcommerce.payment.checks import PaymentCheckDue
+from mcommerce.payment.providers.base import SessionState
+from mcommerce.payment.refunds import RefundAnswer
+
+
+@handles(OrderAwaitingPayment, group="payment")
+def open_payment(event: OrderAwaitingPayment) -> None:
+    services.open_payment(
+        order_id=event.order_id, amount=event.amount, currency=event.currency, expires_at=event.expires_at
+    )
+
+
+@handles(OrderCancelled, group="payment")
+def cancel_payment(event: OrderCancelled) -> None:
+    services.cancel_payment(order_id=event.order_id, now=clock.now())
+
+
+def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
+    refunds.record_refund(event, answer, now=clock.now())
+
+
+# Asked again after a crash: the refund's id is the key, so the money goes back once.
+@handles(OrderRefundRequested, group="payment-refunds", effect=True, record=record_refund, on_doubt="again")
+def send_refund(event: OrderRefundRequested, *, idempotency_key: str) -> RefundAnswer:
+    return refunds.send_refund(event, now=clock.now())
+
+
+def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
+    checks.record_check(event, answer, now=clock.now())
+
+
+# Asked again after a crash: a question changes nothing, and an expiry has a key of its own.
+@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_doubt="again")
+def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
+    return checks.ask_provider(event)

@@ -1,0 +1,25 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from mcommerce.payment.local import start_sandbox_provider
+
+
+class Command(BaseCommand):
+    help = "Run the stand-in payment company in a process of its own (runserver has one inside already)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", help="The address to listen on; else the host of SANDBOX_PROVIDER_URL.")
+        parser.add_argument("--port", type=int, help="The port to listen on; else the port of SANDBOX_PROVIDER_URL.")
+
+    def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
+        try:
+            provider = start_sandbox_provider(host=host, port=port)
+        except OSError as error:
+            raise CommandError(f"The payment company cannot listen there: {error}. Choose another --port.") from error
+        self.stdout.write(f"The stand-in payment company is at {provider.url}. Ctrl-C ends it.")
+        try:
+            provider.wait()
+        except KeyboardInterrupt:
+            provider.close()

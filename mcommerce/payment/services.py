@@ -1,0 +1,169 @@
+"""What can be done with a payment.
+
+Every service is one story. Those that call the payment company commit what they are about to do, call outside any
+transaction, and then record the answer.
+"""
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from mcommerce.payment.checks import doubt, schedule_check
+from mcommerce.payment.models import Attempt, Payment, WebhookReceipt
+from mcommerce.payment.providers.base import ProviderDown, ProviderError, ProviderTimeout, SessionState, Webhook
+from mcommerce.payment.sessions import current_state, open_session
+from mcommerce.payment.settlement import lock_payment, move, settle
+
+logger = logging.getLogger(__name__)
+
+OPEN_OUTCOMES = (Attempt.Outcome.OPEN, Attempt.Outcome.ACTION_REQUIRED)
+# Sessions that one order may open. Each ends before the next begins, so a shopper never meets this; a robot does.
+ATTEMPTS_MAX = 20
+
+
+class NotYetOpen(Exception):
+    """The order does not wait for money, or not yet."""
+
+
+class AlreadyPaid(Exception):
+    """The order was paid."""
+
+
+class PaymentClosed(Exception):
+    """The order can be paid no more: cancelled, or too late."""
+
+
+class UnknownSession(Exception):
+    """No attempt of ours has this session."""
+
+
+@transaction.atomic
+def open_payment(*, order_id: UUID, amount: int, currency: str, expires_at: datetime) -> None:
+    """An order waits for its money. `amount` in minor units. Opening it again changes nothing."""
+    Payment.objects.get_or_create(
+        order_id=order_id,
+        defaults={
+            "amount": amount,
+            "currency": currency,
+            "expires_at": expires_at,
+            "provider": settings.PAYMENT_PROVIDER,
+        },
+    )
+
+
+def start_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime) -> str:
+    """The address of the page where the shopper pays; while one is open, always the same.
+
+    Raises NotYetOpen, AlreadyPaid, PaymentClosed, ProviderDown (nothing happened) and ProviderTimeout (nothing was
+    charged, since nobody saw the page; starting again uses the same key).
+    """
+    attempt = _claim_attempt(order_id=order_id, site_url=site_url, language=language, now=now)
+    if attempt.url:
+        return attempt.url
+    try:
+        state = open_session(attempt)
+    except ProviderTimeout:
+        with transaction.atomic():
+            doubt(attempt, now=now)
+        raise
+    except ProviderDown:
+        with transaction.atomic():
+            move(attempt.payment, Payment.Status.NEW, now=now)
+        raise
+    return _record_session(attempt, state, now=now)
+
+
+@transaction.atomic
+def _claim_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime) -> Attempt:
+    """The open attempt, or a new one: written down before anybody is asked for anything."""
+    try:
+        payment = lock_payment(order_id=order_id)
+    except Payment.DoesNotExist:
+        raise NotYetOpen(order_id) from None
+    if payment.status == Payment.Status.SUCCEEDED:
+        raise AlreadyPaid(order_id)
+    if payment.status == Payment.Status.CANCELLED or payment.expires_at <= now:
+        raise PaymentClosed(order_id)
+    attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
+    if attempt is None:
+        attempt = _new_attempt(payment, site_url=site_url, language=language, now=now)
+    if payment.status == Payment.Status.NEW:
+        move(payment, Payment.Status.PROCESSING, now=now)
+    return attempt
+
+
+def _new_attempt(payment: Payment, *, site_url: str, language: str, now: datetime) -> Attempt:
+    if payment.attempts.count() >= ATTEMPTS_MAX:
+        raise PaymentClosed(payment.order_id)
+    attempt = Attempt.objects.create(
+        payment=payment, provider=payment.provider, site_url=site_url, language=language, started_at=now
+    )
+    schedule_check(attempt, now=now)
+    return attempt
+
+
+def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> str:
+    with transaction.atomic():
+        settle(attempt, state, now=now)
+        attempt.payment.refresh_from_db()
+        cancelled = attempt.payment.status == Payment.Status.CANCELLED
+        if cancelled and attempt.is_open:
+            # Cancelled while the company was being asked: now that the session is known, it can be closed.
+            schedule_check(attempt, now=now, at_once=True)
+    if cancelled or not attempt.is_open:
+        raise PaymentClosed(attempt.payment.order_id)
+    return attempt.url
+
+
+@transaction.atomic
+def cancel_payment(*, order_id: UUID, now: datetime) -> None:
+    """Nobody waits for this money any more. Money that was taken already stays taken, until a refund is asked for."""
+    try:
+        payment = lock_payment(order_id=order_id)
+    except Payment.DoesNotExist:
+        return  # the order was cancelled before it waited for money
+    if move(payment, Payment.Status.CANCELLED, now=now):
+        for attempt in payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES):
+            schedule_check(attempt, now=now, at_once=True)
+
+
+@transaction.atomic
+def settle_session(*, provider: str, state: SessionState, now: datetime) -> None:
+    """Take in a session's state, whoever brought it, however often and in whatever order. Raises UnknownSession."""
+    attempt = Attempt.objects.filter(provider=provider, provider_ref=state.ref).first()
+    if attempt is None:
+        raise UnknownSession(state.ref)
+    settle(attempt, state, now=now)
+
+
+def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
+    """Take in a genuine webhook, once. Raises UnknownSession; then it was not heard, and may come again."""
+    try:
+        with transaction.atomic():
+            WebhookReceipt.objects.create(provider=provider, event_id=webhook.event_id, received_at=now)
+            settle_session(provider=provider, state=webhook.session, now=now)
+    except IntegrityError:
+        if not WebhookReceipt.objects.filter(provider=provider, event_id=webhook.event_id).exists():
+            raise
+        logger.info("Webhook %s was told again", webhook.event_id)
+
+
+def ask_now(*, payment_id: UUID, now: datetime) -> Payment:
+    """Ask the company how the payment stands and take in its answer. Raises Payment.DoesNotExist."""
+    payment = Payment.objects.get(id=payment_id)
+    attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
+    if attempt is not None:
+        try:
+            state = current_state(attempt)
+        except ProviderError as error:
+            logger.warning("No answer about payment %s: %s", payment_id, error)
+            with transaction.atomic():
+                doubt(attempt, now=now)
+        else:
+            with transaction.atomic():
+                settle(attempt, state, now=now)
+        payment.refresh_from_db()
+    return payment

@@ -1,0 +1,55 @@
+"""What is asked of the payment company about an attempt. Never inside a transaction: each call may take seconds."""
+
+from django.urls import reverse
+
+from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.providers import provider_named
+from mcommerce.payment.providers.base import Declined, SessionRequest, SessionState, SessionStatus
+
+
+def open_session(attempt: Attempt) -> SessionState:
+    """Open the attempt's session, or find the one that its key opened before: asking again never opens a second.
+
+    A company that refuses to open it has answered for good: the session counts as expired. Raises ProviderDown,
+    ProviderTimeout.
+    """
+    try:
+        provider = provider_named(attempt.provider)
+        return provider.create_session(_request(attempt), idempotency_key=attempt.idempotency_key)
+    except Declined as declined:
+        return SessionState(
+            ref="",
+            status=SessionStatus.EXPIRED,
+            revision=attempt.revision + 1,
+            amount=attempt.payment.amount,
+            currency=attempt.payment.currency,
+            decline_code=declined.code,
+        )
+
+
+def current_state(attempt: Attempt) -> SessionState:
+    """The session as it is now; of a cancelled payment it is expired first. Raises ProviderError."""
+    ref = attempt.provider_ref
+    if not ref:
+        opened = open_session(attempt)
+        if not opened.ref:
+            return opened
+        ref = opened.ref
+    provider = provider_named(attempt.provider)
+    if attempt.payment.status == Payment.Status.CANCELLED:
+        return provider.expire_session(ref, idempotency_key=f"{attempt.idempotency_key}-expire")
+    return provider.fetch_session(ref)
+
+
+def _request(attempt: Attempt) -> SessionRequest:
+    """Built from the row alone, so that a repeat asks for exactly the same."""
+    payment = attempt.payment
+    return SessionRequest(
+        order_id=payment.order_id,
+        amount=payment.amount,
+        currency=payment.currency,
+        return_url=attempt.site_url + reverse("payment:return", args=[payment.id]),
+        webhook_url=attempt.site_url + reverse("payment:webhook", args=[attempt.provider]),
+        expires_at=payment.expires_at,
+        language=attempt.language,
+    )

@@ -1,0 +1,103 @@
+"""Where a shopper leaves for the payment company, where they come back, and where the company tells us things.
+
+Paying needs no permission: an order's id cannot be guessed, and paying for somebody harms nobody.
+"""
+
+import logging
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+
+from eventbus import clock
+from mcommerce.payment import services
+from mcommerce.payment.models import Payment
+from mcommerce.payment.providers import NoSuchProvider, provider_named
+from mcommerce.payment.providers.base import BadSignature, ProviderDown, ProviderTimeout
+from mcommerce.payment.throttle import allows
+
+logger = logging.getLogger(__name__)
+
+WEBHOOK_BYTES_MAX = 64 * 1024  # the companies' webhooks have a few kilobytes
+PAYS_PER_ORDER_MAX = 10  # a minute: an impatient shopper clicks less often
+PAYS_PER_ADDRESS_MAX = 60  # a minute: an office behind one address
+RETURNS_MAX = 10  # a minute and payment: each one asks the company
+
+
+@require_POST
+@never_cache
+def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Send the shopper to the page where they pay, or say why that cannot be now."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if not allows(f"order:{order_id}", at_most=PAYS_PER_ORDER_MAX) or not allows(
+        f"address:{address}", at_most=PAYS_PER_ADDRESS_MAX
+    ):
+        return _cannot_pay(request, order_id, status=429, reason="too_often")
+    try:
+        page = services.start_attempt(
+            order_id=order_id,
+            site_url=f"{request.scheme}://{request.get_host()}",
+            language=get_language() or "en",
+            now=clock.now(),
+        )
+    except services.AlreadyPaid:
+        return redirect("orders:order", order_id=order_id)
+    except services.NotYetOpen:
+        return _cannot_pay(request, order_id, status=409, reason="not_yet")
+    except services.PaymentClosed:
+        return _cannot_pay(request, order_id, status=409, reason="closed")
+    except (ProviderDown, ProviderTimeout) as error:
+        logger.warning("No page to pay order %s: %s", order_id, error)
+        return _cannot_pay(request, order_id, status=503, reason="no_answer")
+    return redirect(page)
+
+
+@require_GET
+@never_cache
+def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
+    """The shopper is back from the company: ask it what happened, and show the order."""
+    try:
+        if allows(f"return:{payment_id}", at_most=RETURNS_MAX):
+            payment = services.ask_now(payment_id=payment_id, now=clock.now())
+        else:
+            payment = Payment.objects.get(id=payment_id)
+    except Payment.DoesNotExist:
+        raise Http404 from None
+    if payment.status == Payment.Status.UNKNOWN:
+        messages.info(
+            request,
+            _("The payment company has not answered yet. We keep asking; this page changes by itself once it does."),
+        )
+    return redirect("orders:order", order_id=payment.order_id)
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest, provider: str) -> HttpResponse:
+    """What the company tells us: 200 when taken in or known already, 400 when it is not from the company."""
+    now = clock.now()
+    body = request.read(WEBHOOK_BYTES_MAX + 1)
+    if len(body) > WEBHOOK_BYTES_MAX:
+        return HttpResponse(status=413)
+    try:
+        told = provider_named(provider).parse_webhook(headers=request.headers, body=body, now=now)
+        if told is not None:
+            services.receive_webhook(provider=provider, webhook=told, now=now)
+    except NoSuchProvider:
+        raise Http404 from None
+    except BadSignature as error:
+        logger.warning("Refused a webhook for %s: %s", provider, error)
+        return HttpResponse(status=400)
+    except services.UnknownSession:
+        return HttpResponse(status=404)  # told again later, when the session may be written down
+    return HttpResponse(status=200)
+
+
+def _cannot_pay(request: HttpRequest, order_id: UUID, *, status: int, reason: str) -> HttpResponse:
+    return render(request, "payment/cannot_pay.html", {"order_id": order_id, "reason": reason}, status=status)
