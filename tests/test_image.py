@@ -1,0 +1,67 @@
+"""The container image cannot be built here; what it says must at least be true of this tree."""
+
+import ast
+import re
+import runpy
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+ENTRYPOINT = runpy.run_path(str(ROOT / "docker-entrypoint"))
+ROLES: dict[str, list[str]] = ENTRYPOINT["ROLES"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_command_of_each_role_exists(role: str) -> None:
+    program, *arguments = ROLES[role]
+
+    if program == "python":
+        assert (ROOT / arguments[0]).is_file()
+        assert set(arguments[1:]) <= set(get_commands())
+    else:
+        assert Path(sys.executable).with_name(program).is_file(), f"{program} is not among the requirements"
+        module, attribute = arguments[0].split(":")
+        spec = find_spec(module)
+        assert spec and spec.origin
+        assert attribute in names_in(Path(spec.origin))
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SystemExit, match="No role 'bees': one of pages, live"):
+        ENTRYPOINT["main"](["bees"])
+
+
+def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
+    last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
+
+    assert re.search(r"^USER mcommerce$", last_stage, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK .*\"healthy\"\]$", last_stage, re.MULTILINE)
+
+
+def test_every_role_the_image_names_can_be_played() -> None:
+    named = re.search(r"the command picks it: ([a-z, ]+)", DOCKERFILE)
+    default = re.search(r'^CMD \["(\w+)"\]$', DOCKERFILE, re.MULTILINE)
+
+    assert named and named[1].strip().split(", ") == list(ROLES)
+    assert default and default[1] in ROLES
+
+
+def test_what_the_image_copies_is_there_and_tests_stay_outside() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    copied = [shlex.split(line)[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ")]
+
+    assert all((ROOT / name).exists() and name not in ignored for names in copied for name in names)
+    assert {"tests", ".venv", "var", ".git"} <= set(ignored)
+
+
+def names_in(path: Path) -> set[str]:
+    """Names a module assigns, without importing it: an ASGI application starts threads."""
+    tree = ast.parse(path.read_text())
+    targets = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
