@@ -50,10 +50,7 @@ class Station(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("source", "contract", "number"), name="station_key"),
             models.CheckConstraint(condition=Q(version__gte=1), name="station_version_from_one"),
-            models.CheckConstraint(
-                condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)),
-                name="station_on_earth",
-            ),
+            models.CheckConstraint(condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)), name="station_on_earth"),
         )
 
     def __str__(self) -> str:
@@ -83,10 +80,7 @@ class StationHistory(models.Model):
         verbose_name_plural = _("station changes")
         constraints = (
             # Also what a station's page reads: its last changes, newest version first.
-            models.UniqueConstraint(
-                fields=("source", "contract", "number", "version"),
-                name="stationhistory_key",
-            ),
+            models.UniqueConstraint(fields=("source", "contract", "number", "version"), name="stationhistory_key"),
         )
         # For the newest changes of all stations, and for deleting the oldest.
         indexes = (models.Index(fields=("at",), name="stationhistory_at"),)

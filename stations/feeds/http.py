@@ -44,12 +44,7 @@ class _KeyCover(logging.Filter):
 
 
 _COVER = _KeyCover()
-for _name in (
-    "urllib3.connectionpool",
-    "urllib3.connection",
-    "urllib3.util.retry",
-    "urllib3.response",
-):
+for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry", "urllib3.response"):
     # A filter on a parent logger is not asked for what its children log, so each speaker gets it.
     logging.getLogger(_name).addFilter(_COVER)
 
@@ -123,11 +118,7 @@ class HttpClient:
             url = f"{url}?{urlencode(query)}"
         try:
             with self._session.get(
-                url,
-                auth=self._auth,
-                timeout=self._timeout,
-                stream=True,
-                allow_redirects=False,
+                url, auth=self._auth, timeout=self._timeout, stream=True, allow_redirects=False
             ) as answer:
                 if answer.status_code == HTTPStatus.OK:
                     return _body(answer, deadline)
@@ -193,10 +184,7 @@ def _failure_of_status(status: int) -> tuple[PollFailed, bool]:
     }.get(status)  # type: ignore[call-overload]
     if failure is None:
         failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(status // 100, Failure.UNEXPECTED)
-    return PollFailed(failure, f"HTTP {status}"), failure in (
-        Failure.TOO_MANY,
-        Failure.THEIR_ERROR,
-    )
+    return PollFailed(failure, f"HTTP {status}"), failure in (Failure.TOO_MANY, Failure.THEIR_ERROR)
 
 
 def _failed(failure: Failure, error: Exception) -> PollFailed:

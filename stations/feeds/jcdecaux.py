@@ -101,10 +101,7 @@ def _contract(row: dict[str, Any]) -> ListedContract:
     cities = tuple(city for city in row["cities"] if isinstance(city, str))
     commercial_name = row.get("commercial_name", row.get("commercialName"))
     return ListedContract(
-        row["name"].casefold(),
-        commercial_name,
-        row.get("country_code", row.get("countryCode")),
-        cities,
+        row["name"].casefold(), commercial_name, row.get("country_code", row.get("countryCode")), cities
     )
 
 

@@ -100,11 +100,7 @@ def _read_v1(raw: msgspec.Raw, source: str) -> Reading:
         bonus=_yes_or_no(row.bonus),
         overflow=None,
     )
-    return Reading(
-        Key(source, row.contract_name.casefold(), row.number),
-        state,
-        _from_milliseconds(row.last_update),
-    )
+    return Reading(Key(source, row.contract_name.casefold(), row.number), state, _from_milliseconds(row.last_update))
 
 
 def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
@@ -126,11 +122,7 @@ def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
         bonus=_yes_or_no(row.bonus),
         overflow=_yes_or_no(row.overflow),
     )
-    return Reading(
-        Key(source, row.contract_name.casefold(), row.number),
-        state,
-        _from_iso(row.last_update),
-    )
+    return Reading(Key(source, row.contract_name.casefold(), row.number), state, _from_iso(row.last_update))
 
 
 READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}

@@ -13,7 +13,7 @@ SIMULATOR_API = "/vls/v3"  # below SIMULATOR_URL
 SIMULATOR_KEY = "simulated"  # the simulator, like its model, refuses who brings no key; any word will do
 
 
-class UnknownFeed(ValueError):  # noqa: N818 - errors here are named for what went wrong
+class UnknownFeed(ValueError):
     """No feed has this name."""
 
 

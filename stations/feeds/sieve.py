@@ -75,13 +75,7 @@ def _fault_of(state: State) -> Bad | None:
         return Bad.NAME
     if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (state.lat == 0 and state.lng == 0):
         return Bad.COORDINATES
-    counts = (
-        state.bikes,
-        state.stands,
-        state.capacity,
-        state.mechanical or 0,
-        state.electrical or 0,
-    )
+    counts = (state.bikes, state.stands, state.capacity, state.mechanical or 0, state.electrical or 0)
     if min(counts) < 0 or max(counts) > COUNT_MAX:
         return Bad.COUNTS_RANGE
     if state.capacity == 0 and state.status == OPEN:

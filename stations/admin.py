@@ -1,0 +1,60 @@
+"""What staff sees of the stations. Only remarks can be deleted: the rest is what feeds and pollers said."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
+
+
+class SeenOnly(admin.ModelAdmin):
+    """Can be looked at, not touched."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Station)
+class StationAdmin(SeenOnly):
+    list_display = ("contract", "number", "name", "status", "bikes", "stands", "capacity", "gone", "changed_at")
+    list_display_links = ("number", "name")
+    list_filter = ("source", "status", "gone", "contract")
+    search_fields = ("name", "=number", "address")
+    ordering = ("source", "contract", "number")
+
+
+@admin.register(StationHistory)
+class StationHistoryAdmin(SeenOnly):
+    list_display = ("at", "contract", "number", "version", "kinds", "taken", "returned", "bikes", "stands")
+    ordering = ("-at",)
+    show_full_result_count = False  # counting millions of rows costs more than the page
+
+
+@admin.register(PollRun)
+class PollRunAdmin(SeenOnly):
+    list_display = ("started", "feed", "outcome", "fetched", "changed", "appeared", "gone", "ms", "reason")
+    list_filter = ("feed", "outcome")
+    ordering = ("-started",)
+    show_full_result_count = False
+
+
+@admin.register(PollPlan)
+class PollPlanAdmin(SeenOnly):
+    list_display = ("feed", "running", "interval_ms", "calls_left", "changed_at")
+
+
+@admin.register(Remark)
+class RemarkAdmin(SeenOnly):
+    list_display = ("at", "name", "message")
+    search_fields = ("name", "message")
+    ordering = ("-at",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("stations.delete_remark"))

@@ -1,0 +1,10 @@
+"""What the stations' own group does with their events."""
+
+from eventbus import handles
+from stations import services
+from stations.events import StationChanged
+
+
+@handles(StationChanged, group="stations", replayable=True)
+def write_history(event: StationChanged) -> None:
+    services.write_history(event)

@@ -1,0 +1,113 @@
+"""`manage.py poll_stations`: ask feeds for their stations, once or until stopped."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from eventbus import clock
+from stations.feeds.http import is_loopback
+from stations.feeds.jcdecaux import UnknownVersion
+from stations.feeds.registry import UnknownFeed, feed_named
+from stations.models import PollRun
+from stations.plan import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
+from stations.poller import Poller, PollerThreads
+
+LOOK_SECONDS = 0.2  # how often it is seen that the pollers ended or the calls are used up
+
+
+class Command(BaseCommand):
+    help = "Ask feeds for their stations, record what changed and tell it: once, or until stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--feed", action="append", help="jcdecaux:lyon, jcdecaux, simulator; again for another")
+        parser.add_argument("--url", default="", help="ask the feed here: the API's base with its version")
+        parser.add_argument("--once", action="store_true", help="one poll, whatever the plan says")
+        parser.add_argument("--interval-ms", type=int, help="change the plan: from one poll to the next")
+        parser.add_argument("--calls", type=int, help="change the plan: so many polls, then end; 0 is until stopped")
+        parser.add_argument("--json", action="store_true", help="one JSON object a poll, one a line")
+
+    def handle(self, *, url: str, once: bool, **options: Any) -> None:
+        self._json: bool = options["json"]
+        self._failed = False
+        try:
+            feeds = [_name(feed, url) for feed in options["feed"] or settings.STATIONS_FEEDS]
+            if once:
+                self._poll_once(feeds, url)
+            else:
+                self._plan(feeds, url, options["interval_ms"], options["calls"])
+                self._poll_until_stopped(feeds, url, until_used_up=bool(options["calls"]))
+        except (UnknownFeed, UnknownVersion, IntervalOutOfRange, CallsOutOfRange) as error:
+            raise CommandError(str(error)) from None
+        if self._failed:
+            raise CommandError("At least one poll failed.")
+
+    def _poll_once(self, feeds: list[str], url: str) -> None:
+        # The poll in hand is finished whatever comes: a SIGTERM has nothing more to stop.
+        with _on_stop(lambda: None):
+            for name in feeds:
+                feed = feed_named(name, url=url)
+                try:
+                    self._say(Poller(feed).poll())
+                finally:
+                    feed.close()
+
+    def _plan(self, feeds: list[str], url: str, interval_ms: int | None, calls: int | None) -> None:
+        if interval_ms is None and calls is None:
+            return
+        minimum_ms = SIMULATED_INTERVAL_MS_MIN if url and is_loopback(url) else None
+        for name in feeds:
+            steer(feed=name, now=clock.now(), running=True, interval_ms=interval_ms, calls=calls, minimum_ms=minimum_ms)
+
+    def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
+        # In threads, so that a signal meets this one, which holds no lock of theirs.
+        pollers = PollerThreads(feeds, url=url, on_poll=self._say)
+        with _on_stop(pollers.stop):
+            pollers.start()
+            while not pollers.wait(LOOK_SECONDS):
+                if until_used_up and not any(plan_of(name, now=clock.now()).running for name in feeds):
+                    pollers.stop()
+
+    def _say(self, run: PollRun) -> None:
+        ok = run.outcome == PollRun.Outcome.OK
+        self._failed = self._failed or not ok
+        if self._json:
+            self.stdout.write(json.dumps(_told(run)))
+        elif ok:
+            self.stdout.write(
+                f"{run.feed}: {run.fetched} fetched, {run.changed} changed, {run.appeared} appeared, "
+                f"{run.gone} gone, {sum(run.bad.values())} bad, {run.ms} ms"
+            )
+            for reason, count in sorted(run.bad.items()):
+                self.stdout.write(f"  bad: {count} {reason}")
+        else:
+            detail = f" ({run.detail})" if run.detail else ""
+            self.stdout.write(f"{run.feed}: failed after {run.ms} ms: {run.reason}{detail}")
+        self.stdout.flush()
+
+
+def _name(feed: str, url: str) -> str:
+    """The feed's own name, once it is sure that there is such a feed."""
+    known = feed_named(feed, url=url)
+    known.close()
+    return known.name
+
+
+def _told(run: PollRun) -> dict[str, Any]:
+    names = ("feed", "outcome", "fetched", "changed", "appeared", "gone", "bad", "ms", "reason", "detail")
+    return {"at": run.started.isoformat()} | {name: getattr(run, name) for name in names}
+
+
+@contextmanager
+def _on_stop(stop: Any) -> Iterator[None]:
+    """SIGTERM and SIGINT call `stop` instead of ending the process; afterwards they do what they did before."""
+    before = {name: signal.signal(name, lambda *_: stop()) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,34 @@
+"""`manage.py simulate_stations`: JCDecaux's API with invented stations, until stopped."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from stations.simulator.server import HOST, PORT, SPEED, serve
+
+
+class Command(BaseCommand):
+    help = "Serve JCDecaux's API, versions 1 and 3, with invented stations in the real cities, on loopback."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=PORT, help=f"0 takes any that is free; {PORT} by default")
+        parser.add_argument("--seed", type=int, default=1, help="the same seed invents the same stations and days")
+        parser.add_argument("--speed", type=float, default=SPEED, help=f"1 is real time; {SPEED:g} by default")
+        parser.add_argument("--open", dest="open_to_all", action="store_true", help="answer without an apiKey too")
+
+    def handle(self, *, port: int, seed: int, speed: float, open_to_all: bool, **options: Any) -> None:
+        if speed <= 0:
+            raise CommandError("--speed must be above zero: time only goes forward.")
+        stopped = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stopped.set())
+        try:
+            simulator = serve(HOST, port, seed, speed=speed, open_to_all=open_to_all)
+        except OSError as error:
+            raise CommandError(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from None
+        self.stdout.write(f"Simulated stations at {simulator.url}/vls/v3/stations (and /vls/v1)")
+        self.stdout.flush()
+        stopped.wait()
+        simulator.close()

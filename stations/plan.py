@@ -1,0 +1,72 @@
+"""How each feed is polled: kept in a row that the producer's page changes and the poller reads."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, Value, When
+
+from stations.feeds.registry import is_simulated
+from stations.models import PollPlan
+
+SIMULATED_INTERVAL_MS_MIN = 200  # five polls a second of 25 ms each leave the database free for others
+REAL_INTERVAL_MS_MIN = 10_000  # the operator refreshes once a minute; more often is no use to us and a load to them
+INTERVAL_MS_MAX = 3_600_000  # an hour: longer is "stopped"
+CALLS_MAX = 100_000  # more is "until stopped"
+
+
+class IntervalOutOfRange(ValueError):
+    """Shorter than the feed is asked at most, or longer than an hour. Holds both limits in milliseconds."""
+
+    def __init__(self, minimum_ms: int) -> None:
+        super().__init__(f"The interval is from {minimum_ms} to {INTERVAL_MS_MAX} ms.")
+        self.minimum_ms = minimum_ms
+        self.maximum_ms = INTERVAL_MS_MAX
+
+
+class CallsOutOfRange(ValueError):
+    """Fewer than none (until stopped), or more than CALLS_MAX."""
+
+
+def interval_ms_min(feed: str) -> int:
+    """How often this feed may be asked at most."""
+    return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed.partition(":")[0]) else REAL_INTERVAL_MS_MIN
+
+
+def plan_of(feed: str, *, now: datetime) -> PollPlan:
+    """The feed's plan; by default it is polled until stopped."""
+    defaults = {"interval_ms": settings.STATIONS_POLL_INTERVAL_MS, "changed_at": now}
+    return PollPlan.objects.get_or_create(feed=feed, defaults=defaults)[0]
+
+
+def steer(
+    *,
+    feed: str,
+    now: datetime,
+    running: bool | None = None,
+    interval_ms: int | None = None,
+    calls: int | None = None,
+    minimum_ms: int | None = None,
+) -> PollPlan:
+    """Change what is given, keep the rest; `calls` 0 is until stopped. The poller obeys within 200 ms.
+
+    Raises IntervalOutOfRange, CallsOutOfRange.
+    """
+    minimum_ms = minimum_ms or interval_ms_min(feed)
+    if interval_ms is not None and not minimum_ms <= interval_ms <= INTERVAL_MS_MAX:
+        raise IntervalOutOfRange(minimum_ms)
+    if calls is not None and not 0 <= calls <= CALLS_MAX:
+        raise CallsOutOfRange
+    wanted = {"running": running, "interval_ms": interval_ms, "calls_left": calls}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    with transaction.atomic():
+        plan_of(feed, now=now)
+        PollPlan.objects.filter(feed=feed).update(**given, changed_at=now)
+        return PollPlan.objects.get(feed=feed)
+
+
+def call_made(feed: str) -> None:
+    """One of the calls that were asked for is done; after the last the feed rests."""
+    PollPlan.objects.filter(feed=feed, running=True, calls_left__gt=0).update(
+        running=Case(When(calls_left__gt=1, then=Value(True)), default=Value(False)), calls_left=F("calls_left") - 1
+    )

@@ -1,0 +1,250 @@
+"""The poller: asks a feed again and again, and has recorded what changed. One is active for each feed."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, reset_queries
+
+from eventbus import clock
+from eventbus.leases import Lease, LeaseLost
+from stations import services
+from stations.feeds.base import Feed, Held, Key, PollFailed, diff
+from stations.feeds.failures import Failure
+from stations.feeds.registry import feed_named
+from stations.models import PollPlan, PollRun
+from stations.plan import call_made, plan_of
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.15  # how often the plan is looked at: a change of it is promised to work within 200 ms
+JITTER = 0.05  # of the interval, so that pollers started together do not stay together
+BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is asked again every five minutes
+BACKOFF_DOUBLINGS_MAX = 10  # beyond this the longest wait is reached anyway, and the number only grows
+ATTEMPTS_MAX = 2  # of one poll, when another poller was faster: after loading again it fits, unless they race
+BEAT_SECONDS = 1.0  # a lease is beaten so often; others take it over after several missed beats
+FORGET_SECONDS = 600.0  # between two deletions of old history
+CLOSE_SECONDS = 20.0  # a poll in hand ends within its budget of 15 s
+
+
+class Poller:
+    """Holds a feed's stations as last recorded and polls it by its plan. A failed poll keeps what is held.
+
+    Belongs to one thread. With a lease it polls only while it has it.
+    """
+
+    def __init__(self, feed: Feed, *, lease: Lease | None = None, stop: threading.Event | None = None) -> None:
+        self.feed = feed
+        self._lease = lease
+        self._stop = stop or threading.Event()
+        self._leading = lease is None
+        self._beaten = float("-inf")
+        self._held: dict[Key, Held] | None = None
+        self._answered_at: datetime | None = None
+        self._failures = 0
+
+    def state_age(self) -> timedelta | None:
+        """How long ago the feed last answered; None if it never did."""
+        return None if self._answered_at is None else clock.now() - self._answered_at
+
+    def poll(self) -> PollRun:
+        """Ask once and record it. Raises LeaseLost, DatabaseError; every other failure is recorded and returned."""
+        for _ in range(ATTEMPTS_MAX):
+            asked_at, began = clock.now(), time.perf_counter()
+            try:
+                return self._ask_and_record(asked_at, began)
+            except services.Overtaken:
+                # What was fetched may be older than what the other recorded: forget it too.
+                self._held = None
+                failed = PollFailed(Failure.OVERTAKEN)
+            except PollFailed as error:
+                failed = error
+                break
+            except (DatabaseError, InterfaceError, LeaseLost):
+                self._held = None
+                raise
+            except Exception:
+                logger.exception("Polling %s stopped on an error of our own", self.feed.name)
+                failed = PollFailed(Failure.OUR_ERROR)
+                break
+        return self._record_failure(failed, asked_at, began)
+
+    def run(self, on_poll: Callable[[PollRun], None] = lambda run: None) -> None:
+        """Poll by the plan until stopped. Survives feeds and databases that are away."""
+        rhythm = _Rhythm()
+        while not self._stop.is_set():
+            try:
+                with _unit_of_work():
+                    plan = plan_of(self.feed.name, now=clock.now())
+                    if self._leads() and rhythm.is_due(plan, self._failures):
+                        on_poll(self.poll())
+                        if plan.calls_left:
+                            call_made(self.feed.name)
+                    self._forget_old(rhythm)
+            except LeaseLost:
+                logger.warning("Another poller took over %s", self.feed.name)
+                self._leading = False
+            except (DatabaseError, InterfaceError):
+                logger.exception("The database is away, polling of %s waits for it", self.feed.name)
+                self._stop.wait(BEAT_SECONDS)
+            self._stop.wait(TICK_SECONDS)
+        self._leave()
+
+    def _ask_and_record(self, asked_at: datetime, began: float) -> PollRun:
+        if self._held is None:
+            self._load()
+        assert self._held is not None
+        fetched = self.feed.fetch()
+        changes = diff(self._held, fetched)
+        poll = services.Poll(
+            feed=self.feed.name,
+            asked_at=asked_at,
+            began=began,
+            fetched=len(fetched.readings),
+            bad=fetched.bad,
+            changes=changes,
+        )
+        run = services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+        # Only now is it committed: what is held must never be ahead of the rows.
+        self._held.update((change.key, Held(change.version, change.state, change.reported_at)) for change in changes)
+        self._answered_at = asked_at
+        self._failures = 0
+        return run
+
+    def _record_failure(self, failed: PollFailed, asked_at: datetime, began: float) -> PollRun:
+        self._failures += 1
+        logger.warning("Polling %s failed: %s; its state is of %s", self.feed.name, failed, self._answered_at)
+        poll = services.Poll(feed=self.feed.name, asked_at=asked_at, began=began, failed=failed)
+        return services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+
+    def _load(self) -> None:
+        self._held = services.load_held(source=self.feed.source, contract=self.feed.contract)
+        answered = PollRun.objects.filter(feed=self.feed.name, outcome=PollRun.Outcome.OK).order_by("-started")
+        self._answered_at = answered.values_list("started", flat=True).first()
+
+    def _fence(self) -> None:
+        if self._lease is not None:
+            self._lease.check()
+
+    def _leads(self) -> bool:
+        """Whether this poller is the one for its feed; keeps its lease alive, or tries to get it."""
+        if self._lease is None or time.monotonic() < self._beaten + BEAT_SECONDS:
+            return self._leading
+        self._beaten = time.monotonic()
+        if self._leading:
+            self._lease.beat()
+        elif self._lease.acquire():
+            self._leading = True
+            self._held = None  # what this poller held is of the time before the other
+        return self._leading
+
+    def _forget_old(self, rhythm: "_Rhythm") -> None:
+        if rhythm.is_time_to_forget():
+            services.forget_old(now=clock.now())
+
+    def _leave(self) -> None:
+        self.feed.close()
+        if self._lease is not None and self._leading:
+            self._lease.release()
+        connections.close_all()
+
+
+class _Rhythm:
+    """When the next poll is due, by the plan of this moment."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self._jitter = 1.0
+        self._forgot = time.monotonic()
+        self._seen: tuple[bool, datetime] | None = None
+
+    def is_due(self, plan: PollPlan, failures: int) -> bool:
+        """Whether to poll now; then the interval runs anew."""
+        steered = self._is_steered(plan)
+        if not plan.running:
+            return False
+        now = time.monotonic()
+        # Who has just steered wants to see it work: a backoff does not hold the next poll, only the interval does.
+        wait = plan.interval_ms / 1000 if steered else _wait_seconds(plan.interval_ms, failures)
+        if now < self._last + wait * self._jitter:
+            return False
+        self._last = now
+        self._jitter = random.uniform(1 - JITTER, 1 + JITTER)
+        return True
+
+    def is_time_to_forget(self) -> bool:
+        if time.monotonic() < self._forgot + FORGET_SECONDS:
+            return False
+        self._forgot = time.monotonic()
+        return True
+
+    def _is_steered(self, plan: PollPlan) -> bool:
+        before, self._seen = self._seen, (plan.running, plan.changed_at)
+        if before is not None and plan.running and not before[0]:
+            self._last = float("-inf")  # started: at once
+        return before is not None and before != self._seen
+
+
+def _wait_seconds(interval_ms: int, failures: int) -> float:
+    seconds = interval_ms / 1000
+    backed_off = seconds * 2 ** min(failures, BACKOFF_DOUBLINGS_MAX)
+    return max(seconds, min(backed_off, BACKOFF_SECONDS_MAX))
+
+
+@contextmanager
+def _unit_of_work() -> Iterator[None]:
+    """Between two, a connection that broke is thrown away and the queries kept for debugging are forgotten."""
+    close_old_connections()
+    reset_queries()
+    try:
+        yield
+    finally:
+        close_old_connections()
+
+
+class PollerThreads:
+    """The pollers of this process, one thread for each feed."""
+
+    def __init__(
+        self, feeds: list[str], *, url: str = "", on_poll: Callable[[PollRun], None] = lambda run: None
+    ) -> None:
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, url, on_poll), name=f"stations-poller-{name}", daemon=True)
+            for name in feeds
+        ]
+
+    def start(self) -> "PollerThreads":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Let each finish its poll in hand."""
+        self._stop.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long for all to end; whether they did."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Stop, and wait for the polls in hand."""
+        self.stop()
+        self.wait(CLOSE_SECONDS)
+
+    def _run(self, name: str, url: str, on_poll: Callable[[PollRun], None]) -> None:
+        feed = feed_named(name, url=url, sleep=self._stop.wait)
+        Poller(feed, lease=Lease(f"poller:{feed.name}"), stop=self._stop).run(on_poll)
+
+
+def start_in_process() -> PollerThreads:
+    """Poll the feeds of the settings in threads of this process, until `close()`."""
+    return PollerThreads(settings.STATIONS_FEEDS).start()

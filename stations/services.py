@@ -1,0 +1,224 @@
+"""What is done with the stations: polls recorded, history written, remarks left, the poller steered."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.utils.crypto import salted_hmac
+
+from eventbus import publish
+from stations.events import Kind, PollFinished, RemarkLeft, StationChanged
+from stations.feeds.base import Change, Held, Key, PollFailed, State
+from stations.models import (
+    REASON_LENGTH_MAX,
+    REMARK_LENGTH_MAX,
+    REMARK_NAME_LENGTH_MAX,
+    PollRun,
+    Remark,
+    Station,
+    StationHistory,
+)
+
+ROWS_PER_STATEMENT = 1_000  # of 23 values each: SQLite takes 32,766 values in one statement
+REMARKS_PER_CLIENT = 3  # in REMARK_WINDOW: enough to correct oneself, too few to flood
+REMARKS_OF_ALL = 60  # in REMARK_WINDOW: whoever changes addresses floods no more than this
+REMARK_WINDOW = timedelta(minutes=1)
+HISTORY_KEPT = timedelta(days=30)  # at the 1.6 changes a second of a world-wide rush hour, 4 million rows
+POLLS_KEPT = timedelta(days=3)  # at one in two seconds, 130,000 rows
+DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that nobody waits long for the database
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Overtaken(Exception):
+    """Someone else recorded one of these stations first. Nothing was written: load again, ask again."""
+
+
+class RemarkEmpty(ValueError):
+    """A remark needs words."""
+
+
+class RemarkTooLong(ValueError):
+    """A name of at most REMARK_NAME_LENGTH_MAX, a message of at most REMARK_LENGTH_MAX characters."""
+
+
+class RemarksTooOften(Exception):
+    """This client, or all together, left enough remarks for one REMARK_WINDOW."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One poll, ready to be recorded: what changed, or why it failed. `began` is of `time.perf_counter()`."""
+
+    feed: str
+    asked_at: datetime
+    began: float
+    fetched: int = 0
+    bad: Mapping[str, int] = field(default_factory=dict)
+    changes: Sequence[Change] = ()
+    failed: PollFailed | None = None
+
+
+def load_held(*, source: str, contract: str | None) -> dict[Key, Held]:
+    """All that is known of a feed's stations: of one contract, or of all its source."""
+    rows = Station.objects.filter(source=source)
+    if contract is not None:
+        rows = rows.filter(contract=contract)
+    columns = ("contract", "number", "version", "reported_at", *State.__struct_fields__)
+    return {
+        Key(source, row[0], row[1]): Held(row[2], State(*row[4:]), row[3])
+        for row in rows.values_list(*columns).iterator()
+    }
+
+
+def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lambda: None) -> PollRun:
+    """Write what changed, tell it, and note how the poll went: all of it or nothing.
+
+    `fence` is called first in the transaction and raises when this poller is no longer the one. Raises Overtaken.
+    """
+    with transaction.atomic():
+        fence()
+        _write_stations(poll, now)
+        run = _run(poll)
+        run.save(force_insert=True)
+        publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), _finished_event(run))
+    return run
+
+
+def _write_stations(poll: Poll, now: datetime) -> None:
+    """One upsert for new and changed rows alike; it touches only rows that are at the version before."""
+    # In one order everywhere, so that two pollers wait for one another rather than for ever.
+    changes = sorted(poll.changes, key=lambda change: change.key)
+    for start in range(0, len(changes), ROWS_PER_STATEMENT):
+        part = changes[start : start + ROWS_PER_STATEMENT]
+        rows = [_row(change, poll.asked_at, now) for change in part]
+        with connection.cursor() as cursor:
+            cursor.execute(_upsert(len(rows)), [value for row in rows for value in row])
+            if cursor.rowcount != len(rows):
+                raise Overtaken
+
+
+_KEY = ("source", "contract", "number")
+_NEW = ("version", "reported_at", "changed_at", "polled_at", *State.__struct_fields__)
+_COLUMNS = (*_KEY, "first_seen", *_NEW)
+
+
+def _upsert(rows: int) -> str:
+    """An INSERT that becomes a guarded UPDATE where the station is known. The ORM's own has no guard."""
+    table = connection.ops.quote_name(Station._meta.db_table)
+    values = f"({', '.join(['%s'] * len(_COLUMNS))})"
+    return (
+        f"INSERT INTO {table} ({', '.join(_COLUMNS)}) VALUES {', '.join([values] * rows)}"
+        f" ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _NEW)}"
+        f" WHERE {table}.version = excluded.version - 1"
+    )
+
+
+def _row(change: Change, asked_at: datetime, now: datetime) -> tuple[Any, ...]:
+    written, asked, reported = (_database_time(when) for when in (now, asked_at, change.reported_at))
+    state = change.state
+    values = tuple(getattr(state, name) for name in State.__struct_fields__)
+    return (*change.key, written, change.version, reported, written, asked, *values)
+
+
+def _database_time(when: datetime | None) -> Any:
+    return None if when is None else connection.ops.adapt_datetimefield_value(when)
+
+
+def _run(poll: Poll) -> PollRun:
+    failed = poll.failed
+    return PollRun(
+        feed=poll.feed,
+        started=poll.asked_at,
+        ms=round((time.perf_counter() - poll.began) * 1000),
+        fetched=poll.fetched,
+        changed=len(poll.changes),
+        appeared=sum(Kind.APPEARED in change.kinds for change in poll.changes),
+        gone=sum(Kind.GONE in change.kinds for change in poll.changes),
+        bad=dict(poll.bad),
+        outcome=PollRun.Outcome.FAILED if failed else PollRun.Outcome.OK,
+        reason=failed.reason[:REASON_LENGTH_MAX] if failed else "",
+        detail=failed.detail[:REASON_LENGTH_MAX] if failed else "",
+    )
+
+
+def _changed_event(change: Change, asked_at: datetime) -> StationChanged:
+    state = change.state
+    return StationChanged(
+        source=change.key.source,
+        contract=change.key.contract,
+        number=change.key.number,
+        version=change.version,
+        kinds=change.kinds,
+        polled_at=asked_at,
+        reported_at=change.reported_at,
+        taken=change.taken,
+        returned=change.returned,
+        taken_electrical=change.taken_electrical,
+        returned_electrical=change.returned_electrical,
+        **{name: getattr(state, name) for name in State.__struct_fields__},
+    )
+
+
+def _finished_event(run: PollRun) -> PollFinished:
+    return PollFinished(
+        feed=run.feed,
+        ok=run.outcome == PollRun.Outcome.OK,
+        fetched=run.fetched,
+        changed=run.changed,
+        appeared=run.appeared,
+        gone=run.gone,
+        bad=run.bad,
+        ms=run.ms,
+        reason=run.reason,
+        detail=run.detail,
+        at=run.started,
+    )
+
+
+def write_history(event: StationChanged) -> None:
+    """One row for this version of the station; a version that is written already stays as it is."""
+    names = [name for name in _HISTORY if name not in ("kinds", "at")]
+    row = StationHistory(kinds=list(event.kinds), at=event.polled_at, **{name: getattr(event, name) for name in names})
+    # Not to hide faults: a version is written once, and a replay or an old event meets what it wrote.
+    StationHistory.objects.bulk_create([row], ignore_conflicts=True)
+
+
+_HISTORY = tuple(column.name for column in StationHistory._meta.concrete_fields if not column.primary_key)
+
+
+def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Remark:
+    """Keep a visitor's remark and tell it. `client` is whatever tells one visitor from another, and is not kept.
+
+    Raises RemarkEmpty, RemarkTooLong, RemarksTooOften.
+    """
+    name, message = (" ".join(_CONTROLS.sub("", text).split()) for text in (name, message))
+    if not message:
+        raise RemarkEmpty
+    if len(name) > REMARK_NAME_LENGTH_MAX or len(message) > REMARK_LENGTH_MAX:
+        raise RemarkTooLong
+    client = salted_hmac("stations.remark", client, algorithm="sha256").hexdigest()
+    with transaction.atomic():
+        recent = Remark.objects.filter(at__gt=now - REMARK_WINDOW)
+        if recent.filter(client=client).count() >= REMARKS_PER_CLIENT or recent.count() >= REMARKS_OF_ALL:
+            raise RemarksTooOften
+        remark = Remark.objects.create(name=name, message=message, client=client, at=now)
+        publish(RemarkLeft(remark_id=remark.id, name=name, message=message, at=now))
+    return remark
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete some of the history and polls that are kept no longer; how many. Call again while it finds any."""
+    return _delete(StationHistory.objects.filter(at__lt=now - HISTORY_KEPT)) + _delete(
+        PollRun.objects.filter(started__lt=now - POLLS_KEPT)
+    )
+
+
+def _delete(rows: "models.QuerySet[Any]") -> int:
+    ids: Iterable[int] = list(rows.order_by("pk").values_list("pk", flat=True)[:DELETED_AT_ONCE_MAX])
+    with transaction.atomic():
+        return rows.model._default_manager.filter(pk__in=ids).delete()[0]
