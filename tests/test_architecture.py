@@ -57,6 +57,9 @@ VIOLATIONS = {
     ),
     "models import services": Violation("mcommerce/orders/models.py", "import mcommerce.orders.services", "Inside a"),
     "services import views": Violation("mcommerce/products/services.py", "import mcommerce.products.views", "Inside a"),
+    "two modules import one another": Violation(
+        "mcommerce/payment/ledger.py", "import mcommerce.payment.refunds", "circle"
+    ),
     "the worker speaks Kafka": Violation("eventbus/worker.py", "import confluent_kafka", "confluent_kafka"),
 }
 
@@ -82,7 +85,7 @@ def test_the_arrows_point_down(tree: Path) -> None:
 
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_an_arrow_that_points_up_is_caught(name: str, verdicts: dict[str, str]) -> None:
-    broken = [line for line in verdicts[name].splitlines() if line.endswith("BROKEN")]
+    broken = [line for line in verdicts[name].splitlines() if " BROKEN" in line]
 
     assert any(VIOLATIONS[name].contract in line for line in broken), verdicts[name]
 
