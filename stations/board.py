@@ -6,6 +6,7 @@ Pure: no clock, no database, no socket. A board belongs to the event loop of its
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -93,6 +94,7 @@ class Board:
         self.epoch = uuid4().hex
         self.seq = 0
         self._views = {view.id: view for view in views}
+        self._changes_kept_max = changes_kept_max
         self._changes: deque[Change] = deque(maxlen=changes_kept_max)
         self._frames: OrderedDict[tuple[Contracts, int | None], Delta] = OrderedDict()
         self._at = ""
@@ -109,6 +111,10 @@ class Board:
     def reaches(self, seq: int) -> bool:
         """Whether the window still holds every change after `seq`."""
         return self.seq - len(self._changes) <= seq <= self.seq
+
+    def well_reaches(self, seq: int) -> bool:
+        """Whether a client that holds `seq` may stay silent for as long again and still be reached."""
+        return self.seq - seq <= self._changes_kept_max // 2
 
     def stations(self, contracts: Contracts = None) -> list[StationView]:
         return [view for view in self._views.values() if not view.gone and _follows(contracts, view)]
@@ -161,8 +167,8 @@ class Board:
         return Delta(encode(told), empty=not last)
 
     def _since(self, seq: int) -> list[Change]:
-        missed = self.seq - seq
-        return [self._changes[index] for index in range(len(self._changes) - missed, len(self._changes))]
+        newest_first = list(islice(reversed(self._changes), self.seq - seq))
+        return newest_first[::-1]
 
 
 def encode(frame: Mapping[str, Any]) -> str:

@@ -1,0 +1,132 @@
+"""The two sockets of the stations: the dashboard's and the producer's."""
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+from stations.board import Contracts, encode
+from stations.models import PollPlan
+from stations.requests import BadRequest, Since, Subscribe
+from stations.sockets import CLOSE_BEHIND, Due, LiveSocket
+
+PLAN_LOOK_SECONDS = 1  # a plan that another process changed is shown this late; one small query while the page is open
+
+
+class StationsConsumer(LiveSocket):
+    """`/ws/stations/`: a snapshot of the contracts subscribed to, then numbered deltas.
+
+    `told` is the seq that the client holds; `looked` is how far this socket looked, which is further when nothing of
+    the contracts changed. A client is given what changed since its own seq, however long that took it; when the window
+    no longer reaches back that far it is hopelessly behind: it gets one snapshot, and must come again.
+    """
+
+    async def connect(self) -> None:
+        self.contracts: Contracts = None
+        self.since: Since | None = None
+        self.epoch = ""  # of what the client holds; "": it holds nothing
+        self.told = self.looked = self.news = 0
+        self.subscribed = False
+        await super().connect()
+
+    @property
+    def told_seq(self) -> int:
+        return self.told
+
+    def answer(self, request: Subscribe) -> None:
+        self.contracts, self.since = request.followed, request.since
+        self.epoch, self.subscribed = "", True
+
+    async def due(self) -> Due:
+        if not self.subscribed:
+            return Due([])
+        stations = self.stations_due()
+        return Due([*stations.frames, *self.news_due()], stations.close_code)
+
+    def stations_due(self) -> Due:
+        board = self.live.board
+        if self.epoch != board.epoch:
+            return Due(self.resumed() or self.snapshot())
+        if not board.reaches(self.looked):
+            return Due(self.snapshot(), CLOSE_BEHIND)
+        return Due(self.delta())
+
+    def snapshot(self) -> list[str]:
+        board = self.live.board
+        self.epoch, self.told, self.looked = board.epoch, board.seq, board.seq
+        return [board.snapshot(self.contracts)]
+
+    def resumed(self) -> list[str]:
+        """What was missed since the client left, if that is still known; nothing otherwise."""
+        since, self.since = self.since, None
+        board = self.live.board
+        if since is None or since.epoch != board.epoch or not board.reaches(since.seq):
+            return []
+        self.epoch, self.told, self.looked = board.epoch, since.seq, since.seq
+        missed = self.delta()
+        return [encode({"type": "resumed", "from": since.seq, "to": self.told}), *missed]
+
+    def delta(self) -> list[str]:
+        board = self.live.board
+        if board.seq == self.looked:
+            return []
+        delta = board.delta(self.contracts, after=self.looked, prev=self.told)
+        self.looked = board.seq
+        # An empty one is worth sending only so that a quiet city's client does not fall out of the window.
+        if delta.empty and board.well_reaches(self.told):
+            return []
+        self.told = board.seq
+        return [delta.text]
+
+    def news_due(self) -> list[str]:
+        news = self.live.news
+        after, self.news = self.news, news.number
+        return [*news.feeds_told(after), *news.remarks(after)]
+
+
+class ProducerConsumer(LiveSocket):
+    """`/ws/producer/`: polls as they finish, each feed's plan, and remarks. Nothing needs to be asked for."""
+
+    sleep_seconds_max = PLAN_LOOK_SECONDS
+
+    async def connect(self) -> None:
+        self.news = 0
+        self.plans: list[str] = []
+        self.plans_looked_at = float("-inf")  # the loop's clock
+        await super().connect()
+
+    @property
+    def told_seq(self) -> int:
+        return self.live.board.seq
+
+    def may_enter(self) -> bool:
+        user = self.scope.get("user")
+        return settings.STATIONS_PRODUCER_OPEN or bool(user and user.is_active and user.is_staff)
+
+    def answer(self, request: Subscribe) -> None:
+        raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)
+
+    async def due(self) -> Due:
+        news = self.live.news
+        after, self.news = self.news, news.number
+        return Due([*await self.plans_due(), *news.polls(after), *news.remarks(after)])
+
+    async def plans_due(self) -> list[str]:
+        if self.live.loop.time() - self.plans_looked_at < PLAN_LOOK_SECONDS:
+            return []
+        self.plans_looked_at = self.live.loop.time()
+        before, self.plans = self.plans, await database_sync_to_async(_plans_told)()
+        return [plan for plan in self.plans if plan not in before]
+
+
+def _plans_told() -> list[str]:
+    return [
+        encode(
+            {
+                "type": "plan",
+                "feed": plan.feed,
+                "running": plan.running,
+                "interval_ms": plan.interval_ms,
+                "calls_left": plan.calls_left,
+            }
+        )
+        for plan in PollPlan.objects.order_by("feed")
+    ]

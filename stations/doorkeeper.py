@@ -1,0 +1,41 @@
+"""How many sockets an address may hold, and how fast a client may talk."""
+
+import time
+from collections import Counter, deque
+
+SOCKETS_PER_ADDRESS_MAX = 60  # a classroom behind one address; a socket costs some 50 kB
+MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; ours sends one for each connection and each chosen city
+MESSAGES_SECONDS = 10
+
+
+class Doorkeeper:
+    """Counts the open sockets of each address in this process."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Whether there is room for one more; if so it is counted until `leave`."""
+        if self._open[address] >= SOCKETS_PER_ADDRESS_MAX:
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        self._open[address] -= 1
+        if self._open[address] <= 0:
+            del self._open[address]
+
+
+class Pace:
+    """Remembers when the last messages of one client came."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=MESSAGES_MAX)
+
+    def too_fast(self) -> bool:
+        """Count a message; True when it is one too many."""
+        now = time.monotonic()
+        full = len(self._times) == MESSAGES_MAX and now - self._times[0] < MESSAGES_SECONDS
+        self._times.append(now)
+        return full

@@ -1,0 +1,177 @@
+"""The live state of this process: one watch, one board, and a tick that lets every socket look.
+
+Each process that serves browsers holds all stations. First it watches, then it loads the rows, then it applies every
+event that is newer: between the two nothing is lost. Sockets are never pushed to; at a tick they see that the board
+moved on, and each pulls what it lacks at its own pace.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, Protocol
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+
+from eventbus import clock, watches
+from stations.board import Board, Contracts
+from stations.events import PollFinished, RemarkLeft, StationChanged
+from stations.intake import Intake
+from stations.news import FeedHealth, News, feeds_remembered
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
+AUDIT_SECONDS = (
+    60  # versions are compared with the rows this often; with a bus that keeps its promises it finds nothing
+)
+
+
+class Watch(Protocol):
+    def close(self) -> None: ...
+
+
+class Live:
+    """The stations, feeds and remarks as of the last tick. Belongs to one event loop; use `here()` to get it.
+
+    `board` and `news` are read on the loop only. `board` is another object, with a new epoch, after the rows had to be
+    loaded anew.
+    """
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.news = News()
+        self.awake: set[asyncio.Event] = set()  # of the sockets: a tick sets them all
+        self.loop = asyncio.get_running_loop()
+        self._intake = Intake()
+        self._events: list[PollFinished | RemarkLeft] = []
+        self._handing_over = Lock()
+        self._tick: asyncio.TimerHandle | None = None
+        self._ticked_at = float("-inf")  # the loop's clock
+        self._watches: list[Watch] = []
+        self._audit: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Watch, then load. Raises DatabaseError."""
+        feeds = await sync_to_async(self._start, thread_sensitive=False)()
+        self.news.remember(feeds)
+        self._look()
+        self._audit = asyncio.create_task(self._audit_for_ever())
+
+    async def close(self) -> None:
+        if self._audit:
+            self._audit.cancel()
+        if self._tick:
+            self._tick.cancel()
+        watches_held, self._watches = self._watches, []
+        for watch in watches_held:
+            await sync_to_async(watch.close, thread_sensitive=False)()
+
+    def snapshot(self, contracts: Contracts) -> str:
+        """The snapshot frame, asked from any thread: the page `state.json` shows what sockets are told."""
+        return _on_loop(self.loop, lambda: self.board.snapshot(contracts))
+
+    def _start(self) -> list[FeedHealth]:
+        # Watch first: an event between the two is heard, compared with the rows, and found to be newer or not.
+        self._watches.append(watches(StationChanged, call=self._hear_stations, reset=self._reload))
+        self._watches.append(watches(PollFinished, RemarkLeft, call=self._hear_news, reset=lambda: None))
+        self._intake.load()
+        return feeds_remembered()
+
+    def _hear_stations(self, events: list[StationChanged]) -> None:
+        self._intake.hear(events)
+        self._wake()
+
+    def _hear_news(self, events: list[PollFinished | RemarkLeft]) -> None:
+        with self._handing_over:
+            self._events.extend(events)
+        self._wake()
+
+    def _reload(self) -> None:
+        self._intake.load()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Once a batch: crossing from a thread to the loop costs 11 us, and much more through `async_to_sync`."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._plan_tick)
+
+    def _plan_tick(self) -> None:
+        if self._tick is None:
+            self._tick = self.loop.call_at(self._ticked_at + TICK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """The tick: take over what came in, and let the sockets see it."""
+        self._tick = None
+        self._ticked_at = self.loop.time()
+        now = clock.now()
+        taken = self._intake.take()
+        if taken.rows is not None:
+            self.board = Board(taken.rows)
+        if taken.rows is not None or taken.changes:
+            self.board.apply(taken.changes, at=now)
+        with self._handing_over:
+            events, self._events = self._events, []
+        for event in events:
+            self.news.add(event)
+        for awake in self.awake:
+            awake.set()
+
+    async def _audit_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(AUDIT_SECONDS)
+            try:
+                mended = await sync_to_async(self._intake.audit, thread_sensitive=False)()
+            except DatabaseError:
+                logger.warning("Could not compare the live stations with their rows; trying again in a minute")
+                continue
+            if mended:
+                logger.warning("The live state lagged behind the rows of %d stations; read them again", mended)
+                self._plan_tick()
+
+
+_lives: dict[asyncio.AbstractEventLoop, "asyncio.Task[Live]"] = {}
+
+
+async def here() -> Live:
+    """The live state of this loop, started by whoever comes first. Raises DatabaseError when it cannot start."""
+    loop = asyncio.get_running_loop()
+    for other in [other for other in _lives if other.is_closed()]:
+        del _lives[other]
+    task = _lives.get(loop)
+    if task is None or (task.done() and (task.cancelled() or task.exception())):
+        task = _lives[loop] = asyncio.create_task(_started())
+    return await asyncio.shield(task)  # one visitor who leaves early does not end it for the others
+
+
+async def close() -> None:
+    """End the live state of this loop, if there is one."""
+    task = _lives.pop(asyncio.get_running_loop(), None)
+    if task is not None:
+        await (await task).close()
+
+
+def anywhere() -> Live | None:
+    """The live state of this process for whoever is not on its loop, when there is one that runs."""
+    for loop, task in list(_lives.items()):
+        if loop.is_running() and task.done() and not task.cancelled() and not task.exception():
+            return task.result()
+    return None
+
+
+async def _started() -> Live:
+    live = Live()
+    try:
+        await live.start()
+    except BaseException:
+        await live.close()
+        raise
+    return live
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], Any]) -> Any:
+    async def looked() -> Any:
+        return look()
+
+    return asyncio.run_coroutine_threadsafe(looked(), loop).result(timeout=LOOK_TIMEOUT_SECONDS)

@@ -1,0 +1,180 @@
+"""A socket that pulls from the live state at its own pace, and so holds no queue."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, ClassVar, NamedTuple
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
+
+from eventbus import clock
+from stations import live
+from stations.board import encode
+from stations.doorkeeper import Doorkeeper, Pace
+from stations.feeds.registry import is_simulated
+from stations.requests import BadRequest, Subscribe, read
+from stations.wire import STALLED_SECONDS_MAX, Stalled, Wire
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = 1
+HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
+
+CLOSE_BEHIND = 4008
+CLOSE_BAD_REQUEST = 4400
+CLOSE_FORBIDDEN = 4403
+CLOSE_TOO_MANY = 4429
+CLOSE_BROKEN = 1011
+CLOSE_TRY_AGAIN = 1013  # the live state cannot start, say, without its database
+
+
+class Due(NamedTuple):
+    """What a socket lacks at this moment. With a close code it is told this much and no more."""
+
+    frames: list[str]
+    close_code: int | None = None
+
+
+class LiveSocket(AsyncWebsocketConsumer):
+    """The common half of the stations' sockets: entering, reading requests, pulling, heartbeats, leaving.
+
+    A kind of socket says who may enter, how a request is answered, and what it lacks (`due`); that is asked only when
+    the client has taken everything before.
+    """
+
+    doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
+    sleep_seconds_max: ClassVar[float] = HEARTBEAT_SECONDS
+
+    def may_enter(self) -> bool:
+        return True
+
+    def answer(self, request: Subscribe) -> None:
+        """Take a request; what it changes is said in the next `due`. Raises BadRequest."""
+        raise NotImplementedError
+
+    async def due(self) -> Due:
+        raise NotImplementedError
+
+    @property
+    def told_seq(self) -> int:
+        """The seq that this client holds."""
+        raise NotImplementedError
+
+    async def connect(self) -> None:
+        await self.accept()
+        self.pulling: asyncio.Task[None] | None = None
+        self.awake = asyncio.Event()  # set at each tick, and when the client asks for something
+        self.pace = Pace()
+        self.wire = Wire(self.base_send)
+        self.address = (self.scope.get("client") or ("",))[0]
+        self.entered = self.doorkeeper.enter(self.address)
+        if not self.entered:
+            await self.refuse(CLOSE_TOO_MANY, "too_many_sockets", "This address holds too many sockets: close a page.")
+        elif not self.may_enter():
+            await self.refuse(CLOSE_FORBIDDEN, "staff_only", "This socket is for staff: sign in.")
+        else:
+            await self.begin()
+
+    async def begin(self) -> None:
+        try:
+            self.live = await live.here()
+        except DatabaseError:
+            logger.exception("The live state of the stations cannot start")
+            await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site has no database at the moment: try again.")
+            return
+        self.live.awake.add(self.awake)
+        await self.tell(encode(self.hello()))
+        self.pulling = asyncio.create_task(self.pull())
+
+    def hello(self) -> dict[str, Any]:
+        name = ", ".join(settings.STATIONS_FEEDS)
+        simulated = all(is_simulated(feed.partition(":")[0]) for feed in settings.STATIONS_FEEDS)
+        return {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "epoch": self.live.board.epoch,
+            "seq": self.live.board.seq,
+            "heartbeat_s": HEARTBEAT_SECONDS,
+            "server_time": clock.now(),
+            "feed": {"name": name, "simulated": simulated},
+        }
+
+    async def disconnect(self, code: int) -> None:
+        if self.entered:
+            self.doorkeeper.leave(self.address)
+        if self.pulling:
+            self.live.awake.discard(self.awake)
+            self.pulling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.pulling
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.pulling is None or self.pulling.done():
+            return  # refused already: what was on its way does not matter
+        if self.pace.too_fast():
+            await self.refuse(CLOSE_TOO_MANY, "too_fast", "Too many messages: wait a little between them.")
+            return
+        try:
+            self.answer(read(text_data))
+        except BadRequest as wrong:
+            if wrong.fatal:
+                await self.refuse(CLOSE_BAD_REQUEST, wrong.code, wrong.message)
+            else:
+                await self.send(error(wrong.code, wrong.message))
+        self.awake.set()
+
+    async def refuse(self, close_code: int, code: str, message: str) -> None:
+        """Say why, in a frame and by the close code. Of a refused handshake a browser could read neither."""
+        if self.pulling:
+            self.pulling.cancel()
+        await self.send(error(code, message))
+        await self.close(close_code)
+
+    async def pull(self) -> None:
+        try:
+            await self.pull_until_behind()
+        except Stalled:
+            await self.close(CLOSE_BEHIND)
+        except Exception:
+            logger.exception("A socket of the stations broke")
+            await self.close(CLOSE_BROKEN)
+
+    async def pull_until_behind(self) -> None:
+        while True:
+            self.awake.clear()  # before looking: a tick after the look wakes us again
+            await self.wire.writable()
+            due = await self.due()
+            for frame in due.frames or self.heartbeat():
+                await self.tell(frame)
+            if due.close_code:
+                await self.close(due.close_code)
+                return
+            if not due.frames:
+                await self.sleep()
+
+    def heartbeat(self) -> list[str]:
+        if self.live.loop.time() - self.told_at < HEARTBEAT_SECONDS:
+            return []
+        return [encode({"type": "tick", "seq": self.told_seq, "at": clock.now()})]
+
+    async def tell(self, frame: str) -> None:
+        """Send. Behind uvicorn this waits for the client; behind Daphne it does not, and the wire is asked instead."""
+        try:
+            async with asyncio.timeout(STALLED_SECONDS_MAX):
+                await self.send(frame)
+        except TimeoutError:
+            raise Stalled from None
+        self.told_at = self.live.loop.time()
+
+    async def sleep(self) -> None:
+        """Until the next tick, the client's next request, or the time for a heartbeat."""
+        with contextlib.suppress(TimeoutError):
+            now = self.live.loop.time()
+            async with asyncio.timeout_at(min(self.told_at + HEARTBEAT_SECONDS, now + self.sleep_seconds_max)):
+                await self.awake.wait()
+
+
+def error(code: str, message: str) -> str:
+    return encode({"type": "error", "code": code, "message": message})

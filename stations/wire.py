@@ -1,0 +1,52 @@
+"""Whether a browser takes what it is sent.
+
+`await send(...)` of an ASGI server should wait while the client does not read. uvicorn's does. Daphne's returns as soon
+as the bytes are in the transport's buffer, which has no end: a client that stops reading would cost memory without
+limit. But the transport knows: it asks its producer to pause once more than 64 kB wait in it, until all is gone. So
+before a frame is made, a socket looks whether its transport is paused, and makes none until it is not. What it missed
+meanwhile it is told in one frame. Acknowledgements by the client would do the same behind every server, yet a client
+that wants harm does not send them.
+"""
+
+import asyncio
+import functools
+from typing import Any
+
+STALLED_SECONDS_MAX = 30  # not a byte taken for that long: the browser is gone or hopeless, and may come back
+LOOK_SECONDS = 0.05  # how often a stalled wire is looked at; only those are
+INCOMING_BYTES_MAX = 65_536  # the server drops a client that sends more, unread; our own limit, with a word, is lower
+
+
+class Stalled(Exception):
+    """The client took nothing for STALLED_SECONDS_MAX."""
+
+
+class Wire:
+    """One client's connection, as far as it can be felt from behind an ASGI `send`."""
+
+    def __init__(self, send: Any) -> None:
+        self._protocol = _daphne_protocol(send)
+        if hasattr(self._protocol, "maxMessagePayloadSize"):
+            self._protocol.maxMessagePayloadSize = INCOMING_BYTES_MAX
+
+    @property
+    def paused(self) -> bool:
+        """Whether bytes wait that the client has not taken. Always False where `send` itself waits."""
+        transport = getattr(self._protocol, "transport", None)
+        return bool(getattr(transport, "producerPaused", False))
+
+    async def writable(self, *, seconds_max: float = STALLED_SECONDS_MAX) -> None:
+        """Return once the client has taken what it was sent. Raises Stalled."""
+        try:
+            async with asyncio.timeout(seconds_max):
+                while self.paused:
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise Stalled from None
+
+
+def _daphne_protocol(send: Any) -> Any:
+    """Daphne's protocol object behind `send`, through the middleware that wrapped it; None with any other server."""
+    while (behind := getattr(getattr(send, "__self__", None), "real_send", None)) is not None:
+        send = behind  # Channels' session middleware
+    return send.args[0] if isinstance(send, functools.partial) and send.args else None
