@@ -1,5 +1,6 @@
 """JCDecaux's own API, versions 1 and 3: it wants a key, and refreshes once a minute. Data under an Open Licence."""
 
+import json
 from collections import Counter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +17,6 @@ SOURCE = "jcdecaux"
 BASE_URL = "https://api.jcdecaux.com/vls/v3"
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
-_CONTRACTS = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 class UnknownVersion(ValueError):
@@ -30,6 +30,16 @@ class ListedContract(NamedTuple):
     commercial_name: str | None
     country: str | None
     cities: tuple[str, ...]
+
+
+class _ContractRow(msgspec.Struct):
+    name: str | None = None
+    commercial_name: str | None = None
+    country_code: str | None = None
+    cities: list[str] | None = None
+
+
+_CONTRACT = msgspec.json.Decoder(_ContractRow)
 
 
 class JCDecauxFeed:
@@ -54,15 +64,15 @@ class JCDecauxFeed:
     def fetch(self) -> Fetched:
         """Ask once for all stations of the feed. Raises PollFailed."""
         query = {"contract": self.contract} if self.contract else {}
-        rows = _list(self._http.get("stations", **query), _ROWS)
+        rows = _rows(self._http.get("stations", **query))
         if not rows:
             raise PollFailed(Failure.EMPTY)
         return self._sifted(rows)
 
     def contracts(self) -> list[ListedContract]:
         """The contracts this key may see, without those that are no city's. Raises PollFailed."""
-        listed = _list(self._http.get("contracts"), _CONTRACTS)
-        return [_contract(row) for row in listed if isinstance(row.get("name"), str) and row.get("cities")]
+        rows = [_contract(row) for row in _rows(self._http.get("contracts"))]
+        return [row for row in rows if row is not None]
 
     def close(self) -> None:
         self._http.close()
@@ -85,24 +95,36 @@ def _reader(base_url: str) -> jcdecaux_rows.Reader:
         raise UnknownVersion(f"The address of a JCDecaux feed ends in {known}.") from None
 
 
-def _list(body: bytes, decoder: msgspec.json.Decoder[Any]) -> list[Any]:
-    """The decoded answer. Raises PollFailed, outside of the decoder's error: that one quotes the answer."""
-    failure = Failure.NOT_JSON
+def _rows(body: bytes) -> list[msgspec.Raw]:
+    """The answer's rows, each still to be read. Raises PollFailed, outside of the decoder's error: that quotes it."""
     try:
-        return decoder.decode(body)  # type: ignore[no-any-return]
+        return _ROWS.decode(body)
     except msgspec.ValidationError:
         failure = Failure.NOT_A_LIST
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if rows := _rows_with_broken_text(body):
+            return rows
+        failure = Failure.NOT_JSON
     raise PollFailed(failure)
 
 
-def _contract(row: dict[str, Any]) -> ListedContract:
-    cities = tuple(city for city in row["cities"] if isinstance(city, str))
-    commercial_name = row.get("commercial_name", row.get("commercialName"))
-    return ListedContract(
-        row["name"].casefold(), commercial_name, row.get("country_code", row.get("countryCode")), cities
-    )
+def _rows_with_broken_text(body: bytes) -> list[msgspec.Raw]:
+    """One row with half a character in it makes the whole answer undecodable: let only that row be unreadable."""
+    try:
+        rows = json.loads(body.decode(errors="surrogateescape"))
+    except (ValueError, RecursionError):
+        return []
+    return [msgspec.Raw(json.dumps(row).encode()) for row in rows] if isinstance(rows, list) else []
+
+
+def _contract(raw: msgspec.Raw) -> ListedContract | None:
+    try:
+        row = _CONTRACT.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if not row.name or not row.cities:
+        return None
+    return ListedContract(row.name.casefold(), row.commercial_name, row.country_code, tuple(row.cities))
 
 
 def _counted(bad: Counter[str]) -> str:

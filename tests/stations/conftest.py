@@ -1,0 +1,30 @@
+"""A server that stands for a feed, and clients that ask it without patience."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from stations.feeds.jcdecaux import JCDecauxFeed
+from tests.stations.answers import KEY, AnsweringServer
+
+
+@pytest.fixture
+def server() -> Iterator[AnsweringServer]:
+    answering = AnsweringServer()
+    yield answering
+    answering.close()
+
+
+@pytest.fixture
+def feed_of(server: AnsweringServer) -> Iterator[Callable[..., JCDecauxFeed]]:
+    """Makes a feed that asks the server: `feed_of("lyon")`, `feed_of("lyon", base_url=server.url_v1)`."""
+    made: list[JCDecauxFeed] = []
+
+    def make(contract: str | None = "lyon", **limits: object) -> JCDecauxFeed:
+        given = {"base_url": server.url, "key": KEY, "sleep": lambda seconds: None, "backoff_seconds": 0.001} | limits
+        made.append(JCDecauxFeed(contract=contract, **given))
+        return made[-1]
+
+    yield make
+    for feed in made:
+        feed.close()

@@ -1,0 +1,137 @@
+"""What a poll says that we did not know: by state, never by time."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from stations.events import Kind
+from stations.feeds.base import Change, Fetched, Held, Key, Reading, State, diff
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+BELLECOUR = Key("jcdecaux", "lyon", 2010)
+TERREAUX = Key("jcdecaux", "lyon", 1001)
+STATE = State(
+    name="BELLECOUR",
+    address="",
+    lat=45.757,
+    lng=4.832,
+    status="OPEN",
+    bikes=10,
+    mechanical=6,
+    electrical=4,
+    stands=10,
+    capacity=20,
+    connected=True,
+    banking=True,
+    bonus=False,
+    overflow=False,
+)
+
+
+def fetched(*readings: Reading, bad: int = 0, listed: set[Key] | None = None, complete: bool = True) -> Fetched:
+    keys = {reading.key for reading in readings} | (listed or set())
+    return Fetched(list(readings), Counter(bad=bad), keys, complete)
+
+
+def reading(key: Key = BELLECOUR, reported_at: datetime | None = NOON, **state: object) -> Reading:
+    return Reading(key, replace(STATE, **state), reported_at)
+
+
+def change_of(before: State = STATE, **after: object) -> Change:
+    (change,) = diff({BELLECOUR: Held(7, before, NOON)}, fetched(Reading(BELLECOUR, replace(before, **after), NOON)))
+    return change
+
+
+def test_a_station_seen_for_the_first_time_appears_and_nobody_took_its_bikes():
+    (change,) = diff({}, fetched(reading()))
+
+    assert change.kinds == (Kind.APPEARED,)
+    assert (change.version, change.taken, change.returned) == (1, 0, 0)
+
+
+def test_a_heartbeat_alone_changes_nothing():
+    held = {BELLECOUR: Held(7, STATE, NOON)}
+
+    assert diff(held, fetched(reading(reported_at=NOON + timedelta(minutes=5)))) == []
+    assert diff(held, fetched(reading(reported_at=None))) == []
+
+
+def test_a_change_with_an_older_heartbeat_still_counts():
+    (change,) = diff({BELLECOUR: Held(7, STATE, NOON)}, fetched(reading(reported_at=NOON - timedelta(days=1), bikes=9)))
+
+    assert change.version == 8
+    assert Kind.TAKEN in change.kinds
+
+
+def test_taken_bikes_are_told_apart_by_kind():
+    change = change_of(bikes=7, mechanical=5, electrical=2, stands=13)
+
+    assert change.kinds == (Kind.TAKEN,)
+    assert (change.taken, change.taken_electrical, change.returned) == (3, 2, 0)
+
+
+def test_one_kind_out_and_the_other_in_is_both_although_the_total_stands_still():
+    change = change_of(mechanical=5, electrical=5)
+
+    assert change.kinds == (Kind.TAKEN, Kind.RETURNED)
+    assert (change.taken, change.taken_electrical, change.returned, change.returned_electrical) == (1, 0, 1, 1)
+
+
+def test_bikes_beyond_the_two_kinds_are_counted_too():
+    """In Lyon 7 stations of 448 hold more bikes than mechanical and electrical ones."""
+    change = change_of(bikes=12, mechanical=7)
+
+    assert (change.taken, change.returned) == (0, 2)
+
+
+def test_a_feed_that_does_not_tell_the_kinds_says_only_how_many():
+    change = change_of(replace(STATE, mechanical=None, electrical=None), bikes=12)
+
+    assert (change.returned, change.returned_electrical, change.taken_electrical) == (2, None, None)
+
+
+def test_closing_opening_falling_silent_and_growing_are_told():
+    assert change_of(status="CLOSED").kinds == (Kind.CLOSED,)
+    assert change_of(replace(STATE, status="CLOSED"), status="OPEN").kinds == (Kind.OPENED,)
+    assert change_of(connected=False).kinds == (Kind.SILENT,)
+    assert change_of(capacity=22).kinds == (Kind.CAPACITY,)
+    assert change_of(status="CLOSED", bikes=0, mechanical=0, electrical=0).kinds == (Kind.TAKEN, Kind.CLOSED)
+
+
+def test_a_new_name_or_a_stand_repaired_is_something_else():
+    assert change_of(name="BELLECOUR SUD").kinds == (Kind.OTHER,)
+    assert change_of(stands=9).kinds == (Kind.OTHER,)
+    assert change_of(replace(STATE, connected=False), connected=True).kinds == (Kind.OTHER,)
+    assert change_of(replace(STATE, status="CLOSED"), status="MAINTENANCE").kinds == (Kind.OTHER,)
+
+
+HELD_BOTH = {BELLECOUR: Held(7, STATE, NOON), TERREAUX: Held(3, STATE, NOON)}
+
+
+def test_a_station_that_a_complete_answer_lacks_is_gone_once():
+    (change,) = diff(HELD_BOTH, fetched(reading()))
+
+    assert (change.key, change.kinds, change.version, change.state.gone) == (TERREAUX, (Kind.GONE,), 4, True)
+    assert (change.state.bikes, change.taken) == (10, 0)
+    assert diff(HELD_BOTH | {TERREAUX: Held(4, change.state, NOON)}, fetched(reading())) == []
+
+
+def test_nobody_is_gone_when_the_answer_has_no_good_row():
+    assert diff(HELD_BOTH, fetched(bad=2)) == []
+
+
+def test_a_station_whose_row_is_bad_is_not_gone():
+    assert diff(HELD_BOTH, fetched(reading(), bad=1, listed={TERREAUX})) == []
+
+
+def test_nobody_is_gone_when_a_bad_row_may_be_anybodys():
+    assert diff(HELD_BOTH, fetched(reading(), bad=1, complete=False)) == []
+
+
+def test_a_station_that_comes_back_appears_again_with_its_next_version():
+    gone = {BELLECOUR: Held(8, replace(STATE, gone=True), NOON)}
+
+    (change,) = diff(gone, fetched(reading(bikes=3)))
+
+    assert (change.kinds, change.version, change.state.gone, change.taken) == ((Kind.APPEARED,), 9, False, 0)
