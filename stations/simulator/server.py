@@ -16,6 +16,7 @@ HOST = "127.0.0.1"  # loopback only: it is a stand-in, not a service
 PORT = 8002
 SPEED = 4.0  # a day in six hours: at rush hour some 2 % of the stations change in 2 s, so a visitor sees life
 IDLE_SECONDS = 30  # a connection that asks nothing for so long is closed
+CLOSE_LOOK_SECONDS = 0.05  # how often it is seen that it shall end
 JOIN_SECONDS = 5  # to end serving; a request takes some 50 ms
 
 Answer = tuple[HTTPStatus, Any]
@@ -30,7 +31,9 @@ class Simulator:
         host, port = server.server_address[:2]
         self.url = f"http://{host!s}:{port}"
         self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, name="stations-simulator", daemon=True)
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(CLOSE_LOOK_SECONDS,), name="stations-simulator", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """All simulated cities at the present moment, in the words of JCDecaux's API."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,12 +20,20 @@ class World:
     Times in its answers are always real ones. `clock` gives the present as POSIX seconds.
     """
 
-    def __init__(self, *, seed: int, speed: float = 1.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.time,
+        contracts: Sequence[Contract] = LIVE,
+    ) -> None:
         self._speed = speed
+        self._contracts = contracts
         self._clock = clock
         self._tides = {
             contract.name: {station.number: Tides(station, seed) for station in stations_of(contract, seed)}
-            for contract in LIVE
+            for contract in contracts
         }
 
     def contracts(self) -> list[dict[str, Any]]:
@@ -36,7 +44,7 @@ class World:
                 "country_code": contract.country,
                 "cities": [contract.city],
             }
-            for contract in LIVE
+            for contract in self._contracts
         ]
 
     def stations(self, version: str, contract: str | None = None) -> list[dict[str, Any]] | None:

@@ -1,0 +1,95 @@
+"""The simulator answers as the real API does, so that the real client cannot tell."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from stations.contracts import LIVE
+from stations.feeds.base import PollFailed
+from stations.feeds.failures import Failure
+from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.simulator import Simulator, serve
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    running = serve(port=0, seed=7)
+    yield running
+    running.close()
+
+
+def ask(simulator: Simulator, path: str, **query: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(f"{simulator.url}/vls/{path}", params={"apiKey": "any"} | query, timeout=5)
+
+
+@pytest.mark.parametrize("version", ["v1", "v3"])
+def test_our_own_client_reads_all_stations_and_finds_nothing_bad(simulator: Simulator, version: str):
+    feed = JCDecauxFeed(base_url=f"{simulator.url}/vls/{version}", key="any")
+
+    fetched = feed.fetch()
+    feed.close()
+
+    assert len(fetched.readings) == sum(contract.stations for contract in LIVE)
+    assert not fetched.bad
+
+
+def test_our_own_client_reads_one_contract_and_the_list_of_them(simulator: Simulator):
+    feed = JCDecauxFeed(base_url=f"{simulator.url}/vls/v3", key="any", contract="Toyama")
+
+    assert {reading.key.contract for reading in feed.fetch().readings} == {"toyama"}
+    assert [contract.name for contract in feed.contracts()] == [contract.name for contract in LIVE]
+    feed.close()
+
+
+def test_whoever_brings_no_key_is_refused_as_by_the_real_one(simulator: Simulator):
+    answer = ask(simulator, "v3/stations", apiKey="")
+
+    assert (answer.status_code, list(answer.json())) == (403, ["error"])
+
+
+def test_our_own_client_without_a_key_is_told_what_to_do(simulator: Simulator):
+    feed = JCDecauxFeed(base_url=f"{simulator.url}/vls/v3")
+
+    with pytest.raises(PollFailed) as failed:
+        feed.fetch()
+    feed.close()
+
+    assert failed.value.reason == Failure.KEY_REFUSED
+
+
+def test_an_open_simulator_asks_for_no_key():
+    simulator = serve(port=0, open_to_all=True)
+
+    assert ask(simulator, "v1/contracts", apiKey="").status_code == 200
+    simulator.close()
+
+
+def test_one_station_is_found_by_its_number_within_its_contract(simulator: Simulator):
+    listed = ask(simulator, "v1/stations", contract="lund").json()
+
+    assert ask(simulator, f"v1/stations/{listed[0]['number']}", contract="lund").json()["name"] == listed[0]["name"]
+    assert ask(simulator, "v1/stations/999999", contract="lund").status_code == 404
+    assert ask(simulator, f"v1/stations/{listed[0]['number']}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["v2/stations", "v3/", "v3/trips", "v3/stations/1/2", "v3/stations/one"])
+def test_addresses_that_the_real_one_does_not_have_are_not_found(simulator: Simulator, path: str):
+    assert ask(simulator, path, contract="lund").status_code == 404
+
+
+def test_an_unknown_contract_is_an_error_and_no_empty_list(simulator: Simulator):
+    answer = ask(simulator, "v3/stations", contract="atlantis")
+
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+def test_a_closed_simulator_frees_its_port_at_once():
+    first = serve(port=0)
+    port = int(first.url.rpartition(":")[2])
+
+    first.close()
+
+    serve(port=port).close()
