@@ -1,9 +1,12 @@
 """The container image cannot be built here; what it says must at least be true of this tree."""
 
 import ast
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +61,18 @@ def test_what_the_image_copies_is_there_and_tests_stay_outside() -> None:
 
     assert all((ROOT / name).exists() and name not in ignored for names in copied for name in names)
     assert {"tests", ".venv", "var", ".git"} <= set(ignored)
+
+
+def test_static_files_are_collected_as_the_image_collects_them(tmp_path: Path) -> None:
+    line = re.search(r"^RUN ((?:.*\\\n)*.*manage\.py collectstatic --noinput)", DOCKERFILE, re.MULTILINE)
+    assert line
+    tree = shutil.copytree(ROOT, tmp_path / "tree", ignore=shutil.ignore_patterns(".*", "var", "tests", "staticfiles"))
+    command = line[1].replace("python ", f"{shlex.quote(sys.executable)} ").replace("/tmp/build", f"{tmp_path}/var")
+
+    done = subprocess.run(command, shell=True, cwd=tree, text=True, capture_output=True, env={"PATH": os.defpath})
+
+    assert done.returncode == 0, done.stderr
+    assert (tree / "staticfiles" / "staticfiles.json").is_file()
 
 
 def names_in(path: Path) -> set[str]:
