@@ -1,0 +1,49 @@
+"""Who may see an order: the session that placed it, its account, staff, and whoever holds the link from its mail."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.core import signing
+
+from mcommerce.orders.models import Order
+
+SESSION_KEY = "orders"
+REMEMBERED_MAX = 50  # orders a session knows, the newest ones: a session row is read with every request
+LINK_AGE = timedelta(days=365)  # a mail is kept for as long as a thing may be brought back
+
+_signer = signing.TimestampSigner(salt="mcommerce.orders.link")
+
+
+def find_visible(order_id: UUID, *, user: AbstractBaseUser | AnonymousUser, session: SessionBase) -> Order | None:
+    """The order, if there is one and this visitor may see it. They cannot tell which of the two it was."""
+    order = Order.objects.filter(id=order_id).first()
+    return order if order and _may_see(order, user, session) else None
+
+
+def _may_see(order: Order, user: AbstractBaseUser | AnonymousUser, session: SessionBase) -> bool:
+    if str(order.id) in session.get(SESSION_KEY, []):
+        return True
+    if not user.is_authenticated:
+        return False
+    return order.customer_id == user.pk or bool(getattr(user, "is_staff", False))
+
+
+def remember(session: SessionBase, order_id: UUID) -> None:
+    """Let this session see the order from now on."""
+    known = [known for known in session.get(SESSION_KEY, []) if known != str(order_id)]
+    session[SESSION_KEY] = [*known, str(order_id)][-REMEMBERED_MAX:]
+
+
+def link_key(order_id: UUID) -> str:
+    """What the mail's link carries: it opens this order, and only this one, for `LINK_AGE`."""
+    return _signer.sign(str(order_id)).partition(_signer.sep)[2]
+
+
+def opens(order_id: UUID, key: str) -> bool:
+    """Whether `key` came from this order's mail and is still good."""
+    try:
+        return _signer.unsign(f"{order_id}{_signer.sep}{key}", max_age=LINK_AGE) == str(order_id)
+    except signing.BadSignature:
+        return False

@@ -1,0 +1,14 @@
+"""Carts, orders and the walk of an order from placed to delivered."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OrdersConfig(AppConfig):
+    name = "mcommerce.orders"
+    label = "orders"
+    verbose_name = _("Orders")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from mcommerce.orders import signing_in  # noqa: F401  # listens to Django's user_logged_in

@@ -1,0 +1,131 @@
+"""Carts: what somebody thinks of buying. A cart holds no stock and promises no price."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Least
+
+from mcommerce.orders.models import Cart, CartLine, Offer
+
+QUANTITY_MAX = 20  # pieces of one product: a household, not a reseller; more is a talk with the shop
+LINES_MAX = 50  # different products in one cart, and so in one order and its events
+
+
+class NotForSale(Exception):
+    """The product is unknown or no longer for sale."""
+
+
+class CartFull(Exception):
+    """The cart already holds `LINES_MAX` different products."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A cart line beside its offer of now."""
+
+    line: CartLine
+    offer: Offer
+
+    @property
+    def gone(self) -> bool:
+        """No longer for sale."""
+        return not self.offer.for_sale
+
+    @property
+    def repriced(self) -> bool:
+        """For sale, but not at the price that was agreed to."""
+        agreed = (self.line.agreed_price, self.line.agreed_currency)
+        return self.offer.for_sale and agreed != (self.offer.price, self.offer.currency)
+
+    @property
+    def scarce(self) -> bool:
+        """Fewer seem to be free than wanted. A hint: only the reservation knows."""
+        return self.offer.available is not None and self.offer.available < self.line.quantity
+
+    @property
+    def total(self) -> int:
+        """Minor units at the price of now; nothing for what is gone."""
+        return 0 if self.gone else self.offer.price * self.line.quantity
+
+
+def items_in(cart: Cart | None) -> list[Item]:
+    """The cart's lines in the order they were added, each beside its offer."""
+    if cart is None:
+        return []
+    lines = list(cart.lines.all())
+    offers = Offer.objects.in_bulk([line.product_id for line in lines])
+    return [Item(line=line, offer=offers[line.product_id]) for line in lines if line.product_id in offers]
+
+
+def pieces_in(cart_id: UUID) -> int:
+    """How many pieces lie in the cart."""
+    return CartLine.objects.filter(cart=cart_id).aggregate(pieces=Sum("quantity"))["pieces"] or 0
+
+
+def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
+    """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`."""
+    with transaction.atomic():
+        _touch(cart, now)
+        offer = Offer.objects.filter(product_id=product_id, for_sale=True).first()
+        if offer is None:
+            raise NotForSale(product_id)
+        _put(cart, product_id, quantity, price=offer.price, currency=offer.currency)
+
+
+def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
+    """Have exactly so many pieces, at most `QUANTITY_MAX`; with none the line goes."""
+    with transaction.atomic():
+        _touch(cart, now)
+        line = cart.lines.filter(product_id=product_id)
+        if quantity < 1:
+            line.delete()
+        else:
+            line.update(quantity=min(quantity, QUANTITY_MAX))
+
+
+def agree(*, cart: Cart, now: datetime) -> None:
+    """Agree to what changed: prices are those of now, and what is gone leaves the cart."""
+    with transaction.atomic():
+        _touch(cart, now)
+        for item in items_in(cart):
+            if item.gone:
+                item.line.delete()
+            elif item.repriced:
+                cart.lines.filter(id=item.line.id).update(
+                    agreed_price=item.offer.price, agreed_currency=item.offer.currency
+                )
+
+
+def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
+    """Pour a guest's cart into the customer's own at sign-in; what does not fit any more is left out."""
+    with transaction.atomic():
+        guest = Cart.objects.select_for_update().filter(id=guest_cart_id, customer_id=None).first()
+        if guest is None:
+            return
+        cart, _created = Cart.objects.get_or_create(customer_id=customer_id, defaults={"changed_at": now})
+        _touch(cart, now)
+        for line in guest.lines.all():
+            try:
+                _put(cart, line.product_id, line.quantity, price=line.agreed_price, currency=line.agreed_currency)
+            except CartFull:
+                break
+        guest.delete()
+
+
+def _touch(cart: Cart, now: datetime) -> None:
+    """Note the change. First in each transaction: the row's lock makes two tabs of one cart wait for each other."""
+    Cart.objects.filter(id=cart.id).update(changed_at=now)
+
+
+def _put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> None:
+    line = cart.lines.filter(product_id=product_id)
+    if line.update(quantity=Least(F("quantity") + quantity, QUANTITY_MAX)):
+        return
+    if cart.lines.count() >= LINES_MAX:
+        raise CartFull
+    cart.lines.create(
+        product_id=product_id, quantity=min(quantity, QUANTITY_MAX), agreed_price=price, agreed_currency=currency
+    )

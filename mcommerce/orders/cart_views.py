@@ -1,0 +1,100 @@
+"""The cart's page and its four buttons."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from eventbus import clock
+from mcommerce.orders import cart as carts
+from mcommerce.orders.forms import AddForm, LineForm
+from mcommerce.orders.models import Offer
+from mcommerce.orders.whose_cart import find_cart, keep_cookie, open_cart
+
+
+@require_GET
+@never_cache
+def cart(request: HttpRequest) -> HttpResponse:
+    """What lies in the cart, what changed since it was put there, and what was just taken out."""
+    items = carts.items_in(find_cart(request))
+    context = {
+        "items": items,
+        "total": sum(item.total for item in items),
+        "currency": next((item.offer.currency for item in items if not item.gone), ""),
+        "changed": any(item.gone or item.repriced for item in items),
+        "quantity_max": carts.QUANTITY_MAX,
+        "removed": _removed(request, items),
+    }
+    return render(request, "orders/cart.html", context)
+
+
+def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:
+    """What the "put it back" button would put back; nothing once it is back."""
+    form = AddForm({"product_id": request.GET.get("removed"), "quantity": request.GET.get("quantity")})
+    if not form.is_valid() or any(item.offer.product_id == form.cleaned_data["product_id"] for item in items):
+        return None
+    offer = Offer.objects.filter(product_id=form.cleaned_data["product_id"], for_sale=True).first()
+    return offer and {"offer": offer, "quantity": form.cleaned_data["quantity"]}
+
+
+@require_POST
+def add(request: HttpRequest) -> HttpResponse:
+    """Put a product into the cart and show the cart."""
+    form = AddForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _limits())
+        return redirect("orders:cart")
+    now = clock.now()
+    basket = open_cart(request, now)
+    try:
+        carts.add(cart=basket, now=now, **form.cleaned_data)
+    except carts.NotForSale:
+        messages.error(request, _("That is not for sale any more."))
+    except carts.CartFull:
+        messages.error(request, _("The cart is full. Order what is in it first."))
+    response = redirect("orders:cart")
+    keep_cookie(response, basket)
+    return response
+
+
+@require_POST
+def change(request: HttpRequest) -> HttpResponse:
+    """Have another quantity of a line; none takes it out, with a way back."""
+    form = LineForm(request.POST)
+    basket = find_cart(request)
+    if basket is None or not form.is_valid():
+        messages.error(request, _limits())
+        return redirect("orders:cart")
+    product_id = form.cleaned_data["product_id"]
+    before = _quantity_of(basket.lines.filter(product_id=product_id))
+    carts.change(cart=basket, now=clock.now(), **form.cleaned_data)
+    if form.cleaned_data["quantity"] or not before:
+        return redirect("orders:cart")
+    return redirect(f"{reverse('orders:cart')}?{_way_back(product_id, before)}")
+
+
+def _quantity_of(lines: object) -> int | None:
+    return lines.values_list("quantity", flat=True).first()
+
+
+def _way_back(product_id: UUID, quantity: int) -> str:
+    return urlencode({"removed": product_id, "quantity": quantity})
+
+
+def _limits() -> str:
+    return _("Choose between 1 and %(most)s pieces.") % {"most": carts.QUANTITY_MAX}
+
+
+@require_POST
+def agree(request: HttpRequest) -> HttpResponse:
+    """Agree to today's prices, and to go without what is gone."""
+    basket = find_cart(request)
+    if basket:
+        carts.agree(cart=basket, now=clock.now())
+    return redirect("orders:cart")

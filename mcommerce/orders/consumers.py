@@ -1,0 +1,71 @@
+"""The socket of an order's page: it says which version the order has, and says it again with each change."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from mcommerce.orders import access
+from mcommerce.orders.live import TooManySockets, live_orders
+
+NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
+TOO_MANY = 4429
+NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
+# Several changes within this time are one look at the page. Shorter than anybody notices.
+PAUSE_SECONDS = 0.1
+
+
+class OrderConsumer(AsyncWebsocketConsumer):
+    """One browser looking at one order."""
+
+    order_id: UUID
+    telling: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        self.order_id = self.scope["url_route"]["kwargs"]["order_id"]
+        self.changed = asyncio.Event()
+        # Accepted first: a browser is told the code of an open socket only.
+        await self.accept()
+        if await self._version() is None:
+            await self.close(NOT_FOUND)
+            return
+        try:
+            live_orders.join(self.order_id, self.changed.set, asyncio.get_running_loop())
+        except TooManySockets:
+            await self.close(TOO_MANY)
+            return
+        await asyncio.to_thread(live_orders.start)
+        # Joined before reading: a change between the page and now is seen as a newer version, a later one wakes us.
+        self.telling = asyncio.create_task(self._tell(await self._version()))
+
+    async def disconnect(self, code: int) -> None:
+        live_orders.leave(self.order_id, self.changed.set)
+        if self.telling:
+            self.telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.telling
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        await self.close(NOTHING_TO_SAY)
+
+    async def _tell(self, version: int | None) -> None:
+        """Say the version, then each newer one. A slow browser is told the newest only."""
+        while version is not None:
+            await self.send(json.dumps({"version": version}))
+            told = version
+            while version == told:
+                await self.changed.wait()
+                await asyncio.sleep(PAUSE_SECONDS)
+                self.changed.clear()
+                version = await self._version()
+        await self.close(NOT_FOUND)
+
+    @database_sync_to_async
+    def _version(self) -> int | None:
+        """The order's version; None when this visitor may not see it, any more or ever."""
+        found: Any = access.find_visible(self.order_id, user=self.scope["user"], session=self.scope["session"])
+        return found and found.version

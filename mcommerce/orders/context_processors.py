@@ -1,0 +1,12 @@
+"""What every page shows of the orders."""
+
+from django.http import HttpRequest
+
+from mcommerce.orders.cart import pieces_in
+from mcommerce.orders.whose_cart import find_cart
+
+
+def cart_count(request: HttpRequest) -> dict[str, int]:
+    """`cart_count`: how many pieces lie in the visitor's cart."""
+    cart = find_cart(request) if hasattr(request, "user") else None  # no user: an error before the middleware ran
+    return {"cart_count": pieces_in(cart.id) if cart else 0}

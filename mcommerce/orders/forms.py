@@ -1,0 +1,105 @@
+"""What shoppers and staff fill in."""
+
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+from django.contrib.admin.helpers import ActionForm
+from django.urls import reverse_lazy
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from mcommerce.orders.cart import QUANTITY_MAX
+from mcommerce.orders.checkout import Buyer
+
+# Where the shop sends to. Short on purpose: each one is a promise about posting and VAT.
+COUNTRIES = {
+    "FR": _("France"),
+    "BE": _("Belgium"),
+    "CH": _("Switzerland"),
+    "DE": _("Germany"),
+    "ES": _("Spain"),
+    "IT": _("Italy"),
+    "LU": _("Luxembourg"),
+    "MC": _("Monaco"),
+    "NL": _("Netherlands"),
+}
+
+
+class LineForm(forms.Form):
+    """A product and how many of it. None, in a cart line, means: take it out."""
+
+    product_id = forms.UUIDField()
+    quantity = forms.IntegerField(min_value=0, max_value=QUANTITY_MAX)
+
+
+class AddForm(LineForm):
+    """A product to put into the cart; one of it, when nothing is said."""
+
+    quantity = forms.IntegerField(min_value=1, max_value=QUANTITY_MAX, required=False)
+
+    def clean_quantity(self) -> int:
+        return self.cleaned_data["quantity"] or 1
+
+
+class CheckoutForm(forms.Form):
+    """Who orders, where it goes, in which language we write, and that the terms are agreed to."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        help_text=_("Your confirmation goes there, with a link to your order."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    name = forms.CharField(
+        label=_("Name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "shipping name"})
+    )
+    street = forms.CharField(
+        label=_("Street and number"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "shipping address-line1"}),
+    )
+    extra = forms.CharField(
+        label=_("Building, floor, care of"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "shipping address-line2"}),
+    )
+    postal_code = forms.CharField(
+        label=_("Postal code"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "shipping postal-code"}),
+    )
+    city = forms.CharField(
+        label=_("City"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "shipping address-level2"})
+    )
+    country = forms.ChoiceField(
+        label=_("Country"),
+        choices=list(COUNTRIES.items()),
+        widget=forms.Select(attrs={"autocomplete": "shipping country"}),
+    )
+    language = forms.ChoiceField(label=_("We write to you in"), choices=settings.LANGUAGES)
+    terms = forms.BooleanField(
+        label=pgettext_lazy("checkbox", "I agree to the terms of sale"),
+        error_messages={"required": _("We can only sell to you under our terms.")},
+    )
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["terms"].help_text = format_html(
+            '<a href="{}" target="_blank">{}</a>', reverse_lazy("orders:terms"), _("Read the terms of sale")
+        )
+
+    def buyer(self, customer_id: object) -> Buyer:
+        """The valid form's answers. `customer_id` is None for a guest."""
+        names = ("email", "name", "street", "extra", "postal_code", "city", "country", "language")
+        return Buyer(customer_id=customer_id, **{name: self.cleaned_data[name] for name in names})
+
+
+class SendingForm(ActionForm):
+    """Beside the desk's list of actions: who carries an order, and by which number."""
+
+    carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
+    tracking = forms.CharField(label=_("Tracking number"), max_length=100, required=False)

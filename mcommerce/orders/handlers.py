@@ -1,0 +1,123 @@
+"""What the orders hear. Group `orders` writes rows only; group `mail` sends mails."""
+
+from eventbus import clock, handles
+from mcommerce.events import (
+    OrderCancelled,
+    OrderExpiredCheck,
+    OrderPaid,
+    OrderRefunded,
+    OrderShipped,
+    PaymentActionRequired,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSucceeded,
+    ProductPublished,
+    ProductStockChanged,
+    ProductWithdrawn,
+    StockCommitFailed,
+    StockRejected,
+    StockReserved,
+)
+from mcommerce.orders import mail, offers, refunds, services
+
+# --- what is for sale ----------------------------------------------------------------------------------------------
+
+
+@handles(ProductPublished, group="orders", replayable=True)
+def keep_published(event: ProductPublished) -> None:
+    offers.keep_published(event)
+
+
+@handles(ProductWithdrawn, group="orders", replayable=True)
+def keep_withdrawn(event: ProductWithdrawn) -> None:
+    offers.keep_withdrawn(event)
+
+
+@handles(ProductStockChanged, group="orders", replayable=True)
+def keep_stock(event: ProductStockChanged) -> None:
+    offers.keep_stock(event)
+
+
+# --- the walk of an order ------------------------------------------------------------------------------------------
+
+
+@handles(StockReserved, group="orders")
+def await_payment(event: StockReserved) -> None:
+    services.await_payment(order_id=event.order_id, now=clock.now())
+
+
+@handles(StockRejected, group="orders")
+def reject_for_stock(event: StockRejected) -> None:
+    services.reject_for_stock(order_id=event.order_id, now=clock.now())
+
+
+@handles(StockCommitFailed, group="orders")
+def lose_stock(event: StockCommitFailed) -> None:
+    services.lose_stock(order_id=event.order_id, now=clock.now())
+
+
+@handles(PaymentSucceeded, group="orders")
+def take_payment(event: PaymentSucceeded) -> None:
+    services.take_payment(
+        order_id=event.order_id,
+        payment_id=event.payment_id,
+        amount=event.amount,
+        currency=event.currency,
+        now=clock.now(),
+    )
+
+
+@handles(PaymentActionRequired, group="orders")
+def ask_confirmation(event: PaymentActionRequired) -> None:
+    services.ask_confirmation(order_id=event.order_id, payment_id=event.payment_id, now=clock.now())
+
+
+@handles(PaymentFailed, group="orders")
+def note_decline(event: PaymentFailed) -> None:
+    services.note_decline(
+        order_id=event.order_id,
+        payment_id=event.payment_id,
+        code=event.code,
+        retryable=event.retryable,
+        now=clock.now(),
+    )
+
+
+@handles(OrderExpiredCheck, group="orders")
+def expire(event: OrderExpiredCheck) -> None:
+    services.expire(order_id=event.order_id, now=clock.now())
+
+
+@handles(PaymentRefunded, group="orders")
+def settle_refund(event: PaymentRefunded) -> None:
+    refunds.settle(refund_id=event.refund_id, now=clock.now())
+
+
+@handles(PaymentRefundFailed, group="orders")
+def fail_refund(event: PaymentRefundFailed) -> None:
+    refunds.fail(refund_id=event.refund_id, code=event.code, now=clock.now())
+
+
+# --- mail ----------------------------------------------------------------------------------------------------------
+# Left in doubt by a crash, a mail is not sent again: a mail too few is asked about, the same mail twice frightens.
+
+
+@handles(OrderPaid, group="mail", effect=True, on_doubt="never")
+def confirm(event: OrderPaid, *, idempotency_key: str) -> None:
+    mail.send("paid", event.order_id)
+
+
+@handles(OrderCancelled, group="mail", effect=True, on_doubt="never")
+def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> None:
+    mail.send("cancelled", event.order_id)
+
+
+@handles(OrderRefunded, group="mail", effect=True, on_doubt="never")
+def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> None:
+    mail.send("refunded", event.order_id)
+
+
+@handles(OrderShipped, group="mail", effect=True, on_doubt="never")
+def say_sent(event: OrderShipped, *, idempotency_key: str) -> None:
+    mail.send("shipped", event.order_id)

@@ -1,0 +1,116 @@
+"""Which open sockets of this process look at which order, and how they hear that it changed.
+
+The bus wakes a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a socket is woken
+once for all the news of a batch, and its browser asks for the page anew.
+"""
+
+import threading
+from asyncio import AbstractEventLoop
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Protocol
+from uuid import UUID
+
+from eventbus import Event, watches
+from mcommerce.events import (
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderConfirmationAsked,
+    OrderDelivered,
+    OrderPaid,
+    OrderPaymentDeclined,
+    OrderRefunded,
+    OrderRefundFailed,
+    OrderRefundRequested,
+    OrderShipped,
+)
+
+# All of them are published by the orders, in the transaction that writes the row: who hears one will read the change.
+CHANGES = (
+    OrderAwaitingPayment,
+    OrderConfirmationAsked,
+    OrderPaymentDeclined,
+    OrderPaid,
+    OrderCancelled,
+    OrderRefundRequested,
+    OrderRefunded,
+    OrderRefundFailed,
+    OrderShipped,
+    OrderDelivered,
+)
+SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
+
+
+class Watching(Protocol):
+    def close(self) -> None: ...
+
+
+class TooManySockets(Exception):
+    """So many already look at this order."""
+
+
+class LiveOrders:
+    """The sockets of one process by order. Any thread may call; wakers run on their own loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._watch: Watching | None = None
+        self._sockets: dict[UUID, dict[Callable[[], None], AbstractEventLoop]] = defaultdict(dict)
+
+    def start(self) -> None:
+        """Begin to watch, once per process; returns when whatever is published from now on will be heard."""
+        with self._starting:
+            if self._watch is None:
+                self._watch = watches(*CHANGES, call=self._tell, reset=self._wake_all)
+
+    def close(self) -> None:
+        """Stop watching. The sockets stay and hear no more."""
+        with self._starting:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+
+    def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop) -> None:
+        """Have `wake` called on `loop` whenever the order may have changed. Raises `TooManySockets`."""
+        with self._lock:
+            if len(self._sockets.get(order_id, ())) >= SOCKETS_PER_ORDER_MAX:
+                raise TooManySockets
+            self._sockets[order_id][wake] = loop
+
+    def leave(self, order_id: UUID, wake: Callable[[], None]) -> None:
+        """Hear no more. Harmless when it never joined."""
+        with self._lock:
+            sockets = self._sockets.get(order_id, {})
+            sockets.pop(wake, None)
+            if not sockets:
+                self._sockets.pop(order_id, None)
+
+    def _tell(self, events: list[Event]) -> None:
+        """Called in the watch's thread with a batch."""
+        self._wake({event.order_id for event in events})
+
+    def _wake_all(self) -> None:
+        """Something may have been missed: everybody looks again."""
+        with self._lock:
+            everybody = set(self._sockets)
+        self._wake(everybody)
+
+    def _wake(self, order_ids: Iterable[UUID]) -> None:
+        by_loop: dict[AbstractEventLoop, list[Callable[[], None]]] = defaultdict(list)
+        with self._lock:
+            for order_id in order_ids:
+                for wake, loop in self._sockets.get(order_id, {}).items():
+                    by_loop[loop].append(wake)
+        for loop, wakers in by_loop.items():
+            # A task on the server's own loop: going through async_to_sync would wait for its next tick.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_call_all, wakers)
+
+
+def _call_all(wakers: list[Callable[[], None]]) -> None:
+    for wake in wakers:
+        wake()
+
+
+live_orders = LiveOrders()

@@ -1,0 +1,227 @@
+"""What is for sale as the orders know it, carts, and orders with everything that happened to them."""
+
+import secrets
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from eventbus.ids import uuid7
+
+from mcommerce.events import CancelReason, RefundReason
+
+NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none is mistaken for another when read aloud
+NUMBER_LENGTH = 6  # 729 million numbers: short enough to say on the phone, too many to count a shop's orders by
+
+
+def order_number() -> str:
+    """A fresh number for people, such as `M-4G7K2Q`. Random: it tells nothing about how much the shop sells."""
+    return "M-" + "".join(secrets.choice(NUMBER_LETTERS) for _place in range(NUMBER_LENGTH))
+
+
+class Titled(models.Model):
+    """Something with a title per language, as the merchant wrote it."""
+
+    title = models.JSONField(_("title"))  # {"fr": "Vase", "en": "Vase"}
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The title in the reader's language, else in the shop's first, else in any."""
+        spoken = (get_language() or "").partition("-")[0]
+        return self.title.get(spoken) or self.title.get(settings.SHOP_LANGUAGE) or next(iter(self.title.values()), "")
+
+
+class Offer(Titled):
+    """A product as the orders know it: a projection of the products' events. The newer version wins."""
+
+    product_id = models.UUIDField(primary_key=True)
+    sku = models.CharField(max_length=64, blank=True)
+    slug = models.CharField(max_length=200, blank=True)
+    price = models.PositiveBigIntegerField(default=0)  # minor units, VAT included
+    currency = models.CharField(max_length=3, blank=True)
+    tax_rate = models.PositiveIntegerField(default=0)  # basis points
+    image = models.CharField(max_length=500, blank=True)
+    for_sale = models.BooleanField(default=False)
+    version = models.PositiveBigIntegerField(default=0)  # 0: only its stock is known yet
+    available = models.IntegerField(null=True)  # for the badge only; None: never told
+    stock_version = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("offer")
+        verbose_name_plural = _("offers")
+
+
+class Cart(models.Model):
+    """Things somebody thinks of buying. A guest's is named by a signed cookie, a customer's by who they are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)  # not uuid7: it tells no time, only itself
+    customer_id = models.UUIDField(null=True, unique=True)  # None: a guest's
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("cart")
+        verbose_name_plural = _("carts")
+        indexes = [models.Index(fields=["changed_at"], name="cart_by_change")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CartLine(models.Model):
+    """So many pieces of a product, at the price the shopper last agreed to."""
+
+    cart = models.ForeignKey(Cart, models.CASCADE, related_name="lines")
+    product_id = models.UUIDField()
+    quantity = models.PositiveIntegerField()
+    agreed_price = models.PositiveBigIntegerField()  # minor units
+    agreed_currency = models.CharField(max_length=3)
+
+    class Meta:
+        verbose_name = _("cart line")
+        verbose_name_plural = _("cart lines")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["cart", "product_id"], name="cart_line_once_per_product"),
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="cart_line_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_id}"
+
+
+class Order(models.Model):
+    """A purchase, and how far it has come. Changed only by the transitions in `services`."""
+
+    class State(models.TextChoices):
+        PLACED = "placed", _("Placed")
+        AWAITING_PAYMENT = "awaiting_payment", _("Awaiting payment")
+        PAID = "paid", _("Paid")
+        SHIPPED = "shipped", _("On its way")
+        DELIVERED = "delivered", _("Delivered")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    number = models.CharField(_("number"), max_length=12, unique=True, default=order_number, editable=False)
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.PLACED)
+    cancel_reason = models.CharField(
+        _("reason"), max_length=20, blank=True, choices=[(reason, reason) for reason in CancelReason]
+    )
+    customer_id = models.UUIDField(_("customer"), null=True, blank=True)  # None: a guest's
+    email = models.EmailField(_("e-mail address"))
+    name = models.CharField(_("name"), max_length=150)
+    street = models.CharField(_("street and number"), max_length=200)
+    extra = models.CharField(_("building, floor, care of"), max_length=200, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20)
+    city = models.CharField(_("city"), max_length=100)
+    country = models.CharField(_("country"), max_length=2)  # ISO 3166-1 alpha-2
+    language = models.CharField(_("language"), max_length=10)
+    currency = models.CharField(_("currency"), max_length=3)
+    total = models.PositiveBigIntegerField(_("total"))  # minor units, VAT included
+    tax = models.PositiveBigIntegerField(_("of which VAT"))  # minor units; the sum of the lines' rounded VAT
+    placed_at = models.DateTimeField(_("placed"))
+    expires_at = models.DateTimeField(_("to be paid before"))
+    payment_id = models.UUIDField(_("payment"), null=True, blank=True)  # the one that paid it
+    carrier = models.CharField(_("carrier"), max_length=100, blank=True)
+    tracking = models.CharField(_("tracking number"), max_length=100, blank=True)
+    needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm: money that does not fit
+    version = models.PositiveIntegerField(default=1)  # grows with each change that its page shows
+    checkout_token = models.UUIDField(unique=True, editable=False)  # of the form it came from: sent twice, one order
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ["-placed_at", "-id"]
+        indexes = [models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(tax__lte=models.F("total")), name="order_tax_within_total"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class OrderLine(Titled):
+    """What was bought, as it was called and priced then."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    product_id = models.UUIDField(_("product"))
+    sku = models.CharField(_("article number"), max_length=64)
+    slug = models.CharField(max_length=200)
+    image = models.CharField(max_length=500, blank=True)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    unit_price = models.PositiveBigIntegerField(_("unit price"))  # minor units, VAT included
+    tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
+    total = models.PositiveBigIntegerField(_("total"))  # minor units, VAT included
+    tax = models.PositiveBigIntegerField(_("of which VAT"))  # minor units, rounded half up
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "product_id"], name="order_line_once_per_product"),
+            models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_of_something"),
+        ]
+
+
+class OrderStep(models.Model):
+    """Something that happened to an order: its history, never changed."""
+
+    class Kind(models.TextChoices):
+        PLACED = "placed", _("Order placed")
+        RESERVED = "reserved", _("Everything is set aside for you")
+        CONFIRMATION_ASKED = "confirmation_asked", _("Your bank asked you to confirm the payment")
+        DECLINED = "declined", _("A payment did not go through")
+        PAID = "paid", _("Paid")
+        CANCELLED = "cancelled", _("Cancelled")
+        REFUND_REQUESTED = "refund_requested", _("Your money is on its way back")
+        REFUNDED = "refunded", _("Your money was sent back")
+        REFUND_FAILED = "refund_failed", _("Sending your money back failed; we are looking into it")
+        SHIPPED = "shipped", _("On its way to you")
+        DELIVERED = "delivered", _("Delivered")
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="steps")
+    at = models.DateTimeField(_("at"))
+    kind = models.CharField(_("what happened"), max_length=20, choices=Kind)
+    detail = models.CharField(_("detail"), max_length=200, blank=True)  # a reason or code, for machines and staff
+
+    class Meta:
+        verbose_name = _("step")
+        verbose_name_plural = _("history")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.detail}".strip()
+
+
+class Refund(models.Model):
+    """Money of an order that goes back. One per payment, ever: its id is what the provider knows it by."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", _("Requested")
+        REFUNDED = "refunded", _("Refunded")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey(Order, models.CASCADE, related_name="refunds")
+    payment_id = models.UUIDField(_("payment"), unique=True)
+    amount = models.PositiveBigIntegerField(_("amount"))  # minor units
+    currency = models.CharField(_("currency"), max_length=3)
+    reason = models.CharField(_("reason"), max_length=30, choices=[(reason, reason) for reason in RefundReason])
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
+    code = models.CharField(_("provider’s code"), max_length=100, blank=True)  # why it failed
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"

@@ -1,0 +1,137 @@
+"""An order as its page shows it: plain values and whole sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from mcommerce.events import CancelReason
+from mcommerce.orders.forms import COUNTRIES
+from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
+
+Text = str | Promise
+Kind, State = OrderStep.Kind, Order.State
+
+STATE_BADGES = {State.PAID: "good", State.SHIPPED: "good", State.DELIVERED: "good", State.CANCELLED: "bad"}
+SENTENCES: dict[str, Text] = {
+    State.PLACED: _("We have your order and are setting everything aside."),
+    State.AWAITING_PAYMENT: _("Everything is set aside for you. Pay to make it yours."),
+    State.PAID: _("Paid, thank you! We are packing your things."),
+    State.SHIPPED: _("Your order is on its way to you."),
+    State.DELIVERED: _("Your order has arrived."),
+    State.CANCELLED: _("This order is cancelled."),
+}
+REASONS: dict[str, Text] = {
+    CancelReason.STOCK_REJECTED: _("Somebody was quicker: there is not enough left of what you ordered."),
+    CancelReason.PAYMENT_TIMEOUT: _("It was not paid in time, so everything went back on the shelf."),
+    CancelReason.CUSTOMER: _("You cancelled it."),
+    CancelReason.STAFF: _("We cancelled it."),
+    CancelReason.STOCK_LOST: _("We could not find your things in our stock any more. We are sorry."),
+}
+DECLINES: dict[str, Text] = {
+    "card_declined": _("Your bank declined the card."),
+    "insufficient_funds": _("There is not enough money on the card."),
+    "expired_card": _("The card has expired."),
+    "incorrect_cvc": _("The security code of the card is wrong."),
+    "authentication_failed": _("Your bank could not confirm that it was you."),
+    "canceled": _("You left the payment page before paying."),
+}
+DECLINED: Text = _("The payment did not go through.")
+REFUNDS: dict[str, Text] = {
+    Refund.State.REQUESTED: _("Your money is on its way back to you."),
+    Refund.State.REFUNDED: _("Your money was sent back to you."),
+    Refund.State.FAILED: _("Sending your money back failed. A person is looking into it."),
+}
+PROGRESS = (
+    (_("Ordered"), {State.PLACED, State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
+    (_("Set aside"), {State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
+    (_("Paid"), {State.PAID, State.SHIPPED, State.DELIVERED}),
+    (_("On its way"), {State.SHIPPED, State.DELIVERED}),
+    (_("Delivered"), {State.DELIVERED}),
+)
+GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
+BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A line of the timeline. `tone` is "good", "bad" or ""."""
+
+    at: datetime
+    text: Text
+    more: Text
+    tone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPage:
+    """What the order page shows. Texts are in the reader's language."""
+
+    order: Order
+    lines: Sequence[OrderLine]
+    moments: Sequence[Moment]
+    country: Text
+    badge: str  # "good", "bad", "warn"
+    sentence: Text
+    reason: Text  # why it was cancelled, "" when it was not
+    decline: Text  # why the last try to pay failed, "" when it did not
+    refunds: Sequence[Text]
+    refund_failed: bool
+    progress: Sequence[tuple[Text, str]]  # word, and "done", "current", "failed" or ""
+    payable: bool
+    cancellable: bool
+    seconds_left: int | None  # to the deadline, while it matters
+    changing: bool  # something is under way that the page should be asked about again
+
+
+def page_of(order: Order, *, now: datetime) -> OrderPage:
+    """Everything that the order page shows at `now`."""
+    steps = list(order.steps.all())
+    refunds = list(order.refunds.all())
+    unpaid = order.state in (State.PLACED, State.AWAITING_PAYMENT)
+    return OrderPage(
+        order=order,
+        lines=list(order.lines.all()),
+        moments=[_moment(step) for step in steps],
+        country=COUNTRIES.get(order.country, order.country),
+        badge=STATE_BADGES.get(State(order.state), "warn"),
+        sentence=SENTENCES[order.state],
+        reason=REASONS.get(order.cancel_reason, ""),
+        decline=_decline(order, steps),
+        refunds=[REFUNDS[refund.state] for refund in refunds],
+        refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
+        progress=_progress(order),
+        # With a refund under way its money came and did not fit: a person has to look before anybody pays again.
+        payable=order.state == State.AWAITING_PAYMENT and order.expires_at > now and not refunds,
+        cancellable=unpaid,
+        seconds_left=max(0, int((order.expires_at - now).total_seconds())) if unpaid else None,
+        changing=unpaid or any(refund.state == Refund.State.REQUESTED for refund in refunds),
+    )
+
+
+def _moment(step: OrderStep) -> Moment:
+    more: Text = ""
+    if step.kind == Kind.CANCELLED:
+        more = REASONS.get(step.detail, "")
+    elif step.kind == Kind.DECLINED:
+        more = DECLINES.get(step.detail, "")
+    tone = "good" if step.kind in GOOD_STEPS else "bad" if step.kind in BAD_STEPS else ""
+    return Moment(at=step.at, text=Kind(step.kind).label, more=more, tone=tone)
+
+
+def _decline(order: Order, steps: Sequence[OrderStep]) -> Text:
+    """Only of the very last step: what came after a decline has answered it."""
+    if order.state != State.AWAITING_PAYMENT or not steps or steps[-1].kind != Kind.DECLINED:
+        return ""
+    return DECLINES.get(steps[-1].detail, DECLINED)
+
+
+def _progress(order: Order) -> list[tuple[Text, str]]:
+    if order.state == State.CANCELLED:
+        return [(PROGRESS[0][0], "done"), (_("Cancelled"), "failed")]
+    done = [order.state in states for _word, states in PROGRESS]
+    here = done.index(False) if False in done else len(done)
+    marks = ["done" if place < here else "current" if place == here else "" for place in range(len(done))]
+    return [(word, mark) for (word, _states), mark in zip(PROGRESS, marks, strict=True)]

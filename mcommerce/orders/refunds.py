@@ -1,0 +1,94 @@
+"""Money that goes back: asked for once per payment, then settled by what the payment company answers."""
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import Permanent, publish
+from mcommerce.events import OrderRefunded, OrderRefundFailed, OrderRefundRequested, RefundReason
+from mcommerce.orders.history import note
+from mcommerce.orders.models import OrderStep, Refund
+
+logger = logging.getLogger(__name__)
+
+Kind, State = OrderStep.Kind, Refund.State
+
+
+def request_refund(
+    *, order_id: UUID, payment_id: UUID, amount: int, currency: str, reason: RefundReason, now: datetime
+) -> list[OrderRefundRequested]:
+    """Note that a payment's money goes back, inside the caller's transaction.
+
+    Returns the event to publish; nothing when this payment's refund was requested before.
+    """
+    refund, created = Refund.objects.get_or_create(
+        payment_id=payment_id,
+        defaults={"order_id": order_id, "amount": amount, "currency": currency, "reason": reason},
+    )
+    if not created:
+        return []
+    note(order_id, Kind.REFUND_REQUESTED, reason, now=now)
+    return [_requested(refund)]
+
+
+def settle(*, refund_id: UUID, now: datetime) -> None:
+    """The money went back."""
+    with transaction.atomic():
+        refund = _move(refund_id, State.REFUNDED, was=(State.REQUESTED, State.FAILED))
+        if refund:
+            note(refund.order_id, Kind.REFUNDED, now=now)
+            publish(
+                OrderRefunded(
+                    order_id=refund.order_id, refund_id=refund.id, amount=refund.amount, currency=refund.currency
+                )
+            )
+
+
+def fail(*, refund_id: UUID, code: str, now: datetime) -> None:
+    """The payment company refuses: raise the alarm, a person has to send the money."""
+    with transaction.atomic():
+        refund = _move(refund_id, State.FAILED, was=(State.REQUESTED,), code=code)
+        if refund:
+            logger.error("Refund %s of order %s failed: %s", refund.id, refund.order_id, code)
+            note(refund.order_id, Kind.REFUND_FAILED, code, now=now, needs_attention=True)
+            publish(
+                OrderRefundFailed(
+                    order_id=refund.order_id,
+                    refund_id=refund.id,
+                    amount=refund.amount,
+                    currency=refund.currency,
+                    code=code,
+                )
+            )
+
+
+def ask_again(*, refund_id: UUID, now: datetime) -> bool:
+    """Staff has the failed refund tried once more, with the same id, so that it can never go back twice."""
+    with transaction.atomic():
+        refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,))
+        if refund:
+            note(refund.order_id, Kind.REFUND_REQUESTED, refund.reason, now=now)
+            publish(_requested(refund))
+        return refund is not None
+
+
+def _move(refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], code: str = "") -> Refund | None:
+    """The refund in its new state; None when it is not in a state that leads there. `Permanent` when there is none."""
+    if Refund.objects.filter(id=refund_id, state__in=was).update(state=to, code=code):
+        return Refund.objects.get(id=refund_id)
+    if not Refund.objects.filter(id=refund_id).exists():
+        raise Permanent(f"The orders asked for no refund {refund_id}.")
+    return None
+
+
+def _requested(refund: Refund) -> OrderRefundRequested:
+    return OrderRefundRequested(
+        order_id=refund.order_id,
+        refund_id=refund.id,
+        payment_id=refund.payment_id,
+        amount=refund.amount,
+        currency=refund.currency,
+        reason=refund.reason,
+    )

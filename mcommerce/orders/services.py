@@ -1,0 +1,233 @@
+"""The walk of an order: placed, paid, sent, or cancelled. Each function is one transition in one transaction.
+
+Events of different topics come in any order and more than once, so each transition names the states it may leave; from
+any other it changes nothing, or says `NotYet` when the step before it is still to come.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import Event, NotYet, Permanent, publish
+from mcommerce.events import (
+    CancelReason,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderConfirmationAsked,
+    OrderDelivered,
+    OrderedLine,
+    OrderPaid,
+    OrderPaymentDeclined,
+    OrderShipped,
+    RefundReason,
+)
+from mcommerce.orders import refunds
+from mcommerce.orders.history import move
+from mcommerce.orders.models import Order, OrderStep
+
+logger = logging.getLogger(__name__)
+
+Kind, State = OrderStep.Kind, Order.State
+UNPAID = (State.PLACED, State.AWAITING_PAYMENT)
+CAPTURED = (State.PAID, State.SHIPPED, State.DELIVERED)
+
+
+# --- stock ---------------------------------------------------------------------------------------------------------
+
+
+def await_payment(*, order_id: UUID, now: datetime) -> None:
+    """Everything is set aside: the order may be paid."""
+    with transaction.atomic():
+        if move(order_id, State.AWAITING_PAYMENT, was=(State.PLACED,), step=Kind.RESERVED, now=now):
+            order = Order.objects.get(id=order_id)
+            publish(
+                OrderAwaitingPayment(
+                    order_id=order.id, amount=order.total, currency=order.currency, expires_at=order.expires_at
+                )
+            )
+
+
+def reject_for_stock(*, order_id: UUID, now: datetime) -> None:
+    """There was not enough: the order ends before anybody paid."""
+    _cancel(order_id, CancelReason.STOCK_REJECTED, was=(State.PLACED,), now=now)
+
+
+def lose_stock(*, order_id: UUID, now: datetime) -> None:
+    """The goods of a paid order are gone: it ends and the money goes back. Sent already, a person has to look."""
+    with transaction.atomic():
+        order = _existing(order_id)
+        if order.state in UNPAID:
+            raise NotYet(f"Order {order_id} is not known to be paid yet.")
+        if _cancel_paid(order, CancelReason.STOCK_LOST, RefundReason.STOCK_LOST, now=now):
+            return
+        if order.state in CAPTURED:
+            logger.error("Order %s was sent, but its stock could not be taken.", order_id)
+            Order.objects.filter(id=order_id).update(needs_attention=True)
+
+
+# --- payment -------------------------------------------------------------------------------------------------------
+
+
+def take_payment(*, order_id: UUID, payment_id: UUID, amount: int, currency: str, now: datetime) -> None:
+    """Money came. The order is paid when it waits for just this sum; otherwise the money goes back, once."""
+    with transaction.atomic():
+        if _pay(order_id, payment_id, amount, currency, now):
+            return
+        # Lost, or never fitting. Locked, so that what is decided on is still so when it is written.
+        order = Order.objects.select_for_update().filter(id=order_id).first() or _existing(order_id)
+        if order.payment_id == payment_id:
+            return
+        publish_all(_send_back(order, payment_id, amount, currency, now))
+
+
+def ask_confirmation(*, order_id: UUID, payment_id: UUID, now: datetime) -> None:
+    """The bank wants a word with the customer: noted while the order waits for its payment."""
+    with transaction.atomic():
+        if _still_waiting(order_id, Kind.CONFIRMATION_ASKED, now=now):
+            publish(OrderConfirmationAsked(order_id=order_id, payment_id=payment_id))
+
+
+def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool, now: datetime) -> None:
+    """A try to pay failed: noted while the order waits, so that its page can say so and offer another try."""
+    with transaction.atomic():
+        if _still_waiting(order_id, Kind.DECLINED, code, now=now):
+            publish(OrderPaymentDeclined(order_id=order_id, payment_id=payment_id, code=code, retryable=retryable))
+
+
+# --- endings -------------------------------------------------------------------------------------------------------
+
+
+def expire(*, order_id: UUID, now: datetime) -> None:
+    """The deadline has come: an order that is still unpaid ends."""
+    _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=UNPAID, now=now)
+
+
+def cancel_by_customer(*, order_id: UUID, now: datetime) -> bool:
+    """The customer does not want it any more. Says whether it could still be cancelled: not once it is paid."""
+    return _cancel(order_id, CancelReason.CUSTOMER, was=UNPAID, now=now)
+
+
+def cancel_by_staff(*, order_id: UUID, now: datetime) -> bool:
+    """Staff cancels: an unpaid order just ends, of a paid one the money goes back. Not once it is on its way."""
+    if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now):
+        return True
+    with transaction.atomic():
+        return _cancel_paid(_existing(order_id), CancelReason.STAFF, RefundReason.CANCELLED, now=now)
+
+
+def ship(*, order_id: UUID, carrier: str, tracking: str, now: datetime) -> bool:
+    """A paid order leaves the house. Says whether it was one."""
+    with transaction.atomic():
+        sent = {"carrier": carrier, "tracking": tracking}
+        moved = move(order_id, State.SHIPPED, was=(State.PAID,), step=Kind.SHIPPED, detail=tracking, now=now, **sent)
+        if moved:
+            publish(OrderShipped(order_id=order_id, **sent))
+        return moved
+
+
+def deliver(*, order_id: UUID, now: datetime) -> bool:
+    """A sent order has arrived. Says whether it was one."""
+    with transaction.atomic():
+        moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now)
+        if moved:
+            order = Order.objects.get(id=order_id)
+            publish(OrderDelivered(order_id=order_id, carrier=order.carrier, tracking=order.tracking))
+        return moved
+
+
+# --- how -----------------------------------------------------------------------------------------------------------
+
+
+def _existing(order_id: UUID) -> Order:
+    try:
+        return Order.objects.get(id=order_id)
+    except Order.DoesNotExist:
+        raise Permanent(f"There is no order {order_id}.") from None
+
+
+def _pay(order_id: UUID, payment_id: UUID, amount: int, currency: str, now: datetime) -> bool:
+    """Paid, if the order waits for just this sum: its own, in its own currency."""
+    fitting = Order.objects.filter(id=order_id, total=amount, currency=currency)
+    if not fitting.exists() or not move(
+        order_id, State.PAID, was=(State.AWAITING_PAYMENT,), step=Kind.PAID, now=now, payment_id=payment_id
+    ):
+        return False
+    lines = tuple(
+        OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
+        for line in Order.objects.get(id=order_id).lines.all()
+    )
+    publish(OrderPaid(order_id=order_id, amount=amount, currency=currency, lines=lines))
+    return True
+
+
+def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: datetime) -> list[Event]:
+    """Refund money that the order cannot take, with an alarm when it should never have been taken."""
+    fits = (amount, currency) == (order.total, order.currency)
+    if order.state == State.PLACED or (order.state == State.AWAITING_PAYMENT and fits):
+        raise NotYet(f"Order {order.id} is {order.state}: it may be paid once its stock is set aside.")
+    if not fits:
+        reason = RefundReason.AMOUNT_MISMATCH
+    elif order.state == State.CANCELLED:
+        reason = RefundReason.PAID_AFTER_CANCELLATION
+    else:
+        reason = RefundReason.PAID_TWICE
+    if reason != RefundReason.PAID_AFTER_CANCELLATION:  # that one is bad luck, the others are a fault somewhere
+        logger.error("Payment %s of order %s goes back: %s", payment_id, order.id, reason)
+        Order.objects.filter(id=order.id).update(needs_attention=True)
+    return list(
+        refunds.request_refund(
+            order_id=order.id, payment_id=payment_id, amount=amount, currency=currency, reason=reason, now=now
+        )
+    )
+
+
+def _still_waiting(order_id: UUID, step: OrderStep.Kind, detail: str = "", *, now: datetime) -> bool:
+    """Note a step of an order that waits for its payment, and stay there."""
+    return move(order_id, State.AWAITING_PAYMENT, was=(State.AWAITING_PAYMENT,), step=step, detail=detail, now=now)
+
+
+def _cancel(order_id: UUID, reason: CancelReason, *, was: tuple[Order.State, ...], now: datetime) -> bool:
+    with transaction.atomic():
+        moved = move(
+            order_id, State.CANCELLED, was=was, step=Kind.CANCELLED, detail=reason, now=now, cancel_reason=reason
+        )
+        if moved:
+            publish(OrderCancelled(order_id=order_id, reason=reason))
+        return moved
+
+
+def _cancel_paid(order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime) -> bool:
+    """End a paid order and ask for its money to go back, in the caller's transaction."""
+    moved = move(
+        order.id,
+        State.CANCELLED,
+        was=(State.PAID,),
+        step=Kind.CANCELLED,
+        detail=reason,
+        now=now,
+        cancel_reason=reason,
+    )
+    if not moved:
+        return False
+    paid = Order.objects.get(id=order.id)
+    assert paid.payment_id is not None  # no order is PAID without it
+    requested = refunds.request_refund(
+        order_id=paid.id,
+        payment_id=paid.payment_id,
+        amount=paid.total,
+        currency=paid.currency,
+        reason=refund_reason,
+        now=now,
+    )
+    publish(OrderCancelled(order_id=paid.id, reason=reason), *requested)
+    return True
+
+
+def publish_all(events: Iterable[Event]) -> None:
+    """Publish in one statement, if there is anything to say."""
+    told = list(events)
+    if told:
+        publish(*told)

@@ -1,0 +1,17 @@
+from django.urls import path
+
+from mcommerce.orders import cart_views, views
+
+app_name = "orders"
+
+urlpatterns = [
+    path("cart/", cart_views.cart, name="cart"),
+    path("cart/add/", cart_views.add, name="add"),
+    path("cart/change/", cart_views.change, name="change"),
+    path("cart/agree/", cart_views.agree, name="agree"),
+    path("checkout/", views.checkout, name="checkout"),
+    path("checkout/terms/", views.terms, name="terms"),
+    path("orders/", views.orders, name="list"),
+    path("orders/<uuid:order_id>/", views.order, name="order"),
+    path("orders/<uuid:order_id>/cancel/", views.cancel, name="cancel"),
+]

@@ -1,0 +1,123 @@
+"""Checkout, and the page of an order."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from eventbus import clock
+from mcommerce.orders import access, services
+from mcommerce.orders import checkout as till
+from mcommerce.orders.cart import items_in
+from mcommerce.orders.forms import CheckoutForm
+from mcommerce.orders.models import Order
+from mcommerce.orders.page import page_of
+from mcommerce.orders.whose_cart import find_cart
+
+ORDERS_PER_PAGE = 20  # a screen or two
+
+
+@require_http_methods(["GET", "POST"])
+@never_cache
+def checkout(request: HttpRequest) -> HttpResponse:
+    """Ask who orders and where it goes; place the order."""
+    form = CheckoutForm(request.POST) if request.method == "POST" else CheckoutForm(initial=_known_of(request))
+    if form.is_bound and form.is_valid():
+        return _place(request, form)
+    items = items_in(find_cart(request))
+    if not form.is_bound and (not items or any(item.gone or item.repriced for item in items)):
+        return redirect("orders:cart")
+    return _ask(request, form, status=422 if form.is_bound else 200)
+
+
+def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
+    cart = find_cart(request)
+    customer_id = request.user.pk if request.user.is_authenticated else None
+    try:
+        order = till.place_order(
+            cart_id=cart.id if cart else None,
+            buyer=form.buyer(customer_id),
+            token=form.cleaned_data["token"],
+            now=clock.now(),
+        )
+    except till.EmptyCart:
+        messages.info(request, _("There is nothing in the cart to order."))
+        return redirect("orders:cart")
+    except till.CartChanged:
+        messages.warning(request, _("Something changed while you were here. Please have a look before you order."))
+        return redirect("orders:cart")
+    except till.MixedCurrencies:
+        messages.error(request, _("These things are sold in different currencies: please order them apart."))
+        return redirect("orders:cart")
+    access.remember(request.session, order.id)
+    return redirect("orders:order", order_id=order.id)
+
+
+def _ask(request: HttpRequest, form: CheckoutForm, *, status: int) -> HttpResponse:
+    items = items_in(find_cart(request))
+    context = {
+        "form": form,
+        "items": items,
+        "total": sum(item.total for item in items),
+        "currency": items[0].offer.currency if items else "",
+    }
+    return render(request, "orders/checkout.html", context, status=status)
+
+
+def _known_of(request: HttpRequest) -> dict[str, str]:
+    """What the customer told us with their last order, so that they need not type it again."""
+    known = {"language": (get_language() or "").partition("-")[0], "country": "FR"}
+    if not request.user.is_authenticated:
+        return known
+    last = Order.objects.filter(customer_id=request.user.pk).first()
+    if last is None:
+        return {**known, "email": request.user.email, "name": request.user.get_full_name()}
+    names = ("email", "name", "street", "extra", "postal_code", "city", "country")
+    return {**known, **{name: getattr(last, name) for name in names}}
+
+
+@require_GET
+def terms(request: HttpRequest) -> HttpResponse:
+    """The terms of sale."""
+    return render(request, "orders/terms.html")
+
+
+@login_required
+@require_GET
+@never_cache
+def orders(request: HttpRequest) -> HttpResponse:
+    """The customer's orders, newest first."""
+    found = Order.objects.filter(customer_id=request.user.pk).prefetch_related("lines")
+    page = Paginator(found, ORDERS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "orders/list.html", {"page": page})
+
+
+@require_GET
+@never_cache
+def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """An order as it is now; with `?fragment=1` only the part that changes. The mail's link lets its browser in."""
+    if access.opens(order_id, request.GET.get("key", "")):
+        access.remember(request.session, order_id)
+        return redirect("orders:order", order_id=order_id)  # so that the key does not stay in the address bar
+    found = access.find_visible(order_id, user=request.user, session=request.session)
+    if found is None:
+        raise Http404
+    template = "orders/order_now.html" if "fragment" in request.GET else "orders/order.html"
+    return render(request, template, {"page": page_of(found, now=clock.now())})
+
+
+@require_POST
+def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """The customer does not want it any more."""
+    if access.find_visible(order_id, user=request.user, session=request.session) is None:
+        raise Http404
+    if not services.cancel_by_customer(order_id=order_id, now=clock.now()):
+        messages.error(request, _("It is too late to cancel this order here. Write to us and we will help."))
+    return redirect("orders:order", order_id=order_id)

@@ -1,0 +1,52 @@
+"""Which cart a visitor has: a customer's own, else the one that the browser's signed cookie names."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from mcommerce.orders.models import Cart
+
+COOKIE = "cart"
+COOKIE_SALT = "mcommerce.orders.cart"
+COOKIE_SECONDS = 60 * 24 * 3600  # sixty days: people think twice about a curiosity, and come back
+
+
+def cookie_cart_id(request: HttpRequest) -> UUID | None:
+    """The cart that the browser names; None without a cookie, or with one that we did not sign."""
+    signed = request.get_signed_cookie(COOKIE, default=None, salt=COOKIE_SALT, max_age=COOKIE_SECONDS)
+    try:
+        return UUID(signed) if signed else None
+    except ValueError:
+        return None
+
+
+def find_cart(request: HttpRequest) -> Cart | None:
+    """The visitor's cart, if they have one."""
+    if request.user.is_authenticated:
+        return Cart.objects.filter(customer_id=request.user.pk).first()
+    cart_id = cookie_cart_id(request)
+    # Only a guest's: a customer's cart must not stay open to the next person at the same browser.
+    return Cart.objects.filter(id=cart_id, customer_id=None).first() if cart_id else None
+
+
+def open_cart(request: HttpRequest, now: datetime) -> Cart:
+    """The visitor's cart, a new one if need be. Answer with `keep_cookie`."""
+    if request.user.is_authenticated:
+        return Cart.objects.get_or_create(customer_id=request.user.pk, defaults={"changed_at": now})[0]
+    return find_cart(request) or Cart.objects.create(changed_at=now)
+
+
+def keep_cookie(response: HttpResponse, cart: Cart) -> None:
+    """Have a guest's browser remember the cart, no script and no other site ever seeing it."""
+    if cart.customer_id is None:
+        response.set_signed_cookie(
+            COOKIE,
+            str(cart.id),
+            salt=COOKIE_SALT,
+            max_age=COOKIE_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
