@@ -1,0 +1,78 @@
+"""What the producer's page steers, within what a feed can bear."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from stations.models import PollPlan
+from stations.plan import (
+    CALLS_MAX,
+    INTERVAL_MS_MAX,
+    REAL_INTERVAL_MS_MIN,
+    SIMULATED_INTERVAL_MS_MIN,
+    CallsOutOfRange,
+    IntervalOutOfRange,
+    call_made,
+    plan_of,
+    steer,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def test_a_feed_is_polled_until_stopped_unless_told_otherwise(settings):
+    settings.STATIONS_POLL_INTERVAL_MS = 2500
+
+    plan = plan_of("simulator", now=NOON)
+
+    assert (plan.running, plan.interval_ms, plan.calls_left) == (True, 2500, 0)
+    assert PollPlan.objects.get() == plan_of("simulator", now=NOON)
+
+
+def test_what_is_not_given_stays():
+    steer(feed="simulator", now=NOON, interval_ms=500)
+
+    plan = steer(feed="simulator", now=NOON, running=False)
+
+    assert (plan.running, plan.interval_ms) == (False, 500)
+
+
+def test_after_the_last_call_the_feed_rests():
+    steer(feed="simulator", now=NOON, calls=2)
+
+    call_made("simulator")
+    assert plan_of("simulator", now=NOON).running
+    call_made("simulator")
+
+    plan = plan_of("simulator", now=NOON)
+    assert (plan.running, plan.calls_left) == (False, 0)
+
+
+def test_a_call_of_a_feed_without_a_number_of_calls_changes_nothing():
+    plan_of("simulator", now=NOON)
+
+    call_made("simulator")
+
+    assert plan_of("simulator", now=NOON).running
+
+
+@pytest.mark.parametrize(
+    ("feed", "interval_ms"),
+    [
+        ("simulator", SIMULATED_INTERVAL_MS_MIN - 1),
+        ("jcdecaux:lyon", REAL_INTERVAL_MS_MIN - 1),
+        ("jcdecaux", SIMULATED_INTERVAL_MS_MIN),
+        ("simulator", INTERVAL_MS_MAX + 1),
+    ],
+)
+def test_an_interval_that_a_feed_cannot_bear_is_refused(feed: str, interval_ms: int):
+    with pytest.raises(IntervalOutOfRange):
+        steer(feed=feed, now=NOON, interval_ms=interval_ms)
+
+
+@pytest.mark.parametrize("calls", [-1, CALLS_MAX + 1])
+def test_an_impossible_number_of_calls_is_refused(calls: int):
+    with pytest.raises(CallsOutOfRange):
+        steer(feed="simulator", now=NOON, calls=calls)
