@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 16 * 1024  # a form or a small JSON object
 REQUESTS_AT_ONCE_MAX = 64  # threads: past it a connection is closed at once
+CLOSING_POLL_SECONDS = 0.05  # how soon close() is noticed
 SOCKET_TIMEOUT_SECONDS = 10  # a client that stalls must not hold its thread
 
 
@@ -32,7 +33,9 @@ class SandboxProvider:
         self._server = server
         self._sender = sender
         self._ledger = ledger
-        self._thread = threading.Thread(target=server.serve_forever, name="sandbox-provider", daemon=True)
+        self._thread = threading.Thread(
+            target=server.serve_forever, args=(CLOSING_POLL_SECONDS,), name="sandbox-provider", daemon=True
+        )
 
     def start(self) -> None:
         self._sender.start()

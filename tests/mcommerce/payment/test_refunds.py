@@ -1,0 +1,96 @@
+"""Money goes back."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from eventbus.ids import uuid7
+from eventbus.testing import published_events, settle
+from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
+from mcommerce.payment import ledger
+from mcommerce.payment.models import Payment, Refund
+
+from .conftest import Company, Shopper
+from .line import Line
+
+
+@pytest.fixture
+def paid(company: Company, shopper: Shopper, order_id: UUID) -> Payment:
+    """A payment of 19 euros that succeeded."""
+    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
+    shopper.come_back(order_id)
+    return Payment.objects.get(order_id=order_id)
+
+
+def asked(paid: Payment, *, amount: int = 1900, refund_id: UUID | None = None) -> OrderRefundRequested:
+    return OrderRefundRequested(
+        order_id=paid.order_id,
+        refund_id=refund_id or uuid7(),
+        payment_id=paid.id,
+        amount=amount,
+        currency="EUR",
+        reason="cancelled",
+    )
+
+
+def test_a_refund_goes_back_once_however_often_it_is_asked_for(company: Company, paid: Payment, tell: Any) -> None:
+    request = asked(paid)
+
+    tell(request)
+    tell(request, request)
+
+    paid.refresh_from_db()
+    assert [charge["refunded"] for charge in company.charges()] == [1900]
+    assert paid.refunded == 1900
+    assert Refund.objects.get().status == "succeeded"
+    [told] = published_events(PaymentRefunded)
+    assert (told.refund_id, told.payment_id, told.amount) == (request.refund_id, paid.id, 1900)
+    assert set(ledger.balances().values()) == {0}
+
+
+def test_parts_go_back_until_everything_is_back(company: Company, paid: Payment, tell: Any) -> None:
+    tell(asked(paid, amount=1000), asked(paid, amount=900), asked(paid, amount=1))
+
+    assert company.charges()[0]["refunded"] == 1900
+    assert [told.amount for told in published_events(PaymentRefunded)] == [1000, 900]
+    [failed] = published_events(PaymentRefundFailed)
+    assert (failed.amount, failed.code) == (1, "exceeds_capture")
+    assert sum(ledger.balances().values()) == 0
+
+
+def test_a_refund_whose_answer_was_lost_is_made_once(company: Company, paid: Payment, tell: Any, line: Line) -> None:
+    line.answers_to_lose = 1
+    request = asked(paid)
+
+    with transaction.atomic():
+        from eventbus import publish
+
+        publish(request)
+    settle(raise_errors=False)
+    tell(request)
+
+    assert company.charges()[0]["refunded"] == 1900
+    assert len(published_events(PaymentRefunded)) == 1
+    assert len({passed.key for passed in line.requests if passed.path == "/v1/refunds"}) == 1
+
+
+def test_a_refund_that_the_company_refuses_is_told_and_raises_an_alarm(
+    company: Company, paid: Payment, tell: Any
+) -> None:
+    company.call("POST", "/v1/refunds", {"charge": paid.provider_ref, "amount": 1}, key="by hand")
+
+    tell(asked(paid))
+
+    paid.refresh_from_db()
+    [failed] = published_events(PaymentRefundFailed)
+    assert failed.code == "refund_too_large"
+    assert paid.refunded == 0
+    assert "refund_too_large" in paid.alarm
+    assert Refund.objects.get().status == "failed"
+
+
+def test_more_than_was_captured_cannot_even_be_written(paid: Payment) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Payment.objects.filter(id=paid.id).update(refunded=1901)
