@@ -18,7 +18,7 @@ from stations.feeds.base import Feed, Held, Key, PollFailed, diff
 from stations.feeds.failures import Failure
 from stations.feeds.registry import feed_named
 from stations.models import PollPlan, PollRun
-from stations.plan import call_made, plan_of
+from stations.plan import call_made, interval_ms_min, plan_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Poller:
 
     def run(self, on_poll: Callable[[PollRun], None] = lambda run: None) -> None:
         """Poll by the plan until stopped. Survives feeds and databases that are away."""
-        rhythm = _Rhythm()
+        rhythm = _Rhythm(self.feed.name)
         while not self._stop.is_set():
             try:
                 with _unit_of_work():
@@ -157,24 +157,30 @@ class Poller:
 class _Rhythm:
     """When the next poll is due, by the plan of this moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, feed: str) -> None:
+        self._soonest_seconds = interval_ms_min(feed) / 1000
         self._last = float("-inf")
         self._jitter = 1.0
+        self._steered_at: datetime | None = None
+        self._is_steered = False
         self._forgot = time.monotonic()
-        self._seen: tuple[bool, datetime] | None = None
 
     def is_due(self, plan: PollPlan, failures: int) -> bool:
         """Whether to poll now; then the interval runs anew."""
-        steered = self._is_steered(plan)
+        if self._steered_at != plan.changed_at:
+            self._steered_at, self._is_steered = plan.changed_at, True
         if not plan.running:
             return False
+        wait = wait_seconds(plan.interval_ms, failures) * self._jitter
+        if self._is_steered:
+            # Who has just steered wants to see it work: neither a long interval nor a backoff holds the next poll.
+            wait = min(wait, self._soonest_seconds)
         now = time.monotonic()
-        # Who has just steered wants to see it work: a backoff does not hold the next poll, only the interval does.
-        wait = plan.interval_ms / 1000 if steered else _wait_seconds(plan.interval_ms, failures)
-        if now < self._last + wait * self._jitter:
+        if now < self._last + wait:
             return False
         self._last = now
         self._jitter = random.uniform(1 - JITTER, 1 + JITTER)
+        self._is_steered = False
         return True
 
     def is_time_to_forget(self) -> bool:
@@ -183,14 +189,9 @@ class _Rhythm:
         self._forgot = time.monotonic()
         return True
 
-    def _is_steered(self, plan: PollPlan) -> bool:
-        before, self._seen = self._seen, (plan.running, plan.changed_at)
-        if before is not None and plan.running and not before[0]:
-            self._last = float("-inf")  # started: at once
-        return before is not None and before != self._seen
 
-
-def _wait_seconds(interval_ms: int, failures: int) -> float:
+def wait_seconds(interval_ms: int, failures: int) -> float:
+    """From one poll to the next, after so many failures in a row."""
     seconds = interval_ms / 1000
     backed_off = seconds * 2 ** min(failures, BACKOFF_DOUBLINGS_MAX)
     return max(seconds, min(backed_off, BACKOFF_SECONDS_MAX))

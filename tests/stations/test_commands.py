@@ -1,0 +1,209 @@
+"""`poll_stations` and `simulate_stations`, as an operator types them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+import requests
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from stations.feeds.base import Bad
+from stations.feeds.failures import Failure
+from stations.models import PollPlan, PollRun, Station
+from tests.stations.answers import KEY, Answer, AnsweringServer, v3
+from tests.stations.feeds.test_rows import BAD_ROWS, GOOD_ROWS
+from tests.stations.recorded import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def a_key(settings) -> None:
+    settings.JCDECAUX_API_KEY = KEY
+
+
+def poll(feed: str, url: str, *options: str) -> str:
+    out = StringIO()
+    try:
+        call_command("poll_stations", "--feed", feed, "--url", url, "--once", *options, stdout=out)
+    finally:
+        poll.said = out.getvalue()
+        assert KEY not in poll.said
+    return poll.said
+
+
+def poll_json(feed: str, url: str) -> dict:
+    return json.loads(poll(feed, url, "--json"))
+
+
+@needs_recorded
+def test_lyon_is_polled_and_all_its_stations_appear(server: AnsweringServer):
+    server.will_answer(recorded(LYON_V3))
+
+    said = poll("jcdecaux:lyon", server.url)
+
+    assert re.fullmatch(r"jcdecaux:lyon: 448 fetched, 448 changed, 448 appeared, 0 gone, 0 bad, \d+ ms\n", said)
+    assert Station.objects.filter(source="jcdecaux", contract="lyon").count() == 448
+    assert Station.objects.filter(reported_at=None).count() == 1
+
+
+@needs_recorded
+def test_toulouse_is_polled_in_version_1(server: AnsweringServer):
+    server.will_answer(recorded(TOULOUSE_V1))
+
+    polled = poll_json("jcdecaux:toulouse", server.url_v1)
+
+    assert (polled["fetched"], polled["appeared"], polled["bad"]) == (418, 418, {})
+
+
+@needs_recorded
+def test_dublin_three_times_changes_at_6_and_at_22_stations(server: AnsweringServer):
+    server.will_answer(*map(recorded, DUBLIN_V1))
+
+    polled = [poll_json("jcdecaux:Dublin", server.url_v1) for _ in DUBLIN_V1]
+
+    assert [(each["fetched"], each["changed"], each["appeared"]) for each in polled] == [
+        (114, 114, 114),
+        (114, 6, 0),
+        (114, 22, 0),
+    ]
+
+
+def test_bad_rows_are_said_with_their_reasons_and_end_nothing(server: AnsweringServer):
+    server.will_answer([*GOOD_ROWS, *BAD_ROWS.values()])
+
+    said = poll("jcdecaux:lyon", server.url)
+
+    assert f"{len(GOOD_ROWS)} fetched" in said
+    assert f"{len(BAD_ROWS)} bad" in said
+    assert all(f"  bad: 1 {reason}\n" in said for reason in BAD_ROWS)
+    assert Station.objects.count() == len(GOOD_ROWS)
+
+
+FAILURES = {
+    "a page": (Answer(b"<html>"), Failure.NOT_JSON),
+    "half an answer": (Answer(b'[{"number": 1, "contr'), Failure.NOT_JSON),
+    "forbidden": (Answer(b'{"error": "Unauthorized"}', 403), Failure.KEY_REFUSED),
+    "an empty list": (Answer(b"[]"), Failure.EMPTY),
+}
+
+
+@pytest.mark.parametrize(("answer", "reason"), FAILURES.values(), ids=FAILURES)
+def test_a_failed_poll_names_its_reason_keeps_the_stations_and_is_an_error(
+    answer: Answer, reason: Failure, server: AnsweringServer
+):
+    server.will_answer([v3(1)], answer)
+    poll("jcdecaux:lyon", server.url)
+
+    with pytest.raises(CommandError) as failed:
+        poll("jcdecaux:lyon", server.url)
+
+    assert reason in poll.said
+    assert KEY not in str(failed.value)
+    assert Station.objects.get().gone is False
+    assert [run.outcome for run in PollRun.objects.order_by("started")] == ["ok", "failed"]
+
+
+def test_a_failed_poll_is_told_to_programs_too(server: AnsweringServer):
+    server.will_answer(Answer(status=404))
+
+    with pytest.raises(CommandError):
+        poll("jcdecaux:lyon", server.url, "--json")
+
+    told = json.loads(poll.said)
+    assert (told["outcome"], told["reason"], told["detail"]) == ("failed", Failure.NOT_FOUND, "HTTP 404")
+
+
+def test_without_a_key_the_real_feed_is_refused_with_the_remedy(settings):
+    settings.JCDECAUX_API_KEY = ""
+
+    with pytest.raises(CommandError):
+        poll("jcdecaux:lyon", "https://api.jcdecaux.com/vls/v3")
+
+    assert "JCDECAUX_API_KEY" in poll.said
+
+
+@pytest.mark.parametrize(("feed", "url"), [("velib", ""), ("jcdecaux", "http://127.0.0.1:1/vls/v2")])
+def test_a_feed_or_a_version_that_does_not_exist_is_refused_with_those_that_do(feed: str, url: str):
+    with pytest.raises(CommandError, match="jcdecaux|/vls/v1 or /vls/v3"):
+        poll(feed, url)
+
+
+def test_a_number_of_calls_is_made_and_then_it_ends(server: AnsweringServer):
+    server.will_answer([v3(1)], [v3(1, bikes=5, stands=5)], [v3(1)])
+    out = StringIO()
+
+    call_command(
+        "poll_stations",
+        "--feed",
+        "jcdecaux:lyon",
+        "--url",
+        server.url,
+        "--interval-ms",
+        "200",
+        "--calls",
+        "2",
+        stdout=out,
+    )
+
+    assert [line.split(", ")[1] for line in out.getvalue().splitlines()] == ["1 changed", "1 changed"]
+    assert (len(server.asked), PollPlan.objects.get().running) == (2, False)
+
+
+def test_an_interval_that_a_feed_cannot_bear_is_refused_with_the_limit():
+    with pytest.raises(CommandError, match="from 10000 to 3600000 ms"):
+        call_command("poll_stations", "--feed", "jcdecaux:lyon", "--interval-ms", "500")
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "django", *arguments],
+        cwd=django_settings.BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def simulator_process():
+    process = started("simulate_stations", "--port", "0", "--seed", "3")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_simulator_says_where_it_answers_and_ends_when_told(simulator_process: subprocess.Popen[str]):
+    url = re.search(r"http://\S+/vls/v3", simulator_process.stdout.readline())[0]
+    with requests.Session() as session:
+        session.trust_env = False
+        assert len(session.get(f"{url}/stations?contract=lund&apiKey=any", timeout=5).json()) == 21
+
+    simulator_process.send_signal(signal.SIGTERM)
+
+    assert simulator_process.wait(10) == 0
+
+
+def test_a_port_that_is_taken_is_said(server: AnsweringServer):
+    port = server.url.split(":")[2].split("/")[0]
+
+    with pytest.raises(CommandError, match="--port"):
+        call_command("simulate_stations", "--port", port)
+
+
+def test_time_that_stands_still_is_refused():
+    with pytest.raises(CommandError, match="--speed"):
+        call_command("simulate_stations", "--speed", "0")
+
+
+def test_every_reason_for_a_bad_row_is_tried_above():
+    assert set(BAD_ROWS) == set(Bad)

@@ -1,0 +1,237 @@
+"""The poller asks again and again, keeps what it knows when the feed fails, and does what the plan says."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import pytest
+
+from eventbus import clock
+from stations.feeds.base import Fetched, Key, PollFailed, Reading
+from stations.feeds.failures import Failure
+from stations.models import PollPlan, PollRun, Station
+from stations.plan import steer
+from stations.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
+from stations.services import Overtaken
+from tests.stations.feeds.test_diff import BELLECOUR, TERREAUX, reading
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEADLINE_SECONDS = 10
+
+
+class Feed:
+    """Gives, or raises, what is on its list; the last for ever."""
+
+    name = "simulator:lyon"  # by its name it may be asked often
+    source, contract = "jcdecaux", "lyon"
+
+    def __init__(self, *answers: list[Reading] | Exception) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.is_closed = False
+
+    def fetch(self) -> Fetched:
+        self.asked += 1
+        self.meanwhile()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return Fetched(answer, Counter(), {each.key for each in answer})
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+DOWN = PollFailed(Failure.THEIR_ERROR, "HTTP 503")
+
+
+def bikes(key: Key = BELLECOUR) -> int:
+    return Station.objects.get(number=key.number).bikes
+
+
+def test_a_poll_records_only_what_changed_since_the_poll_before():
+    poller = Poller(Feed([reading(), reading(TERREAUX)], [reading(bikes=9), reading(TERREAUX)]))
+
+    first, second, third = (poller.poll() for _ in range(3))
+
+    assert [(run.fetched, run.changed, run.appeared) for run in (first, second, third)] == [
+        (2, 2, 2),
+        (2, 1, 0),
+        (2, 0, 0),
+    ]
+    assert bikes() == 9
+
+
+def test_a_poller_that_starts_anew_goes_on_where_the_last_one_ended():
+    Poller(Feed([reading()])).poll()
+
+    run = Poller(Feed([reading(bikes=9)])).poll()
+
+    assert (run.changed, run.appeared) == (1, 0)
+    assert Station.objects.get().version == 2
+
+
+def test_a_feed_that_fails_leaves_the_last_state_and_says_how_old_it_is():
+    poller = Poller(Feed([reading()], DOWN))
+    assert poller.state_age() is None
+    poller.poll()
+
+    run = poller.poll()
+
+    assert (run.outcome, run.reason, run.detail) == ("failed", Failure.THEIR_ERROR, "HTTP 503")
+    assert bikes() == 10
+    age = poller.state_age()
+    assert age is not None
+    assert age.total_seconds() >= 0
+
+
+def test_after_a_failure_the_next_answer_is_compared_with_the_last_good_one():
+    poller = Poller(Feed([reading()], DOWN, [reading(bikes=8)]))
+
+    changed = [poller.poll().changed for _ in range(3)]
+
+    assert changed == [1, 0, 1]
+
+
+def test_an_error_of_our_own_is_recorded_as_such_and_not_told_to_the_page():
+    run = Poller(Feed(ZeroDivisionError("with a secret in it"))).poll()
+
+    assert (run.outcome, run.reason, run.detail) == ("failed", Failure.OUR_ERROR, "")
+
+
+def test_a_poller_that_was_overtaken_forgets_what_it_fetched_and_asks_again():
+    feed = Feed([reading()], [reading(bikes=9)], [reading(bikes=5)])
+    poller = Poller(feed)
+    poller.poll()
+    feed.meanwhile = lambda: feed.asked == 2 and Poller(Feed([reading(bikes=7)])).poll()
+
+    run = poller.poll()
+
+    assert run.outcome == "ok"
+    assert (bikes(), Station.objects.get().version) == (5, 3)
+
+
+def test_two_pollers_that_race_for_ever_are_told_to_be_one():
+    run = Poller(Feed(Overtaken())).poll()
+
+    assert (run.outcome, run.reason) == ("failed", Failure.OVERTAKEN)
+
+
+def test_a_feed_that_is_down_is_asked_less_and_less_often():
+    waits = [wait_seconds(2000, failures) for failures in (0, 1, 2, 3, 50)]
+
+    assert waits == [2, 4, 8, 16, BACKOFF_SECONDS_MAX]
+    assert wait_seconds(3_600_000, 5) == 3600
+
+
+class NeverLeading:
+    """A lease that another process holds."""
+
+    def acquire(self) -> bool:
+        return False
+
+
+@contextmanager
+def running(feed: Feed, lease: object = None) -> Iterator[list[PollRun]]:
+    """A poller in its thread, as in a server; gives the list of its polls."""
+    stop, polls = threading.Event(), []
+    poller = Poller(feed, lease=lease, stop=stop)
+    thread = threading.Thread(target=poller.run, args=(polls.append,))
+    thread.start()
+    try:
+        yield polls
+    finally:
+        stop.set()
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline, moment = monotonic() + DEADLINE_SECONDS, threading.Event()
+    while not condition():
+        assert monotonic() < deadline
+        moment.wait(0.01)
+
+
+def plan(**wanted: object) -> None:
+    steer(feed=Feed.name, now=clock.now(), minimum_ms=1, **wanted)
+
+
+def test_it_polls_at_once_and_then_by_its_interval():
+    plan(interval_ms=1)
+    with running(Feed([reading()])) as polls:
+        until(lambda: len(polls) >= 3)
+
+
+def test_after_the_number_of_calls_it_rests_until_started_again():
+    plan(interval_ms=1, calls=2)
+    with running(Feed([reading()])) as polls:
+        until(lambda: not PollPlan.objects.get().running)
+        assert len(polls) == 2
+
+        plan(running=True, calls=1)
+        until(lambda: not PollPlan.objects.get().running)
+        assert len(polls) == 3
+
+
+def test_a_shorter_interval_works_at_once_and_not_after_the_longer_one():
+    plan(interval_ms=3_600_000)
+    with running(Feed([reading()])) as polls:
+        until(lambda: len(polls) == 1)
+
+        changed_at = monotonic()
+        plan(interval_ms=1)
+        until(lambda: len(polls) >= 2)
+
+    assert monotonic() - changed_at < 2  # promised: 200 ms and the poll; the rest is for a busy machine
+
+
+def test_stop_stops_and_start_polls_at_once():
+    plan(interval_ms=3_600_000)
+    with running(Feed([reading()])) as polls:
+        until(lambda: len(polls) == 1)
+
+        plan(running=False)
+        plan(running=True)
+
+        until(lambda: len(polls) == 2)
+
+
+def test_whoever_starts_it_again_need_not_wait_for_the_backoff():
+    plan(interval_ms=3_600_000)
+    with running(Feed(DOWN)) as polls:
+        until(lambda: len(polls) == 1)
+
+        plan(interval_ms=1)
+
+        until(lambda: len(polls) >= 2)
+
+
+def test_while_another_process_polls_this_one_stands_by():
+    plan(interval_ms=1)
+    feed = Feed([reading()])
+    with running(feed, lease=NeverLeading()) as polls:
+        threading.Event().wait(0.01)
+
+    assert (feed.asked, polls, feed.is_closed) == (0, [], True)
+
+
+def test_the_pollers_of_a_process_end_together_and_finish_the_poll_in_hand(server, settings):
+    settings.SIMULATOR_URL = server.url.removesuffix("/vls/v3")
+    in_hand = threading.Event()
+    server.will_never_answer()
+    server.answers[0].hold = lambda: (in_hand.set(), server.released.wait(DEADLINE_SECONDS))
+    server.answers[0].body = b"<html>"
+    pollers = PollerThreads(["simulator"]).start()
+    assert in_hand.wait(DEADLINE_SECONDS)
+
+    pollers.stop()
+    server.released.set()
+    pollers.close()
+
+    assert pollers.wait(0)
+    assert PollRun.objects.get().reason == Failure.NOT_JSON
