@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import suppress
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +12,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from mcommerce.orders import access
 from mcommerce.orders.live import TooManySockets, live_orders
 
+logger = logging.getLogger(__name__)
+
 NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
 TOO_MANY = 4429
+BROKEN = 1011  # the protocol's own word for our fault
 NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
 # Several changes within this time are one look at the page. Shorter than anybody notices.
 PAUSE_SECONDS = 0.1
@@ -46,13 +49,19 @@ class OrderConsumer(AsyncWebsocketConsumer):
         live_orders.leave(self.order_id, self.changed.set)
         if self.telling:
             self.telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.telling
+            await asyncio.wait([self.telling])
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await self.close(NOTHING_TO_SAY)
 
     async def _tell(self, version: int | None) -> None:
+        try:
+            await self._tell_versions(version)
+        except Exception:
+            logger.exception("The socket of order %s broke; its browser will open another", self.order_id)
+            await self.close(BROKEN)
+
+    async def _tell_versions(self, version: int | None) -> None:
         """Say the version, then each newer one. A slow browser is told the newest only."""
         while version is not None:
             await self.send(json.dumps({"version": version}))

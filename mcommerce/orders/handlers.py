@@ -103,21 +103,25 @@ def fail_refund(event: PaymentRefundFailed) -> None:
 # Left in doubt by a crash, a mail is not sent again: a mail too few is asked about, the same mail twice frightens.
 
 
-@handles(OrderPaid, group="mail", effect=True, on_doubt="never")
-def confirm(event: OrderPaid, *, idempotency_key: str) -> None:
-    mail.send("paid", event.order_id)
+def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, mail_name: str) -> None:
+    services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
-@handles(OrderCancelled, group="mail", effect=True, on_doubt="never")
-def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> None:
-    mail.send("cancelled", event.order_id)
+@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_doubt="never")
+def confirm(event: OrderPaid, *, idempotency_key: str) -> str:
+    return mail.send("paid", event.order_id)
 
 
-@handles(OrderRefunded, group="mail", effect=True, on_doubt="never")
-def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> None:
-    mail.send("refunded", event.order_id)
+@handles(OrderCancelled, group="mail", effect=True, record=note_mail, on_doubt="never")
+def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> str:
+    return mail.send("cancelled", event.order_id)
 
 
-@handles(OrderShipped, group="mail", effect=True, on_doubt="never")
-def say_sent(event: OrderShipped, *, idempotency_key: str) -> None:
-    mail.send("shipped", event.order_id)
+@handles(OrderRefunded, group="mail", effect=True, record=note_mail, on_doubt="never")
+def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> str:
+    return mail.send("refunded", event.order_id)
+
+
+@handles(OrderShipped, group="mail", effect=True, record=note_mail, on_doubt="never")
+def say_sent(event: OrderShipped, *, idempotency_key: str) -> str:
+    return mail.send("shipped", event.order_id)

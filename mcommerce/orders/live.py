@@ -1,7 +1,7 @@
 """Which open sockets of this process look at which order, and how they hear that it changed.
 
-The bus wakes a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a socket is woken
-once for all the news of a batch, and its browser asks for the page anew.
+The bus wakes a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a socket is
+woken once for all the news of a batch, and looks itself what is new.
 """
 
 import threading

@@ -15,8 +15,8 @@ from mcommerce.orders.models import Order
 from mcommerce.orders.page import page_of
 
 
-def send(name: str, order_id: UUID) -> None:
-    """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order."""
+def send(name: str, order_id: UUID) -> str:
+    """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name."""
     order = Order.objects.filter(id=order_id).first()
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
@@ -24,6 +24,7 @@ def send(name: str, order_id: UUID) -> None:
         context = {"page": page_of(order, now=clock.now()), "link": link_to(order_id)}
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
     EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]).send()
+    return name
 
 
 def link_to(order_id: UUID) -> str:

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from eventbus.ids import uuid7
 
+from eventbus.ids import uuid7
 from mcommerce.events import CancelReason, RefundReason
 
 NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none is mistaken for another when read aloud
@@ -186,6 +186,7 @@ class OrderStep(models.Model):
         REFUND_FAILED = "refund_failed", _("Sending your money back failed; we are looking into it")
         SHIPPED = "shipped", _("On its way to you")
         DELIVERED = "delivered", _("Delivered")
+        MAILED = "mailed", _("We wrote to you")
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="steps")
     at = models.DateTimeField(_("at"))

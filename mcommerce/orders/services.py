@@ -25,7 +25,7 @@ from mcommerce.events import (
     RefundReason,
 )
 from mcommerce.orders import refunds
-from mcommerce.orders.history import move
+from mcommerce.orders.history import move, note
 from mcommerce.orders.models import Order, OrderStep
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,12 @@ def deliver(*, order_id: UUID, now: datetime) -> bool:
             order = Order.objects.get(id=order_id)
             publish(OrderDelivered(order_id=order_id, carrier=order.carrier, tracking=order.tracking))
         return moved
+
+
+def note_mail(*, order_id: UUID, name: str, now: datetime) -> None:
+    """The customer was written to."""
+    with transaction.atomic():
+        note(order_id, Kind.MAILED, name, now=now)
 
 
 # --- how -----------------------------------------------------------------------------------------------------------
