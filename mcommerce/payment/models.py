@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from eventbus.ids import uuid7
 
@@ -14,8 +15,8 @@ class Payment(models.Model):
         NEW = "new", _("not paid yet")
         ACTION_REQUIRED = "action_required", _("waiting for the bank's approval")
         PROCESSING = "processing", _("at the payment company")
-        SUCCEEDED = "succeeded", _("paid")
-        CANCELLED = "cancelled", _("cancelled")
+        SUCCEEDED = "succeeded", pgettext_lazy("payment", "paid")
+        CANCELLED = "cancelled", pgettext_lazy("payment", "cancelled")
         UNKNOWN = "unknown", _("no answer yet")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -84,10 +85,10 @@ class Attempt(models.Model):
     """
 
     class Outcome(models.TextChoices):
-        OPEN = "open", _("open")
+        OPEN = "open", _("waiting for a card")
         ACTION_REQUIRED = "action_required", _("waiting for the bank's approval")
-        SUCCEEDED = "succeeded", _("paid")
-        EXPIRED = "expired", _("expired")
+        SUCCEEDED = "succeeded", pgettext_lazy("payment", "paid")
+        EXPIRED = "expired", pgettext_lazy("payment", "expired")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts", verbose_name=_("payment"))
@@ -100,7 +101,9 @@ class Attempt(models.Model):
     url = models.URLField(_("page to pay at"), max_length=500, blank=True)
     site_url = models.URLField(_("our address"), max_length=300)
     language = models.CharField(_("language"), max_length=10)
-    check_number = models.PositiveIntegerField(_("check"), default=0, help_text=_("Only the newest check counts."))
+    check_number = models.PositiveIntegerField(
+        _("check number"), default=0, help_text=_("Only the newest check counts.")
+    )
     checks_in_a_row = models.PositiveIntegerField(_("checks in a row"), default=0)
     started_at = models.DateTimeField(_("started"))
 
@@ -133,9 +136,9 @@ class Refund(models.Model):
     """Money that goes back. The id comes from who asked and is the key at the company: the same id pays back once."""
 
     class Status(models.TextChoices):
-        REQUESTED = "requested", _("requested")
-        SUCCEEDED = "succeeded", _("refunded")
-        FAILED = "failed", _("failed")
+        REQUESTED = "requested", pgettext_lazy("payment", "requested")
+        SUCCEEDED = "succeeded", pgettext_lazy("payment", "refunded")
+        FAILED = "failed", pgettext_lazy("payment", "failed")
 
     id = models.UUIDField(primary_key=True, editable=False)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
@@ -165,14 +168,14 @@ class LedgerEntry(models.Model):
         PROVIDER = "provider", _("held by the payment company")
 
     class Kind(models.TextChoices):
-        CAPTURE = "capture", _("captured")
-        REFUND = "refund", _("refunded")
+        CAPTURE = "capture", pgettext_lazy("payment", "captured")
+        REFUND = "refund", pgettext_lazy("payment", "refunded")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="entries", verbose_name=_("payment"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    reference = models.UUIDField(_("for"), help_text=_("The attempt that captured it, or the refund."))
-    debit = models.CharField(_("to"), max_length=20, choices=Account.choices)
-    credit = models.CharField(_("from"), max_length=20, choices=Account.choices)
+    reference = models.UUIDField(_("entered for"), help_text=_("The attempt that captured it, or the refund."))
+    debit = models.CharField(_("debited account"), max_length=20, choices=Account.choices)
+    credit = models.CharField(_("credited account"), max_length=20, choices=Account.choices)
     amount = models.PositiveIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
     currency = models.CharField(_("currency"), max_length=3)
     created_at = models.DateTimeField(_("entered"))
