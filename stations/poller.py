@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections, reset_queries
 
 from eventbus import clock
-from eventbus.leases import Lease, LeaseLost
+from eventbus.errors import LeaseLost
+from eventbus.leases import LEASE_SECONDS, Lease
 from stations import services
 from stations.feeds.base import Feed, Held, Key, PollFailed, diff
 from stations.feeds.failures import Failure
-from stations.feeds.registry import feed_named
+from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
 from stations.plan import call_made, interval_ms_min, plan_of
 
@@ -27,7 +28,9 @@ JITTER = 0.05  # of the interval, so that pollers started together do not stay t
 BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is asked again every five minutes
 BACKOFF_DOUBLINGS_MAX = 10  # beyond this the longest wait is reached anyway, and the number only grows
 ATTEMPTS_MAX = 2  # of one poll, when another poller was faster: after loading again it fits, unless they race
-BEAT_SECONDS = 1.0  # a lease is beaten so often; others take it over after several missed beats
+BEAT_SECONDS = 1.0  # between polls a lease is beaten so often
+REAL_LEASE_SECONDS = 20.0  # no beat while a poll waits for its feed, which is 15 s at most
+SIMULATED_BUDGET_SECONDS = 3.0  # below the bus's own lease, so that a restarted site shows life after that
 FORGET_SECONDS = 600.0  # between two deletions of old history
 CLOSE_SECONDS = 20.0  # a poll in hand ends within its budget of 15 s
 
@@ -242,8 +245,13 @@ class PollerThreads:
         self.wait(CLOSE_SECONDS)
 
     def _run(self, name: str, url: str, on_poll: Callable[[PollRun], None]) -> None:
-        feed = feed_named(name, url=url, sleep=self._stop.wait)
-        Poller(feed, lease=Lease(f"poller:{feed.name}"), stop=self._stop).run(on_poll)
+        simulated = is_simulated(name.partition(":")[0])
+        limits = (
+            {"budget_seconds": SIMULATED_BUDGET_SECONDS, "read_seconds": SIMULATED_BUDGET_SECONDS} if simulated else {}
+        )
+        feed = feed_named(name, url=url, sleep=self._stop.wait, **limits)
+        lease = Lease(f"poller:{feed.name}", seconds=LEASE_SECONDS if simulated else REAL_LEASE_SECONDS)
+        Poller(feed, lease=lease, stop=self._stop).run(on_poll)
 
 
 def start_in_process() -> PollerThreads:

@@ -93,9 +93,10 @@ def _write_stations(poll: Poll, now: datetime) -> None:
     """One upsert for new and changed rows alike; it touches only rows that are at the version before."""
     # In one order everywhere, so that two pollers wait for one another rather than for ever.
     changes = sorted(poll.changes, key=lambda change: change.key)
+    asked_at, written_at = _database_time(poll.asked_at), _database_time(now)
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
         part = changes[start : start + ROWS_PER_STATEMENT]
-        rows = [_row(change, poll.asked_at, now) for change in part]
+        rows = [_row(change, asked_at, written_at) for change in part]
         with connection.cursor() as cursor:
             cursor.execute(_upsert(len(rows)), [value for row in rows for value in row])
             if cursor.rowcount != len(rows):
@@ -118,11 +119,10 @@ def _upsert(rows: int) -> str:
     )
 
 
-def _row(change: Change, asked_at: datetime, now: datetime) -> tuple[Any, ...]:
-    written, asked, reported = (_database_time(when) for when in (now, asked_at, change.reported_at))
-    state = change.state
-    values = tuple(getattr(state, name) for name in State.__struct_fields__)
-    return (*change.key, written, change.version, reported, written, asked, *values)
+def _row(change: Change, asked_at: Any, written_at: Any) -> tuple[Any, ...]:
+    reported_at = _database_time(change.reported_at)
+    state = [getattr(change.state, name) for name in State.__struct_fields__]
+    return (*change.key, written_at, change.version, reported_at, written_at, asked_at, *state)
 
 
 def _database_time(when: datetime | None) -> Any:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from stations.feeds.sieve import Sieve
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
 ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93
 STATUS_LENGTH_MAX = 40  # characters; likewise, 6
+TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the whole world; some 3 MB
+
 UNKNOWN_STATUS = "UNKNOWN"  # what a station without a status word is said to be
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -169,6 +172,7 @@ def _number_in(raw: msgspec.Raw) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
+@lru_cache(TEXTS_KEPT)
 def _text(text: str, length_max: int) -> str:
     """Without control characters, padding and line ends, which feeds do send."""
     if not text.isprintable():

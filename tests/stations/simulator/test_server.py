@@ -9,7 +9,7 @@ from stations.contracts import LIVE
 from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
-from stations.simulator import Simulator, serve
+from stations.simulator import Simulator, serve, start_in_process
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,16 @@ def test_a_closed_simulator_frees_its_port_at_once():
     first.close()
 
     serve(port=port).close()
+
+
+def test_in_a_server_process_it_answers_where_the_settings_say(settings, server):
+    port = server.url.split(":")[2].split("/")[0]
+    server.close()
+    settings.SIMULATOR_URL = f"http://127.0.0.1:{port}"
+    settings.SIMULATOR_SEED = 7
+
+    simulator = start_in_process()
+
+    assert ask(simulator, "v1/stations", contract="lund").json()[0]["contract_name"] == "lund"
+    assert simulator.url == settings.SIMULATOR_URL
+    simulator.close()

@@ -1,0 +1,50 @@
+"""What staff sees: everything the feeds said, and only remarks can be taken away."""
+
+from datetime import UTC, datetime
+from time import perf_counter
+
+import pytest
+from django.urls import reverse
+
+from stations import services
+from stations.events import Kind
+from stations.feeds.base import Change
+from stations.models import PollPlan, Remark
+from stations.plan import plan_of
+from tests.stations.feeds.test_diff import BELLECOUR, STATE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def a_poll_and_a_remark() -> Remark:
+    change = Change(BELLECOUR, 1, (Kind.APPEARED,), STATE, NOON)
+    poll = services.Poll(feed="jcdecaux:lyon", asked_at=NOON, began=perf_counter(), fetched=1, changes=[change])
+    services.record_poll(poll=poll, now=NOON)
+    plan_of("jcdecaux:lyon", now=NOON)
+    return services.leave_remark(name="Ada", message="Nice map", client="session-1", now=NOON)
+
+
+@pytest.mark.usefixtures("a_poll_and_a_remark")
+@pytest.mark.parametrize("model", ["station", "stationhistory", "pollrun", "pollplan", "remark"])
+def test_staff_looks_at_lists_and_cannot_add_to_them(model: str, admin_client):
+    listed = admin_client.get(reverse(f"admin:stations_{model}_changelist"))
+
+    assert listed.status_code == 200
+    assert admin_client.get(reverse(f"admin:stations_{model}_add")).status_code == 403
+
+
+@pytest.mark.usefixtures("a_poll_and_a_remark")
+def test_what_a_feed_said_cannot_be_deleted(admin_client):
+    plan = PollPlan.objects.get()
+
+    assert admin_client.post(reverse("admin:stations_pollplan_delete", args=[plan.pk])).status_code == 403
+
+
+def test_a_remark_can_be_deleted(admin_client, a_poll_and_a_remark: Remark):
+    address = reverse("admin:stations_remark_delete", args=[a_poll_and_a_remark.pk])
+
+    assert admin_client.post(address, {"post": "yes"}).status_code == 302
+    assert not Remark.objects.exists()
