@@ -1,0 +1,188 @@
+"""The desk's view of the catalogue and the stock. Everything that changes goes through the services."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from eventbus import clock
+from mcommerce.products import services, stock
+from mcommerce.products.forms import ProductForm
+from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
+from mcommerce.products.money import written
+
+MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Kept by the shop itself, for staff to look at."""
+
+    def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    """Words, price, picture and stock on one page. A product is never deleted, only taken off sale."""
+
+    form = ProductForm
+    list_display = ["shown_picture", "shown_title", "sku", "shown_price", "free_pieces", "published"]
+    list_display_links = ["shown_picture", "shown_title"]
+    list_filter = ["published"]
+    list_select_related = ["stock"]
+    search_fields = ["sku", "slug", "folded"]
+    actions = ["put_up_for_sale", "take_off_sale"]
+    readonly_fields = ["preview", "stock_now", "movements"]
+    save_on_top = True
+
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        words = [f"{kind}_{code}" for kind in ("title", "description") for code, _name in settings.LANGUAGES]
+        return [
+            (None, {"fields": ["published", *sorted(words, key=_shop_language_first), "seen_version"]}),
+            (_("Price and place"), {"fields": ["price", "tax_rate", "sku", "slug"]}),
+            (_("Picture"), {"fields": ["preview", "picture", "image"]}),
+            (_("Stock"), {"fields": ["stock_now", "received_now", "lost_now", "stock_note", "movements"]}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
+        now = clock.now()
+        obj.currency = obj.currency or settings.SHOP_CURRENCY
+        services.save_product(product=obj, now=now)
+        note = form.cleaned_data["stock_note"]
+        if received := form.cleaned_data["received_now"]:
+            stock.receive_stock(product_id=obj.id, quantity=received, now=now, note=note)
+        if lost := form.cleaned_data["lost_now"]:
+            stock.write_off_stock(product_id=obj.id, quantity=lost, now=now, note=note)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except services.ProductChangedMeanwhile:
+            messages.error(request, _("Somebody else saved this product meanwhile. Nothing of yours was kept."))
+        except stock.NotEnoughThere:
+            messages.error(request, _("Pieces were sold meanwhile, so fewer are free. Nothing of yours was kept."))
+        return HttpResponseRedirect(request.path)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
+        return False
+
+    @admin.action(description=_("Put up for sale"), permissions=["change"])
+    def put_up_for_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
+        for product_id in _ids(chosen):
+            services.publish_product(product_id=product_id, now=clock.now())
+        said = ngettext("%d product is for sale.", "%d products are for sale.", len(chosen)) % len(chosen)
+        messages.success(request, said)
+
+    @admin.action(description=_("Take off sale"), permissions=["change"])
+    def take_off_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
+        for product_id in _ids(chosen):
+            services.withdraw_product(product_id=product_id, now=clock.now())
+        said = ngettext("%d product is off sale.", "%d products are off sale.", len(chosen)) % len(chosen)
+        messages.success(request, said)
+
+    @admin.display(description=_("picture"))
+    def shown_picture(self, product: Product) -> str:
+        return _picture(product, 48)
+
+    @admin.display(description=_("picture"))
+    def preview(self, product: Product) -> str:
+        return _picture(product, 240)
+
+    @admin.display(description=_("title"))
+    def shown_title(self, product: Product) -> str:
+        return product.shown_title
+
+    @admin.display(description=_("price"), ordering="price")
+    def shown_price(self, product: Product) -> str:
+        return written(product.price, product.currency)
+
+    @admin.display(description=_("free pieces"))
+    def free_pieces(self, product: Product) -> int:
+        return product.stock.available
+
+    @admin.display(description=_("now"))
+    def stock_now(self, product: Product) -> str:
+        if not product.version:
+            return "0"
+        pieces = product.stock
+        return _("%(free)d free, %(held)d held for orders, %(sold)d sold, %(lost)d written off") % {
+            "free": pieces.available,
+            "held": pieces.held,
+            "sold": pieces.sold,
+            "lost": pieces.lost,
+        }
+
+    @admin.display(description=_("latest movements"))
+    def movements(self, product: Product) -> str:
+        rows = product.movements.all()[:MOVEMENTS_SHOWN] if product.version else []
+        if not rows:
+            return _("None yet.")
+        cells = (
+            (
+                date_format(localtime(row.at), "SHORT_DATETIME_FORMAT"),
+                row.get_kind_display(),
+                row.quantity,
+                row.note or row.order_id or "",
+            )
+            for row in rows
+        )
+        head = format_html_join("", "<th>{}</th>", [[_("at")], [_("what happened")], [_("quantity")], [_("note")]])
+        body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells)
+        return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+
+
+class ReservationLines(admin.TabularInline):
+    model = ReservationLine
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly):
+    """What is held for which order."""
+
+    list_display = ["order_id", "status", "created_at", "changed_at"]
+    list_filter = ["status"]
+    search_fields = ["order_id"]
+    inlines = [ReservationLines]
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnly):
+    """Every change of the stock, newest first."""
+
+    list_display = ["at", "product", "kind", "quantity", "order_id", "note"]
+    list_filter = ["kind", "product"]
+    list_select_related = ["product"]
+    search_fields = ["order_id", "product__sku", "note"]
+    date_hierarchy = "at"
+
+
+def _shop_language_first(field: str) -> tuple[bool, bool]:
+    kind, _underscore, code = field.rpartition("_")
+    return code != settings.SHOP_LANGUAGE, kind != "title"
+
+
+def _ids(chosen: Iterable[Product]) -> list[Any]:
+    """Sorted, as everywhere where several rows are taken."""
+    return sorted(product.id for product in chosen)
+
+
+def _picture(product: Product, size: int) -> str:
+    if not product.image_url:
+        return "–"
+    return format_html('<img src="{}" alt="" width="{}" height="{}">', product.image_url, size, size)

@@ -1,0 +1,60 @@
+"""Finding what is for sale."""
+
+from enum import StrEnum
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
+
+from mcommerce.products.models import OldSlug, Product
+from mcommerce.products.words import fold
+
+WORDS_MAX = 8  # each is a scan of the table; nobody remembers more of a title
+
+
+class Sort(StrEnum):
+    """Orders in which the catalogue can be laid out."""
+
+    TITLE = "title"
+    CHEAPEST = "price"
+    DEAREST = "-price"
+    NEWEST = "new"
+
+
+def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
+    """Products for sale that have every word of `text` in one of their languages, with their stock."""
+    found = Product.objects.filter(published=True).select_related("stock")
+    for word in fold(text).split()[:WORDS_MAX]:
+        found = found.filter(_says(word))
+    match sort:
+        case Sort.CHEAPEST:
+            return found.order_by("price", "id")
+        case Sort.DEAREST:
+            return found.order_by("-price", "id")
+        case Sort.NEWEST:
+            return found.order_by("-created_at", "-id")
+    return found.order_by(KT(f"folded__{_written_in(language)}"), "id")
+
+
+def product_at(slug: str) -> Product | None:
+    """The product for sale whose page is at `slug`."""
+    return Product.objects.filter(slug=slug, published=True).select_related("stock").first()
+
+
+def moved_to(slug: str) -> Product | None:
+    """The product for sale whose page used to be at `slug`."""
+    old = OldSlug.objects.filter(slug=slug, product__published=True).select_related("product").first()
+    return old.product if old else None
+
+
+def _says(word: str) -> Q:
+    anywhere = Q()
+    for code, _name in settings.LANGUAGES:
+        anywhere |= Q(**{f"folded__{code}__icontains": word})
+    return anywhere
+
+
+def _written_in(language: str) -> str:
+    """One of the shop's languages; its code goes into a query."""
+    code = language.partition("-")[0]
+    return code if code in dict(settings.LANGUAGES) else settings.SHOP_LANGUAGE

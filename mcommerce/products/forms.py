@@ -1,0 +1,177 @@
+"""How a merchant writes a product down, and how a shopper asks for one."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from mcommerce.products.catalogue import Sort
+from mcommerce.products.models import TAX_RATE_MAX, Product
+from mcommerce.products.words import slug_for
+
+SEARCH_LENGTH_MAX = 100  # characters
+TITLE_LENGTH_MAX = 120  # characters; longer ones break cards, lines of an order and slugs
+DESCRIPTION_LENGTH_MAX = 4000  # characters; two pages
+PRICE_MAX = 1_000_000_00  # minor units: a million; beyond it a digit slipped
+PIECES_MAX = 100_000  # in one delivery; beyond it a digit slipped
+SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}€%")
+
+
+class CatalogueForm(forms.Form):
+    """What a visitor looks for. Nothing in it can be wrong: what makes no sense is left out."""
+
+    SORTS = {
+        Sort.TITLE: _("Title"),
+        Sort.CHEAPEST: _("Price, lowest first"),
+        Sort.DEAREST: _("Price, highest first"),
+        Sort.NEWEST: pgettext_lazy("sort", "Newest first"),
+    }
+    q = forms.CharField(label=_("Search the shop"), max_length=SEARCH_LENGTH_MAX, required=False)
+    sort = forms.ChoiceField(label=_("Sort by"), choices=list(SORTS.items()), required=False)
+
+    @property
+    def text(self) -> str:
+        self.is_valid()
+        return str(self.cleaned_data.get("q", ""))
+
+    @property
+    def chosen_sort(self) -> Sort:
+        self.is_valid()
+        return Sort(self.cleaned_data.get("sort") or Sort.TITLE)
+
+
+class HundredthsField(forms.CharField):
+    """A number with at most two decimals, typed with a point or a comma, kept as a whole number of hundredths.
+
+    Euros become cents, percents become basis points.
+    """
+
+    def __init__(self, *, hundredths_max: int, **kwargs: Any) -> None:
+        self.hundredths_max = hundredths_max
+        super().__init__(**kwargs)
+        self.widget.attrs["inputmode"] = "decimal"
+
+    def to_python(self, value: Any) -> int | None:  # type: ignore[override]
+        text = str(value or "").translate(SPACES).replace(",", ".")
+        if not text:
+            return None
+        try:
+            hundredths = Decimal(text).scaleb(2)
+        except InvalidOperation:
+            raise ValidationError(_("Write a number, such as 19.90 or 19,90.")) from None
+        if not hundredths.is_finite() or hundredths != hundredths.to_integral_value():
+            raise ValidationError(_("Write at most two decimals."))
+        if not 0 <= hundredths <= self.hundredths_max:
+            largest = Decimal(self.hundredths_max).scaleb(-2).normalize()
+            raise ValidationError(_("Write a number from 0 to %(largest)s."), params={"largest": f"{largest:f}"})
+        return int(hundredths)
+
+    def prepare_value(self, value: Any) -> Any:
+        return str(Decimal(value).scaleb(-2)) if isinstance(value, int) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(data) != initial
+        except ValidationError:
+            return True
+
+
+def _text_fields() -> dict[str, forms.Field]:
+    """A title and a description in every language of the shop; its first language must not be left out."""
+    languages = sorted(settings.LANGUAGES, key=lambda language: language[0] != settings.SHOP_LANGUAGE)
+    fields: dict[str, forms.Field] = {}
+    for code, name in languages:
+        first = code == settings.SHOP_LANGUAGE
+        fields[f"title_{code}"] = forms.CharField(
+            label=format_lazy("{} ({})", _("Title"), name), max_length=TITLE_LENGTH_MAX, required=first
+        )
+        fields[f"description_{code}"] = forms.CharField(
+            label=format_lazy("{} ({})", _("Description"), name),
+            max_length=DESCRIPTION_LENGTH_MAX,
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 4, "cols": 80}),
+        )
+    return fields
+
+
+TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields())
+
+
+class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
+    """A product as the merchant sees it: words per language, the price in euros, and what came or went just now."""
+
+    price = HundredthsField(label=_("Price"), help_text=_("VAT included, such as 19.90."), hundredths_max=PRICE_MAX)
+    tax_rate = HundredthsField(
+        label=_("VAT rate"), help_text=_("In percent, such as 20 or 5.5."), hundredths_max=TAX_RATE_MAX
+    )
+    slug = forms.SlugField(
+        label=_("Address of the page"),
+        max_length=120,
+        required=False,
+        help_text=_("Empty: made from the title. When it changes, the old address leads to the new one."),
+    )
+    received_now = forms.IntegerField(label=_("Pieces received now"), min_value=1, max_value=PIECES_MAX, required=False)
+    lost_now = forms.IntegerField(
+        label=_("Pieces written off now"),
+        min_value=1,
+        max_value=PIECES_MAX,
+        required=False,
+        help_text=_("Broken or missing. What is held for orders cannot be written off."),
+    )
+    stock_note = forms.CharField(label=_("Note"), max_length=200, required=False)
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Product
+        fields = ["sku", "slug", "price", "tax_rate", "image", "picture", "published"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+        for code, _name in settings.LANGUAGES:
+            self.initial.setdefault(f"title_{code}", (self.instance.title or {}).get(code, ""))
+            self.initial.setdefault(f"description_{code}", self.instance.description.get(code, ""))
+
+    def clean_image(self) -> str:
+        """The file must be there: a page may not break over a letter."""
+        image: str = self.cleaned_data["image"]
+        if image and not finders.find(image):
+            raise ValidationError(_("There is no static file of this name."))
+        return image
+
+    def clean_slug(self) -> str:
+        title = self.data.get(f"title_{settings.SHOP_LANGUAGE}", "")
+        return self.cleaned_data["slug"] or _free_slug(slug_for(title) or "product", self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.instance.version and cleaned.get("seen_version") != self.instance.version:
+            raise ValidationError(_("Somebody else saved this product meanwhile. Load the page again, then change it."))
+        lost, received = cleaned.get("lost_now") or 0, cleaned.get("received_now") or 0
+        if lost > self._free_pieces() + received:
+            self.add_error("lost_now", _("Fewer pieces are free."))
+        self.instance.title = self._texts("title")
+        self.instance.description = self._texts("description")
+        return cleaned
+
+    def _texts(self, kind: str) -> dict[str, str]:
+        texts = {code: self.cleaned_data.get(f"{kind}_{code}") for code, _name in settings.LANGUAGES}
+        return {code: text for code, text in texts.items() if text}
+
+    def _free_pieces(self) -> int:
+        return self.instance.stock.available if self.instance.version else 0
+
+
+def _free_slug(wanted: str, product: Product) -> str:
+    others = Product.objects.exclude(id=product.id)
+    slug, number = wanted[:110], 1
+    while others.filter(slug=slug).exists():
+        number += 1
+        slug = f"{wanted[:110]}-{number}"
+    return slug

@@ -1,0 +1,24 @@
+"""What the stock does about orders. One event a transaction: its rows are the products', not the order's own."""
+
+from eventbus import clock, handles
+from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, StockLine
+from mcommerce.products import stock
+
+
+def _lines(event: OrderPlaced | OrderPaid) -> list[StockLine]:
+    return [StockLine(product_id=line.product_id, quantity=line.quantity) for line in event.lines]
+
+
+@handles(OrderPlaced, group="products", batch=1, permanent=(stock.NothingAsked,))
+def reserve_stock(event: OrderPlaced) -> None:
+    stock.reserve_stock(order_id=event.order_id, lines=_lines(event), now=clock.now())
+
+
+@handles(OrderPaid, group="products", batch=1)
+def commit_stock(event: OrderPaid) -> None:
+    stock.commit_stock(order_id=event.order_id, lines=_lines(event), now=clock.now())
+
+
+@handles(OrderCancelled, group="products", batch=1)
+def release_stock(event: OrderCancelled) -> None:
+    stock.release_stock(order_id=event.order_id, now=clock.now())

@@ -1,0 +1,222 @@
+"""The catalogue: what is for sale, in which words and at what price."""
+
+from decimal import Decimal
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from eventbus import clock
+from eventbus.ids import uuid7
+from mcommerce.products.pictures import allow_picture, picture_name
+from mcommerce.products.words import fold, spoken
+
+MINOR_UNITS = 100  # cents of a euro; every currency we sell in has two decimals
+TAX_RATE_MAX = 10_000  # basis points: 100 %
+
+
+def picture_storage():  # type: ignore[no-untyped-def]
+    """The project's storage for what people upload; asked late, so that settings decide."""
+    return storages["default"]
+
+
+class Product(models.Model):
+    """A thing we sell. Change it through `services` only: they tell the rest of the shop.
+
+    `title` and `description` are texts by language: `{"fr": "Vase", "en": "Vase"}`. `version` grows by one with each
+    change of the words, the price or being for sale.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sku = models.CharField(_("article number"), max_length=40, unique=True)
+    slug = models.SlugField(
+        _("address of the page"), max_length=120, unique=True, help_text=_("The old address will lead to the new one.")
+    )
+    title = models.JSONField(_("title"))
+    description = models.JSONField(_("description"), default=dict, blank=True)
+    price = models.PositiveBigIntegerField(_("price"))  # minor units of `currency`, VAT included
+    currency = models.CharField(_("currency"), max_length=3)  # ISO 4217
+    tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
+    image = models.CharField(_("drawing"), max_length=200, blank=True)  # a static path; `picture` goes before it
+    picture = models.FileField(
+        _("picture"),
+        upload_to=picture_name,
+        storage=picture_storage,
+        validators=[allow_picture],
+        blank=True,
+        max_length=200,
+        help_text=_("SVG, PNG, JPEG or WebP."),
+    )
+    published = models.BooleanField(_("for sale"), default=False)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    folded = models.JSONField(default=dict, editable=False)  # by language: what search and sorting look at
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
+    changed_at = models.DateTimeField(_("changed"), default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        ordering = ["sku"]
+        constraints = [
+            models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(tax_rate__gte=0, tax_rate__lte=TAX_RATE_MAX), name="product_tax_rate_in_range"
+            ),
+            models.CheckConstraint(condition=~Q(currency=""), name="product_currency_named"),
+        ]
+
+    def __str__(self) -> str:
+        return self.shown_title
+
+    def get_absolute_url(self) -> str:
+        return reverse("products:detail", args=[self.slug])
+
+    @property
+    def shown_title(self) -> str:
+        """The title in the reader's language, or in the nearest one that it is written in."""
+        return spoken(self.title, get_language())
+
+    @property
+    def shown_description(self) -> str:
+        return spoken(self.description, get_language())
+
+    @property
+    def price_in_units(self) -> Decimal:
+        """The price as people write it: 22.00."""
+        return Decimal(self.price).scaleb(-2)
+
+    @property
+    def image_url(self) -> str:
+        """Path of the picture, "" without one. Never a hashed name: it travels in events and outlives a deployment."""
+        if self.picture:
+            return reverse("products:picture", args=[self.picture.name.rpartition("/")[2]])
+        return urljoin(settings.STATIC_URL, self.image) if self.image else ""
+
+    def fold_words(self) -> None:
+        """Write the words down as search and sorting want them: title first, without case and accents."""
+        self.folded = {
+            code: fold(f"{spoken(self.title, code)}\n{spoken(self.description, code)}\n{self.sku}")
+            for code, _name in settings.LANGUAGES
+        }
+
+
+class OldSlug(models.Model):
+    """Where a product's page used to be. A product that takes the slug for itself goes before it."""
+
+    slug = models.SlugField(max_length=120, primary_key=True)
+    product = models.ForeignKey(Product, models.CASCADE, related_name="old_slugs")
+
+    class Meta:
+        verbose_name = _("old address")
+        verbose_name_plural = _("old addresses")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Stock(models.Model):
+    """How many pieces there are. Every piece that ever came is here, sold or lost: the database adds it up."""
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="stock")
+    received = models.PositiveBigIntegerField(_("received"), default=0)
+    on_hand = models.PositiveBigIntegerField(_("on the shelf"), default=0)
+    held = models.PositiveBigIntegerField(_("held for orders"), default=0)  # they are still on the shelf
+    sold = models.PositiveBigIntegerField(_("sold"), default=0)
+    lost = models.PositiveBigIntegerField(_("written off"), default=0)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("stock")
+        verbose_name_plural = _("stock")
+        constraints = [
+            models.CheckConstraint(condition=Q(held__gte=0, held__lte=F("on_hand")), name="stock_held_is_on_hand"),
+            models.CheckConstraint(
+                condition=Q(received=F("on_hand") + F("sold") + F("lost")), name="stock_every_piece_is_somewhere"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.available}"
+
+    @property
+    def available(self) -> int:
+        """Pieces that nobody has reserved."""
+        return self.on_hand - self.held
+
+
+class Reservation(models.Model):
+    """What is held for an order; one per order, for ever. Lines that never came to be held leave it RELEASED."""
+
+    class Status(models.TextChoices):
+        HELD = "held", _("held")
+        COMMITTED = "committed", _("sold")
+        RELEASED = "released", _("released")
+
+    order_id = models.UUIDField(_("order"), primary_key=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status)
+    created_at = models.DateTimeField(_("created"))
+    changed_at = models.DateTimeField(_("changed"))
+
+    class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["held", "committed", "released"]), name="reservation_status_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id}: {self.get_status_display()}"
+
+
+class ReservationLine(models.Model):
+    """So many pieces of one product in a reservation."""
+
+    reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    quantity = models.PositiveIntegerField(_("quantity"))
+
+    class Meta:
+        verbose_name = _("line of a reservation")
+        verbose_name_plural = _("lines of a reservation")
+        constraints = [
+            models.UniqueConstraint(fields=["reservation", "product"], name="reservation_line_once_a_product"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="reservation_line_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.product_id}"
+
+
+class StockMovement(models.Model):
+    """A change of a product's stock, kept for ever."""
+
+    class Kind(models.TextChoices):
+        RECEIVED = "received", _("received")
+        HELD = "held", _("held for an order")
+        RELEASED = "released", _("released by an order")
+        SOLD = "sold", _("sold")
+        LOST = "lost", _("written off")
+
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    kind = models.CharField(_("what happened"), max_length=10, choices=Kind)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    order_id = models.UUIDField(_("order"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("stock movement")
+        verbose_name_plural = _("stock movements")
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="stock_movement_of_something")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.quantity}"

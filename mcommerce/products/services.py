@@ -1,0 +1,92 @@
+"""Changes of the catalogue. Each is one transaction, and says what happened in it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import Event, publish
+from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
+from mcommerce.products.models import OldSlug, Product, Stock
+
+
+class ProductUnknown(Exception):
+    """There is no product with this id."""
+
+
+class ProductChangedMeanwhile(Exception):
+    """Somebody else saved the product since it was read."""
+
+
+@transaction.atomic
+def save_product(*, product: Product, now: datetime) -> None:
+    """Keep what was changed on `product`; a product for sale is told to the rest of the shop.
+
+    Raises ProductChangedMeanwhile, without changing anything, unless `product.version` is the newest.
+    """
+    before = Product.objects.select_for_update().filter(id=product.id).first()
+    if (before.version if before else 0) != product.version:
+        raise ProductChangedMeanwhile(product.id)
+    product.version += 1
+    product.changed_at = now
+    product.fold_words()
+    product.save(force_insert=before is None)
+    Stock.objects.get_or_create(product=product)
+    _lead_old_slug_here(product, before)
+    if facts := _facts(product, was_for_sale=before is not None and before.published):
+        publish(*facts)
+
+
+@transaction.atomic
+def publish_product(*, product_id: UUID, now: datetime) -> None:
+    """Put a product up for sale; nothing happens when it is already. Raises ProductUnknown."""
+    product = _locked(product_id)
+    if not product.published:
+        product.published = True
+        save_product(product=product, now=now)
+
+
+@transaction.atomic
+def withdraw_product(*, product_id: UUID, now: datetime) -> None:
+    """Take a product off sale: this is how one is deleted. Orders already placed stand. Raises ProductUnknown."""
+    product = _locked(product_id)
+    if product.published:
+        product.published = False
+        save_product(product=product, now=now)
+
+
+def _locked(product_id: UUID) -> Product:
+    product = Product.objects.select_for_update().filter(id=product_id).first()
+    if product is None:
+        raise ProductUnknown(product_id)
+    return product
+
+
+def _lead_old_slug_here(product: Product, before: Product | None) -> None:
+    OldSlug.objects.filter(slug=product.slug).delete()
+    if before is not None and before.slug != product.slug:
+        OldSlug.objects.create(slug=before.slug, product=product)
+
+
+def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
+    """What the change means to others: a draft is nobody's business."""
+    if not product.published:
+        return [ProductWithdrawn(product_id=product.id, version=product.version)] if was_for_sale else []
+    published = ProductPublished(
+        product_id=product.id,
+        sku=product.sku,
+        slug=product.slug,
+        title={code: text for code, text in product.title.items() if text},
+        price=product.price,
+        currency=product.currency,
+        tax_rate=product.tax_rate,
+        image=product.image_url,
+        version=product.version,
+    )
+    # Pieces may have come while it was a draft, which no reader had a use for.
+    return [published] if was_for_sale else [published, _stock_now(product)]
+
+
+def _stock_now(product: Product) -> ProductStockChanged:
+    stock = Stock.objects.select_for_update().get(product=product)
+    return ProductStockChanged(product_id=product.id, available=stock.available, version=stock.version)

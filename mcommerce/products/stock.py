@@ -1,0 +1,211 @@
+"""The stock: pieces come, are held for orders, and leave or are let go.
+
+Never read, decide, then write: each take is one statement whose WHERE says that enough is there, and rows are taken in
+sorted order of their ids, so that two orders never wait for each other in a circle. Events are published last, all in
+one call, for publishing takes locks of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from eventbus import publish
+from mcommerce.events import (
+    ProductStockChanged,
+    Shortage,
+    ShortageReason,
+    StockCommitFailed,
+    StockCommitted,
+    StockLine,
+    StockRejected,
+    StockReserved,
+)
+from mcommerce.products.models import Reservation, ReservationLine, Stock, StockMovement
+
+HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
+
+
+class NothingAsked(ValueError):
+    """An order without lines, or with a line of no pieces."""
+
+
+class NotEnoughThere(Exception):
+    """Fewer pieces are free than are to be written off."""
+
+
+class _Short(Exception):
+    """Carries the shortages out of the savepoint that lets go of what the other lines had taken."""
+
+    def __init__(self, shortages: tuple[Shortage, ...]) -> None:
+        self.shortages = shortages
+
+
+@transaction.atomic
+def reserve_stock(*, order_id: UUID, lines: Iterable[StockLine], now: datetime) -> None:
+    """Hold all lines for the order, or none; publishes StockReserved or StockRejected.
+
+    Once per order: a repeat changes and says nothing, and an order whose reservation was released gets none.
+    Raises NothingAsked.
+    """
+    wanted = _sorted_lines(lines)
+    reservation, new = Reservation.objects.get_or_create(
+        order_id=order_id, defaults={"status": HELD, "created_at": now, "changed_at": now}
+    )
+    if not new:
+        return
+    try:
+        with transaction.atomic():
+            _hold(wanted)
+    except _Short as short:
+        _move(order_id, HELD, RELEASED, now)
+        publish(StockRejected(order_id=order_id, shortages=short.shortages))
+        return
+    ReservationLine.objects.bulk_create(
+        ReservationLine(reservation=reservation, product_id=line.product_id, quantity=line.quantity) for line in wanted
+    )
+    _record(StockMovement.Kind.HELD, wanted, order_id, now)
+    publish(StockReserved(order_id=order_id, lines=wanted), *_changes(wanted))
+
+
+@transaction.atomic
+def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: datetime) -> None:
+    """The order is paid: what is held for it leaves the stock; publishes StockCommitted.
+
+    When nothing is held for it any more, or never was, StockCommitFailed names `lines` instead, and nothing will ever
+    be. A repeat changes and says nothing.
+    """
+    _leave_tombstone(order_id, now)
+    if not _move(order_id, HELD, COMMITTED, now):
+        if Reservation.objects.filter(order_id=order_id, status=RELEASED).exists():
+            publish(StockCommitFailed(order_id=order_id, lines=tuple(lines)))
+        return
+    sold = _held_lines(order_id)
+    for line in sold:
+        Stock.objects.filter(product_id=line.product_id).update(
+            on_hand=F("on_hand") - line.quantity,
+            held=F("held") - line.quantity,
+            sold=F("sold") + line.quantity,
+            version=F("version") + 1,
+        )
+    _record(StockMovement.Kind.SOLD, sold, order_id, now)
+    publish(StockCommitted(order_id=order_id, lines=sold), *_changes(sold))
+
+
+@transaction.atomic
+def release_stock(*, order_id: UUID, now: datetime) -> None:
+    """The order is cancelled: let go of what is held for it, and never hold anything for it again.
+
+    What is already sold stays sold: whether it comes back is for somebody to see.
+    """
+    _leave_tombstone(order_id, now)
+    if not _move(order_id, HELD, RELEASED, now):
+        return
+    freed = _held_lines(order_id)
+    for line in freed:
+        Stock.objects.filter(product_id=line.product_id).update(
+            held=F("held") - line.quantity, version=F("version") + 1
+        )
+    _record(StockMovement.Kind.RELEASED, freed, order_id, now)
+    publish(*_changes(freed))
+
+
+@transaction.atomic
+def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "") -> None:
+    """So many pieces came. Raises NothingAsked unless `quantity` is positive, Stock.DoesNotExist for no product."""
+    arrived = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
+    if not Stock.objects.filter(product_id=product_id).update(
+        received=F("received") + quantity, on_hand=F("on_hand") + quantity, version=F("version") + 1
+    ):
+        raise Stock.DoesNotExist(product_id)
+    _record(StockMovement.Kind.RECEIVED, arrived, None, now, note)
+    publish(*_changes(arrived))
+
+
+@transaction.atomic
+def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "") -> None:
+    """So many pieces broke or went missing. Raises NothingAsked, and NotEnoughThere: what is held is promised."""
+    gone = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
+    if not _enough(product_id, quantity).update(
+        on_hand=F("on_hand") - quantity, lost=F("lost") + quantity, version=F("version") + 1
+    ):
+        raise NotEnoughThere(product_id)
+    _record(StockMovement.Kind.LOST, gone, None, now, note)
+    publish(*_changes(gone))
+
+
+def _sorted_lines(lines: Iterable[StockLine]) -> tuple[StockLine, ...]:
+    """One line a product, in order of ids."""
+    wanted: Counter[UUID] = Counter()
+    for line in lines:
+        if line.quantity < 1:
+            raise NothingAsked(f"{line.quantity} pieces of {line.product_id}")
+        wanted[line.product_id] += line.quantity
+    if not wanted:
+        raise NothingAsked("no lines")
+    return tuple(StockLine(product_id=product_id, quantity=wanted[product_id]) for product_id in sorted(wanted))
+
+
+def _hold(lines: Sequence[StockLine]) -> None:
+    short = []
+    for line in lines:
+        on_sale = _enough(line.product_id, line.quantity).filter(product__published=True)
+        if not on_sale.update(held=F("held") + line.quantity, version=F("version") + 1):
+            short.append(line)
+    if short:
+        raise _Short(tuple(_shortage(line) for line in short))
+
+
+def _enough(product_id: UUID, quantity: int):  # type: ignore[no-untyped-def]
+    """The guard: the product's stock, if so many pieces are free at the moment of the update."""
+    return Stock.objects.filter(product_id=product_id, on_hand__gte=F("held") + quantity)
+
+
+def _shortage(line: StockLine) -> Shortage:
+    stock = Stock.objects.select_related("product").filter(product_id=line.product_id).first()
+    if stock is None:
+        reason, available = ShortageReason.UNKNOWN, 0
+    elif not stock.product.published:
+        reason, available = ShortageReason.WITHDRAWN, 0
+    else:
+        reason, available = ShortageReason.SOLD_OUT, stock.available
+    return Shortage(product_id=line.product_id, wanted=line.quantity, available=available, reason=reason)
+
+
+def _move(order_id: UUID, old: Reservation.Status, new: Reservation.Status, now: datetime) -> bool:
+    """Whoever gets True decides; all others came too late."""
+    return bool(Reservation.objects.filter(order_id=order_id, status=old).update(status=new, changed_at=now))
+
+
+def _leave_tombstone(order_id: UUID, now: datetime) -> None:
+    """An end that came before the beginning: released, so that a late beginning holds nothing."""
+    Reservation.objects.get_or_create(
+        order_id=order_id, defaults={"status": RELEASED, "created_at": now, "changed_at": now}
+    )
+
+
+def _held_lines(order_id: UUID) -> tuple[StockLine, ...]:
+    rows = ReservationLine.objects.filter(reservation_id=order_id).order_by("product_id")
+    return tuple(StockLine(product_id=row.product_id, quantity=row.quantity) for row in rows)
+
+
+def _record(
+    kind: StockMovement.Kind, lines: Sequence[StockLine], order_id: UUID | None, now: datetime, note: str = ""
+) -> None:
+    StockMovement.objects.bulk_create(
+        StockMovement(
+            product_id=line.product_id, kind=kind, quantity=line.quantity, order_id=order_id, note=note, at=now
+        )
+        for line in lines
+    )
+
+
+def _changes(lines: Sequence[StockLine]) -> list[ProductStockChanged]:
+    """What is free now of each product; its rows are still locked by this transaction."""
+    rows = Stock.objects.filter(product_id__in=[line.product_id for line in lines]).order_by("product_id")
+    return [
+        ProductStockChanged(product_id=row.product_id, available=row.available, version=row.version) for row in rows
+    ]

@@ -1,0 +1,10 @@
+from django.urls import path, re_path
+
+from mcommerce.products import views
+
+app_name = "products"
+urlpatterns = [
+    path("", views.show_catalogue, name="list"),
+    path("products/<slug:slug>/", views.show_product, name="detail"),
+    re_path(r"^pictures/(?P<name>[0-9a-f-]{36}\.(?:svg|png|jpg|webp))$", views.show_picture, name="picture"),
+]

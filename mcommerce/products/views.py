@@ -1,0 +1,71 @@
+"""The shop's window: the catalogue, a product, a picture."""
+
+from django.core.files.storage import storages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from mcommerce.products import catalogue
+from mcommerce.products.forms import CatalogueForm
+from mcommerce.products.pictures import CONTENT_TYPES
+
+PAGE_SIZE = 24  # cards: full rows of two, three and four
+QUANTITY_MAX = 20  # pieces in one order, as in the cart
+FEW_LEFT = 5  # pieces; from here on the badge says how many
+SUGGESTIONS = 4  # cards under a page that is not there: one row
+PICTURE_SECONDS = 365 * 24 * 60 * 60  # an upload never changes under its name
+# An SVG opened by itself is a document that may hold a script: it runs in no origin and fetches nothing.
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+
+
+@require_safe
+def show_catalogue(request: HttpRequest) -> HttpResponse:
+    """The products for sale, searched and sorted by the query string."""
+    form = CatalogueForm(request.GET)
+    found = catalogue.find_products(text=form.text, sort=form.chosen_sort, language=get_language() or "")
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    context = {
+        "page": page,
+        "text": form.text,
+        "sort": form.chosen_sort,
+        "sorts": form.SORTS.items(),
+        "few_left": FEW_LEFT,
+        "kept_query": kept.urlencode(),
+    }
+    return render(request, "products/list.html", context)
+
+
+@require_safe
+def show_product(request: HttpRequest, slug: str) -> HttpResponse:
+    """One product; an old address leads to the new one for good."""
+    product = catalogue.product_at(slug)
+    if product is None:
+        if moved := catalogue.moved_to(slug):
+            return redirect(moved, permanent=True)
+        return _not_for_sale(request)
+    quantity_max = min(QUANTITY_MAX, product.stock.available)
+    context = {"product": product, "quantity_max": quantity_max, "few_left": FEW_LEFT}
+    return render(request, "products/detail.html", context)
+
+
+@require_safe
+@cache_control(public=True, max_age=PICTURE_SECONDS, immutable=True)
+def show_picture(request: HttpRequest, name: str) -> HttpResponse:
+    """A picture that the merchant uploaded."""
+    try:
+        with storages["default"].open(f"pictures/{name}") as file:
+            picture = file.read()
+    except FileNotFoundError:
+        raise Http404(name) from None
+    kind = CONTENT_TYPES[name.rpartition(".")[2]]
+    return HttpResponse(picture, content_type=kind, headers={"Content-Security-Policy": PICTURE_POLICY})
+
+
+def _not_for_sale(request: HttpRequest) -> HttpResponse:
+    others = catalogue.find_products(text="", sort=catalogue.Sort.NEWEST, language="")[:SUGGESTIONS]
+    return render(request, "products/not_for_sale.html", {"page": others, "few_left": FEW_LEFT}, status=404)
