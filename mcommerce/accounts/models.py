@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus import clock
 from eventbus.ids import uuid7
+from mcommerce.accounts.countries import COUNTRIES
 from mcommerce.accounts.fields import LowerCaseEmailField
 
 
@@ -91,6 +92,10 @@ class Address(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipient}, {self.street}, {self.postal_code} {self.city}"
+
+    @property
+    def country_name(self) -> str:
+        return str(COUNTRIES.get(self.country, self.country))
 
 
 class SignInAttempt(models.Model):

@@ -1,0 +1,62 @@
+"""What people do with their account."""
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from mcommerce.accounts.models import Address, User
+
+ADDRESSES_MAX = 20  # of one person; a page that is still read
+
+
+class EmailTaken(Exception):
+    """Somebody has an account with this e-mail address."""
+
+
+class TooManyAddresses(Exception):
+    """The person has `ADDRESSES_MAX` addresses already."""
+
+
+class AddressUnknown(Exception):
+    """The person has no such address."""
+
+
+@transaction.atomic
+def register(*, email: str, password: str, name: str, language: str) -> User:
+    """Open an account. Raises EmailTaken."""
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, name=name, language=language)
+    except IntegrityError:
+        raise EmailTaken(email) from None
+
+
+@transaction.atomic
+def change_details(*, user_id: UUID, email: str, name: str, language: str) -> None:
+    """Keep a person's new name, e-mail address and language. Raises EmailTaken."""
+    try:
+        with transaction.atomic():
+            User.objects.filter(id=user_id).update(email=email, name=name, language=language)
+    except IntegrityError:
+        raise EmailTaken(email) from None
+
+
+@transaction.atomic
+def save_address(*, user_id: UUID, address: Address) -> None:
+    """Keep an address as this person's. Raises TooManyAddresses, and AddressUnknown for somebody else's."""
+    User.objects.select_for_update().get(id=user_id)  # two forms sent at once count each other
+    theirs = Address.objects.filter(user_id=user_id)
+    if not Address.objects.filter(id=address.id).exists():
+        if theirs.count() >= ADDRESSES_MAX:
+            raise TooManyAddresses(user_id)
+    elif not theirs.filter(id=address.id).exists():
+        raise AddressUnknown(address.id)
+    address.user_id = user_id
+    address.save()
+
+
+@transaction.atomic
+def remove_address(*, user_id: UUID, address_id: UUID) -> None:
+    """Forget an address. Raises AddressUnknown."""
+    if not Address.objects.filter(user_id=user_id, id=address_id).delete()[0]:
+        raise AddressUnknown(address_id)
