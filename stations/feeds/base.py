@@ -1,4 +1,4 @@
-"""What every feed gives, and what changed between what we hold and what it gave. No Django, no clock, no network."""
+"""What every feed gives, and what changed between what we hold and what it gave. No clock, no database, no network."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import msgspec
+from django.utils.translation import gettext_noop as _
 
 from stations.events import Kind
 
@@ -72,20 +73,20 @@ class Change(msgspec.Struct, frozen=True):
 class Bad(StrEnum):
     """Why a row of an answer is left out. The words are shown, and translated as they stand."""
 
-    NOT_AN_OBJECT = "not an object"
-    NUMBER = "number missing or not a whole number above zero"
-    DUPLICATE = "number given twice"
-    CONTRACT = "contract missing or not a name"
-    OTHER_CONTRACT = "of another contract"
-    NAME = "name or address not text"
-    STATUS = "status not text"
-    COORDINATES = "coordinates missing or not on Earth"
-    FAR_AWAY = "far from its city"
-    COUNTS = "counts missing or not whole numbers"
-    COUNTS_RANGE = "counts negative or beyond belief"
-    SUM = "more bikes and free stands than stands"
-    NO_STANDS = "open without any stand"
-    UNREADABLE = "not readable"
+    NOT_AN_OBJECT = _("not an object")
+    NUMBER = _("number missing or not a whole number above zero")
+    DUPLICATE = _("number given twice")
+    CONTRACT = _("contract missing or not a name")
+    OTHER_CONTRACT = _("of another contract")
+    NAME = _("name or address not text")
+    STATUS = _("status not text")
+    COORDINATES = _("coordinates missing or not on Earth")
+    FAR_AWAY = _("far from its city")
+    COUNTS = _("counts missing or not whole numbers")
+    COUNTS_RANGE = _("counts negative or beyond belief")
+    SUM = _("more bikes and free stands than stands")
+    NO_STANDS = _("open without any stand")
+    UNREADABLE = _("not readable")
 
 
 class Fetched(msgspec.Struct):
