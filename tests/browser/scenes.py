@@ -1,0 +1,268 @@
+"""Every page of the site, and how somebody comes to see it in each of its states.
+
+A scene starts in a window that has never been here, so scenes never meet each other's cart, order or account.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.live_site import LiveSite
+
+PASSWORD = "never-guess-a-hamster"
+GOOD_CARD, DECLINED_CARD = "4242 4242 4242 4242", "4000 0000 0000 0002"
+CONTRACT = "lyon"  # the simulator has it
+
+Reach = Callable[[Page, LiveSite], None]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A page in a state. `url_name` is the URL name that shows it."""
+
+    name: str
+    url_name: str
+    reach: Reach
+
+
+def see(url_name: str, *arguments: object, query: str = "") -> Reach:
+    """The page is reached by its address alone."""
+
+    def reach(page: Page, site: LiveSite) -> None:
+        page.goto(reverse(url_name, args=arguments) + query)
+
+    return reach
+
+
+# --- the shop -------------------------------------------------------------------------------------------------------
+
+
+def see_product(page: Page, site: LiveSite) -> None:
+    page.goto(reverse("products:list"))
+    page.locator(".card__title a").first.click()
+    page.wait_for_url("**/products/**")
+
+
+def fill_cart(page: Page, site: LiveSite) -> None:
+    """Two different things, one of them twice."""
+    for nth, quantity in enumerate(("2", "1")):
+        page.goto(reverse("products:list"))
+        page.locator(".card:has(.badge--good) .card__title a").nth(nth).click()
+        page.locator("#quantity").fill(quantity)
+        page.locator(".product form .button--primary").click()
+        page.wait_for_url("**" + reverse("orders:cart"))
+
+
+def see_emptied_cart(page: Page, site: LiveSite) -> None:
+    fill_cart(page, site)
+    page.locator(".line:first-child .line__act form:last-child button").click()
+    expect(page.locator(".lines .line")).to_have_count(1)
+
+
+def see_checkout(page: Page, site: LiveSite) -> None:
+    fill_cart(page, site)
+    page.goto(reverse("orders:checkout"))
+
+
+def see_faulty_checkout(page: Page, site: LiveSite) -> None:
+    see_checkout(page, site)
+    page.locator("main form").evaluate("form => { form.noValidate = true }")
+    page.locator("#id_email").fill("zeus")
+    page.locator("main form .button--primary").click()
+    expect(page.locator(".errorlist").first).to_be_visible()
+
+
+def place_order(page: Page, site: LiveSite) -> None:
+    """Order what is in a filled cart; returns when it can be paid."""
+    see_checkout(page, site)
+    answers = {
+        "email": "hera@olymp.example",
+        "name": "Hera",
+        "street": "1 rue des Dieux",
+        "postal_code": "69002",
+        "city": "Lyon",
+    }
+    for field, answer in answers.items():
+        page.locator(f"#id_{field}").fill(answer)
+    page.locator("#id_terms").check()
+    page.locator("main form .button--primary").click()
+    page.wait_for_url("**/orders/*-*/")
+    expect(page.locator("#pay")).to_be_visible()
+    expect(page.locator("#order-state")).to_have_attribute("data-state", "live")
+
+
+def go_to_pay(page: Page, site: LiveSite) -> None:
+    place_order(page, site)
+    page.locator("#pay").click()
+    page.wait_for_url(site.provider_url + "/**")
+
+
+def pay_with(card: str) -> Reach:
+    def reach(page: Page, site: LiveSite) -> None:
+        go_to_pay(page, site)
+        page.locator("#number").fill(card)
+        page.locator("#expiry").fill("12 / 40")
+        page.locator("#cvc").fill("123")
+        page.locator("button.primary").click()
+        page.wait_for_url(site.url + "/orders/*/")
+        expect(page.locator("#cancel" if card == DECLINED_CARD else ".badge--good")).to_be_visible()
+
+    return reach
+
+
+def cancel_order(page: Page, site: LiveSite) -> None:
+    place_order(page, site)
+    page.locator("#cancel").click()
+    expect(page.locator("#pay")).to_have_count(0)
+
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+
+def register(page: Page, site: LiveSite) -> None:
+    page.goto(reverse("accounts:register"))
+    page.locator("#id_email").fill(f"hermes-{uuid4().hex}@olymp.example")
+    page.locator("#id_name").fill("Hermès")
+    page.locator("#id_password1").fill(PASSWORD)
+    page.locator("#id_password2").fill(PASSWORD)
+    page.locator("main form .button--primary").click()
+    page.wait_for_url(lambda url: not url.endswith(reverse("accounts:register")))
+
+
+def signed_in(url_name: str) -> Reach:
+    def reach(page: Page, site: LiveSite) -> None:
+        register(page, site)
+        page.goto(reverse(url_name))
+
+    return reach
+
+
+def save_address(page: Page, site: LiveSite) -> None:
+    register(page, site)
+    page.goto(reverse("accounts:add_address"))
+    answers = {"recipient": "Hermès", "street": "2 rue des Dieux", "postal_code": "69002", "city": "Lyon"}
+    for field, answer in answers.items():
+        page.locator(f"#id_{field}").fill(answer)
+    page.locator("main form .button--primary").click()
+    page.wait_for_url("**" + reverse("accounts:account"))
+
+
+def change_address(page: Page, site: LiveSite) -> None:
+    save_address(page, site)
+    page.locator(".line__act a").click()
+    page.wait_for_url("**/addresses/*/")
+
+
+def see_own_orders(page: Page, site: LiveSite) -> None:
+    register(page, site)
+    place_order(page, site)
+    page.goto(reverse("orders:list"))
+
+
+def refuse_sign_in(page: Page, site: LiveSite) -> None:
+    page.goto(reverse("accounts:sign_in"))
+    page.locator("#id_username").fill("nobody@olymp.example")
+    page.locator("#id_password").fill("wrong")
+    page.locator("main form .button--primary").click()
+    expect(page.locator(".errorlist")).to_be_visible()
+
+
+# --- stations -------------------------------------------------------------------------------------------------------
+
+
+def live(url_name: str, *arguments: object, query: str = "") -> Reach:
+    """A page that says it is live once its socket has told it the state."""
+
+    def reach(page: Page, site: LiveSite) -> None:
+        page.goto(reverse(url_name, args=arguments) + query)
+        expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    return reach
+
+
+def see_changes(page: Page, site: LiveSite) -> None:
+    live("stations:dashboard")(page, site)
+    expect(page.locator("#ticker .feed__line").first).to_be_visible()
+
+
+def see_station(page: Page, site: LiveSite) -> None:
+    page.goto(reverse("stations:dashboard") + f"?contract={CONTRACT}")
+    page.locator("#stations tbody a").first.click()
+    page.wait_for_url(f"**/{CONTRACT}/*/")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+# --- the desk -------------------------------------------------------------------------------------------------------
+
+
+def enter_desk(page: Page, site: LiveSite) -> None:
+    email = f"staff-{uuid4().hex}@olymp.example"
+    site.manage(
+        "shell",
+        "--command",
+        "from django.contrib.auth import get_user_model as model;"
+        f"model().objects.create_superuser(email='{email}', password='{PASSWORD}')",
+    )
+    page.goto(reverse("admin:login"))
+    page.locator("#id_username").fill(email)
+    page.locator("#id_password").fill(PASSWORD)
+    page.locator("[type=submit]").click()
+    page.wait_for_url("**" + reverse("admin:index"))
+
+
+SCENES = [
+    Scene("shop", "products:list", see("products:list")),
+    Scene("shop-searched", "products:list", see("products:list", query="?q=zeus")),
+    Scene("shop-nothing-found", "products:list", see("products:list", query="?q=unicorn")),
+    Scene("product", "products:detail", see_product),
+    Scene("product-unknown", "products:detail", see("products:detail", "no-such-thing")),
+    Scene("cart-empty", "orders:cart", see("orders:cart")),
+    Scene("cart", "orders:cart", fill_cart),
+    Scene("cart-one-removed", "orders:cart", see_emptied_cart),
+    Scene("checkout", "orders:checkout", see_checkout),
+    Scene("checkout-faulty", "orders:checkout", see_faulty_checkout),
+    Scene("terms", "orders:terms", see("orders:terms")),
+    Scene("order-to-pay", "orders:order", place_order),
+    Scene("provider", "payment:pay", go_to_pay),
+    Scene("order-declined", "orders:order", pay_with(DECLINED_CARD)),
+    Scene("order-paid", "orders:order", pay_with(GOOD_CARD)),
+    Scene("order-cancelled", "orders:order", cancel_order),
+    Scene("orders-none", "orders:list", signed_in("orders:list")),
+    Scene("orders", "orders:list", see_own_orders),
+    Scene("sign-in", "accounts:sign_in", see("accounts:sign_in")),
+    Scene("sign-in-refused", "accounts:sign_in", refuse_sign_in),
+    Scene("register", "accounts:register", see("accounts:register")),
+    Scene("account", "accounts:account", save_address),
+    Scene("password", "accounts:change_password", signed_in("accounts:change_password")),
+    Scene("address-new", "accounts:add_address", signed_in("accounts:add_address")),
+    Scene("address", "accounts:edit_address", change_address),
+    Scene("stations", "stations:dashboard", see_changes),
+    Scene("stations-city", "stations:dashboard", live("stations:dashboard", query=f"?contract={CONTRACT}")),
+    Scene("station", "stations:station", see_station),
+    Scene("station-unknown", "stations:station", see("stations:station", CONTRACT, 999_999)),
+    Scene("producer", "stations:producer", live("stations:producer")),
+    Scene("desk-sign-in", "admin:login", see("admin:login")),
+    Scene("desk", "admin:index", enter_desk),
+]
+
+# URL names that never show a page of ours, and why.
+NOT_PAGES = {
+    "products:picture": "an image",
+    "orders:add": "takes a form, answers with a redirect",
+    "orders:change": "takes a form, answers with a redirect",
+    "orders:agree": "takes a form, answers with a redirect",
+    "orders:cancel": "takes a form, answers with a redirect",
+    "payment:return": "answers with a redirect",
+    "payment:webhook": "for the payment company",
+    "accounts:sign_out": "takes a form, answers with a redirect",
+    "accounts:delete_address": "takes a form, answers with a redirect",
+    "stations:state": "JSON",
+    "stations:steer": "takes a form, answers with a redirect or JSON",
+    "stations:remark": "takes a form, answers with a redirect or JSON",
+    "set_language": "takes a form, answers with a redirect",
+    "health-live": "JSON",
+    "health-ready": "JSON",
+}

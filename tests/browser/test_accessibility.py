@@ -1,0 +1,58 @@
+"""Everybody can use every page: by day and by night, on a small telephone, with a reader or with keys alone."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, URLResolver, get_resolver
+from playwright.sync_api import Page
+
+from tests.browser.faults import Faults
+from tests.browser.scenes import NOT_PAGES, SCENES, Scene
+from tests.live_site import LiveSite
+
+SMALLEST_WIDTH = 360
+GRAVE = {"serious", "critical"}
+DESK = {"admin:index", "admin:login"}  # the rest of the admin is Django's own
+# Someone sees these pages with an error status, and the browser says so in its console.
+ERROR_STATUSES = {"product-unknown": 404, "station-unknown": 404, "checkout-faulty": 422}
+
+
+def url_names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
+    """All names below a resolver, with their namespaces; of the admin only its first pages."""
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from url_names(pattern, f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            name = namespace + pattern.name
+            if not name.startswith("admin:") or name in DESK:
+                yield name
+
+
+def test_every_url_name_is_shown_by_a_scene_or_said_to_be_no_page() -> None:
+    known = {scene.url_name for scene in SCENES} | NOT_PAGES.keys()
+
+    assert set(url_names(get_resolver())) == known
+
+
+def grave_faults(page: Page) -> list[str]:
+    """What axe finds serious or critical, one line each."""
+    return [
+        f"{fault['impact']} {fault['id']}: {', '.join(str(node['target']) for node in fault['nodes'])}"
+        for fault in Axe().run(page).response["violations"]
+        if fault["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_nobody_is_kept_out(scene: Scene, live_site: LiveSite, page: Page, faults: Faults) -> None:
+    if scene.name in ERROR_STATUSES:
+        faults.allow(f"status of {ERROR_STATUSES[scene.name]}")
+    page.emulate_media(reduced_motion="reduce")  # axe measures colours: none may be on its way to another
+    scene.reach(page, live_site)
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert grave_faults(page) == [], scheme
+    page.set_viewport_size({"width": SMALLEST_WIDTH, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST_WIDTH
