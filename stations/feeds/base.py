@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import msgspec
-from django.utils.translation import gettext_noop as _
 
 from stations.events import Kind
+from stations.feeds.words import gettext_noop as _
 
 
 class Key(NamedTuple):
