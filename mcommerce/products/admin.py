@@ -130,7 +130,7 @@ class ProductAdmin(admin.ModelAdmin):
     def movements(self, product: Product) -> str:
         rows = product.movements.all()[:MOVEMENTS_SHOWN] if product.version else []
         if not rows:
-            return _("None yet.")
+            return _("No movement yet.")
         cells = (
             (
                 date_format(localtime(row.at), "SHORT_DATETIME_FORMAT"),
