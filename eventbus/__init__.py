@@ -1,0 +1,33 @@
+"""The event bus: publish in your transaction, handle once, in order per key. It knows no feature.
+
+`docs/adding-a-module.md` shows it at work.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eventbus.errors import NotYet as NotYet
+    from eventbus.errors import Permanent as Permanent
+    from eventbus.events import Event as Event
+    from eventbus.outbox import publish as publish
+    from eventbus.registry import handles as handles
+    from eventbus.watching import watches as watches
+
+# Loaded at first use: models can be imported only once Django has its apps, and this module names the app.
+_HOMES = {
+    "Event": "eventbus.events",
+    "NotYet": "eventbus.errors",
+    "Permanent": "eventbus.errors",
+    "handles": "eventbus.registry",
+    "publish": "eventbus.outbox",
+    "watches": "eventbus.watching",
+}
+__all__ = ["Event", "NotYet", "Permanent", "handles", "publish", "watches"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,33 @@
+"""The bus's backends, and the one that this process uses."""
+
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.module_loading import import_string
+
+from eventbus.backends.base import Backend
+
+_lock = threading.Lock()
+_current: Backend | None = None
+
+
+def current() -> Backend:
+    """The process's backend, made from settings.EVENTBUS at first use. One for all threads."""
+    global _current
+    with _lock:
+        if _current is None:
+            chosen = settings.EVENTBUS
+            _current = import_string(chosen["BACKEND"])(**chosen.get("OPTIONS", {}))
+        return _current
+
+
+@receiver(setting_changed)
+def forget(*, setting: str, **ignored: Any) -> None:
+    """Make a new one when the setting changed, in tests."""
+    global _current
+    if setting == "EVENTBUS":
+        with _lock:
+            _current = None

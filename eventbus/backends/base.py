@@ -1,0 +1,89 @@
+"""What a backend is: partitions, keys, groups and positions. Small, so that each can keep every promise."""
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from eventbus.events import Record
+from eventbus.models import OutboxRow
+
+
+class TopicPartition(NamedTuple):
+    """An ordered slice of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Consumer(ABC):
+    """A reader of some partitions, for one group or (a watch) for none. Belongs to one thread."""
+
+    @abstractmethod
+    def assignment(self) -> list[TopicPartition]:
+        """The partitions that are its to read now."""
+
+    @abstractmethod
+    def seek(self, partition: TopicPartition, position: int) -> None:
+        """Read on from this position."""
+
+    @abstractmethod
+    def fetch(self, records_max: int) -> list[Record]:
+        """The next records of one partition, in order, each once; empty when there is nothing now. Never waits.
+
+        Partitions take turns. After a crash or a seek a record may come again; between two seeks none is left out.
+        """
+
+    @abstractmethod
+    def commit(self, partition: TopicPartition, position: int) -> None:
+        """Tell the backend's own tools how far the group is. The truth is in the table `progress`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave; the partitions are free for others."""
+
+
+class Backend(ABC):
+    """A log. One object per process, shared by its threads.
+
+    It promises: what `append` has returned for survives a crash and is fetched at least once by every group; records
+    of one key lie in one partition, in the order in which they were appended; positions only grow, perhaps with gaps.
+    """
+
+    in_process: bool  # whether relay and workers run in the threads of one process
+
+    @abstractmethod
+    def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
+        """Put outbox rows at the end of the log, in order, and note on each row where it lies, durably.
+
+        `fence` raises LeaseLost when the caller is no longer the relay; it is called where that still undoes all.
+        """
+
+    @abstractmethod
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """All partitions of these topics."""
+
+    @abstractmethod
+    def end(self, partition: TopicPartition) -> int:
+        """The position that the next record will have at least."""
+
+    @abstractmethod
+    def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
+        """A reader. Without a group it reads every partition and leaves no trace."""
+
+    @abstractmethod
+    def wait(self, seen: int, seconds: float) -> None:
+        """Return when there may be more to fetch, or after so long."""
+
+    @abstractmethod
+    def seen(self) -> int:
+        """Note it before a fetch and give it to `wait` after: what came in between ends the wait at once."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget what is kept in memory. For tests, and after a broken world."""
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Which partition a key's records lie in."""
+    return zlib.crc32(key.encode()) % partitions

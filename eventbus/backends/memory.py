@@ -1,0 +1,160 @@
+"""A small honest Kafka in one process, whose log is the outbox table: a crash loses nothing.
+
+The relay gives a batch its positions in one UPDATE. Memory holds only where each partition ends, as long as this
+process is the one that appends; every fetch reads the table.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from django.db import connection, transaction
+
+from eventbus import clock
+from eventbus.backends.base import Backend, Consumer, TopicPartition, partition_of
+from eventbus.bells import appended
+from eventbus.errors import LeaseLost
+from eventbus.events import Record, sequenced
+from eventbus.models import OutboxRow
+
+FOLLOW_SECONDS = 0.2  # how late a process that does not append itself hears of another's records at most
+
+
+class MemoryBackend(Backend):
+    """See the module. `partitions` per topic: with more than one, nobody can rely on order between keys by mistake."""
+
+    in_process = True
+
+    def __init__(self, *, partitions: int = 4) -> None:
+        self._partitions = partitions
+        self._lock = threading.Lock()
+        self._ends: dict[TopicPartition, int] = {}  # filled only while this process appends
+        self._appends = False
+
+    def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
+        try:
+            with transaction.atomic():
+                fence()
+                if not self._appends:
+                    self._ends.clear()
+                ends = dict(self._ends)
+                places = [self._place(row, ends) for row in rows]
+                self._write(places)
+        except BaseException:
+            self.reset()
+            raise
+        with self._lock:
+            self._ends.update(ends)
+            self._appends = True
+        appended.ring()
+
+    def _place(self, row: OutboxRow, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
+        partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
+        if partition not in ends:
+            ends[partition] = _end_in_table(partition)
+        position = ends[partition]
+        ends[partition] = position + 1
+        return row.id, partition.partition, position
+
+    def _write(self, places: Sequence[tuple[int, int, int]]) -> None:
+        rows = ", ".join(["(CAST(%s AS bigint), CAST(%s AS smallint), CAST(%s AS bigint))"] * len(places))
+        statement = f"""
+            WITH place (id, partition, position) AS (VALUES {rows})
+            UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %s
+            FROM place WHERE eventbus_outbox.id = place.id AND eventbus_outbox.position IS NULL
+        """
+        now = connection.ops.adapt_datetimefield_value(clock.now())
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*(value for place in places for value in place), now])
+            if cursor.rowcount != len(places):
+                raise LeaseLost("another relay has appended some of these rows")
+
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
+
+    def end(self, partition: TopicPartition) -> int:
+        with self._lock:
+            if self._appends and partition in self._ends:
+                return self._ends[partition]
+        end = _end_in_table(partition)
+        with self._lock:
+            if self._appends:
+                return self._ends.setdefault(partition, end)
+        return end
+
+    def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
+        return MemoryConsumer(self, self.partitions(topics))
+
+    def seen(self) -> int:
+        return appended.rings
+
+    def wait(self, seen: int, seconds: float) -> None:
+        appended.wait(seen, seconds if self._appends else min(seconds, FOLLOW_SECONDS))
+
+    def reset(self) -> None:
+        with self._lock:
+            self._appends = False
+            self._ends.clear()
+
+
+class MemoryConsumer(Consumer):
+    """Reads every partition of its topics: there is one dispatcher, so there is one reader a group."""
+
+    def __init__(self, backend: MemoryBackend, partitions: list[TopicPartition]) -> None:
+        self._backend = backend
+        self._positions = dict.fromkeys(partitions, 0)
+
+    def assignment(self) -> list[TopicPartition]:
+        return list(self._positions)
+
+    def seek(self, partition: TopicPartition, position: int) -> None:
+        self._positions[partition] = position
+
+    def fetch(self, records_max: int) -> list[Record]:
+        for partition in list(self._positions):
+            position = self._positions[partition]
+            if self._backend.end(partition) <= position:
+                continue
+            records = _read(partition, position, records_max)
+            if records:
+                # To the back of the row: partitions take turns.
+                del self._positions[partition]
+                self._positions[partition] = records[-1].position + 1
+                return records
+        return []
+
+    def commit(self, partition: TopicPartition, position: int) -> None:
+        """Nothing to tell: this backend's tools read the table `progress`."""
+
+    def close(self) -> None:
+        self._positions.clear()
+
+
+def _end_in_table(partition: TopicPartition) -> int:
+    last = (
+        OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, position__isnull=False)
+        .order_by("-position")
+        .values_list("position", flat=True)
+        .first()
+    )
+    return 0 if last is None else last + 1
+
+
+def _read(partition: TopicPartition, position: int, records_max: int) -> list[Record]:
+    rows = (
+        OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, position__gte=position)
+        .order_by("position")
+        .values_list("id", "position", "key", "type", "event_id", "payload", "headers")[:records_max]
+    )
+    return [
+        Record(
+            topic=partition.topic,
+            partition=partition.partition,
+            position=place,
+            key=key,
+            type=wire_type,
+            event_id=event_id,
+            payload=bytes(payload),
+            headers=sequenced(headers, row_id),
+        )
+        for row_id, place, key, wire_type, event_id, payload, headers in rows
+    ]

@@ -1,0 +1,82 @@
+"""What `manage.py check` says about the bus, each with its remedy."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from eventbus import registry
+from eventbus.events import Event
+
+
+@register("eventbus")
+def check_backend(**ignored: Any) -> list[CheckMessage]:
+    """The backend can be imported."""
+    try:
+        import_string(settings.EVENTBUS["BACKEND"])
+    except (AttributeError, KeyError, TypeError, ImportError) as error:
+        hint = 'Write EVENTBUS = {"BACKEND": "eventbus.backends.memory.MemoryBackend", "OPTIONS": {}}'
+        return [Error(f"settings.EVENTBUS names no backend: {error}", hint=hint, id="eventbus.E001")]
+    return []
+
+
+@register("eventbus")
+def check_events(**ignored: Any) -> list[CheckMessage]:
+    """Each event says its wire name, topic and key; no two have the same type on the wire."""
+    found: list[CheckMessage] = []
+    by_type: defaultdict[str, list[type[Event]]] = defaultdict(list)
+    for event_type in _events(Event):
+        missing = [name for name in ("wire_name", "topic", "key_fields") if not getattr(event_type, name, None)]
+        if missing:
+            hint = "Name them as ClassVars in the class"
+            found.append(Error(f"{_name(event_type)} lacks {missing}", hint=hint, id="eventbus.E002"))
+            continue
+        by_type[event_type.wire_type()].append(event_type)
+        unknown = set(event_type.key_fields) - set(event_type.__struct_fields__)
+        if unknown:
+            hint = "key_fields holds the names of fields"
+            found.append(Error(f"{_name(event_type)} has no field {unknown}", hint=hint, id="eventbus.E003"))
+    for wire_type, same in by_type.items():
+        if len(same) > 1:
+            hint = "A wire name belongs to one class; a new shape gets a new wire_version"
+            names = ", ".join(_name(one) for one in same)
+            found.append(Error(f"{wire_type} is said by {names}", hint=hint, id="eventbus.E004"))
+    return found
+
+
+@register("eventbus")
+def check_groups(**ignored: Any) -> list[CheckMessage]:
+    """A group holds effects or plain handlers, never both."""
+    return [
+        Error(
+            f"Group {group.name} mixes effects and plain handlers",
+            hint="Give the effects a group of their own: they run outside transactions",
+            id="eventbus.E005",
+        )
+        for group in registry.groups.values()
+        if len({handler.effect for handler in group.all()}) > 1
+    ]
+
+
+@register("eventbus")
+def check_database(**ignored: Any) -> list[CheckMessage]:
+    """SQLite begins its transactions as a writer."""
+    options = connections["default"].settings_dict.get("OPTIONS", {})
+    if connections["default"].vendor == "sqlite" and options.get("transaction_mode") != "IMMEDIATE":
+        hint = 'Set OPTIONS["transaction_mode"] = "IMMEDIATE": one that reads first cannot become a writer later'
+        return [Error("SQLite's transactions are deferred", hint=hint, id="eventbus.E006")]
+    return []
+
+
+def _events(base: type[Event]) -> Iterator[type[Event]]:
+    for event_type in base.__subclasses__():
+        yield event_type
+        yield from _events(event_type)
+
+
+def _name(event_type: type[Event]) -> str:
+    return f"{event_type.__module__}.{event_type.__qualname__}"

@@ -1,0 +1,116 @@
+"""Relay and workers in the threads of one process, for a backend that lives in one process. One is active by lease."""
+
+import logging
+import random
+import threading
+import time
+
+from django.db import connections
+
+from eventbus import registry
+from eventbus.backends import current
+from eventbus.bells import appended, published
+from eventbus.errors import LeaseLost
+from eventbus.handling import unit_of_work
+from eventbus.leases import BEAT_SECONDS, Lease
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+LEASE_NAME = "dispatcher"
+POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
+STANDBY_SECONDS = 0.5  # between looks at the lease of the active one
+JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
+BROKEN_SECONDS = 1.0  # between attempts while the database is away
+
+
+class Dispatcher:
+    """Stands by until the lease is free, then relays and handles until stopped."""
+
+    def __init__(self) -> None:
+        self.active = threading.Event()
+        self._backend = current()
+        self._stop = threading.Event()
+        self._lease = Lease(LEASE_NAME)
+        self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)
+
+    @classmethod
+    def start_in_process(cls) -> "Dispatcher":
+        """Start it in the background."""
+        dispatcher = cls()
+        dispatcher._thread.start()
+        return dispatcher
+
+    def stop(self) -> None:
+        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        self._stop.set()
+        published.ring()
+        appended.ring()
+
+    def close(self) -> None:
+        """Finish what is in hand, leave the lease to the next one, and return."""
+        self.stop()
+        self._thread.join(JOIN_SECONDS)
+
+    def run(self) -> None:
+        """Until stopped."""
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._lead_or_stand_by()
+                except LeaseLost:
+                    logger.warning("Another process dispatches now; this one stands by")
+                except Exception as error:
+                    logger.warning("The dispatcher waits for the world: %s", error)
+                    self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+        finally:
+            connections.close_all()
+
+    def _lead_or_stand_by(self) -> None:
+        with unit_of_work():
+            if not self._lease.acquire():
+                self._stop.wait(STANDBY_SECONDS)
+                return
+        logger.info("This process dispatches events")
+        self._backend.reset()
+        stop_workers = threading.Event()
+        threads = [
+            threading.Thread(target=_work, args=(Worker(group, self._backend, stop_workers),), name=f"eventbus-{name}")
+            for name, group in sorted(registry.groups.items())
+        ]
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
+        self.active.set()
+        try:
+            self._relay()
+        finally:
+            self.active.clear()
+            stop_workers.set()
+            appended.ring()
+            self._backend.reset()
+            for thread in threads:
+                thread.join(JOIN_SECONDS)
+        self._lease.release()
+
+    def _relay(self) -> None:
+        relay = Relay(self._backend, self._lease)
+        beaten = time.monotonic()
+        while not self._stop.is_set():
+            seen = published.rings
+            with unit_of_work():
+                if time.monotonic() - beaten >= BEAT_SECONDS:
+                    self._lease.beat()
+                    beaten = time.monotonic()
+                moved = relay.step()
+            if not moved and not self._stop.is_set():
+                published.wait(seen, POLL_SECONDS)
+
+
+def _work(worker: Worker) -> None:
+    try:
+        worker.run()
+    finally:
+        worker.close()
+        connections.close_all()

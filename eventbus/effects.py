@@ -1,0 +1,51 @@
+"""What leaves the database: claimed and committed, done outside any transaction, recorded with the inbox row."""
+
+from collections.abc import Callable
+from typing import Any
+
+from eventbus import clock
+from eventbus.errors import CrashedRepeatedly, InDoubt
+from eventbus.events import Record, open_event
+from eventbus.models import Effect
+from eventbus.registry import Group, Handler
+
+CRASHES_MAX = 3  # deaths while handling the same event; then it is set aside, lest it kill the process for ever
+
+
+def claim(group: Group, record: Record) -> None:
+    """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly."""
+    row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()
+    if row is None:
+        Effect.objects.create(
+            group=group.name, event_id=record.event_id, state=Effect.State.SENDING, claimed_at=clock.now()
+        )
+        return
+    if row.state == Effect.State.SENDING:
+        if group.policy(record).on_doubt == "never":
+            raise InDoubt("A process died between asking and noting the answer; it is not asked twice")
+        if row.claims > CRASHES_MAX:
+            raise CrashedRepeatedly(f"The process died {row.claims} times in this effect")
+        row.claims += 1
+    row.state, row.claimed_at = Effect.State.SENDING, clock.now()
+    row.save()
+
+
+def ask(group: Group, record: Record) -> Callable[[], None]:
+    """Make the calls, outside any transaction; returns what records their answers, to be run inside one."""
+    answers: list[tuple[Handler, Any, Any]] = []
+    for handler in group.of(record):
+        event = open_event(record, handler.event_type)
+        answers.append((handler, event, handler.call(event, idempotency_key=f"{group.name}:{record.event_id}")))
+
+    def note() -> None:
+        for handler, event, answer in answers:
+            assert handler.record is not None
+            handler.record(event, answer)
+        close(group, record, Effect.State.DONE)
+
+    return note
+
+
+def close(group: Group, record: Record, state: Effect.State) -> None:
+    """The effect is no longer in doubt."""
+    Effect.objects.filter(group=group.name, event_id=record.event_id).update(state=state)

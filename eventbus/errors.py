@@ -1,0 +1,80 @@
+"""What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+
+class BusError(Exception):
+    """The bus refuses, with the remedy in its text."""
+
+
+class PublishOutsideTransaction(BusError):
+    """publish() needs transaction.atomic(): an event must be saved with the rows that it tells of, or not at all."""
+
+
+class EventTooLarge(BusError):
+    """An event's data is over EVENT_BYTES_MAX. Tell ids and values, not documents."""
+
+
+class NotYet(Exception):
+    """A handler is too early: what it needs has not arrived by another topic. Tried again; its key waits."""
+
+
+class Permanent(Exception):
+    """Trying again cannot help: a dead letter at once."""
+
+
+class CrashedRepeatedly(Permanent):
+    """The process died each time while it handled this event."""
+
+
+class InDoubt(Permanent):
+    """The process died between asking the outside and noting the answer, and nobody can say whether it happened."""
+
+
+class LeaseLost(Exception):
+    """Another process has taken over; whatever was being written is rolled back."""
+
+
+class StaleEpoch(LeaseLost):
+    """Another worker owns this partition now."""
+
+
+# SQLSTATE classes and codes (PostgreSQL, appendix A), and SQLite's primary result names.
+CONTENTION_STATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+BROKEN_STATE_CLASSES = ("08", "53", "57", "58", "25P03", "XX")  # connection, resources, operator, system, idle kill
+CONTENTION_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+BROKEN_SQLITE = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+class QueueTimeout(OperationalError):
+    """The queue of writers in this process did not move for longer than the busy timeout."""
+
+
+def is_contention(error: BaseException) -> bool:
+    """Two writers met: try again at once, blame nobody."""
+    if isinstance(error, QueueTimeout):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    return _sqlstate(error) in CONTENTION_STATES or _sqlite_name(error).startswith(CONTENTION_SQLITE)
+
+
+def is_broken_world(error: BaseException) -> bool:
+    """The database is away or cannot write: wait, try again, blame nobody."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, DatabaseError) or is_contention(error):
+        return False
+    state, name = _sqlstate(error), _sqlite_name(error)
+    if name:
+        return name.startswith(BROKEN_SQLITE)
+    # psycopg gives no state when the connection broke under it.
+    return state.startswith(BROKEN_STATE_CLASSES) if state else isinstance(error, OperationalError)
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def _sqlite_name(error: BaseException) -> str:
+    return getattr(error.__cause__, "sqlite_errorname", None) or ""

@@ -1,0 +1,176 @@
+"""Events and their envelope. An event is a fact in the past tense: ids and values, frozen."""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from eventbus import clock
+from eventbus.errors import EventTooLarge, Permanent
+from eventbus.ids import uuid7
+
+EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
+KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
+KEY_SEPARATOR = ":"
+SOURCE = "/mcommerce"  # CloudEvents `source`: together with the id it is unique
+SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C Trace Context, version 00
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all events. Fields are only ever added, with a default; unknown ones are ignored when read.
+
+    `wire_name` and `wire_version` say its type on the wire and never change with the class's name or place;
+    `topic` is the log it goes to, and the values of `key_fields`, joined by ":", are its key: order is kept per key.
+    """
+
+    wire_name: ClassVar[str]
+    wire_version: ClassVar[int] = 1
+    topic: ClassVar[str]
+    key_fields: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def wire_type(cls) -> str:
+        """Its type on the wire, such as `order.placed.v1`."""
+        return f"{cls.wire_name}.v{cls.wire_version}"
+
+    def key(self) -> str:
+        """What decides its partition and its order."""
+        return KEY_SEPARATOR.join(str(getattr(self, name)) for name in self.key_fields)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backend stores and fetches: where it lies, and an event's bytes with its CloudEvents attributes."""
+
+    topic: str
+    partition: int
+    position: int
+    key: str
+    type: str
+    event_id: UUID
+    payload: bytes
+    headers: str  # JSON object of the CloudEvents attributes
+
+    def attributes(self) -> dict[str, str]:
+        """Its CloudEvents attributes by name."""
+        return msgspec.json.decode(self.headers, type=dict[str, str])
+
+
+class Undecodable(Permanent):
+    """A record's bytes are not the event that its type names."""
+
+
+_handled: ContextVar[Record | None] = ContextVar("eventbus_handled", default=None)
+_trace: ContextVar[str] = ContextVar("eventbus_traceparent", default="")
+_encoder = msgspec.json.Encoder()
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on its way into the outbox or the timers."""
+
+    event_id: UUID
+    topic: str
+    type: str
+    key: str
+    payload: bytes
+    headers: str
+    created_at: datetime
+
+
+def seal(event: Event) -> Sealed:
+    """Encode an event with its envelope. Raises EventTooLarge, and ValueError for U+0000 or an unusable key."""
+    payload = _encoder.encode(event)
+    if len(payload) > EVENT_BYTES_MAX:
+        raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")
+    key = event.key()
+    if b"\\u0000" in payload and _holds_nul(payload):
+        raise ValueError(f"{event.wire_name} holds U+0000, which not every database can keep")
+    if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
+        raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
+    event_id, now = uuid7(), clock.now()
+    headers = _envelope(event, event_id, key, now)
+    return Sealed(
+        event_id=event_id,
+        topic=event.topic,
+        type=event.wire_type(),
+        key=key,
+        payload=payload,
+        headers=headers,
+        created_at=now,
+    )
+
+
+def _envelope(event: Event, event_id: UUID, key: str, now: datetime) -> str:
+    """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions."""
+    cause = _handled.get()
+    before = cause.attributes() if cause else {}
+    trace = before.get("traceparent") or _trace.get() or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    attributes = {
+        "specversion": "1.0",
+        "id": str(event_id),
+        "source": SOURCE,
+        "type": event.wire_type(),
+        "subject": key,
+        "time": now.isoformat(),
+        "datacontenttype": "application/json",
+        "partitionkey": key,
+        "correlationid": before.get("correlationid") or str(event_id),
+        "traceparent": trace,
+    }
+    if cause:
+        attributes["causationid"] = str(cause.event_id)
+    return _encoder.encode(attributes).decode()
+
+
+def _holds_nul(payload: bytes) -> bool:
+    return _any_nul(msgspec.json.decode(payload))
+
+
+def _any_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_any_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_any_nul(part) for part in value)
+
+
+def sequenced(headers: str, sequence: int) -> str:
+    """The attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
+    return f'{headers[:-1]},"sequence":"{sequence:0{SEQUENCE_DIGITS}d}"}}'
+
+
+E = TypeVar("E", bound=Event)
+
+
+def open_event(record: Record, event_type: type[E]) -> E:
+    """The event in a record. Raises Undecodable."""
+    try:
+        return msgspec.json.decode(record.payload, type=event_type)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
+
+
+@contextmanager
+def handling(record: Record) -> Iterator[None]:
+    """While it lasts, what is published names this record as its cause."""
+    token = _handled.set(record)
+    try:
+        yield
+    finally:
+        _handled.reset(token)
+
+
+@contextmanager
+def traced(traceparent: str) -> Iterator[None]:
+    """While it lasts, what is published belongs to this W3C trace; a malformed one is ignored."""
+    token = _trace.set(traceparent if TRACEPARENT.match(traceparent) else "")
+    try:
+        yield
+    finally:
+        _trace.reset(token)

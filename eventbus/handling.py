@@ -1,0 +1,225 @@
+"""Running one group's handlers for records, in transactions that no one can half keep."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import close_old_connections, connection, reset_queries, transaction
+from django.utils import translation
+
+from eventbus import effects, groups, inbox, parking
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import CrashedRepeatedly, is_broken_world, is_contention
+from eventbus.events import Record, handling
+from eventbus.models import Effect, ParkedKey, Progress
+from eventbus.registry import Group
+
+CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: two writers that met do not meet again at once
+
+Failure = Callable[[Record, BaseException], None]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def patiently(run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    """Run it again while it only met another writer. Contention is no failure and is never counted."""
+    while True:
+        try:
+            return run(*arguments, **named)
+        except Exception as error:
+            if not is_contention(error):
+                raise
+        time.sleep(random.uniform(0, CONTENTION_PAUSE_SECONDS))
+
+
+@contextmanager
+def unit_of_work() -> Iterator[None]:
+    """What a request gets from Django, for a piece of work: live connections, the site's language, no old queries."""
+    _refresh()
+    with translation.override(settings.LANGUAGE_CODE):
+        yield
+    _refresh()
+
+
+def _refresh() -> None:
+    if not connection.in_atomic_block:  # inside a test's transaction the connection is in use
+        close_old_connections()
+    reset_queries()
+
+
+class Handling:
+    """How a group handles records of the partitions that it owns, under the epochs of its assignment."""
+
+    def __init__(self, group: Group, epochs: dict[TopicPartition, int], on_failure: Failure) -> None:
+        self.group = group
+        self.epochs = epochs
+        self._on_failure = on_failure
+
+    def batch(self, partition: TopicPartition, records: Sequence[Record]) -> None:
+        """All in one transaction; it raises the first handler's error, and then nothing of it has happened."""
+        with transaction.atomic():
+            progress = self._lock(partition)
+            fresh = self._sort(progress, records)
+            for record in fresh:
+                self._call(record)
+            self._finish(progress, records, fresh)
+
+    def single(self, partition: TopicPartition, record: Record) -> None:
+        """One in a transaction of its own, its attempt written before. A failure parks its key."""
+        patiently(self._begin, partition, record)
+        try:
+            patiently(self._one, partition, record)
+        except Exception as error:
+            if is_broken_world(error):
+                raise
+            self._on_failure(record, error)
+            patiently(self._park, partition, record, error)
+
+    def _begin(self, partition: TopicPartition, record: Record) -> None:
+        with transaction.atomic():
+            progress = self._lock(partition)
+            if progress.running_event != record.event_id:
+                progress.running_event, progress.crashes = record.event_id, 0
+                progress.save()
+
+    def _one(self, partition: TopicPartition, record: Record) -> None:
+        note = self._before(partition, record)
+        with transaction.atomic():
+            progress = self._lock(partition)
+            fresh = self._sort(progress, [record])
+            if fresh:
+                if progress.crashes >= effects.CRASHES_MAX:
+                    raise CrashedRepeatedly(f"The process died {progress.crashes} times while it handled this event")
+                self._act(record, note)
+            self._finish(progress, [record], fresh)
+
+    def _before(self, partition: TopicPartition, record: Record) -> Callable[[], None] | None:
+        """For an effect: claim it and ask, before the transaction that records the answer."""
+        if not self.group.effects or not self.group.of(record):
+            return None
+        with transaction.atomic():
+            progress = self._lock(partition)
+            if record.position < progress.position or not self._is_fresh(record):
+                return None
+            effects.claim(self.group, record)
+        with handling(record):
+            return effects.ask(self.group, record)
+
+    def _is_fresh(self, record: Record) -> bool:
+        name = self.group.name
+        return not (inbox.known(name, [record.event_id]) or parking.parked_keys(name, record.topic, {record.key}))
+
+    def _park(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
+        with transaction.atomic():
+            progress = self._lock(partition)
+            if record.position < progress.position:
+                return
+            if self.group.effects:
+                effects.close(self.group, record, Effect.State.FAILED)
+            parking.park(self.group, record, error, attempts=1)
+            self._finish(progress, [record], [])
+
+    def _lock(self, partition: TopicPartition) -> Progress:
+        return groups.lock(self.group, partition, self.epochs[partition])
+
+    def _sort(self, progress: Progress, records: Sequence[Record]) -> list[Record]:
+        """Those to handle now. Repeats are dropped; what nobody here knows is counted; parked keys' events wait."""
+        ahead = [record for record in records if record.position >= progress.position]
+        seen = inbox.known(self.group.name, [record.event_id for record in ahead])
+        parked = parking.parked_keys(self.group.name, progress.topic, {record.key for record in ahead})
+        fresh: list[Record] = []
+        for record in ahead:
+            if record.event_id in seen:
+                continue
+            if not self.group.of(record):
+                progress.ignored += 1
+                continue
+            seen.add(record.event_id)
+            if record.key in parked:
+                parking.wait_behind(parked[record.key], record)
+            else:
+                fresh.append(record)
+        return fresh
+
+    def _finish(self, progress: Progress, records: Sequence[Record], handled: Sequence[Record]) -> None:
+        inbox.note(self.group.name, [record.event_id for record in handled])
+        progress.position = max(progress.position, records[-1].position + 1)
+        progress.handled += len(handled)
+        progress.running_event, progress.crashes = None, 0
+        progress.save()
+
+    def _call(self, record: Record) -> None:
+        with handling(record):
+            self.group.call(record)
+
+    def _act(self, record: Record, note: Callable[[], None] | None) -> None:
+        with handling(record):
+            if note is None:
+                self.group.call(record)
+            else:
+                note()
+
+    # --- parked keys -----------------------------------------------------------------------------------------------
+
+    def retry(self, key_id: int, partition: TopicPartition) -> bool:
+        """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
+        if not patiently(self._begin_retry, key_id, partition):
+            return False
+        try:
+            return patiently(self._retry, key_id, partition)
+        except Exception as error:
+            if is_broken_world(error):
+                raise
+            patiently(self._retry_failed, key_id, partition, error)
+            return False
+
+    def _begin_retry(self, key_id: int, partition: TopicPartition) -> bool:
+        with transaction.atomic():
+            self._lock(partition)
+            return bool(ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True))
+
+    def _retry(self, key_id: int, partition: TopicPartition) -> bool:
+        key = ParkedKey.objects.get(id=key_id)
+        head = key.events.first()
+        if head is None:
+            key.delete()
+            return True
+        if key.crashes >= effects.CRASHES_MAX:
+            raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
+        record = parking.record_of(head)
+        note = None
+        if self.group.effects:
+            with transaction.atomic():
+                self._lock(partition)
+                effects.claim(self.group, record)
+            with handling(record):
+                note = effects.ask(self.group, record)
+        with transaction.atomic():
+            progress = self._lock(partition)
+            self._act(record, note)
+            inbox.note(self.group.name, [record.event_id])
+            progress.handled += 1
+            progress.save()
+            head.delete()
+            parking.go_on(key)
+        return True
+
+    def _retry_failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
+        with transaction.atomic():
+            self._lock(partition)
+            key = ParkedKey.objects.get(id=key_id)
+            head = key.events.all()[0]
+            record = parking.record_of(head)
+            self._on_failure(record, error)
+            if self.group.effects:
+                effects.close(self.group, record, Effect.State.FAILED)
+            attempts, policy = key.attempts + 1, self.group.policy(record)
+            if policy.gives_up(error, attempts):
+                parking.bury_head(self.group, key, head, error, attempts=attempts)
+            else:
+                parking.postpone(key, policy, error, attempts=attempts)

@@ -1,0 +1,63 @@
+"""Being the only one: relay, dispatcher, poller. No wall clock is compared between machines."""
+
+import time
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import F
+
+from eventbus.errors import LeaseLost
+from eventbus.models import LeaseRow
+
+LEASE_SECONDS = 4.0  # a standby takes over after this long without a beat: several beats, so a pause is forgiven
+BEAT_SECONDS = 1.0
+
+
+class Lease:
+    """One owner at a time by name. A standby that saw the same beat for LEASE_SECONDS on its own clock takes over."""
+
+    def __init__(self, name: str, *, seconds: float = LEASE_SECONDS) -> None:
+        self.name = name
+        self.owner = uuid4().hex
+        self.epoch = 0
+        self._seconds = seconds
+        self._seen: tuple[str, int] | None = None
+        self._seen_at = 0.0
+
+    def acquire(self) -> bool:
+        """Try to become the owner: at once when it is free, else once the owner has stopped beating."""
+        with transaction.atomic():
+            LeaseRow.objects.get_or_create(name=self.name)
+            row = LeaseRow.objects.select_for_update().get(name=self.name)
+            if row.owner and not self._silent(row.owner, row.beat):
+                return False
+            row.owner, row.beat, row.epoch = self.owner, row.beat + 1, row.epoch + 1
+            row.save()
+        self.epoch = row.epoch
+        self._seen = None
+        return True
+
+    def _silent(self, owner: str, beat: int) -> bool:
+        if self._seen != (owner, beat):
+            self._seen, self._seen_at = (owner, beat), time.monotonic()
+        return time.monotonic() - self._seen_at >= self._seconds
+
+    def beat(self) -> None:
+        """Say that the owner lives. Raises LeaseLost."""
+        mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
+        if not mine.update(beat=F("beat") + 1):
+            raise LeaseLost(f"{self.name} has another owner")
+
+    def check(self) -> None:
+        """Hold the lease for the rest of the current transaction. Raises LeaseLost."""
+        mine = LeaseRow.objects.select_for_update().filter(name=self.name, owner=self.owner, epoch=self.epoch)
+        if mine.first() is None:
+            raise LeaseLost(f"{self.name} has another owner")
+
+    def release(self) -> None:
+        """Leave it to the next one at once. Harmless when it was lost."""
+        LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
+
+    def held_by_another(self) -> bool:
+        """Whether somebody owns it; look twice, LEASE_SECONDS apart, to know whether that one lives."""
+        return LeaseRow.objects.filter(name=self.name).exclude(owner__in=["", self.owner]).exists()

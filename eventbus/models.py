@@ -1,0 +1,266 @@
+"""The bus's tables. Payloads are bytes: what cannot be read must still be kept as it came."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from eventbus.events import KEY_CHARACTERS_MAX
+
+GROUP_CHARACTERS_MAX = 60
+TOPIC_CHARACTERS_MAX = 60
+TYPE_CHARACTERS_MAX = 120
+
+
+class Carried(models.Model):
+    """What every table that holds an event has of it."""
+
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+    payload = models.BinaryField()
+    headers = models.TextField()
+
+    class Meta:
+        abstract = True
+
+
+class OutboxRow(Carried):
+    """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
+
+    `id` grows in commit order within (topic, key). The relay sets partition and position when it appends.
+    """
+
+    event_id = models.UUIDField(unique=True)
+    created_at = models.DateTimeField()
+    partition = models.PositiveSmallIntegerField(null=True)
+    position = models.PositiveBigIntegerField(null=True)
+    appended_at = models.DateTimeField(null=True)
+    refused = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "eventbus_outbox"
+        verbose_name = _("outbox event")
+        verbose_name_plural = _("outbox")
+        indexes = [
+            models.Index(
+                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(position__isnull=True, refused="")
+            )
+        ]
+        constraints = [models.UniqueConstraint(fields=["topic", "partition", "position"], name="eventbus_outbox_log")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class Timer(Carried):
+    """An event to be published at its time."""
+
+    event_id = models.UUIDField(unique=True)
+    due = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("timer")
+        verbose_name_plural = _("timers")
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id} due {self.due}"
+
+
+class ConsumerGroup(models.Model):
+    """The name under which handlers share progress."""
+
+    name = models.CharField(max_length=GROUP_CHARACTERS_MAX, unique=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("consumer group")
+        verbose_name_plural = _("consumer groups")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Progress(models.Model):
+    """How far a group is in a partition: the truth about progress on every backend.
+
+    `epoch` fences a former owner. `running_event` is the event that is being handled alone; left behind by a death,
+    it counts a crash.
+    """
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    position = models.PositiveBigIntegerField(default=0)
+    epoch = models.PositiveBigIntegerField(default=0)
+    running_event = models.UUIDField(null=True)
+    crashes = models.PositiveSmallIntegerField(default=0)
+    handled = models.PositiveBigIntegerField(default=0)
+    ignored = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    discarded = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("progress")
+        verbose_name_plural = _("progress")
+        constraints = [models.UniqueConstraint(fields=["group", "topic", "partition"], name="eventbus_progress_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} at {self.position}"
+
+
+class InboxRow(models.Model):
+    """A group has handled an event; `replay` is 0 for live handling, else the run's id."""
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField()
+    replay = models.PositiveBigIntegerField(default=0)
+    handled_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "eventbus_inbox"
+        verbose_name = _("handled event")
+        verbose_name_plural = _("inbox")
+        constraints = [models.UniqueConstraint(fields=["group", "event_id", "replay"], name="eventbus_inbox_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.event_id}"
+
+
+class ParkedKey(models.Model):
+    """A key whose head event failed for a group: its later events wait behind it, other keys flow."""
+
+    class State(models.TextChoices):
+        RETRYING = "retrying", _("retrying")
+        DEAD = "dead", _("waits for an operator")
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RETRYING)
+    attempts = models.PositiveSmallIntegerField(default=0)  # of the head
+    crashes = models.PositiveSmallIntegerField(default=0)  # of the head
+    running = models.BooleanField(default=False)
+    due_at = models.DateTimeField()
+    error = models.TextField(default="", blank=True)
+    parked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("parked key")
+        verbose_name_plural = _("parked keys")
+        constraints = [models.UniqueConstraint(fields=["group", "topic", "key"], name="eventbus_parked_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic} {self.key}"
+
+
+class ParkedEvent(Carried):
+    """An event of a parked key: the head, then those that wait, in the order of their positions."""
+
+    parked_key = models.ForeignKey(ParkedKey, on_delete=models.PROTECT, related_name="events")
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField()
+    partition = models.PositiveSmallIntegerField()
+    position = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name = _("parked event")
+        verbose_name_plural = _("parked events")
+        ordering = ["position", "id"]
+        constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_parked_event_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.type} {self.event_id}"
+
+
+class DeadLetter(Carried):
+    """What failed for good, byte for byte, until an operator requeues or discards it."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        DISCARDED = "discarded", _("discarded")
+
+    class Request(models.TextChoices):
+        NONE = "", _("none")
+        REQUEUE = "requeue", _("requeue")
+        DISCARD = "discard", _("discard")
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField()
+    partition = models.PositiveSmallIntegerField()
+    position = models.PositiveBigIntegerField()
+    parks = models.BooleanField()  # whether its key waits for the operator
+    attempts = models.PositiveSmallIntegerField()
+    error_class = models.CharField(max_length=200)
+    error = models.TextField(default="", blank=True)
+    traceback = models.TextField(default="", blank=True)
+    died_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    request = models.CharField(max_length=10, choices=Request.choices, default=Request.NONE, blank=True)
+
+    class Meta:
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+        constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_dead_letter_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.type} {self.event_id}"
+
+
+class OperatorAction(models.Model):
+    """Who asked for what with a dead letter, and when. Never changed."""
+
+    at = models.DateTimeField()
+    who = models.CharField(max_length=200)
+    action = models.CharField(max_length=10, choices=DeadLetter.Request.choices)
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField()
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+    error = models.TextField(default="", blank=True)
+
+    class Meta:
+        verbose_name = _("operator's action")
+        verbose_name_plural = _("operators' actions")
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.who} {self.action} {self.event_id}"
+
+
+class Effect(models.Model):
+    """An effect claimed or done. One still `sending` after a death is in doubt."""
+
+    class State(models.TextChoices):
+        SENDING = "sending", _("sending")
+        FAILED = "failed", _("failed, to be tried again")
+        DONE = "done", _("done")
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField()
+    state = models.CharField(max_length=10, choices=State.choices)
+    claims = models.PositiveSmallIntegerField(default=1)
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("effect")
+        verbose_name_plural = _("effects")
+        constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_effect_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.event_id} {self.state}"
+
+
+class LeaseRow(models.Model):
+    """Who is the one that relays, dispatches or polls."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    owner = models.CharField(max_length=40, default="", blank=True)
+    beat = models.PositiveBigIntegerField(default=0)
+    epoch = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "eventbus_lease"
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.owner}"

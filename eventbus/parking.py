@@ -1,0 +1,171 @@
+"""Keys that wait, and dead letters. Everything here runs in a worker's transaction, under its progress lock."""
+
+import traceback
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import DatabaseError, transaction
+from django.db.models import F
+
+from eventbus import clock, inbox
+from eventbus.events import Record
+from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
+from eventbus.registry import Group, Handler
+
+ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: the ends tell, and a row stays a row
+
+
+def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
+    """Which of these keys wait, for this group."""
+    return {row.key: row for row in ParkedKey.objects.filter(group=group, topic=topic, key__in=keys)}
+
+
+def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
+    """Park the key of an event that failed; bury the event when that failure is final."""
+    policy = group.policy(record)
+    final = policy.gives_up(error, attempts)
+    if final and policy.on_dead == "skip":
+        bury(group.name, record, error, attempts=attempts, parks=False)
+        return
+    now = clock.now()
+    key = ParkedKey.objects.create(
+        group=group.name,
+        topic=record.topic,
+        partition=record.partition,
+        key=record.key,
+        attempts=attempts,
+        due_at=now,
+        parked_at=now,
+    )
+    if final:
+        bury(group.name, record, error, attempts=attempts, parks=True)
+        _stop(key, error)
+    else:
+        wait_behind(key, record)
+        postpone(key, policy, error, attempts=attempts)
+
+
+def wait_behind(key: ParkedKey, record: Record) -> None:
+    """Let an event wait behind its key's head."""
+    ParkedEvent.objects.create(
+        parked_key=key,
+        group=key.group,
+        event_id=record.event_id,
+        topic=record.topic,
+        partition=record.partition,
+        position=record.position,
+        type=record.type,
+        key=record.key,
+        payload=record.payload,
+        headers=record.headers,
+    )
+
+
+def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
+    """Let the head wait for its next attempt."""
+    key.attempts, key.running = attempts, False
+    key.due_at = clock.now() + timedelta(seconds=policy.backoff_seconds(attempts))
+    key.error = printable(f"{type(error).__name__}: {error}")
+    key.save()
+
+
+def bury_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:
+    """Make a parked key's head a dead letter; its key waits for an operator, or goes on without it."""
+    record = record_of(head)
+    parks = group.policy(record).on_dead == "park"
+    head.delete()
+    bury(group.name, record, error, attempts=attempts, parks=parks)
+    if parks:
+        _stop(key, error)
+    else:
+        go_on(key)
+
+
+def go_on(key: ParkedKey) -> None:
+    """The head is out of the way: the next is due at once, and the key is free when none is left."""
+    if key.events.exists():
+        key.state, key.attempts, key.crashes, key.running = ParkedKey.State.RETRYING, 0, 0, False
+        key.error, key.due_at = "", clock.now()
+        key.save()
+    else:
+        key.delete()
+
+
+def _stop(key: ParkedKey, error: BaseException) -> None:
+    key.state, key.running = ParkedKey.State.DEAD, False
+    key.error = printable(f"{type(error).__name__}: {error}")
+    key.save()
+
+
+def bury(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
+    """Write a dead letter; a minimal one when the database refuses the error's text. Raises when it takes neither."""
+    letter = DeadLetter(
+        group=group,
+        event_id=record.event_id,
+        topic=record.topic,
+        partition=record.partition,
+        position=record.position,
+        type=record.type,
+        key=record.key,
+        payload=record.payload,
+        headers=record.headers,
+        parks=parks,
+        attempts=attempts,
+        died_at=clock.now(),
+        error_class=type(error).__name__[:200],
+        error=printable(str(error)),
+        traceback=printable("".join(traceback.format_exception(error))),
+    )
+    try:
+        with transaction.atomic():
+            letter.save(force_insert=True)
+    except (DatabaseError, ValueError):
+        letter.error = letter.traceback = ""
+        letter.save(force_insert=True)
+
+
+def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
+    """Do what an operator asked for: `requeue` puts the event back at the head of its key, `discard` lets it go."""
+    key = ParkedKey.objects.filter(group=group.name, topic=letter.topic, key=letter.key).first()
+    if letter.request == DeadLetter.Request.DISCARD:
+        letter.state, letter.request = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE
+        letter.save()
+        inbox.note(group.name, [letter.event_id])
+        Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + 1)
+        if key is not None and letter.parks:
+            go_on(key)
+        return
+    now = clock.now()
+    key = key or ParkedKey.objects.create(
+        group=group.name,
+        topic=letter.topic,
+        partition=letter.partition,
+        key=letter.key,
+        due_at=now,
+        parked_at=now,
+    )
+    record = record_of(letter)
+    letter.delete()
+    wait_behind(key, record)
+    go_on(key)
+
+
+def record_of(row: ParkedEvent | DeadLetter) -> Record:
+    """The record as it was fetched."""
+    return Record(
+        topic=row.topic,
+        partition=row.partition,
+        position=row.position,
+        key=row.key,
+        type=row.type,
+        event_id=UUID(str(row.event_id)),
+        payload=bytes(row.payload),
+        headers=row.headers,
+    )
+
+
+def printable(text: str) -> str:
+    """What any database keeps: NUL and lone surrogates escaped, the middle cut out when it is long."""
+    safe = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    half = ERROR_CHARACTERS_MAX // 2
+    return safe if len(safe) <= ERROR_CHARACTERS_MAX else f"{safe[: half - 5]}\n...\n{safe[-half:]}"

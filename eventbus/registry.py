@@ -1,0 +1,131 @@
+"""Who handles what. `handles` fills it when an app's `handlers.py` is imported."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventbus.errors import BusError, Permanent
+from eventbus.events import Event, Record, open_event
+
+BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
+ATTEMPTS_MAX = 8  # with the backoff below some four minutes in the mean: longer than most restarts
+BACKOFF_SECONDS = 1.0  # the first retry comes within this time
+BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: an operator mends and wants to see it work
+
+
+@dataclass(frozen=True)
+class Handler:
+    """One function for one event type, with what to do when it fails."""
+
+    event_type: type[Event]
+    call: Callable[..., Any]
+    group: str
+    attempts: int
+    permanent: tuple[type[Exception], ...]
+    on_dead: str
+    batch: int
+    replayable: bool
+    effect: bool
+    record: Callable[..., None] | None
+    on_doubt: str
+
+    def backoff_seconds(self, attempt: int) -> float:
+        """How long to wait after so many failed attempts: exponential with full jitter, so that keys spread out."""
+        return random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** min(attempt - 1, 30)))
+
+    def gives_up(self, error: BaseException, attempts: int) -> bool:
+        """Whether this failure, after so many attempts, is final."""
+        return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
+
+
+@dataclass
+class Group:
+    """A consumer group: its handlers by wire type."""
+
+    name: str
+    handlers: dict[str, list[Handler]] = field(default_factory=dict)
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that it reads, sorted."""
+        return sorted({handler.event_type.topic for handler in self.all()})
+
+    @property
+    def batch(self) -> int:
+        """How many events one of its transactions holds at most: its most careful handler decides."""
+        return min(handler.batch for handler in self.all())
+
+    @property
+    def effects(self) -> bool:
+        """Whether it is a group of effects; checks see to it that it is one or the other."""
+        return any(handler.effect for handler in self.all())
+
+    def all(self) -> list[Handler]:
+        """All its handlers."""
+        return [handler for found in self.handlers.values() for handler in found]
+
+    def of(self, record: Record) -> list[Handler]:
+        """Who wants this record; nobody, when its type is not known here."""
+        return self.handlers.get(record.type, [])
+
+    def policy(self, record: Record) -> Handler:
+        """The handler whose limits hold for a record's key: the first that was declared."""
+        return self.of(record)[0]
+
+    def call(self, record: Record) -> None:
+        """Run its handlers of a record, in the caller's transaction. Raises Undecodable, and what they raise."""
+        for handler in self.of(record):
+            handler.call(open_event(record, handler.event_type))
+
+
+groups: dict[str, Group] = {}
+
+
+def handles(
+    *event_types: type[Event],
+    group: str,
+    batch: int = BATCH_EVENTS,
+    attempts: int = ATTEMPTS_MAX,
+    permanent: tuple[type[Exception], ...] = (),
+    on_dead: str = "park",
+    replayable: bool = False,
+    effect: bool = False,
+    record: Callable[..., None] | None = None,
+    on_doubt: str = "",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a durable handler of these events in a consumer group.
+
+    It runs in a transaction and touches only the database; raised errors are retried `attempts` times with backoff,
+    those in `permanent` and `Permanent` never. Then the event is a dead letter, and its key waits for an operator
+    unless `on_dead="skip"`. `batch=1` is for handlers that write rows which are not their event key's own.
+
+    With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
+    answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in
+    between: "again" asks again with the same key, "never" makes a dead letter.
+    """
+    if on_dead not in {"park", "skip"}:
+        raise BusError(f"on_dead={on_dead!r}: use 'park' or 'skip'")
+    if effect and (record is None or on_doubt not in {"again", "never"}):
+        raise BusError("An effect names record=... and on_doubt='again' or 'never'")
+
+    def declare(call: Callable[..., Any]) -> Callable[..., Any]:
+        for event_type in event_types:
+            handler = Handler(
+                event_type=event_type,
+                call=call,
+                group=group,
+                attempts=attempts,
+                permanent=permanent,
+                on_dead=on_dead,
+                batch=batch,
+                replayable=replayable,
+                effect=effect,
+                record=record,
+                on_doubt=on_doubt,
+            )
+            found = groups.setdefault(group, Group(group))
+            found.handlers.setdefault(event_type.wire_type(), []).append(handler)
+        return call
+
+    return declare

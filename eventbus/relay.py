@@ -1,0 +1,60 @@
+"""From committed outbox rows to the backend's log, in order. One is active by lease, the others stand by."""
+
+import logging
+
+from django.db import connections, router, transaction
+
+from eventbus import clock, outbox
+from eventbus.backends.base import Backend
+from eventbus.events import Sealed
+from eventbus.leases import Lease
+from eventbus.models import OutboxRow, Timer
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS = 500  # one query, one append, one update for so many
+TIMERS_AT_ONCE = 100  # due timers moved in one transaction
+
+
+class Relay:
+    """One relay. `lease` must be held by the caller; without one (tests) nothing fences it."""
+
+    def __init__(self, backend: Backend, lease: Lease | None = None) -> None:
+        self._backend = backend
+        self._lease = lease
+
+    def step(self) -> int:
+        """Publish what is due, append one batch; how many records moved. Raises LeaseLost, DatabaseError."""
+        due = self._publish_due()
+        rows = list(OutboxRow.objects.filter(position__isnull=True, refused="").order_by("id")[:BATCH_ROWS])
+        if rows:
+            self._backend.append(rows, self._fence)
+        return due + len(rows)
+
+    def _fence(self) -> None:
+        if self._lease is not None:
+            self._lease.check()
+
+    def _publish_due(self) -> int:
+        """Only now does a delayed event take its place in the order."""
+        if not Timer.objects.filter(due__lte=clock.now()).exists():
+            return 0
+        with transaction.atomic():
+            self._fence()
+            due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:TIMERS_AT_ONCE])
+            Timer.objects.filter(id__in=[timer.id for timer in due]).delete()
+            outbox.insert(connections[router.db_for_write(OutboxRow)], [_sealed(timer) for timer in due])
+        logger.debug("Published %s delayed events", len(due))
+        return len(due)
+
+
+def _sealed(timer: Timer) -> Sealed:
+    return Sealed(
+        event_id=timer.event_id,
+        topic=timer.topic,
+        type=timer.type,
+        key=timer.key,
+        payload=bytes(timer.payload),
+        headers=timer.headers,
+        created_at=clock.now(),
+    )

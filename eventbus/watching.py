@@ -1,0 +1,102 @@
+"""Hearing what happens from now on, in every process that serves browsers. No retry, no progress kept."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import connections
+
+from eventbus.backends import current
+from eventbus.events import Event, Record, Undecodable, open_event
+from eventbus.handling import unit_of_work
+
+logger = logging.getLogger(__name__)
+
+RECORDS_AT_ONCE = 500  # a batch for the callback: one bridge to the event loop for so many
+WAIT_SECONDS = 1.0
+BROKEN_SECONDS = 1.0  # between looks while the log cannot be read
+JOIN_SECONDS = 5.0
+
+
+class Watch:
+    """A running watch. `close()` ends it; the callback is not called after that."""
+
+    def __init__(
+        self,
+        event_types: Sequence[type[Event]],
+        call: Callable[[list[Any]], None],
+        reset: Callable[[], None] | None,
+    ) -> None:
+        self._types = {event_type.wire_type(): event_type for event_type in event_types}
+        self._call, self._reset = call, reset
+        self._backend = current()
+        self._stop = threading.Event()
+        topics = sorted({event_type.topic for event_type in event_types})
+        self._consumer = self._backend.consumer(topics)
+        for partition in self._consumer.assignment():
+            self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
+        self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop hearing."""
+        self._stop.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(JOIN_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                seen = self._backend.seen()
+                try:
+                    with unit_of_work():
+                        heard = self._hear()
+                except Exception:
+                    logger.warning("A watch could not read the log; it starts anew", exc_info=True)
+                    self._stop.wait(BROKEN_SECONDS)
+                    self._start_anew()
+                    continue
+                if not heard:
+                    self._backend.wait(seen, WAIT_SECONDS)
+        finally:
+            self._consumer.close()
+            connections.close_all()
+
+    def _hear(self) -> int:
+        records = self._consumer.fetch(RECORDS_AT_ONCE)
+        events = [event for record in records if (event := self._open(record)) is not None]
+        if events and not self._stop.is_set():
+            self._call(events)
+        return len(records)
+
+    def _open(self, record: Record) -> Event | None:
+        event_type = self._types.get(record.type)
+        if event_type is None:
+            return None
+        try:
+            return open_event(record, event_type)
+        except Undecodable as error:
+            logger.warning("A watch left out what it cannot read: %s", error)
+            return None
+
+    def _start_anew(self) -> None:
+        """The callback may have lost a batch: say so. Positions are kept, so nothing else was lost."""
+        try:
+            if self._reset is not None and not self._stop.is_set():
+                self._reset()
+        except Exception:
+            logger.warning("A watch's reset failed; it is tried again with the next failure", exc_info=True)
+
+
+def watches(
+    *event_types: type[Event],
+    call: Callable[[list[Any]], None],
+    reset: Callable[[], None] | None = None,
+) -> Watch:
+    """Hear these events from now on: `call(events)` in the watch's thread, in batches, in order per key.
+
+    Returns once the log's ends are noted: load your state after it, and no event is lost between the two. `reset()`
+    is called when continuity was lost: load everything again.
+    """
+    return Watch(event_types, call, reset)

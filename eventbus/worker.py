@@ -1,0 +1,171 @@
+"""One consumer group's loop: fetch a batch, handle it, note how far it is."""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from itertools import groupby
+
+from django.db import transaction
+
+from eventbus import clock, groups, parking
+from eventbus.backends.base import Backend, Consumer, TopicPartition
+from eventbus.errors import LeaseLost, is_broken_world, is_contention
+from eventbus.events import Record
+from eventbus.handling import Handling, patiently, unit_of_work
+from eventbus.models import DeadLetter, ParkedKey, Progress
+from eventbus.registry import Group
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
+PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
+WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
+
+
+class Worker:
+    """Handles for one group. Belongs to one thread; `stop` ends `run` after what is in hand."""
+
+    def __init__(self, group: Group, backend: Backend, stop: threading.Event | None = None) -> None:
+        self.group = group
+        self.failures: list[BaseException] = []  # of this worker's last step, for tests
+        self._backend = backend
+        self._stop = stop or threading.Event()
+        self._consumer: Consumer | None = None
+        self._handling = Handling(group, {}, self._failed)
+        self._careful: set[TopicPartition] = set()
+
+    def run(self) -> None:
+        """Work until stopped, or until another owner has taken over. A broken world is waited for."""
+        pause = WORLD_PAUSE_SECONDS[0]
+        while not self._stop.is_set():
+            seen = self._backend.seen()
+            try:
+                with unit_of_work():
+                    moved = self.step()
+                pause = WORLD_PAUSE_SECONDS[0]
+            except LeaseLost:
+                logger.info("Group %s has another owner now", self.group.name)
+                return
+            except Exception as error:
+                self._let_go()
+                logger.warning("Group %s waits for the world: %s", self.group.name, error, exc_info=_is_bug(error))
+                self._stop.wait(random.uniform(pause / 2, pause))
+                pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
+                continue
+            if not moved and not self._stop.is_set():
+                self._backend.wait(seen, IDLE_SECONDS)
+
+    def step(self) -> int:
+        """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
+        self.failures.clear()
+        consumer = self._consumer or self._join()
+        moved = self._operators() + self._parked()
+        records = consumer.fetch(self.group.batch)
+        if records:
+            self._handle(records)
+        return moved + len(records)
+
+    def close(self) -> None:
+        """Leave; the partitions are free for others."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _join(self) -> Consumer:
+        groups.ensure(self._backend, [self.group])
+        consumer = self._backend.consumer(self.group.topics, self.group.name)
+        progress = patiently(groups.take_over, self.group, consumer.assignment())
+        for partition, row in progress.items():
+            consumer.seek(partition, row.position)
+        self._handling.epochs = {partition: row.epoch for partition, row in progress.items()}
+        self._careful = set(progress)
+        self._consumer = consumer
+        return consumer
+
+    def _let_go(self) -> None:
+        """After a broken world: an attempt that it ended is erased, and everything is read anew."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        consumer.close()
+        try:
+            Progress.objects.filter(group=self.group.name).update(running_event=None, crashes=0)
+            ParkedKey.objects.filter(group=self.group.name).update(running=False)
+        except Exception:  # still broken: the next assignment counts one crash, of three that are forgiven
+            logger.debug("The world is still broken", exc_info=True)
+
+    def _handle(self, records: Sequence[Record]) -> None:
+        partition = TopicPartition(records[0].topic, records[0].partition)
+        if partition in self._careful or self.group.effects or len(records) == 1:
+            self._one_by_one(partition, records)
+        else:
+            try:
+                patiently(self._handling.batch, partition, records)
+            except Exception as error:
+                if isinstance(error, LeaseLost) or is_broken_world(error):
+                    raise
+                self._one_by_one(partition, records)
+        self._careful.discard(partition)
+        assert self._consumer is not None
+        self._consumer.commit(partition, records[-1].position + 1)
+
+    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> None:
+        """Runs of what nobody here knows are passed over at once."""
+        for known, run in groupby(records, key=lambda record: bool(self.group.of(record))):
+            if not known:
+                patiently(self._handling.batch, partition, list(run))
+                continue
+            for record in run:
+                if self._stop.is_set():
+                    self._let_go()  # the rest of the batch is fetched again, by whoever comes next
+                    return
+                self._handling.single(partition, record)
+
+    def _parked(self) -> int:
+        """Try the parked keys that are due, each until it fails or is free."""
+        due = ParkedKey.objects.filter(
+            group=self.group.name, state=ParkedKey.State.RETRYING, due_at__lte=clock.now()
+        ).order_by("due_at", "id")
+        moved = 0
+        for key_id, topic, number in list(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE]):
+            partition = TopicPartition(topic, number)
+            if partition not in self._handling.epochs:
+                continue
+            moved += 1
+            while not self._stop.is_set() and self._handling.retry(key_id, partition):
+                moved += 1
+        return moved
+
+    def _operators(self) -> int:
+        """Do what operators asked for with dead letters."""
+        asked = DeadLetter.objects.filter(group=self.group.name).exclude(request="")
+        moved = 0
+        for letter in asked[:PARKED_AT_ONCE]:
+            partition = TopicPartition(letter.topic, letter.partition)
+            if partition in self._handling.epochs:
+                patiently(self._obey, letter, partition)
+                moved += 1
+        return moved
+
+    def _obey(self, letter: DeadLetter, partition: TopicPartition) -> None:
+        with transaction.atomic():
+            progress = groups.lock(self.group, partition, self._handling.epochs[partition])
+            parking.obey(self.group, letter, progress)
+
+    def _failed(self, record: Record, error: BaseException) -> None:
+        self.failures.append(error)
+        logger.warning(
+            "Group %s failed on %s %s (key %s): %s",
+            self.group.name,
+            record.type,
+            record.event_id,
+            record.key,
+            type(error).__name__,
+            exc_info=error,
+        )
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether a traceback is worth a page of log: not for a database that is away."""
+    return not (is_broken_world(error) or is_contention(error))

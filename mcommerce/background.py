@@ -1,0 +1,69 @@
+"""What one server process runs beside its pages when it is the whole system: bus, poller and the local stand-ins."""
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from eventbus.dispatcher import Dispatcher
+from mcommerce.payment.local import start_sandbox_provider
+from stations import poller, simulator
+
+logger = logging.getLogger(__name__)
+
+
+class Running(Protocol):
+    def close(self) -> None: ...
+
+
+_lock = threading.Lock()
+_running: list[tuple[str, Running]] = []
+_failed: list[str] = []
+
+
+def start() -> None:
+    """Start everything once per process; atexit ends it, finishing what is in hand. Repeats do nothing."""
+    with _lock:
+        if _running:
+            return
+        # The stand-ins first: the poller's first question and the first payment should find somebody at home.
+        if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
+            _start("simulator", _start_simulator)
+        if settings.PAYMENT_PROVIDER == "sandbox":
+            _start("sandbox provider", start_sandbox_provider)
+        _start("bus", Dispatcher.start_in_process)
+        _start("poller", poller.start_in_process)
+        atexit.register(stop)
+
+
+def _start(name: str, begin: Callable[[], Running]) -> None:
+    try:
+        _running.append((name, begin()))
+    except OSError as error:
+        logger.error("The %s could not start (%s): free its port, or set its address to another", name, error)
+        _failed.append(name)
+
+
+def _start_simulator() -> Running:
+    address = urlsplit(settings.SIMULATOR_URL)
+    return simulator.serve(address.hostname or "127.0.0.1", address.port or 80, settings.SIMULATOR_SEED)
+
+
+def stop() -> None:
+    """End everything, the last started first."""
+    with _lock:
+        while _running:
+            name, running = _running.pop()
+            running.close()
+            logger.info("The %s has finished", name)
+
+
+def state() -> str:
+    """ok, not started, or what could not start."""
+    if _failed:
+        return "could not start: " + ", ".join(_failed)
+    return "ok" if _running else "not started"

@@ -1,0 +1,35 @@
+"""What an orchestrator asks: is the process alive, and can it serve?"""
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from mcommerce import background
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """200 while the process answers at all."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers, is migrated, and what this process runs in the background is running; else 503."""
+    checks = {"database": _database(), "background": background.state() if settings.IN_PROCESS else "elsewhere"}
+    healthy = checks["database"] == "ok" and checks["background"] in {"ok", "elsewhere", "not started"}
+    return JsonResponse({"status": "ok" if healthy else "unavailable", **checks}, status=200 if healthy else 503)
+
+
+def _database() -> str:
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return "no answer: is it running, and is DATABASE_URL right?"
+    return "not migrated: run manage.py migrate" if pending else "ok"

@@ -1,0 +1,48 @@
+"""http and websocket, joined. Importing it starts nothing: `asgi.py` does."""
+
+from asgiref.wsgi import WsgiToAsgi
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
+from whitenoise import WhiteNoise
+
+from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
+from stations.routing import websocket_urlpatterns as stations_sockets
+
+
+class HashedStaticFiles:
+    """Django's pages, with WhiteNoise before them for what lies under STATIC_URL.
+
+    WhiteNoise stays a WSGI program: as Django middleware under ASGI it hands a synchronous iterator to an async answer.
+    """
+
+    def __init__(self, pages: ASGIHandler) -> None:
+        self.pages = pages
+        files = WhiteNoise(_not_found, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
+        self.files = WsgiToAsgi(files)
+
+    async def __call__(self, scope, receive, send):
+        answer = self.files if scope["path"].startswith(settings.STATIC_URL) else self.pages
+        await answer(scope, receive, send)
+
+
+def _not_found(environ, start_response):
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"Not found"]
+
+
+def build_application() -> ProtocolTypeRouter:
+    """The whole site as one ASGI application."""
+    pages = get_asgi_application()
+    return ProtocolTypeRouter(
+        {
+            "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
+            "websocket": AllowedHostsOriginValidator(
+                AuthMiddlewareStack(URLRouter([*orders_sockets, *stations_sockets]))
+            ),
+        }
+    )

@@ -1,0 +1,271 @@
+"""The only reader of the environment.
+
+An empty environment is a safe local site: loopback hosts, a generated key kept in `var/`, SQLite, the bus in memory,
+a simulated feed and the sandbox payment company, all in one process. A site that names other hosts is deployed, and
+must say what must not be guessed. A missing or wrong value stops the start, all faults at once, each with its remedy.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+from environs import Env, EnvValidationError, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+BUS_BACKENDS = {"memory": "eventbus.backends.memory.MemoryBackend"}
+POSITIVE = validate.Range(min=1)
+
+env = Env(eager=False)  # eager=False: collect every fault, then say them together
+
+# --- what the environment says -------------------------------------------------------------------------------------
+
+DEMO = env.bool("DEMO", False)
+DEBUG = env.bool("DEBUG", bool(DEMO))
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
+SITE_URL = env.str("SITE_URL", "")  # where the public reaches the site; links in mail start with it
+TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto
+VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
+SECRET_KEY = env.str("SECRET_KEY", "")
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+_database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
+_bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
+EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
+IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
+ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
+SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR", validate=validate.Regexp(r"^[A-Z]{3}\Z"))
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))
+SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
+SANDBOX_PROVIDER_KEY = env.str("SANDBOX_PROVIDER_KEY", "")
+SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
+EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
+STATIONS_FEEDS = env.list("STATIONS_FEEDS", ["simulator"])
+JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
+SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
+SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
+STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
+STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land and asks nobody
+
+LOCAL = all(host in LOOPBACK_HOSTS for host in ALLOWED_HOSTS or ["?"])
+
+
+def _faults() -> list[str]:
+    """What is wrong although each value alone is well-formed."""
+    faults = []
+    if DEMO and not LOCAL:
+        faults.append("DEMO opens doors, so it is for loopback only: unset DEMO, or unset ALLOWED_HOSTS")
+    if DEBUG and not LOCAL:
+        faults.append("DEBUG shows source and settings to visitors: unset DEBUG where ALLOWED_HOSTS is public")
+    if not LOCAL:
+        faults += [
+            f"{name} is not set: a deployed site must say it. {remedy}"
+            for name, remedy in {
+                "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"',
+                "SITE_URL": "It is the public address, such as https://shop.example",
+                "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
+                "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
+            }.items()
+            if not os.environ.get(name)
+        ]
+    for name, url in {"SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}.items():
+        if urlsplit(url or "").scheme not in {"http", "https"}:
+            faults.append(f"{name} is {url!r}: write it as http://host:port")
+    for feed in STATIONS_FEEDS or []:
+        if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
+            faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
+    return faults
+
+
+try:
+    env.seal()
+except EnvValidationError as error:
+    raise ImproperlyConfigured(
+        "The environment is wrong: "
+        + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in error.error_messages.items())
+    ) from None
+if found := _faults():
+    raise ImproperlyConfigured("The environment is wrong: " + "; ".join(found))
+
+
+def _kept_secret(name: str) -> str:
+    """A random text, made once and kept in a file of VAR_DIR that only its owner reads."""
+    path = VAR_DIR / name
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="ascii")
+
+
+SECRET_KEY = SECRET_KEY or _kept_secret("secret_key")
+SANDBOX_PROVIDER_KEY = SANDBOX_PROVIDER_KEY or _kept_secret("sandbox_key")
+SANDBOX_WEBHOOK_SECRET = SANDBOX_WEBHOOK_SECRET or _kept_secret("sandbox_webhook_secret")
+_simulated = all(feed.startswith("simulator") for feed in STATIONS_FEEDS)
+STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or (
+    2_000 if _simulated else 60_000
+)  # JCDecaux refreshes a minute
+STATIONS_PRODUCER_OPEN = DEMO
+
+# --- Django --------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # first: its runserver speaks WebSocket
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "js_lib_leaflet",
+    "eventbus",
+    "mcommerce.accounts",
+    "mcommerce.products",
+    "mcommerce.orders",
+    "mcommerce.payment",
+    "stations",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "mcommerce.urls"
+ASGI_APPLICATION = "mcommerce.asgi.application"
+WSGI_APPLICATION = "mcommerce.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "products:list"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FORMS_URLFIELD_ASSUME_HTTPS = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "mcommerce.orders.context_processors.cart_count",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- database ------------------------------------------------------------------------------------------------------
+
+SQLITE_BUSY_SECONDS = 20  # longer than any transaction of ours, so that only a stopped process makes a writer give up
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",  # a transaction that reads first and writes later cannot upgrade its lock
+    "timeout": SQLITE_BUSY_SECONDS,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+}
+# A stopped process must not keep its locks; 10 s is more than any transaction of ours needs.
+POSTGRES_OPTIONS = {
+    "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"] |= {"ENGINE": "eventbus.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).update(POSTGRES_OPTIONS)
+
+EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": {"partitions": EVENTBUS_PARTITIONS}}
+
+# --- language and time ---------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+LOCALE_PATHS = [BASE_DIR / "mcommerce" / "locale"]
+SHOP_LANGUAGE = "fr"  # what the merchant writes first; other languages fall back to it
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- files, mail, log ----------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "mcommerce" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if LOCAL
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+MEDIA_URL = "/media/"
+MEDIA_ROOT = VAR_DIR / "media"
+EMAIL_BACKEND = EMAIL_URL["EMAIL_BACKEND"]
+EMAIL_HOST = EMAIL_URL["EMAIL_HOST"]
+EMAIL_PORT = EMAIL_URL["EMAIL_PORT"]
+EMAIL_HOST_USER = EMAIL_URL["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD = EMAIL_URL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = EMAIL_URL["EMAIL_USE_TLS"]
+EMAIL_USE_SSL = EMAIL_URL["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 10  # seconds; a mail server that says nothing must not hold the mail group for ever
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"daphne": {"level": "WARNING"}, "django.channels.server": {"level": "WARNING"}},
+}
+
+# --- what a browser may do -----------------------------------------------------------------------------------------
+
+_tiles = urlsplit(STATIONS_TILE_URL)
+_provider = urlsplit(SANDBOX_PROVIDER_URL)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", *([f"{_tiles.scheme}://{_tiles.netloc}"] if _tiles.netloc else [])],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        # Pressing Pay posts a form that is redirected to the provider's own page.
+        "form-action": ["'self'", f"{_provider.scheme}://{_provider.netloc}"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_COOKIE_HTTPONLY = True
+if TRUST_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if not LOCAL:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]  # probes speak plain HTTP from inside
+    SECURE_HSTS_SECONDS = 31_536_000  # a year, what preload lists ask for
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True

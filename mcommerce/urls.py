@@ -1,0 +1,18 @@
+"""Which app answers at which address."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from mcommerce import health
+
+urlpatterns = [
+    path("", include("mcommerce.products.urls")),
+    path("", include("mcommerce.orders.urls")),
+    path("payment/", include("mcommerce.payment.urls")),
+    path("accounts/", include("mcommerce.accounts.urls")),
+    path("stations/", include("stations.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+]

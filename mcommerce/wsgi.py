@@ -1,0 +1,18 @@
+"""The site's pages for a WSGI server. Sockets and the bus run elsewhere."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
+pages = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402  (the settings are needed first)
+from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
+from whitenoise import WhiteNoise  # noqa: E402
+
+application = (
+    StaticFilesHandler(pages)
+    if settings.LOCAL
+    else WhiteNoise(pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
+)
