@@ -1,15 +1,12 @@
 """What every test stands on: the bus's fixtures, and a database that no other pytest process knows."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from django.db import connections
 
-pytest_plugins = [
-    name for name in ("eventbus.testing", "tests.browser.plugin") if find_spec(name.split(".")[0]) and find_spec(name)
-]
+pytest_plugins = ["eventbus.testing", "tests.browser.plugin"]
 
 
 @pytest.fixture(scope="session")
