@@ -128,12 +128,12 @@ class HttpClient:
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             # A connection that is not made in time may be the next moment; an answer that takes too long will again.
             return _failed(Failure.TOO_SLOW, error), isinstance(error, requests.ConnectTimeout)
-        except (requests.ConnectionError, OSError) as error:
-            if isinstance(error, requests.RequestException) and not isinstance(error, requests.ConnectionError):
-                return _failed(Failure.UNEXPECTED, error), False
+        except (requests.ConnectionError, ConnectionError) as error:
             return _failed(Failure.UNREACHABLE, error), True
         except urllib3.exceptions.HTTPError as error:
             return _failed(Failure.BROKEN_OFF, error), True
+        except Exception as error:  # whatever it is, it may hold the URL and so the key: it must not go further
+            return _failed(Failure.UNEXPECTED, error), False
 
 
 def is_loopback(url: str) -> bool:

@@ -1,6 +1,7 @@
 """The invented stations of a real city: where they stand, what they are called, how large they are."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stations.contracts import Contract
@@ -39,6 +40,8 @@ _NAMES = {
     "JP": "Toyama Marunouchi Sogawa Jindai Kansui Ushijima Hiyoshi Nishicho Sakura",
 }
 _CORNERS = ("", "", "", " II", " - A", " - B")
+
+Luck = Callable[[str], float]  # one station's chance, by what it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def _station(contract: Contract, seed: int, index: int, draw: float) -> Simulate
     )
 
 
-def _place(contract: Contract, index: int, luck) -> tuple[float, float]:
+def _place(contract: Contract, index: int, luck: Luck) -> tuple[float, float]:
     """On a sunflower's spiral, a little out of line."""
     reach = RADIUS_KM_PER_ROOT * math.sqrt(contract.stations)
     km = reach * math.sqrt((index + 0.5) / contract.stations) * (0.9 + 0.2 * luck("distance"))
@@ -110,10 +113,10 @@ def _place(contract: Contract, index: int, luck) -> tuple[float, float]:
     return round(lat, 6), round(lng, 6)
 
 
-def _called(contract: Contract, luck) -> tuple[str, str]:
+def _called(contract: Contract, luck: Luck) -> tuple[str, str]:
     ways, names = _WAYS[contract.country], _NAMES[contract.country].split()
 
-    def pick(choices, about: str) -> str:
+    def pick(choices: Sequence[str], about: str) -> str:
         return choices[int(luck(about) * len(choices))]
 
     name = pick(ways, "way").format(pick(names, "name")) + pick(_CORNERS, "corner")

@@ -1,7 +1,7 @@
 """All simulated cities at the present moment, in the words of JCDecaux's API."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ class World:
         tides = self._tides.get(contract.casefold(), {}).get(number)
         return next(self._rows(version, [tides])) if tides else None
 
-    def _rows(self, version: str, city: Iterable[Tides]) -> Iterable[dict[str, Any]]:
+    def _rows(self, version: str, city: Iterable[Tides]) -> Iterator[dict[str, Any]]:
         now = self._clock()
         seen: Moment | None = None
         for tides in city:

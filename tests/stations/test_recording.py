@@ -178,16 +178,27 @@ def test_an_event_that_comes_again_leaves_history_as_it_is():
     assert StationHistory.objects.count() == 1
 
 
-def test_old_history_and_polls_are_forgotten_and_newer_ones_kept():
-    record(appeared())
-    record(changed(2), at=NOON + services.HISTORY_KEPT)
+def test_the_oldest_history_and_polls_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(services, "HISTORY_ROWS_KEPT", 2)
+    monkeypatch.setattr(services, "POLL_ROWS_KEPT", 1)
+    for version in range(1, 5):
+        record(appeared() if version == 1 else changed(version))
     settle()
 
-    services.forget_old(now=NOON + services.HISTORY_KEPT + timedelta(seconds=1))
+    assert services.forget_old() == 2 + 3
 
-    assert [row.version for row in StationHistory.objects.all()] == [2]
+    assert list(StationHistory.objects.order_by("version").values_list("version", flat=True)) == [3, 4]
     assert PollRun.objects.count() == 1
-    assert services.forget_old(now=NOON + services.HISTORY_KEPT + timedelta(seconds=1)) == 0
+    assert services.forget_old() == 0
+
+
+def test_much_to_forget_is_forgotten_in_small_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(services, "POLL_ROWS_KEPT", 1)
+    monkeypatch.setattr(services, "DELETED_AT_ONCE_MAX", 2)
+    for _ in range(5):
+        record()
+
+    assert [services.forget_old() for _ in range(3)] == [2, 2, 0]
 
 
 @pytest.mark.parametrize("wrong", [{"version": 0}, {"lat": 91}, {"lng": -181}, {"bikes": -1}])
