@@ -57,14 +57,14 @@ class MemoryBackend(Backend):
 
     def _write(self, places: Sequence[tuple[int, int, int]]) -> None:
         rows = ", ".join(["(CAST(%s AS bigint), CAST(%s AS smallint), CAST(%s AS bigint))"] * len(places))
+        # Both databases name the columns of VALUES so. In a WITH, sqlite3 would not count the updated rows.
         statement = f"""
-            WITH place (id, partition, position) AS (VALUES {rows})
-            UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %s
-            FROM place WHERE eventbus_outbox.id = place.id AND eventbus_outbox.position IS NULL
+            UPDATE eventbus_outbox SET partition = place.column2, position = place.column3, appended_at = %s
+            FROM (VALUES {rows}) AS place WHERE eventbus_outbox.id = place.column1 AND eventbus_outbox.position IS NULL
         """
         now = connection.ops.adapt_datetimefield_value(clock.now())
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*(value for place in places for value in place), now])
+            cursor.execute(statement, [now, *(value for place in places for value in place)])
             if cursor.rowcount != len(places):
                 raise LeaseLost("another relay has appended some of these rows")
 
