@@ -90,8 +90,10 @@ class Board:
     frame with absolute values, as long as the window reaches back that far: so nobody needs a queue.
     """
 
-    def __init__(self, views: Iterable[StationView] = (), *, changes_kept_max: int = CHANGES_KEPT_MAX) -> None:
-        self.epoch = uuid4().hex
+    def __init__(
+        self, views: Iterable[StationView] = (), *, epoch: str | None = None, changes_kept_max: int = CHANGES_KEPT_MAX
+    ) -> None:
+        self.epoch = uuid4().hex if epoch is None else epoch
         self.seq = 0
         self._views = {view.id: view for view in views}
         self._changes_kept_max = changes_kept_max

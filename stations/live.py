@@ -23,9 +23,8 @@ from stations.news import FeedHealth, News, feeds_remembered
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
-AUDIT_SECONDS = (
-    60  # versions are compared with the rows this often; with a bus that keeps its promises it finds nothing
-)
+AUDIT_SECONDS = 60  # versions are compared with the rows this often; a bus that keeps its promises leaves it nothing
+LOOK_TIMEOUT_SECONDS = 5  # another thread waits this long for the loop; one that is busier has worse troubles
 
 
 class Watch(Protocol):

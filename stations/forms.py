@@ -1,0 +1,45 @@
+"""The producer's page: how a feed shall be polled, and the remark box."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, PollPlan
+from stations.plan import CALLS_MAX, INTERVAL_MS_MAX, interval_ms_min
+
+
+class PlanForm(forms.Form):
+    """How often a feed is asked, and how many times more."""
+
+    interval_ms = forms.IntegerField(label=_("Interval in milliseconds"), max_value=INTERVAL_MS_MAX)
+    calls = forms.IntegerField(label=_("Number of calls"), min_value=0, max_value=CALLS_MAX)
+
+    def __init__(self, *args: Any, plan: PollPlan, **kwargs: Any) -> None:
+        initial = {"interval_ms": plan.interval_ms, "calls": plan.calls_left}
+        super().__init__(*args, initial=initial, auto_id=f"id_{plan.feed}_%s", **kwargs)
+        shortest = interval_ms_min(plan.feed)
+        interval = self.fields["interval_ms"]
+        interval.min_value = shortest
+        interval.validators.append(forms.fields.validators.MinValueValidator(shortest))
+        interval.widget.attrs.update(min=shortest, max=INTERVAL_MS_MAX, inputmode="numeric")
+        interval.help_text = _("From %(min)s to %(max)s.") % {"min": shortest, "max": INTERVAL_MS_MAX}
+        self.fields["calls"].help_text = _("0 is until stopped.")
+
+
+class RemarkForm(forms.Form):
+    """A visitor's remark, shown to all who look."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=REMARK_NAME_LENGTH_MAX,
+        help_text=_("At most %(max)s characters; may stay empty.") % {"max": REMARK_NAME_LENGTH_MAX},
+        widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
+    )
+    message = forms.CharField(
+        label=_("Message"),
+        max_length=REMARK_LENGTH_MAX,
+        help_text=_("At most %(max)s characters.") % {"max": REMARK_LENGTH_MAX},
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

@@ -1,0 +1,133 @@
+"""The producer's page: how the feeds are polled, the log of polls, and the remark box."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from eventbus import clock
+from stations import plan, services
+from stations.forms import PlanForm, RemarkForm
+from stations.models import PollRun, Remark
+from stations.views import REMARKS_SHOWN
+
+POLLS_SHOWN = 30  # the last ones; the page keeps as many
+
+View = Callable[..., HttpResponse]
+
+
+def for_producers(view: View) -> View:
+    """Staff only, unless the site's settings open the page to all: a demonstration."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if settings.STATIONS_PRODUCER_OPEN or (request.user.is_active and request.user.is_staff):
+            return view(request, *args, **kwargs)
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        return redirect_to_login(request.get_full_path())
+
+    return guarded
+
+
+@require_safe
+@for_producers
+def page(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+@require_POST
+@for_producers
+def steer(request: HttpRequest, feed: str) -> HttpResponse:
+    """Start or stop polling a feed, at an interval, so many times."""
+    if feed not in settings.STATIONS_FEEDS:
+        raise Http404
+    if request.POST.get("action") == "stop":
+        plan.steer(feed=feed, now=clock.now(), running=False)
+        return _done(request, _("Stopped. The state of the stations stays as it is."))
+    form = PlanForm(request.POST, plan=plan.plan_of(feed, now=clock.now()))
+    if form.is_valid() and _started(form, feed):
+        return _done(request, _("Started."))
+    return _refused(request, form, plan_forms={feed: form})
+
+
+@require_POST
+@for_producers
+def leave_remark(request: HttpRequest) -> HttpResponse:
+    form = RemarkForm(request.POST)
+    if form.is_valid() and _left(form, client=_client(request)):
+        return _done(request, _("Your remark is shown to all who look."))
+    return _refused(request, form, remark_form=form)
+
+
+def _started(form: PlanForm, feed: str) -> bool:
+    wanted = form.cleaned_data
+    try:
+        plan.steer(feed=feed, now=clock.now(), running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"])
+    except plan.IntervalOutOfRange as limits:
+        allowed = {"min": limits.minimum_ms, "max": limits.maximum_ms}
+        form.add_error("interval_ms", _("The interval is from %(min)s to %(max)s.") % allowed)
+    except plan.CallsOutOfRange:
+        form.add_error("calls", _("The number of calls is from 0 to %(max)s.") % {"max": plan.CALLS_MAX})
+    return not form.errors
+
+
+def _left(form: RemarkForm, *, client: str) -> bool:
+    try:
+        services.leave_remark(
+            name=form.cleaned_data["name"], message=form.cleaned_data["message"], client=client, now=clock.now()
+        )
+    except services.RemarkEmpty:
+        form.add_error("message", _("A remark needs words."))
+    except services.RemarkTooLong:
+        form.add_error("message", _("This is too long."))
+    except services.RemarksTooOften:
+        form.add_error(None, _("Enough remarks for the moment: try again in a minute."))
+    return not form.errors
+
+
+def _client(request: HttpRequest) -> str:
+    return request.session.session_key or request.META.get("REMOTE_ADDR", "")
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")
+
+
+def _done(request: HttpRequest, told: str) -> HttpResponse:
+    if _wants_json(request):
+        return JsonResponse({"message": told})
+    messages.success(request, told)
+    return redirect("stations:producer")
+
+
+def _refused(request: HttpRequest, form: Form, **forms: Any) -> HttpResponse:
+    if _wants_json(request):
+        return JsonResponse({"errors": form.errors}, status=400)
+    return _page(request, status=400, **forms)
+
+
+def _page(
+    request: HttpRequest,
+    *,
+    status: int = 200,
+    plan_forms: dict[str, PlanForm] | None = None,
+    remark_form: RemarkForm | None = None,
+) -> HttpResponse:
+    plans = [plan.plan_of(feed, now=clock.now()) for feed in settings.STATIONS_FEEDS]
+    context = {
+        "plans": [{"plan": one, "form": (plan_forms or {}).get(one.feed) or PlanForm(plan=one)} for one in plans],
+        "remark_form": remark_form or RemarkForm(),
+        "polls": PollRun.objects.order_by("-started")[:POLLS_SHOWN],
+        "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
+    }
+    return render(request, "stations/producer.html", context, status=status)

@@ -1,0 +1,121 @@
+// The map: land from our own outline (or tiles, if the site has a source), and the plate with cities and stations.
+
+import { CITY_ZOOM, Plate } from "./plate.js";
+import { readInk } from "./signs.js";
+import { make, number, say } from "./texts.js";
+
+const FINE_FROM_ZOOM = 5; // the coarse outline shows its corners from here
+const CLICK_REACH_PX = 14; // a thumb is wider than a disc
+const MAX_ZOOM = 17;
+const WORLD = [[-58, -179], [78, 179]];
+const CLUSTER_DEGREES = 30; // cities nearer than this to the middle one are what "all" shows first
+
+export class StationsMap {
+  constructor(element, { world, cityName, onStation, onCity }) {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.element = element;
+    this.world = world;
+    this.cityName = cityName;
+    element.replaceChildren();
+    this.map = L.map(element, {
+      preferCanvas: true, zoomControl: false, attributionControl: false, minZoom: 1, maxZoom: MAX_ZOOM, maxBounds: [[-85, -200], [85, 200]],
+      zoomAnimation: !still, fadeAnimation: !still, inertia: !still, zoomSnap: 0.5, center: [47, 8], zoom: 4,
+    });
+    L.control.zoom({ zoomInTitle: say("map-zoom-in"), zoomOutTitle: say("map-zoom-out") }).addTo(this.map);
+    L.control.scale({ imperial: false }).addTo(this.map);
+    this.map.createPane("stations").classList.add("map__pane");
+    this.plate = new Plate(world, cityName).addTo(this.map);
+    this.layGround(element.closest("[data-land]").dataset);
+    this.answerPointer(onStation, onCity);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+  }
+
+  layGround({ land, landFine, tileUrl }) {
+    if (tileUrl) {
+      L.tileLayer(tileUrl, { maxZoom: MAX_ZOOM }).addTo(this.map);
+      return;
+    }
+    this.outlines = { coarse: { url: land }, fine: { url: landFine } };
+    this.map.on("zoomend", () => this.chooseGround());
+    this.chooseGround();
+  }
+
+  /** The outline that fits the zoom; none near a city, where a coast some kilometres off would mislead. */
+  chooseGround() {
+    const zoom = this.map.getZoom();
+    const wanted = zoom >= CITY_ZOOM ? null : zoom >= FINE_FROM_ZOOM ? "fine" : "coarse";
+    this.element.classList.toggle("map--near", wanted === null);
+    if (wanted === this.ground) return;
+    this.ground = wanted;
+    for (const outline of Object.values(this.outlines)) outline.layer?.remove();
+    if (wanted) this.showOutline(wanted);
+  }
+
+  async showOutline(name) {
+    const outline = this.outlines[name];
+    outline.shape ??= fetch(outline.url).then((answer) => answer.json());
+    const shape = await outline.shape.catch(() => null); // without it the map is bare, not broken
+    if (!shape) return;
+    outline.layer ??= L.geoJSON(shape, { interactive: false, style: () => this.landStyle() });
+    if (this.ground === name) outline.layer.addTo(this.map);
+  }
+
+  landStyle() {
+    const ink = readInk();
+    return { stroke: true, color: ink.map_line, weight: 1, fillColor: ink.map_land, fillOpacity: 1 };
+  }
+
+  recolour() {
+    for (const outline of Object.values(this.outlines ?? {})) outline.layer?.setStyle(this.landStyle());
+    this.plate.recolour();
+  }
+
+  answerPointer(onStation, onCity) {
+    const tip = L.tooltip({ direction: "top", offset: [0, -8], className: "map__tip" });
+    this.map.on("click", ({ containerPoint }) => {
+      const sign = this.plate.under(containerPoint, CLICK_REACH_PX);
+      if (sign?.station) onStation(sign.station);
+      if (sign?.city) onCity(sign.city.contract);
+    });
+    this.map.on("mousemove", ({ containerPoint }) => {
+      const sign = this.plate.under(containerPoint, 4);
+      this.element.classList.toggle("map--on-sign", Boolean(sign));
+      if (!sign) return void tip.remove();
+      tip.setContent(make("span", "", this.inWords(sign)));
+      tip.setLatLng(this.map.containerPointToLatLng([sign.x, sign.y])).addTo(this.map);
+    });
+    this.map.on("mouseout", () => tip.remove());
+  }
+
+  inWords({ station, city }) {
+    if (station) return `${station.name}: ${say("bikes")} ${number(station.bikes)}, ${say("stands")} ${number(station.stands)}`;
+    return say("city", { name: this.cityName(city.contract), stations: number(city.stations), bikes: number(city.bikes) });
+  }
+
+  /** Show one city's stations, or the cities that lie together. */
+  show(contract) {
+    const points = contract ? this.world.of(contract).map(({ lat, lng }) => [lat, lng]) : this.cluster();
+    if (points.length) this.map.fitBounds(points, { padding: [24, 24], maxZoom: 14 });
+    else this.map.fitBounds(WORLD);
+  }
+
+  cluster() {
+    const cities = [...this.world.cities.values()].filter((city) => city.stations);
+    const points = cities.map((city) => [city.lat / city.stations, city.lng / city.stations]);
+    const middle = (axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
+    const [lat, lng] = [middle(0), middle(1)];
+    return points.filter((point) => Math.abs(point[0] - lat) < CLUSTER_DEGREES && Math.abs(point[1] - lng) < CLUSTER_DEGREES);
+  }
+
+  select(station, { move = false } = {}) {
+    this.plate.selected = station?.id ?? null;
+    if (station && move) this.map.setView([station.lat, station.lng], Math.max(this.map.getZoom(), 14));
+    this.plate.draw();
+  }
+
+  /** The world has changed; `happened` are the stations to draw attention to. */
+  update(happened = []) {
+    for (const change of happened) this.plate.pulse(change);
+    this.plate.draw();
+  }
+}

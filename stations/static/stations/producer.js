@@ -1,0 +1,99 @@
+// The producer's page: polls as they finish, the plans, remarks; and its forms without leaving the page.
+
+import { localise } from "../site/local-time.js";
+import { showConnection } from "./connection.js";
+import { Link } from "./link.js";
+import { showRemark } from "./remarks.js";
+import { make, number, ours, say, timeElement } from "./texts.js";
+
+const POLLS_MAX = 60; // lines of the log; the admin has them all
+const page = document.getElementById("producer");
+const polls = document.getElementById("polls").tBodies[0];
+const labels = [...document.querySelectorAll("#polls thead th")].map((head) => head.textContent);
+
+const takes = {
+  poll(poll) {
+    const key = `${poll.feed} ${Math.floor(Date.parse(poll.at) / 1000)}`;
+    if ([...polls.rows].some((row) => row.dataset.key === key)) return;
+    polls.prepend(line(poll, key));
+    while (polls.rows.length > POLLS_MAX) polls.lastElementChild.remove();
+    document.getElementById("polls-none").hidden = true;
+    page.dataset.polls = polls.rows.length;
+    localise(polls.rows[0]);
+  },
+  plan(plan) {
+    const state = [...document.querySelectorAll(".plan")].find((one) => one.dataset.feed === plan.feed)?.querySelector(".plan__state");
+    if (!state) return;
+    const told = !plan.running ? "plan-stopped" : plan.calls_left ? "plan-counted" : "plan-running";
+    state.textContent = say(told, { ms: number(plan.interval_ms), n: number(plan.calls_left) });
+    state.classList.toggle("badge--good", plan.running);
+  },
+  remark: showRemark,
+};
+
+function line(poll, key) {
+  const row = make("tr", poll.ok ? "" : "poll--failed");
+  row.dataset.key = key;
+  const when = make("td");
+  when.append(timeElement(poll.at, "time"));
+  const cells = [when, make("td", "", poll.feed), make("td", "num", number(poll.fetched)), make("td", "num", number(poll.changed)), trouble(poll), make("td", "num", number(poll.ms))];
+  cells.forEach((cell, index) => (cell.dataset.label = labels[index]));
+  row.append(...cells);
+  return row;
+}
+
+function trouble(poll) {
+  const cell = make("td");
+  if (!poll.ok) {
+    const detail = poll.detail ? ` (${poll.detail})` : "";
+    cell.append(make("span", "badge badge--bad", say("poll-failed")), ` ${ours(poll.reason)}${detail}`);
+  }
+  cell.append(poll.bad.map(({ reason, rows }) => `${number(rows)} × ${ours(reason)}`).join("; "));
+  return cell;
+}
+
+/** Send a form and say how it went beside it; the socket shows what it changed. */
+async function send(form, submitter) {
+  const told = form.querySelector(".form__told");
+  clearErrors(form);
+  try {
+    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, submitter) });
+    const { message, errors } = await answer.json();
+    told.textContent = message ?? "";
+    if (errors) showErrors(form, errors);
+    else if ("reset" in form.dataset) form.reset();
+  } catch {
+    told.textContent = say("failed");
+  }
+}
+
+function clearErrors(form) {
+  form.querySelectorAll(".errorlist").forEach((list) => list.remove());
+  form.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));
+}
+
+function showErrors(form, errors) {
+  for (const [name, messages] of Object.entries(errors)) {
+    const list = make("ul", "errorlist");
+    list.setAttribute("role", "alert");
+    list.append(...messages.map((message) => make("li", "", message)));
+    const input = form.elements[name];
+    if (input) input.setAttribute("aria-invalid", "true");
+    if (input) input.before(list);
+    else form.prepend(list);
+  }
+  form.querySelector("[aria-invalid]")?.focus();
+}
+
+for (const form of document.querySelectorAll("form[data-enhance]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form, event.submitter);
+  });
+}
+
+const link = new Link(page.dataset.socket);
+showConnection(link);
+link.addEventListener("state", ({ detail }) => (page.dataset.state = detail.state));
+link.addEventListener("frame", ({ detail }) => takes[detail.type]?.(detail));
+link.open();
