@@ -17,7 +17,8 @@ from eventbus.events import Event
 def check_backend(**ignored: Any) -> list[CheckMessage]:
     """The backend can be imported."""
     try:
-        import_string(settings.EVENTBUS["BACKEND"])
+        chosen: dict[str, Any] = settings.EVENTBUS
+        import_string(chosen["BACKEND"])
     except (AttributeError, KeyError, TypeError, ImportError) as error:
         hint = 'Write EVENTBUS = {"BACKEND": "eventbus.backends.memory.MemoryBackend", "OPTIONS": {}}'
         return [Error(f"settings.EVENTBUS names no backend: {error}", hint=hint, id="eventbus.E001")]

@@ -19,7 +19,7 @@ def current() -> Backend:
     global _current
     with _lock:
         if _current is None:
-            chosen = settings.EVENTBUS
+            chosen: dict[str, Any] = settings.EVENTBUS
             _current = import_string(chosen["BACKEND"])(**chosen.get("OPTIONS", {}))
         return _current
 

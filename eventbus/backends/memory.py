@@ -157,4 +157,5 @@ def _read(partition: TopicPartition, position: int, records_max: int) -> list[Re
             headers=sequenced(headers, row_id),
         )
         for row_id, place, key, wire_type, event_id, payload, headers in rows
+        if place is not None  # none is: they have a position, the column need not
     ]
