@@ -162,15 +162,11 @@ def test_an_interval_that_a_feed_cannot_bear_is_refused_with_the_limit():
         call_command("poll_stations", "--feed", "jcdecaux:lyon", "--interval-ms", "500")
 
 
-def started(*arguments: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"}
+def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """`manage.py` in a process of its own, on the test's database."""
+    manage = [sys.executable, str(django_settings.BASE_DIR / "manage.py"), *arguments]
     return subprocess.Popen(
-        [sys.executable, "-m", "django", *arguments],
-        cwd=django_settings.BASE_DIR,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        manage, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
