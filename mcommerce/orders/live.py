@@ -8,6 +8,7 @@ import threading
 from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
@@ -104,7 +105,7 @@ class LiveOrders:
                     by_loop[loop].append(wake)
         for loop, wakers in by_loop.items():
             # A task on the server's own loop: going through async_to_sync would wait for its next tick.
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the server has stopped and closed its loop
                 loop.call_soon_threadsafe(_call_all, wakers)
 
 

@@ -49,9 +49,9 @@ class Offer(Titled):
     tax_rate = models.PositiveIntegerField(default=0)  # basis points
     image = models.CharField(max_length=500, blank=True)
     for_sale = models.BooleanField(default=False)
-    version = models.PositiveBigIntegerField(default=0)  # 0: only its stock is known yet
+    version = models.BigIntegerField(default=-1)  # -1: only its stock was told yet
     available = models.IntegerField(null=True)  # for the badge only; None: never told
-    stock_version = models.PositiveBigIntegerField(default=0)
+    stock_version = models.BigIntegerField(default=-1)
 
     class Meta:
         verbose_name = _("offer")

@@ -34,9 +34,8 @@ DECLINES: dict[str, Text] = {
     "card_declined": _("Your bank declined the card."),
     "insufficient_funds": _("There is not enough money on the card."),
     "expired_card": _("The card has expired."),
-    "incorrect_cvc": _("The security code of the card is wrong."),
-    "authentication_failed": _("Your bank could not confirm that it was you."),
-    "canceled": _("You left the payment page before paying."),
+    "authentication_refused": _("The payment was not approved at your bank."),
+    "session_expired": _("The payment page was open for too long."),
 }
 DECLINED: Text = _("The payment did not go through.")
 REFUNDS: dict[str, Text] = {

@@ -28,9 +28,9 @@ class Migration(migrations.Migration):
                 ('tax_rate', models.PositiveIntegerField(default=0)),
                 ('image', models.CharField(blank=True, max_length=500)),
                 ('for_sale', models.BooleanField(default=False)),
-                ('version', models.PositiveBigIntegerField(default=0)),
+                ('version', models.BigIntegerField(default=-1)),
                 ('available', models.IntegerField(null=True)),
-                ('stock_version', models.PositiveBigIntegerField(default=0)),
+                ('stock_version', models.BigIntegerField(default=-1)),
             ],
             options={
                 'verbose_name': 'offer',

@@ -1,0 +1,143 @@
+"""A shelf of things for sale as the orders know it, someone who shops, and orders in every state."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from eventbus.ids import uuid7
+from mcommerce.events import ProductPublished
+from mcommerce.orders import offers, services
+from mcommerce.orders.checkout import Buyer, place_order
+from mcommerce.orders.models import Cart, Offer, Order
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+BUYER = Buyer(
+    email="ada@example.com",
+    name="Ada Lovelace",
+    street="12 rue des Fleurs",
+    postal_code="69001",
+    city="Lyon",
+    country="FR",
+    language="en",
+)
+ANSWERS = {
+    "email": BUYER.email,
+    "name": BUYER.name,
+    "street": BUYER.street,
+    "extra": "",
+    "postal_code": BUYER.postal_code,
+    "city": BUYER.city,
+    "country": BUYER.country,
+    "language": BUYER.language,
+    "terms": "on",
+}
+
+
+def put_up(price: int = 1_900, **fields: Any) -> Offer:
+    """Have the orders hear that something is for sale."""
+    words: dict[str, Any] = {
+        "product_id": uuid7(),
+        "sku": "VASE-1",
+        "slug": "vase",
+        "title": {"fr": "Vase bavard", "en": "Talking vase"},
+        "price": price,
+        "currency": "EUR",
+        "tax_rate": 2_000,
+        "image": "",
+        "version": 1,
+    } | fields
+    offers.keep_published(ProductPublished(**words))
+    return Offer.objects.get(product_id=words["product_id"])
+
+
+def change_price(offer: Offer, price: int) -> None:
+    """Have the orders hear that it costs something else now."""
+    put_up(price, product_id=offer.product_id, version=offer.version + 1)
+
+
+class Shopper:
+    """Someone with a browser."""
+
+    def __init__(self, **client: Any) -> None:
+        self.browser = Client(**client)
+
+    def add(self, offer: Offer, quantity: int = 1) -> HttpResponse:
+        return self.browser.post(reverse("orders:add"), {"product_id": offer.product_id, "quantity": quantity})
+
+    def change(self, offer: Offer, quantity: int, **how: Any) -> HttpResponse:
+        return self.browser.post(
+            reverse("orders:change"), {"product_id": offer.product_id, "quantity": quantity}, **how
+        )
+
+    def look_at_cart(self) -> str:
+        return self.browser.get(reverse("orders:cart")).content.decode()
+
+    def check_out(self, **answers: Any) -> HttpResponse:
+        """Fill in the form and send it; `token` is drawn unless given."""
+        return self.browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), **answers})
+
+    def look_at(self, order: Order, **query: Any) -> HttpResponse:
+        return self.browser.get(reverse("orders:order", args=[order.id]), query)
+
+    def cancel(self, order: Order) -> HttpResponse:
+        return self.browser.post(reverse("orders:cancel", args=[order.id]))
+
+
+@pytest.fixture
+def shopper(db: None) -> Shopper:
+    return Shopper()
+
+
+@pytest.fixture
+def placed(db: None) -> Callable[..., Order]:
+    """Places orders of one vase, or of the offers given."""
+
+    def place(*wanted: Offer, buyer: Buyer = BUYER, token: UUID | None = None, now: datetime = NOW) -> Order:
+        cart = Cart.objects.create(changed_at=now)
+        for offer in wanted or (put_up(),):
+            cart.lines.create(
+                product_id=offer.product_id, quantity=1, agreed_price=offer.price, agreed_currency=offer.currency
+            )
+        return place_order(cart_id=cart.id, buyer=buyer, token=token or uuid4(), now=now)
+
+    return place
+
+
+@pytest.fixture
+def waiting(placed: Callable[..., Order]) -> Order:
+    """An order with everything set aside, not paid yet."""
+    order = placed()
+    services.await_payment(order_id=order.id, now=NOW)
+    return fresh(order)
+
+
+@pytest.fixture
+def paid(waiting: Order) -> Order:
+    """A paid order."""
+    pay(waiting)
+    return fresh(waiting)
+
+
+def pay(order: Order, *, payment_id: UUID | None = None, amount: int | None = None, currency: str = "EUR") -> UUID:
+    """Have the orders hear that money came."""
+    payment_id = payment_id or order.payment_id or uuid7()
+    services.take_payment(
+        order_id=order.id,
+        payment_id=payment_id,
+        amount=order.total if amount is None else amount,
+        currency=currency,
+        now=LATER,
+    )
+    return payment_id
+
+
+def fresh(order: Order) -> Order:
+    """The order as it is in the database now."""
+    return Order.objects.get(id=order.id)

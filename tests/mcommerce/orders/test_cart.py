@@ -1,0 +1,221 @@
+"""A cart, from the first thing in it to the sign-in that pours it into another."""
+
+from http.cookies import Morsel
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model, login
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest
+from django.urls import reverse
+
+from mcommerce.events import ProductStockChanged, ProductWithdrawn
+from mcommerce.orders import offers
+from mcommerce.orders.cart import LINES_MAX, QUANTITY_MAX
+from mcommerce.orders.models import Cart, CartLine, Offer
+from mcommerce.orders.whose_cart import COOKIE
+
+from .conftest import Shopper, change_price, put_up
+
+
+def withdraw(offer: Offer) -> None:
+    offers.keep_withdrawn(ProductWithdrawn(product_id=offer.product_id, version=offer.version + 1))
+
+
+def sign_in(shopper: Shopper, user: AbstractBaseUser) -> None:
+    """As the sign-in page does it: Django's own `login` with the browser's request."""
+    request = HttpRequest()
+    request.session = shopper.browser.session
+    request.COOKIES = {name: morsel.value for name, morsel in shopper.browser.cookies.items()}
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    shopper.browser.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+
+
+def quantities() -> list[int]:
+    return list(CartLine.objects.values_list("quantity", flat=True))
+
+
+def test_an_empty_cart_says_so_and_shows_the_way_out(shopper: Shopper) -> None:
+    page = shopper.look_at_cart()
+
+    assert "Nothing in here yet" in page
+    assert Cart.objects.count() == 0, "looking makes no cart"
+
+
+def test_what_is_put_in_is_shown_with_its_price_and_counted_on_every_page(shopper: Shopper) -> None:
+    vase = put_up(price=1_900)
+
+    shopper.add(vase, quantity=2)
+    shopper.add(vase)
+
+    page = shopper.look_at_cart()
+    assert "Talking vase" in page
+    assert "€57.00" in page
+    assert "3 things in the cart" in page
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(shopper: Shopper) -> None:
+    shopper.add(put_up())
+
+    cookie: Morsel[str] = shopper.browser.cookies[COOKIE]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert str(Cart.objects.get().id) in cookie.value
+
+
+def test_a_forged_cookie_opens_no_cart(shopper: Shopper) -> None:
+    shopper.add(put_up())
+    thief = Shopper()
+
+    thief.browser.cookies[COOKIE] = f"{Cart.objects.get().id}:forged:signature"
+
+    assert "Nothing in here yet" in thief.look_at_cart()
+
+
+def test_nobody_puts_in_more_than_a_household_needs(shopper: Shopper) -> None:
+    vase = put_up()
+
+    for _time in range(2):
+        shopper.add(vase, quantity=QUANTITY_MAX)
+    refused = shopper.browser.post(
+        reverse("orders:add"), {"product_id": vase.product_id, "quantity": QUANTITY_MAX + 1}, follow=True
+    )
+
+    assert quantities() == [QUANTITY_MAX]
+    assert f"between 1 and {QUANTITY_MAX}" in refused.content.decode()
+
+
+@pytest.mark.parametrize("quantity", ["-1", "0", "many", "1.5", "99999999999999999999"])
+def test_nonsense_is_not_put_in(shopper: Shopper, quantity: str) -> None:
+    shopper.browser.post(reverse("orders:add"), {"product_id": put_up().product_id, "quantity": quantity})
+
+    assert quantities() == []
+
+
+def test_a_cart_has_room_for_so_many_things(shopper: Shopper) -> None:
+    for number in range(LINES_MAX + 1):
+        shopper.add(put_up(sku=str(number)))
+
+    assert len(quantities()) == LINES_MAX
+
+
+def test_what_is_not_for_sale_is_not_put_in(shopper: Shopper) -> None:
+    vase = put_up()
+    withdraw(vase)
+
+    shopper.add(vase)
+
+    assert "That is not for sale any more." in shopper.look_at_cart()
+    assert quantities() == []
+
+
+def test_the_quantity_is_changed(shopper: Shopper) -> None:
+    vase = put_up()
+    shopper.add(vase)
+
+    shopper.change(vase, 5)
+
+    assert quantities() == [5]
+
+
+def test_what_is_removed_can_be_put_back(shopper: Shopper) -> None:
+    vase = put_up()
+    shopper.add(vase, quantity=3)
+
+    page = shopper.change(vase, 0, follow=True)
+
+    assert quantities() == []
+    assert "Talking vase is out of the cart." in page.content.decode()
+    removed = page.context["removed"]
+    shopper.add(removed["offer"], quantity=removed["quantity"])
+    assert quantities() == [3]
+
+
+def test_the_way_back_is_gone_once_it_was_taken(shopper: Shopper) -> None:
+    vase = put_up()
+    shopper.add(vase)
+    way_back = shopper.change(vase, 0).url
+    shopper.add(vase)
+
+    page = shopper.browser.get(way_back)
+
+    assert urlsplit(way_back).query
+    assert page.context["removed"] is None
+
+
+def test_a_new_price_is_shown_and_must_be_agreed_to(shopper: Shopper) -> None:
+    vase = put_up(price=1_900)
+    shopper.add(vase)
+    change_price(vase, 2_100)
+
+    page = shopper.look_at_cart()
+    assert "The price was €19.00" in page
+    assert reverse("orders:checkout") not in page
+
+    shopper.browser.post(reverse("orders:agree"))
+    page = shopper.look_at_cart()
+    assert "The price was" not in page
+    assert reverse("orders:checkout") in page
+
+
+def test_what_is_withdrawn_is_shown_costs_nothing_and_leaves_when_agreed_to(shopper: Shopper) -> None:
+    vase, clock = put_up(price=1_900), put_up(price=5_000, title={"en": "Slow clock"})
+    shopper.add(vase)
+    shopper.add(clock)
+    withdraw(vase)
+
+    page = shopper.look_at_cart()
+    assert "No longer for sale" in page
+    assert "€69.00" not in page
+
+    shopper.browser.post(reverse("orders:agree"))
+    assert list(CartLine.objects.values_list("product_id", flat=True)) == [clock.product_id]
+
+
+def test_scarce_things_are_said_to_be_scarce_but_not_refused(shopper: Shopper) -> None:
+    vase = put_up()
+    offers.keep_stock(ProductStockChanged(product_id=vase.product_id, available=1, version=1))
+
+    shopper.add(vase, quantity=2)
+
+    page = shopper.look_at_cart()
+    assert "Only 1 left right now" in page
+    assert reverse("orders:checkout") in page
+
+
+def test_signing_in_pours_the_guests_cart_into_the_customers(shopper: Shopper) -> None:
+    vase, clock = put_up(), put_up(title={"en": "Slow clock"})
+    ada = get_user_model().objects.create_user(email="ada@example.com")
+    at_home = Shopper()
+    at_home.browser.force_login(ada)
+    at_home.add(vase, quantity=QUANTITY_MAX - 1)
+    shopper.add(vase, quantity=2)
+    shopper.add(clock)
+
+    sign_in(shopper, ada)
+
+    assert quantities() == [QUANTITY_MAX, 1]
+    assert "Slow clock" in shopper.look_at_cart()
+    assert "Slow clock" in at_home.look_at_cart()
+
+
+def test_a_customers_cart_stays_theirs_after_signing_out(shopper: Shopper) -> None:
+    ada = get_user_model().objects.create_user(email="ada@example.com")
+    shopper.add(put_up())
+    sign_in(shopper, ada)
+    shopper.add(put_up(title={"en": "Slow clock"}))
+
+    shopper.browser.logout()
+
+    assert "Slow clock" not in shopper.look_at_cart()
+
+
+def test_the_cart_speaks_french(shopper: Shopper) -> None:
+    vase = put_up(price=123_450)
+
+    shopper.add(vase)
+    page = shopper.browser.get(reverse("orders:cart"), headers={"accept-language": "fr"}).content.decode()
+
+    assert "Vase bavard" in page
+    assert "1\N{NO-BREAK SPACE}234,50\N{NO-BREAK SPACE}€" in page

@@ -1,0 +1,313 @@
+"""The walk of an order: every transition, and what happens when two of them want the same order."""
+
+import logging
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from eventbus import NotYet, Permanent
+from eventbus.ids import uuid7
+from eventbus.testing import published_events
+from mcommerce.events import (
+    CancelReason,
+    OrderAwaitingPayment,
+    OrderCancelled,
+    OrderConfirmationAsked,
+    OrderDelivered,
+    OrderPaid,
+    OrderPaymentDeclined,
+    OrderRefunded,
+    OrderRefundFailed,
+    OrderRefundRequested,
+    OrderShipped,
+    RefundReason,
+)
+from mcommerce.orders import refunds, services
+from mcommerce.orders.models import Order, OrderStep, Refund
+
+from .conftest import LATER, NOW, fresh, pay
+
+State = Order.State
+
+
+def steps_of(order: Order) -> list[str]:
+    return list(OrderStep.objects.filter(order=order).values_list("kind", flat=True))
+
+
+# --- stock ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_may_be_paid_once_its_things_are_set_aside(placed: Callable[..., Order]) -> None:
+    order = placed()
+
+    services.await_payment(order_id=order.id, now=LATER)
+
+    assert fresh(order).state == State.AWAITING_PAYMENT
+    assert published_events(OrderAwaitingPayment) == [
+        OrderAwaitingPayment(order_id=order.id, amount=1_900, currency="EUR", expires_at=order.expires_at)
+    ]
+
+
+def test_an_order_of_something_sold_out_ends_before_it_is_paid(placed: Callable[..., Order]) -> None:
+    order = placed()
+
+    services.reject_for_stock(order_id=order.id, now=LATER)
+
+    assert (fresh(order).state, fresh(order).cancel_reason) == (State.CANCELLED, CancelReason.STOCK_REJECTED)
+    assert published_events(OrderCancelled) == [OrderCancelled(order_id=order.id, reason=CancelReason.STOCK_REJECTED)]
+    assert published_events(OrderRefundRequested) == []
+
+
+def test_things_set_aside_for_a_cancelled_order_do_not_bring_it_back(placed: Callable[..., Order]) -> None:
+    order = placed()
+    services.cancel_by_customer(order_id=order.id, now=NOW)
+
+    services.await_payment(order_id=order.id, now=LATER)
+
+    assert fresh(order).state == State.CANCELLED
+    assert published_events(OrderAwaitingPayment) == []
+
+
+def test_a_paid_order_whose_things_are_gone_is_cancelled_and_refunded(paid: Order) -> None:
+    services.lose_stock(order_id=paid.id, now=LATER)
+
+    assert (fresh(paid).state, fresh(paid).cancel_reason) == (State.CANCELLED, CancelReason.STOCK_LOST)
+    [request] = published_events(OrderRefundRequested)
+    assert (request.payment_id, request.amount, request.reason) == (
+        paid.payment_id,
+        paid.total,
+        RefundReason.STOCK_LOST,
+    )
+
+
+def test_lost_stock_of_an_order_not_known_to_be_paid_waits_for_the_payment(waiting: Order) -> None:
+    with pytest.raises(NotYet):
+        services.lose_stock(order_id=waiting.id, now=LATER)
+
+
+def test_lost_stock_of_an_order_already_sent_calls_a_person(paid: Order) -> None:
+    services.ship(order_id=paid.id, carrier="", tracking="", now=NOW)
+
+    services.lose_stock(order_id=paid.id, now=LATER)
+
+    assert (fresh(paid).state, fresh(paid).needs_attention) == (State.SHIPPED, True)
+
+
+# --- payment -------------------------------------------------------------------------------------------------------
+
+
+def test_the_right_sum_pays_an_order(waiting: Order) -> None:
+    payment_id = pay(waiting)
+
+    assert (fresh(waiting).state, fresh(waiting).payment_id) == (State.PAID, payment_id)
+    [told] = published_events(OrderPaid)
+    assert (told.order_id, told.amount, told.currency) == (waiting.id, 1_900, "EUR")
+    assert [(line.quantity, line.unit_price) for line in told.lines] == [(1, 1_900)]
+
+
+def test_the_same_payment_heard_again_changes_nothing(paid: Order) -> None:
+    pay(paid)
+
+    assert fresh(paid).version == paid.version
+    assert len(published_events(OrderPaid)) == 1
+    assert published_events(OrderRefundRequested) == []
+
+
+def test_a_payment_heard_before_the_stock_waits(placed: Callable[..., Order]) -> None:
+    order = placed()
+
+    with pytest.raises(NotYet):
+        pay(order)
+
+    assert fresh(order).state == State.PLACED
+
+
+@pytest.mark.parametrize(("amount", "currency"), [(1_899, "EUR"), (1_901, "EUR"), (1_900, "USD"), (0, "EUR")])
+def test_another_sum_never_pays_an_order(
+    waiting: Order, amount: int, currency: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        payment_id = pay(waiting, amount=amount, currency=currency)
+
+    assert (fresh(waiting).state, fresh(waiting).needs_attention) == (State.AWAITING_PAYMENT, True)
+    [request] = published_events(OrderRefundRequested)
+    assert (request.payment_id, request.amount, request.currency, request.reason) == (
+        payment_id,
+        amount,
+        currency,
+        RefundReason.AMOUNT_MISMATCH,
+    )
+    assert str(payment_id) in caplog.text
+
+
+def test_paying_a_cancelled_order_is_refunded_exactly_once(waiting: Order) -> None:
+    services.expire(order_id=waiting.id, now=NOW)
+
+    payment_id = pay(waiting)
+    pay(waiting, payment_id=payment_id)
+
+    assert fresh(waiting).state == State.CANCELLED
+    [request] = published_events(OrderRefundRequested)
+    assert (request.payment_id, request.reason) == (payment_id, RefundReason.PAID_AFTER_CANCELLATION)
+    assert published_events(OrderPaid) == []
+
+
+def test_paying_twice_is_refunded(paid: Order) -> None:
+    second = pay(paid, payment_id=uuid7())
+
+    [request] = published_events(OrderRefundRequested)
+    assert (request.payment_id, request.reason) == (second, RefundReason.PAID_TWICE)
+    assert (fresh(paid).state, fresh(paid).needs_attention) == (State.PAID, True)
+
+
+def test_a_decline_is_noted_and_another_try_can_succeed(waiting: Order) -> None:
+    payment_id = uuid7()
+
+    services.note_decline(order_id=waiting.id, payment_id=payment_id, code="card_declined", retryable=True, now=LATER)
+
+    assert fresh(waiting).state == State.AWAITING_PAYMENT
+    assert published_events(OrderPaymentDeclined) == [
+        OrderPaymentDeclined(order_id=waiting.id, payment_id=payment_id, code="card_declined", retryable=True)
+    ]
+    pay(waiting, payment_id=payment_id)
+    assert fresh(waiting).state == State.PAID
+
+
+def test_a_decline_heard_after_the_payment_is_old_news(paid: Order) -> None:
+    services.note_decline(order_id=paid.id, payment_id=uuid7(), code="card_declined", retryable=True, now=LATER)
+
+    assert fresh(paid).version == paid.version
+    assert published_events(OrderPaymentDeclined) == []
+
+
+def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -> None:
+    services.ask_confirmation(order_id=waiting.id, payment_id=uuid7(), now=LATER)
+
+    assert fresh(waiting).state == State.AWAITING_PAYMENT
+    assert len(published_events(OrderConfirmationAsked)) == 1
+
+
+# --- endings -------------------------------------------------------------------------------------------------------
+
+
+def test_the_deadline_ends_an_unpaid_order(waiting: Order) -> None:
+    services.expire(order_id=waiting.id, now=LATER)
+
+    assert (fresh(waiting).state, fresh(waiting).cancel_reason) == (State.CANCELLED, CancelReason.PAYMENT_TIMEOUT)
+
+
+def test_the_deadline_leaves_a_paid_order_alone(paid: Order) -> None:
+    services.expire(order_id=paid.id, now=LATER)
+
+    assert fresh(paid).state == State.PAID
+    assert published_events(OrderCancelled) == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_customer_cancels_an_unpaid_order_once(waiting: Order, times: int) -> None:
+    outcomes = [services.cancel_by_customer(order_id=waiting.id, now=LATER) for _time in range(times)]
+
+    assert outcomes == [True, False][:times]
+    assert published_events(OrderCancelled) == [OrderCancelled(order_id=waiting.id, reason=CancelReason.CUSTOMER)]
+
+
+def test_a_customer_cannot_cancel_what_is_paid(paid: Order) -> None:
+    assert services.cancel_by_customer(order_id=paid.id, now=LATER) is False
+    assert fresh(paid).state == State.PAID
+
+
+def test_staff_cancels_a_paid_order_and_the_money_goes_back(paid: Order) -> None:
+    assert services.cancel_by_staff(order_id=paid.id, now=LATER) is True
+
+    assert (fresh(paid).state, fresh(paid).cancel_reason) == (State.CANCELLED, CancelReason.STAFF)
+    [request] = published_events(OrderRefundRequested)
+    assert (request.amount, request.payment_id) == (paid.total, paid.payment_id)
+
+
+def test_staff_cancels_an_unpaid_order_without_a_refund(waiting: Order) -> None:
+    assert services.cancel_by_staff(order_id=waiting.id, now=LATER) is True
+
+    assert published_events(OrderRefundRequested) == []
+
+
+def test_the_payment_of_a_refunded_order_heard_again_asks_for_no_second_refund(paid: Order) -> None:
+    services.cancel_by_staff(order_id=paid.id, now=LATER)
+
+    pay(paid)
+
+    assert len(published_events(OrderRefundRequested)) == 1
+
+
+def test_a_paid_order_is_sent_and_delivered(paid: Order) -> None:
+    assert services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", now=LATER) is True
+    assert services.deliver(order_id=paid.id, now=LATER) is True
+
+    assert fresh(paid).state == State.DELIVERED
+    assert published_events(OrderShipped) == [OrderShipped(order_id=paid.id, carrier="La Poste", tracking="6A1")]
+    assert published_events(OrderDelivered) == [OrderDelivered(order_id=paid.id, carrier="La Poste", tracking="6A1")]
+
+
+def test_what_is_not_paid_is_not_sent_and_what_is_sent_is_not_cancelled(waiting: Order) -> None:
+    assert services.ship(order_id=waiting.id, carrier="", tracking="", now=LATER) is False
+    pay(waiting)
+    services.ship(order_id=waiting.id, carrier="", tracking="", now=LATER)
+
+    assert services.cancel_by_staff(order_id=waiting.id, now=LATER) is False
+    assert fresh(waiting).state == State.SHIPPED
+
+
+def test_news_of_an_order_that_never_was_is_set_aside_for_good(db: None) -> None:
+    for heard in (
+        lambda: services.lose_stock(order_id=uuid4(), now=NOW),
+        lambda: services.take_payment(order_id=uuid4(), payment_id=uuid4(), amount=1, currency="EUR", now=NOW),
+        lambda: refunds.settle(refund_id=uuid4(), now=NOW),
+    ):
+        with pytest.raises(Permanent):
+            heard()
+
+
+# --- refunds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refund(paid: Order) -> Refund:
+    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    return Refund.objects.get(order=paid)
+
+
+def test_a_refund_is_settled_once(refund: Refund) -> None:
+    for _time in range(2):
+        refunds.settle(refund_id=refund.id, now=LATER)
+
+    assert Refund.objects.get(id=refund.id).state == Refund.State.REFUNDED
+    assert published_events(OrderRefunded) == [
+        OrderRefunded(order_id=refund.order_id, refund_id=refund.id, amount=1_900, currency="EUR")
+    ]
+
+
+def test_a_failed_refund_calls_a_person_who_tries_again_with_the_same_refund(refund: Refund) -> None:
+    refunds.fail(refund_id=refund.id, code="account_closed", now=LATER)
+    assert Order.objects.get(id=refund.order_id).needs_attention is True
+    assert len(published_events(OrderRefundFailed)) == 1
+
+    assert refunds.ask_again(refund_id=refund.id, now=LATER) is True
+
+    first, second = published_events(OrderRefundRequested)
+    assert first == second
+    assert refunds.ask_again(refund_id=refund.id, now=LATER) is False
+
+
+def test_a_failure_heard_after_the_money_went_back_is_old_news(refund: Refund) -> None:
+    refunds.settle(refund_id=refund.id, now=LATER)
+
+    refunds.fail(refund_id=refund.id, code="timeout", now=LATER)
+
+    assert Refund.objects.get(id=refund.id).state == Refund.State.REFUNDED
+
+
+def test_the_history_tells_every_step(paid: Order) -> None:
+    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    refunds.settle(refund_id=Refund.objects.get(order=paid).id, now=LATER)
+
+    assert steps_of(paid) == ["placed", "reserved", "paid", "cancelled", "refund_requested", "refunded"]
