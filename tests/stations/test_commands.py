@@ -6,13 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from io import StringIO
+from urllib.parse import quote
 
 import pytest
 import requests
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from stations.feeds.base import Bad
 from stations.feeds.failures import Failure
@@ -20,6 +23,8 @@ from stations.models import PollPlan, PollRun, Station
 from tests.stations.answers import KEY, Answer, AnsweringServer, v3
 from tests.stations.feeds.test_rows import BAD_ROWS, GOOD_ROWS
 from tests.stations.recorded import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
+
+DEADLINE_SECONDS = 30  # for a process to start on a busy machine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -170,6 +175,15 @@ def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+def database_url() -> str:
+    """The test's own database, for another process."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    place = f"{quote(database['HOST'], safe='')}{':' if database['PORT'] else ''}{database['PORT']}"
+    return f"postgres://{database['USER']}:{quote(database['PASSWORD'])}@{place}/{database['NAME']}"
+
+
 @pytest.fixture
 def simulator_process():
     process = started("simulate_stations", "--port", "0", "--seed", "3")
@@ -187,6 +201,22 @@ def test_the_simulator_says_where_it_answers_and_ends_when_told(simulator_proces
     simulator_process.send_signal(signal.SIGTERM)
 
     assert simulator_process.wait(10) == 0
+
+
+def test_a_poller_that_is_told_to_end_finishes_the_poll_in_hand(server: AnsweringServer):
+    in_hand = threading.Event()
+    server.will_answer([v3(1)])
+    server.answers[0].hold = lambda: (in_hand.set(), server.released.wait(DEADLINE_SECONDS))
+    process = started("poll_stations", "--feed", "jcdecaux:lyon", "--url", server.url, DATABASE_URL=database_url())
+    assert in_hand.wait(DEADLINE_SECONDS)
+
+    process.send_signal(signal.SIGTERM)
+    server.released.set()
+    said, complained = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == 0, complained
+    assert "jcdecaux:lyon: 1 fetched, 1 changed, 1 appeared" in said
+    assert Station.objects.get().number == 1
 
 
 def test_a_port_that_is_taken_is_said(server: AnsweringServer):

@@ -9,6 +9,8 @@ from time import monotonic
 import pytest
 
 from eventbus import clock
+from eventbus.errors import LeaseLost
+from eventbus.leases import Lease
 from stations.feeds.base import Fetched, Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, PollRun, Station
@@ -218,6 +220,36 @@ def test_while_another_process_polls_this_one_stands_by():
         threading.Event().wait(0.01)
 
     assert (feed.asked, polls, feed.is_closed) == (0, [], True)
+
+
+def test_a_poller_that_lost_its_lease_while_it_asked_writes_nothing():
+    lease, other = Lease("poller:test", seconds=0), Lease("poller:test", seconds=0)
+    assert lease.acquire()
+    feed = Feed([reading()])
+    feed.meanwhile = other.acquire
+
+    with pytest.raises(LeaseLost):
+        Poller(feed, lease=lease).poll()
+
+    assert not Station.objects.exists()
+    assert not PollRun.objects.exists()
+
+
+def test_whoever_takes_over_goes_on_from_what_the_other_recorded():
+    plan(interval_ms=1)
+    with running(Feed([reading()]), lease=Lease("poller:test")) as first:
+        until(lambda: len(first) >= 1)
+        with running(Feed([reading(bikes=9)]), lease=Lease("poller:test")) as second:
+            until(lambda: len(first) >= 3)
+            assert second == []
+            plan(running=False)
+
+    with running(Feed([reading(bikes=9)]), lease=Lease("poller:test")) as second:
+        plan(running=True)
+        until(lambda: len(second) >= 1)
+
+    assert (second[0].changed, second[0].appeared) == (1, 0)
+    assert Station.objects.get().version == 2
 
 
 def test_the_pollers_of_a_process_end_together_and_finish_the_poll_in_hand(server, settings):
