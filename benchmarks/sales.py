@@ -1,0 +1,46 @@
+"""What the bus benchmarks write and tell: a sale, a domain row as any, and the event of it."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.db import connection, models
+
+from eventbus import Event
+from eventbus.ids import uuid7
+
+
+class Sale(models.Model):
+    """Lives in the benchmark's own database alone: its table is made by `make_table`, not by a migration."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    order_id = models.UUIDField(default=uuid7)
+    amount = models.PositiveIntegerField(default=1900)
+    currency = models.CharField(max_length=3, default="EUR")
+
+    class Meta:
+        app_label = "benchmarks"
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
+class SaleMade(Event):
+    """Something was sold."""
+
+    wire_name: ClassVar[str] = "benchmark.sale_made"
+    topic: ClassVar[str] = "benchmark"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    amount: int
+    currency: str
+
+
+def made(sale: Sale) -> SaleMade:
+    return SaleMade(order_id=sale.order_id, amount=sale.amount, currency=sale.currency)
+
+
+def make_table() -> None:
+    if Sale._meta.db_table not in connection.introspection.table_names():
+        with connection.schema_editor() as editor:
+            editor.create_model(Sale)
