@@ -1,0 +1,77 @@
+"""A benchmark's figures can be believed: compared the right way round, and none of them missing unseen."""
+
+import pytest
+
+from benchmarks.__main__ import verdict
+from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
+from benchmarks.plan import names, wanted
+
+
+def test_twice_the_rate_and_half_the_time_are_both_twice_as_fast() -> None:
+    rates = compared([200.0] * 6, [100.0] * 6, unit="events/s", goal=Goal(ratio_min=2))
+    times = compared([5.0] * 6, [10.0] * 6, unit="ms", goal=Goal(ratio_min=2))
+
+    assert (rates.ratio, rates.met) == (2.0, True)
+    assert (times.ratio, times.met) == (2.0, True)
+
+
+def test_the_worst_is_the_lowest_rate_and_the_longest_time_without_the_warm_up() -> None:
+    figures = [999.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+    assert compared(figures, figures, unit="events/s").worst == 1.0
+    assert compared(figures, figures, unit="ms").worst == 5.0
+    assert compared(figures, figures, unit="ms").median == 3.0
+
+
+def test_both_sides_take_turns() -> None:
+    turns: list[str] = []
+
+    def turn(side: str) -> float:
+        turns.append(side)
+        return 1.0
+
+    side_by_side("a", lambda: turn("ours"), peer=lambda: turn("peer"), unit="ms", beside="b", goal=Goal(), **PLACE)
+
+    assert turns == ["ours", "peer"] * 6
+
+
+def test_too_few_rounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 5"):
+        compared([1.0] * 9, [1.0] * 9, unit="ms", rounds=ROUNDS_MIN - 1)
+
+
+@pytest.mark.parametrize(
+    ("goal", "met"), [(Goal(at_most=3), True), (Goal(at_most=2), False), (Goal(at_least=4), False)]
+)
+def test_a_goal_for_the_figure_itself(goal: Goal, met: bool) -> None:
+    assert goal.met(median=3, ratio=1) is met
+
+
+def test_a_missing_row_fails_the_run_and_an_unmet_goal_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[dict[str, object]] = [{"name": name, "database": base, "met": False} for name, base in wanted("")]
+
+    assert verdict(rows, only="", strict=False) == 0
+    assert verdict(rows, only="", strict=True) == 1
+    assert verdict(rows[1:], only="", strict=False) == 1
+    assert "missing: " in capsys.readouterr().err
+
+
+def test_every_plan_has_a_name_of_its_own() -> None:
+    assert len(set(names())) == len(names())
+
+
+PLACE = {"backend": "memory", "database": "sqlite"}
+
+
+def compared(ours: list[float], peer: list[float], *, unit: str, goal: Goal | None = None, rounds: int = 5) -> Row:
+    mine, theirs = iter(ours), iter(peer)
+    return side_by_side(
+        "a",
+        lambda: next(mine),
+        unit=unit,
+        beside="b",
+        peer=lambda: next(theirs),
+        goal=goal or Goal(),
+        rounds=rounds,
+        **PLACE,
+    )
