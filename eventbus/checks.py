@@ -30,7 +30,7 @@ def check_events(**ignored: Any) -> list[CheckMessage]:
     """Each event says its wire name, topic and key; no two have the same type on the wire."""
     found: list[CheckMessage] = []
     by_type: defaultdict[str, list[type[Event]]] = defaultdict(list)
-    for event_type in _events(Event):
+    for event_type in event_types(Event):
         missing = [name for name in ("wire_name", "topic", "key_fields") if not getattr(event_type, name, None)]
         if missing:
             hint = "Name them as ClassVars in the class"
@@ -73,10 +73,11 @@ def check_database(**ignored: Any) -> list[CheckMessage]:
     return []
 
 
-def _events(base: type[Event]) -> Iterator[type[Event]]:
+def event_types(base: type[Event]) -> Iterator[type[Event]]:
+    """Every event class that is known in this process."""
     for event_type in base.__subclasses__():
         yield event_type
-        yield from _events(event_type)
+        yield from event_types(event_type)
 
 
 def _name(event_type: type[Event]) -> str:

@@ -14,12 +14,13 @@ from eventbus import effects, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, is_broken_world, is_contention
 from eventbus.events import Record, handling
-from eventbus.models import Effect, ParkedKey, Progress
+from eventbus.models import Effect, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group
 
 CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: two writers that met do not meet again at once
 
 Failure = Callable[[Record, BaseException], None]
+Note = Callable[[], None]  # records the answers of an effect
 
 
 P = ParamSpec("P")
@@ -73,7 +74,8 @@ class Handling:
         """One in a transaction of its own, its attempt written before. A failure parks its key."""
         patiently(self._begin, partition, record)
         try:
-            patiently(self._one, partition, record)
+            note = self._ask(partition, record)
+            patiently(self._one, partition, record, note)
         except Exception as error:
             if is_broken_world(error):
                 raise
@@ -87,8 +89,7 @@ class Handling:
                 progress.running_event, progress.crashes = record.event_id, 0
                 progress.save()
 
-    def _one(self, partition: TopicPartition, record: Record) -> None:
-        note = self._before(partition, record)
+    def _one(self, partition: TopicPartition, record: Record, note: Note | None) -> None:
         with transaction.atomic():
             progress = self._lock(partition)
             fresh = self._sort(progress, [record])
@@ -98,17 +99,22 @@ class Handling:
                 self._act(record, note)
             self._finish(progress, [record], fresh)
 
-    def _before(self, partition: TopicPartition, record: Record) -> Callable[[], None] | None:
-        """For an effect: claim it and ask, before the transaction that records the answer."""
+    def _ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
+        """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
         if not self.group.effects or not self.group.of(record):
             return None
-        with transaction.atomic():
-            progress = self._lock(partition)
-            if record.position < progress.position or not self._is_fresh(record):
-                return None
-            effects.claim(self.group, record)
+        if not patiently(self._claim, partition, record, parked):
+            return None
         with handling(record):
             return effects.ask(self.group, record)
+
+    def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
+        with transaction.atomic():
+            progress = self._lock(partition)
+            if not parked and (record.position < progress.position or not self._is_fresh(record)):
+                return False
+            effects.claim(self.group, record)
+        return True
 
     def _is_fresh(self, record: Record) -> bool:
         name = self.group.name
@@ -157,7 +163,7 @@ class Handling:
         with handling(record):
             self.group.call(record)
 
-    def _act(self, record: Record, note: Callable[[], None] | None) -> None:
+    def _act(self, record: Record, note: Note | None) -> None:
         with handling(record):
             if note is None:
                 self.group.call(record)
@@ -171,7 +177,7 @@ class Handling:
         if not patiently(self._begin_retry, key_id, partition):
             return False
         try:
-            return patiently(self._retry, key_id, partition)
+            return self._retry(key_id, partition)
         except Exception as error:
             if is_broken_world(error):
                 raise
@@ -188,26 +194,23 @@ class Handling:
         head = key.events.first()
         if head is None:
             key.delete()
-            return True
+            return False
         if key.crashes >= effects.CRASHES_MAX:
             raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
+        note = self._ask(partition, parking.record_of(head), parked=True)
+        patiently(self._drain, key, head, partition, note)
+        return True
+
+    def _drain(self, key: ParkedKey, head: ParkedEvent, partition: TopicPartition, note: Note | None) -> None:
         record = parking.record_of(head)
-        note = None
-        if self.group.effects:
-            with transaction.atomic():
-                self._lock(partition)
-                effects.claim(self.group, record)
-            with handling(record):
-                note = effects.ask(self.group, record)
         with transaction.atomic():
             progress = self._lock(partition)
             self._act(record, note)
             inbox.note(self.group.name, [record.event_id])
             progress.handled += 1
             progress.save()
-            head.delete()
+            ParkedEvent.objects.filter(id=head.id).delete()
             parking.go_on(key)
-        return True
 
     def _retry_failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
         with transaction.atomic():

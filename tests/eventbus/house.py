@@ -1,0 +1,190 @@
+"""A small house on the bus, for tests: groups of its own, and a table in which its handlers write what they saw."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from django.db import connection, connections, transaction
+
+from eventbus import Event, backends, groups, handles, publish, registry, testing
+from eventbus.models import DeadLetter, ParkedKey, Progress
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+
+DEADLINE_SECONDS = 20  # for what must happen soon on a busy machine
+LOOK_SECONDS = 0.02  # between looks
+
+
+class Noted(Event):
+    """Something with a number was noted for a key."""
+
+    wire_name: ClassVar[str] = "house.noted"
+    topic: ClassVar[str] = "house"
+    key_fields: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: str
+    number: int
+
+
+class Unknown(Event):
+    """A fact on the same topic that no group of the house knows."""
+
+    wire_name: ClassVar[str] = "house.unknown"
+    topic: ClassVar[str] = "house"
+    key_fields: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: str
+
+
+class House:
+    """Groups, a table `house_seen`, and ways to let time pass."""
+
+    def handler(self, group: str = "house-a", call: Callable[[Noted], Any] | None = None, **policy: Any) -> None:
+        """Add a group that writes down each event after it has `call`ed."""
+
+        def write_down(event: Noted, **named: Any) -> Any:
+            answer = call(event, **named) if call else None
+            if not policy.get("effect"):
+                self.write(group, event)
+            return answer
+
+        handles(Noted, group=group, **policy)(write_down)
+        groups.ensure(backends.current(), [registry.groups[group]])
+
+    def write(self, group: str, event: Noted) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO house_seen (team, name, number) VALUES (%s, %s, %s)", [group, event.name, event.number]
+            )
+
+    def say(self, *notes: tuple[str, int]) -> list[Any]:
+        with transaction.atomic():
+            return publish(*(Noted(name=name, number=number) for name, number in notes))
+
+    def settle(self, *, raise_errors: bool = False) -> None:
+        testing.settle(raise_errors=raise_errors)
+
+    def restart(self) -> None:
+        """What a new process would remember: nothing."""
+        testing.forget()
+
+    def seen(self, group: str = "house-a", name: str | None = None) -> list[Any]:
+        """Numbers seen for a name, or (name, number) pairs, in the order in which they were written."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, number FROM house_seen WHERE team = %s ORDER BY id", [group])
+            rows = cursor.fetchall()
+        return [number for one, number in rows if one == name] if name is not None else rows
+
+    def position(self, group: str = "house-a") -> int:
+        return sum(Progress.objects.filter(group=group).values_list("position", flat=True))
+
+    def rewind(self, group: str = "house-a") -> None:
+        """Let a group's log come again from the start, as after a lost position."""
+        Progress.objects.filter(group=group).update(position=0)
+        self.restart()
+
+    def parked(self, group: str = "house-a") -> list[str]:
+        return list(ParkedKey.objects.filter(group=group).order_by("key").values_list("key", flat=True))
+
+    def dead(self, group: str = "house-a") -> list[DeadLetter]:
+        return list(DeadLetter.objects.filter(group=group).order_by("id"))
+
+    def relay(self) -> None:
+        Relay(backends.current()).step()
+
+    @contextmanager
+    def working(self, group: str = "house-a") -> Iterator[threading.Event]:
+        """A worker in a thread of its own; setting what it yields asks it to leave, and leaving waits for it."""
+        stop = threading.Event()
+        worker = Worker(registry.groups[group], backends.current(), stop)
+
+        def work() -> None:
+            try:
+                worker.run()
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield stop
+        finally:
+            stop.set()
+            thread.join(DEADLINE_SECONDS)
+            assert not thread.is_alive(), "the worker did not leave"
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    """Look again and again until it holds; fail after the deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def open_house() -> Iterator[House]:
+    """The house's table and an empty registry; both are as before afterwards."""
+    kept = dict(registry.groups)
+    registry.groups.clear()
+    serial = "BIGSERIAL PRIMARY KEY" if connection.vendor == "postgresql" else "INTEGER PRIMARY KEY AUTOINCREMENT"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE house_seen (id {serial}, team TEXT, name TEXT, number INTEGER)")
+    try:
+        yield House()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE house_seen")
+        registry.groups.clear()
+        registry.groups.update(kept)
+
+
+@contextmanager
+def refusing_dead_letters() -> Iterator[None]:
+    """While it lasts, the database takes no dead letter."""
+    if connection.vendor == "postgresql":
+        begin = [
+            "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$ LANGUAGE plpgsql",
+            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ]
+        end = ["DROP TRIGGER refuse ON eventbus_deadletter", "DROP FUNCTION refuse()"]
+    else:
+        begin = [
+            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter BEGIN SELECT RAISE(ABORT, 'refused'); END",
+        ]
+        end = ["DROP TRIGGER refuse"]
+    _run(begin)
+    try:
+        yield
+    finally:
+        _run(end)
+
+
+def _run(statements: list[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@contextmanager
+def locked_progress() -> Iterator[None]:
+    """Another connection holds what every worker must lock, for longer than any worker's patience with one try."""
+    options = connection.settings_dict["OPTIONS"]
+    kept = dict(options)
+    if connection.vendor == "postgresql":
+        options["options"] = "-c lock_timeout=100"
+    else:
+        options["timeout"] = 0.1
+    stranger = connection.copy("stranger")
+    try:
+        stranger.set_autocommit(False)
+        with stranger.cursor() as cursor:
+            cursor.execute("UPDATE eventbus_progress SET position = position")
+        yield
+        stranger.rollback()
+    finally:
+        stranger.close()
+        options.clear()
+        options.update(kept)

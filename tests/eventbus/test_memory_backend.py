@@ -1,0 +1,10 @@
+"""The in-memory backend keeps the whole contract, on the database that the settings name."""
+
+from eventbus import backends
+from eventbus.backends.memory import MemoryBackend
+from tests.eventbus.backend_contract import BackendContract
+
+
+class TestMemoryBackend(BackendContract):
+    def test_it_is_the_one_that_runs(self) -> None:
+        assert isinstance(backends.current(), MemoryBackend)
