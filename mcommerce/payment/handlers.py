@@ -7,6 +7,10 @@ from mcommerce.payment.checks import PaymentCheckDue
 from mcommerce.payment.providers.base import SessionState
 from mcommerce.payment.refunds import RefundAnswer
 
+# A refund that the company does not answer is asked for again, five minutes apart at most: a day and a half until it
+# is set aside for a person. By then no outage is short, and a customer waits.
+REFUND_ATTEMPTS_MAX = 800
+
 
 @handles(OrderAwaitingPayment, group="payment")
 def open_payment(event: OrderAwaitingPayment) -> None:
@@ -25,7 +29,14 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
 
 
 # Asked again after a crash: the refund's id is the key, so the money goes back once.
-@handles(OrderRefundRequested, group="payment-refunds", effect=True, record=record_refund, on_doubt="again")
+@handles(
+    OrderRefundRequested,
+    group="payment-refunds",
+    effect=True,
+    record=record_refund,
+    on_doubt="again",
+    attempts=REFUND_ATTEMPTS_MAX,
+)
 def send_refund(event: OrderRefundRequested, *, idempotency_key: str) -> RefundAnswer:
     return refunds.send_refund(event, now=clock.now())
 

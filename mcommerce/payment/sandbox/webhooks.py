@@ -71,13 +71,14 @@ class WebhookSender:
         for delivery in due:
             if self._closing.is_set():
                 return
-            self._record(delivery, heard=self._send(delivery))
+            sent_at = self._ledger.now()
+            self._record(delivery, sent_at, heard=self._send(delivery, sent_at))
 
-    def _send(self, delivery: Any) -> bool:
+    def _send(self, delivery: Any, sent_at: float) -> bool:
         body = delivery["body"].encode()
         headers = {
             "Content-Type": "application/json",
-            SIGNATURE_HEADER: sign(body, secret=self._secret, at=int(self._ledger.now())),
+            SIGNATURE_HEADER: sign(body, secret=self._secret, at=int(sent_at)),
         }
         request = urllib.request.Request(delivery["url"], data=body, headers=headers, method="POST")
         try:
@@ -87,14 +88,14 @@ class WebhookSender:
             logger.info("Webhook %s was not heard: %s", delivery["id"], error)
             return False
 
-    def _record(self, delivery: Any, *, heard: bool) -> None:
+    def _record(self, delivery: Any, sent_at: float, *, heard: bool) -> None:
         tries = delivery["tries"] + 1
         wait = BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS)) - 1]
         state = "delivered" if heard else "given_up" if tries > len(BACKOFF_SECONDS) else "waiting"
         with self._ledger.transaction() as db:
             db.execute(
                 "UPDATE delivery SET tries = ?, state = ?, due_at = ? WHERE id = ?",
-                (tries, state, self._ledger.now() + wait, delivery["id"]),
+                (tries, state, sent_at + wait, delivery["id"]),
             )
 
 

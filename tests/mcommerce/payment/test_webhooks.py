@@ -12,7 +12,7 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.testing import published_events
 from mcommerce.events import PaymentFailed, PaymentSucceeded
-from mcommerce.payment.models import LedgerEntry, WebhookReceipt
+from mcommerce.payment.models import Attempt, LedgerEntry, WebhookReceipt
 from mcommerce.payment.sandbox import sign
 
 from .conftest import WEBHOOK_SECRET, Catcher, Caught, Company, Shopper
@@ -88,6 +88,7 @@ def test_an_older_decline_does_not_undo_a_newer_second_step(
     hear(shopper, declined)
 
     assert payment_of(order_id).status == "action_required"
+    assert Attempt.objects.get().outcome == "action_required"
 
 
 @pytest.mark.parametrize(
