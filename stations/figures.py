@@ -48,11 +48,11 @@ def cities() -> list[City]:
         .values("contract")
         .annotate(
             stations=Count("id"),
-            bikes=Sum("bikes"),
-            stands=Sum("stands"),
             open=Count("id", filter=OPEN),
             empty=Count("id", filter=OPEN & Q(bikes=0)),
             full=Count("id", filter=OPEN & Q(stands=0)),
+            bikes=Sum("bikes"),  # after the filters, which mean the columns of these names
+            stands=Sum("stands"),
             changed_at=Max("polled_at"),
         )
     )

@@ -26,8 +26,8 @@ CLOSE_BEHIND = 4008
 CLOSE_BAD_REQUEST = 4400
 CLOSE_FORBIDDEN = 4403
 CLOSE_TOO_MANY = 4429
-CLOSE_BROKEN = 1011
-CLOSE_TRY_AGAIN = 1013  # the live state cannot start, say, without its database
+CLOSE_BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
+CLOSE_TRY_AGAIN = 4503  # the live state cannot start, say, without its database
 
 
 class Due(NamedTuple):

@@ -14,7 +14,8 @@ from typing import Any
 
 STALLED_SECONDS_MAX = 30  # not a byte taken for that long: the browser is gone or hopeless, and may come back
 LOOK_SECONDS = 0.05  # how often a stalled wire is looked at; only those are
-INCOMING_BYTES_MAX = 65_536  # the server drops a client that sends more, unread; our own limit, with a word, is lower
+FRAME_BYTES_MAX = 65_536  # Daphne drops a client whose frame is larger, unread; our own limit, with a word, is lower
+MESSAGE_BYTES_MAX = 16_777_216  # Daphne's limit for both ways: in many frames, and of a snapshot of 40,000 stations
 
 
 class Stalled(Exception):
@@ -26,8 +27,9 @@ class Wire:
 
     def __init__(self, send: Any) -> None:
         self._protocol = _daphne_protocol(send)
-        if hasattr(self._protocol, "maxMessagePayloadSize"):
-            self._protocol.maxMessagePayloadSize = INCOMING_BYTES_MAX
+        if hasattr(self._protocol, "maxMessagePayloadSize"):  # Daphne's own have no limit at all
+            self._protocol.maxFramePayloadSize = FRAME_BYTES_MAX
+            self._protocol.maxMessagePayloadSize = MESSAGE_BYTES_MAX
 
     @property
     def paused(self) -> bool:

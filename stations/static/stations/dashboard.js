@@ -33,7 +33,7 @@ let drawing = false;
 /** The map can only measure itself where it is seen: not before there is a station. */
 function showDashboard() {
   document.getElementById("no-stations").hidden = world.stations.size > 0;
-  dashboard.hidden = world.stations.size === 0;
+  dashboard.hidden = document.getElementById("filter").hidden = world.stations.size === 0;
   if (map || dashboard.hidden) return;
   map = new StationsMap(document.getElementById("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose });
   map.show(chosen);

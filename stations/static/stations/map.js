@@ -4,7 +4,7 @@ import { CITY_ZOOM, Plate } from "./plate.js";
 import { readInk } from "./signs.js";
 import { make, number, say } from "./texts.js";
 
-const FINE_FROM_ZOOM = 5; // the coarse outline shows its corners from here
+const FINE_FROM_ZOOM = 4; // the coarse outline shows its corners from here
 const CLICK_REACH_PX = 14; // a thumb is wider than a disc
 const MAX_ZOOM = 17;
 const WORLD = [[-58, -179], [78, 179]];

@@ -7,6 +7,7 @@ const RADIUS_BY_ZOOM = { 10: 3, 11: 3.5, 12: 5, 13: 7.5, 14: 10, 15: 13, 16: 15,
 const PULSE_MS = 1500; // long enough to be seen from the corner of an eye
 const GRID_KM_BY_ZOOM = { 10: 5, 11: 2, 12: 1, 13: 1, 14: 0.5, 15: 0.5, 16: 0.2, 17: 0.1 };
 const EARTH_M_PER_PX = 156543.034; // Web Mercator at zoom 0 on the equator
+const NAME_FROM_EDGE_PX = 34; // of the map, and of the northernmost station
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export const Plate = L.Layer.extend({
@@ -60,8 +61,8 @@ export const Plate = L.Layer.extend({
     const near = this.map.getZoom() >= CITY_ZOOM;
     this.drawn = [];
     if (near) this.drawGrid(pen);
-    if (near) this.drawNames(pen);
     if (near) this.drawStations(pen);
+    if (near) this.drawNames(pen);
     else this.drawCities(pen);
     if (this.pulses.size) this.draw();
   },
@@ -100,18 +101,34 @@ export const Plate = L.Layer.extend({
     pen.globalAlpha = 1;
   },
 
+  /** Each city's name above its northernmost station, or at the upper edge when that is out of sight. */
   drawNames(pen) {
-    pen.font = `600 44px ${this.ink.serif}`;
+    pen.font = `600 34px ${this.ink.serif}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
+    pen.lineWidth = 6;
+    pen.strokeStyle = this.ink.map_land;
     pen.fillStyle = this.ink.map_label;
-    pen.globalAlpha = 0.28;
-    for (const city of this.world.cities.values()) {
-      if (!city.stations) continue;
-      const { x, y } = this.at(city.lat / city.stations, city.lng / city.stations);
-      pen.fillText(this.cityName(city.contract), x, y);
+    const size = this.map.getSize();
+    for (const [contract, { left, right, top, bottom }] of this.extents()) {
+      if (right < 0 || left > size.x || bottom < 0 || top > size.y) continue;
+      const x = Math.max(150, Math.min(size.x - 150, (left + right) / 2));
+      const y = Math.max(NAME_FROM_EDGE_PX, top - NAME_FROM_EDGE_PX);
+      pen.strokeText(this.cityName(contract), x, y);
+      pen.fillText(this.cityName(contract), x, y);
     }
-    pen.globalAlpha = 1;
+  },
+
+  /** Where on the screen each city's drawn stations lie. */
+  extents() {
+    const extents = new Map();
+    for (const { x, y, station } of this.drawn) {
+      const extent = extents.get(station.contract) ?? { left: x, right: x, top: y, bottom: y };
+      extents.set(station.contract, {
+        left: Math.min(extent.left, x), right: Math.max(extent.right, x), top: Math.min(extent.top, y), bottom: Math.max(extent.bottom, y),
+      });
+    }
+    return extents;
   },
 
   drawStations(pen) {
