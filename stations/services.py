@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from django.db import connection, models, transaction
 from django.utils.crypto import salted_hmac
 
@@ -110,7 +111,7 @@ _COLUMNS = (*_KEY, "first_seen", *_NEW)
 
 def _upsert(rows: int) -> str:
     """An INSERT that becomes a guarded UPDATE where the station is known. The ORM's own has no guard."""
-    table = connection.ops.quote_name(Station._meta.db_table)
+    table = Station._meta.db_table
     values = f"({', '.join(['%s'] * len(_COLUMNS))})"
     return (
         f"INSERT INTO {table} ({', '.join(_COLUMNS)}) VALUES {', '.join([values] * rows)}"
@@ -181,14 +182,32 @@ def _finished_event(run: PollRun) -> PollFinished:
 
 
 def write_history(event: StationChanged) -> None:
-    """One row for this version of the station; a version that is written already stays as it is."""
-    names = [name for name in _HISTORY if name not in ("kinds", "at")]
-    row = StationHistory(kinds=list(event.kinds), at=event.polled_at, **{name: getattr(event, name) for name in names})
-    # Not to hide faults: a version is written once, and a replay or an old event meets what it wrote.
-    StationHistory.objects.bulk_create([row], ignore_conflicts=True)
+    """One row for this version of the station; a version that is written already stays as it is.
+
+    Raw, for history is the most frequent row of all: the ORM takes ten times as long to say the same.
+    """
+    values = [getattr(event, name) for name in _HISTORY_COPIED]
+    told = [msgspec.json.encode(event.kinds).decode(), _database_time(event.polled_at)]
+    with connection.cursor() as cursor:
+        cursor.execute(_HISTORY_INSERT, values + told)
 
 
-_HISTORY = tuple(column.name for column in StationHistory._meta.concrete_fields if not column.primary_key)
+_HISTORY_COPIED = (
+    *_KEY,
+    "version",
+    "status",
+    "bikes",
+    "mechanical",
+    "electrical",
+    "stands",
+    "capacity",
+    "taken",
+    "returned",
+)
+_HISTORY_INSERT = (
+    f"INSERT INTO {StationHistory._meta.db_table} ({', '.join(_HISTORY_COPIED)}, kinds, at)"
+    f" VALUES ({', '.join(['%s'] * (len(_HISTORY_COPIED) + 2))}) ON CONFLICT DO NOTHING"
+)
 
 
 def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Remark:

@@ -180,6 +180,7 @@ def _text(text: str, length_max: int) -> str:
     return " ".join(text.split())[:length_max].rstrip()
 
 
+@lru_cache(TEXTS_KEPT)
 def _status(word: str | None) -> str:
     return _text(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX] or UNKNOWN_STATUS
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from statistics import median
 
 from stations.feeds.base import Bad, Fetched, Key, Reading, State
@@ -11,6 +12,7 @@ from stations.feeds.base import Bad, Fetched, Key, Reading, State
 NUMBER_MAX = 2**31 - 1  # what PostgreSQL's integer holds; real ones have five digits
 COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200
 CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
+CONTRACTS_KEPT = 256  # names that were looked at; there are some 30
 CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test benches stand in the operator's own city
 CITY_STATIONS_MIN = 5  # fewer do not say where a city is
 
@@ -61,13 +63,18 @@ class Sieve:
         if not 0 < key.number <= NUMBER_MAX:
             return Bad.NUMBER
         if self._contract is None:
-            if not _CONTRACT.fullmatch(key.contract):
+            if not _is_name(key.contract):
                 return Bad.CONTRACT
         elif key.contract != self._contract:
             return Bad.OTHER_CONTRACT
         if key in self._listed:
             return Bad.DUPLICATE
         return _fault_of(state)
+
+
+@lru_cache(CONTRACTS_KEPT)
+def _is_name(contract: str) -> bool:
+    return _CONTRACT.fullmatch(contract) is not None
 
 
 def _fault_of(state: State) -> Bad | None:
