@@ -19,6 +19,7 @@ from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
 from mcommerce.products.money import written
 
+NO_PICTURE = "–"
 MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
 
 
@@ -100,7 +101,8 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("picture"))
     def preview(self, product: Product) -> str:
-        return _picture(product, 240)
+        kept = Product.objects.filter(id=product.id).first()  # not the one just sent, which may be refused
+        return _picture(kept, 240) if kept else NO_PICTURE
 
     @admin.display(description=_("title"))
     def shown_title(self, product: Product) -> str:
@@ -184,5 +186,5 @@ def _ids(chosen: Iterable[Product]) -> list[Any]:
 
 def _picture(product: Product, size: int) -> str:
     if not product.image_url:
-        return "–"
+        return NO_PICTURE
     return format_html('<img src="{}" alt="" width="{}" height="{}">', product.image_url, size, size)

@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from eventbus import publish
 from mcommerce.events import (
@@ -159,7 +159,7 @@ def _hold(lines: Sequence[StockLine]) -> None:
         raise _Short(tuple(_shortage(line) for line in short))
 
 
-def _enough(product_id: UUID, quantity: int):  # type: ignore[no-untyped-def]
+def _enough(product_id: UUID, quantity: int) -> QuerySet[Stock]:
     """The guard: the product's stock, if so many pieces are free at the moment of the update."""
     return Stock.objects.filter(product_id=product_id, on_hand__gte=F("held") + quantity)
 

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.urls import path, re_path
 
 from mcommerce.products import views
@@ -6,5 +7,9 @@ app_name = "products"
 urlpatterns = [
     path("", views.show_catalogue, name="list"),
     path("products/<slug:slug>/", views.show_product, name="detail"),
-    re_path(r"^pictures/(?P<name>[0-9a-f-]{36}\.(?:svg|png|jpg|webp))$", views.show_picture, name="picture"),
+    re_path(
+        rf"^{settings.MEDIA_URL.strip('/')}/pictures/(?P<name>[0-9a-f-]{{36}}\.(?:svg|png|jpg|webp))$",
+        views.show_picture,
+        name="picture",
+    ),
 ]

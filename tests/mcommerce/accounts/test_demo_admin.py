@@ -1,0 +1,52 @@
+"""The desk of a demo site opens with what `make run` printed; no other site's does."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from pytest_django import Settings
+
+from mcommerce.accounts.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def printed() -> dict[str, str]:
+    out = StringIO()
+    call_command("demo_admin", "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def enters(client: Client, door: dict[str, str]) -> bool:
+    client.post("/admin/login/", {"username": door["email"], "password": door["password"]})
+    return client.get("/admin/").status_code == 200
+
+
+def test_what_is_printed_opens_the_desk_until_the_next_time(settings: Settings) -> None:
+    settings.DEMO = True
+
+    before, now = printed(), printed()
+
+    assert not enters(Client(), before)
+    assert enters(Client(), now)
+    assert User.objects.count() == 1
+
+
+def test_it_reads_as_a_sentence(settings: Settings) -> None:
+    settings.DEMO = True
+    out = StringIO()
+
+    call_command("demo_admin", stdout=out)
+
+    assert "admin@example.org" in out.getvalue()
+
+
+def test_a_site_that_is_no_demo_refuses(settings: Settings) -> None:
+    settings.DEMO = False
+
+    with pytest.raises(CommandError, match="createsuperuser"):
+        call_command("demo_admin")
+
+    assert not User.objects.exists()

@@ -1,0 +1,63 @@
+"""The eight wonders, with which a new shop opens."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+
+from eventbus.testing import published_events
+from mcommerce.events import ProductPublished
+from mcommerce.products.models import Product
+
+from .conftest import left
+
+pytestmark = pytest.mark.django_db
+PRICES = {
+    "Bougie fonctionnant au feu": 22,
+    "Chaise pour s’asseoir": 95,
+    "Cheval pour nains": 360,
+    "Coq of steel": 620,
+    "Flacon à frotter avec un génie dedans": 1200,
+    "Horloge quantique": 180,
+    "Table d’opération pour hamsters": 210,
+    "Vase ayant appartenu à Zeus": 730,
+}
+
+
+def load() -> dict[str, object]:
+    out = StringIO()
+    call_command("load_demo_catalogue", "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_the_eight_wonders_are_for_sale_at_their_prices() -> None:
+    assert load() == {"added": list(PRICES), "kept": 0}
+
+    assert {one.title["fr"]: one.price for one in published_events(ProductPublished)} == {
+        title: euros * 100 for title, euros in PRICES.items()
+    }
+    for wonder in Product.objects.all():
+        assert finders.find(wonder.image)
+        assert wonder.title["en"]
+        assert wonder.description["en"]
+        assert left(wonder)[0] > 0
+
+
+def test_loading_again_leaves_what_the_merchant_changed() -> None:
+    load()
+    Product.objects.filter(sku="DEMO-VASE").update(price=1)
+
+    assert load() == {"added": [], "kept": 8}
+
+    assert Product.objects.get(sku="DEMO-VASE").price == 1
+    assert len(published_events(ProductPublished)) == 8
+
+
+def test_the_demo_shop_has_pages_with_speaking_addresses(client: Client) -> None:
+    call_command("load_demo_catalogue", stdout=StringIO())
+
+    assert client.get("/products/flacon-a-frotter-avec-un-genie-dedans/").status_code == 200
+    assert client.get("/products/chaise-pour-s-asseoir/").status_code == 200

@@ -1,0 +1,81 @@
+"""The stock hears of orders over the bus."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from eventbus import Event, publish
+from eventbus.testing import published_events, settle
+from mcommerce.events import (
+    OrderCancelled,
+    OrderedLine,
+    OrderPaid,
+    OrderPlaced,
+    StockCommitFailed,
+    StockCommitted,
+    StockReserved,
+)
+from mcommerce.products.models import Product
+
+from .conftest import NOW, left, put_on_shelf
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def tell(*events: Event) -> None:
+    with transaction.atomic():
+        publish(*events)
+    settle(raise_errors=False)  # other groups look in vain for an order that nobody placed
+
+
+def placed(order, vase: Product) -> OrderPlaced:  # type: ignore[no-untyped-def]
+    return OrderPlaced(
+        order_id=order, lines=ordered(vase), total=3_800, currency="EUR", expires_at=NOW + timedelta(minutes=30)
+    )
+
+
+def paid(order, vase: Product) -> OrderPaid:  # type: ignore[no-untyped-def]
+    return OrderPaid(order_id=order, amount=3_800, currency="EUR", lines=ordered(vase))
+
+
+def ordered(vase: Product) -> tuple[OrderedLine, ...]:
+    return (OrderedLine(product_id=vase.id, quantity=2, unit_price=1_900),)
+
+
+def test_an_order_placed_and_paid_takes_its_pieces_away() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+
+    tell(placed(order, vase))
+    assert left(vase) == (5, 2, 0)
+    tell(paid(order, vase))
+
+    assert left(vase) == (3, 0, 2)
+    assert len(published_events(StockReserved)) == len(published_events(StockCommitted)) == 1
+
+
+def test_an_order_cancelled_gives_its_pieces_back() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    tell(placed(order, vase))
+
+    tell(OrderCancelled(order_id=order, reason="payment_timeout"))
+
+    assert left(vase) == (5, 0, 0)
+
+
+def test_an_order_cancelled_before_anything_was_held_is_no_trouble() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+
+    tell(OrderCancelled(order_id=order, reason="customer"), placed(order, vase))
+
+    assert left(vase) == (5, 0, 0)
+
+
+def test_an_order_paid_after_it_was_cancelled_is_told_that_its_goods_are_gone() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    tell(placed(order, vase), OrderCancelled(order_id=order, reason="payment_timeout"))
+
+    tell(paid(order, vase))
+
+    assert [gone.lines[0].quantity for gone in published_events(StockCommitFailed)] == [2]

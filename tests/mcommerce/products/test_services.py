@@ -1,0 +1,117 @@
+"""What is saved at the desk is what the rest of the shop hears."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from eventbus.testing import published_events
+from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
+from mcommerce.products import services, stock
+from mcommerce.products.models import OldSlug, Product
+
+from .conftest import NOW, put_on_shelf
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_product_for_sale_is_told_with_everything_others_need() -> None:
+    vase = put_on_shelf("Vase", image="products/demo/vase.svg")
+
+    assert published_events(ProductPublished) == [
+        ProductPublished(
+            product_id=vase.id,
+            sku="VASE",
+            slug="vase",
+            title={"fr": "Vase"},
+            price=1_900,
+            currency="EUR",
+            tax_rate=2_000,
+            image="/static/products/demo/vase.svg",
+            version=1,
+        )
+    ]
+
+
+def test_a_draft_is_nobodys_business_until_it_is_for_sale() -> None:
+    vase = put_on_shelf(published=False, pieces=3)
+    assert not published_events(ProductPublished)
+
+    services.publish_product(product_id=vase.id, now=NOW)
+
+    assert [one.version for one in published_events(ProductPublished)] == [2]
+    assert published_events(ProductStockChanged)[-1].available == 3
+
+
+def test_each_change_has_the_next_version() -> None:
+    vase = put_on_shelf()
+    vase.price = 2_500
+
+    services.save_product(product=vase, now=NOW)
+
+    assert [(one.version, one.price) for one in published_events(ProductPublished)] == [(1, 1_900), (2, 2_500)]
+
+
+def test_taking_off_sale_is_told_once() -> None:
+    vase = put_on_shelf()
+
+    for _again in range(2):
+        services.withdraw_product(product_id=vase.id, now=NOW)
+
+    assert published_events(ProductWithdrawn) == [ProductWithdrawn(product_id=vase.id, version=2)]
+    assert not Product.objects.get().published
+
+
+def test_of_two_who_change_a_product_at_once_the_later_is_refused() -> None:
+    first, second = put_on_shelf(), Product.objects.get()
+    first.price, second.price = 1_000, 2_000
+    services.save_product(product=first, now=NOW)
+
+    with pytest.raises(services.ProductChangedMeanwhile):
+        services.save_product(product=second, now=NOW)
+
+    assert Product.objects.get().price == 1_000
+
+
+def test_a_new_address_keeps_the_old_one_leading_there() -> None:
+    vase = put_on_shelf()
+    vase.slug = "amphora"
+    services.save_product(product=vase, now=NOW)
+    vase.slug = "vase"
+    services.save_product(product=vase, now=NOW)
+
+    assert list(OldSlug.objects.values_list("slug", flat=True)) == ["amphora"]
+
+
+def test_a_product_that_takes_an_old_address_owns_it() -> None:
+    vase = put_on_shelf()
+    vase.slug = "amphora"
+    services.save_product(product=vase, now=NOW)
+
+    put_on_shelf("Vase", sku="OTHER")
+
+    assert not OldSlug.objects.exists()
+
+
+@pytest.mark.parametrize("service", [services.publish_product, services.withdraw_product])
+def test_a_product_that_is_not_there_is_unknown(service) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(services.ProductUnknown):
+        service(product_id=uuid4(), now=NOW)
+
+
+@pytest.mark.parametrize("wrong", [{"price": -1}, {"tax_rate": 10_001}, {"currency": ""}])
+def test_the_database_refuses_prices_that_make_no_sense(wrong: dict[str, object]) -> None:
+    vase = put_on_shelf()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Product.objects.filter(id=vase.id).update(**wrong)
+
+
+def test_nothing_is_told_when_saving_fails() -> None:
+    put_on_shelf()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        put_on_shelf("Vase", slug="another")
+
+    assert len(published_events(ProductPublished)) == 1
+    assert stock.Stock.objects.count() == 1
