@@ -1,0 +1,293 @@
+"""What operators can see and do: how the bus is, what died, and what shall become of it.
+
+Nothing here touches an event. A wish is written down beside the dead letter, with who wished it; the worker obeys under
+its progress lock (`parking.obey`).
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from django.db import transaction
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from eventbus import backends, clock, registry
+from eventbus.backends.base import Backend, TopicPartition
+from eventbus.checks import event_types
+from eventbus.dispatcher import LEASE_NAME
+from eventbus.errors import BusError
+from eventbus.events import Event
+from eventbus.leases import LEASE_SECONDS, Lease
+from eventbus.models import DeadLetter, LeaseRow, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
+
+UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
+LOOK_SECONDS = 0.1  # between looks at a lease's beat: the answer "it lives" comes soon after the beat
+WHO_CHARACTERS_MAX = 200  # what OperatorAction keeps
+
+
+class Refused(BusError):
+    """A dead letter cannot be requeued or discarded: it is gone, discarded, or waits for an earlier wish."""
+
+
+class OutboxStatus(msgspec.Struct, frozen=True):
+    """Events committed but not yet in the log, and the age of the oldest in seconds."""
+
+    depth: int
+    oldest_at: datetime | None
+    oldest_seconds: float
+
+
+class TimersStatus(msgspec.Struct, frozen=True):
+    """Events that wait for their time."""
+
+    count: int
+    next_due: datetime | None
+
+
+class PartitionStatus(msgspec.Struct, frozen=True):
+    """How far a group is in one partition."""
+
+    partition: int
+    position: int
+    end: int
+    lag: int
+
+
+class GroupStatus(msgspec.Struct, frozen=True):
+    """A group in one topic: its partitions' sums, and what waits or died."""
+
+    group: str
+    topic: str
+    position: int
+    end: int
+    lag: int
+    handled: int
+    ignored: int
+    skipped: int
+    discarded: int
+    retrying_keys: int
+    dead_keys: int
+    dead_letters: int
+    partitions: list[PartitionStatus]
+
+
+class LeaseStatus(msgspec.Struct, frozen=True):
+    """Who is the one that relays, dispatches or polls; an empty owner is nobody."""
+
+    name: str
+    owner: str
+    beat: int
+    epoch: int
+
+
+class Status(msgspec.Struct, frozen=True):
+    """All of it, at one time."""
+
+    at: datetime
+    outbox: OutboxStatus
+    timers: TimersStatus
+    groups: list[GroupStatus]
+    leases: list[LeaseStatus]
+
+
+class TopicStatus(msgspec.Struct, frozen=True):
+    """A topic: where its partitions end, what is told in it and who reads it."""
+
+    topic: str
+    ends: list[int]
+    types: list[str]
+    groups: list[str]
+
+
+def status() -> Status:
+    """How the bus is now. A few small queries; nothing counts the whole outbox."""
+    return Status(
+        at=clock.now(),
+        outbox=_outbox(),
+        timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
+        groups=_groups(backends.current()),
+        leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
+    )
+
+
+def problems(found: Status, *, dispatches: bool) -> list[str]:
+    """What an operator must see to, one sentence each; `dispatches` is whether somebody does (`is_beating`)."""
+    told = []
+    if not dispatches:
+        told.append("Nobody dispatches: start the server, or manage.py relay_events.")
+    if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
+        told.append(
+            f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
+            "nobody relays, or the relay cannot."
+        )
+    letters = sum(one.dead_letters for one in found.groups)
+    if letters:
+        told.append(f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.")
+    return told
+
+
+def is_beating(name: str = LEASE_NAME, *, seconds: float = LEASE_SECONDS) -> bool:
+    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease."""
+    lease, seen = Lease(name), _beat(name)
+    until = time.monotonic() + seconds
+    while lease.held_by_another():
+        if _beat(name) != seen:
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def _beat(name: str) -> tuple[str, int] | None:
+    return LeaseRow.objects.filter(name=name).values_list("owner", "beat").first()
+
+
+def _outbox() -> OutboxStatus:
+    unsent = OutboxRow.objects.filter(position__isnull=True, refused="")
+    oldest_at = unsent.order_by("id").values_list("created_at", flat=True).first()
+    seconds = (clock.now() - oldest_at).total_seconds() if oldest_at else 0.0
+    return OutboxStatus(depth=unsent.count(), oldest_at=oldest_at, oldest_seconds=seconds)
+
+
+def _groups(backend: Backend) -> list[GroupStatus]:
+    retrying, dead_keys, letters = _parked(ParkedKey.State.RETRYING), _parked(ParkedKey.State.DEAD), _letters()
+    ends: dict[TopicPartition, int] = {}
+    rows: dict[tuple[str, str], list[Progress]] = {}
+    for row in Progress.objects.order_by("group", "topic", "partition"):
+        rows.setdefault((row.group, row.topic), []).append(row)
+        place = TopicPartition(row.topic, row.partition)
+        ends[place] = ends[place] if place in ends else backend.end(place)
+    return [
+        _group(name, topic, found, ends, retrying[name, topic], dead_keys[name, topic], letters[name, topic])
+        for (name, topic), found in rows.items()
+    ]
+
+
+def _group(
+    name: str, topic: str, rows: list[Progress], ends: dict[TopicPartition, int], retrying: int, dead: int, letters: int
+) -> GroupStatus:
+    partitions = [_partition(row, ends[TopicPartition(topic, row.partition)]) for row in rows]
+    return GroupStatus(
+        group=name,
+        topic=topic,
+        position=sum(one.position for one in partitions),
+        end=sum(one.end for one in partitions),
+        lag=sum(one.lag for one in partitions),
+        handled=sum(row.handled for row in rows),
+        ignored=sum(row.ignored for row in rows),
+        skipped=sum(row.skipped for row in rows),
+        discarded=sum(row.discarded for row in rows),
+        retrying_keys=retrying,
+        dead_keys=dead,
+        dead_letters=letters,
+        partitions=partitions,
+    )
+
+
+def _partition(row: Progress, end: int) -> PartitionStatus:
+    return PartitionStatus(row.partition, row.position, end, max(0, end - row.position))
+
+
+def _parked(state: str) -> Counter[tuple[str, str]]:
+    return _by_group_and_topic(ParkedKey.objects.filter(state=state).values_list("group", "topic"))
+
+
+def _letters() -> Counter[tuple[str, str]]:
+    return _by_group_and_topic(dead().values_list("group", "topic"))
+
+
+def _by_group_and_topic(pairs: "QuerySet[ParkedKey | DeadLetter, tuple[str, str]]") -> Counter[tuple[str, str]]:
+    counted = pairs.order_by().annotate(count=Count("id"))
+    return Counter({(group, topic): count for group, topic, count in counted})
+
+
+def topics() -> list[TopicStatus]:
+    """Every topic that an event names or a group has read, sorted."""
+    backend = backends.current()
+    return [
+        TopicStatus(
+            topic=topic,
+            ends=[backend.end(place) for place in backend.partitions([topic])],
+            types=sorted({one.wire_type() for one in _named() if one.topic == topic}),
+            groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
+        )
+        for topic in topic_names()
+    ]
+
+
+def topic_names() -> list[str]:
+    """Every topic that an event names or a group has read, sorted."""
+    read = Progress.objects.order_by().values_list("topic", flat=True).distinct()
+    return sorted({one.topic for one in _named()} | set(read))
+
+
+def _named() -> list[type[Event]]:
+    return [one for one in event_types(Event) if getattr(one, "topic", None)]
+
+
+def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:
+    """Dead letters that wait for an operator, or those that were discarded; the oldest first."""
+    state = DeadLetter.State.DISCARDED if discarded else DeadLetter.State.OPEN
+    asked = {"group": group, "topic": topic, "key": key}
+    wanted = {name: value for name, value in asked.items() if value}
+    return DeadLetter.objects.filter(state=state, **wanted).order_by("id")
+
+
+def unknown_ids(ids: Iterable[int]) -> list[int]:
+    """Which of these are no dead letters' ids."""
+    wanted = set(ids)
+    return sorted(wanted - set(DeadLetter.objects.filter(id__in=wanted).values_list("id", flat=True)))
+
+
+def request_requeue(letter: DeadLetter, who: str) -> None:
+    """Ask that the event be handled again, at the head of its key. Raises Refused."""
+    _request(letter, DeadLetter.Request.REQUEUE, who)
+
+
+def request_discard(letter: DeadLetter, who: str) -> None:
+    """Ask that the event be let go, and its key go on without it. Raises Refused."""
+    _request(letter, DeadLetter.Request.DISCARD, who)
+
+
+def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
+    """The first wish stands: a worker may be about to obey it."""
+    free = Q(state=DeadLetter.State.OPEN, request=DeadLetter.Request.NONE)
+    with transaction.atomic():
+        if not DeadLetter.objects.filter(free, id=letter.pk).update(request=action):
+            raise Refused(_why_refused(letter.pk))
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=action,
+            group=letter.group,
+            event_id=letter.event_id,
+            type=letter.type,
+            key=letter.key,
+            error=f"{letter.error_class}: {letter.error}",
+        )
+    letter.request = action
+
+
+def _why_refused(letter_id: int) -> str:
+    letter = DeadLetter.objects.filter(id=letter_id).first()
+    if letter is None:
+        text = _("Dead letter %(id)d is gone: it was requeued.")
+    elif letter.state == DeadLetter.State.DISCARDED:
+        text = _("Dead letter %(id)d was discarded already.")
+    else:
+        text = _("Dead letter %(id)d waits for a worker to obey an earlier wish.")
+    return text % {"id": letter_id}
+
+
+def readable(payload: bytes | memoryview) -> str:
+    """A payload for human eyes: indented when it is JSON, else its bytes with escapes. Plain text, not HTML."""
+    try:
+        text = json.dumps(json.loads(bytes(payload)), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return repr(bytes(payload))[2:-1]
+    return text.encode("utf-8", "backslashreplace").decode()
