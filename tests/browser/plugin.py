@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.faults import Faults
 from tests.live_site import LiveSite, running_site
@@ -26,6 +26,7 @@ CHROMIUM_OPTIONS = [
     "--disable-sync",
 ]
 WAIT_MS = 15_000  # a page on a loaded two-core machine; a test that waits longer has failed
+expect.set_options(timeout=WAIT_MS)
 WINDOW = {"width": 1280, "height": 800}
 
 
