@@ -49,6 +49,7 @@ class StepInline(ReadOnly, admin.TabularInline):
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
     fields = ["id", "payment_id", "amount", "currency", "reason", "state", "code"]
+    readonly_fields = ["id"]
     extra = 0
 
 

@@ -62,6 +62,12 @@ def change_price(offer: Offer, price: int) -> None:
     put_up(price, product_id=offer.product_id, version=offer.version + 1)
 
 
+@pytest.fixture(autouse=True)
+def noon(bus_clock: Any) -> None:
+    """It is `NOW` until a test moves the clock."""
+    bus_clock.hold(NOW)
+
+
 class Shopper:
     """Someone with a browser."""
 

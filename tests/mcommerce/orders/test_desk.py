@@ -1,0 +1,98 @@
+"""The orders' desk: everything is there to read, nothing to edit, and decisions go through the services."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from eventbus.testing import published_events
+from mcommerce.events import OrderRefundRequested
+from mcommerce.orders import refunds, services
+from mcommerce.orders.models import Order, Refund
+
+from .conftest import LATER, fresh, put_up
+
+LIST = "admin:orders_order_changelist"
+
+
+@pytest.fixture
+def desk(db: None) -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser(email="desk@example.com"))
+    return client
+
+
+def decide(desk: Client, action: str, order: Order, **more: Any) -> str:
+    chosen = {"action": action, "_selected_action": [str(order.id)], **more}
+    return desk.post(reverse(LIST), chosen, follow=True).content.decode()
+
+
+def test_an_order_can_be_read_in_full_and_edited_nowhere(desk: Client, paid: Order) -> None:
+    page = desk.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
+
+    assert "Ada Lovelace" in page
+    assert "Talking vase" in page
+    assert 'name="_save"' not in page
+    assert desk.post(reverse("admin:orders_order_change", args=[paid.id]), {"state": "paid"}).status_code == 403
+
+
+def test_the_list_can_be_searched_by_number_and_shows_alarms(desk: Client, paid: Order) -> None:
+    page = desk.get(reverse(LIST), {"q": paid.number.lower()}).content.decode()
+
+    assert paid.number in page
+    assert "€19.00" in page
+
+
+def test_the_offers_can_be_read(desk: Client) -> None:
+    put_up()
+
+    assert "VASE-1" in desk.get(reverse("admin:orders_offer_changelist")).content.decode()
+
+
+def test_staff_cancels_a_paid_order(desk: Client, paid: Order) -> None:
+    page = decide(desk, "cancel", paid)
+
+    assert "Done: 1." in page
+    assert fresh(paid).state == Order.State.CANCELLED
+    assert len(published_events(OrderRefundRequested)) == 1
+
+
+def test_staff_sends_an_order_and_has_it_delivered(desk: Client, paid: Order) -> None:
+    decide(desk, "ship", paid, carrier="La Poste", tracking="6A1")
+    assert (fresh(paid).state, fresh(paid).tracking) == (Order.State.SHIPPED, "6A1")
+
+    decide(desk, "deliver", paid)
+    assert fresh(paid).state == Order.State.DELIVERED
+
+
+def test_what_a_state_does_not_allow_is_said(desk: Client, waiting: Order) -> None:
+    page = decide(desk, "ship", waiting, carrier="", tracking="")
+
+    assert "in a state that does not allow it" in page
+    assert fresh(waiting).state == Order.State.AWAITING_PAYMENT
+
+
+def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client, paid: Order) -> None:
+    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
+
+    decide(desk, "refund_again", paid)
+    decide(desk, "looked_at", paid)
+
+    assert Refund.objects.get().state == Refund.State.REQUESTED
+    assert fresh(paid).needs_attention is False
+
+
+def test_who_may_only_look_decides_nothing(paid: Order) -> None:
+    client = Client()
+    reader = get_user_model().objects.create_user(email="reader@example.com", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_order"))
+    client.force_login(reader)
+
+    page = decide(client, "cancel", paid)
+
+    assert paid.number in page
+    assert fresh(paid).state == Order.State.PAID

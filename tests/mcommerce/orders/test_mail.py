@@ -1,0 +1,74 @@
+"""Mails about an order: who gets them, in which language, and that their link opens the order."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from mcommerce.orders import mail, refunds, services
+from mcommerce.orders.models import Order, Refund
+
+from .conftest import BUYER, LATER, fresh, pay, put_up
+
+
+@pytest.fixture
+def paid_in_french(placed: Callable[..., Order]) -> Order:
+    order = placed(put_up(price=123_456), buyer=replace(BUYER, language="fr"))
+    services.await_payment(order_id=order.id, now=LATER)
+    pay(fresh(order))
+    return fresh(order)
+
+
+def test_the_confirmation_speaks_the_orders_language(paid_in_french: Order, mailoutbox: list) -> None:
+    with translation.override("en"):
+        mail.send("paid", paid_in_french.id)
+
+    [sent] = mailoutbox
+    assert sent.to == ["ada@example.com"]
+    assert sent.subject == f"Commande {paid_in_french.number} payée, merci"
+    assert "1 × Vase bavard" in sent.body
+    assert "1\N{NO-BREAK SPACE}234,56\N{NO-BREAK SPACE}€" in sent.body
+
+
+def test_its_link_opens_the_order_in_any_browser(paid: Order, mailoutbox: list) -> None:
+    mail.send("paid", paid.id)
+
+    [link] = re.findall(r"\S*/orders/\S+", mailoutbox[0].body)
+    page = Client().get(link, follow=True)
+    assert paid.number in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["paid", "cancelled", "refunded", "shipped"])
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_mail_has_a_subject_of_one_line_and_text_as_it_was_typed(
+    paid: Order, mailoutbox: list, name: str, language: str
+) -> None:
+    Order.objects.filter(id=paid.id).update(name="Ada & <Bob>", language=language, carrier="La Poste")
+
+    mail.send(name, paid.id)
+
+    [sent] = mailoutbox
+    assert paid.number in sent.subject
+    assert "Ada & <Bob>" in sent.body
+    assert "{" not in sent.body
+    assert "\n\n\n" not in sent.body
+
+
+def test_a_cancellation_says_why_and_what_happens_to_the_money(paid: Order, waiting: Order, mailoutbox: list) -> None:
+    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    mail.send("cancelled", paid.id)
+    refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
+
+    assert "We cancelled it. Your money is on its way back to you." in mailoutbox[0].body
+
+
+def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(waiting: Order, mailoutbox: list) -> None:
+    services.expire(order_id=waiting.id, now=LATER)
+
+    mail.send("cancelled", waiting.id)
+
+    assert "not paid in time" in mailoutbox[0].body
+    assert "Nothing was charged." in mailoutbox[0].body

@@ -1,0 +1,62 @@
+"""What is for sale, as the orders hear of it: the newest word wins, however it comes."""
+
+from uuid import uuid4
+
+import pytest
+
+from mcommerce.events import ProductStockChanged, ProductWithdrawn
+from mcommerce.orders import offers
+from mcommerce.orders.models import Offer
+
+from .conftest import put_up
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_newer_price_replaces_an_older_one() -> None:
+    vase = put_up(price=1_900, version=1)
+
+    put_up(price=2_100, version=2, product_id=vase.product_id)
+
+    assert Offer.objects.get().price == 2_100
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_or_the_same_word_changes_nothing(version: int) -> None:
+    vase = put_up(price=1_900, version=2)
+
+    put_up(price=5, version=version, product_id=vase.product_id)
+
+    assert Offer.objects.get().price == 1_900
+
+
+def test_a_withdrawn_product_keeps_its_name_and_can_come_back() -> None:
+    vase = put_up(version=1)
+    offers.keep_withdrawn(ProductWithdrawn(product_id=vase.product_id, version=2))
+    assert (Offer.objects.get().for_sale, Offer.objects.get().name) == (False, "Talking vase")
+
+    put_up(version=3, product_id=vase.product_id)
+
+    assert Offer.objects.get().for_sale is True
+
+
+def test_an_old_publication_does_not_bring_a_withdrawn_product_back() -> None:
+    product_id = uuid4()
+    offers.keep_withdrawn(ProductWithdrawn(product_id=product_id, version=2))
+
+    put_up(version=1, product_id=product_id)
+
+    assert Offer.objects.get().for_sale is False
+
+
+def test_stock_has_versions_of_its_own() -> None:
+    vase = put_up(version=7)
+    for version, available in ((0, 3), (2, 5), (1, 4)):
+        offers.keep_stock(ProductStockChanged(product_id=vase.product_id, available=available, version=version))
+
+    assert (Offer.objects.get().available, Offer.objects.get().version) == (5, 7)
+
+
+def test_a_title_is_read_in_the_readers_language_else_in_the_shops(settings: object) -> None:
+    assert put_up(title={"fr": "Vase", "de": "Vase!"}).name == "Vase"
+    assert put_up(title={"de": "Nur deutsch"}).name == "Nur deutsch"

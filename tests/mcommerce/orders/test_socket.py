@@ -1,0 +1,226 @@
+"""The socket of an order's page: who may listen, and that nobody misses a change."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import get_user_model
+from django.db import connections
+
+from eventbus.testing import settle
+from mcommerce.orders import access, consumers, services
+from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
+from mcommerce.orders.models import Order
+from mcommerce.routing import build_application
+
+from .conftest import LATER, Shopper, fresh, pay
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ANSWER_SECONDS = 5  # for what takes milliseconds on an idle machine
+QUIET_SECONDS = 0.3  # three times the pause in which a socket collects changes
+
+
+@pytest.fixture(autouse=True)
+def no_watch_left() -> Iterator[None]:
+    yield
+    live_orders.close()
+
+
+@pytest.fixture
+def listener(db: None, waiting: Order) -> Shopper:
+    """The browser that placed the order."""
+    shopper = Shopper()
+    session = shopper.browser.session
+    access.remember(session, waiting.id)
+    session.save()
+    shopper.browser.cookies["sessionid"] = session.session_key
+    return shopper
+
+
+@asynccontextmanager
+async def socket_of(
+    shopper: Shopper, order_id: UUID, origin: str = "http://testserver"
+) -> AsyncIterator[WebsocketCommunicator]:
+    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in shopper.browser.cookies.items())
+    headers = [(b"host", b"testserver"), (b"origin", origin.encode()), (b"cookie", cookies.encode())]
+    socket = WebsocketCommunicator(build_application(), f"/ws/orders/{order_id}/", headers=headers)
+    try:
+        yield socket
+    finally:
+        await socket.disconnect(timeout=ANSWER_SECONDS)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    async def told() -> None:
+        try:
+            await story()
+        finally:
+            await database_sync_to_async(connections.close_all)()
+
+    asyncio.run(told())
+
+
+async def happens(change: Callable[..., Any], **details: Any) -> None:
+    """Something changes, and the bus tells it."""
+
+    def do() -> None:
+        change(**details)
+        settle()
+
+    await database_sync_to_async(do)()
+
+
+async def hear(socket: WebsocketCommunicator) -> int:
+    return (await socket.receive_json_from(timeout=ANSWER_SECONDS))["version"]
+
+
+async def closing_code(socket: WebsocketCommunicator) -> int:
+    connected, _protocol = await socket.connect(timeout=ANSWER_SECONDS)
+    assert connected, "a browser hears the code of an open socket only"
+    return (await socket.receive_output(timeout=ANSWER_SECONDS))["code"]
+
+
+def test_it_says_the_version_first_and_each_newer_one(listener: Shopper, waiting: Order) -> None:
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert await hear(socket) == waiting.version
+
+            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+
+            assert await hear(socket) > waiting.version
+
+    run(story)
+
+
+def test_a_change_between_the_page_and_the_socket_is_not_missed(listener: Shopper, waiting: Order) -> None:
+    rendered = waiting.version
+    pay(waiting)
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert await hear(socket) > rendered
+
+    run(story)
+
+
+def test_several_changes_at_once_are_one_word(listener: Shopper, waiting: Order) -> None:
+    def a_lot() -> None:
+        for _time in range(5):
+            services.note_decline(order_id=waiting.id, payment_id=uuid4(), code="", retryable=True, now=LATER)
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+
+            await happens(a_lot)
+
+            assert await hear(socket) == waiting.version + 5
+            assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+    run(story)
+
+
+def test_the_change_of_another_order_wakes_nobody(
+    listener: Shopper, waiting: Order, placed: Callable[..., Order]
+) -> None:
+    other = placed()
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+
+            await happens(services.cancel_by_customer, order_id=other.id, now=LATER)
+
+            assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+    run(story)
+
+
+def test_a_stranger_is_closed_as_if_there_were_no_order(waiting: Order) -> None:
+    stranger = Shopper()
+
+    async def story() -> None:
+        for order_id in (waiting.id, uuid4()):
+            async with socket_of(stranger, order_id) as socket:
+                assert await closing_code(socket) == consumers.NOT_FOUND
+
+    run(story)
+
+
+def test_staff_and_the_account_may_listen(waiting: Order) -> None:
+    staff, ada, bob = (Shopper() for _person in range(3))
+    for shopper, fields in ((staff, {"is_staff": True}), (ada, {}), (bob, {})):
+        user = get_user_model().objects.create_user(email=f"{id(shopper)}@example.com", **fields)
+        shopper.browser.force_login(user)
+        if shopper is ada:
+            Order.objects.filter(id=waiting.id).update(customer_id=user.id)
+
+    async def story() -> None:
+        for shopper in (staff, ada):
+            async with socket_of(shopper, waiting.id) as socket:
+                await socket.connect(timeout=ANSWER_SECONDS)
+                assert await hear(socket) == fresh_version
+        async with socket_of(bob, waiting.id) as socket:
+            assert await closing_code(socket) == consumers.NOT_FOUND
+
+    fresh_version = fresh(waiting).version
+    run(story)
+
+
+def test_another_sites_page_gets_no_socket(listener: Shopper, waiting: Order) -> None:
+    async def story() -> None:
+        async with socket_of(listener, waiting.id, origin="https://evil.example") as socket:
+            connected, _code = await socket.connect(timeout=ANSWER_SECONDS)
+            assert connected is False
+
+    run(story)
+
+
+def test_who_talks_to_it_is_closed(listener: Shopper, waiting: Order) -> None:
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+            await socket.send_to(text_data="hello")
+            assert (await socket.receive_output(timeout=ANSWER_SECONDS))["code"] == consumers.NOTHING_TO_SAY
+
+    run(story)
+
+
+def test_so_many_may_listen_and_who_leaves_makes_room(waiting: Order) -> None:
+    orders = LiveOrders()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        wakers = [asyncio.Event().set for _socket in range(SOCKETS_PER_ORDER_MAX)]
+        for wake in wakers:
+            orders.join(waiting.id, wake, loop)
+        with pytest.raises(consumers.TooManySockets):
+            orders.join(waiting.id, asyncio.Event().set, loop)
+
+        orders.leave(waiting.id, wakers[0])
+
+        orders.join(waiting.id, asyncio.Event().set, loop)
+
+    asyncio.run(story())
+
+
+def test_whoever_left_is_forgotten(listener: Shopper, waiting: Order) -> None:
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+
+    run(story)
+
+    assert live_orders._sockets == {}
