@@ -10,8 +10,22 @@ const page = document.getElementById("station");
 const { station: id, contract, zone } = page.dataset;
 const link = new Link(page.dataset.socket, () => ({ contracts: [contract] }));
 const showMs = showConnection(link);
-const ticker = new Ticker(document.getElementById("ticker"), { href: () => null });
-const inCity = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium", timeZone: zone });
+const ticker = new Ticker(document.getElementById("ticker"), { href: () => null, time: cityTime });
+
+/** Put the city's own time into a <time data-zone>. */
+function writeCityTime(element) {
+  const dateStyle = element.dataset.zone === "time" ? undefined : "medium";
+  const style = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle, timeStyle: "medium", timeZone: zone });
+  element.textContent = style.format(new Date(element.dateTime));
+}
+
+function cityTime(at) {
+  const time = document.createElement("time");
+  time.dateTime = at;
+  time.dataset.zone = "time";
+  writeCityTime(time);
+  return time;
+}
 
 function show(station) {
   for (const name of ["bikes", "electrical", "stands", "capacity"]) {
@@ -20,7 +34,7 @@ function show(station) {
   document.getElementById("status").replaceChildren(statusBadge(station));
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
-  changed.textContent = inCity.format(new Date(station.polled_at));
+  writeCityTime(changed);
 }
 
 link.addEventListener("frame", ({ detail: frame }) => {
@@ -30,4 +44,5 @@ link.addEventListener("frame", ({ detail: frame }) => {
   ticker.add(ours);
   if (frame.changes.length) showMs(link.msSince(frame.changes.at(-1).polled_at));
 });
+page.querySelectorAll("time[data-zone]").forEach(writeCityTime);
 link.open();

@@ -31,9 +31,18 @@ function lookOf(change) {
   return change.kinds.some((kind) => ["closed", "gone", "silent"].includes(kind)) ? " feed__line--closed" : "";
 }
 
+/** The time of a change in the reader's zone. */
+function readersTime(at) {
+  const holder = make("span");
+  holder.append(timeElement(at, "time"));
+  localise(holder);
+  return holder.firstElementChild;
+}
+
 export class Ticker {
-  /** `href(station)` gives the address of a station's page, or null to leave its name out. */
-  constructor(list, { href, cityName = () => "" }) {
+  /** `href(station)` gives the address of a station's page, or null to leave its name out; `time(at)` a <time>. */
+  constructor(list, { href, cityName = () => "", time = readersTime }) {
+    this.time = time;
     this.list = list;
     this.href = href;
     this.cityName = cityName;
@@ -55,7 +64,6 @@ export class Ticker {
     this.list.prepend(...told.map((change) => this.line(change)).reverse());
     while (this.list.children.length > LINES_MAX) this.list.lastElementChild.remove();
     if (this.none && told.length) this.none.hidden = true;
-    localise(this.list);
   }
 
   line(change) {
@@ -70,7 +78,7 @@ export class Ticker {
     const city = this.cityName(change.contract);
     const left = change.removed ? "" : ` · ${sayMany("left", change.bikes)}`;
     text.append(inWords(change), make("span", "muted", left + (city ? ` · ${city}` : "")));
-    line.append(text, timeElement(change.polled_at, "time"));
+    line.append(text, this.time(change.polled_at));
     return line;
   }
 
