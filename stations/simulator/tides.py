@@ -30,7 +30,7 @@ class Moment:
     seconds: float
     local: float
     tide: float  # 0: everyone at home, 1: everyone at work
-    bustle: float  # 0.1 at night to 1 at rush hour
+    bustle: float  # 0.25 at night, when a visitor still wants to see life, to 1 at rush hour
 
 
 def moment(seconds: float, utc_offset: float) -> Moment:
@@ -39,10 +39,10 @@ def moment(seconds: float, utc_offset: float) -> Moment:
     hour = local % DAY / HOUR
     if local < 5 * DAY:
         tide = _rise(hour, 7.0, 9.5) - _rise(hour, 16.5, 19.5)
-        bustle = 0.1 + 0.5 * _hill(hour, 13, 4.5) + 0.7 * _hill(hour, 8.3, 1.2) + 0.7 * _hill(hour, 17.8, 1.5)
+        bustle = 0.25 + 0.4 * _hill(hour, 13, 4.5) + 0.7 * _hill(hour, 8.3, 1.2) + 0.7 * _hill(hour, 17.8, 1.5)
     else:
         tide = 0.35 * (_rise(hour, 11, 14) - _rise(hour, 17, 20))
-        bustle = 0.1 + 0.6 * _hill(hour, 15, 4)
+        bustle = 0.25 + 0.5 * _hill(hour, 15, 4)
     return Moment(seconds, local, tide, min(bustle, 1.0))
 
 
