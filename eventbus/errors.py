@@ -72,6 +72,11 @@ def is_broken_world(error: BaseException) -> bool:
     return state.startswith(BROKEN_STATE_CLASSES) if state else isinstance(error, OperationalError)
 
 
+def is_nobodys_fault(error: BaseException) -> bool:
+    """Whether an error says nothing about the event that was in hand."""
+    return isinstance(error, LeaseLost) or is_broken_world(error) or is_contention(error)
+
+
 def _sqlstate(error: BaseException) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
 

@@ -1,7 +1,7 @@
 """Running one group's handlers for records, in transactions that no one can half keep."""
 
 import random
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -12,7 +12,7 @@ from django.utils import translation
 
 from eventbus import effects, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, is_broken_world, is_contention
+from eventbus.errors import CrashedRepeatedly, is_contention, is_nobodys_fault
 from eventbus.events import Record, handling
 from eventbus.models import Effect, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group
@@ -27,15 +27,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def patiently(run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-    """Run it again while it only met another writer. Contention is no failure and is never counted."""
-    while True:
-        try:
-            return run(*arguments, **named)
-        except Exception as error:
-            if not is_contention(error):
-                raise
-        time.sleep(random.uniform(0, CONTENTION_PAUSE_SECONDS))
+class Patience:
+    """Run something again while it only met another writer: contention is no failure and is never counted.
+
+    It ends when the worker is asked to leave: then the contention is raised.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def __call__(self, run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        while True:
+            try:
+                return run(*arguments, **named)
+            except Exception as error:
+                if not is_contention(error) or self._stop.is_set():
+                    raise
+            self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))
 
 
 @contextmanager
@@ -56,10 +64,13 @@ def _refresh() -> None:
 class Handling:
     """How a group handles records of the partitions that it owns, under the epochs of its assignment."""
 
-    def __init__(self, group: Group, epochs: dict[TopicPartition, int], on_failure: Failure) -> None:
+    def __init__(
+        self, group: Group, epochs: dict[TopicPartition, int], on_failure: Failure, patiently: Patience
+    ) -> None:
         self.group = group
         self.epochs = epochs
         self._on_failure = on_failure
+        self._patiently = patiently
 
     def batch(self, partition: TopicPartition, records: Sequence[Record]) -> None:
         """All in one transaction; it raises the first handler's error, and then nothing of it has happened."""
@@ -72,15 +83,15 @@ class Handling:
 
     def single(self, partition: TopicPartition, record: Record) -> None:
         """One in a transaction of its own, its attempt written before. A failure parks its key."""
-        patiently(self._begin, partition, record)
+        self._patiently(self._begin, partition, record)
         try:
             note = self._ask(partition, record)
-            patiently(self._one, partition, record, note)
+            self._patiently(self._one, partition, record, note)
         except Exception as error:
-            if is_broken_world(error):
+            if is_nobodys_fault(error):
                 raise
             self._on_failure(record, error)
-            patiently(self._park, partition, record, error)
+            self._patiently(self._park, partition, record, error)
 
     def _begin(self, partition: TopicPartition, record: Record) -> None:
         with transaction.atomic():
@@ -103,7 +114,7 @@ class Handling:
         """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
         if not self.group.effects or not self.group.of(record):
             return None
-        if not patiently(self._claim, partition, record, parked):
+        if not self._patiently(self._claim, partition, record, parked):
             return None
         with handling(record):
             return effects.ask(self.group, record)
@@ -174,14 +185,14 @@ class Handling:
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
-        if not patiently(self._begin_retry, key_id, partition):
+        if not self._patiently(self._begin_retry, key_id, partition):
             return False
         try:
             return self._retry(key_id, partition)
         except Exception as error:
-            if is_broken_world(error):
+            if is_nobodys_fault(error):
                 raise
-            patiently(self._retry_failed, key_id, partition, error)
+            self._patiently(self._retry_failed, key_id, partition, error)
             return False
 
     def _begin_retry(self, key_id: int, partition: TopicPartition) -> bool:
@@ -198,7 +209,7 @@ class Handling:
         if key.crashes >= effects.CRASHES_MAX:
             raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
         note = self._ask(partition, parking.record_of(head), parked=True)
-        patiently(self._drain, key, head, partition, note)
+        self._patiently(self._drain, key, head, partition, note)
         return True
 
     def _drain(self, key: ParkedKey, head: ParkedEvent, partition: TopicPartition, note: Note | None) -> None:

@@ -10,9 +10,9 @@ from django.db import transaction
 
 from eventbus import clock, groups, parking
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import LeaseLost, is_broken_world, is_contention
+from eventbus.errors import LeaseLost, is_nobodys_fault
 from eventbus.events import Record
-from eventbus.handling import Handling, patiently, unit_of_work
+from eventbus.handling import Handling, Patience, unit_of_work
 from eventbus.models import DeadLetter, ParkedKey, Progress
 from eventbus.registry import Group
 
@@ -32,7 +32,8 @@ class Worker:
         self._backend = backend
         self._stop = stop or threading.Event()
         self._consumer: Consumer | None = None
-        self._handling = Handling(group, {}, self._failed)
+        self._patiently = Patience(self._stop)
+        self._handling = Handling(group, {}, self._failed, self._patiently)
         self._careful: set[TopicPartition] = set()
 
     def run(self) -> None:
@@ -49,7 +50,9 @@ class Worker:
                 return
             except Exception as error:
                 self._let_go()
-                logger.warning("Group %s waits for the world: %s", self.group.name, error, exc_info=_is_bug(error))
+                logger.warning(
+                    "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
+                )
                 self._stop.wait(random.uniform(pause / 2, pause))
                 pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
                 continue
@@ -75,7 +78,7 @@ class Worker:
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
         consumer = self._backend.consumer(self.group.topics, self.group.name)
-        progress = patiently(groups.take_over, self.group, consumer.assignment())
+        progress = self._patiently(groups.take_over, self.group, consumer.assignment())
         for partition, row in progress.items():
             consumer.seek(partition, row.position)
         self._handling.epochs = {partition: row.epoch for partition, row in progress.items()}
@@ -98,29 +101,37 @@ class Worker:
     def _handle(self, records: Sequence[Record]) -> None:
         partition = TopicPartition(records[0].topic, records[0].partition)
         if partition in self._careful or self.group.effects or len(records) == 1:
-            self._one_by_one(partition, records)
+            handled = self._one_by_one(partition, records)
         else:
             try:
-                patiently(self._handling.batch, partition, records)
+                self._patiently(self._handling.batch, partition, records)
+                handled = len(records)
             except Exception as error:
-                if isinstance(error, LeaseLost) or is_broken_world(error):
+                if is_nobodys_fault(error):
                     raise
-                self._one_by_one(partition, records)
+                handled = self._one_by_one(partition, records)
+        if handled < len(records):
+            self._let_go()  # asked to leave: the rest is fetched again, by whoever comes next
+            return
         self._careful.discard(partition)
-        assert self._consumer is not None
-        self._consumer.commit(partition, records[-1].position + 1)
+        if self._consumer is not None:
+            self._consumer.commit(partition, records[-1].position + 1)
 
-    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> None:
-        """Runs of what nobody here knows are passed over at once."""
-        for known, run in groupby(records, key=lambda record: bool(self.group.of(record))):
+    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """How many were handled before it was asked to leave. What nobody here knows is passed over in one go."""
+        handled = 0
+        for known, group in groupby(records, key=lambda record: bool(self.group.of(record))):
+            run = list(group)
             if not known:
-                patiently(self._handling.batch, partition, list(run))
+                self._patiently(self._handling.batch, partition, run)
+                handled += len(run)
                 continue
             for record in run:
                 if self._stop.is_set():
-                    self._let_go()  # the rest of the batch is fetched again, by whoever comes next
-                    return
+                    return handled
                 self._handling.single(partition, record)
+                handled += 1
+        return handled
 
     def _parked(self) -> int:
         """Try the parked keys that are due, each until it fails or is free."""
@@ -144,7 +155,7 @@ class Worker:
         for letter in asked[:PARKED_AT_ONCE]:
             partition = TopicPartition(letter.topic, letter.partition)
             if partition in self._handling.epochs:
-                patiently(self._obey, letter, partition)
+                self._patiently(self._obey, letter, partition)
                 moved += 1
         return moved
 
@@ -164,8 +175,3 @@ class Worker:
             type(error).__name__,
             exc_info=error,
         )
-
-
-def _is_bug(error: Exception) -> bool:
-    """Whether a traceback is worth a page of log: not for a database that is away."""
-    return not (is_broken_world(error) or is_contention(error))
