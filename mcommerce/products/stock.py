@@ -150,9 +150,12 @@ def _sorted_lines(lines: Iterable[StockLine]) -> tuple[StockLine, ...]:
 
 
 def _hold(lines: Sequence[StockLine]) -> None:
+    for_sale = Product.objects.filter(published=True)
     short = []
     for line in lines:
-        on_sale = _enough(line.product_id, line.quantity).filter(product__published=True)
+        # Not product__published=True: a join moves the guard into a subquery, which PostgreSQL does not look at again
+        # after waiting for the row.
+        on_sale = _enough(line.product_id, line.quantity).filter(product_id__in=for_sale)
         if not on_sale.update(held=F("held") + line.quantity, version=F("version") + 1):
             short.append(line)
     if short:
