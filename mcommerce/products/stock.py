@@ -24,7 +24,7 @@ from mcommerce.events import (
     StockRejected,
     StockReserved,
 )
-from mcommerce.products.models import Reservation, ReservationLine, Stock, StockMovement
+from mcommerce.products.models import Product, Reservation, ReservationLine, Stock, StockMovement
 
 HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
 
