@@ -1,7 +1,6 @@
-"""What every test stands on: the bus's fixtures, and a database that no other pytest process knows."""
+"""What every test stands on: the bus's fixtures, the browser's, and a database that no other pytest process knows."""
 
 import os
-from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -11,15 +10,11 @@ pytest_plugins = ["eventbus.testing", "tests.browser.plugin"]
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Name the test database after this process. On SQLite it is a file, for threads and servers share it."""
+    """Name the test database after this process, and keep it carelessly: nobody needs it after a power cut."""
     for connection in connections.all(initialized_only=False):
-        options = connection.settings_dict["OPTIONS"]
-        if connection.vendor == "sqlite":  # no test cuts the power, and waiting for the disk is most of their time
-            options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
-        connection.settings_dict["TEST"]["NAME"] = _database_name(
-            connection.vendor, tmp_path_factory.mktemp("database")
-        )
-
-
-def _database_name(vendor: str, folder: Path) -> str:
-    return str(folder / "test.sqlite3") if vendor == "sqlite" else f"test_mcommerce_{os.getpid()}"
+        settings = connection.settings_dict
+        if connection.vendor == "sqlite":  # a file, since threads share it
+            settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+            settings["OPTIONS"]["init_command"] += "; PRAGMA synchronous=OFF"
+        else:
+            settings["TEST"]["NAME"] = f"test_mcommerce_{os.getpid()}"
