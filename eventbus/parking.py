@@ -147,7 +147,8 @@ def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
     record = record_of(letter)
     letter.delete()
     wait_behind(key, record)
-    go_on(key)
+    if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
+        go_on(key)
 
 
 def record_of(row: ParkedEvent | DeadLetter) -> Record:
