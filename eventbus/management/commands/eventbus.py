@@ -102,12 +102,12 @@ class Command(BaseCommand):
             self._say_table(LETTER_COLUMNS, [_row(letter) for letter in letters])
 
     def _requeue(self, **options: Any) -> None:
-        self._ask(operations.request_requeue, "requeue", **options)
+        self._ask(operations.request_requeue, **options)
 
     def _discard(self, **options: Any) -> None:
-        self._ask(operations.request_discard, "discard", **options)
+        self._ask(operations.request_discard, **options)
 
-    def _ask(self, request: Callable[[DeadLetter, str], None], action: str, **options: Any) -> None:
+    def _ask(self, request: Callable[[DeadLetter, str], None], *, action: str, **options: Any) -> None:
         """Each is asked for in a transaction of its own: what is refused stops no other."""
         asked, refused = [], []
         for letter in _chosen(**options):
@@ -129,7 +129,7 @@ class Command(BaseCommand):
 
     def _say_fields(self, told: dict[str, Any]) -> None:
         for name, value in told.items():
-            text = str(value)
+            text = "\n".join(_printable(line) for line in str(value).splitlines())
             self.stdout.write(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}")
         self.stdout.write("")
 
@@ -185,9 +185,12 @@ def _cells(one: GroupStatus) -> list[Any]:
 
 
 def _cell(value: Any) -> str:
-    # An error's or a key's control characters must not steer the operator's terminal.
-    text = str(value).encode("unicode_escape").decode() if not str(value).isprintable() else str(value)
-    return text or NOTHING
+    return _printable(str(value)) or NOTHING
+
+
+def _printable(text: str) -> str:
+    """An error's or a key's control characters must not steer the operator's terminal."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _row(letter: DeadLetter) -> list[Any]:

@@ -1,0 +1,212 @@
+"""An operator looks at the bus, and decides about what died."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from eventbus import Permanent, clock, operations, publish
+from eventbus.ids import uuid7
+from eventbus.leases import Lease
+from eventbus.models import DeadLetter, OperatorAction, ParkedKey
+from eventbus.operations import GroupStatus
+from tests.eventbus.house import House, Noted
+
+WHO = "Ada"
+
+
+class Poisoned:
+    """A handler that one number makes fail for good, until it is mended."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = set(numbers)
+
+    def __call__(self, event: Noted) -> None:
+        if event.number in self.numbers:
+            raise Permanent(f"number {event.number} is poison")
+
+    def mend(self) -> None:
+        self.numbers.clear()
+
+
+@pytest.fixture
+def poisoned(house: House) -> Poisoned:
+    """A group whose vase died at 1, with 2 and 3 behind it, while the chair went by."""
+    handler = Poisoned(1)
+    house.handler(call=handler)
+    house.say(("vase", 1), ("vase", 2), ("chair", 4), ("vase", 3))
+    house.settle()
+    assert house.seen() == [("chair", 4)]
+    return handler
+
+
+def status_of(group: str) -> GroupStatus:
+    [found] = [one for one in operations.status().groups if one.group == group]
+    return found
+
+
+def test_a_mended_event_is_requeued_and_its_key_goes_on_in_order(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+
+    poisoned.mend()
+    operations.request_requeue(letter, WHO)
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3]
+    assert not operations.dead().exists()
+    assert house.parked() == []
+
+
+def test_a_requeued_event_that_is_still_poison_dies_again(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+
+    operations.request_requeue(letter, WHO)
+    house.settle()
+
+    assert house.seen(name="vase") == []
+    assert [again.event_id for again in operations.dead()] == [letter.event_id]
+
+
+def test_a_discarded_event_lets_its_key_go_on_and_stays_to_be_read(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+
+    operations.request_discard(letter, WHO)
+    house.settle()
+
+    assert house.seen(name="vase") == [2, 3]
+    assert not operations.dead().exists()
+    assert [gone.pk for gone in operations.dead(discarded=True)] == [letter.pk]
+    assert status_of("house-a").discarded == 1
+
+
+def test_every_wish_leaves_who_wished_it(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+
+    operations.request_discard(letter, WHO)
+
+    action = OperatorAction.objects.get()
+    assert (action.who, action.action, action.event_id, action.key) == (WHO, "discard", letter.event_id, "vase")
+    assert "number 1 is poison" in action.error
+
+
+def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+    operations.request_requeue(letter, WHO)
+
+    with pytest.raises(operations.Refused, match="earlier wish"):
+        operations.request_discard(letter, "Bob")
+
+    letter.refresh_from_db()
+    assert letter.request == DeadLetter.Request.REQUEUE
+    assert OperatorAction.objects.count() == 1
+
+
+def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) -> None:
+    [letter] = operations.dead(group="house-a")
+    operations.request_discard(letter, WHO)
+    house.settle()
+
+    with pytest.raises(operations.Refused, match="discarded already"):
+        operations.request_requeue(letter, WHO)
+    DeadLetter.objects.filter(pk=letter.pk).delete()
+    with pytest.raises(operations.Refused, match="gone"):
+        operations.request_requeue(letter, WHO)
+
+    assert OperatorAction.objects.count() == 1
+
+
+def test_a_letter_whose_key_did_not_wait_sets_no_dead_key_free(house: House, poisoned: Poisoned) -> None:
+    """A handler's order may not matter for one event, and matter for another of the same key."""
+    stands_aside = DeadLetter.objects.get()
+    stands_aside.pk, stands_aside.parks, stands_aside.position = None, False, 0
+    stands_aside.event_id, stands_aside.payload = uuid7(), b'{"name":"vase","number":7}'
+    stands_aside.save()
+
+    operations.request_requeue(stands_aside, WHO)
+    house.settle()
+
+    assert house.seen(name="vase") == []
+    assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
+
+
+def test_status_counts_what_waits_and_what_died(house: House, poisoned: Poisoned) -> None:
+    house.say(("chair", 5))
+    with transaction.atomic():
+        publish(Noted(name="vase", number=9), due=clock.now() + timedelta(hours=1))
+
+    found = operations.status()
+
+    assert (found.outbox.depth, found.timers.count) == (1, 1)
+    assert found.timers.next_due is not None
+    house_a = status_of("house-a")
+    assert (house_a.position, house_a.end, house_a.lag, house_a.handled) == (4, 4, 0, 1)
+    assert (house_a.dead_keys, house_a.retrying_keys, house_a.dead_letters) == (1, 0, 1)
+
+
+def test_lag_is_what_a_group_has_not_reached(house: House) -> None:
+    house.handler()
+    house.say(("vase", 1), ("chair", 2))
+    house.relay()
+
+    assert status_of("house-a").lag == 2
+
+
+def test_a_key_that_will_be_tried_again_is_told_apart_from_a_dead_one(house: House) -> None:
+    def fail(event: Noted) -> None:
+        raise ValueError("not now")
+
+    house.handler(call=fail)
+    house.say(("vase", 1))
+    house.settle()
+
+    found = status_of("house-a")
+    assert (found.retrying_keys, found.dead_keys, found.dead_letters) == (1, 0, 0)
+
+
+def test_an_old_unsent_event_is_a_problem(house: House, bus_clock) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    assert operations.problems(operations.status(), dispatches=True) == []
+
+    bus_clock.advance(seconds=operations.UNSENT_SECONDS_MAX + 1)
+
+    [problem] = operations.problems(operations.status(), dispatches=True)
+    assert "31 s old" in problem
+
+
+def test_a_topic_tells_who_says_what_to_whom(house: House) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.settle()
+
+    [topic] = [one for one in operations.topics() if one.topic == "house"]
+
+    assert topic.types == ["house.noted.v1", "house.unknown.v1"]
+    assert topic.groups == ["house-a"]
+    assert sum(topic.ends) == 1
+
+
+@pytest.mark.django_db
+def test_a_lease_whose_owner_died_is_not_beating() -> None:
+    assert not operations.is_beating("dispatcher", seconds=0)
+    lease = Lease("dispatcher")
+    lease.acquire()
+
+    assert not operations.is_beating("dispatcher", seconds=0.3)
+
+    lease.release()
+    assert not operations.is_beating("dispatcher")
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown"),
+    [
+        (b'{"title":"Caf\xc3\xa9"}', '{\n  "title": "Café"\n}'),
+        (b"\xff\x00<b>", "\\xff\\x00<b>"),
+        (b"[" * 100_000, "[" * 100_000),
+        (b'"\\ud800"', '"\\ud800"'),
+        (memoryview(b"1"), "1"),
+    ],
+)
+def test_any_payload_can_be_looked_at(payload: bytes, shown: str) -> None:
+    assert operations.readable(payload) == shown
