@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
 from eventbus import clock, watches
 from stations.board import Board, Contracts
@@ -53,7 +53,7 @@ class Live:
 
     async def start(self) -> None:
         """Watch, then load. Raises DatabaseError."""
-        feeds = await sync_to_async(self._start, thread_sensitive=False)()
+        feeds = await _in_thread(self._start)
         self.news.remember(feeds)
         self._look()
         self._audit = asyncio.create_task(self._audit_for_ever())
@@ -65,7 +65,7 @@ class Live:
             self._tick.cancel()
         watches_held, self._watches = self._watches, []
         for watch in watches_held:
-            await sync_to_async(watch.close, thread_sensitive=False)()
+            await _in_thread(watch.close)
 
     def snapshot(self, contracts: Contracts) -> str:
         """The snapshot frame, asked from any thread: the page `state.json` shows what sockets are told."""
@@ -121,7 +121,7 @@ class Live:
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
             try:
-                mended = await sync_to_async(self._intake.audit, thread_sensitive=False)()
+                mended = await _in_thread(self._intake.audit)
             except DatabaseError:
                 logger.warning("Could not compare the live stations with their rows; trying again in a minute")
                 continue
@@ -167,6 +167,16 @@ async def _started() -> Live:
         await live.close()
         raise
     return live
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    def worked() -> Any:
+        try:
+            return work()
+        finally:
+            connections.close_all()  # this thread's: it may rest for long
+
+    return await sync_to_async(worked, thread_sensitive=False)()
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], Any]) -> Any:

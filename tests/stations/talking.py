@@ -1,0 +1,143 @@
+"""What tests of the live view are made of: polls that move stations, and browsers that talk to the real sockets."""
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import wraps
+from time import perf_counter
+from typing import Any
+
+from asgiref.sync import async_to_sync, sync_to_async
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+
+from eventbus.testing import settle
+from stations import live, services
+from stations.feeds.base import Fetched, Key, Reading, State, diff
+from stations.routing import websocket_urlpatterns
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+DEADLINE_SECONDS = 10  # for a frame on a loaded machine
+STATE = State(
+    name="BELLECOUR",
+    address="Place Bellecour",
+    lat=45.7577,
+    lng=4.832,
+    status="OPEN",
+    bikes=10,
+    mechanical=6,
+    electrical=4,
+    stands=10,
+    capacity=20,
+    connected=True,
+    banking=True,
+    bonus=False,
+    overflow=False,
+)
+
+sockets = URLRouter(websocket_urlpatterns)
+
+
+def key(number: int = 1, contract: str = "lyon") -> Key:
+    return Key("simulator", contract, number)
+
+
+def state(**changed: Any) -> State:
+    return State(**{name: getattr(STATE, name) for name in STATE.__struct_fields__} | changed)
+
+
+def polled(stations: dict[Key, State], *, gone: Iterable[Key] = (), at: datetime = NOON) -> None:
+    """Record a poll that found these stations so, and the gone ones no more; the others are as they were."""
+    held = services.load_held(source="simulator", contract=None)
+    readings = [Reading(where, what, None) for where, what in stations.items()]
+    fetched = Fetched(readings=readings, bad=Counter(), listed={*held, *stations} - {*gone})
+    poll = services.Poll(feed="simulator", asked_at=at, began=perf_counter(), changes=diff(held, fetched))
+    services.record_poll(poll=poll, now=at)
+
+
+async def happens(*arguments: Any, **named: Any) -> None:
+    """A poll, and the bus has told it."""
+    await sync_to_async(polled)(*arguments, **named)
+    await sync_to_async(settle)()
+
+
+def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an async test on a loop of its own; the live state ends with it."""
+
+    async def run(*arguments: Any, **fixtures: Any) -> None:
+        try:
+            await test(*arguments, **fixtures)
+        finally:
+            await live.close()
+
+    @wraps(test)
+    def told(*arguments: Any, **fixtures: Any) -> None:
+        async_to_sync(run)(*arguments, **fixtures)
+
+    return told
+
+
+class Browser:
+    """A client of the stations' socket that holds what it was told, as ours does."""
+
+    def __init__(self, socket: WebsocketCommunicator) -> None:
+        self.socket = socket
+        self.stations: dict[str, dict[str, Any]] = {}
+        self.epoch, self.seq = "", -1
+
+    async def hear(self) -> dict[str, Any]:
+        """The next frame about stations, taken to heart."""
+        while True:
+            frame = await self.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+            if frame["type"] == "snapshot":
+                self.stations = {station["id"]: station for station in frame["stations"]}
+                self.epoch, self.seq = frame["epoch"], frame["seq"]
+            if frame["type"] == "delta":
+                assert frame["prev"] == self.seq, "a gap"
+                self.stations |= {change["id"]: change for change in frame["changes"]}
+                for gone in frame["removed"]:
+                    self.stations.pop(gone, None)
+                self.seq = frame["seq"]
+            if frame["type"] in ("snapshot", "delta", "resumed", "error"):
+                return frame
+
+    async def subscribe(self, contracts: Any = "*", since: dict[str, Any] | None = None) -> dict[str, Any]:
+        wanted = {"type": "subscribe", "contracts": contracts} | ({"since": since} if since else {})
+        await self.socket.send_json_to(wanted)
+        return await self.hear()
+
+    async def next_of(self, kind: str) -> dict[str, Any]:
+        """The next frame of a kind that is not about stations."""
+        while True:
+            frame = await self.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+            if frame["type"] == kind:
+                return frame
+
+    def bikes(self, where: Key) -> int:
+        return self.stations[":".join(map(str, where))]["bikes"]
+
+    @property
+    def position(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "seq": self.seq}
+
+
+@contextlib.asynccontextmanager
+async def browsing(path: str = "/ws/stations/", *, app: Any = sockets, **scope: Any) -> AsyncIterator[Browser]:
+    """A connected browser; `scope` is added to the connection's."""
+    socket = WebsocketCommunicator(app, path)
+    socket.scope.update(scope)
+    connected, _ = await socket.connect(timeout=DEADLINE_SECONDS)
+    assert connected
+    try:
+        yield Browser(socket)
+    finally:
+        await socket.disconnect(timeout=DEADLINE_SECONDS)
+
+
+async def closed_with(browser: Browser) -> int:
+    """The close code, after whatever frames came before it."""
+    while True:
+        message = await browser.socket.receive_output(timeout=DEADLINE_SECONDS)
+        if message["type"] == "websocket.close":
+            return message["code"]

@@ -1,0 +1,225 @@
+"""What a browser is told on the stations' socket: a snapshot, then numbered deltas, and never a gap."""
+
+import pytest
+
+from stations import doorkeeper, live
+from stations.board import Board
+from tests.stations.talking import DEADLINE_SECONDS, browsing, closed_with, happens, key, on_a_loop, polled, state
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _three_stations(db: None) -> None:
+    polled({key(1): state(bikes=10), key(2): state(bikes=5), key(1, "nantes"): state(bikes=7)})
+
+
+@on_a_loop
+async def test_a_browser_is_greeted_with_what_it_needs_to_begin():
+    async with browsing() as browser:
+        hello = await browser.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+
+    assert hello["type"] == "hello"
+    assert hello.keys() >= {"protocol", "epoch", "seq", "heartbeat_s", "server_time", "feed"}
+    assert hello["feed"] == {"name": "simulator", "simulated": True}
+
+
+@on_a_loop
+async def test_a_subscription_begins_with_all_its_stations():
+    async with browsing() as browser:
+        await browser.subscribe(["LYON"])
+
+        assert browser.stations.keys() == {"simulator:lyon:1", "simulator:lyon:2"}
+
+
+@on_a_loop
+async def test_a_change_at_a_station_reaches_the_browser():
+    async with browsing() as browser:
+        await browser.subscribe()
+
+        await happens({key(1): state(bikes=9, mechanical=5)})
+
+        told = await browser.hear()
+        (change,) = told["changes"]
+        assert (change["id"], change["bikes"], change["kinds"], change["taken"]) == (
+            "simulator:lyon:1",
+            9,
+            ["taken"],
+            1,
+        )
+        assert (told["prev"], told["seq"], browser.bikes(key(1))) == (0, 1, 9)
+
+
+@on_a_loop
+async def test_a_station_that_the_feed_no_longer_lists_is_removed():
+    async with browsing() as browser:
+        await browser.subscribe()
+
+        await happens({key(1): state(bikes=10)}, gone=[key(2)])
+
+        assert (await browser.hear())["removed"] == ["simulator:lyon:2"]
+        assert browser.stations.keys() == {"simulator:lyon:1", "simulator:nantes:1"}
+
+
+@on_a_loop
+async def test_other_cities_are_not_told_and_leave_no_gap():
+    async with browsing() as browser:
+        await browser.subscribe(["nantes"])
+
+        await happens({key(1): state(bikes=1)})
+        await happens({key(1, "nantes"): state(bikes=2)})
+
+        assert (await browser.hear())["prev"] == 0
+        assert browser.bikes(key(1, "nantes")) == 2
+
+
+@on_a_loop
+async def test_coming_back_a_browser_is_told_only_what_it_missed():
+    async with browsing() as leaving:
+        await leaving.subscribe()
+    await happens({key(1): state(bikes=3)})
+
+    async with browsing() as coming:
+        coming.stations, coming.epoch, coming.seq = leaving.stations, leaving.epoch, leaving.seq
+        answer = await coming.subscribe("*", since=leaving.position)
+        assert answer["type"] == "resumed"
+        delta = await coming.hear()
+
+    assert (answer["from"], answer["to"]) == (0, 1)
+    assert [change["id"] for change in delta["changes"]] == ["simulator:lyon:1"]
+    assert coming.bikes(key(1)) == 3
+
+
+@on_a_loop
+async def test_coming_back_to_another_process_a_browser_is_told_everything():
+    async with browsing() as browser:
+        assert (await browser.subscribe("*", since={"epoch": "another", "seq": 3}))["type"] == "snapshot"
+
+
+@on_a_loop
+async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "Board", lambda views=(): Board(views, changes_kept_max=2))
+    async with browsing() as leaving:
+        await leaving.subscribe()
+        for bikes in (1, 2, 3):
+            await happens({key(1): state(bikes=bikes)})
+            await leaving.hear()
+
+    async with browsing() as coming:
+        answer = await coming.subscribe("*", since={"epoch": leaving.epoch, "seq": 0})
+
+    assert answer["type"] == "snapshot"
+    assert coming.stations["simulator:lyon:1"]["bikes"] == 3
+
+
+@on_a_loop
+async def test_a_quiet_citys_browser_is_moved_along_before_it_falls_out_of_the_window(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "Board", lambda views=(): Board(views, changes_kept_max=4))
+    async with browsing() as browser:
+        await browser.subscribe(["nantes"])
+        for bikes in (1, 2, 3):
+            await happens({key(1): state(bikes=bikes)})
+
+        moved = await browser.hear()
+
+    assert (moved["changes"], moved["removed"], moved["prev"]) == ([], [], 0)
+    assert moved["seq"] == 3
+
+
+@on_a_loop
+async def test_after_a_reset_everything_is_told_anew():
+    async with browsing() as browser:
+        await browser.subscribe()
+        epoch = browser.epoch
+
+        running = await live.here()
+        await live._in_thread(running._reload)
+
+        assert (await browser.hear())["type"] == "snapshot"
+        assert browser.epoch != epoch
+
+
+@on_a_loop
+async def test_what_the_browser_holds_is_what_the_rows_say_after_a_storm():
+    async with browsing() as browser:
+        await browser.subscribe()
+        for bikes in range(12):
+            await happens(
+                {key(n): state(bikes=(bikes * n) % 11) for n in (1, 2)} | {key(3 + bikes): state(bikes=bikes)}
+            )
+        running = await live.here()
+        while browser.seq < 12 * 3 - 1:  # two changes and a newcomer each time; bikes=0*n twice the same once
+            await browser.hear()
+
+    expected = {station.id: station.bikes for station in running.board.stations()}
+    assert {name: station["bikes"] for name, station in browser.stations.items()} == expected
+    assert len(expected) == 3 + 12
+
+
+@on_a_loop
+async def test_silence_is_broken_by_a_heartbeat(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stations.sockets.HEARTBEAT_SECONDS", 0.05)
+    async with browsing() as browser:
+        await browser.subscribe()
+
+        assert (await browser.next_of("tick"))["seq"] == browser.seq
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("no json", "bad_json"),
+        ("[]", "bad_json"),
+        ("[" * 5_000, "bad_json"),
+        ('{"type": "dance"}', "unknown_type"),
+        ('{"type": "subscribe", "contracts": ["' + "x" * 20_000 + '"]}', "too_large"),
+    ],
+)
+@on_a_loop
+async def test_what_is_no_request_ends_the_socket_with_a_word(text: str, code: str):
+    async with browsing() as browser:
+        await browser.socket.send_to(text_data=text)
+
+        assert (await browser.hear())["code"] == code
+        assert await closed_with(browser) == 4400
+
+
+@on_a_loop
+async def test_bytes_end_the_socket_too():
+    async with browsing() as browser:
+        await browser.socket.send_to(bytes_data=b"{}")
+
+        assert (await browser.hear())["code"] == "not_text"
+        assert await closed_with(browser) == 4400
+
+
+@pytest.mark.parametrize("wish", [{}, {"contracts": []}, {"contracts": [7]}, {"contracts": "*", "since": {"seq": -1}}])
+@on_a_loop
+async def test_a_subscription_that_makes_no_sense_is_explained_and_may_be_sent_again(wish: dict):
+    async with browsing() as browser:
+        await browser.socket.send_json_to({"type": "subscribe"} | wish)
+        assert (await browser.hear())["code"] == "bad_subscribe"
+
+        assert (await browser.subscribe())["type"] == "snapshot"
+
+
+@on_a_loop
+async def test_a_client_that_talks_too_fast_is_sent_away():
+    async with browsing() as browser:
+        for _ in range(doorkeeper.MESSAGES_MAX + 1):
+            await browser.socket.send_json_to({"type": "subscribe", "contracts": "*"})
+
+        assert await closed_with(browser) == 4429
+
+
+@on_a_loop
+async def test_an_address_holds_so_many_sockets_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doorkeeper, "SOCKETS_PER_ADDRESS_MAX", 2)
+    async with browsing(client=["192.0.2.1", 1]), browsing(client=["192.0.2.1", 2]):
+        async with browsing(client=["192.0.2.1", 3]) as third:
+            assert (await third.hear())["code"] == "too_many_sockets"
+            assert await closed_with(third) == 4429
+        async with browsing(client=["192.0.2.2", 1]) as elsewhere:
+            assert (await elsewhere.subscribe())["type"] == "snapshot"
+    async with browsing(client=["192.0.2.1", 4]) as later:
+        assert (await later.subscribe())["type"] == "snapshot"
