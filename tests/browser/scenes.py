@@ -107,8 +107,10 @@ def pay_with(card: str) -> Reach:
         page.locator("#expiry").fill("12 / 40")
         page.locator("#cvc").fill("123")
         page.locator("button.primary").click()
+        if card == DECLINED_CARD:
+            page.locator(".back a").click()
         page.wait_for_url(site.url + "/orders/*/")
-        expect(page.locator("#cancel" if card == DECLINED_CARD else ".badge--good")).to_be_visible()
+        expect(page.locator("#pay" if card == DECLINED_CARD else ".page-head .badge--good")).to_be_visible()
 
     return reach
 
