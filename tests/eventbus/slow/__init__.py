@@ -1,0 +1,1 @@
+"""An app for process tests: one handler that stays in hand until it is allowed to finish."""

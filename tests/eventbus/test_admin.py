@@ -1,0 +1,198 @@
+"""Staff look at the bus, and decide about what died."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from eventbus import Permanent, clock, publish
+from eventbus.leases import Lease
+from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
+from tests.eventbus.house import House, Noted
+
+TABLES = (
+    *("outboxrow", "timer", "parkedkey", "parkedevent", "deadletter"),
+    *("operatoraction", "progress", "consumergroup", "leaserow"),
+)
+
+
+@pytest.fixture
+def poison(house: House) -> set[str]:
+    """The vase died at 1, with 2 behind it; the chair went by; one more event waits for its time."""
+    names = {"vase", "<b>cup</b>"}
+
+    def handle(event: Noted) -> None:
+        if event.name in names:
+            raise Permanent("poison <script>alert(1)</script>")
+
+    house.handler(call=handle)
+    house.say(("vase", 1), ("<b>cup</b>", 1), ("vase", 2), ("chair", 3))
+    with transaction.atomic():
+        publish(Noted(name="vase", number=9), due=clock.now() + timedelta(hours=1))
+    house.settle()
+    return names
+
+
+def staff(*permissions: str) -> Client:
+    person = get_user_model().objects.create_user("ada@example.org", "a long password", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def listed(client: Client, table: str, **asked: str) -> str:
+    page = client.get(reverse(f"admin:eventbus_{table}_changelist"), asked)
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def shown(client: Client, row: Any) -> str:
+    page = client.get(reverse(f"admin:eventbus_{row._meta.model_name}_change", args=[row.pk]))
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def act(client: Client, action: str, *letters: DeadLetter) -> str:
+    chosen = {"action": action, "_selected_action": [letter.pk for letter in letters]}
+    return client.post(reverse("admin:eventbus_deadletter_changelist"), chosen, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("table", TABLES)
+def test_staff_see_every_table_and_change_nothing(
+    house: House, poison: set[str], admin_client: Client, table: str, language: str
+) -> None:
+    Lease("dispatcher").acquire()
+    act(admin_client, "discard", DeadLetter.objects.all()[0])
+    admin_client.cookies["django_language"] = language
+
+    assert "result_list" in listed(admin_client, table)
+    assert admin_client.get(reverse(f"admin:eventbus_{table}_add")).status_code == 403
+
+
+def test_rows_can_be_read_and_not_saved(house: House, poison: set[str], admin_client: Client) -> None:
+    key = ParkedKey.objects.get(key="vase")
+    rows = [OutboxRow.objects.all()[0], Timer.objects.get(), key, key.events.all()[0], DeadLetter.objects.all()[0]]
+
+    for row in [*rows, Progress.objects.filter(group="house-a")[0]]:
+        page = shown(admin_client, row)
+        assert 'name="_save"' not in page
+        assert 'name="_delete' not in page
+
+
+def test_a_payload_is_shown_as_text_and_never_as_a_page(house: House, poison: set[str], admin_client: Client) -> None:
+    letter = DeadLetter.objects.get(key="<b>cup</b>")
+
+    page = shown(admin_client, letter)
+
+    assert "&quot;name&quot;: &quot;&lt;b&gt;cup&lt;/b&gt;&quot;" in page
+    assert "<b>cup" not in page
+    assert "<script>alert" not in page
+
+
+def test_bytes_that_are_no_json_are_shown_too(house: House, poison: set[str], admin_client: Client) -> None:
+    letter = DeadLetter.objects.all()[0]
+    DeadLetter.objects.filter(pk=letter.pk).update(payload=b"\xff\x00<i>")
+
+    assert r"\xff\x00&lt;i&gt;" in shown(admin_client, letter)
+
+
+def test_a_parked_key_shows_who_waits_behind_it(house: House, poison: set[str], admin_client: Client) -> None:
+    page = shown(admin_client, ParkedKey.objects.get(key="vase"))
+
+    assert "&quot;number&quot;: 2" in page
+
+
+def test_an_event_is_found_by_its_id_or_its_key(house: House, poison: set[str], admin_client: Client) -> None:
+    chair = OutboxRow.objects.get(key="chair")
+
+    for term in (str(chair.event_id), f" {chair.event_id} ", "chair"):
+        page = listed(admin_client, "outboxrow", q=term)
+        assert str(chair.event_id) in page
+        assert page.count('class="action-select"') <= 1
+        assert "vase" not in page
+    assert str(chair.event_id) not in listed(admin_client, "outboxrow", q="cha")
+
+
+@pytest.mark.parametrize(("way", "found"), [("sent", True), ("unsent", False), ("refused", False)])
+def test_the_outbox_tells_how_far_events_are(
+    house: House, poison: set[str], admin_client: Client, way: str, found: bool
+) -> None:
+    assert ("chair" in listed(admin_client, "outboxrow", way=way, topic="house")) is found
+
+
+def test_the_list_of_a_big_outbox_counts_no_more_than_it_must(
+    house: House, poison: set[str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventbus.admin.COUNTED_MAX", 2)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        page = listed(admin_client, "outboxrow")
+
+    counts = [one["sql"] for one in asked if "COUNT(" in one["sql"] and "eventbus_outbox" in one["sql"]]
+    assert counts
+    assert all("LIMIT 2" in sql for sql in counts)
+    assert "payload" not in "".join(one["sql"] for one in asked if "eventbus_outbox" in one["sql"])
+    assert "2 outbox" in page
+
+
+def test_a_mended_event_is_requeued_from_the_admin(house: House, poison: set[str], admin_client: Client) -> None:
+    poison.clear()
+
+    page = act(admin_client, "requeue", DeadLetter.objects.get(key="vase"))
+    house.settle()
+
+    assert "Asked to requeue 1 event." in page
+    assert house.seen(name="vase") == [1, 2]
+    assert OperatorAction.objects.get().action == "requeue"
+
+
+def test_a_discarded_key_goes_on_and_the_trail_names_who(house: House, poison: set[str]) -> None:
+    client = staff("view_deadletter", "change_deadletter")
+
+    page = act(client, "discard", *DeadLetter.objects.all())
+
+    assert "Asked to discard 2 events." in page
+    assert {action.who for action in OperatorAction.objects.all()} == {"ada@example.org"}
+    poison.clear()
+    house.settle()
+    assert house.seen(name="vase") == [2]
+
+
+def test_what_is_refused_is_told_and_stops_no_other(house: House, poison: set[str], admin_client: Client) -> None:
+    vase, cup = DeadLetter.objects.get(key="vase"), DeadLetter.objects.get(key="<b>cup</b>")
+    act(admin_client, "requeue", vase)
+
+    page = act(admin_client, "discard", vase, cup)
+
+    assert "1 was refused" in page
+    assert "Asked to discard 1 event." in page
+    assert list(DeadLetter.objects.order_by("id").values_list("request", flat=True)) == ["requeue", "discard"]
+
+
+def test_who_may_only_look_decides_nothing(house: House, poison: set[str]) -> None:
+    client = staff("view_deadletter")
+
+    assert "vase" in listed(client, "deadletter")
+    act(client, "discard", DeadLetter.objects.get(key="vase"))
+
+    assert not OperatorAction.objects.exists()
+    assert not DeadLetter.objects.exclude(request="").exists()
+
+
+def test_the_desk_speaks_french(house: House, poison: set[str], admin_client: Client) -> None:
+    admin_client.cookies["django_language"] = "fr"
+
+    page = act(admin_client, "requeue", DeadLetter.objects.get(key="vase"))
+
+    assert "La reprise de 1 événement est demandée." in page
+    assert "lettre morte" in page

@@ -1,0 +1,85 @@
+"""Whole processes: killed, started again, asked to leave."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.eventbus.house import until
+from tests.live_site import ROOT, LiveSite
+
+LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
+SAY = (
+    "from django.db import transaction; from eventbus import publish; from tests.eventbus.slow.events import Lingered\n"
+    "with transaction.atomic(): publish(*(Lingered(name=name) for name in {names!r}))"
+)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> LiveSite:
+    """A site with the slow app, migrated, with nobody running it."""
+    environment = {"SLOW_FOLDER": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.eventbus.slow_settings"}
+    site = LiveSite(tmp_path, environment)
+    site.manage("migrate", "--verbosity=0")
+    return site
+
+
+@contextmanager
+def process(site: LiveSite, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One process of the site, without a visitor; killed at the end if it still runs."""
+    with (site.directory / "process.log").open("ab") as log:
+        running = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=site.environment, stdout=log, stderr=log
+        )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def ask(site: LiveSite, question: str) -> int:
+    """One number from the site's database."""
+    with closing(sqlite3.connect(site.database_path, timeout=20)) as database:
+        return database.execute(question).fetchone()[0]
+
+
+def handled(site: LiveSite) -> int:
+    return ask(site, "SELECT count(*) FROM eventbus_inbox WHERE \"group\" = 'slow'")
+
+
+def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: LiveSite) -> None:
+    server = ("runserver", "--noreload", f"127.0.0.1:{site.port}")
+    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    with process(site, *server) as killed:
+        until((site.directory / "begun-first").exists, "a handler in hand")
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert handled(site) == 0
+    (site.directory / "finish-first").touch()
+
+    with process(site, *server):
+        until(lambda: handled(site) == 1, "the event handled by the next process")
+
+    assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
+
+
+@pytest.mark.parametrize("command", [("runserver", "--noreload"), ("handle_events",)])
+def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: tuple[str, ...]) -> None:
+    arguments = (*command, f"127.0.0.1:{site.port}") if command[0] == "runserver" else command
+    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    with process(site, *arguments) as running:
+        until((site.directory / "begun-first").exists, "a handler in hand")
+        running.send_signal(signal.SIGTERM)
+        (site.directory / "finish-first").touch()
+        running.wait(LEAVE_SECONDS)
+
+    assert running.returncode in (0, -signal.SIGTERM), (site.directory / "process.log").read_text()[-3000:]
+    assert handled(site) == 1
+    assert ask(site, "SELECT count(*) FROM eventbus_progress WHERE running_event IS NOT NULL") == 0
+    assert ask(site, "SELECT count(*) FROM eventbus_lease WHERE name = 'dispatcher' AND owner <> ''") == 0
