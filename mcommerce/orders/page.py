@@ -46,7 +46,7 @@ REFUNDS: dict[str, Text] = {
 PROGRESS = (
     (_("Ordered"), {State.PLACED, State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
     (_("Set aside"), {State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
-    (_("Paid"), {State.PAID, State.SHIPPED, State.DELIVERED}),
+    (_("Payment"), {State.PAID, State.SHIPPED, State.DELIVERED}),
     (_("On its way"), {State.SHIPPED, State.DELIVERED}),
     (_("Delivered"), {State.DELIVERED}),
 )
