@@ -64,8 +64,7 @@ class Live:
         if self._tick:
             self._tick.cancel()
         watches_held, self._watches = self._watches, []
-        for watch in watches_held:
-            await _in_thread(watch.close)
+        await asyncio.gather(*(_in_thread(watch.close) for watch in watches_held))
 
     def snapshot(self, contracts: Contracts) -> str:
         """The snapshot frame, asked from any thread: the page `state.json` shows what sockets are told."""

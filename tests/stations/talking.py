@@ -1,5 +1,6 @@
 """What tests of the live view are made of: polls that move stations, and browsers that talk to the real sockets."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -60,6 +61,20 @@ async def happens(*arguments: Any, **named: Any) -> None:
     """A poll, and the bus has told it."""
     await sync_to_async(polled)(*arguments, **named)
     await sync_to_async(settle)()
+
+
+async def reached(seq: int) -> None:
+    """The live state of this loop has come so far."""
+    running = await live.here()
+    awake = asyncio.Event()
+    running.awake.add(awake)
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while running.board.seq < seq:
+                await awake.wait()
+                awake.clear()
+    finally:
+        running.awake.discard(awake)
 
 
 def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

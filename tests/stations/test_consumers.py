@@ -4,7 +4,17 @@ import pytest
 
 from stations import doorkeeper, live
 from stations.board import Board
-from tests.stations.talking import DEADLINE_SECONDS, browsing, closed_with, happens, key, on_a_loop, polled, state
+from tests.stations.talking import (
+    DEADLINE_SECONDS,
+    browsing,
+    closed_with,
+    happens,
+    key,
+    on_a_loop,
+    polled,
+    reached,
+    state,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,6 +88,7 @@ async def test_coming_back_a_browser_is_told_only_what_it_missed():
     async with browsing() as leaving:
         await leaving.subscribe()
     await happens({key(1): state(bikes=3)})
+    await reached(1)
 
     async with browsing() as coming:
         coming.stations, coming.epoch, coming.seq = leaving.stations, leaving.epoch, leaving.seq
