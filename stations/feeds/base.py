@@ -101,6 +101,15 @@ class Fetched(msgspec.Struct):
     complete: bool = True
 
 
+class ListedContract(NamedTuple):
+    """One contract that a feed may be asked for; closed ones stay listed. `name` is case-folded."""
+
+    name: str
+    commercial_name: str | None
+    country: str | None
+    cities: tuple[str, ...]
+
+
 class PollFailed(Exception):
     """The feed gave nothing usable. `reason` says why and what to do; `detail` is for whoever looks closer.
 
@@ -130,6 +139,9 @@ class Feed(Protocol):
 
     def fetch(self) -> Fetched:
         """Ask once. Raises PollFailed."""
+
+    def contracts(self) -> list[ListedContract]:
+        """What can be asked for. Raises PollFailed."""
 
     def close(self) -> None: ...
 

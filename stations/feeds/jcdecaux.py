@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from stations.feeds import jcdecaux_rows
-from stations.feeds.base import Fetched, PollFailed
+from stations.feeds.base import Fetched, ListedContract, PollFailed
 from stations.feeds.failures import Failure
 from stations.feeds.http import HttpClient
 from stations.feeds.sieve import Sieve
@@ -21,15 +21,6 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 class UnknownVersion(ValueError):
     """The base URL does not end in a version of the API that we can read."""
-
-
-class ListedContract(NamedTuple):
-    """One contract as `/contracts` lists it; closed ones stay listed. `name` is case-folded."""
-
-    name: str
-    commercial_name: str | None
-    country: str | None
-    cities: tuple[str, ...]
 
 
 class _ContractRow(msgspec.Struct):

@@ -41,4 +41,7 @@ def _simulator(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:
     return JCDecauxFeed(contract=contract, base_url=base_url, key=SIMULATOR_KEY, source=SIMULATOR, **limits)
 
 
-_FEEDS: dict[str, Callable[[str | None, str, dict[str, Any]], Feed]] = {"jcdecaux": _jcdecaux, SIMULATOR: _simulator}
+_FEEDS: dict[str, Callable[[str | None, str, dict[str, Any]], Feed]] = {
+    "jcdecaux": _jcdecaux,
+    SIMULATOR: _simulator,
+}

@@ -1,6 +1,5 @@
 """What staff sees: everything the feeds said, and only remarks can be taken away."""
 
-from datetime import UTC, datetime
 from time import perf_counter
 
 import pytest
@@ -11,11 +10,9 @@ from stations.events import Kind
 from stations.feeds.base import Change
 from stations.models import PollPlan, Remark
 from stations.plan import plan_of
-from tests.stations.feeds.test_diff import BELLECOUR, STATE
+from tests.stations.readings import BELLECOUR, NOON, STATE
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture

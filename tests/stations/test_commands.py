@@ -20,9 +20,9 @@ from django.db import connection
 from stations.feeds.base import Bad
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, PollRun, Station
-from tests.stations.answers import KEY, Answer, AnsweringServer, v3
-from tests.stations.feeds.test_rows import BAD_ROWS, GOOD_ROWS
+from tests.stations.answers import KEY, Answer, AnsweringServer
 from tests.stations.recorded import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
+from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
 
 DEADLINE_SECONDS = 30  # for a process to start on a busy machine
 
@@ -139,6 +139,23 @@ def test_without_a_key_the_real_feed_is_refused_with_the_remedy(settings):
 def test_a_feed_or_a_version_that_does_not_exist_is_refused_with_those_that_do(feed: str, url: str):
     with pytest.raises(CommandError, match="jcdecaux|/vls/v1 or /vls/v3"):
         poll(feed, url)
+
+
+def test_the_contracts_of_a_key_are_listed(server: AnsweringServer):
+    lyon = {"name": "Lyon", "commercial_name": "Vélo'v", "country_code": "FR", "cities": ["Lyon", "Villeurbanne"]}
+    server.will_answer([lyon, {"name": "jcdecauxbike", "cities": None}])
+    out = StringIO()
+
+    call_command("poll_stations", "--feed", "jcdecaux", "--url", server.url, "--contracts", stdout=out)
+
+    assert out.getvalue() == "lyon: Vélo'v, FR, Lyon, Villeurbanne\n"
+
+
+def test_contracts_that_cannot_be_listed_are_an_error_with_its_reason(server: AnsweringServer):
+    server.will_answer(Answer(status=403))
+
+    with pytest.raises(CommandError, match="JCDECAUX_API_KEY"):
+        call_command("poll_stations", "--feed", "jcdecaux", "--url", server.url, "--contracts")
 
 
 def test_a_number_of_calls_is_made_and_then_it_ends(server: AnsweringServer):

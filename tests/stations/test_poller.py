@@ -17,7 +17,7 @@ from stations.models import PollPlan, PollRun, Station
 from stations.plan import steer
 from stations.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
 from stations.services import Overtaken
-from tests.stations.feeds.test_diff import BELLECOUR, TERREAUX, reading
+from tests.stations.readings import BELLECOUR, TERREAUX, reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,6 +1,6 @@
 """A poll is recorded as a whole or not at all, and only what changed is written."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 
 import pytest
@@ -14,11 +14,9 @@ from stations.events import Kind, PollFinished, StationChanged
 from stations.feeds.base import Change, Key, PollFailed
 from stations.feeds.failures import Failure
 from stations.models import PollRun, Station, StationHistory
-from tests.stations.feeds.test_diff import BELLECOUR, STATE, TERREAUX
+from tests.stations.readings import BELLECOUR, NOON, STATE, TERREAUX
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def appeared(key: Key = BELLECOUR, **state: object) -> Change:

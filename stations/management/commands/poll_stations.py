@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import clock
+from stations.feeds.base import PollFailed
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="one poll, whatever the plan says")
         parser.add_argument("--interval-ms", type=int, help="change the plan: from one poll to the next")
         parser.add_argument("--calls", type=int, help="change the plan: so many polls, then end; 0 is until stopped")
+        parser.add_argument("--contracts", action="store_true", help="list what may follow jcdecaux: and end")
         parser.add_argument("--json", action="store_true", help="one JSON object a poll, one a line")
 
     def handle(self, *, url: str, once: bool, **options: Any) -> None:
@@ -36,15 +38,27 @@ class Command(BaseCommand):
         self._failed = False
         try:
             feeds = [_name(feed, url) for feed in options["feed"] or settings.STATIONS_FEEDS]
-            if once:
+            if options["contracts"]:
+                self._list_contracts(feeds, url)
+            elif once:
                 self._poll_once(feeds, url)
             else:
                 self._plan(feeds, url, options["interval_ms"], options["calls"])
                 self._poll_until_stopped(feeds, url, until_used_up=bool(options["calls"]))
-        except (UnknownFeed, UnknownVersion, IntervalOutOfRange, CallsOutOfRange) as error:
+        except (UnknownFeed, UnknownVersion, PollFailed, IntervalOutOfRange, CallsOutOfRange) as error:
             raise CommandError(str(error)) from None
         if self._failed:
             raise CommandError("At least one poll failed.")
+
+    def _list_contracts(self, feeds: list[str], url: str) -> None:
+        for name in feeds:
+            feed = feed_named(name, url=url)
+            try:
+                for contract in feed.contracts():
+                    told = (contract.commercial_name, contract.country, *contract.cities)
+                    self.stdout.write(f"{contract.name}: {', '.join(filter(None, told))}")
+            finally:
+                feed.close()
 
     def _poll_once(self, feeds: list[str], url: str) -> None:
         # The poll in hand is finished whatever comes: a SIGTERM has nothing more to stop.

@@ -1,41 +1,18 @@
 """What a poll says that we did not know: by state, never by time."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
 from stations.events import Kind
 from stations.feeds.base import Change, Fetched, Held, Key, Reading, State, diff
-
-NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-BELLECOUR = Key("jcdecaux", "lyon", 2010)
-TERREAUX = Key("jcdecaux", "lyon", 1001)
-STATE = State(
-    name="BELLECOUR",
-    address="",
-    lat=45.757,
-    lng=4.832,
-    status="OPEN",
-    bikes=10,
-    mechanical=6,
-    electrical=4,
-    stands=10,
-    capacity=20,
-    connected=True,
-    banking=True,
-    bonus=False,
-    overflow=False,
-)
+from tests.stations.readings import BELLECOUR, NOON, STATE, TERREAUX, reading
 
 
 def fetched(*readings: Reading, bad: int = 0, listed: set[Key] | None = None, complete: bool = True) -> Fetched:
     keys = {reading.key for reading in readings} | (listed or set())
     return Fetched(list(readings), Counter(bad=bad), keys, complete)
-
-
-def reading(key: Key = BELLECOUR, reported_at: datetime | None = NOON, **state: object) -> Reading:
-    return Reading(key, replace(STATE, **state), reported_at)
 
 
 def change_of(before: State = STATE, **after: object) -> Change:

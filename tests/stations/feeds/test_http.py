@@ -12,7 +12,8 @@ from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
 from stations.feeds.http import ANSWER_BYTES_MAX, ATTEMPTS_MAX
 from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
-from tests.stations.answers import KEY, Answer, AnsweringServer, encoded, v3
+from tests.stations.answers import KEY, Answer, AnsweringServer, encoded
+from tests.stations.rows import v3
 
 FeedOf = Callable[..., JCDecauxFeed]
 GOOD = encoded([v3(1)])

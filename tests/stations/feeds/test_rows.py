@@ -9,7 +9,8 @@ import pytest
 from stations.feeds.base import Bad, Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
-from tests.stations.answers import AnsweringServer, v1, v3
+from tests.stations.answers import AnsweringServer
+from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v1, v3
 
 FeedOf = Callable[..., JCDecauxFeed]
 
@@ -81,25 +82,6 @@ def test_a_heartbeat_that_means_never_is_none(never: int, server: AnsweringServe
     (reading,) = read(server, feed_of, v1(1, last_update=never), base_url=server.url_v1)
 
     assert reading.reported_at is None
-
-
-BAD_ROWS = {
-    Bad.NOT_AN_OBJECT: "a station",
-    Bad.NUMBER: v3("12"),
-    Bad.CONTRACT: v3(21, contractName=None),
-    Bad.OTHER_CONTRACT: v3(22, contractName="paris"),
-    Bad.NAME: v3(23, name=["PLACE"]),
-    Bad.STATUS: v3(24, status=1),
-    Bad.COORDINATES: v3(25, position=None),
-    Bad.FAR_AWAY: v3(26, position={"latitude": 40.416, "longitude": -3.703}),
-    Bad.COUNTS: v3(27, bikes=None),
-    Bad.COUNTS_RANGE: v3(28, bikes=-1),
-    Bad.SUM: v3(29, bikes=8, stands=8, capacity=10),
-    Bad.NO_STANDS: v3(30, bikes=0, stands=0, capacity=0),
-    Bad.DUPLICATE: v3(1),
-    Bad.UNREADABLE: v3(31, name="\ud800"),
-}
-GOOD_ROWS = [v3(number) for number in range(1, 9)]
 
 
 @pytest.mark.parametrize("reason", BAD_ROWS)
