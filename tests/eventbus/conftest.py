@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.utils import translation
 
 from tests.eventbus.house import House, open_house
 
@@ -10,3 +11,10 @@ def house(transactional_db: None) -> Iterator[House]:
     """A small house on the bus, with a table of its own."""
     with open_house() as house:
         yield house
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A page asked for in French leaves its language to the thread: no test begins or ends with another's."""
+    with translation.override("en"):
+        yield

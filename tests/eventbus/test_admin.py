@@ -1,5 +1,6 @@
 """Staff look at the bus, and decide about what died."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,19 @@ from django.urls import reverse
 from eventbus import Permanent, clock, publish
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
-from tests.eventbus.house import House, Noted
+from tests.eventbus.house import House, Noted, open_house
 
 TABLES = (
     *("outboxrow", "timer", "parkedkey", "parkedevent", "deadletter"),
     *("operatoraction", "progress", "consumergroup", "leaserow"),
 )
+
+
+@pytest.fixture
+def house(db: None) -> Iterator[House]:
+    """One thread is enough here, so each test's transaction is simply undone."""
+    with open_house() as house:
+        yield house
 
 
 @pytest.fixture
@@ -40,7 +48,7 @@ def poison(house: House) -> set[str]:
 
 
 def staff(*permissions: str) -> Client:
-    person = get_user_model().objects.create_user("ada@example.org", "a long password", is_staff=True)
+    person = get_user_model().objects.create_user("ada@example.org", is_staff=True)
     person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
     client.force_login(person)
@@ -65,16 +73,16 @@ def act(client: Client, action: str, *letters: DeadLetter) -> str:
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("table", TABLES)
 def test_staff_see_every_table_and_change_nothing(
-    house: House, poison: set[str], admin_client: Client, table: str, language: str
+    house: House, poison: set[str], admin_client: Client, language: str
 ) -> None:
     Lease("dispatcher").acquire()
     act(admin_client, "discard", DeadLetter.objects.all()[0])
     admin_client.cookies["django_language"] = language
 
-    assert "result_list" in listed(admin_client, table)
-    assert admin_client.get(reverse(f"admin:eventbus_{table}_add")).status_code == 403
+    for table in TABLES:
+        assert "result_list" in listed(admin_client, table)
+        assert admin_client.get(reverse(f"admin:eventbus_{table}_add")).status_code == 403
 
 
 def test_rows_can_be_read_and_not_saved(house: House, poison: set[str], admin_client: Client) -> None:

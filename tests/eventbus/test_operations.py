@@ -1,5 +1,6 @@
 """An operator looks at the bus, and decides about what died."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from eventbus.ids import uuid7
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey
 from eventbus.operations import GroupStatus
-from tests.eventbus.house import House, Noted
+from tests.eventbus.house import House, Noted, open_house
 
 WHO = "Ada"
 
@@ -27,6 +28,13 @@ class Poisoned:
 
     def mend(self) -> None:
         self.numbers.clear()
+
+
+@pytest.fixture
+def house(db: None) -> Iterator[House]:
+    """One thread is enough here, so each test's transaction is simply undone."""
+    with open_house() as house:
+        yield house
 
 
 @pytest.fixture
