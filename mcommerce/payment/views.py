@@ -72,7 +72,8 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     if payment.status == Payment.Status.UNKNOWN:
         messages.info(
             request,
-            _("The payment company has not answered yet. We keep asking; this page changes by itself once it does."),
+            # It stays on the page when the order below is paid: so it tells what was, not what is.
+            _("The payment company had not answered when you came back. We keep asking: see your order."),
         )
     return redirect("orders:order", order_id=payment.order_id)
 
