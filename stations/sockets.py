@@ -144,7 +144,7 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def pull_until_behind(self) -> None:
         while True:
             self.awake.clear()  # before looking: a tick after the look wakes us again
-            await self.wire.writable()
+            await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
             due = await self.due()
             for frame in due.frames or self.heartbeat():
                 await self.tell(frame)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -15,7 +15,7 @@ from channels.testing import WebsocketCommunicator
 
 from eventbus.testing import settle
 from stations import live, services
-from stations.feeds.base import Fetched, Key, Reading, State, diff
+from stations.feeds.base import Fetched, Key, PollFailed, Reading, State, diff
 from stations.routing import websocket_urlpatterns
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -54,6 +54,12 @@ def polled(stations: dict[Key, State], *, gone: Iterable[Key] = (), at: datetime
     readings = [Reading(where, what, None) for where, what in stations.items()]
     fetched = Fetched(readings=readings, bad=Counter(), listed={*held, *stations} - {*gone})
     poll = services.Poll(feed="simulator", asked_at=at, began=perf_counter(), changes=diff(held, fetched))
+    services.record_poll(poll=poll, now=at)
+
+
+def poll_failed(reason: str, *, at: datetime = NOON + timedelta(minutes=1)) -> None:
+    """Record a poll that got no answer."""
+    poll = services.Poll(feed="simulator", asked_at=at, began=perf_counter(), failed=PollFailed(reason))
     services.record_poll(poll=poll, now=at)
 
 

@@ -1,0 +1,152 @@
+"""A browser that does not read costs no memory, and one that cannot catch up is told so."""
+
+import asyncio
+import functools
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from websockets.sync.client import connect
+
+from stations import live, sockets
+from stations.board import Board
+from stations.routing import websocket_urlpatterns
+from tests.stations import firehose, talking
+from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
+
+DEADLINE_SECONDS = 60  # for another Python to start on a loaded machine
+
+
+class Daphne:
+    """Calls a consumer as Daphne does, whose transport the test pauses by hand."""
+
+    def __init__(self) -> None:
+        self.transport = SimpleNamespace(producerPaused=False)
+        self.protocol = SimpleNamespace(transport=self.transport, maxMessagePayloadSize=0, maxFramePayloadSize=0)
+        self.sent: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def relay(protocol: Any, message: dict[str, Any]) -> None:
+            if message["type"] == "websocket.send":
+                self.sent.append(json.loads(message["text"]))
+            await send(message)
+
+        await talking.sockets(scope, receive, functools.partial(relay, self.protocol))
+
+    def frames(self, kind: str) -> int:
+        return sum(frame["type"] == kind for frame in self.sent)
+
+
+@pytest.fixture
+def _a_station(transactional_db: None) -> None:
+    polled({key(): state(bikes=10)})
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_that_does_not_read_is_sent_nothing_and_then_one_frame():
+    daphne = Daphne()
+    async with browsing(app=daphne) as browser:
+        await browser.subscribe()
+        daphne.transport.producerPaused = True
+        for number, bikes in enumerate((9, 8, 7), start=1):
+            await happens({key(): state(bikes=bikes)})
+            await reached(number)
+        assert daphne.frames("delta") == 0
+
+        daphne.transport.producerPaused = False
+
+        told = await browser.hear()
+        assert (told["prev"], told["seq"], browser.bikes(key())) == (0, 3, 7)
+        assert daphne.frames("delta") == 1
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "Board", lambda views=(): Board(views, changes_kept_max=2))
+    daphne = Daphne()
+    async with browsing(app=daphne) as browser:
+        await browser.subscribe()
+        daphne.transport.producerPaused = True
+        for number, bikes in enumerate((9, 8, 7), start=1):
+            await happens({key(): state(bikes=bikes)})
+            await reached(number)
+
+        daphne.transport.producerPaused = False
+
+        assert (await browser.hear())["type"] == "snapshot"
+        assert browser.bikes(key()) == 7
+        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stations.sockets.STALLED_SECONDS_MAX", 0.05)
+    daphne = Daphne()
+    async with browsing(app=daphne) as browser:
+        await browser.subscribe()
+        daphne.transport.producerPaused = True
+
+        await happens({key(): state(bikes=9)})
+
+        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+        assert daphne.frames("delta") == 0
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_server_whose_send_waits_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stations.sockets.STALLED_SECONDS_MAX", 0.05)
+
+    async def like_uvicorn(scope: Any, receive: Any, send: Any) -> None:
+        async def waits(message: dict[str, Any]) -> None:
+            if '"snapshot"' in message.get("text", ""):
+                await asyncio.Event().wait()
+            await send(message)
+
+        await talking.sockets(scope, receive, waits)
+
+    async with browsing(app=like_uvicorn) as browser:
+        await browser.socket.send_json_to({"type": "subscribe", "contracts": "*"})
+
+        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+
+
+@pytest.fixture
+def daphne_process() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A real Daphne that runs `firehose`, and its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tests.stations.firehose", str(port)]
+    with subprocess.Popen(command, cwd=Path(settings.BASE_DIR), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout and process.stdout.readline().strip() == "ready"
+            yield process, port
+        finally:
+            process.kill()
+
+
+def test_daphne_shows_that_a_client_does_not_read(daphne_process: tuple[subprocess.Popen[str], int]):
+    process, port = daphne_process
+    with connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS) as client:
+        word, count = process.stdout.readline().split()  # the client reads nothing until Daphne has felt it
+        assert word == "paused"
+        assert int(count) < firehose.FRAMES_MAX
+
+        frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count) + 1)]
+
+    assert frames[-1] == count
+
+
+def test_the_sockets_are_where_the_protocol_says():
+    assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == ["ws/stations/", "ws/producer/"]

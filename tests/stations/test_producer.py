@@ -1,0 +1,198 @@
+"""The producer's page: who may steer, what is said of a wrong number, and how polls and remarks come to the page."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from eventbus.testing import settle
+from stations.feeds.failures import Failure
+from stations.models import PollPlan, Remark
+from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, poll_failed, polled, state
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JSON = {"accept": "application/json"}
+
+
+@pytest.fixture
+def open_to_all(settings) -> None:
+    settings.STATIONS_PRODUCER_OPEN = True
+
+
+@pytest.fixture
+def closed(settings) -> None:
+    settings.STATIONS_PRODUCER_OPEN = False
+
+
+def person(**given: object):
+    return get_user_model().objects.create_user(email="ada@example.com", password="a long enough one", **given)
+
+
+def start(client: Client, *, interval_ms: object = 500, calls: object = 3, **headers: str):
+    return client.post(
+        "/stations/producer/plan/simulator/",
+        {"action": "start", "interval_ms": interval_ms, "calls": calls},
+        headers=headers,
+    )
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_stranger_is_asked_to_sign_in(client: Client):
+    answer = client.get("/stations/producer/")
+
+    assert answer.status_code == 302
+    assert "next=/stations/producer/" in answer.url
+    assert start(client).status_code == 302
+    assert not PollPlan.objects.exists()
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_customer_is_refused(client: Client):
+    client.force_login(person())
+
+    assert client.get("/stations/producer/").status_code == 403
+    assert start(client).status_code == 403
+
+
+@pytest.mark.usefixtures("closed")
+def test_staff_may_steer(client: Client):
+    client.force_login(person(is_staff=True))
+
+    assert client.get("/stations/producer/").status_code == 200
+    assert start(client).status_code == 302
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_three_calls_every_half_second_are_planned_and_stopped(client: Client):
+    start(client, interval_ms=500, calls=3)
+    plan = PollPlan.objects.get()
+    assert (plan.feed, plan.running, plan.interval_ms, plan.calls_left) == ("simulator", True, 500, 3)
+
+    client.post("/stations/producer/plan/simulator/", {"action": "stop"})
+
+    plan.refresh_from_db()
+    assert (plan.running, plan.interval_ms) == (False, 500)
+
+
+@pytest.mark.usefixtures("open_to_all")
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"interval_ms": 5}, "interval_ms"),
+        ({"interval_ms": 9_999_999}, "interval_ms"),
+        ({"interval_ms": "soon"}, "interval_ms"),
+        ({"calls": -1}, "calls"),
+    ],
+)
+def test_a_wrong_number_is_explained_beside_its_field(client: Client, wrong: dict, field: str):
+    answer = start(client, **wrong)
+
+    assert answer.status_code == 400
+    assert b'aria-invalid="true"' in answer.content
+    assert start(client, **wrong, **JSON).json()["errors"].keys() == {field}
+    assert PollPlan.objects.get().calls_left == 0
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_a_feed_that_is_not_in_use_cannot_be_steered(client: Client):
+    answer = client.post("/stations/producer/plan/jcdecaux/", {"action": "stop"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_a_remark_is_left_and_seen_by_all_who_look(client: Client):
+    assert client.post("/stations/producer/remark/", {"name": "Ada", "message": "<b>Nice</b>"}).status_code == 302
+
+    assert Remark.objects.get().message == "<b>Nice</b>"
+    for page in ("/stations/", "/stations/producer/"):
+        assert "&lt;b&gt;Nice&lt;/b&gt;" in client.get(page).content.decode()
+
+
+@pytest.mark.usefixtures("open_to_all")
+@pytest.mark.parametrize("message", ["", "   ", "x" * 501])
+def test_a_remark_without_words_or_with_too_many_is_refused(client: Client, message: str):
+    answer = client.post("/stations/producer/remark/", {"message": message}, headers=JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"].keys() == {"message"}
+    assert not Remark.objects.exists()
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_a_flood_of_remarks_is_stopped(client: Client):
+    answers = [client.post("/stations/producer/remark/", {"message": f"{n}"}, headers=JSON) for n in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 400]
+    assert "__all__" in answers[-1].json()["errors"]
+
+
+@pytest.mark.usefixtures("closed")
+@on_a_loop
+async def test_the_sockets_of_strangers_and_customers_are_closed():
+    async with browsing("/ws/producer/") as stranger:
+        assert (await stranger.hear())["code"] == "staff_only"
+        assert await closed_with(stranger) == 4403
+    customer = await sync_to_async(person)()
+    async with browsing("/ws/producer/", user=customer) as refused:
+        assert await closed_with(refused) == 4403
+
+
+@pytest.mark.usefixtures("closed")
+@on_a_loop
+async def test_staff_see_each_poll_as_it_finishes():
+    staff = await sync_to_async(person)(is_staff=True)
+    async with browsing("/ws/producer/", user=staff) as browser:
+        await browser.next_of("hello")  # from now on it listens
+        await happens({key(): state()})
+
+        poll = await browser.next_of("poll")
+
+    assert (poll["feed"], poll["ok"], poll["changed"], poll["appeared"], poll["bad"]) == ("simulator", True, 1, 1, [])
+
+
+@pytest.mark.usefixtures("open_to_all")
+@on_a_loop
+async def test_a_plan_that_changes_is_shown():
+    async with browsing("/ws/producer/") as browser:
+        await sync_to_async(start)(Client(), calls=7)
+
+        assert (await browser.next_of("plan"))["calls_left"] == 7
+
+
+@pytest.mark.usefixtures("open_to_all")
+@on_a_loop
+async def test_there_is_nothing_to_ask_the_producers_socket():
+    async with browsing("/ws/producer/") as browser:
+        assert (await browser.subscribe())["code"] == "unknown_type"
+        assert await closed_with(browser) == 4400
+
+
+@pytest.mark.usefixtures("open_to_all")
+@on_a_loop
+async def test_a_remark_appears_on_every_open_dashboard():
+    await sync_to_async(polled)({key(): state()})
+    async with browsing() as one, browsing() as other:
+        await one.subscribe()
+        await other.subscribe()
+        await sync_to_async(Client().post)("/stations/producer/remark/", {"message": "Hello"})
+        await happens({key(): state(bikes=9)})
+
+        assert [(await browser.next_of("remark"))["message"] for browser in (one, other)] == ["Hello", "Hello"]
+
+
+@on_a_loop
+async def test_a_feed_that_fails_is_told_in_both_languages():
+    await sync_to_async(polled)({key(): state()})
+    async with browsing() as browser:
+        await browser.subscribe()
+        assert (await browser.next_of("feed"))["ok"] is True
+        await sync_to_async(poll_failed)(Failure.UNREACHABLE)
+        await sync_to_async(settle)()
+
+        feed = await browser.next_of("feed")
+
+    assert (feed["ok"], feed["simulated"], feed["good_at"]) == (False, True, "2026-05-01T12:00:00Z")
+    assert feed["reason"]["en"] == Failure.UNREACHABLE
+    assert feed["reason"]["fr"] not in ("", Failure.UNREACHABLE)
