@@ -52,7 +52,7 @@ def place_order(*, cart_id: UUID | None, buyer: Buyer, token: UUID, now: datetim
     try:
         with transaction.atomic():
             # The lock makes a second submit wait until the first is committed, and so find its order.
-            cart = Cart.objects.select_for_update().filter(id=cart_id).first()
+            cart = Cart.objects.select_for_update().filter(id=cart_id).first() if cart_id else None
             return _placed_before(token) or _place(cart, buyer, token, now)
     except IntegrityError:
         # Two submits that did not share a cart row, such as around a sign-in: the token's unique index stopped one.

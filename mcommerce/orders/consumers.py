@@ -41,7 +41,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
         except TooManySockets:
             await self.close(TOO_MANY)
             return
-        await asyncio.to_thread(live_orders.start)
+        await database_sync_to_async(live_orders.start)()
         # Joined before reading: a change between the page and now is seen as a newer version, a later one wakes us.
         self.telling = asyncio.create_task(self._tell(await self._version()))
 

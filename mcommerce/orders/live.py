@@ -9,10 +9,10 @@ from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-from eventbus import Event, watches
+from eventbus import watches
 from mcommerce.events import (
     OrderAwaitingPayment,
     OrderCancelled,
@@ -87,7 +87,7 @@ class LiveOrders:
             if not sockets:
                 self._sockets.pop(order_id, None)
 
-    def _tell(self, events: list[Event]) -> None:
+    def _tell(self, events: list[Any]) -> None:
         """Called in the watch's thread with a batch."""
         self._wake({event.order_id for event in events})
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -27,24 +27,15 @@ from mcommerce.events import (
     StockRejected,
     StockReserved,
 )
-from mcommerce.orders.models import Offer, Order, OrderStep, Refund
-from mcommerce.products.models import Product, Stock
-from mcommerce.products.services import publish_product, save_product, withdraw_product
-from mcommerce.products.stock import receive_stock
+from mcommerce.orders.models import Offer, Order, Refund
+from mcommerce.products.models import Product
+from mcommerce.products.services import withdraw_product
+
+from .shop import state_of, steps_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
 State = Order.State
-ANSWERS = {
-    "email": "ada@example.com",
-    "name": "Ada Lovelace",
-    "street": "12 rue des Fleurs",
-    "postal_code": "69001",
-    "city": "Lyon",
-    "country": "FR",
-    "language": "en",
-    "terms": "on",
-}
 
 
 def tell(*events: Event, refunded: bool = False) -> None:
@@ -57,54 +48,9 @@ def tell(*events: Event, refunded: bool = False) -> None:
     settle(raise_errors=not refunded)
 
 
-@pytest.fixture
-def vase() -> Product:
-    """Two vases for sale at €19."""
-    product = Product(
-        sku="VASE", slug="vase", title={"fr": "Vase", "en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000
-    )
-    save_product(product=product, now=clock.now())
-    receive_stock(product_id=product.id, quantity=2, now=clock.now())
-    publish_product(product_id=product.id, now=clock.now())
-    settle()
-    return product
-
-
-@pytest.fixture
-def browser() -> Client:
-    return Client()
-
-
-@pytest.fixture
-def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
-    """Puts vases into the cart and checks out; the shop answers unless told to keep quiet."""
-
-    def check_out(quantity: int = 1, *, quiet: bool = False) -> Order:
-        browser.post(reverse("orders:add"), {"product_id": vase.id, "quantity": quantity})
-        answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4()})
-        if not quiet:
-            settle()
-        return Order.objects.get(id=answer.url.strip("/").split("/")[-1])
-
-    return check_out
-
-
 def succeeded(order: Order, payment_id: UUID | None = None, **fields: Any) -> PaymentSucceeded:
     told = {"amount": order.total, "currency": order.currency, "provider": "sandbox", "provider_ref": "chg_1"}
     return PaymentSucceeded(payment_id=payment_id or uuid7(), order_id=order.id, **{**told, **fields})
-
-
-def state_of(order: Order) -> str:
-    return Order.objects.get(id=order.id).state
-
-
-def steps_of(order: Order) -> list[str]:
-    return list(OrderStep.objects.filter(order=order).values_list("kind", flat=True))
-
-
-def stock_of(product: Product) -> tuple[int, int]:
-    """Pieces there, and how many of them are held."""
-    return Stock.objects.values_list("on_hand", "held").get(product=product)
 
 
 def test_from_a_published_product_to_goods_that_left_the_stock(

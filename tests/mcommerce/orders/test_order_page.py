@@ -194,7 +194,7 @@ def test_the_fragment_is_the_part_that_changes(waiting: Order, shopper: Shopper)
 
     fragment = shopper.look_at(waiting, fragment=1).content.decode().strip()
 
-    assert fragment.startswith('<div id="order-now"')
+    assert 'id="order-now"' in fragment.partition(">")[0]
     assert f'data-version="{waiting.version}"' in fragment
     assert "<html" not in fragment
 

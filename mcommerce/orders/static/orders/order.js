@@ -75,6 +75,7 @@ function startCountdown() {
   const box = document.getElementById("countdown");
   if (!box) return;
   const time = box.querySelector(".countdown__time");
+  box.querySelector(".countdown__words").textContent = root.dataset.within;
   const end = performance.now() + Number(box.dataset.seconds) * 1000;
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));

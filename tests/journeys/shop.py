@@ -1,0 +1,17 @@
+"""What a journey looks at: the order, its history, the stock."""
+
+from mcommerce.orders.models import Order, OrderStep
+from mcommerce.products.models import Product, Stock
+
+
+def state_of(order: Order) -> str:
+    return Order.objects.get(id=order.id).state
+
+
+def steps_of(order: Order) -> list[str]:
+    return list(OrderStep.objects.filter(order=order).values_list("kind", flat=True))
+
+
+def stock_of(product: Product) -> tuple[int, int]:
+    """Pieces there, and how many of them are held."""
+    return Stock.objects.values_list("on_hand", "held").get(product=product)

@@ -1,0 +1,113 @@
+"""Two who want the same order at the same moment, each on a connection of their own."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from eventbus.ids import uuid7
+from eventbus.testing import published_events
+from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderRefundRequested
+from mcommerce.orders import services
+from mcommerce.orders.checkout import place_order
+from mcommerce.orders.models import Cart, Order
+
+from .conftest import BUYER, LATER, NOW, fresh, pay, put_up
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEADLINE_SECONDS = 30  # for what takes milliseconds on an idle machine
+
+
+def at_the_same_time(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call returned; all of them are let go at once."""
+    gate, answers = threading.Barrier(len(calls)), []
+
+    def run(call: Callable[[], Any]) -> None:
+        try:
+            gate.wait(DEADLINE_SECONDS)
+            answers.append(call())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_SECONDS)
+    assert len(answers) == len(calls), "one of them raised"
+    return answers
+
+
+@pytest.fixture(params=range(5))
+def again(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A race is run more than once, for it has more than one winner."""
+    yield request.param
+
+
+@pytest.mark.usefixtures("again")
+def test_when_a_cancellation_meets_a_payment_one_wins_and_no_money_is_kept_for_nothing(waiting: Order) -> None:
+    at_the_same_time(
+        lambda: pay(waiting, payment_id=uuid7()),
+        lambda: services.cancel_by_customer(order_id=waiting.id, now=LATER),
+        lambda: services.expire(order_id=waiting.id, now=LATER),
+    )
+
+    paid = fresh(waiting).state == Order.State.PAID
+    assert len(published_events(OrderPaid)) == (1 if paid else 0)
+    assert len(published_events(OrderCancelled)) == (0 if paid else 1)
+    assert len(published_events(OrderRefundRequested)) == (0 if paid else 1)
+
+
+@pytest.mark.usefixtures("again")
+def test_when_two_payments_meet_one_pays_and_the_other_goes_back(waiting: Order) -> None:
+    payments = at_the_same_time(*(lambda: pay(waiting, payment_id=uuid7()) for _payment in range(2)))
+
+    [refund] = published_events(OrderRefundRequested)
+    assert {fresh(waiting).payment_id, refund.payment_id} == set(payments)
+    assert len(published_events(OrderPaid)) == 1
+
+
+@pytest.mark.usefixtures("again")
+def test_when_one_payment_is_heard_by_two_it_counts_once(waiting: Order) -> None:
+    payment_id = uuid7()
+
+    at_the_same_time(*(lambda: pay(waiting, payment_id=payment_id) for _worker in range(3)))
+
+    assert fresh(waiting).payment_id == payment_id
+    assert len(published_events(OrderPaid)) == 1
+    assert published_events(OrderRefundRequested) == []
+
+
+@pytest.mark.usefixtures("again")
+def test_when_one_late_payment_is_heard_by_two_it_is_refunded_once(waiting: Order) -> None:
+    services.expire(order_id=waiting.id, now=LATER)
+    payment_id = uuid7()
+
+    at_the_same_time(*(lambda: pay(waiting, payment_id=payment_id) for _worker in range(3)))
+
+    assert len(published_events(OrderRefundRequested)) == 1
+
+
+@pytest.mark.parametrize("carts", [1, 4])
+def test_the_same_form_sent_at_the_same_time_is_one_order(carts: int) -> None:
+    """Mostly from one cart; around a sign-in the two may even come from different ones."""
+    vase, token = put_up(), uuid4()
+    cart_ids = []
+    for _cart in range(carts):
+        cart = Cart.objects.create(changed_at=NOW)
+        cart.lines.create(product_id=vase.product_id, quantity=1, agreed_price=1_900, agreed_currency="EUR")
+        cart_ids.append(cart.id)
+
+    orders = at_the_same_time(
+        *(
+            lambda cart_id=cart_ids[submit % carts]: place_order(cart_id=cart_id, buyer=BUYER, token=token, now=NOW).id
+            for submit in range(4)
+        )
+    )
+
+    assert len(set(orders)) == 1
+    assert len(published_events(OrderPlaced)) == 1
