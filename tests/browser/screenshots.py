@@ -6,11 +6,13 @@ NAME is the beginning of a scene's name (see scenes.py). It starts a site of its
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 
+import django
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.plugin import CHROMIUM, CHROMIUM_OPTIONS, WAIT_MS
@@ -27,6 +29,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     parser.add_argument("--only", nargs="*", default=[""], help="beginnings of scenes' names")
     options = parser.parse_args(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
+    django.setup()  # the scenes know their pages by URL name
     options.out.mkdir(parents=True, exist_ok=True)
     scenes = [scene for scene in SCENES if scene.name.startswith(tuple(options.only))]
     failed = []
