@@ -90,7 +90,7 @@ class ChangePassword(PasswordChangeView):
 def account(request: HttpRequest) -> HttpResponse:
     """Who one is and where one lives; POST changes name, e-mail address and language."""
     person = User.objects.get(id=request.user.pk)
-    form = DetailsForm(request.POST or None, instance=person)
+    form = DetailsForm(request.POST or None, instance=person, initial={"language": person.language or get_language()})
     if request.method == "POST" and form.is_valid():
         known = form.cleaned_data
         try:
