@@ -1,9 +1,9 @@
-"""The two sockets of the stations: the dashboard's and the producer's."""
+"""The two sockets of the stations: the dashboard's and the producer's. docs/stations-socket.md is their protocol."""
 
 from channels.db import database_sync_to_async
-from django.conf import settings
 
 from stations.board import Contracts, encode
+from stations.doorkeeper import may_produce
 from stations.models import PollPlan
 from stations.requests import BadRequest, Since, Subscribe
 from stations.sockets import CLOSE_BEHIND, Due, LiveSocket
@@ -98,8 +98,7 @@ class ProducerConsumer(LiveSocket):
         return self.live.board.seq
 
     def may_enter(self) -> bool:
-        user = self.scope.get("user")
-        return settings.STATIONS_PRODUCER_OPEN or bool(user and user.is_active and user.is_staff)
+        return may_produce(self.scope.get("user"))
 
     def answer(self, request: Subscribe) -> None:
         raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)

@@ -1,11 +1,19 @@
-"""How many sockets an address may hold, and how fast a client may talk."""
+"""Who may see the producer's side, how many sockets an address may hold, and how fast a client may talk."""
 
 import time
 from collections import Counter, deque
+from typing import Any
+
+from django.conf import settings
 
 SOCKETS_PER_ADDRESS_MAX = 60  # a classroom behind one address; a socket costs some 50 kB
 MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; ours sends one for each connection and each chosen city
 MESSAGES_SECONDS = 10
+
+
+def may_produce(user: Any) -> bool:
+    """Staff, unless the site's settings open the producer's side to all: a demonstration."""
+    return settings.STATIONS_PRODUCER_OPEN or bool(user and user.is_active and user.is_staff)
 
 
 class Doorkeeper:

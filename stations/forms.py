@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, PollPlan
@@ -34,12 +35,12 @@ class RemarkForm(forms.Form):
         label=_("Name"),
         required=False,
         max_length=REMARK_NAME_LENGTH_MAX,
-        help_text=_("At most %(max)s characters; may stay empty.") % {"max": REMARK_NAME_LENGTH_MAX},
+        help_text=format_lazy(_("At most {max} characters; may stay empty."), max=REMARK_NAME_LENGTH_MAX),
         widget=forms.TextInput(attrs={"autocomplete": "nickname"}),
     )
     message = forms.CharField(
         label=_("Message"),
         max_length=REMARK_LENGTH_MAX,
-        help_text=_("At most %(max)s characters.") % {"max": REMARK_LENGTH_MAX},
+        help_text=format_lazy(_("At most {max} characters."), max=REMARK_LENGTH_MAX),
         widget=forms.Textarea(attrs={"rows": 3}),
     )

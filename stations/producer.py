@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventbus import clock
 from stations import plan, services
+from stations.doorkeeper import may_produce
 from stations.forms import PlanForm, RemarkForm
 from stations.models import PollRun, Remark
 from stations.views import REMARKS_SHOWN
@@ -26,11 +27,11 @@ View = Callable[..., HttpResponse]
 
 
 def for_producers(view: View) -> View:
-    """Staff only, unless the site's settings open the page to all: a demonstration."""
+    """Only for whom the doorkeeper lets in; a stranger is asked to sign in first."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if settings.STATIONS_PRODUCER_OPEN or (request.user.is_active and request.user.is_staff):
+        if may_produce(request.user):
             return view(request, *args, **kwargs)
         if request.user.is_authenticated:
             raise PermissionDenied

@@ -57,7 +57,7 @@ async function send(form, submitter) {
   const told = form.querySelector(".form__told");
   clearErrors(form);
   try {
-    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, submitter) });
+    const answer = await fetch(form.getAttribute("action"), { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, submitter) });
     const { message, errors } = await answer.json();
     told.textContent = message ?? "";
     if (errors) showErrors(form, errors);
