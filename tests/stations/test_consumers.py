@@ -80,6 +80,7 @@ async def test_other_cities_are_not_told_and_leave_no_gap():
         await browser.subscribe(["nantes"])
 
         await happens({key(1): state(bikes=1)})
+        await reached(1)
         await happens({key(1, "nantes"): state(bikes=2)})
 
         assert (await browser.hear())["prev"] == 0
