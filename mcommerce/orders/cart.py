@@ -1,7 +1,7 @@
 """Carts: what somebody thinks of buying. A cart holds no stock and promises no price."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.db.models.functions import Least
 from mcommerce.orders.models import Cart, CartLine, Offer
 
 QUANTITY_MAX = 20  # pieces of one product: a household, not a reseller; more is a talk with the shop
+KEPT_FOR = timedelta(days=60)  # a guest's cart and its cookie: people think twice about a curiosity, and come back
 LINES_MAX = 50  # different products in one cart, and so in one order and its events
 
 
@@ -113,6 +114,13 @@ def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
             except CartFull:
                 break
         guest.delete()
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete the guests' carts that no cookie names any more; how many there were."""
+    with transaction.atomic():
+        old = Cart.objects.filter(customer_id=None, changed_at__lt=now - KEPT_FOR)
+        return old.delete()[1].get("orders.Cart", 0)
 
 
 def _touch(cart: Cart, now: datetime) -> None:

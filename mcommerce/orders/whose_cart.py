@@ -6,16 +6,16 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from mcommerce.orders.cart import KEPT_FOR
 from mcommerce.orders.models import Cart
 
 COOKIE = "cart"
 COOKIE_SALT = "mcommerce.orders.cart"
-COOKIE_SECONDS = 60 * 24 * 3600  # sixty days: people think twice about a curiosity, and come back
 
 
 def cookie_cart_id(request: HttpRequest) -> UUID | None:
     """The cart that the browser names; None without a cookie, or with one that we did not sign."""
-    signed = request.get_signed_cookie(COOKIE, default=None, salt=COOKIE_SALT, max_age=COOKIE_SECONDS)
+    signed = request.get_signed_cookie(COOKIE, default=None, salt=COOKIE_SALT, max_age=KEPT_FOR)
     try:
         return UUID(signed) if signed else None
     except ValueError:
@@ -27,8 +27,8 @@ def find_cart(request: HttpRequest) -> Cart | None:
     if request.user.is_authenticated:
         return Cart.objects.filter(customer_id=request.user.pk).first()
     cart_id = cookie_cart_id(request)
-    # Only a guest's: a customer's cart must not stay open to the next person at the same browser.
-    return Cart.objects.filter(id=cart_id, customer_id=None).first() if cart_id else None
+    # A guest's cart never becomes a customer's, it is poured out: so the next person at this browser gets none.
+    return Cart.objects.filter(id=cart_id).first() if cart_id else None
 
 
 def open_cart(request: HttpRequest, now: datetime) -> Cart:
@@ -45,7 +45,7 @@ def keep_cookie(response: HttpResponse, cart: Cart) -> None:
             COOKIE,
             str(cart.id),
             salt=COOKIE_SALT,
-            max_age=COOKIE_SECONDS,
+            max_age=KEPT_FOR,
             httponly=True,
             samesite="Lax",
             secure=settings.SESSION_COOKIE_SECURE,

@@ -1,18 +1,21 @@
 """A cart, from the first thing in it to the sign-in that pours it into another."""
 
 from http.cookies import Morsel
+from io import StringIO
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.management import call_command
 from django.http import HttpRequest
 from django.urls import reverse
 
+from eventbus import clock
 from mcommerce.events import ProductStockChanged, ProductWithdrawn
 from mcommerce.orders import offers
-from mcommerce.orders.cart import LINES_MAX, QUANTITY_MAX
+from mcommerce.orders.cart import KEPT_FOR, LINES_MAX, QUANTITY_MAX
 from mcommerce.orders.models import Cart, CartLine, Offer
 from mcommerce.orders.whose_cart import COOKIE
 
@@ -160,9 +163,9 @@ def test_a_new_price_is_shown_and_must_be_agreed_to(shopper: Shopper) -> None:
 
 
 def test_what_is_withdrawn_is_shown_costs_nothing_and_leaves_when_agreed_to(shopper: Shopper) -> None:
-    vase, clock = put_up(price=1_900), put_up(price=5_000, title={"en": "Slow clock"})
+    vase, watch = put_up(price=1_900), put_up(price=5_000, title={"en": "Slow clock"})
     shopper.add(vase)
-    shopper.add(clock)
+    shopper.add(watch)
     withdraw(vase)
 
     page = shopper.look_at_cart()
@@ -170,7 +173,7 @@ def test_what_is_withdrawn_is_shown_costs_nothing_and_leaves_when_agreed_to(shop
     assert "€69.00" not in page
 
     shopper.browser.post(reverse("orders:agree"))
-    assert list(CartLine.objects.values_list("product_id", flat=True)) == [clock.product_id]
+    assert list(CartLine.objects.values_list("product_id", flat=True)) == [watch.product_id]
 
 
 def test_scarce_things_are_said_to_be_scarce_but_not_refused(shopper: Shopper) -> None:
@@ -185,13 +188,13 @@ def test_scarce_things_are_said_to_be_scarce_but_not_refused(shopper: Shopper) -
 
 
 def test_signing_in_pours_the_guests_cart_into_the_customers(shopper: Shopper) -> None:
-    vase, clock = put_up(), put_up(title={"en": "Slow clock"})
+    vase, watch = put_up(), put_up(title={"en": "Slow clock"})
     ada = get_user_model().objects.create_user(email="ada@example.com")
     at_home = Shopper()
     at_home.browser.force_login(ada)
     at_home.add(vase, quantity=QUANTITY_MAX - 1)
     shopper.add(vase, quantity=2)
-    shopper.add(clock)
+    shopper.add(watch)
 
     sign_in(shopper, ada)
 
@@ -206,9 +209,10 @@ def test_a_customers_cart_stays_theirs_after_signing_out(shopper: Shopper) -> No
     sign_in(shopper, ada)
     shopper.add(put_up(title={"en": "Slow clock"}))
 
-    shopper.browser.logout()
+    del shopper.browser.cookies[settings.SESSION_COOKIE_NAME]  # as signing out does; the cart's cookie stays
 
-    assert "Slow clock" not in shopper.look_at_cart()
+    assert COOKIE in shopper.browser.cookies
+    assert "Nothing in here yet" in shopper.look_at_cart()
 
 
 def test_the_cart_speaks_french(shopper: Shopper) -> None:
@@ -219,3 +223,18 @@ def test_the_cart_speaks_french(shopper: Shopper) -> None:
 
     assert "Vase bavard" in page
     assert "1\N{NO-BREAK SPACE}234,50\N{NO-BREAK SPACE}€" in page
+
+
+def test_a_cart_that_nobody_can_come_back_to_is_forgotten(shopper: Shopper) -> None:
+    customer = Shopper()
+    customer.browser.force_login(get_user_model().objects.create_user(email="ada@example.com"))
+    for somebody in (shopper, customer):
+        somebody.add(put_up())
+    clock.advance(days=KEPT_FOR.days, seconds=1)
+    Shopper().add(put_up())
+    said = StringIO()
+
+    call_command("forget_carts", stdout=said)
+
+    assert said.getvalue() == "Carts forgotten: 1.\n"
+    assert Cart.objects.count() == 2, "the customer's and the fresh one stay"

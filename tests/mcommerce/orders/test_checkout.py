@@ -32,6 +32,10 @@ def test_a_guest_orders_what_is_in_the_cart(shopper: Shopper, settings: object) 
     order = Order.objects.get()
     assert answer.url == reverse("orders:order", args=[order.id])
     assert (order.total, order.currency, order.country, order.customer_id) == (10_700, "EUR", "BE", None)
+    assert list(order.lines.values_list("title__en", "quantity", "unit_price", "total")) == [
+        ("Talking vase", 3, 1_900, 5_700),
+        ("Talking vase", 1, 5_000, 5_000),
+    ]
     assert order.expires_at - order.placed_at == timedelta(minutes=settings.ORDER_PAYMENT_MINUTES)
     assert CartLine.objects.count() == 0
     [told] = published_events(OrderPlaced)

@@ -10,7 +10,7 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import connection, connections
 
 from eventbus.testing import settle
 from mcommerce.orders import access, consumers, services
@@ -125,6 +125,25 @@ def test_several_changes_at_once_are_one_word(listener: Shopper, waiting: Order)
 
             assert await hear(socket) == waiting.version + 5
             assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+    run(story)
+
+
+def test_an_order_at_rest_costs_no_query(listener: Shopper, waiting: Order) -> None:
+    def counted() -> int:
+        connection.force_debug_cursor = True
+        return len(connection.queries_log)
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await hear(socket)
+
+            before = await database_sync_to_async(counted)()
+            assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+            assert await database_sync_to_async(counted)() == before
 
     run(story)
 
