@@ -30,6 +30,12 @@ class Handler:
     record: Callable[..., None] | None
     on_doubt: str
 
+    def __post_init__(self) -> None:
+        if self.on_dead not in {"park", "skip"}:
+            raise BusError(f"on_dead={self.on_dead!r}: use 'park' or 'skip'")
+        if self.effect and (self.record is None or self.on_doubt not in {"again", "never"}):
+            raise BusError("An effect names record=... and on_doubt='again' or 'never'")
+
     def backoff_seconds(self, attempt: int) -> float:
         """How long to wait after so many failed attempts: exponential with full jitter, so that keys spread out."""
         return random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** min(attempt - 1, 30)))
@@ -60,6 +66,10 @@ class Group:
     def effects(self) -> bool:
         """Whether it is a group of effects; checks see to it that it is one or the other."""
         return any(handler.effect for handler in self.all())
+
+    def add(self, handler: Handler) -> None:
+        """Let it run for its type, after those that came before."""
+        self.handlers.setdefault(handler.event_type.wire_type(), []).append(handler)
 
     def all(self) -> list[Handler]:
         """All its handlers."""
@@ -104,10 +114,6 @@ def handles(
     answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in
     between: "again" asks again with the same key, "never" makes a dead letter.
     """
-    if on_dead not in {"park", "skip"}:
-        raise BusError(f"on_dead={on_dead!r}: use 'park' or 'skip'")
-    if effect and (record is None or on_doubt not in {"again", "never"}):
-        raise BusError("An effect names record=... and on_doubt='again' or 'never'")
 
     def declare(call: Callable[..., Any]) -> Callable[..., Any]:
         for event_type in event_types:
@@ -124,8 +130,7 @@ def handles(
                 record=record,
                 on_doubt=on_doubt,
             )
-            found = groups.setdefault(group, Group(group))
-            found.handlers.setdefault(event_type.wire_type(), []).append(handler)
+            groups.setdefault(group, Group(group)).add(handler)
         return call
 
     return declare
