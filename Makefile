@@ -24,6 +24,7 @@ install-dev: $(VENV)/.dev translations ## fetch what tests and lint need on top
 
 run: install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8001 for another door)
 run: export DEMO := 1
+run: export SITE_URL ?= http://127.0.0.1:$(PORT)
 run:
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py load_demo_catalogue

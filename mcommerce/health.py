@@ -1,13 +1,31 @@
 """What an orchestrator asks: is the process alive, and can it serve?"""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mcommerce import background
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+def before_hosts_are_checked(get_response: Answer) -> Answer:
+    """Middleware: a probe from inside the machine asks by any host name, and is neither redirected nor refused."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        match request.path_info:
+            case "/health/live":
+                return live(request)
+            case "/health/ready":
+                return ready(request)
+        return get_response(request)
+
+    return middleware
 
 
 @never_cache

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
-from whitenoise import WhiteNoise
 
+from mcommerce import hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
 from stations.routing import websocket_urlpatterns as stations_sockets
 
@@ -22,8 +22,7 @@ class HashedStaticFiles:
 
     def __init__(self, pages: ASGIHandler) -> None:
         self.pages = pages
-        files = WhiteNoise(_not_found, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
-        self.files = WsgiToAsgi(files)
+        self.files = WsgiToAsgi(hashed_files.before(_not_found))
 
     async def __call__(self, scope, receive, send):
         answer = self.files if scope["path"].startswith(settings.STATIC_URL) else self.pages

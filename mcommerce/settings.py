@@ -26,7 +26,9 @@ env = Env(eager=False)  # eager=False: collect every fault, then say them togeth
 DEMO = env.bool("DEMO", False)
 DEBUG = env.bool("DEBUG", bool(DEMO))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
-SITE_URL = env.str("SITE_URL", "")  # where the public reaches the site; links in mail start with it
+SITE_URL = env.str(
+    "SITE_URL", "http://127.0.0.1:8000"
+)  # where the public reaches the site; links in mail start with it
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", "")
@@ -134,6 +136,7 @@ INSTALLED_APPS = [
     "stations",
 ]
 MIDDLEWARE = [
+    "mcommerce.health.before_hosts_are_checked",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -151,7 +154,6 @@ AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "products:list"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-FORMS_URLFIELD_ASSUME_HTTPS = True
 
 TEMPLATES = [
     {
@@ -223,7 +225,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if LOCAL
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "mcommerce.hashed_files.HashedFiles"
     },
 }
 MEDIA_URL = "/media/"
@@ -268,6 +270,5 @@ if TRUST_PROXY:
 if not LOCAL:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]  # probes speak plain HTTP from inside
     SECURE_HSTS_SECONDS = 31_536_000  # a year, what preload lists ask for
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True

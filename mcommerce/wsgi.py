@@ -9,10 +9,7 @@ pages = get_wsgi_application()
 
 from django.conf import settings  # noqa: E402  (the settings are needed first)
 from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
-from whitenoise import WhiteNoise  # noqa: E402
 
-application = (
-    StaticFilesHandler(pages)
-    if settings.LOCAL
-    else WhiteNoise(pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL)
-)
+from mcommerce import hashed_files  # noqa: E402
+
+application = StaticFilesHandler(pages) if settings.LOCAL else hashed_files.before(pages)

@@ -1,0 +1,22 @@
+"""Static files of a deployed site, under names that change with what is in them."""
+
+from typing import Any
+
+from django.conf import settings
+from whitenoise import WhiteNoise
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a name; such a file never changes
+
+
+class HashedFiles(CompressedManifestStaticFilesStorage):
+    """Hashed and compressed; the imports between JavaScript modules are hashed as well, so none is served stale."""
+
+    support_js_module_import_aggregation = True
+
+
+def before(pages: Any) -> WhiteNoise:
+    """A WSGI application that serves the static files and leaves the rest to `pages`."""
+    return WhiteNoise(
+        pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL, immutable_file_test=HASHED_NAME, max_age=60
+    )

@@ -1,0 +1,91 @@
+"""An empty environment is a safe local site; a wrong one is refused, all faults at once, each with its remedy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PRINT = "from django.conf import settings; print(settings.{name})"
+DEPLOYED = {
+    "ALLOWED_HOSTS": "shop.example",
+    "SECRET_KEY": "a-key-of-this-test-that-is-long-enough-to-be-taken-for-a-real-one",
+    "SITE_URL": "https://shop.example",
+    "SANDBOX_PROVIDER_KEY": "key",
+    "SANDBOX_WEBHOOK_SECRET": "secret",
+}
+
+
+def python(tmp_path: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that sees this environment and nothing of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {code}"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "mcommerce.settings",
+            "VAR_DIR": str(tmp_path),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_path: Path) -> None:
+    code = "from django.conf import settings as s; print(s.DEBUG, s.DEMO, s.STATIONS_PRODUCER_OPEN, s.ALLOWED_HOSTS)"
+    first, second = python(tmp_path, code), python(tmp_path, PRINT.format(name="SECRET_KEY"))
+
+    assert first.stdout.split(" ", 3)[:3] == ["False", "False", "False"], first.stderr
+    assert "127.0.0.1" in first.stdout
+    assert second.stdout.strip() == (tmp_path / "secret_key").read_text()
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at_once(tmp_path: Path) -> None:
+    refused = python(tmp_path, "", ALLOWED_HOSTS="shop.example")
+
+    assert refused.returncode
+    for name in DEPLOYED.keys() - {"ALLOWED_HOSTS"}:
+        assert name in refused.stderr
+    assert "secrets.token_urlsafe" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"DEBUG": "maybe"}, "DEBUG"),
+        ({"DEMO": "1"} | DEPLOYED, "unset DEMO"),
+        ({"DEBUG": "1"} | DEPLOYED, "unset DEBUG"),
+        ({"EVENTBUS_BACKEND": "pigeons"}, "EVENTBUS_BACKEND"),
+        ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
+        ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
+        ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
+        ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: dict[str, str], told: str) -> None:
+    refused = python(tmp_path, "", **environment)
+
+    assert refused.returncode
+    assert told in refused.stderr
+
+
+def test_a_deployed_site_speaks_only_https_and_keeps_its_cookies_to_it(tmp_path: Path) -> None:
+    code = "from django.core.management import call_command; call_command('check', deploy=True, fail_level='WARNING')"
+
+    checked = python(tmp_path, code, **DEPLOYED)
+
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_probe_is_answered_by_whatever_name_it_asks(tmp_path: Path) -> None:
+    code = (
+        "from django.test import Client; client = Client(headers={'host': 'localhost'});"
+        "print(client.get('/health/live').status_code, client.get('/health/ready').status_code)"
+    )
+
+    assert python(tmp_path, code, **DEPLOYED).stdout.split() == ["200", "503"]  # nobody has migrated this one
