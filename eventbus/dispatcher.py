@@ -5,12 +5,12 @@ import random
 import threading
 import time
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from eventbus import registry
 from eventbus.backends import current
-from eventbus.bells import appended, published
-from eventbus.errors import LeaseLost
+from eventbus.bells import published
+from eventbus.errors import LeaseLost, is_nobodys_fault
 from eventbus.handling import unit_of_work
 from eventbus.leases import BEAT_SECONDS, Lease
 from eventbus.relay import Relay
@@ -46,7 +46,7 @@ class Dispatcher:
         """Ask it to finish what is in hand. Safe in a signal handler's thread."""
         self._stop.set()
         published.ring()
-        appended.ring()
+        self._backend.wake()
 
     def close(self) -> None:
         """Finish what is in hand, leave the lease to the next one, and return."""
@@ -88,8 +88,8 @@ class Dispatcher:
         finally:
             self.active.clear()
             stop_workers.set()
-            appended.ring()
             self._backend.reset()
+            self._backend.wake()
             for thread in threads:
                 thread.join(JOIN_SECONDS)
         self._lease.release()
@@ -99,11 +99,18 @@ class Dispatcher:
         beaten = time.monotonic()
         while not self._stop.is_set():
             seen = published.rings
-            with unit_of_work():
-                if time.monotonic() - beaten >= BEAT_SECONDS:
-                    self._lease.beat()
-                    beaten = time.monotonic()
-                moved = relay.step()
+            try:
+                with unit_of_work():
+                    if time.monotonic() - beaten >= BEAT_SECONDS:
+                        self._lease.beat()
+                        beaten = time.monotonic()
+                    moved = relay.step()
+            except DatabaseError as error:
+                if not is_nobodys_fault(error):
+                    raise
+                logger.warning("The relay waits for the world: %s", error)
+                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+                continue
             if not moved and not self._stop.is_set():
                 published.wait(seen, POLL_SECONDS)
 

@@ -29,7 +29,7 @@ class Lease:
         with transaction.atomic():
             LeaseRow.objects.get_or_create(name=self.name)
             row = LeaseRow.objects.select_for_update().get(name=self.name)
-            if row.owner and not self._silent(row.owner, row.beat):
+            if row.owner not in ("", self.owner) and not self._silent(row.owner, row.beat):
                 return False
             row.owner, row.beat, row.epoch = self.owner, row.beat + 1, row.epoch + 1
             row.save()

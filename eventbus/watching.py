@@ -42,6 +42,7 @@ class Watch:
     def close(self) -> None:
         """Stop hearing."""
         self._stop.set()
+        self._backend.wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(JOIN_SECONDS)
 

@@ -80,6 +80,10 @@ class Backend(ABC):
         """Note it before a fetch and give it to `wait` after: what came in between ends the wait at once."""
 
     @abstractmethod
+    def wake(self) -> None:
+        """End every wait of this process at once, so that whoever was asked to leave sees it."""
+
+    @abstractmethod
     def reset(self) -> None:
         """Forget what is kept in memory. For tests, and after a broken world."""
 

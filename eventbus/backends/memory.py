@@ -90,6 +90,9 @@ class MemoryBackend(Backend):
     def wait(self, seen: int, seconds: float) -> None:
         appended.wait(seen, seconds if self._appends else min(seconds, FOLLOW_SECONDS))
 
+    def wake(self) -> None:
+        appended.ring()
+
     def reset(self) -> None:
         with self._lock:
             self._appends = False
