@@ -64,6 +64,21 @@ def check_groups(**ignored: Any) -> list[CheckMessage]:
 
 
 @register("eventbus")
+def check_effects(**ignored: Any) -> list[CheckMessage]:
+    """An event has one effect in a group: both would ask under one idempotency key."""
+    return [
+        Error(
+            f"Group {group.name} has {len(found)} effects for {wire_type}",
+            hint="Give each effect a group of its own",
+            id="eventbus.E007",
+        )
+        for group in registry.groups.values()
+        for wire_type, found in group.handlers.items()
+        if group.effects and len(found) > 1
+    ]
+
+
+@register("eventbus")
 def check_database(**ignored: Any) -> list[CheckMessage]:
     """SQLite begins its transactions as a writer."""
     options = connections["default"].settings_dict.get("OPTIONS", {})

@@ -4,15 +4,18 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 
 from django.db import DatabaseError, connections
 
-from eventbus import registry
+from eventbus import groups, registry
 from eventbus.backends import current
 from eventbus.bells import published
-from eventbus.errors import LeaseLost, is_nobodys_fault
+from eventbus.errors import LeaseLost, WorkerGone, is_nobodys_fault
 from eventbus.handling import unit_of_work
 from eventbus.leases import BEAT_SECONDS, Lease
+from eventbus.registry import Group
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 
@@ -39,8 +42,12 @@ class Dispatcher:
     def start_in_process(cls) -> "Dispatcher":
         """Start it in the background."""
         dispatcher = cls()
-        dispatcher._thread.start()
+        dispatcher.start()
         return dispatcher
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Ask it to finish what is in hand. Safe in a signal handler's thread."""
@@ -51,7 +58,8 @@ class Dispatcher:
     def close(self) -> None:
         """Finish what is in hand, leave the lease to the next one, and return."""
         self.stop()
-        self._thread.join(JOIN_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
 
     def run(self) -> None:
         """Until stopped."""
@@ -75,30 +83,41 @@ class Dispatcher:
         logger.info("This process dispatches events")
         self._backend.reset()
         stop_workers = threading.Event()
-        threads = [
-            threading.Thread(target=_work, args=(Worker(group, self._backend, stop_workers),), name=f"eventbus-{name}")
-            for name, group in sorted(registry.groups.items())
-        ]
+        with unit_of_work():
+            groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
+        threads = [self._thread_of(group, stop_workers) for _, group in sorted(registry.groups.items())]
         for thread in threads:
-            thread.daemon = True
             thread.start()
         self.active.set()
         try:
-            self._relay()
+            self._relay(threads)
         finally:
             self.active.clear()
             stop_workers.set()
             self._backend.reset()
             self._backend.wake()
-            for thread in threads:
-                thread.join(JOIN_SECONDS)
-        self._lease.release()
+            self._await(threads)
+            self._lease.release()
 
-    def _relay(self) -> None:
+    def _thread_of(self, group: Group, stop: threading.Event) -> threading.Thread:
+        worker = Worker(group, self._backend, stop, self._lease.check)
+        return threading.Thread(target=_work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
+
+    def _await(self, threads: Sequence[threading.Thread]) -> None:
+        """Let the workers finish what is in hand. The lease is kept alive for them, lest another begin it again."""
+        deadline = time.monotonic() + JOIN_SECONDS
+        while (busy := [thread for thread in threads if thread.is_alive()]) and time.monotonic() < deadline:
+            with suppress(LeaseLost, DatabaseError):
+                self._lease.beat()
+            busy[0].join(BEAT_SECONDS)
+
+    def _relay(self, workers: Sequence[threading.Thread]) -> None:
         relay = Relay(self._backend, self._lease)
         beaten = time.monotonic()
         while not self._stop.is_set():
             seen = published.rings
+            if not all(thread.is_alive() for thread in workers):
+                raise WorkerGone("A group's thread has ended; all begin anew")
             try:
                 with unit_of_work():
                     if time.monotonic() - beaten >= BEAT_SECONDS:

@@ -12,15 +12,18 @@ from eventbus.registry import Group, Handler
 CRASHES_MAX = 3  # deaths while handling the same event; then it is set aside, lest it kill the process for ever
 
 
-def claim(group: Group, record: Record) -> None:
-    """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly."""
+def claim(group: Group, record: Record, *, ours: bool) -> None:
+    """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly.
+
+    `ours` is a claim that this very process has made before: nothing is in doubt, and nobody died.
+    """
     row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()
     if row is None:
         Effect.objects.create(
             group=group.name, event_id=record.event_id, state=Effect.State.SENDING, claimed_at=clock.now()
         )
         return
-    if row.state == Effect.State.SENDING:
+    if row.state == Effect.State.SENDING and not ours:
         if group.policy(record).on_doubt == "never":
             raise InDoubt("A process died between asking and noting the answer; it is not asked twice")
         if row.claims > CRASHES_MAX:

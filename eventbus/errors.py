@@ -35,6 +35,10 @@ class LeaseLost(Exception):
     """Another process has taken over; whatever was being written is rolled back."""
 
 
+class WorkerGone(BusError):
+    """A worker's thread has ended although nobody asked it to."""
+
+
 class StaleEpoch(LeaseLost):
     """Another worker owns this partition now."""
 

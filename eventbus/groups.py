@@ -1,44 +1,96 @@
 """Where each group begins, and what its workers lock."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import reduce
+from operator import or_
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from eventbus import clock
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.errors import StaleEpoch
+from eventbus.errors import BusError, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress
 from eventbus.registry import Group
 
 
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
-    """Give each group its rows. A new group, or a topic new to it, begins at the log's end as it is now."""
+    """Give each group its rows. A new group, or a topic new to it, begins at the log's end as it is now.
+
+    A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
+    Raises BusError when partitions were taken away while events lie there that the group has not handled.
+    """
     with transaction.atomic():
         for group in wanted:
             ConsumerGroup.objects.get_or_create(name=group.name, defaults={"created_at": clock.now()})
-            known = set(Progress.objects.filter(group=group.name).values_list("topic", "partition"))
+            there = backend.partitions(group.topics)
+            rows = Progress.objects.filter(group=group.name)
+            known = {TopicPartition(row.topic, row.partition): row.position for row in rows}
+            _refuse_lost_partitions(backend, group, known, there)
+            topics = {one.topic for one in known}
             Progress.objects.bulk_create(
                 [
-                    Progress(group=group.name, topic=one.topic, partition=one.partition, position=backend.end(one))
-                    for one in backend.partitions(group.topics)
-                    if (one.topic, one.partition) not in known
+                    Progress(
+                        group=group.name,
+                        topic=one.topic,
+                        partition=one.partition,
+                        position=0 if one.topic in topics else backend.end(one),
+                    )
+                    for one in there
+                    if one not in known
                 ]
             )
 
 
-def take_over(group: Group, assigned: Iterable[TopicPartition]) -> dict[TopicPartition, Progress]:
-    """Become the owner of these partitions: whoever owned them writes no more. A handling left running is a crash."""
-    wanted = set(assigned)
+def _refuse_lost_partitions(
+    backend: Backend, group: Group, known: Mapping[TopicPartition, int], there: Collection[TopicPartition]
+) -> None:
+    for one, position in known.items():
+        if one.topic in group.topics and one not in there and position < backend.end(one):
+            raise BusError(
+                f"Group {group.name} has not handled all of {one.topic}/{one.partition}, which is no longer read: "
+                "set EVENTBUS_PARTITIONS back to what it was until it has"
+            )
+
+
+def take_over(
+    group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
+) -> dict[TopicPartition, Progress]:
+    """Become the owner of these partitions: whoever owned them writes no more. `fence` raises when we may not.
+
+    A handling that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
+    """
     with transaction.atomic():
-        rows = Progress.objects.filter(group=group.name, topic__in=group.topics)
+        fence()
+        if forgive:
+            _erase_running(group, among(assigned))
+        rows = Progress.objects.filter(among(assigned), group=group.name)
         rows.update(
             epoch=F("epoch") + 1,
             crashes=Case(When(running_event__isnull=True, then=Value(0)), default=F("crashes") + 1),
         )
-        ParkedKey.objects.filter(group=group.name, running=True).update(running=False, crashes=F("crashes") + 1)
-        owned = {TopicPartition(row.topic, row.partition): row for row in rows}
-    return {one: owned[one] for one in owned.keys() & wanted}
+        parked = ParkedKey.objects.filter(among(assigned), group=group.name, running=True)
+        parked.update(running=False, crashes=F("crashes") + 1)
+        return {TopicPartition(row.topic, row.partition): row for row in rows}
+
+
+def forgive(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
+    """Before leaving: an attempt that was ended from outside is no crash. Touches only what is still ours."""
+    for partition, epoch in epochs.items():
+        with transaction.atomic():
+            row = Progress.objects.select_for_update().filter(among([partition]), group=group.name, epoch=epoch)
+            if row.first() is not None:
+                _erase_running(group, among([partition]))
+
+
+def _erase_running(group: Group, where: Q) -> None:
+    Progress.objects.filter(where, group=group.name).update(running_event=None, crashes=0)
+    ParkedKey.objects.filter(where, group=group.name).update(running=False)
+
+
+def among(partitions: Iterable[TopicPartition]) -> Q:
+    """Rows that lie in one of these partitions."""
+    return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in partitions), Q(pk__in=[]))
 
 
 def lock(group: Group, partition: TopicPartition, epoch: int) -> Progress:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries, transaction
@@ -71,6 +72,9 @@ class Handling:
         self.epochs = epochs
         self._on_failure = on_failure
         self._patiently = patiently
+        # Effects that this process has claimed, with the answer once there is one: a broken world between asking and
+        # recording must not ask twice, and is not a death.
+        self._claimed: dict[UUID, Note | None] = {}
 
     def batch(self, partition: TopicPartition, records: Sequence[Record]) -> None:
         """All in one transaction; it raises the first handler's error, and then nothing of it has happened."""
@@ -87,11 +91,13 @@ class Handling:
         try:
             note = self._ask(partition, record)
             self._patiently(self._one, partition, record, note)
+            self._claimed.pop(record.event_id, None)
         except Exception as error:
             if is_nobodys_fault(error):
                 raise
             self._on_failure(record, error)
             self._patiently(self._park, partition, record, error)
+            self._claimed.pop(record.event_id, None)
 
     def _begin(self, partition: TopicPartition, record: Record) -> None:
         with transaction.atomic():
@@ -116,15 +122,19 @@ class Handling:
             return None
         if not self._patiently(self._claim, partition, record, parked):
             return None
-        with handling(record):
-            return effects.ask(self.group, record)
+        note = self._claimed.get(record.event_id)
+        if note is None:
+            with handling(record):
+                note = self._claimed[record.event_id] = effects.ask(self.group, record)
+        return note
 
     def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
         with transaction.atomic():
             progress = self._lock(partition)
             if not parked and (record.position < progress.position or not self._is_fresh(record)):
                 return False
-            effects.claim(self.group, record)
+            effects.claim(self.group, record, ours=record.event_id in self._claimed)
+        self._claimed.setdefault(record.event_id, None)
         return True
 
     def _is_fresh(self, record: Record) -> bool:
@@ -206,21 +216,29 @@ class Handling:
         if head is None:
             key.delete()
             return False
-        if key.crashes >= effects.CRASHES_MAX:
+        record = parking.record_of(head)
+        known = bool(self.group.of(record))
+        if known and key.crashes >= effects.CRASHES_MAX:
             raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
-        note = self._ask(partition, parking.record_of(head), parked=True)
-        self._patiently(self._drain, key, head, partition, note)
+        note = self._ask(partition, record, parked=True)
+        self._patiently(self._drain, key_id, head.id, partition, note)
+        self._claimed.pop(record.event_id, None)
         return True
 
-    def _drain(self, key: ParkedKey, head: ParkedEvent, partition: TopicPartition, note: Note | None) -> None:
-        record = parking.record_of(head)
+    def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None) -> None:
+        """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
         with transaction.atomic():
             progress = self._lock(partition)
-            self._act(record, note)
-            inbox.note(self.group.name, [record.event_id])
-            progress.handled += 1
+            key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
+            record = parking.record_of(head)
+            if self.group.of(record):
+                self._act(record, note)
+                inbox.note(self.group.name, [record.event_id])
+                progress.handled += 1
+            else:
+                progress.ignored += 1
             progress.save()
-            ParkedEvent.objects.filter(id=head.id).delete()
+            head.delete()
             parking.go_on(key)
 
     def _retry_failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
@@ -229,6 +247,7 @@ class Handling:
             key = ParkedKey.objects.get(id=key_id)
             head = key.events.all()[0]
             record = parking.record_of(head)
+            self._claimed.pop(record.event_id, None)
             self._on_failure(record, error)
             if self.group.effects:
                 effects.close(self.group, record, Effect.State.FAILED)

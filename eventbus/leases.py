@@ -44,19 +44,19 @@ class Lease:
 
     def beat(self) -> None:
         """Say that the owner lives. Raises LeaseLost."""
+        with transaction.atomic():  # on SQLite a lone statement would not queue with the others, and might starve
+            self.check()
+
+    def check(self) -> None:
+        """Hold the lease for the rest of the current transaction; it is a beat as well. Raises LeaseLost."""
         mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
         if not mine.update(beat=F("beat") + 1):
             raise LeaseLost(f"{self.name} has another owner")
 
-    def check(self) -> None:
-        """Hold the lease for the rest of the current transaction. Raises LeaseLost."""
-        mine = LeaseRow.objects.select_for_update().filter(name=self.name, owner=self.owner, epoch=self.epoch)
-        if mine.first() is None:
-            raise LeaseLost(f"{self.name} has another owner")
-
     def release(self) -> None:
         """Leave it to the next one at once. Harmless when it was lost."""
-        LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
+        with transaction.atomic():
+            LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
 
     def held_by_another(self) -> bool:
         """Whether somebody owns it; look twice, LEASE_SECONDS apart, to know whether that one lives."""

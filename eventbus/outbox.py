@@ -57,9 +57,10 @@ def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
 
 def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered: bool = True) -> None:
     """Add events to the outbox, and wake the relay when the transaction commits."""
+    slots = _slots(sealed) if ordered else []  # of all events at once: sorted locks never deadlock
     for start in range(0, len(sealed), ROWS_PER_INSERT):
         part = sealed[start : start + ROWS_PER_INSERT]
-        statement, parameters = _postgres(part, ordered) if connection.vendor == "postgresql" else _sqlite(part)
+        statement, parameters = _postgres(part, slots) if connection.vendor == "postgresql" else _sqlite(part)
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
     transaction.on_commit(published.ring, using=connection.alias, robust=True)
@@ -76,11 +77,13 @@ def _naive(at: datetime) -> str:
     return at.replace(tzinfo=None).isoformat(sep=" ")
 
 
-def _postgres(sealed: Sequence[Sealed], ordered: bool) -> tuple[str, list[Any]]:
-    """The locks are taken in FROM, so that ids are drawn after them; sorted, so that two publishers never deadlock."""
-    slots = sorted(
-        {(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed} if ordered else ()
-    )
+def _slots(sealed: Sequence[Sealed]) -> list[tuple[int, int]]:
+    """Which locks these events need, sorted."""
+    return sorted({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed})
+
+
+def _postgres(sealed: Sequence[Sealed], slots: Sequence[tuple[int, int]]) -> tuple[str, list[Any]]:
+    """The locks are taken in FROM, so that ids are drawn after them."""
     columns = list(zip(*(_values(one, one.event_id, one.created_at) for one in sealed), strict=True))
     statement = f"""
         WITH locks AS MATERIALIZED (

@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from eventbus import clock, inbox
+from eventbus.errors import is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group, Handler
@@ -119,7 +120,9 @@ def bury(group: str, record: Record, error: BaseException, *, attempts: int, par
     try:
         with transaction.atomic():
             letter.save(force_insert=True)
-    except (DatabaseError, ValueError):
+    except (DatabaseError, ValueError) as refused:
+        if is_nobodys_fault(refused):
+            raise
         letter.error = letter.traceback = ""
         letter.save(force_insert=True)
 

@@ -30,6 +30,7 @@ class Watch:
     ) -> None:
         self._types = {event_type.wire_type(): event_type for event_type in event_types}
         self._call, self._reset = call, reset
+        self._lost = False
         self._backend = current()
         self._stop = threading.Event()
         topics = sorted({event_type.topic for event_type in event_types})
@@ -52,11 +53,12 @@ class Watch:
                 seen = self._backend.seen()
                 try:
                     with unit_of_work():
+                        self._start_anew()
                         heard = self._hear()
                 except Exception:
                     logger.warning("A watch could not read the log; it starts anew", exc_info=True)
+                    self._lost = True
                     self._stop.wait(BROKEN_SECONDS)
-                    self._start_anew()
                     continue
                 if not heard:
                     self._backend.wait(seen, WAIT_SECONDS)
@@ -82,12 +84,10 @@ class Watch:
             return None
 
     def _start_anew(self) -> None:
-        """The callback may have lost a batch: say so. Positions are kept, so nothing else was lost."""
-        try:
-            if self._reset is not None and not self._stop.is_set():
-                self._reset()
-        except Exception:
-            logger.warning("A watch's reset failed; it is tried again with the next failure", exc_info=True)
+        """After a failure the callback may lack a batch: say so, until it has understood. Positions are kept."""
+        if self._lost and self._reset is not None:
+            self._reset()
+        self._lost = False
 
 
 def watches(

@@ -3,17 +3,17 @@
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from eventbus import clock, groups, parking
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import LeaseLost, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.handling import Handling, Patience, unit_of_work
-from eventbus.models import DeadLetter, ParkedKey, Progress
+from eventbus.models import DeadLetter, ParkedKey
 from eventbus.registry import Group
 
 logger = logging.getLogger(__name__)
@@ -26,11 +26,19 @@ WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at
 class Worker:
     """Handles for one group. Belongs to one thread; `stop` ends `run` after what is in hand."""
 
-    def __init__(self, group: Group, backend: Backend, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        group: Group,
+        backend: Backend,
+        stop: threading.Event | None = None,
+        fence: Callable[[], None] = lambda: None,
+    ) -> None:
         self.group = group
         self.failures: list[BaseException] = []  # of this worker's last step, for tests
         self._backend = backend
         self._stop = stop or threading.Event()
+        self._fence = fence  # raises LeaseLost when this worker may not take partitions over
+        self._forgive = False
         self._consumer: Consumer | None = None
         self._patiently = Patience(self._stop)
         self._handling = Handling(group, {}, self._failed, self._patiently)
@@ -71,6 +79,11 @@ class Worker:
 
     def close(self) -> None:
         """Leave; the partitions are free for others."""
+        if self._forgive:
+            try:
+                groups.forgive(self.group, self._handling.epochs)
+            except DatabaseError:
+                logger.warning("Group %s could not erase an attempt that was ended from outside", self.group.name)
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
@@ -78,7 +91,9 @@ class Worker:
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
         consumer = self._backend.consumer(self.group.topics, self.group.name)
-        progress = self._patiently(groups.take_over, self.group, consumer.assignment())
+        assigned = consumer.assignment()
+        progress = self._patiently(groups.take_over, self.group, assigned, self._fence, forgive=self._forgive)
+        self._forgive = False
         for partition, row in progress.items():
             consumer.seek(partition, row.position)
         self._handling.epochs = {partition: row.epoch for partition, row in progress.items()}
@@ -87,16 +102,11 @@ class Worker:
         return consumer
 
     def _let_go(self) -> None:
-        """After a broken world: an attempt that it ended is erased, and everything is read anew."""
+        """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
         consumer, self._consumer = self._consumer, None
-        if consumer is None:
-            return
-        consumer.close()
-        try:
-            Progress.objects.filter(group=self.group.name).update(running_event=None, crashes=0)
-            ParkedKey.objects.filter(group=self.group.name).update(running=False)
-        except Exception:  # still broken: the next assignment counts one crash, of three that are forgiven
-            logger.debug("The world is still broken", exc_info=True)
+        if consumer is not None:
+            self._forgive = True
+            consumer.close()
 
     def _handle(self, records: Sequence[Record]) -> None:
         partition = TopicPartition(records[0].topic, records[0].partition)
@@ -136,33 +146,32 @@ class Worker:
     def _parked(self) -> int:
         """Try the parked keys that are due, each until it fails or is free."""
         due = ParkedKey.objects.filter(
-            group=self.group.name, state=ParkedKey.State.RETRYING, due_at__lte=clock.now()
+            groups.among(self._handling.epochs),
+            group=self.group.name,
+            state=ParkedKey.State.RETRYING,
+            due_at__lte=clock.now(),
         ).order_by("due_at", "id")
         moved = 0
         for key_id, topic, number in list(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE]):
-            partition = TopicPartition(topic, number)
-            if partition not in self._handling.epochs:
-                continue
             moved += 1
-            while not self._stop.is_set() and self._handling.retry(key_id, partition):
+            while not self._stop.is_set() and self._handling.retry(key_id, TopicPartition(topic, number)):
                 moved += 1
         return moved
 
     def _operators(self) -> int:
         """Do what operators asked for with dead letters."""
-        asked = DeadLetter.objects.filter(group=self.group.name).exclude(request="")
-        moved = 0
-        for letter in asked[:PARKED_AT_ONCE]:
-            partition = TopicPartition(letter.topic, letter.partition)
-            if partition in self._handling.epochs:
-                self._patiently(self._obey, letter, partition)
-                moved += 1
-        return moved
+        asked = DeadLetter.objects.filter(groups.among(self._handling.epochs), group=self.group.name)
+        wishes = list(asked.exclude(request="").order_by("id").values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
+        for letter_id, topic, number in wishes:
+            self._patiently(self._obey, letter_id, TopicPartition(topic, number))
+        return len(wishes)
 
-    def _obey(self, letter: DeadLetter, partition: TopicPartition) -> None:
+    def _obey(self, letter_id: int, partition: TopicPartition) -> None:
         with transaction.atomic():
             progress = groups.lock(self.group, partition, self._handling.epochs[partition])
-            parking.obey(self.group, letter, progress)
+            letter = DeadLetter.objects.exclude(request="").filter(id=letter_id).first()
+            if letter is not None:
+                parking.obey(self.group, letter, progress)
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)

@@ -8,7 +8,8 @@ import pytest
 from django.db import IntegrityError, InterfaceError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from eventbus import NotYet, Permanent, backends, publish, registry, watches
+from eventbus import NotYet, Permanent, backends, handles, publish, registry, watches
+from eventbus.effects import CRASHES_MAX
 from eventbus.errors import EventTooLarge, PublishOutsideTransaction, StaleEpoch
 from eventbus.events import EVENT_BYTES_MAX
 from eventbus.models import DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress
@@ -468,6 +469,22 @@ class ParkTheKey:
         assert len(house.dead()) == 1
         assert house.position() == before + 1
 
+    def test_an_event_that_nobody_handles_any_more_leaves_its_key(self, house: House, bus_clock) -> None:
+        house.handler(call=Mended("vase"))
+        house.say(("vase", 1))
+        house.settle()
+        registry.groups.clear()
+        house.restart()
+        handles(Unknown, group="house-a")(lambda event: None)  # a release without the old handler
+        with transaction.atomic():
+            publish(Unknown(name="vase"), Unknown(name="chair"))
+
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert house.parked() == []
+        assert sum(Progress.objects.filter(group="house-a").values_list("handled", flat=True)) == 2
+
     def test_one_group_failing_does_not_disturb_another(self, house: House) -> None:
         house.handler("house-a", Mended("vase", "chair"))
         house.handler("house-b")
@@ -504,12 +521,34 @@ class ABrokenWorldIsNotAPoisonEvent:
         house.relay()
 
         with house.working():
-            until(lambda: away.calls >= 2, "it tried again")
+            until(lambda: away.calls >= CRASHES_MAX + 2, "it tried more often than an event may crash")
             away.names.clear()
             until(lambda: len(house.seen()) == 2, "both handled once the database was back")
 
         assert house.seen(name="vase") == [1, 2]
         assert (house.parked(), house.dead()) == ([], [])
+
+    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    def test_an_answer_in_hand_survives_a_database_that_goes_away(self, house: House, on_doubt: str) -> None:
+        sent, away = [], [True, True]
+
+        def record(event: Noted, answer: int) -> None:
+            if away:
+                away.pop()
+                raise InterfaceError("connection already closed")
+            house.write("post", event)
+
+        def send(event: Noted, **named: str) -> None:
+            sent.append(event.number)
+
+        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+        house.say(("vase", 1))
+        house.relay()
+        with house.working("post"):
+            until(lambda: house.seen("post"), "the answer recorded")
+
+        assert sent == [1]
+        assert house.dead("post") == []
 
     def test_an_event_that_kills_the_process_three_times_is_set_aside(self, house: House) -> None:
         house.handler()

@@ -29,15 +29,26 @@ class FairLock:
                 return
             turn = threading.Event()
             self._waiting.append(turn)
-        if turn.wait(seconds):
-            return
-        with self._mutex:
-            if turn.is_set():  # the turn came in this very moment
+        try:
+            if turn.wait(seconds):
                 return
-            self._waiting.remove(turn)
+        except BaseException:
+            if not self._leave(turn):
+                self.release()
+            raise
+        if not self._leave(turn):
+            return  # the turn came in this very moment
         raise QueueTimeout(
             "database is locked: a transaction in this process has not ended for longer than the timeout"
         )
+
+    def _leave(self, turn: threading.Event) -> bool:
+        """Stop waiting; false when the turn has come already."""
+        with self._mutex:
+            if turn.is_set():
+                return False
+            self._waiting.remove(turn)
+            return True
 
     def release(self) -> None:
         """Give it to who has waited longest."""
@@ -80,9 +91,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._give_turn()
 
     def close(self) -> None:
-        super().close()
-        if self.connection is None:  # inside atomic the closing is put off
-            self._give_turn()
+        try:
+            super().close()
+        finally:
+            if self.connection is None or self.closed_in_transaction:  # closed: SQLite has rolled back
+                self._give_turn()
 
     def _give_turn(self) -> None:
         lock, self._turn = self._turn, None

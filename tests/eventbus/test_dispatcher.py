@@ -1,0 +1,96 @@
+"""Relay and workers in one process: what they do when a thread dies, a partition is added or the process leaves."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from eventbus import backends, groups, registry
+from eventbus.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.errors import BusError
+from eventbus.leases import Lease
+from eventbus.models import LeaseRow
+from tests.eventbus.house import House, Noted, until
+
+
+@pytest.fixture
+def dispatcher(house: House) -> Iterator[Dispatcher]:
+    """A dispatcher that has not begun; it is closed at the end."""
+    one = Dispatcher()
+    yield one
+    one.close()
+
+
+def test_what_is_published_is_handled_and_the_lease_is_left_to_the_next(house: House, dispatcher: Dispatcher) -> None:
+    house.handler()
+    dispatcher.start()
+    house.say(("vase", 1))
+    until(house.seen, "the event handled")
+
+    dispatcher.close()
+
+    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what happens here
+def test_a_group_whose_thread_ended_begins_anew(house: House, dispatcher: Dispatcher) -> None:
+    deaths = []
+
+    def leave_once(event: Noted) -> None:
+        if not deaths:
+            deaths.append(event)
+            raise SystemExit  # ends a thread without a word
+
+    house.handler(call=leave_once)
+    dispatcher.start()
+
+    house.say(("vase", 1))
+
+    until(house.seen, "the event handled by a new thread")
+    assert len(deaths) == 1
+
+
+def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(house: House, dispatcher: Dispatcher) -> None:
+    in_hand, finish = threading.Event(), threading.Event()
+
+    def call_slowly(event: Noted, **named: str) -> None:
+        in_hand.set()
+        assert finish.wait(20)
+
+    house.handler("post", call_slowly, effect=True, record=lambda event, answer: None, on_doubt="never")
+    dispatcher.start()
+    house.say(("vase", 1))
+    assert in_hand.wait(20)
+
+    dispatcher.stop()
+    beat = LeaseRow.objects.get(name=LEASE_NAME).beat
+    until(lambda: LeaseRow.objects.get(name=LEASE_NAME).beat > beat + 1, "beats while the call lasts")
+    finish.set()
+    dispatcher.close()
+
+    assert house.dead("post") == []
+    assert house.position("post") == 1
+
+
+def test_nothing_is_lost_when_partitions_are_added(house: House, settings) -> None:
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
+    house.handler()
+    house.say(*((f"key{number}", number) for number in range(20)))
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 4}}
+    house.restart()
+    house.relay()  # faster than the group
+
+    house.settle()
+
+    assert len(house.seen()) == 20
+
+
+def test_partitions_are_not_taken_away_under_a_group(house: House, settings) -> None:
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 4}}
+    house.handler()
+    house.say(*((f"key{number}", number) for number in range(20)))
+    house.relay()
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
+
+    with pytest.raises(BusError, match="EVENTBUS_PARTITIONS"):
+        groups.ensure(backends.current(), registry.groups.values())

@@ -1,0 +1,65 @@
+"""Writers of one process queue at SQLite's door, first come, first served."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+
+from eventbus.backends.sqlite3.base import FairLock
+from eventbus.errors import QueueTimeout
+from tests.eventbus.house import until
+
+
+def in_a_thread(run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_who_waits_longest_is_next() -> None:
+    lock, served = FairLock(), []
+    lock.acquire(1)
+    threads = []
+    for number in range(5):
+        arrived = len(lock._waiting)
+
+        def wait(number: int = number) -> None:
+            lock.acquire(20)
+            served.append(number)
+            lock.release()
+
+        threads.append(in_a_thread(wait))
+        until(lambda: len(lock._waiting) > arrived, "one more in the queue")  # noqa: B023  (used at once)
+
+    lock.release()
+    for thread in threads:
+        thread.join()
+
+    assert served == [0, 1, 2, 3, 4]
+
+
+def test_who_gives_up_leaves_the_queue_to_the_others() -> None:
+    lock = FairLock()
+    lock.acquire(1)
+
+    with pytest.raises(QueueTimeout):
+        lock.acquire(0.01)
+    lock.release()
+
+    lock.acquire(1)  # it is free again
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_closed_within_a_transaction_gives_its_turn_back() -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        connection.close()
+        raise RuntimeError
+
+    connection.settings_dict["OPTIONS"]["timeout"], kept = 0.5, connection.settings_dict["OPTIONS"]["timeout"]
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        connection.settings_dict["OPTIONS"]["timeout"] = kept
