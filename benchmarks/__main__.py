@@ -42,7 +42,7 @@ def read_arguments() -> argparse.Namespace:
         prog="benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="the fewest rounds that make a median, smaller loads")
-    parser.add_argument("--only", default="", help=f"beginning of a name: {', '.join(names())}")
+    parser.add_argument("--only", default="", help=f"beginning of a name: {', '.join(names())}".replace("%", "%%"))
     parser.add_argument("--out", type=Path, default=ROOT / "bench.json")
     parser.add_argument("--strict", action="store_true", help="fail when a goal is not met")
     return parser.parse_args()
