@@ -17,6 +17,11 @@ from eventbus.models import OutboxRow, Timer
 ROWS_PER_INSERT = 1_000  # SQLite takes at most 32,766 parameters a statement
 LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousands, and 64 keys at once rarely meet
 COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "refused")
+# The common case without arrays: PostgreSQL plans it in half the time.
+_ONE_ON_POSTGRES = f"""
+    INSERT INTO eventbus_outbox ({", ".join(COLUMNS)})
+    SELECT %s, %s, %s, %s, %s, %s, %s, %s FROM (SELECT pg_advisory_xact_lock(%s, %s)) AS locks
+"""
 
 
 def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -> list[UUID]:
@@ -84,6 +89,8 @@ def _slots(sealed: Sequence[Sealed]) -> list[tuple[int, int]]:
 
 def _postgres(sealed: Sequence[Sealed], slots: Sequence[tuple[int, int]]) -> tuple[str, list[Any]]:
     """The locks are taken in FROM, so that ids are drawn after them."""
+    if len(sealed) == 1 and len(slots) == 1:
+        return _ONE_ON_POSTGRES, [*_values(sealed[0], sealed[0].event_id, sealed[0].created_at), *slots[0]]
     columns = list(zip(*(_values(one, one.event_id, one.created_at) for one in sealed), strict=True))
     statement = f"""
         WITH locks AS MATERIALIZED (
