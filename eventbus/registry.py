@@ -22,6 +22,7 @@ class Handler:
     call: Callable[..., Any]
     group: str
     attempts: int
+    backoff: tuple[float, float]
     permanent: tuple[type[Exception], ...]
     on_dead: str
     batch: int
@@ -38,7 +39,8 @@ class Handler:
 
     def backoff_seconds(self, attempt: int) -> float:
         """How long to wait after so many failed attempts: exponential with full jitter, so that keys spread out."""
-        return random.uniform(0, min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** min(attempt - 1, 30)))
+        first, longest = self.backoff
+        return random.uniform(0, min(longest, first * 2 ** min(attempt - 1, 30)))
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
         """Whether this failure, after so many attempts, is final."""
@@ -97,6 +99,7 @@ def handles(
     group: str,
     batch: int = BATCH_EVENTS,
     attempts: int = ATTEMPTS_MAX,
+    backoff: tuple[float, float] = (BACKOFF_SECONDS, BACKOFF_SECONDS_MAX),
     permanent: tuple[type[Exception], ...] = (),
     on_dead: str = "park",
     replayable: bool = False,
@@ -106,9 +109,10 @@ def handles(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a durable handler of these events in a consumer group.
 
-    It runs in a transaction and touches only the database; raised errors are retried `attempts` times with backoff,
-    those in `permanent` and `Permanent` never. Then the event is a dead letter, and its key waits for an operator
-    unless `on_dead="skip"`. `batch=1` is for handlers that write rows which are not their event key's own.
+    It runs in a transaction and touches only the database. Raised errors are retried `attempts` times, the first within
+    the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` and `Permanent`
+    never. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`. `batch=1` is for
+    handlers that write rows which are not their event key's own.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
     answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in
@@ -122,6 +126,7 @@ def handles(
                 call=call,
                 group=group,
                 attempts=attempts,
+                backoff=backoff,
                 permanent=permanent,
                 on_dead=on_dead,
                 batch=batch,

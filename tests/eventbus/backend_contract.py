@@ -404,6 +404,19 @@ class ParkTheKey:
         assert "raise self.error" in letter.traceback
         assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
 
+    def test_each_handler_says_how_patient_it_is(self, house: House, bus_clock) -> None:
+        hasty, calm = Mended("vase"), Mended("vase")
+        house.handler("house-a", hasty, attempts=20, backoff=(1.0, 2.0))
+        house.handler("house-b", calm, attempts=2, backoff=(0.0, 0.0))
+        house.say(("vase", 1))
+        for _ in range(6):
+            house.settle()
+            bus_clock.advance(seconds=2)
+
+        assert hasty.calls >= 6
+        assert len(house.dead("house-a")) == 0
+        assert [letter.attempts for letter in house.dead("house-b")] == [2]
+
     def test_discard_lets_the_key_go_on_without_it(self, house: House) -> None:
         broken = Mended("vase", error=Permanent("poison"))
         house.handler(call=broken)
