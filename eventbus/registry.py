@@ -110,9 +110,9 @@ def handles(
     """Declare a durable handler of these events in a consumer group.
 
     It runs in a transaction and touches only the database. Raised errors are retried `attempts` times, the first within
-    the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` and `Permanent`
-    never. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`. `batch=1` is for
-    handlers that write rows which are not their event key's own.
+    the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` never,
+    nor `Permanent`. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
+    `batch=1` is for handlers that write rows which are not their event key's own.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
     answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in

@@ -72,7 +72,7 @@ class PollFinished(Event):
     feed: str  # "jcdecaux:lyon"
     ok: bool
     fetched: int  # good readings in the answer
-    changed: int  # stations that changed, the appeared ones included
+    changed: int  # stations seen before that are not as they were; the appeared ones are counted apart
     bad: dict[str, int]  # rows left out, counted by reason
     ms: int  # from asking to recorded, without the commit
     at: datetime

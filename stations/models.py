@@ -1,7 +1,7 @@
 """The stations as last seen, what happened to them, the polls that saw it, and the remarks of visitors."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from eventbus.ids import uuid7
@@ -113,10 +113,7 @@ class PollRun(models.Model):
         verbose_name_plural = _("polls")
         # For a feed's last polls, newest first.
         indexes = (models.Index(fields=("feed", "started"), name="pollrun_feed_started"),)
-        constraints = (
-            models.CheckConstraint(condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"),
-            models.CheckConstraint(condition=Q(changed__gte=F("appeared")), name="pollrun_appeared_changed"),
-        )
+        constraints = (models.CheckConstraint(condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"),)
 
     def __str__(self) -> str:
         return f"{self.feed} {self.started:%Y-%m-%d %H:%M:%S}"

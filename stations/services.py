@@ -137,7 +137,7 @@ def _run(poll: Poll) -> PollRun:
         started=poll.asked_at,
         ms=round((time.perf_counter() - poll.began) * 1000),
         fetched=poll.fetched,
-        changed=len(poll.changes),
+        changed=sum(Kind.APPEARED not in change.kinds for change in poll.changes),
         appeared=sum(Kind.APPEARED in change.kinds for change in poll.changes),
         gone=sum(Kind.GONE in change.kinds for change in poll.changes),
         bad=dict(poll.bad),

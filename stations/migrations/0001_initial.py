@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'poll',
                 'verbose_name_plural': 'polls',
                 'indexes': [models.Index(fields=['feed', 'started'], name='pollrun_feed_started')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ('ok', 'failed'))), name='pollrun_outcome_known'), models.CheckConstraint(condition=models.Q(('changed__gte', models.F('appeared'))), name='pollrun_appeared_changed')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ('ok', 'failed'))), name='pollrun_outcome_known')],
             },
         ),
         migrations.CreateModel(

@@ -45,9 +45,9 @@ def test_new_stations_are_written_told_and_counted():
         (BELLECOUR.number, 1, ("appeared",)),
         (TERREAUX.number, 1, ("appeared",)),
     }
-    assert (run.changed, run.appeared, run.gone, run.outcome) == (2, 2, 0, "ok")
+    assert (run.changed, run.appeared, run.gone, run.outcome) == (0, 2, 0, "ok")
     (finished,) = published_events(PollFinished)
-    assert (finished.feed, finished.ok, finished.changed, finished.bad) == ("jcdecaux:lyon", True, 2, run.bad)
+    assert (finished.feed, finished.ok, finished.changed, finished.bad) == ("jcdecaux:lyon", True, 0, run.bad)
 
 
 def test_a_change_moves_only_its_own_station_to_the_next_version():
