@@ -1,10 +1,11 @@
 """What one server process runs beside its pages when it is the whole system: bus, poller and the local stand-ins."""
 
+import asyncio
 import atexit
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -60,6 +61,17 @@ def stop() -> None:
             name, running = _running.pop()
             running.close()
             logger.info("The %s has finished", name)
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI lifespan: what a server that ends without Python's exit hooks (uvicorn) asks for. Daphne has none."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(stop)
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
 def state() -> str:

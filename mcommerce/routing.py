@@ -9,7 +9,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
 
-from mcommerce import hashed_files
+from mcommerce import background, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
 from stations.routing import websocket_urlpatterns as stations_sockets
 
@@ -40,6 +40,7 @@ def build_application() -> ProtocolTypeRouter:
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
+            "lifespan": background.lifespan,
             "websocket": AllowedHostsOriginValidator(
                 AuthMiddlewareStack(URLRouter([*orders_sockets, *stations_sockets]))
             ),

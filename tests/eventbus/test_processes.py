@@ -31,11 +31,9 @@ def site(tmp_path: Path) -> LiveSite:
 
 @contextmanager
 def process(site: LiveSite, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One process of the site, without a visitor; killed at the end if it still runs."""
+    """One Python process of the site, without a visitor; killed at the end if it still runs."""
     with (site.directory / "process.log").open("ab") as log:
-        running = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=site.environment, stdout=log, stderr=log
-        )
+        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=site.environment, stdout=log, stderr=log)
     try:
         yield running
     finally:
@@ -54,7 +52,7 @@ def handled(site: LiveSite) -> int:
 
 
 def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: LiveSite) -> None:
-    server = ("runserver", "--noreload", f"127.0.0.1:{site.port}")
+    server = ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}")
     site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
     with process(site, *server) as killed:
         until((site.directory / "begun-first").exists, "a handler in hand")
@@ -69,9 +67,16 @@ def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: 
     assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
 
 
-@pytest.mark.parametrize("command", [("runserver", "--noreload"), ("handle_events",)])
-def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: tuple[str, ...]) -> None:
-    arguments = (*command, f"127.0.0.1:{site.port}") if command[0] == "runserver" else command
+@pytest.mark.parametrize(
+    "command",
+    [
+        "manage.py runserver --noreload {port}",
+        "manage.py handle_events",
+        "-m uvicorn mcommerce.asgi:application --lifespan=on --port {port}",  # as the image does
+    ],
+)
+def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: str) -> None:
+    arguments = command.format(port=site.port).split()
     site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
     with process(site, *arguments) as running:
         until((site.directory / "begun-first").exists, "a handler in hand")
