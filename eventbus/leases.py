@@ -9,12 +9,17 @@ from django.db.models import F
 from eventbus.errors import LeaseLost
 from eventbus.models import LeaseRow
 
-LEASE_SECONDS = 4.0  # a standby takes over after this long without a beat: several beats, so a pause is forgiven
+LEASE_SECONDS = 3.0  # a standby takes over after this long without a beat: several beats, so a pause is forgiven
+LOOKS_MIN = 4  # a silence is believed after so many looks: one look counts for no more than its part of the lease
 BEAT_SECONDS = 1.0
 
 
 class Lease:
-    """One owner at a time by name. A standby that saw the same beat for LEASE_SECONDS on its own clock takes over."""
+    """One owner at a time by name. A standby that saw the same beat for LEASE_SECONDS on its own clock takes over.
+
+    Time in which the standby was held up itself (a lock, a queue of writers) tells nothing of the owner, who may wait
+    for the same: between two looks at most a LOOKS_MIN-th of the lease counts.
+    """
 
     def __init__(self, name: str, *, seconds: float = LEASE_SECONDS) -> None:
         self.name = name
@@ -22,7 +27,8 @@ class Lease:
         self.epoch = 0
         self._seconds = seconds
         self._seen: tuple[str, int] | None = None
-        self._seen_at = 0.0
+        self._looked_at = 0.0
+        self._silence = 0.0
 
     def acquire(self) -> bool:
         """Try to become the owner: at once when it is free, else once the owner has stopped beating."""
@@ -38,9 +44,13 @@ class Lease:
         return True
 
     def _silent(self, owner: str, beat: int) -> bool:
-        if self._seen != (owner, beat):
-            self._seen, self._seen_at = (owner, beat), time.monotonic()
-        return time.monotonic() - self._seen_at >= self._seconds
+        now = time.monotonic()
+        if self._seen == (owner, beat):
+            self._silence += min(now - self._looked_at, self._seconds / LOOKS_MIN)
+        else:
+            self._seen, self._silence = (owner, beat), 0.0
+        self._looked_at = now
+        return self._silence >= self._seconds
 
     def beat(self) -> None:
         """Say that the owner lives. Raises LeaseLost."""

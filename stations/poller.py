@@ -30,7 +30,7 @@ BACKOFF_DOUBLINGS_MAX = 10  # beyond this the longest wait is reached anyway, an
 ATTEMPTS_MAX = 2  # of one poll, when another poller was faster: after loading again it fits, unless they race
 BEAT_SECONDS = 1.0  # between polls a lease is beaten so often
 REAL_LEASE_SECONDS = 20.0  # no beat while a poll waits for its feed, which is 15 s at most
-SIMULATED_BUDGET_SECONDS = 3.0  # below the bus's own lease, so that a restarted site shows life after that
+SIMULATED_BUDGET_SECONDS = 2.0  # below the bus's own lease, so that a restarted site shows life after that
 FORGET_SECONDS = 60.0  # between two deletions of old history: 83 rows a second, more than ever come
 CLOSE_SECONDS = 20.0  # a poll in hand ends within its budget of 15 s
 
