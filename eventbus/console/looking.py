@@ -1,0 +1,60 @@
+"""`status` and `topics`: how the bus is."""
+
+from typing import Any
+
+import msgspec
+from django.core.management.base import CommandError
+
+from eventbus import operations
+from eventbus.console import Actions, Printer
+from eventbus.operations import GroupStatus, Status
+
+GROUP_COLUMNS = (
+    *("group", "topic", "position", "end", "lag", "handled", "ignored", "skipped", "discarded"),
+    *("retrying_keys", "dead_keys", "dead_letters"),
+)
+
+
+def add(actions: Actions) -> None:
+    """Add what only looks."""
+    actions.add("status", status, "outbox, timers, groups and leases; 1 when something is wrong")
+    actions.add("topics", topics, "topics, their ends, what is told in them and who reads them")
+
+
+def status(*, printer: Printer, json: bool, **options: Any) -> None:
+    """Raises CommandError with what is wrong, so that the exit code tells."""
+    found, dispatches = operations.status(), operations.is_beating()
+    wrong = operations.problems(found, dispatches=dispatches)
+    if json:
+        printer.json({**msgspec.structs.asdict(found), "dispatches": dispatches, "problems": wrong})
+    else:
+        _print_status(printer, found, dispatches)
+    if wrong:
+        raise CommandError("\n".join(wrong))
+
+
+def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
+    oldest = f", the oldest {found.outbox.oldest_seconds:.1f} s old" if found.outbox.oldest_at else ""
+    due = f", the next due {found.timers.next_due:%Y-%m-%d %H:%M:%S} UTC" if found.timers.next_due else ""
+    printer.line(f"outbox: {found.outbox.depth} unsent{oldest}")
+    printer.line(f"timers: {found.timers.count}{due}")
+    printer.line(f"dispatched: {'yes' if dispatches else 'no'}\n\n")
+    printer.table(GROUP_COLUMNS, [_cells(one) for one in found.groups])
+    printer.line()
+    leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
+    printer.table(("lease", "owner", "beat", "epoch"), leases)
+
+
+def _cells(one: GroupStatus) -> list[Any]:
+    return [getattr(one, name) for name in GROUP_COLUMNS]
+
+
+def topics(*, printer: Printer, json: bool, **options: Any) -> None:
+    """What is told where."""
+    found = operations.topics()
+    if json:
+        printer.json(found)
+        return
+    columns = ("topic", "partitions", "records", "types", "read by")
+    rows = [(one.topic, len(one.ends), sum(one.ends), ", ".join(one.types), ", ".join(one.groups)) for one in found]
+    printer.table(columns, rows)
