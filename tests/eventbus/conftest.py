@@ -5,6 +5,10 @@ from django.utils import translation
 
 from tests.eventbus.house import House, open_house
 
+CONTRACT = ("delivery", "once", "order", "parking", "world")
+
+pytest.register_assert_rewrite(*(f"tests.eventbus.contract_{theme}" for theme in CONTRACT))  # they tell what they saw
+
 
 @pytest.fixture
 def house(transactional_db: None) -> Iterator[House]:

@@ -38,6 +38,18 @@ class Unknown(Event):
     name: str
 
 
+class Mended:
+    """A handler that fails until it is mended."""
+
+    def __init__(self, *names: str, error: Exception | None = None) -> None:
+        self.names, self.error, self.calls = set(names), error or ValueError("broken"), 0
+
+    def __call__(self, event: Noted) -> None:
+        if event.name in self.names:
+            self.calls += 1
+            raise self.error
+
+
 class House:
     """Groups, a table `house_seen`, and ways to let time pass."""
 

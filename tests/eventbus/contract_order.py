@@ -1,0 +1,74 @@
+"""Promise 3: in order per key."""
+
+import threading
+
+import pytest
+from django.db import connections, transaction
+
+from eventbus import backends, publish
+from tests.eventbus.house import House, Mended, Noted
+
+
+@pytest.mark.django_db(transaction=True)
+class OrderPerKey:
+    """Promise 3."""
+
+    def test_each_key_is_heard_in_the_order_it_was_told(self, house: House) -> None:
+        house.handler()
+        for number in range(0, 60, 3):
+            house.say(*((f"key{key}", number + step) for step in range(3) for key in range(5)))
+
+        house.settle()
+
+        for key in range(5):
+            assert house.seen(name=f"key{key}") == list(range(60))
+
+    def test_order_holds_through_retries(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken)
+        house.say(*(("vase", number) for number in range(4)), ("chair", 0))
+        house.settle()
+        assert house.seen() == [("chair", 0)]
+        house.say(("vase", 4))
+        house.settle()
+
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert house.seen(name="vase") == [0, 1, 2, 3, 4]
+        assert house.parked() == []
+
+    def test_commit_order_decides_when_two_publish_to_one_key(self, house: House) -> None:
+        house.handler()
+        second_has_begun = threading.Event()
+
+        def second() -> None:
+            second_has_begun.set()
+            house.say(("vase", 2))
+            connections.close_all()
+
+        thread = threading.Thread(target=second)
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1))
+            thread.start()
+            second_has_begun.wait()
+            thread.join(0.3)  # it must not get past us, however long we take
+            assert thread.is_alive()
+        thread.join()
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+
+    def test_sequence_grows_within_a_key(self, house: House) -> None:
+        house.say(("vase", 1), ("chair", 1), ("vase", 2))
+        house.relay()
+        consumer = backends.current().consumer(["house"])
+        records = []
+        while found := consumer.fetch(10):
+            records += found
+
+        sequences = [record.attributes()["sequence"] for record in records if record.key == "vase"]
+
+        assert len(sequences) == 2
+        assert sequences == sorted(set(sequences))
