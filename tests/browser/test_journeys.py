@@ -1,7 +1,6 @@
 """What people do here, from the first page to the last, on a real site in a real browser."""
 
 import re
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -13,19 +12,7 @@ from tests.browser.faults import Faults
 from tests.eventbus.house import until
 from tests.live_site import LiveSite
 
-LAST_PIECES = 20  # how often two buyers race for one piece
 MOVES_MS = 5_000  # how soon a visitor of the live map sees it move
-RACE_AHEAD_MS = 250  # both browsers are told the moment before it comes
-STOCK_LAST_PIECES = f"""
-from django.utils import timezone
-from mcommerce.products import services, stock
-from mcommerce.products.models import Product
-for number in range({LAST_PIECES}):
-    product = Product(sku=f"LAST-{{number}}", slug=f"last-{{number}}", title={{"fr": f"Dernier {{number}}"}},
-        description={{"fr": "Un seul"}}, price=1000, currency="EUR", tax_rate=2000, image="", published=True)
-    services.save_product(product=product, now=timezone.now())
-    stock.receive_stock(product_id=product.id, quantity=1, now=timezone.now())
-"""
 
 
 # --- the shop -------------------------------------------------------------------------------------------------------
@@ -62,51 +49,6 @@ def test_a_declined_card_then_a_good_one_pays_the_same_order(page: Page, live_si
 
     expect(page.locator(".page-head .badge--good")).to_be_visible()
     expect(page.locator(".alert--bad")).to_have_count(0)
-
-
-def test_the_last_piece_is_sold_to_one_of_two_buyers_each_time(open_page, fresh_site: LiveSite) -> None:
-    fresh_site.manage("shell", "--verbosity=0", "--command", STOCK_LAST_PIECES)
-    buyers = [open_page(), open_page()]
-    outcomes = []
-    for number in range(LAST_PIECES):
-        for buyer in buyers:
-            stand_at_the_till(buyer, f"last-{number}")
-        moment = buyers[0].evaluate("Date.now()") + RACE_AHEAD_MS
-        for buyer in buyers:
-            buyer.evaluate(
-                "at => { setTimeout(() => document.querySelector('main form.form').requestSubmit(), at - Date.now()) }",
-                moment,
-            )
-        outcomes.append(Counter(outcome(buyer) for buyer in buyers))
-
-    assert outcomes == [Counter(reserved=1, refused=1)] * LAST_PIECES
-
-
-def stand_at_the_till(buyer: Page, slug: str) -> None:
-    """A filled checkout form for one piece, not yet sent."""
-
-    def for_sale() -> bool:
-        buyer.goto(reverse("products:detail", args=[slug]))
-        return buyer.locator(".product form .button--primary").count() > 0
-
-    until(for_sale, f"{slug} for sale")
-    buyer.locator(".product form .button--primary").click()
-    buyer.wait_for_url("**" + reverse("orders:cart"))
-    buyer.goto(reverse("orders:checkout"))
-    buyer.evaluate(
-        """answers => {
-            for (const [name, answer] of Object.entries(answers)) document.getElementById(`id_${name}`).value = answer;
-            document.getElementById("id_terms").checked = true;
-        }""",
-        {"email": "a@b.example", "name": "A B", "street": "1 rue", "postal_code": "69002", "city": "Lyon"},
-    )
-
-
-def outcome(buyer: Page) -> str:
-    """`reserved` when this buyer may pay, `refused` when the order was cancelled for want of stock."""
-    buyer.wait_for_url("**/orders/*-*/")
-    expect(buyer.locator("#pay").or_(buyer.locator("#order-now > .split .alert--warn")).first).to_be_visible()
-    return "reserved" if buyer.locator("#pay").count() else "refused"
 
 
 def fill_card(page: Page, card: str) -> None:
