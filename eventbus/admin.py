@@ -25,6 +25,7 @@ from eventbus.models import (
     Progress,
     Timer,
 )
+from eventbus.text import readable
 
 COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
 LETTERS_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
@@ -134,7 +135,7 @@ class CarriedAdmin(Looked):
 
     @admin.display(description=_("content"))
     def content(self, row: Any) -> str:
-        return format_html("<pre>{}</pre>", operations.readable(row.payload))
+        return format_html("<pre>{}</pre>", readable(row.payload))
 
 
 def _uuid(text: str) -> UUID | None:
@@ -180,7 +181,7 @@ class ParkedEventInline(ReadOnly, TabularInline):
 
     @admin.display(description=_("content"))
     def content(self, row: ParkedEvent) -> str:
-        return format_html("<pre>{}</pre>", operations.readable(row.payload))
+        return format_html("<pre>{}</pre>", readable(row.payload))
 
 
 @admin.register(ParkedKey)

@@ -28,17 +28,10 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
             known = {TopicPartition(row.topic, row.partition): row.position for row in rows}
             _refuse_lost_partitions(backend, group, known, there)
             topics = {one.topic for one in known}
+            begins = {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
             Progress.objects.bulk_create(
-                [
-                    Progress(
-                        group=group.name,
-                        topic=one.topic,
-                        partition=one.partition,
-                        position=0 if one.topic in topics else backend.end(one),
-                    )
-                    for one in there
-                    if one not in known
-                ]
+                Progress(group=group.name, topic=one.topic, partition=one.partition, start=begin, position=begin)
+                for one, begin in begins.items()
             )
 
 

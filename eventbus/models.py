@@ -8,6 +8,7 @@ from eventbus.events import KEY_CHARACTERS_MAX
 GROUP_CHARACTERS_MAX = 60
 TOPIC_CHARACTERS_MAX = 60
 TYPE_CHARACTERS_MAX = 120
+WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
 
 
 class Carried(models.Model):
@@ -66,10 +67,18 @@ class Timer(Carried):
 
 
 class ConsumerGroup(models.Model):
-    """The name under which handlers share progress."""
+    """The name under which handlers share progress.
+
+    It stands still while it is paused (an operator's doing, until resumed) or braked (the bus's own, until a probe
+    succeeds or an operator resumes it).
+    """
 
     name = models.CharField(max_length=GROUP_CHARACTERS_MAX, unique=True)
     created_at = models.DateTimeField()
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=WHO_CHARACTERS_MAX, default="", blank=True)
+    braked_at = models.DateTimeField(null=True, blank=True)
+    brake_reason = models.TextField(default="", blank=True)
 
     class Meta:
         verbose_name = _("consumer group")
@@ -83,12 +92,14 @@ class Progress(models.Model):
     """How far a group is in a partition: the truth about progress on every backend.
 
     `epoch` fences a former owner. `running_event` is the event that is being handled alone; left behind by a death,
-    it counts a crash.
+    it counts a crash. `start` is where the group began. What happened to its events is counted here for ever;
+    `pruned_*` is how many of those have no rows any more.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField()
+    start = models.PositiveBigIntegerField(default=0)
     position = models.PositiveBigIntegerField(default=0)
     epoch = models.PositiveBigIntegerField(default=0)
     running_event = models.UUIDField(null=True)
@@ -97,6 +108,10 @@ class Progress(models.Model):
     ignored = models.PositiveBigIntegerField(default=0)
     skipped = models.PositiveBigIntegerField(default=0)
     discarded = models.PositiveBigIntegerField(default=0)
+    pruned_handled = models.PositiveBigIntegerField(default=0)
+    pruned_ignored = models.PositiveBigIntegerField(default=0)
+    pruned_skipped = models.PositiveBigIntegerField(default=0)
+    pruned_discarded = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("progress")
@@ -207,15 +222,23 @@ class DeadLetter(Carried):
 
 
 class OperatorAction(models.Model):
-    """Who asked for what with a dead letter, and when. Never changed."""
+    """Who asked for what, and when: about a dead letter's event, or about a whole group. Never changed."""
+
+    class Action(models.TextChoices):
+        REQUEUE = "requeue", _("requeue")
+        DISCARD = "discard", _("discard")
+        PAUSE = "pause", _("pause")
+        RESUME = "resume", _("resume")
+        REPLAY = "replay", _("replay")
+        CLOSE = "close", _("close")
 
     at = models.DateTimeField()
-    who = models.CharField(max_length=200)
-    action = models.CharField(max_length=10, choices=DeadLetter.Request.choices)
+    who = models.CharField(max_length=WHO_CHARACTERS_MAX)
+    action = models.CharField(max_length=10, choices=Action.choices)
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
-    event_id = models.UUIDField()
-    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
-    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+    event_id = models.UUIDField(null=True, blank=True)
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX, default="", blank=True)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX, default="", blank=True)
     error = models.TextField(default="", blank=True)
 
     class Meta:
@@ -223,7 +246,41 @@ class OperatorAction(models.Model):
         verbose_name_plural = _("operators' actions")
 
     def __str__(self) -> str:
-        return f"{self.at} {self.who} {self.action} {self.event_id}"
+        return f"{self.at} {self.who} {self.action} {self.event_id or self.group}"
+
+
+class ReplayRun(models.Model):
+    """A group's replayable handlers see a stretch of the log again; `id` is part of the inbox key.
+
+    `positions` is JSON, {"topic/partition": [next, end]}: where the run is and where it ends, fixed when it begins.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    id = models.BigAutoField(primary_key=True)
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    since = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField(null=True, blank=True)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX, default="", blank=True)
+    event_id = models.UUIDField(null=True, blank=True)
+    who = models.CharField(max_length=WHO_CHARACTERS_MAX)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    positions = models.TextField(default="{}")
+    matched = models.PositiveBigIntegerField(default=0)
+    handled = models.PositiveBigIntegerField(default=0)
+    error = models.TextField(default="", blank=True)
+
+    class Meta:
+        verbose_name = _("replay")
+        verbose_name_plural = _("replays")
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.id} {self.state}"
 
 
 class Effect(models.Model):

@@ -4,7 +4,6 @@ Nothing here touches an event. A wish is written down beside the dead letter, wi
 its progress lock (`parking.obey`).
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -22,11 +21,19 @@ from eventbus.dispatcher import LEASE_NAME
 from eventbus.errors import BusError
 from eventbus.events import Event
 from eventbus.leases import LEASE_SECONDS, Lease
-from eventbus.models import DeadLetter, LeaseRow, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
+from eventbus.models import (
+    WHO_CHARACTERS_MAX,
+    DeadLetter,
+    LeaseRow,
+    OperatorAction,
+    OutboxRow,
+    ParkedKey,
+    Progress,
+    Timer,
+)
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 LOOK_SECONDS = 0.1  # between looks at a lease's beat: the answer "it lives" comes soon after the beat
-WHO_CHARACTERS_MAX = 200  # what OperatorAction keeps
 
 
 class Refused(BusError):
@@ -282,12 +289,3 @@ def _why_refused(letter_id: int) -> str:
     else:
         text = _("Dead letter %(id)d waits for a worker to obey an earlier wish.")
     return text % {"id": letter_id}
-
-
-def readable(payload: bytes | memoryview) -> str:
-    """A payload for human eyes: indented when it is JSON, else its bytes with escapes. Plain text, not HTML."""
-    try:
-        text = json.dumps(json.loads(bytes(payload)), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return repr(bytes(payload))[2:-1]
-    return text.encode("utf-8", "backslashreplace").decode()

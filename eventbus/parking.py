@@ -12,8 +12,7 @@ from eventbus.errors import is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group, Handler
-
-ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: the ends tell, and a row stays a row
+from eventbus.text import printable
 
 
 def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
@@ -166,10 +165,3 @@ def record_of(row: ParkedEvent | DeadLetter) -> Record:
         payload=bytes(row.payload),
         headers=row.headers,
     )
-
-
-def printable(text: str) -> str:
-    """What any database keeps: NUL and lone surrogates escaped, the middle cut out when it is long."""
-    safe = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-    half = ERROR_CHARACTERS_MAX // 2
-    return safe if len(safe) <= ERROR_CHARACTERS_MAX else f"{safe[: half - 5]}\n...\n{safe[-half:]}"

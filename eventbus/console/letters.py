@@ -10,6 +10,7 @@ from eventbus import operations
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.models import DeadLetter
+from eventbus.text import readable
 
 LETTERS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
 ERROR_CHARACTERS_SHOWN = 60  # the row stays a row; an id shows the whole
@@ -126,5 +127,5 @@ def _told(letter: DeadLetter) -> dict[str, Any]:
         "error": letter.error,
         "traceback": letter.traceback,
         "headers": letter.headers,
-        "payload": operations.readable(letter.payload),
+        "payload": readable(letter.payload),
     }

@@ -11,6 +11,7 @@ from eventbus.ids import uuid7
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey
 from eventbus.operations import GroupStatus
+from eventbus.text import readable
 from tests.eventbus.house import House, Noted, open_house
 
 WHO = "Ada"
@@ -217,4 +218,4 @@ def test_a_lease_whose_owner_died_is_not_beating() -> None:
     ],
 )
 def test_any_payload_can_be_looked_at(payload: bytes, shown: str) -> None:
-    assert operations.readable(payload) == shown
+    assert readable(payload) == shown
