@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
@@ -19,11 +20,21 @@ class EventbusConfig(AppConfig):
         post_migrate.connect(_note_where_groups_begin, sender=self)
 
 
-def _note_where_groups_begin(*, using: str, **ignored: Any) -> None:
+def _note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
     """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
     from eventbus import groups, registry
     from eventbus.backends import current
 
-    if using == "default":
+    if using == "default" and _columns(apps) == _columns(installed):
         current().reset()
         groups.ensure(current(), registry.groups.values())
+
+
+def _columns(apps: Any) -> set[tuple[str, str]]:
+    """The bus's tables and columns. `migrate` may have stopped at an earlier migration: then some are not there."""
+    return {
+        (model._meta.db_table, field.column)
+        for model in apps.get_models()
+        if model._meta.app_label == "eventbus"
+        for field in model._meta.local_fields
+    }
