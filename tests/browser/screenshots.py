@@ -60,7 +60,9 @@ def picture(browser: Browser, site: LiveSite, scene: Scene, language: str, out: 
         for (width, window), scheme in product(WINDOWS.items(), SCHEMES):
             page.set_viewport_size(window)
             page.emulate_media(color_scheme=scheme)
-            page.screenshot(path=out / f"{scene.name}-{language}-{width}-{scheme}.png", full_page=True)
+            # The change sets off the buttons' colour transitions: shown finished, not half-way between two schemes.
+            file = out / f"{scene.name}-{language}-{width}-{scheme}.png"
+            page.screenshot(path=file, full_page=True, animations="disabled")
     finally:
         context.close()
 
