@@ -1,12 +1,18 @@
 """Promise 4: what fails parks its key, and nothing else."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from django.db import transaction
 
 from eventbus import NotYet, Permanent, handles, publish, registry
+from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, ParkedKey, Progress
-from tests.eventbus.house import House, Mended, Noted, Unknown, refusing_dead_letters
+from eventbus.worker import PARKED_AT_ONCE
+from tests.eventbus.house import House, Mended, Noted, Unknown, contention_at, refusing_dead_letters
+
+ELSEWHERE = 999  # a partition that this process does not own, since it has never heard of it
 
 
 @pytest.mark.django_db(transaction=True)
@@ -88,6 +94,87 @@ class ParkTheKey:
         assert house.seen(name="vase") == [2]
         assert [letter.state for letter in house.dead()] == [DeadLetter.State.DISCARDED]
 
+    def test_a_discard_that_meets_another_writer_stays_a_discard(self, house: House) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken)
+        house.say(("vase", 1), ("vase", 2))
+        house.settle()
+        broken.names.clear()
+
+        DeadLetter.objects.update(request="discard")
+        with contention_at('INSERT INTO "eventbus_inbox"'):  # when the letter has been changed
+            house.settle()
+
+        assert house.seen(name="vase") == [2]
+        assert [letter.state for letter in house.dead()] == [DeadLetter.State.DISCARDED]
+        assert Progress.objects.filter(discarded=1).count() == 1
+
+    def test_a_retry_that_meets_another_writer_is_no_failure(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken, attempts=2)
+        house.say(("vase", 1))
+        house.settle()
+        broken.names.clear()
+
+        bus_clock.advance(hours=1)
+        with contention_at('DELETE FROM "eventbus_parkedkey"'):  # when it was handled, and its row is deleted
+            house.settle(raise_errors=True)
+
+        assert house.seen(name="vase") == [1]
+        assert (house.parked(), house.dead()) == ([], [])
+
+    @pytest.mark.parametrize("attempts", [1, 2], ids=["at once", "after a retry"])
+    def test_a_dead_letter_that_meets_another_writer_tells_all_the_same(
+        self, house: House, bus_clock, attempts: int
+    ) -> None:
+        house.handler(call=Mended("vase"), attempts=attempts)
+        house.say(("vase", 1), ("vase", 2))
+        with contention_at('INSERT INTO "eventbus_deadletter"'):
+            for _ in range(attempts):
+                house.settle()
+                bus_clock.advance(hours=1)
+
+        [letter] = house.dead()
+
+        assert (letter.error, letter.attempts) == ("broken", attempts)
+        assert "raise self.error" in letter.traceback
+        assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
+        assert [row.number for row in _parked_numbers()] == [2]
+
+    def test_keys_parked_in_others_partitions_keep_none_of_ours_waiting(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken)
+        ParkedKey.objects.bulk_create(
+            ParkedKey(**_elsewhere(number), due_at=bus_clock.now(), parked_at=bus_clock.now())
+            for number in range(PARKED_AT_ONCE)
+        )
+        house.say(("vase", 1))
+        house.settle()
+        broken.names.clear()
+
+        bus_clock.advance(hours=1)
+        house.settle(raise_errors=True)
+
+        assert house.seen(name="vase") == [1]
+        assert len(house.parked()) == PARKED_AT_ONCE
+
+    def test_wishes_for_others_partitions_keep_none_of_ours_waiting(self, house: House, bus_clock) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken)
+        house.say(("vase", 1))
+        house.settle()
+        broken.names.clear()
+        [ours] = house.dead()
+        others = [_letter_elsewhere(ours, number) for number in range(PARKED_AT_ONCE)]
+        ours.delete()
+        DeadLetter.objects.bulk_create([*others, ours])  # ours is the last
+
+        DeadLetter.objects.update(request="requeue")
+        house.settle(raise_errors=True)
+
+        assert house.seen(name="vase") == [1]
+        assert len(house.dead()) == PARKED_AT_ONCE
+
     def test_where_order_does_not_matter_a_dead_event_is_skipped(self, house: House) -> None:
         house.handler(
             call=lambda event: Mended("vase")(event) if event.number == 1 else None, attempts=1, on_dead="skip"
@@ -167,3 +254,18 @@ class ParkTheKey:
 
 def _parked_numbers() -> list[Noted]:
     return [msgspec.json.decode(bytes(row.payload), type=Noted) for row in ParkedEvent.objects.order_by("position")]
+
+
+def _elsewhere(number: int) -> dict[str, Any]:
+    """What a row of this group has that lies in a partition of another worker."""
+    return {"group": "house-a", "topic": "house", "partition": ELSEWHERE, "key": f"elsewhere {number}"}
+
+
+def _letter_elsewhere(letter: DeadLetter, number: int) -> DeadLetter:
+    return DeadLetter(
+        **_elsewhere(number),
+        **{name: getattr(letter, name) for name in ("type", "payload", "headers", "parks", "attempts", "error_class")},
+        event_id=uuid7(),
+        position=number,
+        died_at=letter.died_at,
+    )

@@ -1,12 +1,13 @@
 """A small house on the bus, for tests: groups of its own, and a table in which its handlers write what they saw."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from eventbus import Event, backends, groups, handles, publish, registry, testing
 from eventbus.models import DeadLetter, ParkedKey, Progress
@@ -178,6 +179,26 @@ def _run(statements: list[str]) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+@contextmanager
+def contention_at(statement: str) -> Iterator[None]:
+    """The first statement of this thread that begins so is refused, as when it meets another writer."""
+    met: list[str] = []
+
+    def meet(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if met or not sql.startswith(statement):
+            return execute(sql, params, many, context)
+        met.append(sql)
+        if connection.vendor == "postgresql":  # the server itself says that a lock was not to be had in time
+            return execute("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", None, False, context)
+        busy = sqlite3.OperationalError("database is locked")
+        busy.sqlite_errorname = "SQLITE_BUSY"
+        raise OperationalError(*busy.args) from busy
+
+    with connection.execute_wrapper(meet):
+        yield
+    assert met, f"nothing began with {statement}"
 
 
 @contextmanager
