@@ -1,5 +1,6 @@
 """Promise 1: nothing is lost, nothing is invented."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from eventbus import publish, watches
 from eventbus.errors import EventTooLarge, PublishOutsideTransaction
 from eventbus.events import EVENT_BYTES_MAX
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import OutboxRow, Progress, Timer
 from tests.eventbus.house import House, Noted, Unknown, until
 
 
@@ -90,6 +91,32 @@ class NothingLostNothingInvented:
 
         assert house.seen(name="vase") == [1]
 
+    def test_a_later_event_waits_for_its_own_time_when_another_is_due(self, house: House, bus_clock) -> None:
+        house.handler()
+        with transaction.atomic():
+            for number, minutes in ((2, 20), (1, 10)):
+                publish(Noted(name="vase", number=number), due=bus_clock.now() + timedelta(minutes=minutes))
+
+        bus_clock.advance(minutes=11)
+        house.settle()
+        assert house.seen(name="vase") == [1]
+        assert Timer.objects.count() == 1
+
+        bus_clock.advance(minutes=10)
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+        assert not Timer.objects.exists()
+
+    def test_a_relay_writes_nothing_while_timers_only_wait(self, house: House, bus_clock) -> None:
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now() + timedelta(minutes=10))
+
+        with CaptureQueriesContext(connection) as queries:
+            house.relay()
+
+        assert {query["sql"].split()[0] for query in queries} == {"SELECT"}
+
     def test_a_delayed_event_of_a_rolled_back_transaction_never_comes(self, house: House, bus_clock) -> None:
         house.handler()
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -163,3 +190,36 @@ class NothingLostNothingInvented:
             watch.close()
 
         assert heard[-1].number == 2
+
+    def test_a_watch_that_cannot_load_tries_until_it_has_and_then_goes_on(self, house: House, monkeypatch) -> None:
+        monkeypatch.setattr("eventbus.watching.BROKEN_SECONDS", 0.01)
+        told: list[object] = []
+        failures: list[str] = []
+        away = threading.Event()
+        away.set()
+
+        def call(events: list[Noted]) -> None:
+            if not failures:
+                failures.append("call")
+                raise ValueError("stumbled")
+            told.extend(event.number for event in events)
+
+        def load() -> None:
+            if away.is_set():
+                failures.append("load")
+                raise ValueError("the database is away")
+            told.append("loaded")
+
+        watch = watches(Noted, call=call, reset=load)
+        try:
+            house.say(("vase", 1))
+            house.relay()
+            until(lambda: len(failures) > 2, "loading failed twice")
+            house.say(("vase", 2))
+            house.relay()
+            away.clear()
+            until(lambda: 2 in told, "what was published meanwhile")
+        finally:
+            watch.close()
+
+        assert told == ["loaded", 2]
