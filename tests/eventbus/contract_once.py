@@ -2,10 +2,12 @@
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from eventbus import backends, registry
-from eventbus.errors import StaleEpoch
-from eventbus.models import Effect, InboxRow
+from eventbus.errors import LeaseLost, StaleEpoch
+from eventbus.leases import Lease
+from eventbus.models import Effect, InboxRow, LeaseRow
 from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted
 
@@ -71,6 +73,22 @@ class HandledOnce:
 
         house.settle()
         assert house.seen(name="vase") == [1, 2]
+
+    def test_a_worker_whose_lease_was_lost_takes_nothing_over(self, house: House) -> None:
+        house.handler()
+        lost = Lease("post")
+        assert lost.acquire()
+        LeaseRow.objects.filter(name="post").update(owner="the next one", epoch=F("epoch") + 1)
+        owner = Worker(registry.groups["house-a"], backends.current())
+        owner.step()
+        house.say(("vase", 1))
+        house.relay()
+
+        with pytest.raises(LeaseLost):
+            Worker(registry.groups["house-a"], backends.current(), fence=lost.check).step()
+        owner.step()
+
+        assert house.seen(name="vase") == [1]
 
     def test_an_effect_happens_once_and_its_answer_is_recorded(self, house: House) -> None:
         sent, answers = [], []
