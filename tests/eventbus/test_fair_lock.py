@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
-from eventbus.backends.sqlite3.base import FairLock
+from eventbus.backends.sqlite3.base import FairLock, _locks
 from eventbus.errors import QueueTimeout
+from eventbus.leases import Lease
+from eventbus.models import LeaseRow
 from tests.eventbus.house import until
 
 
@@ -63,3 +65,25 @@ def test_a_connection_closed_within_a_transaction_gives_its_turn_back() -> None:
             cursor.execute("SELECT 1")
     finally:
         connection.settings_dict["OPTIONS"]["timeout"] = kept
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+@pytest.mark.django_db(transaction=True)
+def test_an_owners_beat_waits_its_turn_among_the_writers() -> None:
+    lease = Lease("post")
+    assert lease.acquire()
+    queue = _locks[str(connection.settings_dict["NAME"])]
+
+    def beat() -> None:
+        try:
+            lease.beat()
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        beating = in_a_thread(beat)
+        until(lambda: len(queue._waiting) == 1, "the beat in the queue")
+        assert LeaseRow.objects.get(name="post").beat == 1
+    beating.join()
+
+    assert LeaseRow.objects.get(name="post").beat == 2
