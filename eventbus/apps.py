@@ -13,10 +13,14 @@ class EventbusConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Learn who handles what. Nothing is started here: `check`, `migrate` and `shell` come by as well."""
-        from eventbus import checks  # noqa: F401
+        """Learn who handles what, and where it can be made to fail.
 
-        autodiscover_modules("handlers")
+        Nothing is started here: `check`, `migrate` and `shell` come by as well.
+        """
+        from eventbus import checks, failpoints  # noqa: F401
+
+        autodiscover_modules("handlers", "failpoints")
+        failpoints.arm_as_set()
         post_migrate.connect(_note_where_groups_begin, sender=self)
 
 

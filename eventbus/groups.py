@@ -7,7 +7,7 @@ from operator import or_
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
-from eventbus import clock
+from eventbus import clock, failpoints
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.errors import BusError, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress
@@ -20,7 +20,7 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
     Raises BusError when partitions were taken away while events lie there that the group has not handled.
     """
-    with transaction.atomic():
+    with failpoints.atomic("groups.ensure"):
         for group in wanted:
             ConsumerGroup.objects.get_or_create(name=group.name, defaults={"created_at": clock.now()})
             there = backend.partitions(group.topics)
@@ -53,7 +53,7 @@ def take_over(
 
     A handling that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
     """
-    with transaction.atomic():
+    with failpoints.atomic("groups.take_over"):
         fence()
         if forgive:
             _erase_running(group, among(assigned))

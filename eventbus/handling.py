@@ -8,10 +8,10 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections, connection, reset_queries, transaction
+from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import effects, groups, inbox, parking
+from eventbus import effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, is_contention, is_nobodys_fault
 from eventbus.events import Record, handling
@@ -78,7 +78,7 @@ class Handling:
 
     def batch(self, partition: TopicPartition, records: Sequence[Record]) -> None:
         """All in one transaction; it raises the first handler's error, and then nothing of it has happened."""
-        with transaction.atomic():
+        with failpoints.atomic("handle.batch"):
             progress = self._lock(partition)
             fresh = self._sort(progress, records)
             for record in fresh:
@@ -100,14 +100,14 @@ class Handling:
             self._claimed.pop(record.event_id, None)
 
     def _begin(self, partition: TopicPartition, record: Record) -> None:
-        with transaction.atomic():
+        with failpoints.atomic("handle.begin"):
             progress = self._lock(partition)
             if progress.running_event != record.event_id:
                 progress.running_event, progress.crashes = record.event_id, 0
                 progress.save()
 
     def _one(self, partition: TopicPartition, record: Record, note: Note | None) -> None:
-        with transaction.atomic():
+        with failpoints.atomic("handle.single"):
             progress = self._lock(partition)
             fresh = self._sort(progress, [record])
             if fresh:
@@ -124,12 +124,14 @@ class Handling:
             return None
         note = self._claimed.get(record.event_id)
         if note is None:
+            failpoints.hit("effect.ask")
             with handling(record):
                 note = self._claimed[record.event_id] = effects.ask(self.group, record)
+            failpoints.hit("effect.answered")
         return note
 
     def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
-        with transaction.atomic():
+        with failpoints.atomic("effect.claim"):
             progress = self._lock(partition)
             if not parked and (record.position < progress.position or not self._is_fresh(record)):
                 return False
@@ -142,7 +144,7 @@ class Handling:
         return not (inbox.known(name, [record.event_id]) or parking.parked_keys(name, record.topic, {record.key}))
 
     def _park(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
-        with transaction.atomic():
+        with failpoints.atomic("handle.park"):
             progress = self._lock(partition)
             if record.position < progress.position:
                 return
@@ -175,21 +177,26 @@ class Handling:
 
     def _finish(self, progress: Progress, records: Sequence[Record], handled: Sequence[Record]) -> None:
         inbox.note(self.group.name, [record.event_id for record in handled])
+        failpoints.hit("progress")
         progress.position = max(progress.position, records[-1].position + 1)
         progress.handled += len(handled)
         progress.running_event, progress.crashes = None, 0
         progress.save()
 
     def _call(self, record: Record) -> None:
+        failpoints.hit("handler.call")
         with handling(record):
             self.group.call(record)
+        failpoints.hit("handler.done")
 
     def _act(self, record: Record, note: Note | None) -> None:
+        failpoints.hit("handler.call")
         with handling(record):
             if note is None:
                 self.group.call(record)
             else:
                 note()
+        failpoints.hit("handler.done")
 
     # --- parked keys -----------------------------------------------------------------------------------------------
 
@@ -206,7 +213,7 @@ class Handling:
             return False
 
     def _begin_retry(self, key_id: int, partition: TopicPartition) -> bool:
-        with transaction.atomic():
+        with failpoints.atomic("retry.begin"):
             self._lock(partition)
             return bool(ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True))
 
@@ -227,7 +234,7 @@ class Handling:
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None) -> None:
         """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
-        with transaction.atomic():
+        with failpoints.atomic("retry.drain"):
             progress = self._lock(partition)
             key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
             record = parking.record_of(head)
@@ -238,11 +245,12 @@ class Handling:
             else:
                 progress.ignored += 1
             progress.save()
+            failpoints.hit("drained")
             head.delete()
             parking.go_on(key)
 
     def _retry_failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
-        with transaction.atomic():
+        with failpoints.atomic("retry.failed"):
             self._lock(partition)
             key = ParkedKey.objects.get(id=key_id)
             head = key.events.all()[0]

@@ -3,9 +3,9 @@
 import time
 from uuid import uuid4
 
-from django.db import transaction
 from django.db.models import F
 
+from eventbus import failpoints
 from eventbus.errors import LeaseLost
 from eventbus.models import LeaseRow
 
@@ -32,7 +32,7 @@ class Lease:
 
     def acquire(self) -> bool:
         """Try to become the owner: at once when it is free, else once the owner has stopped beating."""
-        with transaction.atomic():
+        with failpoints.atomic("lease.acquire"):
             LeaseRow.objects.get_or_create(name=self.name)
             row = LeaseRow.objects.select_for_update().get(name=self.name)
             if row.owner not in ("", self.owner) and not self._silent(row.owner, row.beat):
@@ -54,7 +54,9 @@ class Lease:
 
     def beat(self) -> None:
         """Say that the owner lives. Raises LeaseLost."""
-        with transaction.atomic():  # on SQLite a lone statement would not queue with the others, and might starve
+        with failpoints.atomic(
+            "lease.beat"
+        ):  # on SQLite a lone statement would not queue with the others, and might starve
             self.check()
 
     def check(self) -> None:
@@ -65,7 +67,7 @@ class Lease:
 
     def release(self) -> None:
         """Leave it to the next one at once. Harmless when it was lost."""
-        with transaction.atomic():
+        with failpoints.atomic("lease.release"):
             LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
 
     def held_by_another(self) -> bool:

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, registry
+from eventbus import backends, clock, failpoints, registry
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.checks import event_types
 from eventbus.dispatcher import LEASE_NAME
@@ -264,7 +263,7 @@ def request_discard(letter: DeadLetter, who: str) -> None:
 def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
     """The first wish stands: a worker may be about to obey it."""
     free = Q(state=DeadLetter.State.OPEN, request=DeadLetter.Request.NONE)
-    with transaction.atomic():
+    with failpoints.atomic("wish"):
         if not DeadLetter.objects.filter(free, id=letter.pk).update(request=action):
             raise Refused(_why_refused(letter.pk))
         OperatorAction.objects.create(

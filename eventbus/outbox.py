@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from eventbus import failpoints
 from eventbus.bells import published
 from eventbus.errors import PublishOutsideTransaction
 from eventbus.events import Event, Sealed, seal
@@ -47,6 +48,7 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
             )
             for one in sealed
         )
+        failpoints.hit("timer.set")
     else:
         insert(connection, sealed, ordered=ordered)
     return [one.event_id for one in sealed]
@@ -68,6 +70,7 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
         statement, parameters = _postgres(part, slots) if connection.vendor == "postgresql" else _sqlite(part)
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
+    failpoints.hit("publish")
     transaction.on_commit(published.ring, using=connection.alias, robust=True)
 
 

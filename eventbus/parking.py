@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
-from eventbus import clock, inbox
+from eventbus import clock, failpoints, inbox
 from eventbus.errors import is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
@@ -37,6 +37,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
         due_at=now,
         parked_at=now,
     )
+    failpoints.hit("parked")
     if final:
         bury(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
@@ -124,6 +125,7 @@ def bury(group: str, record: Record, error: BaseException, *, attempts: int, par
             raise
         letter.error = letter.traceback = ""
         letter.save(force_insert=True)
+    failpoints.hit("buried")
 
 
 def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:

@@ -2,9 +2,9 @@
 
 import logging
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 
-from eventbus import clock, outbox
+from eventbus import clock, failpoints, outbox
 from eventbus.backends.base import Backend
 from eventbus.events import Sealed
 from eventbus.leases import Lease
@@ -28,6 +28,7 @@ class Relay:
         due = self._publish_due()
         rows = list(OutboxRow.objects.filter(position__isnull=True, refused="").order_by("id")[:BATCH_ROWS])
         if rows:
+            failpoints.hit("append")
             self._backend.append(rows, self._fence)
         return due + len(rows)
 
@@ -39,10 +40,11 @@ class Relay:
         """Only now does a delayed event take its place in the order."""
         if not Timer.objects.filter(due__lte=clock.now()).exists():
             return 0
-        with transaction.atomic():
+        with failpoints.atomic("timers"):
             self._fence()
             due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:TIMERS_AT_ONCE])
             Timer.objects.filter(id__in=[timer.id for timer in due]).delete()
+            failpoints.hit("timers.gone")
             outbox.insert(connections[router.db_for_write(OutboxRow)], [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)

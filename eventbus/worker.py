@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
-from eventbus import clock, groups, parking
+from eventbus import clock, failpoints, groups, parking
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import LeaseLost, is_nobodys_fault
 from eventbus.events import Record
@@ -74,6 +74,7 @@ class Worker:
         moved = self._operators() + self._parked()
         records = consumer.fetch(self.group.batch)
         if records:
+            failpoints.hit("fetched")
             self._handle(records)
         return moved + len(records)
 
@@ -125,7 +126,9 @@ class Worker:
             return
         self._careful.discard(partition)
         if self._consumer is not None:
+            failpoints.hit("consumer.commit")
             self._consumer.commit(partition, records[-1].position + 1)
+            failpoints.hit("consumer.committed")
 
     def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """How many were handled before it was asked to leave. What nobody here knows is passed over in one go."""
@@ -167,7 +170,7 @@ class Worker:
         return len(wishes)
 
     def _obey(self, letter_id: int, partition: TopicPartition) -> None:
-        with transaction.atomic():
+        with failpoints.atomic("obey"):
             progress = groups.lock(self.group, partition, self._handling.epochs[partition])
             letter = DeadLetter.objects.exclude(request="").filter(id=letter_id).first()
             if letter is not None:

@@ -36,6 +36,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
 EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
+EVENTBUS_FAILPOINTS = env.list("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home only: eventbus/failpoints.py
 IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR", validate=validate.Regexp(r"^[A-Z]{3}\Z"))
@@ -62,6 +63,8 @@ def _faults() -> list[str]:
         faults.append("DEMO opens doors, so it is for loopback only: unset DEMO, or unset ALLOWED_HOSTS")
     if DEBUG and not LOCAL:
         faults.append("DEBUG shows source and settings to visitors: unset DEBUG where ALLOWED_HOSTS is public")
+    if EVENTBUS_FAILPOINTS and not LOCAL:
+        faults.append("EVENTBUS_FAILPOINTS makes the site crash on purpose, so it is for loopback only: unset it")
     if not LOCAL:
         faults += [
             f"{name} is not set: a deployed site must say it. {remedy}"
@@ -204,6 +207,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"].setdefault("OPTIONS", {}).update(POSTGRES_OPTIONS)
 
+EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each that has fired: it does not fire again
 EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": {"partitions": EVENTBUS_PARTITIONS}}
 
 # --- language and time ---------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY"),
+        ({"EVENTBUS_FAILPOINTS": "append=kill"} | DEPLOYED, "unset it"),
+        ({"EVENTBUS_FAILPOINTS": "apend=kill"}, "There is no failpoint"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: dict[str, str], told: str) -> None:

@@ -7,9 +7,9 @@ process is the one that appends; every fetch reads the table.
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from django.db import connection, transaction
+from django.db import connection
 
-from eventbus import clock
+from eventbus import clock, failpoints
 from eventbus.backends.base import Backend, Consumer, TopicPartition, partition_of
 from eventbus.bells import appended
 from eventbus.errors import LeaseLost
@@ -32,8 +32,9 @@ class MemoryBackend(Backend):
 
     def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
         try:
-            with transaction.atomic():
+            with failpoints.atomic("append"):
                 fence()
+                failpoints.hit("append.fenced")
                 if not self._appends:
                     self._ends.clear()
                 ends = dict(self._ends)

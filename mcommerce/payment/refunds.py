@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
-from eventbus import NotYet, publish
+from eventbus import NotYet, failpoints, publish
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment import ledger
 from mcommerce.payment.models import Payment, Refund
@@ -29,10 +28,12 @@ def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
 
     Raises ProviderDown and ProviderTimeout: then it is asked again, with the same key.
     """
-    refund = claim_refund(event, now=now)
+    with failpoints.atomic("payment.refund.claim"):
+        refund = claim_refund(event, now=now)
     if refund.status != Refund.Status.REQUESTED:
         return RefundAnswer(provider_ref=refund.provider_ref, code=refund.code)
     provider = provider_named(refund.payment.provider)
+    failpoints.hit("payment.refund")
     try:
         provider_ref = provider.refund(
             refund.payment.provider_ref,
@@ -42,12 +43,15 @@ def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
         )
     except Declined as declined:
         return RefundAnswer(code=declined.code)
+    failpoints.hit("payment.refunded")
     return RefundAnswer(provider_ref=provider_ref)
 
 
-@transaction.atomic
 def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
-    """The refund's row, with its money set aside, so that all refunds together never exceed what was captured."""
+    """The refund's row, with its money set aside, so that all refunds together never exceed what was captured.
+
+    In a transaction.
+    """
     payment = _captured_payment(event.payment_id)
     known = Refund.objects.select_related("payment").filter(id=event.refund_id).first()
     if known is not None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from eventbus import failpoints
 from mcommerce.payment.checks import doubt, schedule_check
 from mcommerce.payment.models import Attempt, Payment, WebhookReceipt
 from mcommerce.payment.providers.base import ProviderDown, ProviderError, ProviderTimeout, SessionState, Webhook
@@ -60,25 +61,25 @@ def start_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime
     Raises NotYetOpen, AlreadyPaid, PaymentClosed, ProviderDown (nothing happened) and ProviderTimeout (nothing was
     charged, since nobody saw the page; starting again uses the same key).
     """
-    attempt = _claim_attempt(order_id=order_id, site_url=site_url, language=language, now=now)
+    with failpoints.atomic("payment.claim"):
+        attempt = _claim_attempt(order_id=order_id, site_url=site_url, language=language, now=now)
     if attempt.url:
         return attempt.url
     try:
         state = open_session(attempt)
     except ProviderTimeout:
-        with transaction.atomic():
+        with failpoints.atomic("payment.doubt"):
             doubt(attempt, now=now)
         raise
     except ProviderDown:
-        with transaction.atomic():
+        with failpoints.atomic("payment.down"):
             move(attempt.payment, Payment.Status.NEW, now=now)
         raise
     return _record_session(attempt, state, now=now)
 
 
-@transaction.atomic
 def _claim_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime) -> Attempt:
-    """The open attempt, or a new one: written down before anybody is asked for anything."""
+    """The open attempt, or a new one: committed before anybody is asked for anything."""
     try:
         payment = lock_payment(order_id=order_id)
     except Payment.DoesNotExist:
@@ -106,7 +107,7 @@ def _new_attempt(payment: Payment, *, site_url: str, language: str, now: datetim
 
 
 def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> str:
-    with transaction.atomic():
+    with failpoints.atomic("payment.record"):
         settle(attempt, state, now=now)
         attempt.payment.refresh_from_db()
         cancelled = attempt.payment.status == Payment.Status.CANCELLED
@@ -142,7 +143,7 @@ def settle_session(*, provider: str, state: SessionState, now: datetime) -> None
 def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
     """Take in a genuine webhook, once. Raises UnknownSession; then it was not heard, and may come again."""
     try:
-        with transaction.atomic():
+        with failpoints.atomic("payment.webhook"):
             WebhookReceipt.objects.create(provider=provider, event_id=webhook.event_id, received_at=now)
             settle_session(provider=provider, state=webhook.session, now=now)
     except IntegrityError:
@@ -160,10 +161,10 @@ def ask_now(*, payment_id: UUID, now: datetime) -> Payment:
             state = current_state(attempt)
         except ProviderError as error:
             logger.warning("No answer about payment %s: %s", payment_id, error)
-            with transaction.atomic():
+            with failpoints.atomic("payment.unsure"):
                 doubt(attempt, now=now)
         else:
-            with transaction.atomic():
+            with failpoints.atomic("payment.settle"):
                 settle(attempt, state, now=now)
         payment.refresh_from_db()
     return payment

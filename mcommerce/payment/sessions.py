@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from eventbus import failpoints
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Declined, SessionRequest, SessionState, SessionStatus
@@ -15,7 +16,8 @@ def open_session(attempt: Attempt) -> SessionState:
     """
     try:
         provider = provider_named(attempt.provider)
-        return provider.create_session(_request(attempt), idempotency_key=attempt.idempotency_key)
+        failpoints.hit("payment.open")
+        state = provider.create_session(_request(attempt), idempotency_key=attempt.idempotency_key)
     except Declined as declined:
         return SessionState(
             ref="",
@@ -25,6 +27,8 @@ def open_session(attempt: Attempt) -> SessionState:
             currency=attempt.payment.currency,
             decline_code=declined.code,
         )
+    failpoints.hit("payment.opened")
+    return state
 
 
 def current_state(attempt: Attempt) -> SessionState:
@@ -36,9 +40,13 @@ def current_state(attempt: Attempt) -> SessionState:
             return opened
         ref = opened.ref
     provider = provider_named(attempt.provider)
+    failpoints.hit("payment.ask")
     if attempt.payment.status == Payment.Status.CANCELLED:
-        return provider.expire_session(ref, idempotency_key=f"{attempt.idempotency_key}-expire")
-    return provider.fetch_session(ref)
+        state = provider.expire_session(ref, idempotency_key=f"{attempt.idempotency_key}-expire")
+    else:
+        state = provider.fetch_session(ref)
+    failpoints.hit("payment.asked")
+    return state
 
 
 def _request(attempt: Attempt) -> SessionRequest:

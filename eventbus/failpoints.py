@@ -1,0 +1,242 @@
+"""Named places at which a test, or a person at home, makes the world end: just there, once.
+
+Off, a point costs a function call that returns at once. Armed, at its n-th pass, it does one of these:
+
+    kill    the process is gone, as in a power cut
+    break   the database is gone, as when a connection breaks: nobody's fault, so no attempt is counted
+    error   an ordinary exception, as of a fault in the code
+    hang    the thread stands still, until it is killed or HANG_SECONDS are over
+
+Armed by the setting EVENTBUS_FAILPOINTS (`append.commit=kill@2`: at the second pass), never on a deployed site, or by
+`armed` in a test. A point fires once for each arming, also when the process is started again: it leaves a file behind.
+"""
+
+import os
+import re
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, transaction
+
+HANG_SECONDS = 600.0  # longer than anybody's patience: whoever makes it hang also kills it
+SPEC = re.compile(r"([a-z._]+)=([a-z]+)(?:@([1-9][0-9]*))?")
+WAYS = ("kill", "break", "error", "hang")
+
+
+class BrokeHere(InterfaceError):
+    """An armed point broke the connection."""
+
+
+class FailedHere(Exception):
+    """An armed point raised an ordinary error."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place by name, what is on its way there, and whether a transaction is open."""
+
+    name: str
+    what: str
+    inside: bool
+
+    def ways(self, vendor: str) -> tuple[str, ...]:
+        """What can be done there: inside a transaction of SQLite a hanging thread stops every writer, so it may not."""
+        return tuple(way for way in WAYS if way != "hang" or not (self.inside and vendor == "sqlite"))
+
+
+points: dict[str, Point] = {}
+
+
+def declare(
+    *, commits: Mapping[str, str] = {}, inside: Mapping[str, str] = {}, outside: Mapping[str, str] = {}
+) -> None:
+    """Name points, with what is on its way there.
+
+    Each of `commits` is a transaction by `atomic` and makes two: `NAME.commit` right before its COMMIT, and
+    `NAME.committed` right after.
+    """
+    inside = {**inside, **{f"{name}.commit": what for name, what in commits.items()}}
+    outside = {**outside, **{f"{name}.committed": what for name, what in commits.items()}}
+    points.update({name: Point(name, what, True) for name, what in inside.items()})
+    points.update({name: Point(name, what, False) for name, what in outside.items()})
+
+
+declare(
+    commits={
+        "append": "rows get their places in the log",
+        "timers": "due timers become outbox rows",
+        "lease.acquire": "this process becomes the one",
+        "lease.beat": "the one says that it lives",
+        "lease.release": "the one leaves",
+        "groups.ensure": "groups get their rows",
+        "groups.take_over": "a worker takes partitions over, and counts who died",
+        "handle.batch": "many events handled, with inbox and progress",
+        "handle.begin": "an attempt is written down",
+        "handle.single": "one event handled, with inbox and progress",
+        "handle.park": "a failed event waits, or is buried",
+        "effect.claim": "an effect is about to happen",
+        "retry.begin": "a parked key's attempt is written down",
+        "retry.drain": "a parked event handled, the next comes up",
+        "retry.failed": "a parked event waits again, or is buried",
+        "wish": "an operator's wish is written down",
+        "obey": "an operator's wish comes true",
+    },
+    inside={
+        "publish": "events stand in their publisher's open transaction",
+        "timer.set": "a timer stands in its publisher's open transaction",
+        "timers.gone": "due timers are deleted, and not yet outbox rows",
+        "append.fenced": "the lease is held, and no row is written",
+        "handler.call": "a handler is about to run",
+        "handler.done": "a handler has run, and no inbox row tells of it",
+        "progress": "the inbox tells of an event, and the group's position does not",
+        "parked": "a key is parked, and its event nowhere yet",
+        "buried": "a dead letter is written, and its key goes on as before",
+        "drained": "a parked event is handled, and still waits",
+    },
+    outside={
+        "append": "outbox rows were read",
+        "fetched": "records were fetched",
+        "effect.ask": "an effect was claimed, and has not happened",
+        "effect.answered": "an effect has happened, and only this thread knows",
+        "consumer.commit": "records are handled, and the backend's tools do not know",
+        "consumer.committed": "records are handled, and the backend's tools know",
+    },
+)
+
+
+# --- passing by ----------------------------------------------------------------------------------------------------
+
+
+def hit(name: str) -> None:
+    """Pass a point. Does nothing unless something is armed."""
+    if _plan is not None:
+        _plan.passed(name)
+
+
+def atomic(name: str) -> AbstractContextManager[None]:
+    """`transaction.atomic()`, with the points NAME.commit and NAME.committed around its COMMIT once any is armed."""
+    return transaction.atomic() if _plan is None else _Watched(name)
+
+
+class _Watched(AbstractContextManager[None]):
+    def __init__(self, name: str) -> None:
+        self._name, self._atomic = name, transaction.atomic()
+
+    def __enter__(self) -> None:
+        self._atomic.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                hit(f"{self._name}.commit")
+            except BaseException as raised:
+                self._atomic.__exit__(type(raised), raised, raised.__traceback__)
+                raise
+        self._atomic.__exit__(kind, error, trace)
+        if error is None:
+            hit(f"{self._name}.committed")
+
+
+# --- arming --------------------------------------------------------------------------------------------------------
+
+
+class Plan:
+    """What is armed in this process, and how often each point was passed."""
+
+    def __init__(self, specs: Iterable[str], folder: Path | None) -> None:
+        self.passes: Counter[str] = Counter()
+        self._armed = {name: (way, nth) for name, way, nth in map(parse, specs)}
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._fired: set[str] = set()
+        self._let_go = threading.Event()
+
+    def passed(self, name: str) -> None:
+        """Count, and fire when this is the time."""
+        if name not in points:
+            raise KeyError(f"{name} is not declared as a failpoint")
+        with self._lock:
+            self.passes[name] += 1
+            way, nth = self._armed.get(name, ("", 0))
+            due = self.passes[name] == nth and self._first_time(name)
+        if due:
+            self._fire(name, way)
+
+    def fired(self, name: str) -> bool:
+        """Whether it has, in this process or, with a folder, in an earlier one."""
+        return name in self._fired or (self._folder is not None and (self._folder / name).exists())
+
+    def let_go(self) -> None:
+        """End what hangs."""
+        self._let_go.set()
+
+    def _first_time(self, name: str) -> bool:
+        if self.fired(name):
+            return False
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).touch()
+        self._fired.add(name)
+        return True
+
+    def _fire(self, name: str, way: str) -> None:
+        if way == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if way == "break":
+            raise BrokeHere(f"The failpoint {name} broke the connection")
+        if way == "error":
+            raise FailedHere(f"The failpoint {name} fired")
+        self._let_go.wait(HANG_SECONDS)
+
+
+_plan: Plan | None = None
+
+
+def parse(spec: str) -> tuple[str, str, int]:
+    """Name, way and n-th pass of `name=way@n`. Raises ImproperlyConfigured with the remedy."""
+    match = SPEC.fullmatch(spec)
+    if match is None or match[2] not in WAYS:
+        raise ImproperlyConfigured(f"A failpoint is armed as point={'|'.join(WAYS)}, perhaps with @n: not {spec!r}")
+    if match[1] not in points:
+        raise ImproperlyConfigured(f"There is no failpoint {match[1]!r}. Known: {', '.join(sorted(points))}.")
+    return match[1], match[2], int(match[3] or 1)
+
+
+def arm(specs: Iterable[str], folder: Path | None = None) -> Plan:
+    """Arm points in this process until `disarm`; files in `folder` say which have fired. Points not named count."""
+    global _plan
+    _plan = Plan(specs, folder)
+    return _plan
+
+
+def disarm() -> None:
+    """Off again, and what hangs goes on."""
+    global _plan
+    plan, _plan = _plan, None
+    if plan is not None:
+        plan.let_go()
+
+
+@contextmanager
+def armed(*specs: str, folder: Path | None = None) -> Iterator[Plan]:
+    """While it lasts, these are armed. For tests."""
+    try:
+        yield arm(specs, folder)
+    finally:
+        disarm()
+
+
+def arm_as_set() -> None:
+    """Arm what the settings EVENTBUS_FAILPOINTS name, and remember in EVENTBUS_FAILPOINTS_FOLDER what has fired."""
+    if specs := getattr(settings, "EVENTBUS_FAILPOINTS", None):
+        arm(specs, settings.EVENTBUS_FAILPOINTS_FOLDER)

@@ -1,0 +1,24 @@
+"""Where the payments can be made to fail: around each call of the payment company, and each commit beside one."""
+
+from eventbus import failpoints
+
+failpoints.declare(
+    commits={
+        "payment.claim": "an attempt is written down, and no company knows of it",
+        "payment.down": "the company was not reached, and the shopper may try again",
+        "payment.doubt": "the company did not answer, and a check is put ahead",
+        "payment.record": "the session's page is known",
+        "payment.unsure": "the company did not say how a payment stands",
+        "payment.settle": "how the payment stands is written down",
+        "payment.webhook": "a webhook is heard",
+        "payment.refund.claim": "the money of a refund is set aside",
+    },
+    outside={
+        "payment.open": "an attempt is claimed, and no session is open",
+        "payment.opened": "a session is open, and only this thread knows",
+        "payment.ask": "how a session stands is about to be asked, or that it ends",
+        "payment.asked": "how a session stands is known to this thread",
+        "payment.refund": "a refund is claimed, and not asked for",
+        "payment.refunded": "money has gone back, and only this thread knows",
+    },
+)
