@@ -1,6 +1,7 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
+from tests.eventbus.contract_leases import OneAtATime
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
@@ -14,5 +15,6 @@ class BackendContract(
     ParkTheKey,
     ABrokenWorldIsNotAPoisonEvent,
     DeploysWithoutDrama,
+    OneAtATime,
 ):
     """Every promise, for one backend."""

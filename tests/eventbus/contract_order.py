@@ -60,6 +60,16 @@ class OrderPerKey:
 
         assert house.seen(name="vase") == [1, 2]
 
+    def test_commit_order_decides_not_the_clock(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        bus_clock.advance(minutes=-5)  # as when a machine's clock is put right
+        house.say(("vase", 2))
+
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+
     def test_sequence_grows_within_a_key(self, house: House) -> None:
         house.say(("vase", 1), ("chair", 1), ("vase", 2))
         house.relay()

@@ -1,0 +1,81 @@
+"""A fault is a lie told in one place: a function of the bus whose living code says something else for a while."""
+
+import ast
+import inspect
+import pkgutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+
+class DoesNotFit(Exception):
+    """What a fault would change is not there any more: the fault must be written anew."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a wrong bus would do, the code that makes it so, and the cases of the contract that must fail then.
+
+    In the function at `place`, `lie` stands instead of the text `honest`, which is there once; further lines of a lie
+    are indented like the first. `also` are more lies of that kind: (place, honest, lie). `fails` names cases without
+    their "test_". `only` is the database that can be lied to so, if it is not every one.
+    """
+
+    name: str
+    place: str
+    honest: str
+    lie: str
+    fails: Sequence[str]
+    also: Sequence[tuple[str, str, str]] = ()
+    only: str = ""
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """While it lasts, the bus lies. Raises DoesNotFit."""
+        with ExitStack() as lies:
+            for place, honest, lie in [(self.place, self.honest, self.lie), *self.also]:
+                try:
+                    lies.enter_context(_told(place, honest, lie))
+                except DoesNotFit as error:
+                    raise DoesNotFit(f"The fault {self.name!r} must be written anew: {error}") from error
+            yield
+
+
+@contextmanager
+def _told(place: str, honest: str, lie: str) -> Iterator[None]:
+    """The function's own code is exchanged, so that whoever imported it by name is lied to as well."""
+    function = _function(place)
+    code = function.__code__
+    function.__code__ = _lying(place, inspect.getsource(function), honest, lie)
+    try:
+        yield
+    finally:
+        function.__code__ = code
+
+
+def _function(place: str) -> FunctionType:
+    try:
+        found = pkgutil.resolve_name(place)
+    except (ImportError, AttributeError) as error:
+        raise DoesNotFit(f"{place} is gone ({error})") from error
+    bare: Any = inspect.unwrap(found.fget if isinstance(found, property) else getattr(found, "__func__", found))
+    if not isinstance(bare, FunctionType):
+        raise DoesNotFit(f"{place} is no function")
+    return bare
+
+
+def _lying(place: str, text: str, honest: str, lie: str) -> CodeType:
+    if text.count(honest) != 1:
+        raise DoesNotFit(f"{honest!r} is {text.count(honest)} times in {place}")
+    line = text[: text.index(honest)].rpartition("\n")[2] + honest
+    indentation = line[: len(line) - len(line.lstrip())]
+    text = textwrap.dedent(text.replace(honest, lie.replace("\n", f"\n{indentation}")))
+    [tree] = ast.parse(text).body
+    assert isinstance(tree, ast.FunctionDef)
+    tree.decorator_list = []  # they stay as they are: only the code is exchanged
+    module = compile(ast.Module([tree], []), f"<a lie in {place}>", "exec", dont_inherit=True)
+    [code] = [one for one in module.co_consts if isinstance(one, CodeType) and one.co_name == tree.name]
+    return code

@@ -1,0 +1,87 @@
+"""A pytest session that runs the contract's cases under faults, and the table of what came of it."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.eventbus.faults.planting import Fault
+
+UNTIL_SECONDS = 2  # what a lie prevents never comes: a case need not wait long to know
+CASE_SECONDS = 15  # a case that a lie keeps going for so long has failed
+ROUNDS_MAX = 100  # of settle(): under a lie the bus may never be quiet
+
+CAUGHT, MISSED = "x", "."
+
+
+class TooLong(BaseException):
+    """The case is stopped. No Exception, lest the bus take it for a handler's."""
+
+
+class FaultySession:
+    """A plugin: multiplies each case by the faults that it should catch, or by all, and notes how each ended.
+
+    `table` is {fault: {case: CAUGHT or MISSED}}, `errors` says which faults could not be planted.
+    """
+
+    def __init__(self, faults: Sequence[Fault], *, everything: bool = False) -> None:
+        self.cases: list[str] = []
+        self.table: dict[str, dict[str, str]] = {fault.name: {} for fault in faults}
+        self.errors: list[str] = []
+        self._faults, self._everything = faults, everything
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if metafunc.cls is None or metafunc.function.__qualname__.startswith(f"{metafunc.cls.__name__}."):
+            return  # the backend's own, none of the contract's
+        case = case_of(metafunc.function)
+        self.cases.append(case)
+        meant = [fault for fault in self._faults if self._everything or case in fault.fails]
+        metafunc.parametrize("planted", meant, ids=[fault.name for fault in meant], indirect=True)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
+        items[:] = [item for item in items if fault_of(item) is not None]
+
+    @pytest.fixture(autouse=True)
+    def planted(self, request: pytest.FixtureRequest, transactional_db: None, monkeypatch: Any) -> Iterator[None]:
+        """The lie begins when the database is laid and ends before it is emptied."""
+        monkeypatch.setattr("tests.eventbus.house.DEADLINE_SECONDS", UNTIL_SECONDS)
+        monkeypatch.setattr("eventbus.testing.ROUNDS_MAX", ROUNDS_MAX)
+        with request.param.planted(), _at_most(CASE_SECONDS):
+            yield
+
+    def pytest_runtest_makereport(self, item: pytest.Function, call: pytest.CallInfo[None]) -> None:
+        fault, case = fault_of(item), case_of(item.function)
+        assert fault is not None
+        if call.when == "setup" and call.excinfo is not None:
+            self.errors.append(str(call.excinfo.value))
+        if call.when == "call":
+            outcomes = self.table[fault.name]
+            if outcomes.get(case) != CAUGHT:  # one of a case's variants is enough
+                outcomes[case] = CAUGHT if call.excinfo is not None else MISSED
+
+
+def case_of(function: Callable[..., Any]) -> str:
+    """A case's name in tables and faults."""
+    return function.__name__.removeprefix("test_")
+
+
+def fault_of(item: pytest.Function) -> Fault | None:
+    """The fault under which it runs, if it is one of the contract's cases."""
+    fault = item.callspec.params.get("planted") if hasattr(item, "callspec") else None
+    return fault if isinstance(fault, Fault) else None
+
+
+@contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
