@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import F, Q
 
 from eventbus import clock, failpoints
 from eventbus.backends.base import Backend, TopicPartition
@@ -51,17 +51,14 @@ def take_over(
 ) -> dict[TopicPartition, Progress]:
     """Become the owner of these partitions: whoever owned them writes no more. `fence` raises when we may not.
 
-    A handling that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
+    A retry that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
     """
     with failpoints.atomic("groups.take_over"):
         fence()
         if forgive:
             _erase_running(group, among(assigned))
         rows = Progress.objects.filter(among(assigned), group=group.name)
-        rows.update(
-            epoch=F("epoch") + 1,
-            crashes=Case(When(running_event__isnull=True, then=Value(0)), default=F("crashes") + 1),
-        )
+        rows.update(epoch=F("epoch") + 1)
         parked = ParkedKey.objects.filter(among(assigned), group=group.name, running=True)
         parked.update(running=False, crashes=F("crashes") + 1)
         return {TopicPartition(row.topic, row.partition): row for row in rows}

@@ -102,9 +102,11 @@ class Handling:
     def _begin(self, partition: TopicPartition, record: Record) -> None:
         with failpoints.atomic("handle.begin"):
             progress = self._lock(partition)
-            if progress.running_event != record.event_id:
+            if progress.running_event == record.event_id:
+                progress.crashes += 1  # begun before and never ended; deaths before its turn say nothing of it
+            else:
                 progress.running_event, progress.crashes = record.event_id, 0
-                progress.save()
+            progress.save()
 
     def _one(self, partition: TopicPartition, record: Record, note: Note | None) -> None:
         with failpoints.atomic("handle.single"):

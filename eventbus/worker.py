@@ -57,7 +57,7 @@ class Worker:
                 logger.info("Group %s has another owner now", self.group.name)
                 return
             except Exception as error:
-                self._let_go()
+                self.let_go()
                 logger.warning(
                     "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
                 )
@@ -102,7 +102,7 @@ class Worker:
         self._consumer = consumer
         return consumer
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
@@ -122,7 +122,7 @@ class Worker:
                     raise
                 handled = self._one_by_one(partition, records)
         if handled < len(records):
-            self._let_go()  # asked to leave: the rest is fetched again, by whoever comes next
+            self.let_go()  # asked to leave: the rest is fetched again, by whoever comes next
             return
         self._careful.discard(partition)
         if self._consumer is not None:

@@ -24,6 +24,13 @@ def current() -> Backend:
         return _current
 
 
+def use(backend: Backend) -> None:
+    """Let the process use this one from now on, whatever the setting says. For tests."""
+    global _current
+    with _lock:
+        _current = backend
+
+
 @receiver(setting_changed)
 def forget(*, setting: str, **ignored: Any) -> None:
     """Make a new one when the setting changed, in tests."""

@@ -5,6 +5,7 @@ import threading
 import pytest
 from django.db import InterfaceError, connection
 
+from eventbus import backends, groups, registry
 from eventbus.effects import CRASHES_MAX
 from eventbus.models import InboxRow, Progress
 from tests.eventbus.house import House, Mended, Noted, locked_progress, until
@@ -78,6 +79,19 @@ class ABrokenWorldIsNotAPoisonEvent:
                 cursor.execute("DELETE FROM house_seen")
 
         assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
+
+    def test_deaths_before_its_turn_are_not_blamed_on_an_event(self, house: House) -> None:
+        house.handler()
+        [event_id] = house.say(("vase", 1))
+        house.relay()
+        self._as_if_it_died(event_id, 1)
+
+        for _process in range(CRASHES_MAX):
+            group = registry.groups["house-a"]
+            groups.take_over(group, backends.current().partitions(group.topics), lambda: None, forgive=False)
+        house.settle()
+
+        assert house.seen() == [("vase", 1)]
 
     def _as_if_it_died(self, event_id, deaths: int) -> None:
         Progress.objects.filter(group="house-a").update(position=0, running_event=event_id, crashes=deaths - 1)

@@ -138,7 +138,7 @@ def until(condition: Callable[[], Any], what: str) -> None:
 
 
 @contextmanager
-def open_house() -> Iterator[House]:
+def open_house(kind: type[House] = House) -> Iterator[House]:
     """The house's table and an empty registry; both are as before afterwards."""
     kept = dict(registry.groups)
     registry.groups.clear()
@@ -146,7 +146,7 @@ def open_house() -> Iterator[House]:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE house_seen (id {serial}, team TEXT, name TEXT, number INTEGER)")
     try:
-        yield House()
+        yield kind()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE house_seen")

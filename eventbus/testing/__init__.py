@@ -1,0 +1,29 @@
+"""For tests of what uses the bus: let it run until it is quiet, look at what was said, hold the clock, make mischief.
+
+    def test_a_placed_order_reserves_stock(bus):
+        place_order(ORDER)
+
+        settle()
+
+        assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
+
+Name it in `conftest.py`, `pytest_plugins = ["eventbus.testing"]`, for the fixtures `bus`, `bus_clock` and `scenario`.
+They work with pytest-django's `db` and `transactional_db` alike: everything runs in the test's own thread.
+"""
+
+from eventbus.testing.fixtures import _fresh_bus, bus, bus_clock, scenario
+from eventbus.testing.scenario import Scenario
+from eventbus.testing.settling import ConnectionDropped, Crash, forget, published_events, settle
+
+__all__ = [
+    "ConnectionDropped",
+    "Crash",
+    "Scenario",
+    "_fresh_bus",
+    "bus",
+    "bus_clock",
+    "forget",
+    "published_events",
+    "scenario",
+    "settle",
+]

@@ -1,0 +1,38 @@
+"""The fixtures of the pytest plugin."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from eventbus import clock
+from eventbus.testing.scenario import Scenario
+from eventbus.testing.settling import forget
+
+
+@pytest.fixture(autouse=True)
+def _fresh_bus() -> Iterator[None]:
+    """No test inherits another's positions."""
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def bus(db: Any) -> Iterator[None]:
+    """A database with a bus at its beginning."""
+    yield
+
+
+@pytest.fixture
+def bus_clock() -> Iterator[Any]:
+    """The bus's clock, held at the time the test began; move it with `bus_clock.advance(minutes=31)`."""
+    clock.hold(clock.now())
+    yield clock
+    clock.hold(None)
+
+
+@pytest.fixture
+def scenario(bus: None, bus_clock: Any) -> Scenario:
+    """Act, then expect what is told: see `Scenario`. The clock is held."""
+    return Scenario()

@@ -1,0 +1,89 @@
+"""Act, then expect what the house tells about it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from django.db import transaction
+
+from eventbus import clock, publish
+from eventbus.events import Event
+from eventbus.models import DeadLetter, OutboxRow, ParkedKey
+from eventbus.testing.settling import settle
+
+E = TypeVar("E", bound=Event)
+A = TypeVar("A")
+
+
+class Scenario:
+    """A story on the real bus: something is done, and something is told. The fixture `scenario` gives a fresh one.
+
+    def test_an_unpaid_order_ends_at_its_deadline(scenario):
+        scenario.act(place_order, ORDER)
+        scenario.expect(StockReserved, lambda event: event.order_id == ORDER)
+
+        cancelled = scenario.expect(OrderCancelled, after=timedelta(minutes=31))
+
+        assert cancelled.reason == "payment_timeout"
+    """
+
+    def __init__(self) -> None:
+        self._since = _end()
+
+    def act(self, call: Callable[..., A], *arguments: Any, **named: Any) -> A:
+        """Call it; its answer. From here on counts what is told."""
+        self._since = _end()
+        return call(*arguments, **named)
+
+    def publish(self, *events: Event) -> None:
+        """Tell these facts, as somebody else would. From here on counts what is told; these count too."""
+        self._since = _end()
+        with transaction.atomic():
+            publish(*events)
+
+    def expect(
+        self, event_type: type[E], matching: Callable[[E], bool] | None = None, *, after: timedelta | None = None
+    ) -> E:
+        """The first such event since the last act, once the bus is quiet; `after` moves the clock on before.
+
+        Raises AssertionError that shows what was told instead, and which handlers failed.
+        """
+        found = self._find(event_type, matching, after)
+        if not found:
+            raise AssertionError(f"No {event_type.wire_type()} as expected. {self._story()}")
+        return found[0]
+
+    def expect_none(
+        self, event_type: type[E], matching: Callable[[E], bool] | None = None, *, after: timedelta | None = None
+    ) -> None:
+        """No such event since the last act, also once the bus is quiet. Raises AssertionError with the story."""
+        if self._find(event_type, matching, after):
+            raise AssertionError(f"{event_type.wire_type()} was not to be told. {self._story()}")
+
+    def _find(self, event_type: type[E], matching: Callable[[E], bool] | None, after: timedelta | None) -> list[E]:
+        settle(raise_errors=False)  # what failed is in the story
+        if after is not None:
+            clock.hold(clock.now() + after)
+            settle(raise_errors=False)
+        rows = OutboxRow.objects.filter(id__gt=self._since, type=event_type.wire_type()).order_by("id")
+        told = [msgspec.json.decode(bytes(row.payload), type=event_type) for row in rows]
+        return [event for event in told if matching is None or matching(event)]
+
+    def _story(self) -> str:
+        told = [
+            f"  {row.type} {bytes(row.payload).decode(errors='replace')}"
+            for row in OutboxRow.objects.filter(id__gt=self._since).order_by("id")
+        ]
+        failed = [
+            f"  {row.group} on {row.topic} {row.key}: {row.error}" for row in ParkedKey.objects.order_by("id")
+        ] + [
+            f"  {row.group} on {row.type} {row.key}: {row.error_class}: {row.error}"
+            for row in DeadLetter.objects.filter(parks=False).order_by("id")  # those that park are told above
+        ]
+        lines = ["Told since the last act:", *(told or ["  nothing"]), *(["Failed:", *failed] if failed else [])]
+        return "\n".join(lines)
+
+
+def _end() -> int:
+    return OutboxRow.objects.order_by("-id").values_list("id", flat=True).first() or 0

@@ -1,0 +1,156 @@
+"""The bus under an adversary: nothing is lost, each is handled once, in order; and a bus that cheats is caught."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from eventbus import backends, inbox, parking, testing
+from eventbus.backends.memory import MemoryBackend
+from eventbus.testing import Crash
+from eventbus.testing.adversary import RATES, Adversary, besieged
+from tests.eventbus.backend_contract import BackendContract
+from tests.eventbus.house import House, Noted, open_house
+
+SEEDS = range(20)
+CONTRACT_SEEDS = (1, 2)
+ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
+NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
+GROUPS = ("house-a", "house-b")
+PAST_ANY_BACKOFF = 10  # minutes
+
+
+class BesiegedHouse(House):
+    """The house with an adversary before its backend. It strikes while the house settles, then lets it come to rest."""
+
+    adversary: Adversary
+
+    def settle(self, *, raise_errors: bool = False) -> None:
+        self.adversary.resume()
+        for _ in range(ROUGH_ROUNDS):
+            testing.settle(raise_errors=raise_errors)
+        self.adversary.quiet()
+        testing.settle(raise_errors=raise_errors)
+
+
+@contextmanager
+def besieged_house(seed: int) -> Iterator[BesiegedHouse]:
+    with besieged(seed=seed) as adversary, open_house(BesiegedHouse) as house:
+        adversary.quiet()  # what a test does by hand is left to it
+        house.adversary = adversary
+        yield house
+
+
+class TestContractUnderAnAdversary(BackendContract):
+    """Every promise of the bus, whatever the backend does short of breaking its own."""
+
+    @pytest.fixture(params=CONTRACT_SEEDS)
+    def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
+        with besieged_house(request.param) as house:
+            yield house
+
+
+class Clumsy:
+    """Handles, but stumbles over one event of each key at first: it fails twice, or dies."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._stumbles = {
+            (name, chance.randrange(EVENTS_PER_NAME)): chance.choice([[ValueError, ValueError], [Crash], []])
+            for name in NAMES
+        }
+
+    def __call__(self, event: Noted) -> None:
+        ahead = self._stumbles.get((event.name, event.number))
+        if ahead:
+            raise ahead.pop()
+
+
+def live_through(seed: int, clock: Any) -> tuple[list[Any], Counter[str]]:
+    """A random day of two groups under an adversary: what each heard of each key, and what the adversary did."""
+    chance = random.Random(seed)
+    with besieged_house(seed) as house:
+        for group in GROUPS:
+            house.handler(group, Clumsy(chance))
+        notes = [(name, number) for number in range(EVENTS_PER_NAME) for name in NAMES]
+        while notes:
+            at_once = chance.randrange(EVENTS_AT_ONCE) + 1
+            house.say(*notes[:at_once])
+            notes = notes[at_once:]
+            house.adversary.resume()
+            testing.settle(raise_errors=False)
+        for _ in range(ROUGH_ROUNDS):
+            clock.advance(minutes=PAST_ANY_BACKOFF)
+            house.settle()
+        return [house.seen(group, name) for group in GROUPS for name in NAMES], house.adversary.did
+
+
+ALL_IN_ORDER = [list(range(EVENTS_PER_NAME)) for _ in GROUPS for _ in NAMES]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.django_db(transaction=True)
+def test_through_any_mischief_all_is_handled_once_and_in_order(seed: int, bus_clock: Any) -> None:
+    heard, did = live_through(seed, bus_clock)
+
+    assert heard == ALL_IN_ORDER
+    assert did.total() > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_does_all_that_it_can(bus_clock: Any) -> None:
+    did = sum((live_through(seed, bus_clock)[1] for seed in SEEDS[:5]), Counter())
+
+    assert set(did) == set(RATES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_seed_is_one_course_of_events(bus_clock: Any) -> None:
+    assert live_through(3, bus_clock) == live_through(3, bus_clock)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_an_inbox_something_is_handled_twice(bus_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "known", lambda group, event_ids: set())
+    monkeypatch.setattr(inbox, "note", lambda group, event_ids: None)
+
+    assert any(live_through(seed, bus_clock)[0] != ALL_IN_ORDER for seed in SEEDS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_later_event_that_passes_a_parked_one_is_caught(bus_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking, "parked_keys", lambda group, topic, keys: {})
+
+    assert any(live_through(seed, bus_clock)[0] != ALL_IN_ORDER for seed in SEEDS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_quiet_is_quiet(bus_clock: Any) -> None:
+    with besieged(seed=1, drop=1.0, crash=1.0) as adversary, open_house() as house:
+        adversary.quiet()
+        house.handler()
+        house.say(("vase", 1))
+        house.settle()
+
+        assert house.seen(name="vase") == [1]
+        assert adversary.did.total() == 0
+
+
+def test_it_can_be_named_in_the_settings() -> None:
+    options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "options": {"partitions": 2}}
+
+    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.adversary.Adversary", "OPTIONS": options}):
+        adversary = backends.current()
+
+    assert isinstance(adversary, Adversary)
+    assert isinstance(adversary.inner, MemoryBackend)
+    assert adversary.in_process
+    assert len(adversary.partitions(["house"])) == 2
+
+
+def test_a_deed_that_it_does_not_know_is_refused() -> None:
+    with pytest.raises(TypeError, match="lose"):
+        Adversary(seed=1, backend=MemoryBackend(), lose=0.1)

@@ -1,0 +1,165 @@
+"""The kit for tests of others: its stories, its deaths, and every example that we print of it."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from django.db import transaction
+
+from eventbus import Event, clock, groups, handles, publish, registry, testing
+from eventbus.backends import current
+from eventbus.testing import Crash, Scenario, adversary, settling
+from tests.eventbus.house import House, Mended, Noted
+from tests.journeys import examples
+from tests.journeys.conftest import browser, order_of, vase  # noqa: F401  (the page's examples ask for them)
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ORDER = "order-1"
+
+
+# --- stories -------------------------------------------------------------------------------------------------------
+
+
+def test_a_story_gives_what_was_told(house: House, scenario: Scenario) -> None:
+    house.handler("house-a", lambda event: publish(Noted(name="echo", number=9)) if event.name == "vase" else None)
+
+    scenario.publish(Noted(name="vase", number=1))
+
+    assert scenario.expect(Noted, lambda event: event.name == "echo").number == 9
+    scenario.expect_none(Noted, lambda event: event.number == 2)
+    assert house.seen() == [("vase", 1), ("echo", 9)]
+
+
+def test_only_what_was_told_since_the_last_act_counts(house: House, scenario: Scenario) -> None:
+    scenario.publish(Noted(name="vase", number=1))
+
+    assert scenario.act(lambda: "answer") == "answer"
+
+    scenario.expect_none(Noted)
+
+
+def test_a_timer_is_told_when_its_time_has_come(house: House, scenario: Scenario) -> None:
+    @transaction.atomic
+    def remind() -> None:
+        publish(Noted(name="vase", number=1), due=clock.now() + timedelta(minutes=10))
+
+    scenario.act(remind)
+    scenario.expect_none(Noted, after=timedelta(minutes=9))
+
+    assert scenario.expect(Noted, after=timedelta(minutes=1)).number == 1
+
+
+def test_a_disappointed_story_shows_what_was_told_and_who_failed(house: House, scenario: Scenario) -> None:
+    house.handler("house-a", Mended("vase", error=ValueError("out of glue")))
+    house.handler("house-b", Mended("vase", error=ValueError("out of sight")), attempts=1, on_dead="skip")
+    scenario.publish(Noted(name="vase", number=1))
+
+    with pytest.raises(AssertionError) as disappointed:
+        scenario.expect(Noted, lambda event: event.number == 2)
+
+    message = str(disappointed.value)
+    assert 'house.noted.v1 {"name":"vase","number":1}' in message
+    assert "house-a on house vase: ValueError: out of glue" in message
+    assert "house-b on house.noted.v1 vase: ValueError: out of sight" in message
+
+
+def test_a_story_of_nothing_says_so(house: House, scenario: Scenario) -> None:
+    with pytest.raises(AssertionError, match="nothing"):
+        scenario.expect(Noted)
+
+
+def test_what_was_not_to_be_told_is_shown(house: House, scenario: Scenario) -> None:
+    scenario.publish(Noted(name="vase", number=1))
+
+    with pytest.raises(AssertionError, match='not to be told.*\n.*"vase"'):
+        scenario.expect_none(Noted)
+
+
+# --- examples ------------------------------------------------------------------------------------------------------
+
+
+class OrderPlaced(Event):
+    """As the docstrings' examples have it."""
+
+    wire_name: ClassVar[str] = "example.placed"
+    topic: ClassVar[str] = "examples"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+    order_id: str
+
+
+class StockReserved(OrderPlaced):
+    """The answer to it."""
+
+    wire_name: ClassVar[str] = "example.reserved"
+
+
+class OrderCancelled(OrderPlaced):
+    """What becomes of it after half an hour."""
+
+    wire_name: ClassVar[str] = "example.cancelled"
+    reason: str
+
+
+@transaction.atomic
+def place_order(order_id: str) -> None:
+    publish(OrderPlaced(order_id=order_id))
+    publish(OrderCancelled(order_id=order_id, reason="payment_timeout"), due=clock.now() + timedelta(minutes=30))
+
+
+class Desk:
+    """Reserves stock, and can be told to fail once."""
+
+    def __init__(self) -> None:
+        self.fails: list[BaseException] = []
+
+    def __call__(self, event: OrderPlaced) -> None:
+        publish(StockReserved(order_id=event.order_id))
+        if self.fails:
+            raise self.fails.pop()
+
+    @contextmanager
+    def failing(self, *, failing_once_with: BaseException) -> Iterator[None]:
+        self.fails.append(failing_once_with)
+        yield
+        assert self.fails == []
+
+
+PRINTED = {
+    "the kit": testing.__doc__,
+    "a story": Scenario.__doc__,
+    "a death": Crash.__doc__,
+    "an adversary": adversary.__doc__,
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.django_db(transaction=True)
+def test_the_docstrings_examples_hold(name: str, house: House, request: pytest.FixtureRequest) -> None:
+    desk = Desk()
+    handles(OrderPlaced, group="desk")(desk)
+    groups.ensure(current(), [registry.groups["desk"]])
+    world = {**vars(testing), **vars(settling), **vars(adversary), **globals(), "reserving": desk.failing}
+    blocks = re.findall(r"^    def test_.*?(?=^\S|\Z)", PRINTED[name] or "", re.MULTILINE | re.DOTALL)
+
+    assert [run(textwrap.dedent(block), world, request) for block in blocks] != []
+
+
+@pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```", (DOCS / "testing.md").read_text(), re.M | re.S))
+@pytest.mark.django_db(transaction=True)
+def test_the_pages_examples_hold(code: str, bus_clock: Any, request: pytest.FixtureRequest) -> None:
+    run(code, vars(examples), request)
+
+
+def run(code: str, world: dict[str, Any], request: pytest.FixtureRequest) -> str:
+    """Define the test that the text holds, and run it with its fixtures; its name."""
+    [name] = re.findall(r"^def (test_\w+)\(", code)
+    names: dict[str, Any] = dict(world)
+    exec(code, names)
+    wanted = names[name].__code__.co_varnames[: names[name].__code__.co_argcount]
+    names[name](**{fixture: request.getfixturevalue(fixture) for fixture in wanted})
+    return name

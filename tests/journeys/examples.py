@@ -1,0 +1,28 @@
+"""What the examples of docs/testing.md import."""
+
+from datetime import timedelta
+
+from eventbus.ids import uuid7
+from eventbus.testing import Crash, published_events, settle
+from eventbus.testing.adversary import besieged
+from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentSucceeded, StockCommitted, StockReserved
+from mcommerce.products.stock import reserve_stock
+
+from .shop import state_of, stock_of
+
+__all__ = [
+    "Crash",
+    "OrderCancelled",
+    "OrderRefundRequested",
+    "PaymentSucceeded",
+    "StockCommitted",
+    "StockReserved",
+    "besieged",
+    "published_events",
+    "reserve_stock",
+    "settle",
+    "state_of",
+    "stock_of",
+    "timedelta",
+    "uuid7",
+]
