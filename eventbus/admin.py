@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Count, QuerySet
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import operations
+from eventbus.field_names import name_fields
 from eventbus.models import (
     ConsumerGroup,
     DeadLetter,
@@ -30,6 +32,8 @@ from eventbus.text import readable
 COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
 LETTERS_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
+
+name_fields(apps.get_app_config("eventbus").get_models())
 
 if TYPE_CHECKING:  # django-stubs knows them as generic, Django at run time does not
     ModelAdmin = admin.ModelAdmin[Any]

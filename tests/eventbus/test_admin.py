@@ -5,14 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from eventbus import Permanent, clock, publish
+from eventbus.field_names import FIELD_NAMES
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
 from tests.eventbus.house import House, Noted, open_house
@@ -204,3 +207,14 @@ def test_the_desk_speaks_french(house: House, poison: set[str], admin_client: Cl
 
     assert "La reprise de 1 événement est demandée." in page
     assert "lettre morte" in page
+
+
+def test_every_field_of_the_bus_has_a_name_in_french() -> None:
+    fields = {field.name for table in apps.get_app_config("eventbus").get_models() for field in table._meta.fields}
+
+    with translation.override("fr"):
+        untold = fields - {"id"} - FIELD_NAMES.keys()
+        english = {str(name) for name in FIELD_NAMES.values()} & {name.replace("_", " ") for name in fields}
+
+    assert not untold
+    assert english <= {"partition", "position", "positions"}, "said in English"  # the same word in French

@@ -1,0 +1,77 @@
+"""What the desk calls the fields of the bus's tables, in the reader's language.
+
+Said here and not in the models, where each word, and each later change of one, would be a migration.
+"""
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+FIELD_NAMES = {
+    "action": _("what was asked"),
+    "appended_at": _("sent at"),
+    "at": _("when"),
+    "attempts": _("attempts"),
+    "beat": _("beat"),
+    "began_at": _("began"),
+    "brake_reason": _("why the brake closed"),
+    "braked_at": _("braked since"),
+    "claimed_at": _("claimed"),
+    "claims": _("claims"),
+    "crashes": _("crashes"),
+    "created_at": _("created"),
+    "died_at": _("died"),
+    "discarded": pgettext_lazy("column", "discarded"),
+    "due": _("due"),
+    "due_at": _("next attempt"),
+    "ended_at": _("ended"),
+    "epoch": _("epoch"),
+    "error": _("error"),
+    "error_class": _("error"),
+    "event_id": _("event"),
+    "group": _("group"),
+    "handled": _("handled"),
+    "handled_at": _("handled at"),
+    "headers": _("headers"),
+    "ignored": _("ignored"),
+    "key": _("key"),
+    "matched": _("matched"),
+    "name": _("name"),
+    "owner": _("owner"),
+    "parked_at": _("parked since"),
+    "parked_key": _("parked key"),
+    "parks": _("parks its key"),
+    "partition": _("partition"),
+    "paused_at": _("paused since"),
+    "paused_by": _("paused by"),
+    "payload": _("content"),
+    "position": _("position"),
+    "positions": _("positions"),
+    "pruned_discarded": _("discarded, pruned"),
+    "pruned_handled": _("handled, pruned"),
+    "pruned_ignored": _("ignored, pruned"),
+    "pruned_skipped": _("skipped, pruned"),
+    "refused": _("why it was refused"),
+    "replay": _("replay"),
+    "request": _("asked for"),
+    "running": _("running"),
+    "running_event": _("event in hand"),
+    "since": _("from"),
+    "skipped": _("skipped"),
+    "start": _("start"),
+    "state": _("state"),
+    "topic": _("topic"),
+    "traceback": _("traceback"),
+    "type": _("event type"),
+    "until": _("until"),
+    "who": _("who"),
+}
+
+
+def name_fields(tables: Iterable[type[models.Model]]) -> None:
+    """Let lists, filters and forms of these tables show the names. What migrations see does not change."""
+    for table in tables:
+        for field in table._meta.fields:
+            field.verbose_name = FIELD_NAMES.get(field.name, field.verbose_name)
