@@ -110,6 +110,10 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Offer)
 class OfferAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["name", "sku", "price", "currency", "for_sale", "available", "version", "stock_version"]
+    list_display = ["name", "sku", "price_tag", "for_sale", "available", "version", "stock_version"]
     list_filter = ["for_sale"]
     search_fields = ["sku", "slug"]
+
+    @admin.display(description=_("price"), ordering="price")
+    def price_tag(self, offer: Offer) -> str:
+        return money(offer.price, offer.currency)

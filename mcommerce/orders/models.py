@@ -20,6 +20,15 @@ def order_number() -> str:
     return "M-" + "".join(secrets.choice(NUMBER_LETTERS) for _place in range(NUMBER_LENGTH))
 
 
+CANCEL_REASONS = {  # in the words of the desk; the customer's are in `page`
+    CancelReason.STOCK_REJECTED: _("not enough in stock"),
+    CancelReason.PAYMENT_TIMEOUT: _("not paid in time"),
+    CancelReason.CUSTOMER: _("the customer’s wish"),
+    CancelReason.STAFF: _("our decision"),
+    CancelReason.STOCK_LOST: _("goods not found"),
+}
+
+
 class Titled(models.Model):
     """Something with a title per language, as the merchant wrote it."""
 
@@ -42,16 +51,16 @@ class Offer(Titled):
     """A product as the orders know it: a projection of the products' events. The newer version wins."""
 
     product_id = models.UUIDField(primary_key=True)
-    sku = models.CharField(max_length=64, blank=True)
-    slug = models.CharField(max_length=200, blank=True)
-    price = models.PositiveBigIntegerField(default=0)  # minor units, VAT included
-    currency = models.CharField(max_length=3, blank=True)
-    tax_rate = models.PositiveIntegerField(default=0)  # basis points
-    image = models.CharField(max_length=500, blank=True)
-    for_sale = models.BooleanField(default=False)
-    version = models.BigIntegerField(default=-1)  # -1: only its stock was told yet
-    available = models.IntegerField(null=True)  # for the badge only; None: never told
-    stock_version = models.BigIntegerField(default=-1)
+    sku = models.CharField(_("article number"), max_length=64, blank=True)
+    slug = models.CharField(_("address of its page"), max_length=200, blank=True)
+    price = models.PositiveBigIntegerField(_("price"), default=0)  # minor units, VAT included
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    tax_rate = models.PositiveIntegerField(_("VAT rate"), default=0)  # basis points
+    image = models.CharField(_("picture"), max_length=500, blank=True)
+    for_sale = models.BooleanField(_("for sale"), default=False)
+    version = models.BigIntegerField(_("version"), default=-1)  # -1: only its stock was told yet
+    available = models.IntegerField(_("free pieces"), null=True)  # for the badge only; None: never told
+    stock_version = models.BigIntegerField(_("version of the stock"), default=-1)
 
     class Meta:
         verbose_name = _("offer")
@@ -110,9 +119,7 @@ class Order(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     number = models.CharField(_("number"), max_length=12, unique=True, default=order_number, editable=False)
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.PLACED)
-    cancel_reason = models.CharField(
-        _("reason"), max_length=20, blank=True, choices=[(reason, reason) for reason in CancelReason]
-    )
+    cancel_reason = models.CharField(_("reason"), max_length=20, blank=True, choices=list(CANCEL_REASONS.items()))
     customer_id = models.UUIDField(_("customer"), null=True, blank=True)  # None: a guest's
     email = models.EmailField(_("e-mail address"))
     name = models.CharField(_("name"), max_length=150)
