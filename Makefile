@@ -22,10 +22,14 @@ install: $(VENV)/.site translations ## fetch what the site runs on into .venv
 
 install-dev: $(VENV)/.dev translations ## fetch what tests and lint need on top
 
-run: install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8001 for another door)
+run: install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8010 for another door)
 run: export DEMO := 1
 run: export SITE_URL ?= http://127.0.0.1:$(PORT)
+run: export SANDBOX_PROVIDER_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 1)
+run: export SIMULATOR_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 2)
 run:
+	@$(PY) -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+		{ echo "Port $(PORT) cannot be had; perhaps a site already runs there. Try: make run PORT=8010" >&2; exit 1; }
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py load_demo_catalogue
 	$(PY) manage.py demo_admin
@@ -68,8 +72,8 @@ clean: ## forget the virtual environment, caches and translations; the database 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed; name yours: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || \
-		{ echo "This Python cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments (Debian: apt install python3-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
