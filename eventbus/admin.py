@@ -25,6 +25,7 @@ from eventbus.models import (
     ParkedEvent,
     ParkedKey,
     Progress,
+    ReplayRun,
     Timer,
 )
 from eventbus.text import readable
@@ -256,6 +257,12 @@ class OperatorActionAdmin(Looked):
     list_display = ("at", "who", "action", "group", "type", "key", "event_id")
     list_filter = ("action", GroupFilter)
     search_fields = ("who", "key")
+
+
+@admin.register(ReplayRun)
+class ReplayRunAdmin(Looked):
+    list_display = ("id", "group", "state", "began_at", "ended_at", "matched", "handled", "who")
+    list_filter = ("state", GroupFilter)
 
 
 @admin.register(Progress)

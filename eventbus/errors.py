@@ -11,6 +11,10 @@ class PublishOutsideTransaction(BusError):
     """publish() needs transaction.atomic(): an event must be saved with the rows that it tells of, or not at all."""
 
 
+class PublishInReplay(BusError):
+    """publish() in a replay: what follows from an event was told when it was handled first."""
+
+
 class EventTooLarge(BusError):
     """An event's data is over EVENT_BYTES_MAX. Tell ids and values, not documents."""
 

@@ -67,6 +67,7 @@ class Undecodable(Permanent):
 
 
 _handled: ContextVar[Record | None] = ContextVar("eventbus_handled", default=None)
+_replays: ContextVar[bool] = ContextVar("eventbus_replays", default=False)
 _trace: ContextVar[str] = ContextVar("eventbus_traceparent", default="")
 _encoder = msgspec.json.Encoder()
 
@@ -164,6 +165,21 @@ def handling(record: Record) -> Iterator[None]:
         yield
     finally:
         _handled.reset(token)
+
+
+@contextmanager
+def replaying() -> Iterator[None]:
+    """While it lasts, `publish` refuses."""
+    token = _replays.set(True)
+    try:
+        yield
+    finally:
+        _replays.reset(token)
+
+
+def in_replay() -> bool:
+    """Whether what runs here is a replay."""
+    return _replays.get()
 
 
 @contextmanager

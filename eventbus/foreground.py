@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ def run_until_stopped() -> None:
     dispatcher = Dispatcher()
     # In a thread, so that a signal meets this one, which holds no lock of the dispatcher's.
     thread = threading.Thread(target=dispatcher.run, name="eventbus-dispatcher", daemon=True)
-    with _on_signal(dispatcher):
+    with on_signal(dispatcher.stop):
         thread.start()
         thread.join()
 
@@ -33,11 +33,13 @@ def _refuse_beside_another() -> None:
 
 
 @contextmanager
-def _on_signal(dispatcher: Dispatcher) -> Iterator[None]:
-    def stop(number: int, frame: Any) -> None:
-        dispatcher.stop()
+def on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, SIGTERM and SIGINT ask to stop instead of stopping. No lock of this thread may be in `stop`."""
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def ask(number: int, frame: Any) -> None:
+        stop()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

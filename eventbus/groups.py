@@ -83,11 +83,16 @@ def among(partitions: Iterable[TopicPartition]) -> Q:
     return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in partitions), Q(pk__in=[]))
 
 
-def lock(group: Group, partition: TopicPartition, epoch: int) -> Progress:
-    """Hold the group's progress in a partition for the rest of the transaction. Raises StaleEpoch."""
-    row = Progress.objects.select_for_update().get(
+def hold(group: Group, partition: TopicPartition) -> Progress:
+    """Hold the group's progress in a partition for the rest of the transaction, whoever owns it."""
+    return Progress.objects.select_for_update().get(
         group=group.name, topic=partition.topic, partition=partition.partition
     )
+
+
+def lock(group: Group, partition: TopicPartition, epoch: int) -> Progress:
+    """Hold the group's progress in a partition for the rest of the transaction. Raises StaleEpoch."""
+    row = hold(group, partition)
     if row.epoch != epoch:
         raise StaleEpoch(f"{group.name} {partition.topic}/{partition.partition} has another owner")
     return row

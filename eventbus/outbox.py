@@ -11,8 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus import failpoints
 from eventbus.bells import published
-from eventbus.errors import PublishOutsideTransaction
-from eventbus.events import Event, Sealed, seal
+from eventbus.errors import PublishInReplay, PublishOutsideTransaction
+from eventbus.events import Event, Sealed, in_replay, seal
 from eventbus.models import OutboxRow, Timer
 
 ROWS_PER_INSERT = 1_000  # SQLite takes at most 32,766 parameters a statement
@@ -30,8 +30,14 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
 
     Events of one key are heard in commit order. All events of a call are one INSERT. `due` makes timers instead: they
     are published at that time. `ordered=False` gives up the order per key and takes no lock.
-    Returns the events' ids. Raises PublishOutsideTransaction, EventTooLarge, and ValueError for U+0000 in a text.
+    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, EventTooLarge, and ValueError for
+    U+0000 in a text.
     """
+    if in_replay():
+        raise PublishInReplay(
+            "publish() was called in a replay: what follows from an event was told when it was handled first. "
+            "A handler that publishes must not be declared replayable"
+        )
     connection = connections[router.db_for_write(OutboxRow)]
     _refuse_outside_transaction(connection)
     sealed = [seal(event) for event in events]

@@ -36,6 +36,8 @@ class Handler:
             raise BusError(f"on_dead={self.on_dead!r}: use 'park' or 'skip'")
         if self.effect and (self.record is None or self.on_doubt not in {"again", "never"}):
             raise BusError("An effect names record=... and on_doubt='again' or 'never'")
+        if self.effect and self.replayable:
+            raise BusError("An effect cannot be replayable: it would happen again")
 
     def backoff_seconds(self, attempt: int) -> float:
         """How long to wait after so many failed attempts: exponential with full jitter, so that keys spread out."""
@@ -112,6 +114,7 @@ def handles(
     It runs in a transaction and touches only the database. Raised errors are retried `attempts` times, the first within
     the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` never,
     nor `Permanent`. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
+    `replayable=True` is for projections that compare versions: `eventbus replay` may show them old events again.
     `batch=1` is for handlers that write rows which are not their event key's own.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,

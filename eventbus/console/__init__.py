@@ -11,7 +11,7 @@ from eventbus.console.printing import Printer
 EXIT_WRONG_LINE = 2  # an id is unknown, or the command line is wrong
 EXITS = """exit codes:
   0  done, and all is well
-  1  status: something is wrong, and it is named; else: nothing to do, or refused
+  1  status: something is wrong, and it is named; else: nothing to do, refused, or not done
   2  an id is unknown, or the command line is wrong"""
 
 Run = Callable[..., None]  # called with `printer` and the parsed options by name

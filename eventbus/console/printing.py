@@ -21,6 +21,12 @@ class Printer:
         """A line of plain text."""
         self._out.write(text)
 
+    def progress(self, text: str) -> None:
+        """On a terminal, a line that the next one overwrites."""
+        if self._out.isatty():
+            self._out.write(f"\r{text}", ending="\r")
+            self._out.flush()
+
     def json(self, told: Any) -> None:
         """One JSON value, indented."""
         self._out.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())

@@ -5,6 +5,8 @@ from tests.eventbus.contract_leases import OneAtATime
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
+from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
+from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
 from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
 
 
@@ -13,6 +15,9 @@ class BackendContract(
     HandledOnce,
     OrderPerKey,
     ParkTheKey,
+    ReplayChangesNothingElse,
+    ReplayIsForProjections,
+    ReplayIsHandledOnce,
     ABrokenWorldIsNotAPoisonEvent,
     DeploysWithoutDrama,
     OneAtATime,

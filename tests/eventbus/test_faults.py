@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from eventbus import inbox
 from tests.eventbus.faults import FAULTS
@@ -34,7 +35,9 @@ def test_every_fault_fails_the_cases_that_it_should(found: dict[str, Any], capsy
 
     assert found["errors"] == []
     missed = {
-        fault.name: [case for case in fault.fails if found["table"][fault.name].get(case) != CAUGHT] for fault in FAULTS
+        fault.name: [case for case in fault.fails if found["table"][fault.name].get(case) != CAUGHT]
+        for fault in FAULTS
+        if fault.only in ("", connection.vendor)
     }
     assert {name: cases for name, cases in missed.items() if cases} == {}, "these cases believe these lies"
 

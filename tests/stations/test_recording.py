@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from msgspec.structs import replace
 
+from eventbus.models import OutboxRow
 from eventbus.testing import published_events, settle
 from stations import services
 from stations.events import Kind, PollFinished, StationChanged
@@ -174,6 +176,22 @@ def test_an_event_that_comes_again_leaves_history_as_it_is():
     services.write_history(published_events(StationChanged)[0])
 
     assert StationHistory.objects.count() == 1
+
+
+def test_a_replay_leaves_history_as_it_is_and_writes_what_was_lost():
+    record(appeared())
+    record(changed(2, bikes=9))
+    settle()
+    columns = [field.name for field in StationHistory._meta.fields if field.name != "id"]
+    kept, told = list(StationHistory.objects.order_by("version").values(*columns)), OutboxRow.objects.count()
+
+    call_command("eventbus", "replay", "stations", "--all", "--json")
+    assert list(StationHistory.objects.order_by("version").values(*columns)) == kept
+
+    StationHistory.objects.filter(version=1).delete()
+    call_command("eventbus", "replay", "stations", "--all", "--json")
+    assert list(StationHistory.objects.order_by("version").values(*columns)) == kept
+    assert OutboxRow.objects.count() == told
 
 
 def test_the_oldest_history_and_polls_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch):

@@ -3,7 +3,7 @@
 `python -m tests.eventbus.faults` plants each and prints the table; `--all` tries every case under every fault.
 """
 
-from tests.eventbus.faults import delivery, leases, once, order, parking, world
+from tests.eventbus.faults import delivery, leases, once, order, parking, replay, world
 from tests.eventbus.faults.planting import Fault
 
 FAULTS: list[Fault] = [
@@ -11,6 +11,7 @@ FAULTS: list[Fault] = [
     *once.FAULTS,
     *order.FAULTS,
     *parking.FAULTS,
+    *replay.FAULTS,
     *world.FAULTS,
     *leases.FAULTS,
 ]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.eventbus.faults.planting import Fault
 
@@ -37,7 +38,8 @@ class FaultySession:
             return  # the backend's own, none of the contract's
         case = case_of(metafunc.function)
         self.cases.append(case)
-        meant = [fault for fault in self._faults if self._everything or case in fault.fails]
+        faults = [fault for fault in self._faults if fault.only in ("", connection.vendor)]
+        meant = [fault for fault in faults if self._everything or case in fault.fails]
         metafunc.parametrize("planted", meant, ids=[fault.name for fault in meant], indirect=True)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:

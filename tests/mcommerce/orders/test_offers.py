@@ -3,8 +3,13 @@
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
+from django.db import transaction
 
-from mcommerce.events import ProductStockChanged, ProductWithdrawn
+from eventbus import publish
+from eventbus.models import OutboxRow
+from eventbus.testing import settle
+from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
 from mcommerce.orders import offers
 from mcommerce.orders.models import Offer
 
@@ -60,3 +65,28 @@ def test_stock_has_versions_of_its_own() -> None:
 def test_a_title_is_read_in_the_readers_language_else_in_the_shops(settings: object) -> None:
     assert put_up(title={"fr": "Vase", "de": "Vase!"}).name == "Vase"
     assert put_up(title={"de": "Nur deutsch"}).name == "Nur deutsch"
+
+
+def test_a_replay_of_all_that_was_told_changes_no_offer_and_mends_a_damaged_one() -> None:
+    words = {"sku": "VASE-1", "slug": "vase", "title": {"fr": "Vase"}, "currency": "EUR", "tax_rate": 2_000}
+    vase, chair = uuid4(), uuid4()
+    with transaction.atomic():
+        publish(
+            ProductPublished(product_id=vase, price=1_900, image="", version=1, **words),
+            ProductPublished(product_id=chair, price=5_000, image="", version=1, **words),
+            ProductStockChanged(product_id=vase, available=3, version=1),
+            ProductPublished(product_id=vase, price=2_100, image="", version=2, **words),
+            ProductStockChanged(product_id=vase, available=2, version=2),
+            ProductWithdrawn(product_id=chair, version=2),
+        )
+    settle()
+    kept, told = list(Offer.objects.order_by("product_id").values()), OutboxRow.objects.count()
+    replay = ("eventbus", "replay", "orders", "--topic", "products", "--all", "--json")
+
+    call_command(*replay)
+    assert list(Offer.objects.order_by("product_id").values()) == kept
+
+    Offer.objects.update(price=1, version=0, for_sale=True, available=None, stock_version=-1)
+    call_command(*replay)
+    assert list(Offer.objects.order_by("product_id").values()) == kept
+    assert OutboxRow.objects.count() == told

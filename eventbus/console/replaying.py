@@ -1,0 +1,142 @@
+"""`replay`: showing a group's projections old events again."""
+
+import argparse
+import threading
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+
+from eventbus import past, registry, replay
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console.printing import who
+from eventbus.foreground import on_signal
+from eventbus.models import ReplayRun
+from eventbus.past import Counted, Refused, Wanted
+from eventbus.registry import Group
+from eventbus.replay import Replay, ReplayFailed
+
+LIMITS = ("since", "until", "key", "id")
+
+
+def add(actions: Actions) -> None:
+    """Add what replays."""
+    text = "show a group's projections past events again, as after a bug in one was mended; nothing is published"
+    adding = actions.add("replay", run, text)
+    adding.add_argument("group", metavar="GROUP", help="the consumer group; its handlers must be declared replayable")
+    adding.add_argument("--topic", default="", help="only this topic of the group")
+    adding.add_argument("--since", type=_time, metavar="TIME", help="told then or later, such as 2026-11-25T08:00:00Z")
+    adding.add_argument("--until", type=_time, metavar="TIME", help="told before")
+    adding.add_argument("--key", default="", help="only events of this key")
+    adding.add_argument("--id", type=UUID, metavar="EVENT_ID", help="only this event")
+    adding.add_argument("--all", action="store_true", help="everything in the log, when no limit is given")
+    adding.add_argument("--dry-run", action="store_true", help="only count what would be handled, and write nothing")
+    adding.add_argument("--resume", type=int, metavar="RUN", help="go on with a run that failed or was stopped")
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(
+            f"{text} has no time zone: write {at.isoformat()}Z for UTC, or +01:00 at its end"
+        )
+    return at
+
+
+def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run: bool, **options: Any) -> None:
+    """Raises CommandError when it was refused, has failed or was stopped."""
+    try:
+        found = _group(group)
+        if resume is not None:
+            _go(_resumed(found, resume, dry_run, options), printer, json)
+            return
+        wanted = _wanted(found, **options)
+        if dry_run:
+            _tell_counted(printer, json, found, past.count(wanted))
+            return
+        begun, counted = replay.begin(wanted, who())
+        if counted.reach and not json:
+            printer.line(counted.reach)
+        _go(begun, printer, json)
+    except Refused as refused:
+        raise CommandError(str(refused)) from refused
+
+
+def _group(name: str) -> Group:
+    if name not in registry.groups:
+        known = ", ".join(sorted(registry.groups))
+        raise CommandError(f"No such group: {name}. Known: {known}.", returncode=EXIT_WRONG_LINE)
+    return registry.groups[name]
+
+
+def _wanted(group: Group, *, topic: str, all: bool, id: UUID | None, **options: Any) -> Wanted:
+    limits = {name: options[name] for name in ("since", "until", "key")} | {"event_id": id}
+    if any(limits.values()) == all:
+        text = "Name --since, --until, --key or --id; or --all, for everything in the log."
+        raise CommandError(text, returncode=EXIT_WRONG_LINE)
+    if topic and topic not in group.topics:
+        text = f"Group {group.name} does not read {topic}. It reads {', '.join(group.topics)}."
+        raise CommandError(text, returncode=EXIT_WRONG_LINE)
+    return Wanted(group=group, topics=[topic] if topic else group.topics, **limits)
+
+
+def _resumed(group: Group, number: int, dry_run: bool, options: dict[str, Any]) -> ReplayRun:
+    if dry_run or options["topic"] or options["all"] or any(options[name] for name in LIMITS):
+        text = "A run goes on with the limits it began with: give --resume alone."
+        raise CommandError(text, returncode=EXIT_WRONG_LINE)
+    found = ReplayRun.objects.filter(id=number, group=group.name).first()
+    if found is None:
+        raise CommandError(f"Group {group.name} has no replay {number}.", returncode=EXIT_WRONG_LINE)
+    replay.resume(found, who())
+    return found
+
+
+def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
+    stop = threading.Event()
+    if not json:
+        printer.line(f"replay {found.id} of group {found.group}: {found.matched - found.handled} events to go")
+
+    def show(run: ReplayRun) -> None:
+        printer.progress(f"replay {run.id}: {run.handled} of {run.matched} events")
+
+    # In a thread: the signal may come while this one holds the event's own lock.
+    with on_signal(lambda: threading.Thread(target=stop.set).start()):
+        try:
+            Replay(found, stop, show).go()
+        except ReplayFailed as failed:
+            _tell(printer, json, found)
+            raise CommandError(
+                f"Replay {found.id} failed at {failed}\n{_remedy(found, 'Mend it, then go')}"
+            ) from failed
+        except DatabaseError as error:
+            raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
+    _tell(printer, json, found)
+    if found.state != ReplayRun.State.DONE:
+        raise CommandError(f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
+
+
+def _remedy(found: ReplayRun, verb: str) -> str:
+    return f"{verb} on with manage.py eventbus replay {found.group} --resume {found.id}"
+
+
+def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
+    done = found.state == ReplayRun.State.DONE
+    left_out = found.matched - found.handled if done else None
+    if json:
+        told = {"run": found.id, "group": found.group, "state": found.state, "matched": found.matched}
+        printer.json({**told, "handled": found.handled, "left_out": left_out, "error": found.error})
+    elif done:
+        aside = f", {left_out} left out: parked or dead" if left_out else ""
+        printer.line(f"replay {found.id} done: {found.handled} handled{aside}")
+
+
+def _tell_counted(printer: Printer, json: bool, group: Group, counted: Counted) -> None:
+    if json:
+        told = {"group": group.name, "types": counted.types, "left_out": counted.left_out}
+        printer.json({**told, "matched": counted.matched, "reaches_back_to": counted.reaches_back_to})
+        return
+    printer.table(("type", "events"), list(counted.types.items()))
+    printer.line(f"\nleft out, parked or dead: {counted.left_out}")
+    printer.line(counted.reach or "The log has everything.")

@@ -1,0 +1,123 @@
+"""Which of a group's past events a replay would show again, and how far back the log reaches."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+import msgspec
+from django.db.models import Count, Q, QuerySet
+
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import BusError
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress
+from eventbus.registry import Group
+
+Spans = dict[TopicPartition, tuple[int, int]]  # the next position and the end, by partition
+
+
+class Refused(BusError):
+    """Nothing was replayed, and why not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which of a group's past events: of these topics, told at `since` or later and before `until`, of a key, or one.
+
+    Raises Refused when a handler of these topics is not replayable.
+    """
+
+    group: Group
+    topics: Collection[str]
+    since: datetime | None = None
+    until: datetime | None = None
+    key: str = ""
+    event_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        here = [handler for handler in self.group.all() if handler.event_type.topic in self.topics]
+        once = {handler.event_type for handler in here if not handler.replayable}
+        if once:
+            raise Refused(
+                f"Group {self.group.name} cannot be replayed: what it does about "
+                f"{', '.join(sorted(event_type.wire_type() for event_type in once))} may happen only once. Only "
+                f"projections that compare versions are declared replayable. {self._remedy()}"
+            )
+
+    def _remedy(self) -> str:
+        again = {one.event_type.topic for one in self.group.all()}
+        again -= {one.event_type.topic for one in self.group.all() if not one.replayable}
+        return f"Name a topic of those: --topic {' or '.join(sorted(again))}." if again else "This group has none."
+
+    def spans(self) -> Spans:
+        """All that the group has passed by now."""
+        passed = Progress.objects.filter(group=self.group.name, topic__in=self.topics).order_by("topic", "partition")
+        return {TopicPartition(row.topic, row.partition): (0, row.position) for row in passed}
+
+    def events(self, spans: Spans) -> QuerySet[OutboxRow]:
+        """Those between the positions, in no order."""
+        between = (
+            Q(topic=one.topic, partition=one.partition, position__gte=begin, position__lt=end)
+            for one, (begin, end) in spans.items()
+        )
+        rows = OutboxRow.objects.filter(reduce(or_, between, Q(pk__in=[])), type__in=list(self.group.handlers))
+        limits = {
+            "created_at__gte": self.since,
+            "created_at__lt": self.until,
+            "key": self.key or None,
+            "event_id": self.event_id,
+        }
+        return rows.filter(**{name: value for name, value in limits.items() if value is not None})
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be handled by type, how many are left out because they are parked or dead, and the log's reach.
+
+    `reaches_back_to` is when the log's oldest event was told, if older ones were pruned; None if it has everything.
+    """
+
+    types: dict[str, int]
+    left_out: int
+    whole: bool
+    reaches_back_to: datetime | None
+
+    @property
+    def matched(self) -> int:
+        """All that match, whether handled or left out."""
+        return sum(self.types.values()) + self.left_out
+
+    @property
+    def reach(self) -> str:
+        """How far back the log reaches, as a sentence; empty when it has everything."""
+        if self.whole:
+            return ""
+        oldest = self.reaches_back_to
+        since = f"only to {oldest:%Y-%m-%d %H:%M:%S} UTC" if oldest else "to no event at all"
+        return f"The log reaches back {since}: what was pruned cannot be replayed."
+
+
+def count(wanted: Wanted) -> Counted:
+    """Look, and write nothing."""
+    spans = wanted.spans()
+    events = wanted.events(spans)
+    aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
+    aside |= Q(event_id__in=DeadLetter.objects.filter(group=wanted.group.name).values("event_id"))
+    types = events.exclude(aside).order_by("type").values_list("type").annotate(count=Count("id"))
+    whole, oldest = _reach(spans)
+    return Counted(types=dict(types), left_out=events.filter(aside).count(), whole=whole, reaches_back_to=oldest)
+
+
+def _reach(spans: Spans) -> tuple[bool, datetime | None]:
+    firsts = [
+        OutboxRow.objects.filter(topic=one.topic, partition=one.partition, position__isnull=False)
+        .order_by("position")
+        .values_list("position", "created_at")
+        .first()
+        for one, (_, end) in spans.items()
+        if end
+    ]
+    if all(first is not None and first[0] == 0 for first in firsts):
+        return True, None
+    return False, min((first[1] for first in firsts if first), default=None)

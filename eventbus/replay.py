@@ -1,0 +1,202 @@
+"""Showing a group's projections a stretch of the log again, as when a bug in one was mended.
+
+A run has a row, with its own positions. It takes the lock that live handling takes, so the two never meet within a
+partition; the group's live progress and counts stay as they are. Only what the group has passed is shown: what is
+pending comes live. What is parked or dead for the group is left out.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from django.db import transaction
+
+from eventbus import clock, groups, inbox, registry
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import BusError, is_nobodys_fault
+from eventbus.events import Record, handling, replaying, sequenced
+from eventbus.handling import Patience, unit_of_work
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ReplayRun
+from eventbus.past import Counted, Refused, Spans, Wanted, count
+from eventbus.text import printable
+
+RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
+
+
+class ReplayFailed(BusError):
+    """A handler failed; the run stands before that event, and can be resumed."""
+
+
+def begin(wanted: Wanted, who: str) -> tuple[ReplayRun, Counted]:
+    """Note a new run with where it ends. Raises Refused when there is nothing to replay."""
+    with transaction.atomic():
+        spans, counted = wanted.spans(), count(wanted)
+        if not counted.types:
+            aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
+            raise Refused(
+                f"Nothing to replay: no event that group {wanted.group.name} has handled matches. "
+                f"{aside if counted.left_out else ''}{counted.reach}".strip()
+            )
+        run = ReplayRun.objects.create(
+            group=wanted.group.name,
+            since=wanted.since,
+            until=wanted.until,
+            key=wanted.key,
+            event_id=wanted.event_id,
+            who=who[:WHO_CHARACTERS_MAX],
+            began_at=clock.now(),
+            positions=_written(spans),
+            matched=counted.matched,
+        )
+        _note(run, who)
+    return run, counted
+
+
+def resume(run: ReplayRun, who: str) -> None:
+    """Let a run that failed or was stopped go on from where it stands. Raises Refused."""
+    with transaction.atomic():
+        unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
+        if not unfinished.update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
+            raise Refused(f"Replay {run.id} is done: begin another.")
+        _note(run, who)
+    run.refresh_from_db()
+
+
+def _note(run: ReplayRun, who: str) -> None:
+    OperatorAction.objects.create(
+        at=clock.now(),
+        who=who[:WHO_CHARACTERS_MAX],
+        action=OperatorAction.Action.REPLAY,
+        group=run.group,
+        event_id=run.event_id,
+        key=run.key,
+    )
+
+
+class Replay:
+    """One run at work. Two processes may have the same run in hand: they take turns."""
+
+    def __init__(
+        self, run: ReplayRun, stop: threading.Event, on_progress: Callable[[ReplayRun], None] = lambda run: None
+    ) -> None:
+        self.run = run
+        self.wanted = _wanted_by(run)
+        self._stop = stop
+        self._on_progress = on_progress
+        self._patiently = Patience(stop)
+        self._in_hand: Record | None = None
+
+    def go(self) -> None:
+        """Until it is done, or asked to stop: then the run's state tells that it is not.
+
+        Raises ReplayFailed, and DatabaseError when the database went away: then the run can be resumed as well.
+        """
+        self.run.refresh_from_db()
+        for place in _read(self.run):
+            began = time.monotonic()
+            while not self._stop.is_set() and self._advance(place):
+                self._on_progress(self.run)
+                self._stop.wait(RESTS * (time.monotonic() - began))
+                began = time.monotonic()
+        if not self._stop.is_set():
+            running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
+            with transaction.atomic():
+                running.update(state=ReplayRun.State.DONE, ended_at=clock.now())
+        self.run.refresh_from_db()
+
+    def _advance(self, place: TopicPartition) -> bool:
+        """A batch in one transaction; one by one when that fails, to keep what came before and name what failed."""
+        with unit_of_work():
+            try:
+                return self._patiently(self._step, place, self.wanted.group.batch)
+            except Exception as error:
+                if is_nobodys_fault(error):
+                    raise
+            for _ in range(self.wanted.group.batch):
+                if self._stop.is_set() or not self._alone(place):
+                    break
+            return True
+
+    def _alone(self, place: TopicPartition) -> bool:
+        try:
+            return self._patiently(self._step, place, 1)
+        except Exception as error:
+            if is_nobodys_fault(error):
+                raise
+            raise self._patiently(self._fail, error) from error
+
+    def _step(self, place: TopicPartition, records_max: int) -> bool:
+        """Whether there may be more. Looks for the records before it locks: a rare key is far to seek."""
+        before = _read(self.run)[place]
+        records = self._records(place, before, records_max)
+        with transaction.atomic():
+            groups.hold(self.wanted.group, place)
+            run = ReplayRun.objects.select_for_update().get(id=self.run.id)
+            if run.state != ReplayRun.State.RUNNING or _read(run)[place] != before:  # another process was faster
+                self.run.refresh_from_db()
+                return run.state == ReplayRun.State.RUNNING
+            run.handled += self._handle(run, records)
+            reached = records[-1].position + 1 if records else before[1]
+            run.positions = _written({**_read(run), place: (reached, before[1])})
+            run.save(update_fields=["positions", "handled"])
+        self.run.positions, self.run.handled = run.positions, run.handled
+        return bool(records)
+
+    def _handle(self, run: ReplayRun, records: Sequence[Record]) -> int:
+        group = self.wanted.group
+        known = inbox.known(group.name, [record.event_id for record in records], replay=run.id)
+        fresh = [record for record in records if record.event_id not in known]
+        for self._in_hand in fresh:
+            with handling(self._in_hand), replaying():
+                group.call(self._in_hand)
+        inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
+        return len(fresh)
+
+    def _records(self, place: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
+        rows = self.wanted.events({place: between}).order_by("position")
+        return [_record_of(row, place) for row in rows[:records_max]]
+
+    def _fail(self, error: Exception) -> ReplayFailed:
+        record = self._in_hand
+        told = f"{record.type} {record.event_id} (key {record.key}): " if record else ""
+        told = printable(f"{told}{type(error).__name__}: {error}")
+        with transaction.atomic():
+            running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
+            running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=told)
+        self.run.refresh_from_db()
+        return ReplayFailed(told)
+
+
+def _wanted_by(run: ReplayRun) -> Wanted:
+    return Wanted(
+        group=registry.groups[run.group],
+        topics={place.topic for place in _read(run)},
+        since=run.since,
+        until=run.until,
+        key=run.key,
+        event_id=run.event_id,
+    )
+
+
+def _read(run: ReplayRun) -> Spans:
+    spans = msgspec.json.decode(run.positions, type=dict[str, tuple[int, int]])
+    return {TopicPartition(name.rpartition("/")[0], int(name.rpartition("/")[2])): span for name, span in spans.items()}
+
+
+def _written(spans: Spans) -> str:
+    return msgspec.json.encode({f"{one.topic}/{one.partition}": span for one, span in spans.items()}).decode()
+
+
+def _record_of(row: OutboxRow, place: TopicPartition) -> Record:
+    assert row.position is not None
+    return Record(
+        topic=place.topic,
+        partition=place.partition,
+        position=row.position,
+        key=row.key,
+        type=row.type,
+        event_id=row.event_id,
+        payload=bytes(row.payload),
+        headers=sequenced(row.headers, row.id),
+    )
