@@ -111,22 +111,27 @@ def _envelope(event: Event, event_id: UUID, key: str, now: datetime) -> str:
     """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions."""
     cause = _handled.get()
     before = cause.attributes() if cause else {}
-    trace = before.get("traceparent") or _trace.get() or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    identity = str(event_id)
     attributes = {
         "specversion": "1.0",
-        "id": str(event_id),
+        "id": identity,
         "source": SOURCE,
         "type": event.wire_type(),
         "subject": key,
         "time": now.isoformat(),
         "datacontenttype": "application/json",
         "partitionkey": key,
-        "correlationid": before.get("correlationid") or str(event_id),
-        "traceparent": trace,
+        "correlationid": before.get("correlationid") or identity,
+        "traceparent": before.get("traceparent") or _trace.get() or _new_trace(),
     }
     if cause:
         attributes["causationid"] = str(cause.event_id)
     return _encoder.encode(attributes).decode()
+
+
+def _new_trace() -> str:
+    drawn = secrets.token_hex(24)
+    return f"00-{drawn[:32]}-{drawn[32:]}-01"
 
 
 def _holds_nul(payload: bytes) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 _lock = threading.Lock()
 _last = 0
 COUNTER_BITS = 12  # rand_a of RFC 9562, used as a counter so that ids of one millisecond keep their order
-RANDOM_BYTES = 8
+VERSION, VARIANT = 7, 0b10
 
 
 def uuid7() -> UUID:
@@ -17,7 +17,6 @@ def uuid7() -> UUID:
     with _lock:
         _last = max(_last + 1, (time.time_ns() // 1_000_000) << COUNTER_BITS)
         stamp = _last
-    value = (stamp >> COUNTER_BITS) << 80 | (stamp & 0xFFF) << 64 | int.from_bytes(os.urandom(RANDOM_BYTES), "big")
-    value = value & ~(0xF << 76) | 7 << 76
-    value = value & ~(0x3 << 62) | 2 << 62
-    return UUID(int=value)
+    head = (stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & 0xFFF
+    tail = int.from_bytes(os.urandom(8), "big") >> 2 | VARIANT << 62
+    return UUID(int=head << 64 | tail)

@@ -28,9 +28,10 @@ class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
     `id` grows in commit order within (topic, key). The relay sets partition and position when it appends.
+    An index costs every publisher a page; so there are two, and neither holds what is read only now and then.
     """
 
-    event_id = models.UUIDField(unique=True)
+    event_id = models.UUIDField()
     created_at = models.DateTimeField()
     partition = models.PositiveSmallIntegerField(null=True)
     position = models.PositiveBigIntegerField(null=True)
@@ -46,7 +47,13 @@ class OutboxRow(Carried):
                 fields=["id"], name="eventbus_outbox_pending", condition=models.Q(position__isnull=True, refused="")
             )
         ]
-        constraints = [models.UniqueConstraint(fields=["topic", "partition", "position"], name="eventbus_outbox_log")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["topic", "partition", "position"],
+                name="eventbus_outbox_log",
+                condition=models.Q(position__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"

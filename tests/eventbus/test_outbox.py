@@ -2,15 +2,20 @@
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
+from eventbus import publish
+from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
-from eventbus.outbox import LOCK_SLOTS, ROWS_PER_INSERT
-from tests.eventbus.house import House, until
+from tests.eventbus.house import House, Noted, until
+
+ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
 
 
 def lock_slot(name: str) -> int:
@@ -55,7 +60,7 @@ def waiting_publishers() -> int:
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
-@pytest.mark.parametrize("rows", [1, ROWS_PER_INSERT], ids=["one statement", "several statements"])
+@pytest.mark.parametrize("rows", [1, ROWS_PER_STATEMENT], ids=["one statement", "several statements"])
 def test_two_who_publish_the_same_keys_in_opposite_orders_both_get_through(house: House, rows: int) -> None:
     gate, one, other = keys_by_lock(3)  # the gate's lock sorts first: who holds another before it is caught in a circle
     there = [*((one, number) for number in range(rows)), (gate, 0), (other, 0)]
@@ -68,3 +73,35 @@ def test_two_who_publish_the_same_keys_in_opposite_orders_both_get_through(house
 
     assert errors == [[], []]
     assert OutboxRow.objects.count() == len(there) + len(back) + 1
+
+
+def test_who_counts_queries_sees_that_many_events_are_one(house: House) -> None:
+    with transaction.atomic(), CaptureQueriesContext(connection) as seen:
+        told = publish(*(Noted(name=f"key{number}", number=number) for number in range(20)))
+
+    assert [("INSERT INTO eventbus_outbox" in query["sql"]) for query in seen.captured_queries] == [True]
+    assert OutboxRow.objects.count() == len(told) == 20
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no wire")
+@pytest.mark.parametrize("count", [1, 20])
+def test_publishing_costs_one_round_trip(house: House, tmp_path: Path, count: int) -> None:
+    with transaction.atomic():
+        house.write("the publisher", Noted(name="vase", number=1))  # BEGIN travels with the first statement
+        with traced(tmp_path / "wire") as requests:
+            publish(*(Noted(name=f"key{number}", number=number) for number in range(count)))
+
+    assert requests() == 1
+
+
+@contextmanager
+def traced(path: Path) -> Iterator[Callable[[], int]]:
+    """What libpq sends, as it writes it down itself; yields how often it waited for an answer."""
+    with path.open("w") as file:
+        connection.connection.pgconn.trace(file.fileno())
+        yield lambda: sum(line.split("\t")[1:2] == ["F"] and line.split("\t")[3] in ENDS for line in _lines(path))
+        connection.connection.pgconn.untrace()
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()

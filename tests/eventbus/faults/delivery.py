@@ -6,8 +6,8 @@ FAULTS = [
     Fault(
         "deliver a rolled-back event",
         "eventbus.outbox.insert",
-        "cursor.execute(statement, parameters)",
-        "cursor.execute(statement, parameters)\nconnection.connection.commit()",
+        "inserts.insert(connection, sealed, ordered=ordered)",
+        "inserts.insert(connection, sealed, ordered=ordered)\nconnection.connection.commit()",
         fails=["what_is_rolled_back_is_never_heard_of"],
     ),
     Fault(
