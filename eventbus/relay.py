@@ -5,7 +5,7 @@ import logging
 from django.db import connections, router
 
 from eventbus import clock, failpoints, outbox
-from eventbus.backends.base import Backend
+from eventbus.backends.base import Backend, Unsent
 from eventbus.events import Sealed
 from eventbus.leases import Lease
 from eventbus.models import OutboxRow, Timer
@@ -26,7 +26,8 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, DatabaseError."""
         due = self._publish_due()
-        rows = list(OutboxRow.objects.filter(position__isnull=True, refused="").order_by("id")[:BATCH_ROWS])
+        unsent = OutboxRow.objects.filter(position__isnull=True, refused="").order_by("id")
+        rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
         if rows:
             failpoints.hit("append")
             self._backend.append(rows, self._fence)

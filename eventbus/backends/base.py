@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from eventbus.events import Record
-from eventbus.models import OutboxRow
 
 
 class TopicPartition(NamedTuple):
@@ -14,6 +13,17 @@ class TopicPartition(NamedTuple):
 
     topic: str
     partition: int
+
+
+class Unsent(NamedTuple):
+    """A committed outbox row on its way into the log."""
+
+    id: int
+    topic: str
+    type: str
+    key: str
+    payload: bytes
+    headers: str  # JSON object of the CloudEvents attributes, without `sequence`: that is `id`
 
 
 class Consumer(ABC):
@@ -53,7 +63,7 @@ class Backend(ABC):
     in_process: bool  # whether relay and workers run in the threads of one process
 
     @abstractmethod
-    def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
+    def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
         """Put outbox rows at the end of the log, in order, and note on each row where it lies, durably.
 
         `fence` raises LeaseLost when the caller is no longer the relay; it is called where that still undoes all.

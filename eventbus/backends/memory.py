@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from django.db import connection
 
 from eventbus import clock, failpoints
-from eventbus.backends.base import Backend, Consumer, TopicPartition, partition_of
+from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent, partition_of
 from eventbus.bells import appended
 from eventbus.errors import LeaseLost
 from eventbus.events import Record, sequenced
@@ -30,7 +30,7 @@ class MemoryBackend(Backend):
         self._ends: dict[TopicPartition, int] = {}  # filled only while this process appends
         self._appends = False
 
-    def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
+    def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
         try:
             with failpoints.atomic("append"):
                 fence()
@@ -48,7 +48,7 @@ class MemoryBackend(Backend):
             self._appends = True
         appended.ring()
 
-    def _place(self, row: OutboxRow, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
+    def _place(self, row: Unsent, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
         partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
         if partition not in ends:
             ends[partition] = _end_in_table(partition)

@@ -33,9 +33,9 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from eventbus import backends
-from eventbus.backends.base import Backend, Consumer, TopicPartition
+from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.events import Record
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import Progress
 from eventbus.testing.settling import ConnectionDropped, Crash, forget
 
 # How often it strikes where it can. Each is often enough to be met in every test of a few events.
@@ -101,14 +101,14 @@ class Adversary(Backend):
         if self.strikes("drop"):
             raise ConnectionDropped("the adversary broke the line")
 
-    def append(self, rows: Sequence[OutboxRow], fence: Callable[[], None]) -> None:
+    def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
         self.trip()
         self.inner.append(self._shuffled(rows) if self.strikes("shuffle") else rows, fence)
         self.trip()
 
-    def _shuffled(self, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    def _shuffled(self, rows: Sequence[Unsent]) -> list[Unsent]:
         """Another order, in which each key's rows follow one another as before."""
-        waiting: defaultdict[tuple[str, str], list[OutboxRow]] = defaultdict(list)
+        waiting: defaultdict[tuple[str, str], list[Unsent]] = defaultdict(list)
         for row in reversed(rows):
             waiting[row.topic, row.key].append(row)
         keys = [(row.topic, row.key) for row in rows]
