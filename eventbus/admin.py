@@ -268,7 +268,7 @@ class ReplayRunAdmin(Looked):
 @admin.register(Progress)
 class ProgressAdmin(Looked):
     list_display = (
-        *("group", "topic", "partition", "position", "handled", "ignored", "skipped", "discarded"),
+        *("group", "topic", "partition", "position", "handled", "ignored", "discarded"),
         *("epoch", "running_event", "crashes"),
     )
     list_filter = (GroupFilter, TopicFilter)

@@ -113,11 +113,9 @@ class Progress(models.Model):
     crashes = models.PositiveSmallIntegerField(default=0)
     handled = models.PositiveBigIntegerField(default=0)
     ignored = models.PositiveBigIntegerField(default=0)
-    skipped = models.PositiveBigIntegerField(default=0)
     discarded = models.PositiveBigIntegerField(default=0)
     pruned_handled = models.PositiveBigIntegerField(default=0)
     pruned_ignored = models.PositiveBigIntegerField(default=0)
-    pruned_skipped = models.PositiveBigIntegerField(default=0)
     pruned_discarded = models.PositiveBigIntegerField(default=0)
 
     class Meta:

@@ -73,7 +73,6 @@ class GroupStatus(msgspec.Struct, frozen=True):
     lag: int
     handled: int
     ignored: int
-    skipped: int
     discarded: int
     retrying_keys: int
     dead_keys: int
@@ -186,7 +185,6 @@ def _group(
         lag=sum(one.lag for one in partitions),
         handled=sum(row.handled for row in rows),
         ignored=sum(row.ignored for row in rows),
-        skipped=sum(row.skipped for row in rows),
         discarded=sum(row.discarded for row in rows),
         retrying_keys=retrying,
         dead_keys=dead,

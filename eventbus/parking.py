@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
-from eventbus import clock, failpoints, inbox
+from eventbus import clock, failpoints
 from eventbus.errors import is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
@@ -134,7 +134,6 @@ def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
     if letter.request == DeadLetter.Request.DISCARD:
         letter.state, letter.request = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE
         letter.save()
-        inbox.note(group.name, [letter.event_id])
         Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + 1)
         if key is not None and letter.parks:
             go_on(key)

@@ -5,30 +5,41 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandError
 
-from eventbus import operations
+from eventbus import ledger, operations
 from eventbus.console import Actions, Printer
+from eventbus.ledger import Ledger
 from eventbus.operations import GroupStatus, Status
 
 GROUP_COLUMNS = (
-    *("group", "topic", "position", "end", "lag", "handled", "ignored", "skipped", "discarded"),
+    *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),
     *("retrying_keys", "dead_keys", "dead_letters"),
+)
+
+LEDGER_COLUMNS = (
+    *("group", "topic", "published", "handled", "ignored", "skipped", "discarded", "dead", "parked", "pending"),
+    "balance",
 )
 
 
 def add(actions: Actions) -> None:
     """Add what only looks."""
-    actions.add("status", status, "outbox, timers, groups and leases; 1 when something is wrong")
+    asked = actions.add("status", status, "outbox, timers, groups, leases and the ledger; 1 when something is wrong")
+    asked.add_argument("--no-ledger", action="store_true", help="at once: do not count the whole outbox")
     actions.add("topics", topics, "topics, their ends, what is told in them and who reads them")
 
 
-def status(*, printer: Printer, json: bool, **options: Any) -> None:
+def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> None:
     """Raises CommandError with what is wrong, so that the exit code tells."""
     found, dispatches = operations.status(), operations.is_beating()
-    wrong = operations.problems(found, dispatches=dispatches)
+    counted = None if no_ledger else ledger.read()
+    wrong = operations.problems(found, dispatches=dispatches) + (ledger.problems(counted) if counted else [])
     if json:
-        printer.json({**msgspec.structs.asdict(found), "dispatches": dispatches, "problems": wrong})
+        told = {**msgspec.structs.asdict(found), "ledger": counted}
+        printer.json({**told, "dispatches": dispatches, "problems": wrong})
     else:
         _print_status(printer, found, dispatches)
+        if counted:
+            _print_ledger(printer, counted)
     if wrong:
         raise CommandError("\n".join(wrong))
 
@@ -43,6 +54,16 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.line()
     leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
     printer.table(("lease", "owner", "beat", "epoch"), leases)
+
+
+def _print_ledger(printer: Printer, counted: Ledger) -> None:
+    printer.line("\n")
+    rows = [[getattr(one, name) for name in LEDGER_COLUMNS] for one in counted.accounts]
+    printer.table(LEDGER_COLUMNS, rows)
+    apart = {"refused by the log": counted.refused, "from elsewhere": counted.foreign, "replayed": counted.replayed}
+    for what, counts in apart.items():
+        for name, count in sorted(counts.items()):
+            printer.line(f"{what}, {name}: {count}")
 
 
 def _cells(one: GroupStatus) -> list[Any]:

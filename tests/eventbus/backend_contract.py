@@ -2,6 +2,7 @@
 
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_leases import OneAtATime
+from tests.eventbus.contract_ledger import OnePlaceEach
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
@@ -21,5 +22,6 @@ class BackendContract(
     ABrokenWorldIsNotAPoisonEvent,
     DeploysWithoutDrama,
     OneAtATime,
+    OnePlaceEach,
 ):
     """Every promise, for one backend."""

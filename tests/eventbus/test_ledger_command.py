@@ -1,0 +1,65 @@
+"""`manage.py eventbus status` shows the ledger, and its exit code says whether it balances."""
+
+import json
+
+from eventbus import Permanent
+from eventbus.models import InboxRow
+from tests.eventbus.house import House, Noted
+from tests.eventbus.test_commands import a_living_dispatcher, run
+
+
+def test_status_shows_where_every_event_lies(house: House) -> None:
+    house.handler()
+    house.say(("vase", 1), ("chair", 1))
+    house.settle()
+
+    with a_living_dispatcher():
+        code, said, _ = run("eventbus", "status")
+
+    assert code == 0
+    header, row = [line.split() for line in said.splitlines() if line.startswith(("group ", "house-a "))][-2:]
+    assert dict(zip(header, row, strict=True))["published"] == "2"
+    assert row[2:] == ["2", "2", *["0"] * 7]
+
+
+def test_status_fails_when_an_event_is_lost_and_names_it(house: House) -> None:
+    house.handler()
+    [event_id] = house.say(("vase", 1))
+    house.settle()
+    InboxRow.objects.all().delete()
+
+    with a_living_dispatcher():
+        code, said, complaint = run("eventbus", "status", "--json")
+
+    assert code == 1
+    assert f"lost (passed, and nowhere): 1, such as {event_id}" in complaint
+    assert json.loads(said)["ledger"]["violations"][0]["event_ids"] == [str(event_id)]
+    assert json.loads(said)["problems"] == complaint.splitlines()
+
+
+def test_a_dead_event_is_a_problem_but_the_ledger_balances(house: House) -> None:
+    def fail(event: Noted) -> None:
+        raise Permanent("poison")
+
+    house.handler(call=fail)
+    house.say(("vase", 1))
+    house.settle()
+
+    with a_living_dispatcher():
+        _, _, complaint = run("eventbus", "status")
+
+    assert "Dead letters: 1" in complaint
+    assert "balance" not in complaint
+
+
+def test_status_answers_at_once_without_the_ledger(house: House) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.settle()
+    InboxRow.objects.all().delete()
+
+    with a_living_dispatcher():
+        code, said, _ = run("eventbus", "status", "--json", "--no-ledger")
+
+    assert code == 0
+    assert json.loads(said)["ledger"] is None
