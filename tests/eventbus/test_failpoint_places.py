@@ -1,0 +1,107 @@
+"""No commit, append, acknowledgement or provider call is without a failpoint. The sources are read, not remembered."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from eventbus import failpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+# The bus, and the part of the shop that calls the payment company.
+SOURCES = sorted(
+    path
+    for folder in ("eventbus", "mcommerce/payment")
+    for path in (ROOT / folder).rglob("*.py")
+    if not {"migrations", "sandbox", "testing"} & set(path.parts) and path.name not in {"failpoints.py", "testing.py"}
+)
+# Calls after which the world is another: by the name of what is called, and of the method.
+CROSSINGS = {
+    "backend": {"append"},
+    "consumer": {"commit"},
+    "provider": {"create_session", "fetch_session", "expire_session", "refund"},
+    "effects": {"ask"},
+}
+WITHOUT = {
+    "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
+    "eventbus/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
+    "mcommerce/payment/services.py::open_payment": "in the transaction of handle.single or handle.batch",
+    "mcommerce/payment/services.py::cancel_payment": "in the transaction of handle.single or handle.batch",
+    "mcommerce/payment/services.py::settle_session": "in the transaction of payment.webhook",
+}
+
+
+class Place(NamedTuple):
+    """A function that does something after which the world is another, and whether it has a point."""
+
+    name: str
+    what: str
+    has_point: bool
+
+
+def test_every_crossing_has_a_point_or_a_reason() -> None:
+    bare = {place.name for path in SOURCES for place in places(path) if not place.has_point}
+
+    assert bare - WITHOUT.keys() == set(), "give them a point (eventbus/failpoints.py), or a reason in WITHOUT"
+    assert WITHOUT.keys() - bare == set(), "these have points now, or are gone"
+
+
+def test_every_declared_point_is_at_one_place_and_no_other_is_passed() -> None:
+    passed = Counter(name for path in SOURCES for name in names(path))
+
+    assert set(passed) == set(failpoints.points)
+    assert [name for name, times in passed.items() if times > 1 and name not in {"handler.call", "handler.done"}] == []
+
+
+def test_a_transaction_without_a_point_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / "stray.py"
+    source.write_text(
+        "def stray():\n    with transaction.atomic():\n        pass\n\n"
+        "@transaction.atomic\ndef decorated(): ...\n\n"
+        "def asks():\n    provider.refund(1)\n\n"
+        "class Relay:\n    def step(self):\n        self._backend.append([])\n"
+    )
+
+    assert [place.what for place in places(source) if not place.has_point] == [
+        "transaction.atomic",
+        "transaction.atomic",
+        "provider.refund",
+        "backend.append",
+    ]
+
+
+def places(path: Path) -> Iterator[Place]:
+    where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
+    for function in functions(path):
+        has_hit = any(dotted(node) == "failpoints.hit" for node in ast.walk(function))
+        for node in ast.walk(function):
+            match dotted(node).lstrip("_").split("."):
+                case ["transaction", "atomic"]:
+                    yield Place(f"{where}::{function.name}", "transaction.atomic", False)
+                case [owner, method] if method in CROSSINGS.get(owner, ()):
+                    yield Place(f"{where}::{function.name}", f"{owner}.{method}", has_hit)
+
+
+def names(path: Path) -> Iterator[str]:
+    """Every point that a file's calls name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = str(node.args[0].value)
+            if dotted(node.func) == "failpoints.hit":
+                yield name
+            elif dotted(node.func) == "failpoints.atomic":
+                yield from (f"{name}.commit", f"{name}.committed")
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+
+
+def dotted(node: ast.AST) -> str:
+    """`backend.append` for backend.append as for self._backend.append; "" for anything else."""
+    if not isinstance(node, ast.Attribute):
+        return ""
+    owner = node.value
+    name = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+    return f"{name}.{node.attr}"

@@ -1,0 +1,63 @@
+"""The crash sweep: a day in the shop once for each failpoint and each way, and what became of its orders.
+
+    python -m tests.sweep                                  every point and way, once
+    python -m tests.sweep --seeds 20                       twenty different days
+    python -m tests.sweep --only append.commit=kill@3      one
+    python -m tests.sweep --sabotaged                      with faults planted: each must be told
+
+With DATABASE_URL naming a PostgreSQL database it runs there, else on SQLite.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the machine
+
+
+def main(arguments: list[str]) -> int:
+    asked = read(arguments)
+    with tempfile.TemporaryDirectory(prefix="sweep-") as place:
+        folder = Path(place)
+        set_up(folder)
+        from tests.sweep import sweeping  # only now: it imports models
+
+        sweeper = sweeping.Sweeper(folder, asked.lanes)
+        if asked.sabotaged:
+            return sweeper.sabotaged()
+        return max(sweeper.sweep(seed, asked.only) for seed in range(asked.seed, asked.seed + asked.seeds))
+
+
+def read(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1, help="the first day (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many days (1)")
+    parser.add_argument("--only", action="append", default=[], metavar="POINT=WAY@N", help="only this; again for more")
+    parser.add_argument("--lanes", type=int, default=os.cpu_count() or 1, help="runs at once (one for each core)")
+    parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
+    return parser.parse_args(arguments)
+
+
+def set_up(folder: Path) -> None:
+    """Make Django ready and open nothing: lives of the site are forked from here."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "mcommerce.settings",
+        "VAR_DIR": str(folder / "var"),
+        "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite:///{folder / 'template.sqlite3'}"),
+        "EVENTBUS_PARTITIONS": "2",  # fewer make larger batches, and with two no key is alone with itself
+        "LOG_LEVEL": "ERROR",
+    }
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    options = settings.DATABASES["default"]["OPTIONS"]
+    if "init_command" in options:
+        options["init_command"] += SYNCHRONOUS_OFF
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

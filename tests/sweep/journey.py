@@ -1,0 +1,120 @@
+"""A day in the shop, driven from inside its process: whoever can act acts; when all is quiet, time jumps ahead."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+from django.db.models import Max, Min
+
+from eventbus import bells, clock, operations, publish
+from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress, Timer
+from tests.sweep import poison, shoppers
+from tests.sweep.company import Books
+from tests.sweep.letters import sent
+from tests.sweep.run import START, Run
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.02  # between looks at whether all is quiet
+MINUTE_SECONDS = 60  # time jumps to the next full minute: what is due within it comes together
+DAY_SECONDS = 24 * 3600  # of the run's own time; what has not ended by then is stuck
+
+
+class Journey:
+    """What is left of the day, whoever died in it before."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._books = Books(run)
+        self._shoppers = shoppers.all_of(run)
+        random.Random(run.case.seed).shuffle(self._shoppers)
+
+    def play(self) -> None:
+        """Until nothing more can happen."""
+        while True:
+            if self._somebody_acts():
+                continue
+            if not self._quiet():
+                time.sleep(LOOK_SECONDS)  # between two looks; whoever started this process has the deadline
+            elif not self._jump():
+                return
+
+    def _somebody_acts(self) -> bool:
+        acts: list[Callable[[], bool]] = [cook, self._operator, *(shopper.act for shopper in self._shoppers)]
+        acted = False
+        for act in acts:
+            try:
+                acted |= act()
+            except Exception as error:
+                logger.warning("Failed in somebody's face, who tries again: %s", error, exc_info=True)
+                acted = True
+        return acted
+
+    def _operator(self) -> bool:
+        """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it."""
+        letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id").first()
+        if letter is None:
+            return False
+        if letter.group == "sweep":
+            if again := letter.key == "spoiled":
+                (self._run.folder / poison.MENDED).touch()
+        elif letter.group == "mail" and letter.error_class == "InDoubt":
+            again = not sent(self._run, letter.type.split(".")[1], letter.key)
+        else:
+            return False  # nobody knows why it died: that is a violation
+        wish = operations.request_requeue if again else operations.request_discard
+        wish(letter, "operator")
+        return True
+
+    def _quiet(self) -> bool:
+        """Whether nothing will happen before time goes on."""
+        now = clock.now()
+        due = self._books.next_webhook()
+        return not (
+            OutboxRow.objects.filter(position__isnull=True).exists()
+            or Timer.objects.filter(due__lte=now).exists()
+            or ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
+            or DeadLetter.objects.exclude(request="").exists()
+            or (due is not None and due <= now.timestamp())
+            or behind()
+        )
+
+    def _jump(self) -> bool:
+        """Let it be the next time at which something is due; false when nothing is."""
+        waiting = ParkedKey.objects.filter(state=ParkedKey.State.RETRYING)
+        times = [Timer.objects.aggregate(at=Min("due"))["at"], waiting.aggregate(at=Min("due_at"))["at"]]
+        due = self._books.next_webhook()
+        times.append(None if due is None else datetime.fromtimestamp(due, UTC))
+        known = [at.timestamp() for at in times if at is not None]
+        if not known or min(known) > START + DAY_SECONDS:
+            return False
+        self._run.clock.set((max(min(known), self._run.clock.seconds()) // MINUTE_SECONDS + 1) * MINUTE_SECONDS)
+        clock.hold(self._run.clock.now())
+        bells.published.ring()
+        bells.appended.ring()
+        return True
+
+
+def cook() -> bool:
+    """Publish the dishes, once."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO sweep_told (name) VALUES ('cooked') ON CONFLICT DO NOTHING")
+        if not cursor.rowcount:
+            return False
+        publish(*poison.dishes())
+    return True
+
+
+def behind() -> list[str]:
+    """Which groups have not read to the end."""
+    ends = {
+        (row["topic"], row["partition"]): row["end"] + 1
+        for row in OutboxRow.objects.filter(position__isnull=False)
+        .values("topic", "partition")
+        .annotate(end=Max("position"))
+        .order_by()
+    }
+    return [str(row) for row in Progress.objects.all() if row.position < ends.get((row.topic, row.partition), 0)]

@@ -1,0 +1,164 @@
+"""Running cases: a template database, a folder for each run, and lives of the site until its day is over."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from json import loads
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.template.loader import get_template
+from django.urls import get_resolver
+from django.utils import translation
+
+from tests.sweep import company, poison, site
+from tests.sweep.run import Case, Outcome, Run
+
+LOOK_SECONDS = 0.005  # between looks at a life
+HUNG_SECONDS = 0.2  # a life in which something hangs gets so long to do the rest of its work
+RUN_SECONDS = 60  # a run takes one second; a busy machine may make it ten
+LIVES_MAX = 4  # the point kills one
+PIECES = 100
+
+
+class Databases:
+    """A template with tables, products and offers, and copies of it: on SQLite or PostgreSQL, as DATABASE_URL says."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder = folder
+        self._url = url if url.startswith("postgres") else ""
+        self.template = {"NAME": "sweep_template" if self._url else str(folder / "template.sqlite3")}
+
+    def prepare(self) -> None:
+        """Fill the template, in a process that ends: this one must hold no connection when it forks."""
+        if self._url:
+            self._admin("CREATE DATABASE sweep_template")
+        self._fill()
+        warm_up()
+        connection.close()
+
+    def _fill(self) -> None:
+        from django.db import connections
+
+        from eventbus import backends, clock, registry
+        from eventbus.testing import settle
+        from mcommerce.products.models import Product
+        from mcommerce.products.services import publish_product, save_product
+        from mcommerce.products.stock import receive_stock
+
+        connections.databases["default"].update(self.template)
+        del registry.groups["stations"]  # nobody rides a bike here
+        call_command("migrate", verbosity=0)
+        poison.lay_tables()
+        for sku in ("VASE", "RARE"):
+            product = Product(
+                sku=sku, slug=sku.lower(), title={"fr": sku, "en": sku}, price=1_900, currency="EUR", tax_rate=2_000
+            )
+            save_product(product=product, now=clock.now())
+            publish_product(product_id=product.id, now=clock.now())
+            if sku == "VASE":
+                receive_stock(product_id=product.id, quantity=PIECES, now=clock.now())
+        settle()
+        backends.current().reset()
+
+    @contextmanager
+    def copy(self, run_folder: Path) -> Iterator[dict[str, Any]]:
+        if not self._url:
+            copied = run_folder / "site.sqlite3"
+            shutil.copy(self.template["NAME"], copied)
+            yield {"NAME": str(copied)}
+            return
+        name = f"sweep_{run_folder.name}".lower()
+        self._admin(f'CREATE DATABASE "{name}" TEMPLATE sweep_template')
+        try:
+            yield {"NAME": name}
+        finally:
+            self._admin(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _admin(self, statement: str) -> None:
+        parts = urlsplit(self._url)
+        with psycopg.connect(
+            host=unquote(parts.hostname or ""), user=parts.username, dbname=parts.path.strip("/"), autocommit=True
+        ) as server:
+            server.execute(statement)
+
+
+def warm_up() -> None:
+    """Load what every life would load anew."""
+    get_resolver().url_patterns  # noqa: B018
+    get_wsgi_application()
+    for name in ("paid", "cancelled", "refunded"):
+        get_template(f"orders/mail/{name}.txt")
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            translation.gettext("Paid")
+
+
+def play(case: Case, databases: Databases, folder: Path) -> Outcome:
+    """One run, from a fresh copy to its verdict."""
+    began = time.monotonic()
+    place = Path(mkdtemp(prefix="run_", dir=folder))
+    with databases.copy(place) as database, socket.create_server(("127.0.0.1", 0)) as door:
+        run = Run(case, place, database, door)
+        company_id = company.found(run)
+        try:
+            lives, problems = live_through(run, began + RUN_SECONDS)
+        finally:
+            end(company_id)
+    report: dict[str, Any] = {"violations": [], "passes": {}}
+    with suppress(FileNotFoundError):
+        report = loads((place / "report.json").read_text())
+    problems += report["violations"]
+    return Outcome(case, run.fired, lives, time.monotonic() - began, problems, report["passes"])
+
+
+def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
+    """How many lives the day took, and what was wrong with them."""
+    for life in range(1, LIVES_MAX + 1):
+        fired_before = run.fired
+        child = site.born(run)
+        status = watch(run, child, deadline)
+        if status is None:
+            return life, ["the day did not end"]
+        if (run.folder / "report.json").exists():
+            return life, []
+        if not (run.fired and not fired_before):
+            died = run.folder / "died"
+            told = died.read_text()[-2000:] if died.exists() else f"status {status}"
+            return life, [f"the site died by itself: {told}"]
+    return LIVES_MAX, ["the site dies again and again"]
+
+
+def watch(run: Run, child: int, deadline: float) -> int | None:
+    """Wait for the end of a life, and bring it about when its point hangs. None when it lasted past the deadline."""
+    hung_at: float | None = None
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        now = time.monotonic()
+        if run.case.way == "hang" and hung_at is None and run.fired:
+            hung_at = now
+        if now > deadline:
+            end(child)
+            return None
+        if hung_at is not None and now > hung_at + HUNG_SECONDS:
+            hung_at = deadline  # once: the next life is not killed
+            os.kill(child, signal.SIGKILL)
+        time.sleep(LOOK_SECONDS)  # between two looks, until the deadline
+
+
+def end(child: int) -> None:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)

@@ -1,0 +1,79 @@
+"""What one run is: a folder with a site's database, a payment company, a clock, and perhaps one armed point."""
+
+import mmap
+import socket
+import struct
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC).timestamp()  # any time: no run asks the wall clock
+
+
+class Clock:
+    """One time for all processes of a run. It stands still until somebody moves it, so no run waits for a deadline."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)  # anonymous and shared: children see the same bytes
+        self.set(START)
+
+    def set(self, seconds: float) -> None:
+        struct.pack_into("d", self._memory, 0, seconds)
+
+    def seconds(self) -> float:
+        return float(struct.unpack_from("d", self._memory)[0])
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point, one way, at the n-th pass; an empty point for a run in which nothing happens."""
+
+    point: str = ""
+    way: str = ""
+    nth: int = 1
+    seed: int = 1
+    sabotage: str = ""
+
+    @property
+    def specs(self) -> list[str]:
+        return [f"{self.point}={self.way}@{self.nth}"] if self.point else []
+
+
+@dataclass
+class Run:
+    """Everything that the site's successive lives and its driver share."""
+
+    case: Case
+    folder: Path
+    database: dict[str, Any]  # what differs from the settings' DATABASES["default"]
+    door: socket.socket  # listens for as long as the run: while no site lives, webhooks wait at it
+    clock: Clock = field(default_factory=Clock)
+    company_url: str = ""
+
+    @property
+    def fired(self) -> bool:
+        return (self.folder / "fired" / self.case.point).exists()
+
+    @property
+    def company_ledger(self) -> Path:
+        return self.folder / "company.sqlite3"
+
+    @property
+    def site_url(self) -> str:
+        return f"http://127.0.0.1:{self.door.getsockname()[1]}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `passes`: how often each point was passed in its last life."""
+
+    case: Case
+    fired: bool
+    lives: int
+    seconds: float
+    violations: list[str]
+    passes: dict[str, int]

@@ -1,0 +1,67 @@
+"""Faults planted in a run's site, to see that the sweep sees them. Each is a mistake that somebody could make."""
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import effects, inbox
+from eventbus.backends.base import TopicPartition
+from eventbus.events import Record
+from eventbus.handling import Handling
+from mcommerce.payment.providers.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """What is planted, the point at which it shows, in one of its first passes, and the verdict's words for it."""
+
+    plant: Callable[[], None]
+    point: str
+    told: str
+
+
+def forget_the_inbox() -> None:
+    def note(group: str, event_ids: Iterable[UUID]) -> None: ...
+
+    inbox.note = note
+
+
+def store_progress_before_handling() -> None:
+    def one(self: Handling, partition: TopicPartition, record: Record, note: Any) -> None:
+        with transaction.atomic():
+            progress = self._lock(partition)
+            fresh = self._sort(progress, [record])
+            self._finish(progress, [record], fresh)
+        with transaction.atomic():
+            for fresh_one in fresh:
+                self._act(fresh_one, note)
+
+    Handling._one = one  # type: ignore[method-assign]
+
+
+def ask_without_a_key() -> None:
+    call = Sandbox._call
+
+    def keyless(self: Sandbox, method: str, path: str, *, body: Any = None, key: str = "") -> dict[str, Any]:
+        return call(self, method, path, body=body, key=key and secrets.token_hex())
+
+    Sandbox._call = keyless  # type: ignore[method-assign]
+
+
+def send_without_a_claim() -> None:
+    def claim(group: Any, record: Record, *, ours: bool) -> None: ...
+
+    effects.claim = claim
+
+
+SABOTAGES = {
+    "the inbox is forgotten": Sabotage(forget_the_inbox, "append", "its inbox knows"),
+    "progress is stored before handling": Sabotage(store_progress_before_handling, "handler.done", "eaten"),
+    "the company is asked without a key": Sabotage(ask_without_a_key, "payment.refunded", "money went failed"),
+    "a session is opened without a key": Sabotage(ask_without_a_key, "payment.opened", "sessions of them"),
+    "a mail is sent without a claim": Sabotage(send_without_a_claim, "effect.answered", "got the mails"),
+}

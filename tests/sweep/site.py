@@ -1,0 +1,83 @@
+"""One life of the site: shop, bus and web server in one process, and who drives it. Forked warm, so it costs little."""
+
+import json
+import logging
+import os
+import threading
+import traceback
+from functools import partial
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+
+from eventbus import clock, dispatcher, failpoints, worker
+from eventbus.leases import Lease
+from tests.sweep import verdict
+from tests.sweep.company import KEY, SECRET
+from tests.sweep.journey import Journey
+from tests.sweep.run import Run
+from tests.sweep.sabotage import SABOTAGES
+
+LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
+BEAT_SECONDS = 0.05
+PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, or for the lease
+
+
+def born(run: Run) -> int:
+    """Fork a life of the site; it ends by itself when the day is over, having written report.json, or by its point."""
+    child = os.fork()
+    if not child:
+        try:
+            live(run)
+        except BaseException:
+            (run.folder / "died").write_text(traceback.format_exc())
+            os._exit(1)
+    return child
+
+
+def live(run: Run) -> NoReturn:
+    settle_in(run)
+    plan = failpoints.arm(run.case.specs, run.folder / "fired")
+    if run.case.sabotage:
+        SABOTAGES[run.case.sabotage].plant()
+    web = Web(run)
+    bus = dispatcher.Dispatcher.start_in_process()
+    Journey(run).play()
+    web.shutdown()
+    bus.close()
+    report = {"violations": verdict.violations(run), "passes": plan.passes}
+    unfinished = run.folder / "report.unfinished"
+    unfinished.write_text(json.dumps(report))
+    unfinished.rename(run.folder / "report.json")
+    os._exit(0)
+
+
+def settle_in(run: Run) -> None:
+    """This process belongs to the run: its database, company, letterbox and clock; and it is in a hurry."""
+    logging.basicConfig(filename=run.folder / "log", level=logging.INFO, force=True)
+    connections.databases["default"].update(run.database)
+    settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
+    settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
+    logging.getLogger("django.server").propagate = True
+    settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
+    clock.hold(run.clock.now())
+    hurry: Any = dispatcher
+    hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
+    hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
+    worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
+
+
+class Web(ThreadedWSGIServer):
+    """Django's own server at the run's door, which stays open when the process dies."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(("127.0.0.1", 0), WSGIRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = run.door
+        self.server_name, self.server_port = self.socket.getsockname()
+        self.setup_environ()
+        self.set_app(get_wsgi_application())
+        threading.Thread(target=self.serve_forever, args=(PAUSE_SECONDS,), name="web", daemon=True).start()

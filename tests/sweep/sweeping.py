@@ -1,0 +1,79 @@
+"""Every case of a day, in lanes side by side, and the table of what came of them."""
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from django.db import connection
+
+from eventbus import failpoints
+from tests.sweep.lanes import Databases, play
+from tests.sweep.run import Case, Outcome
+from tests.sweep.sabotage import SABOTAGES
+
+PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
+
+
+class Sweeper:
+    """Has a template of the database, and plays days in copies of it."""
+
+    def __init__(self, folder: Path, lanes: int) -> None:
+        self._folder, self._lanes = folder, lanes
+        self._databases = Databases(folder, os.environ["DATABASE_URL"])
+        self._databases.prepare()
+
+    def play(self, case: Case) -> Outcome:
+        """A pass that did not come this time is not waited for: at its first pass a point must fire."""
+        outcome = play(case, self._databases, self._folder)
+        if case.point and not outcome.fired and case.nth > 1:
+            outcome = play(replace(case, nth=1), self._databases, self._folder)
+        return outcome
+
+    def sweep(self, seed: int, only: Sequence[str] = ()) -> int:
+        """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire."""
+        calm = self.play(Case(seed=seed))
+        print(f"seed {seed}: a calm day, {calm.seconds:.1f} s", *calm.violations, sep="\n    ", flush=True)
+        cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, calm.passes))
+        wrong = len(calm.violations)
+        print(f"{'point':24} {'way':6} {'fired':8} recovered", flush=True)
+        with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
+            for outcome in lanes.map(self.play, cases):
+                wrong += not outcome.fired or bool(outcome.violations)
+                tell(outcome)
+        print(f"seed {seed}: {len(cases)} days, {wrong} of them ended badly", flush=True)
+        return 1 if wrong else 0
+
+    def sabotaged(self) -> int:
+        """Each planted fault must be told, in its own words. 1 when one was not seen."""
+        unseen = 0
+        for name, sabotage in SABOTAGES.items():
+            cases = [Case(sabotage.point, "kill", nth, sabotage=name) for nth in range(1, PASSES_TRIED + 1)]
+            told = next((found for case in cases if (found := self._told(case, sabotage.told))), "NOTHING")
+            unseen += told == "NOTHING"
+            print(f"{name}: {told}", flush=True)
+        return 1 if unseen else 0
+
+    def _told(self, case: Case, words: str) -> str:
+        violations = play(case, self._databases, self._folder).violations
+        return next((violation for violation in violations if words in violation), "")
+
+
+def every_case(seed: int, passes: Mapping[str, int]) -> Iterator[Case]:
+    """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day."""
+    for point in failpoints.points.values():
+        for way in point.ways(connection.vendor):
+            dice = random.Random(f"{seed} {point.name} {way}")
+            yield Case(point.name, way, dice.randint(1, max(1, passes.get(point.name, 0) // 2)), seed)
+
+
+def tell(outcome: Outcome) -> None:
+    case = outcome.case
+    fired = f"pass {case.nth}" if outcome.fired else "NEVER"
+    recovered = "NO" if outcome.violations else "yes"
+    print(f"{case.point:24} {case.way:6} {fired:8} {recovered:9} {outcome.seconds:5.1f} s", flush=True)
+    for violation in outcome.violations:
+        print(f"    {violation}", flush=True)

@@ -1,0 +1,31 @@
+"""Wherever and however the world ends once, each order comes to its right end, once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_SECONDS = 1_800  # two minutes on two cores that are free
+
+
+def sweep(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: it forks, and so must know no thread and no connection."""
+    command = [sys.executable, "-m", "tests.sweep", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+    )
+
+
+def test_every_order_comes_to_its_right_end_whatever_dies_once() -> None:
+    done = sweep(
+        "--only=append.commit=kill@3", "--only=handle.single.committed=break@5", "--only=effect.answered=error@2"
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_planted_faults_are_told() -> None:
+    done = sweep("--sabotaged")
+
+    assert done.returncode == 0, done.stdout + done.stderr

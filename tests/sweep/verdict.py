@@ -1,0 +1,133 @@
+"""What must be true when the day is over, whatever happened in it: every order at its right end, once."""
+
+from collections import Counter
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import Sum
+
+from eventbus import registry
+from eventbus.models import DeadLetter, Effect, InboxRow, OutboxRow, ParkedKey, Progress, Timer
+from mcommerce.orders.models import Order, Refund
+from mcommerce.payment.ledger import balances
+from mcommerce.payment.models import LedgerEntry, Payment
+from mcommerce.payment.models import Refund as PaymentRefund
+from mcommerce.products.models import Stock
+from tests.sweep import journey, letters, poison
+from tests.sweep.company import Books
+from tests.sweep.run import Run
+from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of
+
+MAY_REPEAT = {"payment.check_due.v1", "product.stock_changed.v1", "product.published.v1", "sweep.cooked.v1"}
+
+
+def violations(run: Run) -> list[str]:
+    """Each in a sentence; none is what is wanted."""
+    return [*orders(run), *stock(), *money(run), *told(), *bus(), *dishes()]
+
+
+def orders(run: Run) -> Iterator[str]:
+    books = Books(run)
+    for shopper in all_of(run):
+        order = shopper.order
+        if order is None:
+            yield f"{shopper.name} could not order"
+        else:
+            yield from one_order(run, books, shopper, order, SHOPPERS[shopper.name][1])
+
+
+def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) -> Iterator[str]:
+    who = shopper.name
+    if (order.state, order.cancel_reason) != (end.state, end.reason):
+        yield f"{who}'s order is {order.state} {order.cancel_reason}, not {end.state} {end.reason}"
+    if order.needs_attention:
+        yield f"{who}'s order needs a person"
+    if (mails := letters.mails(run, order)) != sorted(end.mails):
+        yield f"{who} got the mails {mails}, not {sorted(end.mails)}"
+    charges = books.ask("SELECT amount, refunded FROM charge WHERE reference = ?", str(order.id))
+    wanted = [(order.total, order.total if end.refunded else 0)] if end.charged else []
+    if (taken := [(charge["amount"], charge["refunded"]) for charge in charges]) != wanted:
+        yield f"the company's list says {taken} of {who}, not {wanted}"
+    refunds = list(Refund.objects.filter(order=order).values_list("state", flat=True))
+    if refunds != ([Refund.State.REFUNDED] if end.refunded else []):
+        yield f"{who}'s refunds are {refunds}"
+    yield from one_payment(books, who, order.id)
+
+
+def one_payment(books: Books, who: str, order_id: UUID) -> Iterator[str]:
+    payment = Payment.objects.filter(order_id=order_id).first()
+    if payment is None:
+        return
+    if payment.alarm:
+        yield f"{who}'s payment has an alarm: {payment.alarm}"
+    attempts = payment.attempts.count()
+    [row] = books.ask("SELECT count(*) AS sessions FROM session WHERE reference = ?", str(order_id))
+    if row["sessions"] != attempts:
+        yield f"{who} made {attempts} attempts, and the company has {row['sessions']} sessions of them"
+    for status in PaymentRefund.objects.filter(payment=payment).values_list("status", flat=True):
+        if status != PaymentRefund.Status.SUCCEEDED:
+            yield f"{who}'s money went {status}"
+
+
+def stock() -> Iterator[str]:
+    sold = sum(end.sold for _steps, end in SHOPPERS.values())
+    for row in Stock.objects.select_related("product"):
+        wanted = sold if row.product.sku == "VASE" else 0
+        if (row.sold, row.held) != (wanted, 0) or row.on_hand + row.sold + row.lost != row.received:
+            yield (
+                f"{row.product.sku}: {row.received} received, {row.sold} sold (not {wanted}), {row.held} held, "
+                f"{row.on_hand} there"
+            )
+
+
+def money(run: Run) -> Iterator[str]:
+    if total := sum(balances().values()):
+        yield f"the books do not balance: {total}"
+    for kind, column in ((LedgerEntry.Kind.CAPTURE, "amount"), (LedgerEntry.Kind.REFUND, "refunded")):
+        ours = LedgerEntry.objects.filter(kind=kind).aggregate(sum=Sum("amount"))["sum"] or 0
+        [row] = Books(run).ask(f"SELECT coalesce(sum({column}), 0) AS sum FROM charge")
+        if ours != row["sum"]:
+            yield f"our books say {ours} of {kind}, the company's {row['sum']}"
+
+
+def told() -> Iterator[str]:
+    """No fact about an order is told twice."""
+    counted = Counter(OutboxRow.objects.exclude(type__in=MAY_REPEAT).values_list("type", "key"))
+    for (kind, key), times in counted.items():
+        if times > 1:
+            yield f"{kind} of {key} was told {times} times"
+
+
+def bus() -> Iterator[str]:
+    """Everything is handled once, counted once, and nothing is left lying about."""
+    left = {
+        "unsent events": OutboxRow.objects.filter(position__isnull=True).count(),
+        "timers": Timer.objects.count(),
+        "parked keys": ParkedKey.objects.count(),
+        "dead letters": DeadLetter.objects.filter(state=DeadLetter.State.OPEN).count(),
+        "running attempts": Progress.objects.filter(running_event__isnull=False).count(),
+        "effects in doubt": Effect.objects.filter(state=Effect.State.SENDING).count(),
+        "groups behind": len(journey.behind()),
+    }
+    yield from (f"{count} {what} are left" for what, count in left.items() if count)
+    for row in Progress.objects.all():
+        counted = row.handled + row.ignored + row.skipped + row.discarded
+        if counted != row.position - row.start:
+            yield f"{row} began at {row.start} and counts {counted} events"
+    yield from (problem for group in registry.groups for problem in inbox(group))
+
+
+def inbox(name: str) -> Iterator[str]:
+    """Each event that the group knows has one row in its inbox, and there is no other."""
+    group = registry.groups[name]
+    begun = dict(Progress.objects.filter(group=name).values_list("topic", "start"))  # all partitions began alike
+    mine = OutboxRow.objects.filter(type__in=group.handlers, topic__in=begun)
+    wanted = Counter(row.event_id for row in mine)
+    found = Counter(InboxRow.objects.filter(group=name).values_list("event_id", flat=True))
+    if wanted != found:
+        yield f"group {name} was to handle {wanted.total()} events, and its inbox knows {found.total()}"
+
+
+def dishes() -> Iterator[str]:
+    if (eaten := poison.eaten()) != poison.should_be_eaten():
+        yield f"eaten in this order: {eaten}"
