@@ -259,9 +259,12 @@ def _examples(row: Progress, places: Iterable[int]) -> list[UUID]:
 
 
 def _without_events() -> Iterator[Violation]:
-    """What waits or died, and whose event was taken from the outbox."""
+    """What waits or died, and whose event was taken from the outbox. Looked for by place: there the log has its index."""
+    in_outbox = OutboxRow.objects.filter(
+        topic=OuterRef("topic"), partition=OuterRef("partition"), position=OuterRef("position")
+    )
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
-        rows = table._default_manager.filter(~Exists(OutboxRow.objects.filter(event_id=OuterRef("event_id"))))
+        rows = table._default_manager.filter(~Exists(in_outbox))
         places = rows.order_by().values_list("group", "topic", "partition")
         for group, topic, partition, count in places.annotate(count=Count("id")):
             there = rows.filter(group=group, topic=topic, partition=partition)
