@@ -92,6 +92,7 @@ class Chart(NamedTuple):
     ticks: list[tuple[float, datetime]]
     lowest: int
     highest: int
+    begins: datetime | None  # when less than the whole time is known
 
 
 def chart(station: Station, *, now: datetime) -> Chart | None:
@@ -105,7 +106,8 @@ def chart(station: Station, *, now: datetime) -> Chart | None:
         return None
     before = history.filter(at__lt=since).values_list("bikes", flat=True).first()
     points = [(since, before)] if before is not None else []
-    return _drawn([*points, *recent, (now, recent[-1][1])], since, now, station.capacity)
+    drawn = _drawn([*points, *recent, (now, recent[-1][1])], since, now, station.capacity)
+    return drawn._replace(begins=None if points else recent[0][0])
 
 
 def _drawn(points: list[tuple[datetime, int]], since: datetime, now: datetime, capacity: int) -> Chart:
@@ -121,7 +123,7 @@ def _drawn(points: list[tuple[datetime, int]], since: datetime, now: datetime, c
     area = f"{line}V{CHART_HEIGHT}H{x(points[0][0])}Z"
     first = since.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     ticks = [(x(first + timedelta(hours=n)), first + timedelta(hours=n)) for n in range(0, CHART_HOURS, 3)]
-    return Chart(line, area, top, ticks, min(counts), max(counts))
+    return Chart(line, area, top, ticks, min(counts), max(counts), None)
 
 
 def _y(bikes: int, top: int) -> float:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.formats import number_format
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +25,10 @@ class PlanForm(forms.Form):
         interval.min_value = shortest
         interval.validators.append(forms.fields.validators.MinValueValidator(shortest))
         interval.widget.attrs.update(min=shortest, max=INTERVAL_MS_MAX, inputmode="numeric")
-        interval.help_text = _("From %(min)s to %(max)s.") % {"min": shortest, "max": INTERVAL_MS_MAX}
+        interval.help_text = _("From %(min)s to %(max)s.") % {
+            "min": number_format(shortest, force_grouping=True),
+            "max": number_format(INTERVAL_MS_MAX, force_grouping=True),
+        }
         self.fields["calls"].help_text = _("0 is until stopped.")
 
 

@@ -52,14 +52,14 @@ class SignInForm(AuthenticationForm):
 
 
 class RegisterForm(BaseUserCreationForm):
-    """A name, an e-mail address, and a password typed twice."""
+    """An e-mail address, which has the focus, a name, and a password typed twice."""
 
     class Meta:
         model = User
-        fields = ["name", "email"]
+        fields = ["email", "name"]
         widgets = {
-            "name": forms.TextInput(attrs={"autocomplete": "name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "username"}),
+            "name": forms.TextInput(attrs={"autocomplete": "name"}),
         }
 
 

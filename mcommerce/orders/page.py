@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from mcommerce.events import CancelReason
 from mcommerce.orders.forms import COUNTRIES
@@ -44,11 +45,14 @@ REFUNDS: dict[str, Text] = {
     Refund.State.FAILED: _("Sending your money back failed. A person is looking into it."),
 }
 PROGRESS = (
-    (_("Ordered"), {State.PLACED, State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
-    (_("Set aside"), {State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
-    (_("Payment"), {State.PAID, State.SHIPPED, State.DELIVERED}),
-    (_("On its way"), {State.SHIPPED, State.DELIVERED}),
-    (_("Delivered"), {State.DELIVERED}),
+    (
+        pgettext_lazy("progress", "Order"),
+        {State.PLACED, State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED},
+    ),
+    (pgettext_lazy("progress", "Reservation"), {State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
+    (pgettext_lazy("progress", "Payment"), {State.PAID, State.SHIPPED, State.DELIVERED}),
+    (pgettext_lazy("progress", "Dispatch"), {State.SHIPPED, State.DELIVERED}),
+    (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
 BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}

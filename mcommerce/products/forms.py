@@ -28,7 +28,7 @@ class CatalogueForm(forms.Form):
     """What a visitor looks for. Nothing in it can be wrong: what makes no sense is left out."""
 
     SORTS = {
-        Sort.TITLE: _("Title"),
+        Sort.TITLE: pgettext_lazy("sort", "By title"),
         Sort.CHEAPEST: _("Price, lowest first"),
         Sort.DEAREST: _("Price, highest first"),
         Sort.NEWEST: pgettext_lazy("sort", "Newest first"),

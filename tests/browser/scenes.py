@@ -126,7 +126,7 @@ def cancel_order(page: Page, site: LiveSite) -> None:
 
 def register(page: Page, site: LiveSite) -> None:
     page.goto(reverse("accounts:register"))
-    page.locator("#id_email").fill(f"hermes-{uuid4().hex}@olymp.example")
+    page.locator("#id_email").fill(f"hermes-{uuid4().hex[:6]}@olymp.example")
     page.locator("#id_name").fill("Hermès")
     page.locator("#id_password1").fill(PASSWORD)
     page.locator("#id_password2").fill(PASSWORD)
@@ -201,7 +201,7 @@ def see_station(page: Page, site: LiveSite) -> None:
 
 
 def enter_desk(page: Page, site: LiveSite) -> None:
-    email = f"staff-{uuid4().hex}@olymp.example"
+    email = f"staff-{uuid4().hex[:6]}@olymp.example"
     site.manage(
         "shell",
         "--command",
@@ -213,6 +213,18 @@ def enter_desk(page: Page, site: LiveSite) -> None:
     page.locator("#id_password").fill(PASSWORD)
     page.locator("[type=submit]").click()
     page.wait_for_url("**" + reverse("admin:index"))
+
+
+def at_desk(url_name: str, *, after: Reach | None = None) -> Reach:
+    """A list of the desk, once something is in it."""
+
+    def reach(page: Page, site: LiveSite) -> None:
+        if after:
+            after(page, site)
+        enter_desk(page, site)
+        page.goto(reverse(url_name))
+
+    return reach
 
 
 SCENES = [
@@ -248,6 +260,9 @@ SCENES = [
     Scene("producer", "stations:producer", live("stations:producer")),
     Scene("desk-sign-in", "admin:login", see("admin:login")),
     Scene("desk", "admin:index", enter_desk),
+    Scene("desk-offers", "admin:orders_offer_changelist", at_desk("admin:orders_offer_changelist")),
+    Scene("desk-orders", "admin:orders_order_changelist", at_desk("admin:orders_order_changelist", after=cancel_order)),
+    Scene("desk-progress", "admin:eventbus_progress_changelist", at_desk("admin:eventbus_progress_changelist")),
 ]
 
 # URL names that never show a page of ours, and why.

@@ -22,6 +22,11 @@ from tests.live_site import LiveSite, running_site
 LANGUAGES = {"en": "en-GB", "fr": "fr-FR"}
 WINDOWS = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
 SCHEMES = ("light", "dark")
+# A picture shows the whole page, so also images that wait for being scrolled to.
+LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
+    image.loading = "eager";
+    return image.decode().catch(() => {});
+}))"""
 
 
 def main(arguments: list[str]) -> int:
@@ -57,6 +62,7 @@ def picture(browser: Browser, site: LiveSite, scene: Scene, language: str, out: 
     page = context.new_page()
     try:
         scene.reach(page, site)
+        page.evaluate(LOAD_IMAGES)
         for (width, window), scheme in product(WINDOWS.items(), SCHEMES):
             page.set_viewport_size(window)
             page.emulate_media(color_scheme=scheme)

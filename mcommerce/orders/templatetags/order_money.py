@@ -25,6 +25,7 @@ def money(amount: int, currency: str) -> str:
 
 @register.filter
 def percent(basis_points: int) -> str:
-    """A tax rate as people write it: "20 %" for 2000, "5.5 %" for 550."""
+    """Basis points in the reader's language: "20%" in English, "5,5 %" in French."""
     number = (Decimal(basis_points) / 100).normalize()
-    return f"{number_format(f'{number:f}', use_l10n=True)}\N{NO-BREAK SPACE}%"
+    space = "" if (get_language() or "").startswith("en") else "\N{NO-BREAK SPACE}"
+    return f"{number_format(f'{number:f}', use_l10n=True)}{space}%"

@@ -174,7 +174,7 @@ export const Plate = L.Layer.extend({
     this.drawn.push({ x, y, radius, city });
   },
 
-  /** The city's name beside its disc, at the first side where it covers neither another name nor another disc. */
+  /** The city's name beside its disc, at the first side where it fits and covers neither another name nor another disc. */
   drawLabel(pen, placed, city, x, y, radius) {
     const name = this.cityName(city.contract);
     pen.font = `600 13px ${this.ink.sans}`;
@@ -184,6 +184,7 @@ export const Plate = L.Layer.extend({
     const sides = [[radius + 4, 0], [-radius - 4 - width, 0], [-width / 2, -radius - 10], [-width / 2, radius + 10]];
     for (const [byX, byY] of sides) {
       const box = { left: x + byX, right: x + byX + width, top: y + byY - 8, bottom: y + byY + 8 };
+      if (box.left < 0 || box.right > this.map.getSize().x) continue; // half a name names nothing
       const others = this.drawn.filter((other) => other.city !== city).map(boxOf);
       if ([...placed, ...others].some((other) => overlap(box, other))) continue;
       placed.push(box);
