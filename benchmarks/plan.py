@@ -14,6 +14,7 @@ PLANS = (
     Plan("publish one", "benchmarks.publish"),
     Plan("publish 500 at once", "benchmarks.publish"),
     Plan("relay batches of 500", "benchmarks.relay"),
+    Plan("handle batches of 200", "benchmarks.handling"),
     Plan("published to handled", "benchmarks.latency"),
     Plan("poll, 2 % changed", "benchmarks.poll"),
     Plan("poll, 10 % changed", "benchmarks.poll"),

@@ -162,14 +162,19 @@ def open_event(record: Record, event_type: type[E]) -> E:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
 
 
-@contextmanager
-def handling(record: Record) -> Iterator[None]:
+class handling:  # noqa: N801  # used as a function; a class because it surrounds every event
     """While it lasts, what is published names this record as its cause."""
-    token = _handled.set(record)
-    try:
-        yield
-    finally:
-        _handled.reset(token)
+
+    __slots__ = ("_record", "_token")
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def __enter__(self) -> None:
+        self._token = _handled.set(self._record)
+
+    def __exit__(self, *error: object) -> None:
+        _handled.reset(self._token)
 
 
 @contextmanager

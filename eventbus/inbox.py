@@ -1,34 +1,47 @@
 """What a group has handled: its rows are written in the handler's own transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from eventbus import clock
-from eventbus.models import DeadLetter, InboxRow, ParkedEvent
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from eventbus import clock, sql
 
 LIVE = 0  # the replay run of what is not replayed
+_SET_ASIDE = """
+    SELECT event_id FROM eventbus_parkedevent WHERE "group" = %b AND {among}
+    UNION ALL SELECT event_id FROM eventbus_deadletter WHERE "group" = %b AND {among}
+"""
+_KNOWN = 'SELECT event_id FROM eventbus_inbox WHERE "group" = %b AND replay = %b AND {among} UNION ALL' + _SET_ASIDE
+_COLUMNS = '"group", event_id, replay, handled_at'
+_NOTE = f"INSERT INTO eventbus_inbox ({_COLUMNS}) VALUES (%b, %b, %b, %b)"
+_NOTE_ALL = f"INSERT INTO eventbus_inbox ({_COLUMNS}) SELECT %b, event_id, %b, %b FROM unnest(%b::uuid[]) AS event_id"
 
 
-def known(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> set[UUID]:
+def known(group: str, event_ids: Sequence[UUID], *, replay: int = LIVE) -> set[UUID]:
     """Which of these the group has handled in this run, or holds parked or buried."""
-    ids = list(event_ids)
-    handled = InboxRow.objects.filter(group=group, event_id__in=ids, replay=replay)
-    return set(handled.values_list("event_id", flat=True)) | set_aside(group, ids)
+    ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
+    return _found(_KNOWN, [group, replay, ids, group, ids, group, ids])
 
 
 def set_aside(group: str, event_ids: Iterable[UUID]) -> set[UUID]:
     """Which of these the group holds parked or buried."""
-    ids = list(event_ids)
-    return {
-        event_id
-        for table in (ParkedEvent, DeadLetter)
-        for event_id in table._default_manager.filter(group=group, event_id__in=ids).values_list("event_id", flat=True)
-    }
+    ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
+    return _found(_SET_ASIDE, [group, ids, group, ids])
+
+
+def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
+    connection = connections[DEFAULT_DB_ALIAS]
+    asked = statement.format(among=sql.is_among(connection, "event_id"))
+    return {sql.uuid_of(event_id) for (event_id,) in sql.fetch(connection, asked, parameters)}
 
 
 def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
     """Mark as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
-    now = clock.now()
-    InboxRow.objects.bulk_create(
-        InboxRow(group=group, event_id=one, replay=replay, handled_at=now) for one in event_ids
-    )
+    connection = connections[DEFAULT_DB_ALIAS]  # itself: the proxy looks it up at each use
+    now = sql.time_value(connection, clock.now())
+    if connection.vendor == "postgresql":
+        sql.execute(connection, _NOTE_ALL, [group, replay, now, list(event_ids)])
+    else:
+        rows = [(group, one.hex, replay, now) for one in event_ids]
+        sql.execute_many(connection, _NOTE, rows)

@@ -1,23 +1,19 @@
-"""The statements that add events to the outbox, sent past Django's cursor: its conversions cost more than the INSERT.
-
-Where somebody listens to the queries (DEBUG, `execute_wrapper`, a test that counts them) Django's cursor is used, so
-that they are seen.
-"""
+"""The statements that add events to the outbox."""
 
 import zlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from eventbus import sql
 from eventbus.events import Sealed
 
 LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousands, and 64 keys at once rarely meet
 ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
 COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "refused")
 _NAMES = ", ".join(COLUMNS)
-_SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES (?, ?, ?, ?, ?, ?, ?, '')"
+_SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES (%b, %b, %b, %b, %b, %b, %b, '')"
 _ONE = f"""
     INSERT INTO eventbus_outbox ({_NAMES})
     SELECT %b, %b, %b, %b, %b, %b, %b, '' FROM (SELECT pg_advisory_xact_lock(%b::int, %b::int)) AS locks
@@ -59,47 +55,24 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
     rows = [
-        (one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, _naive(one.created_at))
+        (
+            *(one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers),
+            sql.time_value(connection, one.created_at),
+        )
         for one in sealed
     ]
-    if _watched(connection):
-        with connection.cursor() as cursor:
-            cursor.executemany(_SQLITE.replace("?", "%s"), rows)
-        return
-    with connection.wrap_database_errors:
-        connection.connection.executemany(_SQLITE, rows)
-
-
-def _naive(at: datetime) -> str:
-    return at.replace(tzinfo=None).isoformat(sep=" ")
+    sql.execute_many(connection, _SQLITE, rows)
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
     if len(sealed) == 1 and len(locks) == 1:  # without arrays PostgreSQL plans it in half the time
-        one = sealed[0]
-        _send(connection, _ONE, [*_values(one), *locks[0]])
+        sql.execute(connection, _ONE, [*_values(sealed[0]), *locks[0]])
         return
     for start in range(0, len(sealed), ROWS_PER_STATEMENT):
         columns = list(zip(*map(_values, sealed[start : start + ROWS_PER_STATEMENT]), strict=True))
         wanted = [[topic for topic, _ in locks], [slot for _, slot in locks]]
-        _send(connection, _MANY, [*wanted, *map(list, columns)])
+        sql.execute(connection, _MANY, [*wanted, *map(list, columns)])
 
 
 def _values(one: Sealed) -> tuple[Any, ...]:
     return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at
-
-
-def _send(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> None:
-    """Bound by the server and in binary: quoting some hundred payloads on the client takes five times as long."""
-    if _watched(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(statement.replace("%b", "%s"), parameters)
-        return
-    import psycopg
-
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters)
-
-
-def _watched(connection: BaseDatabaseWrapper) -> bool:
-    return bool(connection.queries_logged or connection.execute_wrappers)

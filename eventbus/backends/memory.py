@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from django.db import connection
 
-from eventbus import clock, failpoints
+from eventbus import clock, failpoints, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent, partition_of
 from eventbus.bells import appended
 from eventbus.errors import LeaseLost
 from eventbus.events import Record, sequenced
 from eventbus.models import OutboxRow
 
+_READ = """
+    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
+    WHERE topic = %b AND partition = %b AND position >= %b ORDER BY position LIMIT %b
+"""
 FOLLOW_SECONDS = 0.2  # how late a process that does not append itself hears of another's records at most
 
 
@@ -144,11 +148,7 @@ def _end_in_table(partition: TopicPartition) -> int:
 
 
 def _read(partition: TopicPartition, position: int, records_max: int) -> list[Record]:
-    rows = (
-        OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, position__gte=position)
-        .order_by("position")
-        .values_list("id", "position", "key", "type", "event_id", "payload", "headers")[:records_max]
-    )
+    rows = sql.fetch(connection, _READ, [partition.topic, partition.partition, position, records_max])
     return [
         Record(
             topic=partition.topic,
@@ -156,10 +156,9 @@ def _read(partition: TopicPartition, position: int, records_max: int) -> list[Re
             position=place,
             key=key,
             type=wire_type,
-            event_id=event_id,
-            payload=bytes(payload),
+            event_id=sql.uuid_of(event_id),
+            payload=payload,
             headers=sequenced(headers, row_id),
         )
         for row_id, place, key, wire_type, event_id, payload, headers in rows
-        if place is not None  # none is: they have a position, the column need not
     ]

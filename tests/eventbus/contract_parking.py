@@ -102,7 +102,7 @@ class ParkTheKey:
         broken.names.clear()
 
         DeadLetter.objects.update(request="discard")
-        with contention_at('INSERT INTO "eventbus_inbox"'):  # when the letter has been changed
+        with contention_at("INSERT INTO eventbus_inbox"):  # when the letter has been changed
             house.settle()
 
         assert house.seen(name="vase") == [2]

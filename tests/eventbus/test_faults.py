@@ -54,7 +54,7 @@ def test_faults_have_names_of_their_own_and_cases_that_they_fail() -> None:
 def test_a_planted_fault_lies_to_everybody_and_is_gone_afterwards() -> None:
     from eventbus.inbox import known
 
-    with pytest.raises(RuntimeError), lie("eventbus.inbox.known", "ids = list(event_ids)", "raise RuntimeError"):
+    with pytest.raises(RuntimeError), lie("eventbus.inbox.known", "return ", "raise RuntimeError or "):
         known("house-a", [])
 
     assert inbox.known is known

@@ -13,8 +13,8 @@ FAULTS = [
     Fault(
         "take live handling for a replay's",
         "eventbus.inbox.known",
-        ", replay=replay",
-        "",
+        "_found(_KNOWN",
+        "_found(_KNOWN.replace('replay = %b', 'replay >= 0 * %b')",
         fails=[
             "past_events_come_again_in_order_and_live_progress_stays",
             "a_replay_does_not_stand_for_live_handling",
@@ -58,8 +58,8 @@ FAULTS = [
     Fault(
         "replay what is parked",
         "eventbus.inbox.known",
-        "| set_aside(group, ids)",
-        "",
+        "_found(_KNOWN, [group, replay, ids, group, ids, group, ids])",
+        "_found(_KNOWN.partition('UNION')[0], [group, replay, ids])",
         fails=["what_is_parked_or_dead_is_left_out_and_counted_apart"],
     ),
     Fault(

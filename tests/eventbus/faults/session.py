@@ -49,7 +49,7 @@ class FaultySession:
     def planted(self, request: pytest.FixtureRequest, transactional_db: None, monkeypatch: Any) -> Iterator[None]:
         """The lie begins when the database is laid and ends before it is emptied."""
         monkeypatch.setattr("tests.eventbus.house.DEADLINE_SECONDS", UNTIL_SECONDS)
-        monkeypatch.setattr("eventbus.testing.ROUNDS_MAX", ROUNDS_MAX)
+        monkeypatch.setattr("eventbus.testing.settling.ROUNDS_MAX", ROUNDS_MAX)
         with request.param.planted(), _at_most(CASE_SECONDS):
             yield
 

@@ -1,0 +1,105 @@
+"""Raw statements past Django's cursor, for the few that run for every event: its conversions cost more than they do.
+
+Placeholders are `%b`: bound by PostgreSQL's server in binary, and by SQLite as `?`. Where somebody listens to the
+queries (DEBUG, `execute_wrapper`, a test that counts them) Django's cursor is used, so that they are seen. Values go
+and come as the driver knows them: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Rows = list[tuple[Any, ...]]
+
+
+def fetch(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> Rows:
+    """What a SELECT finds. Raises DatabaseError."""
+    if _watched(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(_for_django(statement), parameters)
+            return list(cursor.fetchall())
+    with connection.wrap_database_errors:
+        if connection.vendor == "postgresql":
+            return list(_cursor(connection).execute(statement, parameters, binary=True).fetchall())
+        return list(connection.connection.execute(_for_sqlite(statement), parameters).fetchall())
+
+
+def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> None:
+    """Run a statement. Raises DatabaseError."""
+    if _watched(connection):
+        with connection.cursor() as cursor:
+            cursor.execute(_for_django(statement), parameters)
+        return
+    with connection.wrap_database_errors:
+        if connection.vendor == "postgresql":
+            _cursor(connection).execute(statement, parameters)
+        else:
+            connection.connection.execute(_for_sqlite(statement), parameters)
+
+
+def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Run a statement for each row, in order; for SQLite, where it spares the parsing. Raises DatabaseError."""
+    if _watched(connection):
+        with connection.cursor() as cursor:
+            cursor.executemany(_for_django(statement), list(rows))
+        return
+    with connection.wrap_database_errors:
+        connection.connection.executemany(_for_sqlite(statement), rows)
+
+
+def _cursor(connection: BaseDatabaseWrapper) -> Any:
+    import psycopg
+
+    return psycopg.Cursor(connection.connection)
+
+
+def _watched(connection: BaseDatabaseWrapper) -> bool:
+    if connection.connection is None:
+        connection.ensure_connection()
+    return bool(connection.queries_logged or connection.execute_wrappers)
+
+
+@lru_cache(maxsize=64)
+def _for_sqlite(statement: str) -> str:
+    return statement.replace("%b", "?")
+
+
+@lru_cache(maxsize=64)
+def _for_django(statement: str) -> str:
+    return statement.replace("%b", "%s")
+
+
+def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -> str:
+    """A condition with one placeholder, for what `ids` or `texts` gives: one statement text for any number."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%b::{kind}[])"
+    return f"{column} IN (SELECT value FROM json_each(%b))"
+
+
+def ids(connection: BaseDatabaseWrapper, values: Iterable[UUID]) -> Any:
+    """The parameter for `is_among` a uuid column."""
+    return list(values) if connection.vendor == "postgresql" else _json(one.hex for one in values)
+
+
+def texts(connection: BaseDatabaseWrapper, values: Iterable[str]) -> Any:
+    """The parameter for `is_among` a text column."""
+    return list(values) if connection.vendor == "postgresql" else _json(values)
+
+
+def _json(values: Iterable[str]) -> str:
+    return msgspec.json.encode(list(values)).decode()
+
+
+def uuid_of(value: Any) -> UUID:
+    """The UUID in a column that was fetched."""
+    return value if isinstance(value, UUID) else UUID(hex=value)
+
+
+def time_value(connection: BaseDatabaseWrapper, at: datetime) -> Any:
+    """A time in UTC as the column holds it."""
+    return at if connection.vendor == "postgresql" else at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")

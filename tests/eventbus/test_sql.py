@@ -1,0 +1,49 @@
+"""Raw statements find what Django's own find, and whoever watches the queries sees them."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+
+from eventbus import inbox, sql
+from eventbus.ids import uuid7
+from eventbus.models import InboxRow
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
+def test_what_was_noted_is_known_and_nothing_else(watched: bool) -> None:
+    noted, others = [uuid7() for _ in range(300)], [uuid4() for _ in range(300)]
+
+    with CaptureQueriesContext(connection) if watched else transaction.atomic() as seen:
+        inbox.note("house", noted)
+        known = inbox.known("house", noted + others)
+
+    assert known == set(noted)
+    assert inbox.known("neighbours", noted) == set()
+    assert set(InboxRow.objects.values_list("event_id", flat=True)) == set(noted)
+    assert not watched or any("eventbus_inbox" in query["sql"] for query in seen.captured_queries)
+
+
+@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
+def test_a_conflict_is_djangos_own_error(watched: bool) -> None:
+    once = [uuid7()]
+    inbox.note("house", once)
+
+    with (
+        CaptureQueriesContext(connection) if watched else transaction.atomic(),
+        pytest.raises(IntegrityError),
+        transaction.atomic(),
+    ):
+        inbox.note("house", once)
+
+
+def test_a_time_can_be_found_again_by_django() -> None:
+    inbox.note("house", [uuid7()])
+    at = InboxRow.objects.get().handled_at
+
+    assert InboxRow.objects.filter(handled_at=at, handled_at__lte=at).count() == 1
+    if connection.vendor == "sqlite":
+        assert sql.time_value(connections["default"], at) == connection.ops.adapt_datetimefield_value(at)
