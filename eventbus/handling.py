@@ -97,7 +97,6 @@ class Handling:
                 raise
             self._on_failure(record, error)
             self._patiently(self._park, partition, record, error)
-            self._claimed.pop(record.event_id, None)
 
     def _begin(self, partition: TopicPartition, record: Record) -> None:
         with failpoints.atomic("handle.begin"):
@@ -150,10 +149,15 @@ class Handling:
             progress = self._lock(partition)
             if record.position < progress.position:
                 return
-            if self.group.effects:
-                effects.close(self.group, record, Effect.State.FAILED)
+            self._unclaim(record)
             parking.park(self.group, record, error, attempts=1)
             self._finish(progress, [record], [])
+
+    def _unclaim(self, record: Record) -> None:
+        """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""
+        if self.group.effects and self._claimed.get(record.event_id) is None:
+            effects.close(self.group, record, Effect.State.FAILED)
+            self._claimed.pop(record.event_id, None)
 
     def _lock(self, partition: TopicPartition) -> Progress:
         return groups.lock(self.group, partition, self.epochs[partition])
@@ -254,13 +258,13 @@ class Handling:
     def _retry_failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
         with failpoints.atomic("retry.failed"):
             self._lock(partition)
-            key = ParkedKey.objects.get(id=key_id)
+            key = ParkedKey.objects.filter(id=key_id, running=True).first()
+            if key is None:
+                return  # it failed after its commit: the head is handled, and the next one is not to blame
             head = key.events.all()[0]
             record = parking.record_of(head)
-            self._claimed.pop(record.event_id, None)
             self._on_failure(record, error)
-            if self.group.effects:
-                effects.close(self.group, record, Effect.State.FAILED)
+            self._unclaim(record)
             attempts, policy = key.attempts + 1, self.group.policy(record)
             if policy.gives_up(error, attempts):
                 parking.bury_head(self.group, key, head, error, attempts=attempts)

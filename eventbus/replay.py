@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from django.db import transaction
 
-from eventbus import clock, groups, inbox, registry
+from eventbus import clock, failpoints, groups, inbox, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError, is_nobodys_fault
 from eventbus.events import Record, handling, replaying, sequenced
@@ -30,7 +30,7 @@ class ReplayFailed(BusError):
 
 def begin(wanted: Wanted, who: str) -> tuple[ReplayRun, Counted]:
     """Note a new run with where it ends. Raises Refused when there is nothing to replay."""
-    with transaction.atomic():
+    with failpoints.atomic("replay.begin"):
         spans, counted = wanted.spans(), count(wanted)
         if not counted.types:
             aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
@@ -101,7 +101,7 @@ class Replay:
                 began = time.monotonic()
         if not self._stop.is_set():
             running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
-            with transaction.atomic():
+            with failpoints.atomic("replay.done"):
                 running.update(state=ReplayRun.State.DONE, ended_at=clock.now())
         self.run.refresh_from_db()
 
@@ -130,7 +130,7 @@ class Replay:
         """Whether there may be more. Looks for the records before it locks: a rare key is far to seek."""
         before = _read(self.run)[place]
         records = self._records(place, before, records_max)
-        with transaction.atomic():
+        with failpoints.atomic("replay.step"):
             groups.hold(self.wanted.group, place)
             run = ReplayRun.objects.select_for_update().get(id=self.run.id)
             if run.state != ReplayRun.State.RUNNING or _read(run)[place] != before:  # another process was faster

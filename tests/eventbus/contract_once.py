@@ -108,6 +108,30 @@ class HandledOnce:
         assert answers == ["sent 1"]
         assert Effect.objects.get(group="post").state == Effect.State.DONE
 
+    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    @pytest.mark.parametrize("failures", [1, 2])
+    def test_an_effect_whose_answer_could_not_be_recorded_is_not_asked_again(
+        self, house: House, bus_clock, on_doubt: str, failures: int
+    ) -> None:
+        sent, recorded = [], []
+
+        def record(event: Noted, answer: None) -> None:
+            recorded.append(event.number)
+            if len(recorded) <= failures:
+                raise ValueError("the answer does not fit")
+
+        def send(event: Noted, *, idempotency_key: str) -> None:
+            sent.append(event.number)
+
+        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+        house.say(("vase", 1))
+        for _attempt in range(failures + 1):
+            house.settle()
+            bus_clock.advance(hours=1)
+
+        assert (sent, len(recorded)) == ([1], failures + 1)
+        assert (house.parked("post"), house.dead("post")) == ([], [])
+
     def test_an_effect_in_doubt_is_asked_again_with_the_same_key_or_never(self, house: House) -> None:
         keys: dict[str, list[str]] = {"again": [], "never": []}
 

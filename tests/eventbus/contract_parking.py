@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 
 from eventbus import NotYet, Permanent, handles, publish, registry
+from eventbus.failpoints import armed
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.worker import PARKED_AT_ONCE
@@ -31,6 +32,20 @@ class ParkTheKey:
         house.settle()
 
         assert (house.seen(), house.parked(), broken.calls) == ([("vase", 1)], [], 1)
+
+    def test_an_error_after_a_parked_event_was_handled_is_not_blamed_on_the_next(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken)
+        house.say(("vase", 1), ("vase", 2))
+        house.settle()
+        broken.names.clear()
+        bus_clock.advance(minutes=10)
+
+        with armed("retry.drain.committed=error") as plan:  # as a hook that raises after its transaction
+            house.settle()
+
+        assert plan.fired("retry.drain.committed")
+        assert (house.seen(), house.parked(), broken.calls) == ([("vase", 1), ("vase", 2)], [], 1)
 
     def test_a_poison_event_parks_its_key_while_the_others_flow_and_resumes_in_order(self, house: House) -> None:
         broken = Mended("vase", error=Permanent("poison"))

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from eventbus import bells, clock, operations, publish
-from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress, Timer
+from eventbus import bells, clock, operations, publish, registry, replay
+from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
+from eventbus.past import Wanted
 from tests.sweep import poison, shoppers
 from tests.sweep.company import Books
 from tests.sweep.letters import sent
@@ -43,7 +45,12 @@ class Journey:
                 return
 
     def _somebody_acts(self) -> bool:
-        acts: list[Callable[[], bool]] = [cook, self._operator, *(shopper.act for shopper in self._shoppers)]
+        acts: list[Callable[[], bool]] = [
+            cook,
+            show_again,
+            self._operator,
+            *(shopper.act for shopper in self._shoppers),
+        ]
         acted = False
         for act in acts:
             try:
@@ -105,6 +112,19 @@ def cook() -> bool:
         if not cursor.rowcount:
             return False
         publish(*poison.dishes())
+    return True
+
+
+def show_again() -> bool:
+    """Replay what the products told, and go on with a replay that was interrupted."""
+    run = ReplayRun.objects.first()
+    if run is None:
+        run, _counted = replay.begin(Wanted(group=registry.groups["orders"], topics=["products"]), "operator")
+    elif run.state == ReplayRun.State.DONE:
+        return False
+    elif run.state == ReplayRun.State.FAILED:
+        replay.resume(run, "operator")
+    replay.Replay(run, threading.Event()).go()
     return True
 
 

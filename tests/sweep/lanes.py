@@ -128,7 +128,7 @@ def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
     for life in range(1, LIVES_MAX + 1):
         fired_before = run.fired
         child = site.born(run)
-        status = watch(run, child, deadline)
+        status = watch(run, child, deadline, may_hang=not fired_before)
         if status is None:
             return life, ["the day did not end"]
         if (run.folder / "report.json").exists():
@@ -140,7 +140,7 @@ def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
     return LIVES_MAX, ["the site dies again and again"]
 
 
-def watch(run: Run, child: int, deadline: float) -> int | None:
+def watch(run: Run, child: int, deadline: float, *, may_hang: bool) -> int | None:
     """Wait for the end of a life, and bring it about when its point hangs. None when it lasted past the deadline."""
     hung_at: float | None = None
     while True:
@@ -148,13 +148,13 @@ def watch(run: Run, child: int, deadline: float) -> int | None:
         if ended:
             return status
         now = time.monotonic()
-        if run.case.way == "hang" and hung_at is None and run.fired:
+        if run.case.way == "hang" and may_hang and hung_at is None and run.fired:
             hung_at = now
         if now > deadline:
             end(child)
             return None
         if hung_at is not None and now > hung_at + HUNG_SECONDS:
-            hung_at = deadline  # once: the next life is not killed
+            hung_at = deadline
             os.kill(child, signal.SIGKILL)
         time.sleep(LOOK_SECONDS)  # between two looks, until the deadline
 

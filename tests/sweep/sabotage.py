@@ -59,7 +59,7 @@ def send_without_a_claim() -> None:
 
 
 SABOTAGES = {
-    "the inbox is forgotten": Sabotage(forget_the_inbox, "append", "its inbox knows"),
+    "the inbox is forgotten": Sabotage(forget_the_inbox, "append", "does not balance"),
     "progress is stored before handling": Sabotage(store_progress_before_handling, "handler.done", "eaten"),
     "the company is asked without a key": Sabotage(ask_without_a_key, "payment.refunded", "money went failed"),
     "a session is opened without a key": Sabotage(ask_without_a_key, "payment.opened", "sessions of them"),
