@@ -37,9 +37,10 @@ class Journey:
     def play(self) -> None:
         """Until nothing more can happen."""
         while True:
+            quiet = self._quiet()  # asked first: who could not act afterwards cannot act now either
             if self._somebody_acts():
                 continue
-            if not self._quiet():
+            if not quiet:
                 time.sleep(LOOK_SECONDS)  # between two looks; whoever started this process has the deadline
             elif not self._jump():
                 return
