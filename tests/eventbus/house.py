@@ -129,9 +129,9 @@ class House:
             assert not thread.is_alive(), "the worker did not leave"
 
 
-def until(condition: Callable[[], Any], what: str) -> None:
+def until(condition: Callable[[], Any], what: str, *, seconds: float | None = None) -> None:
     """Look again and again until it holds; fail after the deadline."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + (seconds or DEADLINE_SECONDS)
     while not condition():
         assert time.monotonic() < deadline, f"not in time: {what}"
         time.sleep(LOOK_SECONDS)

@@ -1,0 +1,12 @@
+"""The project's settings with nothing on top of the bus but the crowd, so that its processes start soon."""
+
+from mcommerce.settings import *  # noqa: F403
+from mcommerce.settings import DATABASES
+
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "eventbus", "tests.eventbus.crowd"]
+AUTH_USER_MODEL = "auth.User"
+MIDDLEWARE: list[str] = []
+ROOT_URLCONF = __name__
+urlpatterns: list[object] = []
+if "init_command" in DATABASES["default"]["OPTIONS"]:  # SQLite: processes die here, the machine does not
+    DATABASES["default"]["OPTIONS"]["init_command"] += "; PRAGMA synchronous=OFF"
