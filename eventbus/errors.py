@@ -39,6 +39,14 @@ class LeaseLost(Exception):
     """Another process has taken over; whatever was being written is rolled back."""
 
 
+class GroupStopped(Exception):
+    """The group is paused or braked: nothing new begins."""
+
+
+class TooManyParked(Exception):
+    """A group has PARKED_KEYS_MAX parked keys: no more are parked."""
+
+
 class WorkerGone(BusError):
     """A worker's thread has ended although nobody asked it to."""
 
@@ -82,7 +90,7 @@ def is_broken_world(error: BaseException) -> bool:
 
 def is_nobodys_fault(error: BaseException) -> bool:
     """Whether an error says nothing about the event that was in hand."""
-    return isinstance(error, LeaseLost) or is_broken_world(error) or is_contention(error)
+    return isinstance(error, LeaseLost | GroupStopped) or is_broken_world(error) or is_contention(error)
 
 
 def _sqlstate(error: BaseException) -> str:

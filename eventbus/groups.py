@@ -5,13 +5,16 @@ from functools import reduce
 from operator import or_
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 
 from eventbus import clock, failpoints
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.errors import BusError, StaleEpoch
+from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress
 from eventbus.registry import Group
+
+PAUSED = Q(paused_at__isnull=False)
+STOPPED = PAUSED | Q(braked_at__isnull=False)
 
 
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
@@ -83,16 +86,24 @@ def among(partitions: Iterable[TopicPartition]) -> Q:
     return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in partitions), Q(pk__in=[]))
 
 
-def hold(group: Group, partition: TopicPartition) -> Progress:
-    """Hold the group's progress in a partition for the rest of the transaction, whoever owns it."""
-    return Progress.objects.select_for_update().get(
-        group=group.name, topic=partition.topic, partition=partition.partition
-    )
+def hold(group: Group, partition: TopicPartition, *, unless: Q | None = None) -> Progress:
+    """Hold the group's progress in a partition for the rest of the transaction, whoever owns it.
+
+    What begins something new names when not: `unless=STOPPED`, or PAUSED for what a brake lets through; it raises
+    GroupStopped then. What ends something does not ask, so that nothing in hand is left half done.
+    """
+    rows = Progress.objects.select_for_update()
+    if unless is not None:
+        rows = rows.annotate(stopped=Exists(ConsumerGroup.objects.filter(unless, name=group.name)))
+    row = rows.get(group=group.name, topic=partition.topic, partition=partition.partition)
+    if getattr(row, "stopped", False):
+        raise GroupStopped(f"{group.name} is paused or braked")
+    return row
 
 
-def lock(group: Group, partition: TopicPartition, epoch: int) -> Progress:
-    """Hold the group's progress in a partition for the rest of the transaction. Raises StaleEpoch."""
-    row = hold(group, partition)
+def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: Q | None = None) -> Progress:
+    """`hold` for a worker that owns the partition. Raises StaleEpoch when another does now."""
+    row = hold(group, partition, unless=unless)
     if row.epoch != epoch:
         raise StaleEpoch(f"{group.name} {partition.topic}/{partition.partition} has another owner")
     return row

@@ -8,11 +8,15 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.models import F
 
 from eventbus import clock, failpoints, sql
-from eventbus.errors import is_nobodys_fault
+from eventbus.errors import TooManyParked, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group, Handler
 from eventbus.text import printable
+
+# A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
+# them: a thousand is a morning's work, and by far more than a few customers' broken data.
+PARKED_KEYS_MAX = 1_000
 
 _WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
 
@@ -26,12 +30,14 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 
 
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
-    """Park the key of an event that failed; bury the event when that failure is final."""
+    """Park the key of an event that failed; bury the event when that failure is final. Raises TooManyParked."""
     policy = group.policy(record)
     final = policy.gives_up(error, attempts)
     if final and policy.on_dead == "skip":
         bury(group.name, record, error, attempts=attempts, parks=False)
         return
+    if is_full(group.name):
+        raise TooManyParked(group.name)
     now = clock.now()
     key = ParkedKey.objects.create(
         group=group.name,
@@ -49,6 +55,11 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     else:
         wait_behind(key, record)
         postpone(key, policy, error, attempts=attempts)
+
+
+def is_full(group: str) -> bool:
+    """Whether the group has as many parked keys as it may."""
+    return ParkedKey.objects.filter(group=group).count() >= PARKED_KEYS_MAX
 
 
 def wait_behind(key: ParkedKey, record: Record) -> None:

@@ -7,18 +7,23 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from django.db import DatabaseError
+from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import LeaseLost, is_nobodys_fault
+from eventbus.errors import GroupStopped, LeaseLost, is_nobodys_fault
 from eventbus.events import Record
-from eventbus.handling import Handling, Patience, unit_of_work
-from eventbus.models import DeadLetter, ParkedKey
-from eventbus.registry import Group
+from eventbus.groups import PAUSED
+from eventbus.handling import Handling, unit_of_work
+from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey
+from eventbus.ownership import Ownership
+from eventbus.patience import Patience
+from eventbus.registry import BATCH_EVENTS, Group
+from eventbus.retrying import Retrying
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
+IDLE_SECONDS = 0.5  # how often parked keys, operators' wishes and a pause are looked at when nothing else happens
 PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
@@ -41,7 +46,11 @@ class Worker:
         self._forgive = False
         self._consumer: Consumer | None = None
         self._patiently = Patience(self._stop)
-        self._handling = Handling(group, {}, self._failed, self._patiently)
+        self._owned = Ownership(group, self._failed, self._patiently)
+        self._handling = Handling(self._owned)
+        self._parking = Retrying(self._owned)
+        self._fetched: list[Record] = []  # of one partition, and not behind us yet
+        self._stands_still = True  # until a look shows that the group is neither paused nor braked
         self._careful: set[TopicPartition] = set()
 
     def run(self) -> None:
@@ -65,24 +74,74 @@ class Worker:
                 pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
                 continue
             if not moved and not self._stop.is_set():
-                self._backend.wait(seen, IDLE_SECONDS)
+                self._wait(seen)
+
+    def _wait(self, seen: int) -> None:
+        """New records end it, but not while the group stands still: each would ask the database in vain."""
+        if self._stands_still:
+            self._stop.wait(IDLE_SECONDS)
+        else:
+            self._backend.wait(seen, IDLE_SECONDS)
 
     def step(self) -> int:
         """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
         self.failures.clear()
         consumer = self._consumer or self._join()
+        try:
+            return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
+        except GroupStopped:
+            self._put_back(consumer)
+            self._stands_still = True
+            return 1  # to standing still: look at once whether it is a pause or a brake
+
+    def _flow(self, consumer: Consumer) -> int:
         moved = self._operators() + self._parked()
-        records = consumer.fetch(self.group.batch)
-        if records:
-            failpoints.hit("fetched")
-            self._handle(records)
-        return moved + len(records)
+        if not self._fetched:
+            self._fetched = consumer.fetch(self.group.batch)
+            if self._fetched:
+                failpoints.hit("fetched")
+        return moved + self._handle(consumer)
+
+    def _stand_still(self, consumer: Consumer) -> int:
+        """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""
+        found = ConsumerGroup.objects.get(name=self.group.name)
+        if found.paused_at is not None:
+            return 0
+        if found.braked_at is not None:
+            return self._operators() + self._probe(consumer)
+        self._stands_still = False
+        self._owned.brake.reset()
+        return self._flow(consumer)
+
+    def _probe(self, consumer: Consumer) -> int:
+        """Try the parked heads in turn, the oldest first, then the next record of the log."""
+        brake = self._owned.brake
+        if not brake.may_probe():
+            return 0
+        heads = self._retrying().filter(id__gt=brake.probed_key).order_by("id")
+        head = heads.values_list("id", "topic", "partition").first()
+        if head is None:
+            brake.probed_key = 0
+            return self._probe_log(consumer)
+        brake.probed_key = head[0]
+        brake.wait()
+        return int(self._parking.probe(head[0], TopicPartition(*head[1:])))
+
+    def _probe_log(self, consumer: Consumer) -> int:
+        self._fetched = consumer.fetch(BATCH_EVENTS)
+        if not self._fetched:
+            return 0
+        self._owned.brake.wait()
+        try:
+            return self._passed(self._handling.probe(self._partition(), self._fetched))
+        finally:
+            self._put_back(consumer)
 
     def close(self) -> None:
         """Leave; the partitions are free for others."""
         if self._forgive:
             try:
-                groups.forgive(self.group, self._handling.epochs)
+                groups.forgive(self.group, self._owned.epochs)
             except DatabaseError:
                 logger.warning("Group %s could not erase an attempt that was ended from outside", self.group.name)
         if self._consumer is not None:
@@ -97,7 +156,7 @@ class Worker:
         self._forgive = False
         for partition, row in progress.items():
             consumer.seek(partition, row.position)
-        self._handling.epochs = {partition: row.epoch for partition, row in progress.items()}
+        self._owned.epochs = {partition: row.epoch for partition, row in progress.items()}
         self._careful = set(progress)
         self._consumer = consumer
         return consumer
@@ -105,65 +164,81 @@ class Worker:
     def let_go(self) -> None:
         """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
         consumer, self._consumer = self._consumer, None
+        self._fetched = []
         if consumer is not None:
             self._forgive = True
             consumer.close()
 
-    def _handle(self, records: Sequence[Record]) -> None:
-        partition = TopicPartition(records[0].topic, records[0].partition)
+    def _handle(self, consumer: Consumer) -> int:
+        """Handle what was fetched, or so much of it as fits into one transaction; how many records are behind us."""
+        records = self._fetched[: self.group.batch]
+        if not records:
+            return 0
+        partition = self._partition()
         if partition in self._careful or self.group.effects or len(records) == 1:
-            handled = self._one_by_one(partition, records)
+            passed = self._one_by_one(partition, records)
         else:
             try:
-                self._patiently(self._handling.batch, partition, records)
-                handled = len(records)
+                passed = self._passed(self._patiently(self._handling.batch, partition, records))
             except Exception as error:
                 if is_nobodys_fault(error):
                     raise
-                handled = self._one_by_one(partition, records)
-        if handled < len(records):
-            self.let_go()  # asked to leave: the rest is fetched again, by whoever comes next
-            return
-        self._careful.discard(partition)
-        if self._consumer is not None:
+                passed = self._one_by_one(partition, records)
+        if passed:
             failpoints.hit("consumer.commit")
-            self._consumer.commit(partition, records[-1].position + 1)
+            consumer.commit(partition, records[passed - 1].position + 1)
             failpoints.hit("consumer.committed")
+        return passed
 
     def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> int:
-        """How many were handled before it was asked to leave. What nobody here knows is passed over in one go."""
-        handled = 0
+        """Until it is asked to leave. What nobody here knows is passed over in one go."""
+        passed = 0
         for known, group in groupby(records, key=lambda record: bool(self.group.of(record))):
             run = list(group)
-            if not known:
-                self._patiently(self._handling.batch, partition, run)
-                handled += len(run)
-                continue
-            for record in run:
-                if self._stop.is_set():
-                    return handled
-                self._handling.single(partition, record)
-                handled += 1
-        return handled
+            while run and not self._stop.is_set():
+                if known:
+                    self._handling.single(partition, run[0])
+                    count = self._passed(1)
+                else:
+                    count = self._passed(self._patiently(self._handling.batch, partition, run))
+                passed += count
+                del run[:count]
+        if not self._fetched:
+            self._careful.discard(partition)
+        return passed
+
+    def _partition(self) -> TopicPartition:
+        """Where what was fetched lies."""
+        return TopicPartition(self._fetched[0].topic, self._fetched[0].partition)
+
+    def _passed(self, count: int) -> int:
+        """So many of what was fetched are behind us."""
+        self._fetched = self._fetched[count:]
+        return count
+
+    def _put_back(self, consumer: Consumer) -> None:
+        """What was fetched and is not behind us will be fetched again."""
+        if self._fetched:
+            consumer.seek(self._partition(), self._fetched[0].position)
+            self._fetched = []
 
     def _parked(self) -> int:
         """Try the parked keys that are due, each until it fails or is free."""
-        due = ParkedKey.objects.filter(
-            groups.among(self._handling.epochs),
-            group=self.group.name,
-            state=ParkedKey.State.RETRYING,
-            due_at__lte=clock.now(),
-        ).order_by("due_at", "id")
+        due = self._retrying().filter(due_at__lte=clock.now()).order_by("due_at", "id")
         moved = 0
         for key_id, topic, number in list(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE]):
             moved += 1
-            while not self._stop.is_set() and self._handling.retry(key_id, TopicPartition(topic, number)):
+            while not self._stop.is_set() and self._parking.retry(key_id, TopicPartition(topic, number)):
                 moved += 1
         return moved
 
+    def _retrying(self) -> QuerySet[ParkedKey]:
+        mine = groups.among(self._owned.epochs)
+        return ParkedKey.objects.filter(mine, group=self.group.name, state=ParkedKey.State.RETRYING)
+
     def _operators(self) -> int:
         """Do what operators asked for with dead letters."""
-        asked = DeadLetter.objects.filter(groups.among(self._handling.epochs), group=self.group.name)
+        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name)
         wishes = list(asked.exclude(request="").order_by("id").values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
         for letter_id, topic, number in wishes:
             self._patiently(self._obey, letter_id, TopicPartition(topic, number))
@@ -171,7 +246,7 @@ class Worker:
 
     def _obey(self, letter_id: int, partition: TopicPartition) -> None:
         with failpoints.atomic("obey"):
-            progress = groups.lock(self.group, partition, self._handling.epochs[partition])
+            progress = self._owned.lock(partition, unless=PAUSED)
             letter = DeadLetter.objects.exclude(request="").filter(id=letter_id).first()
             if letter is not None:
                 parking.obey(self.group, letter, progress)

@@ -1,5 +1,12 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
+from tests.eventbus.contract_brake import (
+    Brakes,
+    NoMoreKeysThanOneCanLookAfter,
+    Probes,
+    StandsStillWhilePaused,
+    TooEarlyIsNoFailure,
+)
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_leases import OneAtATime
 from tests.eventbus.contract_ledger import OnePlaceEach
@@ -16,6 +23,11 @@ class BackendContract(
     HandledOnce,
     OrderPerKey,
     ParkTheKey,
+    Brakes,
+    Probes,
+    TooEarlyIsNoFailure,
+    NoMoreKeysThanOneCanLookAfter,
+    StandsStillWhilePaused,
     ReplayChangesNothingElse,
     ReplayIsForProjections,
     ReplayIsHandledOnce,

@@ -13,8 +13,8 @@ FAULTS = [
     Fault(
         "acknowledge before handling",
         "eventbus.handling.Handling._one",
-        "self._act(record, note)",
-        "transaction.on_commit(lambda: self._act(record, note))",
+        "self._owned.act(record, note)",
+        "connection.on_commit(lambda: self._owned.act(record, note))",
         fails=["a_handler_that_fails_once_is_retried_and_handles_once"],
     ),
 ]

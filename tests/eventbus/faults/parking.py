@@ -12,7 +12,7 @@ FAULTS = [
     ),
     Fault(
         "let a later event of a parked key pass",
-        "eventbus.handling.Handling._sort",
+        "eventbus.handling.Handling._sorting",
         "if record.key in parked:",
         "if False:",
         fails=["order_holds_through_retries"],

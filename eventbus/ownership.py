@@ -1,0 +1,99 @@
+"""What a worker holds while partitions are its own: their epochs, the effects it has claimed, its group's brake."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db.models import Q
+
+from eventbus import brake, effects, failpoints, groups, inbox, parking
+from eventbus.backends.base import TopicPartition
+from eventbus.brake import Brake
+from eventbus.events import Record, handling
+from eventbus.models import Effect, Progress
+from eventbus.patience import Patience
+from eventbus.registry import Group
+
+Failure = Callable[[Record, BaseException], None]
+Note = Callable[[], None]  # records the answers of an effect
+
+
+class Ownership:
+    """One group's partitions in the hands of one worker. `epochs` are those of its assignment."""
+
+    def __init__(self, group: Group, on_failure: Failure, patiently: Patience) -> None:
+        self.group = group
+        self.epochs: dict[TopicPartition, int] = {}
+        self.brake = Brake()
+        self.on_failure = on_failure
+        self.patiently = patiently
+        # Effects that this process has claimed, with the answer once there is one: a broken world between asking and
+        # recording must not ask twice, and is not a death.
+        self._claimed: dict[UUID, Note | None] = {}
+
+    def lock(self, partition: TopicPartition, *, unless: Q | None = None) -> Progress:
+        """See `groups.lock`."""
+        return groups.lock(self.group, partition, self.epochs[partition], unless=unless)
+
+    def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
+        """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
+        if not self.group.effects or not self.group.of(record):
+            return None
+        if not self.patiently(self._claim, partition, record, parked):
+            return None
+        note = self._claimed.get(record.event_id)
+        if note is None:
+            failpoints.hit("effect.ask")
+            with handling(record):
+                note = self._claimed[record.event_id] = effects.ask(self.group, record)
+            failpoints.hit("effect.answered")
+        return note
+
+    def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
+        with failpoints.atomic("effect.claim"):
+            progress = self.lock(partition)
+            if not parked and (record.position < progress.position or not self.is_fresh(record)):
+                return False
+            effects.claim(self.group, record, ours=record.event_id in self._claimed)
+        self._claimed.setdefault(record.event_id, None)
+        return True
+
+    def act(self, record: Record, note: Note | None) -> None:
+        """Run its handlers, or record the answer of its effect, in the caller's transaction."""
+        failpoints.hit("handler.call")
+        with handling(record):
+            if note is None:
+                self.group.call(record)
+            else:
+                note()
+        failpoints.hit("handler.done")
+
+    def unclaim(self, record: Record) -> None:
+        """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""
+        if self.group.effects and self._claimed.get(record.event_id) is None:
+            effects.close(self.group, record, Effect.State.FAILED)
+            self._claimed.pop(record.event_id, None)
+
+    def settled(self, record: Record) -> None:
+        """It is handled: its claim need not be remembered."""
+        self._claimed.pop(record.event_id, None)
+
+    def is_fresh(self, record: Record) -> bool:
+        """Whether the group has not had it, and its key does not wait."""
+        name = self.group.name
+        return not (inbox.known(name, [record.event_id]) or parking.parked_keys(name, record.topic, {record.key}))
+
+    def brake_if_due(self) -> None:
+        """Close the brake when most of what was seen has failed."""
+        if reason := self.brake.reason():
+            self._stop(reason)
+
+    def brake_if_full(self) -> None:
+        """Close the brake when no more keys may be parked."""
+        if parking.is_full(self.group.name):
+            self._stop(
+                f"{parking.PARKED_KEYS_MAX} keys are parked, and no more may be: requeue or discard dead letters"
+            )
+
+    def _stop(self, reason: str) -> None:
+        self.patiently(brake.close, self.group.name, reason)
+        self.brake.wait()

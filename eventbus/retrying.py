@@ -1,0 +1,120 @@
+"""Trying the heads of parked keys again, in order, each in a transaction of its own."""
+
+from django.db.models import Q
+
+from eventbus import brake, effects, failpoints, inbox, parking
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import CrashedRepeatedly, is_nobodys_fault
+from eventbus.groups import PAUSED, STOPPED
+from eventbus.models import ParkedEvent, ParkedKey
+from eventbus.ownership import Note, Ownership
+
+
+class Retrying:
+    """How a worker deals with the parked keys of what it owns. Raises GroupStopped as `Handling` does."""
+
+    def __init__(self, owned: Ownership) -> None:
+        self._owned = owned
+        self._group = owned.group
+        self._patiently = owned.patiently
+
+    def retry(self, key_id: int, partition: TopicPartition) -> bool:
+        """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
+        if not self._patiently(self._begin, key_id, partition, STOPPED):
+            return False
+        try:
+            return self._try(key_id, partition)
+        except Exception as error:
+            if is_nobodys_fault(error):
+                raise
+            self._patiently(self._failed, key_id, partition, error)
+            self._owned.brake_if_due()
+            return False
+
+    def probe(self, key_id: int, partition: TopicPartition) -> bool:
+        """For a braked group: the same, and the brake opens. If it fails, it counts as no attempt."""
+        if not self._patiently(self._begin, key_id, partition, PAUSED):
+            return False
+        try:
+            return self._try(key_id, partition, opens=True)
+        except Exception as error:
+            if is_nobodys_fault(error):
+                raise
+            self._patiently(self._leave, key_id, partition, error)
+            return False
+
+    def _begin(self, key_id: int, partition: TopicPartition, unless: Q) -> bool:
+        with failpoints.atomic("retry.begin"):
+            self._owned.lock(partition, unless=unless)
+            return bool(ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True))
+
+    def _try(self, key_id: int, partition: TopicPartition, *, opens: bool = False) -> bool:
+        key = ParkedKey.objects.get(id=key_id)
+        head = key.events.first()
+        if head is None:
+            key.delete()
+            return False
+        record = parking.record_of(head)
+        known = bool(self._group.of(record))
+        if known and key.crashes >= effects.CRASHES_MAX:
+            raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
+        note = self._owned.ask(partition, record, parked=True)
+        self._patiently(self._drain, key_id, head.id, partition, note, opens=opens and known)
+        self._owned.settled(record)
+        if known:
+            self._owned.brake.succeeded([record], first=key.attempts == 0)
+        return True
+
+    def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
+        """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
+        with failpoints.atomic("retry.drain"):
+            progress = self._owned.lock(partition)
+            key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
+            record = parking.record_of(head)
+            if self._group.of(record):
+                self._owned.act(record, note)
+                inbox.note(self._group.name, [record.event_id])
+                progress.handled += 1
+            else:
+                progress.ignored += 1
+            progress.save()
+            failpoints.hit("drained")
+            head.delete()
+            parking.go_on(key)
+            if opens:
+                brake.release(self._group.name)
+
+    def _failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
+        with failpoints.atomic("retry.failed"):
+            self._owned.lock(partition)
+            key = self._running(key_id)
+            if key is None:
+                return
+            head = key.events.all()[0]
+            record = parking.record_of(head)
+            self._owned.on_failure(record, error)
+            self._owned.unclaim(record)
+            attempts, policy = key.attempts + 1, self._group.policy(record)
+            final = policy.gives_up(error, attempts)
+            if final:
+                parking.bury_head(self._group, key, head, error, attempts=attempts)
+            else:
+                parking.postpone(key, policy, error, attempts=attempts)
+        self._owned.brake.failed(record, error, first=attempts == 1, final=final)
+
+    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
+        """A probe failed: its key waits as before."""
+        with failpoints.atomic("retry.leave"):
+            self._owned.lock(partition)
+            key = self._running(key_id)
+            if key is None:
+                return
+            record = parking.record_of(key.events.all()[0])
+            self._owned.on_failure(record, error)
+            self._owned.unclaim(record)
+            key.running = False
+            key.save()
+
+    def _running(self, key_id: int) -> ParkedKey | None:
+        """The key in hand. None if it failed after its commit: then the head is handled, and the next is not to blame."""
+        return ParkedKey.objects.filter(id=key_id, running=True).first()

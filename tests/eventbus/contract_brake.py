@@ -1,0 +1,496 @@
+"""Promise 5: a group that fails most of what it sees is stopped, not drained into dead letters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from eventbus import NotYet, Permanent, clock
+from eventbus.brake import KEYS_MIN, PROBE_SECONDS, WINDOW_ATTEMPTS
+from eventbus.effects import CRASHES_MAX
+from eventbus.models import ConsumerGroup, DeadLetter, Effect, ParkedKey, Progress
+from tests.eventbus.house import House, Noted
+
+KEYS = [f"key {number:03}" for number in range(120)]
+LONG = {"hours": 1}  # longer than any retry or probe waits
+
+
+class Broken:
+    """A handler that fails for the events of which `fails` is true, until it is mended."""
+
+    def __init__(self, fails: Callable[[Noted], bool] = lambda event: True, error: Exception | None = None) -> None:
+        self.fails, self.error, self.failures = fails, error or ValueError("broken"), 0
+
+    def __call__(self, event: Noted, **named: Any) -> None:
+        if self.fails(event):
+            self.failures += 1
+            raise type(self.error)(*self.error.args)
+
+    def mend(self) -> None:
+        self.fails = lambda event: False
+
+
+def group(name: str = "house-a") -> ConsumerGroup:
+    return ConsumerGroup.objects.get(name=name)
+
+
+def is_braked(name: str = "house-a") -> bool:
+    return group(name).braked_at is not None
+
+
+def say_once(house: House, *keys: str, number: int = 1) -> None:
+    house.say(*((key, number) for key in keys))
+
+
+@pytest.mark.django_db(transaction=True)
+class Brakes:
+    """Promise 5."""
+
+    @pytest.mark.parametrize(
+        "policy",
+        [
+            {},
+            {"attempts": 1},
+            {"attempts": 1, "on_dead": "skip"},
+            {"batch": 1},
+            {"effect": True, "record": lambda event, answer: None, "on_doubt": "again"},
+            {"effect": True, "record": lambda event, answer: None, "on_doubt": "never", "attempts": 1},
+        ],
+        ids=lambda policy: ",".join(f"{name}={value}" for name, value in policy.items() if name != "record"),
+    )
+    def test_a_handler_that_fails_for_everything_is_stopped_and_handles_all_once_it_is_mended(
+        self, house: House, bus_clock, policy: dict[str, Any]
+    ) -> None:
+        broken, done = Broken(), []
+
+        def call(event: Noted, **named: Any) -> None:
+            broken(event)
+            done.append((event.name, event.number))
+
+        house.handler(call=call, **policy)
+        say_once(house, *KEYS, number=1)
+        say_once(house, *KEYS, number=2)
+        for _ in range(5):
+            house.settle()
+            bus_clock.advance(**LONG)
+        assert is_braked()
+        assert WINDOW_ATTEMPTS / 2 < broken.failures < WINDOW_ATTEMPTS
+        assert len(house.dead()) <= WINDOW_ATTEMPTS
+
+        broken.mend()
+        house.settle()
+        assert not is_braked()
+        DeadLetter.objects.update(request="requeue")
+        house.settle()
+
+        assert sorted(done) == sorted((key, number) for key in KEYS for number in (1, 2))
+        if policy.get("on_dead") != "skip":
+            assert all(done.index((key, 1)) < done.index((key, 2)) for key in KEYS)
+        assert (house.parked(), house.dead()) == ([], [])
+
+    def test_while_it_is_closed_nothing_moves_and_no_attempt_is_counted(self, house: House, bus_clock) -> None:
+        house.handler(call=Broken(), attempts=3)
+        say_once(house, *KEYS)
+        house.settle()
+        before = house.position(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))
+
+        for _ in range(12):  # longer than three attempts take
+            bus_clock.advance(**LONG)
+            say_once(house, "late")
+            house.settle()
+            house.restart()
+
+        assert is_braked()
+        assert (house.position(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))) == before
+        assert house.dead() == []
+        assert not ParkedKey.objects.filter(running=True).exists()
+
+    def test_probes_come_one_by_one_and_never_in_a_rush(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        first = broken.failures
+
+        for _ in range(3):
+            house.settle()  # no time has passed
+        assert broken.failures == first
+        for probes in range(1, 6):
+            bus_clock.advance(seconds=PROBE_SECONDS[1])
+            house.settle()
+            assert broken.failures == first + probes
+
+    def test_it_opens_within_seconds_after_it_was_mended(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        for _ in range(20):
+            house.settle()
+            bus_clock.advance(**LONG)
+        broken.mend()
+
+        house.settle()
+
+        assert not is_braked()
+        assert sorted(house.seen()) == [(key, 1) for key in KEYS]
+
+    def test_a_new_release_is_probed_at_once(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        broken.mend()
+
+        house.restart()
+        house.settle()
+
+        assert not is_braked()
+
+    def test_its_reason_names_how_many_failed_and_the_last_error(self, house: House) -> None:
+        house.handler(call=Broken(error=ValueError("no\0such thing")))
+        say_once(house, *KEYS)
+        house.settle()
+
+        assert "26 of the last 26 first attempts failed, over 26 keys" in group().brake_reason
+        assert "ValueError: no\\0such thing" in group().brake_reason
+
+    def test_a_brake_stays_closed_through_a_restart(self, house: House, bus_clock) -> None:
+        house.handler(call=Broken())
+        say_once(house, *KEYS)
+        house.settle()
+        since, position = group().braked_at, house.position()
+
+        bus_clock.advance(**LONG)
+        house.restart()
+        house.settle()
+
+        assert (group().braked_at, house.position()) == (since, position)
+
+    def test_what_happened_before_it_opened_is_forgotten(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken, attempts=1)
+        say_once(house, *KEYS[:30])
+        house.settle()
+        assert is_braked()
+        ConsumerGroup.objects.update(braked_at=None)  # as an operator's resume does
+        broken.failures = 0
+
+        house.settle()
+
+        assert 0 < broken.failures <= WINDOW_ATTEMPTS / 2
+        assert not is_braked()
+
+    def test_a_few_bad_keys_park_and_stop_nobody(self, house: House) -> None:
+        bad = KEYS[: KEYS_MIN - 1]
+        house.handler(call=Broken(lambda event: event.name in bad), attempts=1, on_dead="skip")
+        for number in range(8):
+            say_once(house, *bad, number=number)
+        house.settle()
+
+        assert len(house.dead()) == 8 * len(bad) > WINDOW_ATTEMPTS
+        assert not is_braked()
+
+    def test_one_poison_key_never_closes_it(self, house: House) -> None:
+        house.handler(call=Broken(lambda event: event.name == "vase"), attempts=1, on_dead="skip")
+        for number in range(WINDOW_ATTEMPTS):
+            house.say(("vase", number), ("vase", 1000 + number), (KEYS[number], number))
+        house.settle()
+
+        assert len(house.dead()) == 2 * WINDOW_ATTEMPTS
+        assert not is_braked()
+
+    def test_half_is_not_most(self, house: House) -> None:
+        house.handler(call=Broken(lambda event: event.number % 2 == 0))
+        for number, key in enumerate(KEYS):
+            house.say((key, number))
+            house.settle()
+
+        assert len(house.parked()) == len(KEYS) / 2
+        assert not is_braked()
+
+    def test_more_than_half_is_most(self, house: House) -> None:
+        house.handler(call=Broken(lambda event: event.number % 5 < 3))
+        for number, key in enumerate(KEYS):
+            house.say((key, number))
+            house.settle()
+
+        assert is_braked()
+        assert len(house.parked()) < WINDOW_ATTEMPTS
+
+    def test_retries_are_no_first_attempts(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken, attempts=20)
+        say_once(house, *KEYS[:20])
+        for _ in range(5):
+            house.settle()
+            bus_clock.advance(**LONG)
+
+        assert broken.failures == 100
+        assert not is_braked()
+
+    def test_one_group_braked_does_not_stop_another(self, house: House) -> None:
+        house.handler("house-a", Broken())
+        house.handler("house-b")
+        say_once(house, *KEYS)
+        house.settle()
+
+        assert (is_braked("house-a"), is_braked("house-b")) == (True, False)
+        assert len(house.seen("house-b")) == len(KEYS)
+
+
+@pytest.mark.django_db(transaction=True)
+class Probes:
+    """Promise 5: what is tried while the brake is closed."""
+
+    def test_a_poison_event_at_the_front_does_not_keep_it_closed(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        oldest = ParkedKey.objects.order_by("id")[0].key
+        broken.fails = lambda event: event.name == oldest
+
+        for _ in range(3):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert not is_braked()
+        assert len(house.seen()) == len(KEYS) - 1
+        assert house.parked() == [oldest]
+
+    def test_where_all_parked_keys_are_dead_the_next_event_of_the_log_is_tried(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        dead = {letter.key for letter in house.dead()}
+        failures = broken.failures
+        bus_clock.advance(**LONG)
+        house.settle()
+        assert broken.failures == failures + 1
+        assert len(house.dead()) == len(dead)
+        assert not Progress.objects.filter(running_event__isnull=False).exists()
+
+        broken.mend()
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert {key for key, _ in house.seen()} == set(KEYS) - dead
+
+    def test_a_probe_of_the_log_lets_the_events_of_dead_keys_wait(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        say_once(house, *KEYS[:26], number=2)
+        say_once(house, *KEYS[26:], number=2)
+        broken.mend()
+
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert sorted(house.seen()) == [(key, 2) for key in KEYS[26:]]
+        DeadLetter.objects.update(request="requeue")
+        house.settle()
+        assert all(house.seen(name=key) == [1, 2] for key in KEYS[:26])
+
+    def test_an_operators_requeue_is_a_probe_too(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        broken.mend()
+
+        DeadLetter.objects.filter(key=KEYS[0]).update(request="requeue")
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert house.seen() == [(KEYS[0], 1)]
+
+    @pytest.mark.parametrize("attempts", [1, 8])
+    def test_an_effects_failed_probe_leaves_nothing_in_doubt(self, house: House, bus_clock, attempts: int) -> None:
+        house.handler(
+            call=Broken(), effect=True, record=lambda event, answer: None, on_doubt="never", attempts=attempts
+        )
+        say_once(house, *KEYS)
+        for _ in range(4):
+            house.settle()
+            bus_clock.advance(**LONG)
+            house.restart()
+
+        assert is_braked()
+        assert not Effect.objects.exclude(state=Effect.State.FAILED).exists()
+        assert {letter.error_class for letter in house.dead()} <= {"ValueError"}
+
+    def test_a_probe_that_killed_the_process_too_often_is_not_tried_again(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        [deadly] = house.say(("deadly", 1))
+        house.relay()
+        Progress.objects.filter(group="house-a").update(running_event=deadly, crashes=CRASHES_MAX - 1)
+        broken.mend()
+        bus_clock.advance(**LONG)
+        house.restart()
+
+        house.settle()
+
+        assert is_braked()
+        assert house.seen() == []
+        assert not DeadLetter.objects.filter(key="deadly").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TooEarlyIsNoFailure:
+    """Promise 5: a group that waits for another topic must be able to hear it."""
+
+    def test_events_that_came_too_early_do_not_close_it(self, house: House, bus_clock) -> None:
+        early = Broken(error=NotYet("the other topic is behind"))
+        house.handler(call=early)
+        say_once(house, *KEYS)
+        house.settle()
+        assert not is_braked()
+
+        early.mend()
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert len(house.seen()) == len(KEYS)
+
+    def test_events_that_died_of_being_too_early_do(self, house: House, bus_clock) -> None:
+        house.handler(call=Broken(error=NotYet("the other topic never comes")), attempts=3)
+        say_once(house, *KEYS)
+        for _ in range(6):
+            house.settle()
+            bus_clock.advance(**LONG)
+
+        assert is_braked()
+        assert len(house.dead()) <= WINDOW_ATTEMPTS
+
+
+@pytest.mark.django_db(transaction=True)
+class NoMoreKeysThanOneCanLookAfter:
+    """Promise 5: parked keys are counted."""
+
+    @pytest.fixture
+    def five_at_most(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 5)
+
+    def test_it_closes_when_too_many_keys_are_parked(self, house: House, bus_clock, five_at_most) -> None:
+        house.handler(call=Broken(lambda event: event.number % 4 == 0, Permanent("broken")))
+        for number, key in enumerate(KEYS[:60]):
+            house.say((key, number))
+            house.settle()
+
+        assert is_braked()
+        assert "5 keys are parked" in group().brake_reason
+        assert len(house.parked()) == 5
+        assert len(house.seen()) < 20
+
+    def test_no_more_are_parked_whatever_opens_it(self, house: House, bus_clock, five_at_most) -> None:
+        house.handler(call=Broken(lambda event: event.number % 4 == 0, Permanent("broken")))
+        house.say(*((key, number) for number, key in enumerate(KEYS[:60])))
+        for _ in range(60):
+            house.settle()
+            bus_clock.advance(**LONG)
+
+        assert is_braked()
+        assert len(house.parked()) == len(house.dead()) == 5
+        assert not Progress.objects.filter(running_event__isnull=False).exists()
+
+    def test_an_operator_who_decides_about_them_lets_it_go_on(self, house: House, bus_clock, five_at_most) -> None:
+        broken = Broken(lambda event: event.number % 4 == 0, Permanent("broken"))
+        house.handler(call=broken)
+        house.say(*((key, number) for number, key in enumerate(KEYS[:60])))
+        house.settle()
+        assert is_braked()
+
+        broken.mend()
+        DeadLetter.objects.update(request="requeue")
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert len(house.seen()) == 60
+
+
+@pytest.mark.django_db(transaction=True)
+class StandsStillWhilePaused:
+    """An operator's pause."""
+
+    def test_nothing_moves_until_it_is_resumed(self, house: House, bus_clock) -> None:
+        broken = Broken(lambda event: event.name in ("vase", "cup"))
+        house.handler(call=broken, attempts=1)
+        house.handler("house-b")
+        say_once(house, "vase", "cup", "chair")
+        house.settle()
+        self._pause()
+        broken.mend()
+        DeadLetter.objects.filter(key="vase").update(request="requeue")
+        DeadLetter.objects.filter(key="cup").update(request="discard")
+        position = house.position()
+
+        say_once(house, "vase", "lamp", number=2)
+        for _ in range(3):
+            house.settle()
+            bus_clock.advance(**LONG)
+            house.restart()
+        assert (house.position(), house.parked(), len(house.dead())) == (position, ["cup", "vase"], 2)
+        assert house.seen() == [("chair", 1)]
+        assert ("lamp", 2) in house.seen("house-b")
+
+        ConsumerGroup.objects.update(paused_at=None)
+        house.settle()
+        assert house.seen(name="vase") == [1, 2]
+        assert house.seen(name="lamp") == [2]
+        assert house.parked() == []
+
+    def test_no_retry_runs(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, "vase")
+        house.settle()
+        self._pause()
+
+        for _ in range(3):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert broken.failures == 1
+
+    def test_a_braked_group_that_is_paused_is_not_probed(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        failures = broken.failures
+        self._pause()
+
+        bus_clock.advance(**LONG)
+        house.settle()
+        house.restart()
+        house.settle()
+
+        assert broken.failures == failures
+
+    def test_a_pause_in_the_middle_of_a_batch_lets_it_finish_what_is_in_hand(self, house: House) -> None:
+        def pause(event: Noted) -> None:
+            if event.number == 3:
+                self._pause()
+
+        house.handler(call=pause, batch=1)
+        house.say(*(("vase", number) for number in range(6)))
+        house.settle()
+
+        assert house.seen(name="vase") == [0, 1, 2, 3]
+        assert house.position() == 4
+
+    def _pause(self) -> None:
+        ConsumerGroup.objects.filter(name="house-a").update(paused_at=clock.now(), paused_by="Ada")
