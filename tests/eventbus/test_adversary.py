@@ -13,6 +13,7 @@ from eventbus import backends, inbox, parking, testing
 from eventbus.backends.memory import MemoryBackend
 from eventbus.testing import Crash
 from eventbus.testing.adversary import RATES, Adversary, besieged
+from tests.eventbus import contract_brake
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house
 
@@ -38,8 +39,8 @@ class BesiegedHouse(House):
 
 
 @contextmanager
-def besieged_house(seed: int) -> Iterator[BesiegedHouse]:
-    with besieged(seed=seed) as adversary, open_house(BesiegedHouse) as house:
+def besieged_house(seed: int, **rates: float) -> Iterator[BesiegedHouse]:
+    with besieged(seed=seed, **rates) as adversary, open_house(BesiegedHouse) as house:
         adversary.quiet()  # what a test does by hand is left to it
         house.adversary = adversary
         yield house
@@ -50,7 +51,9 @@ class TestContractUnderAnAdversary(BackendContract):
 
     @pytest.fixture(params=CONTRACT_SEEDS)
     def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
-        with besieged_house(request.param) as house:
+        # A death forgets what a brake has seen, which then closes later: its cases count, and do without deaths.
+        counts = request.function.__module__ == contract_brake.__name__
+        with besieged_house(request.param, **({"crash": 0.0} if counts else {})) as house:
             yield house
 
 
