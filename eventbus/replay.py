@@ -16,9 +16,10 @@ from eventbus import clock, failpoints, groups, inbox, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError, is_nobodys_fault
 from eventbus.events import Record, handling, replaying, sequenced
-from eventbus.handling import Patience, unit_of_work
+from eventbus.handling import unit_of_work
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ReplayRun
 from eventbus.past import Counted, Refused, Spans, Wanted, count
+from eventbus.patience import Patience
 from eventbus.text import printable
 
 RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
