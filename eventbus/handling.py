@@ -131,7 +131,7 @@ class Handling:
                     raise CrashedRepeatedly(f"The process died {progress.crashes} times while it handled this event")
                 self._owned.act(record, note)
             self._finish(progress, records, fresh)
-            if opens:
+            if opens and fresh:
                 brake.release(self._group.name)
         return fresh
 
