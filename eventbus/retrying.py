@@ -116,5 +116,5 @@ class Retrying:
             key.save()
 
     def _running(self, key_id: int) -> ParkedKey | None:
-        """The key in hand; None if it failed after its commit: the head is handled, and the next one is not to blame."""
+        """The key in hand; None if it failed after its commit: the head is handled, the next one not to blame."""
         return ParkedKey.objects.filter(id=key_id, running=True).first()
