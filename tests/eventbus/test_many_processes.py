@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests.eventbus.house import until
+from tests.eventbus import house
 from tests.live_site import ROOT, LiveSite
 
 DEATHS = 10
 STANDBYS = 2
 TAKE_OVER_SECONDS = 5.0  # a lease of three, the standby's looks, and reading where the groups are
-QUIET_SECONDS = 60  # for what the load left behind, on a busy machine
+PATIENCE_SECONDS = 60  # with processes that start, and with what the load left behind, on a busy machine
+
+until = partial(house.until, seconds=PATIENCE_SECONDS)
 
 
 class Crowd:
@@ -136,7 +139,7 @@ def test_every_process_publishes_and_hears_and_one_handles(crowd: Crowd) -> None
 
     until(lambda: spoken.exists() and len(spoken.read_text().splitlines()) >= 50, "a process that publishes")
     spoken.with_suffix(".stop").touch()
-    assert publisher.wait(QUIET_SECONDS) == 0, crowd.log()
+    assert publisher.wait(PATIENCE_SECONDS) == 0, crowd.log()
     everything = told(spoken) | {"watcher": [0]}
     until(lambda: crowd.seen() == everything, "all of it handled once and in order")
 
@@ -156,11 +159,11 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     waits = [_die(crowd, name) for name in names[1 + STANDBYS :]]
     for file in files:
         file.with_suffix(".stop").touch()
-    assert [publisher.wait(QUIET_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
+    assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
 
     acknowledged = told(*files)
     count = sum(map(len, acknowledged.values()))
-    until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= count, "the rest handled", seconds=QUIET_SECONDS)
+    until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= count, "the rest handled")
     until(lambda: crowd.number("SELECT sum(position) FROM eventbus_progress") == count, "the group at the log's end")
     assert crowd.seen() == acknowledged
     assert crowd.number("SELECT sum(handled) FROM eventbus_progress") == count
