@@ -53,7 +53,7 @@ format: install-dev ## lay out Python and templates as lint wants them
 	$(VENV)/bin/ruff format .
 	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2
 
-bench: install-dev ## measure the bus, the poll and the pages beside their peers; writes bench.json
+bench: install-dev $(VENV)/.bench ## measure the bus, the poll and the pages beside their peers; writes bench.json
 	$(PY) -m benchmarks
 
 screenshots: install-dev ## take a picture of every page into screenshots/
@@ -62,6 +62,7 @@ screenshots: install-dev ## take a picture of every page into screenshots/
 requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
+	$(PIP_COMPILE) --upgrade --output-file requirements-bench.txt requirements-bench.in
 
 clean: ## forget the virtual environment, caches and translations; the database in var/ stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles screenshots
@@ -84,6 +85,10 @@ $(VENV)/.site: requirements.txt $(VENV)/.made
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
 	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.site
+
+$(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
+	$(PIP) install --quiet --require-hashes --requirement requirements-bench.txt
+	@touch $@
 
 # polib, not msgfmt: gettext is not on every machine, and `make run` may not ask for root.
 translations: $(TEXTS:.po=.mo) ## compile the texts of other languages

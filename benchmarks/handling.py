@@ -8,10 +8,9 @@ from django.db import connection, transaction
 
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
-from benchmarks.sales import SaleMade
+from benchmarks.sales import SaleMade, skip_backlog
 from benchmarks.site import Bench
 from eventbus import backends, clock, handles, registry
-from eventbus.backends.base import TopicPartition
 from eventbus.models import Progress
 from eventbus.registry import BATCH_EVENTS
 from eventbus.relay import Relay
@@ -36,6 +35,8 @@ def write(order_id: str, amount: int) -> None:
 def measure(bench: Bench) -> Iterator[Row]:
     count = (BATCHES_QUICK if bench.quick else BATCHES) * BATCH_EVENTS
     make_ledger()
+    skip_backlog()
+    _stand_beside()
     worker = Worker(registry.groups[GROUP], backends.current())
     yield bench.row(
         f"handle batches of {BATCH_EVENTS}",
@@ -60,7 +61,7 @@ def publish_and_relay(count: int) -> None:
 def make_ledger() -> None:
     number = "bigint GENERATED ALWAYS AS IDENTITY" if connection.vendor == "postgresql" else "integer"
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE {LEDGER} (id {number} PRIMARY KEY, order_id text, amount integer)")
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {LEDGER} (id {number} PRIMARY KEY, order_id text, amount integer)")
 
 
 def work(worker: Worker) -> None:
@@ -70,17 +71,16 @@ def work(worker: Worker) -> None:
 
 def work_by_hand(count: int) -> None:
     """What the worker has just handled, once more for a group of its own that nobody registered."""
-    for place in _places():
-        while count_handled := _batch_by_hand(*place):
-            count -= count_handled
+    for place in Progress.objects.filter(group=TWIN).values_list("topic", "partition"):
+        while handled := _batch_by_hand(*place):
+            count -= handled
     assert count <= 0, f"{count} events were left"
 
 
-def _places() -> list[TopicPartition]:
-    rows = Progress.objects.filter(group=GROUP).values_list("topic", "partition", "position")
-    for topic, partition, _ in rows:
-        Progress.objects.get_or_create(group=TWIN, topic=topic, partition=partition)
-    return [TopicPartition(topic, partition) for topic, partition, _ in rows]
+def _stand_beside() -> None:
+    """The twin's progress begins where the worker's is."""
+    for row in Progress.objects.filter(group=GROUP):
+        Progress.objects.create(group=TWIN, topic=row.topic, partition=row.partition, position=row.position)
 
 
 def _batch_by_hand(topic: str, partition: int) -> int:

@@ -1,4 +1,4 @@
-"""How fast committed events reach the log, beside the least that any relay must do: read a batch, mark it as sent."""
+"""How fast committed events reach the log: beside the least that a relay must do, and beside those one can install."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,6 +12,7 @@ from eventbus.relay import BATCH_ROWS, Relay
 
 BATCHES = 10
 BATCHES_QUICK = 4
+PEER_EVENTS = 500  # of one round of a package: they do some thousands a second at best
 PEER_TABLE = "benchmarks_plain_outbox"
 
 
@@ -21,19 +22,41 @@ def measure(bench: Bench) -> Iterator[Row]:
     relay = Relay(backends.current())
     drain(relay)
     _make_peer_table()
+
+    def ours() -> float:
+        return _after(publish_many, count, lambda: drain(relay))
+
     yield bench.row(
         f"relay batches of {BATCH_ROWS}",
-        lambda: _after(publish_many, count, lambda: rate(lambda: drain(relay), count=count)),
+        ours,
         unit="events/s",
         beside="by hand: one SELECT and one UPDATE a batch, sending to nothing",
-        peer=lambda: _after(_fill_peer_table, count, lambda: rate(_drain_peer_table, count=count)),
+        peer=lambda: _after(_fill_peer_table, count, _drain_peer_table),
         goal=Goal(ratio_min=0.3),
     )
+    yield from _beside_packages(bench, ours)
 
 
-def _after(prepare: Callable[[int], None], count: int, measured: Callable[[], float]) -> float:
+def _beside_packages(bench: Bench, ours: Callable[[], float]) -> Iterator[Row]:
+    from benchmarks import peers  # they are installed for `make bench` alone
+
+    for package, prepare, drain_theirs in (
+        ("django-outbox-pattern", peers.outbox_pattern_publish, peers.outbox_pattern_relay),
+        ("django-domain-events", peers.domain_events_publish, peers.domain_events_relay),
+    ):
+        yield bench.row(
+            f"relay, {package}",
+            ours,
+            unit="events/s",
+            beside=f"{package} to a receiver that does nothing",
+            peer=lambda prepare=prepare, drain_theirs=drain_theirs: _after(prepare, PEER_EVENTS, drain_theirs),
+            goal=Goal(ratio_min=8),
+        )
+
+
+def _after(prepare: Callable[[int], None], count: int, measured: Callable[[], object]) -> float:
     prepare(count)
-    return measured()
+    return rate(measured, count=count)
 
 
 def publish_many(count: int) -> None:

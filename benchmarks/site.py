@@ -26,11 +26,14 @@ class Bench:
     database: str
     quick: bool
 
+    @property
+    def rounds(self) -> int:
+        return ROUNDS_QUICK if self.quick else ROUNDS
+
     def row(
         self, name: str, ours: Round, *, unit: str, beside: str, peer: Round, goal: Goal, rounds: int | None = None
     ) -> Row:
-        rounds = rounds or (ROUNDS_QUICK if self.quick else ROUNDS)
-        places = {"backend": self.backend, "database": self.database, "rounds": rounds}
+        places = {"backend": self.backend, "database": self.database, "rounds": rounds or self.rounds}
         return side_by_side(name, ours, unit=unit, beside=beside, peer=peer, goal=goal, **places)
 
 
@@ -41,18 +44,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     bench = open_site(only=options.only, quick=options.quick)
-    rows = [row.as_json() for module in modules(options.only) for row in rows_of(module, bench)]
+    rows = [row.as_json() for module in modules(options.only, bench.database) for row in rows_of(module, bench)]
     options.out.write_text(json.dumps(rows))
 
 
 def open_site(*, only: str, quick: bool) -> Bench:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connection
 
-    for module in modules(only):  # before `migrate`, which notes where each consumer group begins
+    for module in modules(only, connection.vendor):  # before `migrate`, which notes where each consumer group begins
         import_module(module)
     call_command("migrate", verbosity=0)
     print(f"{connection.vendor}: {durability()}", flush=True)

@@ -54,25 +54,21 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
-    rows = [
-        (
-            *(one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers),
-            sql.time_value(connection, one.created_at),
-        )
-        for one in sealed
-    ]
-    sql.execute_many(connection, _SQLITE, rows)
+    sql.execute_many(connection, _SQLITE, [values(connection, one) for one in sealed])
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
     if len(sealed) == 1 and len(locks) == 1:  # without arrays PostgreSQL plans it in half the time
-        sql.execute(connection, _ONE, [*_values(sealed[0]), *locks[0]])
+        sql.execute(connection, _ONE, [*values(connection, sealed[0]), *locks[0]])
         return
     for start in range(0, len(sealed), ROWS_PER_STATEMENT):
-        columns = list(zip(*map(_values, sealed[start : start + ROWS_PER_STATEMENT]), strict=True))
+        part = sealed[start : start + ROWS_PER_STATEMENT]
+        columns = list(zip(*(values(connection, one) for one in part), strict=True))
         wanted = [[topic for topic, _ in locks], [slot for _, slot in locks]]
         sql.execute(connection, _MANY, [*wanted, *map(list, columns)])
 
 
-def _values(one: Sealed) -> tuple[Any, ...]:
-    return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at
+def values(connection: BaseDatabaseWrapper, one: Sealed) -> tuple[Any, ...]:
+    """An event's values for COLUMNS, but for `refused`, which is empty."""
+    event_id = sql.uuid_value(connection, one.event_id)
+    return event_id, one.topic, one.type, one.key, one.payload, one.headers, sql.time_value(connection, one.created_at)

@@ -95,6 +95,11 @@ def _json(values: Iterable[str]) -> str:
     return msgspec.json.encode(list(values)).decode()
 
 
+def uuid_value(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
+    """A UUID as the column holds it."""
+    return value if connection.vendor == "postgresql" else value.hex
+
+
 def uuid_of(value: Any) -> UUID:
     """The UUID in a column that was fetched."""
     return value if isinstance(value, UUID) else UUID(hex=value)

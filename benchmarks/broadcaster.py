@@ -1,0 +1,186 @@
+"""A server process that sends frames to everybody who is connected, when told to on its standard input.
+
+    python -m benchmarks.broadcaster daphne|uvicorn|bare PORT
+
+"go SECONDS" makes it send FRAMES_PER_SECOND for so long; then it prints its resident memory in kB. `daphne` and
+`uvicorn` serve the site's own sockets, whose live state hears two changed stations a frame; `bare` is asyncio alone,
+which writes frames of the same size to every transport.
+"""
+
+import asyncio
+import base64
+import hashlib
+import os
+import resource
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+FRAMES_PER_SECOND = 10
+STATIONS_A_FRAME = 2
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+BARE_FRAME_BYTES = 1_100  # about what the site's delta of two stations weighs
+
+
+def main() -> None:
+    kind, port = sys.argv[1], int(sys.argv[2])
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    {"daphne": serve_daphne, "uvicorn": serve_uvicorn, "bare": serve_bare}[kind](port)
+
+
+def obey(send_frame: Callable[[], None]) -> None:
+    """In a thread: read commands until standard input ends, then end the process."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        due = time.monotonic()
+        for _ in range(int(float(line.split()[1]) * FRAMES_PER_SECOND)):
+            send_frame()
+            due += 1 / FRAMES_PER_SECOND
+            time.sleep(max(0.0, due - time.monotonic()))
+        print(resident_kb(), flush=True)
+    os._exit(0)
+
+
+def resident_kb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 1024
+
+
+# --- the site's own sockets -------------------------------------------------------------------------------------------
+
+
+def site() -> Any:
+    from mcommerce.asgi import application
+    from stations import live
+
+    live.TICK_SECONDS = (
+        0.9 / FRAMES_PER_SECOND
+    )  # the product sends four a second; a tick must be over when the next comes
+    live.AUDIT_SECONDS = 3_600  # the rows know nothing of these stations
+    return application
+
+
+def change_stations(version: int) -> None:
+    from stations import live
+
+    here = live.anywhere()
+    if here is not None:
+        here._hear_stations([changed(number, version) for number in range(STATIONS_A_FRAME)])
+
+
+def changed(number: int, version: int) -> Any:
+    from stations.events import Kind, StationChanged
+
+    return StationChanged(
+        source="benchmark",
+        contract="lyon",
+        number=number,
+        version=version,
+        kinds=(Kind.APPEARED if version == 1 else Kind.TAKEN,),
+        name="2010 - CONFLUENCE / DARSE",
+        address="Angle rue Casimir Perier / quai Rambaud",
+        lat=45.743,
+        lng=4.815,
+        status="OPEN",
+        bikes=version % 20,
+        mechanical=version % 20,
+        electrical=0,
+        stands=20 - version % 20,
+        capacity=20,
+        connected=True,
+        banking=True,
+        bonus=False,
+        overflow=False,
+        gone=False,
+        polled_at=datetime.now(UTC),
+        taken=1,
+    )
+
+
+def obey_for_site() -> None:
+    versions = iter(range(1, sys.maxsize))
+    obey(lambda: change_stations(next(versions)))
+
+
+def serve_daphne(port: int) -> None:
+    from daphne.endpoints import build_endpoint_description_strings
+    from daphne.server import Server
+
+    endpoints = build_endpoint_description_strings(host="127.0.0.1", port=port)
+    begin = threading.Thread(target=obey_for_site, daemon=True).start
+    Server(site(), endpoints=endpoints, signal_handlers=False, ready_callable=begin).run()
+
+
+def serve_uvicorn(port: int) -> None:
+    import uvicorn
+
+    class Told(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            threading.Thread(target=obey_for_site, daemon=True).start()
+
+    config = uvicorn.Config(site(), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    Told(config).run()
+
+
+# --- asyncio alone ----------------------------------------------------------------------------------------------------
+
+
+class Bare(asyncio.Protocol):
+    """Shakes hands and listens to nothing."""
+
+    everybody: set[asyncio.Transport] = set()  # noqa: RUF012  # there is one server a process
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport, self._request = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport in self.everybody:
+            return
+        self._request += data
+        if b"\r\n\r\n" in self._request:
+            self._transport.write(_handshake(self._request))
+            self.everybody.add(self._transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.everybody.discard(self._transport)
+
+
+def _handshake(request: bytes) -> bytes:
+    lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n") if b": " in line)
+    accept = base64.b64encode(hashlib.sha1(lines[b"Sec-WebSocket-Key"] + GUID).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+        + accept
+        + b"\r\n\r\n"
+    )
+
+
+def bare_frame() -> bytes:
+    text = f'{{"type":"delta","at":"{datetime.now(UTC).isoformat()}","pad":"'.encode()
+    payload = text + b"x" * (BARE_FRAME_BYTES - len(text) - 2) + b'"}'
+    return b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
+
+
+def serve_bare(port: int) -> None:
+    def broadcast() -> None:
+        frame = bare_frame()
+        for transport in Bare.everybody:
+            transport.write(frame)
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Bare, "127.0.0.1", port, backlog=2_000)
+        threading.Thread(target=obey, args=(lambda: loop.call_soon_threadsafe(broadcast),), daemon=True).start()
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()

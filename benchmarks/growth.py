@@ -1,0 +1,81 @@
+"""What an event costs from publisher to handler when outbox and inbox are long, beside the same when they are short."""
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from benchmarks.handling import GROUP, make_ledger, work
+from benchmarks.measure import Goal, Row, rate
+from benchmarks.relay import drain, publish_many
+from benchmarks.sales import skip_backlog
+from benchmarks.site import Bench
+from eventbus import backends, registry
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+
+SHORT, LONG = 1_000, 1_000_000  # rows in the outbox and in the inbox
+LONG_QUICK = 100_000
+EVENTS = 1_000  # of one round
+TOPIC = "benchmark"
+_HERE = f"topic = '{TOPIC}' AND partition = 0 AND position IS NOT NULL"
+_NOW = "CURRENT_TIMESTAMP"
+_PAYLOAD = '{"order_id": "01a21320-3f1e-7000-84d0-2123104b55a2", "amount": 1900, "currency": "EUR"}'
+
+
+def measure(bench: Bench) -> Iterator[Row]:
+    """Rows are only ever added, so the short tables are measured first, round by round, then the long ones."""
+    make_ledger()
+    long = LONG_QUICK if bench.quick else LONG
+    fill(SHORT)
+    short_figures = iter([cost() for _ in range(bench.rounds + 1)])
+    fill(long)
+    yield bench.row(
+        "an event in long tables",
+        cost,
+        unit="events/s",
+        beside=f"the same at {SHORT:,} rows; long: {long:,}",
+        peer=lambda: next(short_figures),
+        goal=Goal(ratio_min=0.8),
+    )
+
+
+def cost() -> float:
+    return rate(_publish_relay_and_handle, count=EVENTS)
+
+
+def _publish_relay_and_handle() -> None:
+    publish_many(EVENTS)
+    drain(Relay(backends.current()))
+    work(Worker(registry.groups[GROUP], backends.current()))
+
+
+def fill(rows: int) -> None:
+    """Add events that GROUP has handled, until outbox and inbox hold so many."""
+    postgres = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM eventbus_outbox")
+        missing = rows - cursor.fetchone()[0]
+        cursor.execute(f"SELECT coalesce(max(position) + 1, 0) FROM eventbus_outbox WHERE {_HERE}")
+        begin = cursor.fetchone()[0]
+        numbers = "generate_series(0, %s) AS n (i)" if postgres else "n"
+        counting = "" if postgres else "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %s) "
+        cursor.execute(
+            f"{counting}INSERT INTO eventbus_outbox (event_id, topic, type, key, payload, headers, created_at,"
+            " partition, position, appended_at, refused)"
+            f" SELECT {'gen_random_uuid()' if postgres else 'lower(hex(randomblob(16)))'}, '{TOPIC}',"
+            f" 'benchmark.sale_made.v1', 'key' || i, {_payload(postgres)}, '{{}}', {_NOW}, 0, {begin} + i, {_NOW}, ''"
+            f" FROM {numbers}",
+            [missing - 1],
+        )
+        cursor.execute(
+            'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at)'
+            f" SELECT '{GROUP}', event_id, 0, {_NOW} FROM eventbus_outbox WHERE {_HERE} AND position >= {begin}"
+        )
+        if postgres:
+            cursor.execute("ANALYZE eventbus_outbox, eventbus_inbox")
+    backends.current().reset()
+    skip_backlog()
+
+
+def _payload(postgres: bool) -> str:
+    return f"convert_to('{_PAYLOAD}', 'UTF8')" if postgres else f"CAST('{_PAYLOAD}' AS blob)"
