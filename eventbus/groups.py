@@ -4,17 +4,27 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import reduce
 from operator import or_
 
-from django.db import transaction
-from django.db.models import Exists, F, Q
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import F, Q
 
-from eventbus import clock, failpoints
+from eventbus import clock, failpoints, sql
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress
 from eventbus.registry import Group
 
-PAUSED = Q(paused_at__isnull=False)
-STOPPED = PAUSED | Q(braked_at__isnull=False)
+PAUSED = "paused_at IS NOT NULL"  # conditions of the table of groups, in SQL
+STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
+_FIELDS = [field.attname for field in Progress._meta.concrete_fields]
+# Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
+_HOLD = """
+    SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless})
+    FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
+"""
+_SAVE = """
+    UPDATE eventbus_progress
+    SET position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+"""
 
 
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
@@ -86,22 +96,39 @@ def among(partitions: Iterable[TopicPartition]) -> Q:
     return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in partitions), Q(pk__in=[]))
 
 
-def hold(group: Group, partition: TopicPartition, *, unless: Q | None = None) -> Progress:
+def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
     """Hold the group's progress in a partition for the rest of the transaction, whoever owns it.
 
     What begins something new names when not: `unless=STOPPED`, or PAUSED for what a brake lets through; it raises
     GroupStopped then. What ends something does not ask, so that nothing in hand is left half done.
     """
-    rows = Progress.objects.select_for_update()
-    if unless is not None:
-        rows = rows.annotate(stopped=Exists(ConsumerGroup.objects.filter(unless, name=group.name)))
-    row = rows.get(group=group.name, topic=partition.topic, partition=partition.partition)
-    if getattr(row, "stopped", False):
+    connection = connections[DEFAULT_DB_ALIAS]
+    asked = _HOLD.format(
+        columns=", ".join(f'"{name}"' for name in _FIELDS),
+        unless=unless or "1 = 0",
+        lock="FOR UPDATE" if connection.vendor == "postgresql" else "",
+    )
+    place = [group.name, group.name, partition.topic, partition.partition]
+    found = sql.fetch(connection, asked, place)
+    if not found:
+        raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
+    *values, stopped = found[0]
+    if stopped:
         raise GroupStopped(f"{group.name} is paused or braked")
+    row = Progress.from_db(connection.alias, _FIELDS, values)
+    row.running_event = row.running_event and sql.uuid_of(row.running_event)
     return row
 
 
-def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: Q | None = None) -> Progress:
+def save(progress: Progress) -> None:
+    """Write down how far the group is, in the transaction that holds the row."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    running = progress.running_event and sql.uuid_value(connection, progress.running_event)
+    counts = [progress.position, progress.handled, progress.ignored, progress.discarded]
+    sql.execute(connection, _SAVE, [*counts, running, progress.crashes, progress.id])
+
+
+def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: str = "") -> Progress:
     """`hold` for a worker that owns the partition. Raises StaleEpoch when another does now."""
     row = hold(group, partition, unless=unless)
     if row.epoch != epoch:

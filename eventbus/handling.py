@@ -6,10 +6,9 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
-from django.db.models import Q
 from django.utils import translation
 
-from eventbus import brake, effects, failpoints, inbox, parking
+from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, TooManyParked, is_nobodys_fault
 from eventbus.events import Record
@@ -48,7 +47,7 @@ class Handling:
         self._group = owned.group
         self._patiently = owned.patiently
 
-    def batch(self, partition: TopicPartition, records: Sequence[Record], *, unless: Q = STOPPED) -> int:
+    def batch(self, partition: TopicPartition, records: Sequence[Record], *, unless: str = STOPPED) -> int:
         """As many as fit into BATCH_SECONDS in one transaction; how many, and at least one.
 
         It raises the first handler's error, and then nothing of it has happened.
@@ -102,14 +101,14 @@ class Handling:
             self._patiently(self._leave, partition, record, error)
             return 0
 
-    def _begin(self, partition: TopicPartition, record: Record, *, unless: Q) -> None:
+    def _begin(self, partition: TopicPartition, record: Record, *, unless: str) -> None:
         with failpoints.atomic("handle.begin"):
             progress = self._owned.lock(partition, unless=unless)
             if progress.running_event == record.event_id:
                 progress.crashes += 1  # begun before and never ended; deaths before its turn say nothing of it
             else:
                 progress.running_event, progress.crashes = record.event_id, 0
-            progress.save()
+            groups.save(progress)
 
     def _alone(self, partition: TopicPartition, records: Sequence[Record], *, opens: bool = False) -> None:
         """The last of these, after those that no handler is for now."""
@@ -177,7 +176,7 @@ class Handling:
             self._owned.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0
-                progress.save()
+                groups.save(progress)
 
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
         """Tells of each record, in order, whether to handle it now.
@@ -208,4 +207,4 @@ class Handling:
         progress.position = max(progress.position, records[-1].position + 1)
         progress.handled += len(handled)
         progress.running_event, progress.crashes = None, 0
-        progress.save()
+        groups.save(progress)

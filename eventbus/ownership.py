@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db.models import Q
-
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
@@ -30,7 +28,7 @@ class Ownership:
         # recording must not ask twice, and is not a death.
         self._claimed: dict[UUID, Note | None] = {}
 
-    def lock(self, partition: TopicPartition, *, unless: Q | None = None) -> Progress:
+    def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""
         return groups.lock(self.group, partition, self.epochs[partition], unless=unless)
 

@@ -1,8 +1,6 @@
 """Trying the heads of parked keys again, in order, each in a transaction of its own."""
 
-from django.db.models import Q
-
-from eventbus import brake, effects, failpoints, inbox, parking
+from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
@@ -43,7 +41,7 @@ class Retrying:
             self._patiently(self._leave, key_id, partition, error)
             return False
 
-    def _begin(self, key_id: int, partition: TopicPartition, unless: Q) -> bool:
+    def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> bool:
         with failpoints.atomic("retry.begin"):
             self._owned.lock(partition, unless=unless)
             return bool(ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True))
@@ -77,7 +75,7 @@ class Retrying:
                 progress.handled += 1
             else:
                 progress.ignored += 1
-            progress.save()
+            groups.save(progress)
             failpoints.hit("drained")
             head.delete()
             parking.go_on(key)

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from django.db import DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.models import QuerySet
 
-from eventbus import clock, failpoints, groups, parking
+from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import GroupStopped, LeaseLost, is_nobodys_fault
 from eventbus.events import Record
@@ -26,6 +26,11 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5  # how often parked keys, operators' wishes and a pause are looked at when nothing else happens
 PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
+
+_WAITING = f"""
+    SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
+    UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> '' LIMIT 1
+"""
 
 
 class Worker:
@@ -95,12 +100,18 @@ class Worker:
             return 1  # to standing still: look at once whether it is a pause or a brake
 
     def _flow(self, consumer: Consumer) -> int:
-        moved = self._operators() + self._parked()
+        moved = self._operators() + self._parked() if self._something_waits() else 0
         if not self._fetched:
             self._fetched = consumer.fetch(self.group.batch)
             if self._fetched:
                 failpoints.hit("fetched")
         return moved + self._handle(consumer)
+
+    def _something_waits(self) -> bool:
+        """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        now = sql.time_value(connection, clock.now())
+        return bool(sql.fetch(connection, _WAITING, [self.group.name, now, self.group.name]))
 
     def _stand_still(self, consumer: Consumer) -> int:
         """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""
