@@ -14,6 +14,7 @@ from eventbus.backends import current
 from eventbus.bells import published
 from eventbus.errors import LeaseLost, WorkerGone, is_nobodys_fault
 from eventbus.handling import unit_of_work
+from eventbus.housekeeping import Housekeeping
 from eventbus.leases import BEAT_SECONDS, Lease
 from eventbus.registry import Group
 from eventbus.relay import Relay
@@ -86,7 +87,9 @@ class Dispatcher:
         with unit_of_work():
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         threads = [self._thread_of(group, stop_workers) for _, group in sorted(registry.groups.items())]
-        for thread in threads:
+        housekeeping = Housekeeping(stop_workers, self._lease.check)
+        house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
+        for thread in (*threads, house):
             thread.start()
         self.active.set()
         try:
@@ -96,7 +99,7 @@ class Dispatcher:
             stop_workers.set()
             self._backend.reset()
             self._backend.wake()
-            self._await(threads)
+            self._await([*threads, house])
             self._lease.release()
 
     def _thread_of(self, group: Group, stop: threading.Event) -> threading.Thread:

@@ -94,6 +94,11 @@ declare(
         "replay.done": "a replay has reached its end",
         "wish": "an operator's wish is written down",
         "obey": "an operator's wish comes true",
+        "prune": "rows that nobody needs leave, and their totals stay",
+        "prune.replay": "the rows of a replay that ended leave",
+        "close": "a group that is gone for good leaves, and what waits or is dead for it",
+        "close.forget": "what it had handled is forgotten",
+        "close.last": "its name is forgotten",
     },
     inside={
         "publish": "events stand in their publisher's open transaction",
@@ -106,6 +111,7 @@ declare(
         "parked": "a key is parked, and its event nowhere yet",
         "buried": "a dead letter is written, and its key goes on as before",
         "drained": "a parked event is handled, and still waits",
+        "pruned": "rows have left, and no total tells of them",
     },
     outside={
         "append": "outbox rows were read",

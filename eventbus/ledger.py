@@ -259,7 +259,7 @@ def _examples(row: Progress, places: Iterable[int]) -> list[UUID]:
 
 
 def _without_events() -> Iterator[Violation]:
-    """What waits or died, whose event was taken from the outbox. Looked for by place: the log has its index there."""
+    """What waits or died, and whose event was taken from the outbox: looked for by place, which is indexed."""
     in_outbox = OutboxRow.objects.filter(
         topic=OuterRef("topic"), partition=OuterRef("partition"), position=OuterRef("position")
     )

@@ -110,14 +110,15 @@ def count(wanted: Wanted) -> Counted:
 
 
 def _reach(spans: Spans) -> tuple[bool, datetime | None]:
-    firsts = [
-        OutboxRow.objects.filter(topic=one.topic, partition=one.partition, position__isnull=False)
-        .order_by("position")
-        .values_list("position", "created_at")
-        .first()
-        for one, (_, end) in spans.items()
-        if end
-    ]
-    if all(first is not None and first[0] == 0 for first in firsts):
-        return True, None
-    return False, min((first[1] for first in firsts if first), default=None)
+    """Prune leaves what waits or is dead for somebody: how old that is tells nothing of what came after it."""
+    waiting = ParkedEvent.objects.values("event_id")
+    dead = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values("event_id")
+    whole = True
+    oldest: list[datetime] = []
+    for one, (_, end) in spans.items():
+        rows = OutboxRow.objects.filter(topic=one.topic, partition=one.partition, position__lt=end)
+        if rows.count() < end:
+            whole = False
+        free = rows.exclude(event_id__in=waiting).exclude(event_id__in=dead).order_by("position")
+        oldest += free.values_list("created_at", flat=True)[:1]
+    return whole, None if whole else min(oldest, default=None)

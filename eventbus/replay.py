@@ -94,7 +94,7 @@ class Replay:
         Raises ReplayFailed, and DatabaseError when the database went away: then the run can be resumed as well.
         """
         self.run.refresh_from_db()
-        for place in _read(self.run):
+        for place in spans_of(self.run):
             began = time.monotonic()
             while not self._stop.is_set() and self._advance(place):
                 self._on_progress(self.run)
@@ -129,17 +129,17 @@ class Replay:
 
     def _step(self, place: TopicPartition, records_max: int) -> bool:
         """Whether there may be more. Looks for the records before it locks: a rare key is far to seek."""
-        before = _read(self.run)[place]
+        before = spans_of(self.run)[place]
         records = self._records(place, before, records_max)
         with failpoints.atomic("replay.step"):
             groups.hold(self.wanted.group, place)
             run = ReplayRun.objects.select_for_update().get(id=self.run.id)
-            if run.state != ReplayRun.State.RUNNING or _read(run)[place] != before:  # another process was faster
+            if run.state != ReplayRun.State.RUNNING or spans_of(run)[place] != before:  # another process was faster
                 self.run.refresh_from_db()
                 return run.state == ReplayRun.State.RUNNING
             run.handled += self._handle(run, records)
             reached = records[-1].position + 1 if records else before[1]
-            run.positions = _written({**_read(run), place: (reached, before[1])})
+            run.positions = _written({**spans_of(run), place: (reached, before[1])})
             run.save(update_fields=["positions", "handled"])
         self.run.positions, self.run.handled = run.positions, run.handled
         return bool(records)
@@ -172,7 +172,7 @@ class Replay:
 def _wanted_by(run: ReplayRun) -> Wanted:
     return Wanted(
         group=registry.groups[run.group],
-        topics={place.topic for place in _read(run)},
+        topics={place.topic for place in spans_of(run)},
         since=run.since,
         until=run.until,
         key=run.key,
@@ -180,7 +180,8 @@ def _wanted_by(run: ReplayRun) -> Wanted:
     )
 
 
-def _read(run: ReplayRun) -> Spans:
+def spans_of(run: ReplayRun) -> Spans:
+    """Where a run is and where it ends, by partition."""
     spans = msgspec.json.decode(run.positions, type=dict[str, tuple[int, int]])
     return {TopicPartition(name.rpartition("/")[0], int(name.rpartition("/")[2])): span for name, span in spans.items()}
 

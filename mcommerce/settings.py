@@ -37,6 +37,8 @@ _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqli
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
 EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
 EVENTBUS_FAILPOINTS = env.list("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home only: eventbus/failpoints.py
+# Hours that events which every group has passed are kept: what a replay can show again
+EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=POSITIVE)
 IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR", validate=validate.Regexp(r"^[A-Z]{3}\Z"))

@@ -61,6 +61,8 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DEMO": "1"} | DEPLOYED, "unset DEMO"),
         ({"DEBUG": "1"} | DEPLOYED, "unset DEBUG"),
         ({"EVENTBUS_BACKEND": "pigeons"}, "EVENTBUS_BACKEND"),
+        ({"EVENTBUS_KEEP_HOURS": "0"}, "EVENTBUS_KEEP_HOURS"),
+        ({"EVENTBUS_KEEP_HOURS": "a day"}, "EVENTBUS_KEEP_HOURS"),
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),

@@ -13,6 +13,7 @@ from tests.eventbus.contract_ledger import OnePlaceEach
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
+from tests.eventbus.contract_prune import NothingGrowsForEver
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
 from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
@@ -35,5 +36,6 @@ class BackendContract(
     DeploysWithoutDrama,
     OneAtATime,
     OnePlaceEach,
+    NothingGrowsForEver,
 ):
     """Every promise, for one backend."""

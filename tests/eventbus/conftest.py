@@ -5,7 +5,19 @@ from django.utils import translation
 
 from tests.eventbus.house import House, open_house
 
-CONTRACT = ("brake", "delivery", "leases", "ledger", "once", "order", "parking", "replay", "replay_runs", "world")
+CONTRACT = (
+    "brake",
+    "delivery",
+    "leases",
+    "ledger",
+    "once",
+    "order",
+    "parking",
+    "prune",
+    "replay",
+    "replay_runs",
+    "world",
+)
 
 pytest.register_assert_rewrite(*(f"tests.eventbus.contract_{theme}" for theme in CONTRACT))  # they tell what they saw
 

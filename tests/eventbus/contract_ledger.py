@@ -1,8 +1,8 @@
 """Promise 8: every event lies in exactly one place, and what is written in two places agrees."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -13,7 +13,7 @@ from eventbus import Permanent, clock, handles, ledger, publish, registry
 from eventbus.dispatcher import Dispatcher
 from eventbus.ledger import Account, Violation
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
-from tests.eventbus.house import House, Mended, Noted, Unknown, until
+from tests.eventbus.house import House, Mended, Noted, Unknown
 
 READS_MIN = 30  # of the ledger while the site is busy: far more than one that is not exact would survive
 WRITERS = 2
@@ -56,7 +56,7 @@ def noise(house: House) -> None:
     house.handler("house-b", handle, backoff=(0.0, 0.0), on_dead="skip")
 
 
-@contextmanager
+@contextlib.contextmanager
 def threads(*jobs: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """Run these beside the test; what it yields says whether one still runs. Their errors are raised at the end."""
     errors: list[BaseException] = []
@@ -218,19 +218,19 @@ class OnePlaceEach:
 
     def test_it_balances_while_the_site_is_busy(self, house: House) -> None:
         noise(house)
-        dispatcher = Dispatcher.start_in_process()
         reads = 0
-        try:
-            with threads(*map(writer, range(WRITERS)), decide_about_the_dead) as running:
-                while running() or reads < READS_MIN:
-                    assert ledger.problems(ledger.read()) == []
-                    reads += 1
-            until(lambda: account().pending == 0, "everything passed")
-            assert ledger.problems(ledger.read()) == []
-        finally:
-            dispatcher.close()
+        with (
+            contextlib.closing(Dispatcher.start_in_process()),
+            threads(*map(writer, range(WRITERS)), decide_about_the_dead) as busy,
+        ):
+            while busy() or reads < READS_MIN:
+                assert ledger.problems(ledger.read()) == []
+                reads += 1
+        house.settle()
+        assert ledger.problems(ledger.read()) == []
 
         found = account()
+        assert found.pending == 0
         assert found.published == WRITERS * TRANSACTIONS * 4 + WRITERS * TRANSACTIONS // 5
         assert found.ignored == WRITERS * TRANSACTIONS
         assert found.handled >= WRITERS * TRANSACTIONS * 2

@@ -1,0 +1,80 @@
+"""`prune` and `close`: what nobody needs any more."""
+
+import argparse
+import threading
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from eventbus import closing, pruning
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console.printing import who
+from eventbus.foreground import on_signal
+from eventbus.pruning import Pruned, Pruning
+
+KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
+
+
+def add(actions: Actions) -> None:
+    """Add what takes away."""
+    text = "take away what every group has passed; a site that runs the bus does it by itself"
+    adding = actions.add("prune", prune, text)
+    hours = f"what was appended longer ago (EVENTBUS_KEEP_HOURS: {settings.EVENTBUS_KEEP_HOURS})"
+    adding.add_argument("--older-than", type=_hours, default=settings.EVENTBUS_KEEP_HOURS, metavar="HOURS", help=hours)
+    adding.add_argument("--dry-run", action="store_true", help="only count what would go")
+    text = "forget a consumer group that is gone for good, so that it holds nothing back"
+    adding = actions.add("close", close, text)
+    adding.add_argument("group", metavar="GROUP", help="as `eventbus status` shows it")
+    adding.add_argument("--topic", default="", help="only this topic of the group")
+    adding.add_argument("--force", action="store_true", help="let its parked events and dead letters go with it")
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not hours >= KEEP_HOURS_MIN:
+        raise argparse.ArgumentTypeError(f"at least {KEEP_HOURS_MIN}: who watches from elsewhere reads the same rows")
+    return hours
+
+
+def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
+    """Raises CommandError when the ledger does not balance somewhere: there, nothing is taken."""
+    stop = threading.Event()
+
+    def show(pruned: Pruned) -> None:
+        printer.progress(f"{pruned.events} events")
+
+    # In a thread: the signal may come while this one holds the event's own lock.
+    with on_signal(lambda: threading.Thread(target=stop.set).start()):
+        pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
+    held = pruning.held_back()
+    if json:
+        printer.json({**msgspec.structs.asdict(pruned), "dry_run": dry_run, "held_back": held})
+    else:
+        printer.table(("rows of", "would go" if dry_run else "pruned"), list(_counts(pruned).items()))
+        for one in held:
+            printer.line(f"\n{one}")
+    if pruned.unbalanced:
+        raise CommandError("\n".join(pruned.unbalanced))
+
+
+def _counts(pruned: Pruned) -> dict[str, int]:
+    counts = msgspec.structs.asdict(pruned)
+    del counts["unbalanced"]
+    return {name.replace("_", " "): count for name, count in counts.items()}
+
+
+def close(*, printer: Printer, json: bool, group: str, topic: str, force: bool, **options: Any) -> None:
+    """Raises CommandError when it is refused, or unknown."""
+    try:
+        closed = closing.close(group, topic, force=force, who=who())
+    except closing.Unknown as unknown:
+        raise CommandError(str(unknown), returncode=EXIT_WRONG_LINE) from unknown
+    except closing.Refused as refused:
+        raise CommandError(str(refused)) from refused
+    if json:
+        printer.json(closed)
+    else:
+        printer.fields(msgspec.structs.asdict(closed))

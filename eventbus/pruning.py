@@ -1,0 +1,230 @@
+"""What nobody needs any more leaves the tables; its totals stay, so that the ledger balances at every moment.
+
+An event is needed until every group of its topic that the database knows has passed it, while it waits or lies dead
+for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
+process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
+Operators' actions are kept for ever.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.models import F, Max, QuerySet
+
+from eventbus import clock, failpoints, registry, replay
+from eventbus.backends.base import TopicPartition
+from eventbus.inbox import LIVE
+from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
+from eventbus.patience import Patience
+
+BATCH_ROWS = 200  # events a transaction: on SQLite everybody who writes waits for so many
+PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
+
+
+class Pruned(msgspec.Struct):
+    """How many rows went, by table; `unbalanced` says where none could."""
+
+    events: int = 0
+    inbox: int = 0
+    dead_letters: int = 0
+    effects: int = 0
+    replays: int = 0
+    unbalanced: list[str] = []
+
+    def add(self, other: "Pruned") -> None:
+        """Count these as well."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """Who has not passed so many rows and, it seems, never will, until somebody does something about it."""
+
+    who: str
+    topic: str
+    rows: int
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.who} holds back {self.rows} events of {self.topic}. {self.remedy}"
+
+
+def held_back() -> list[HeldBack]:
+    """Groups of the database that nobody handles a topic for any more, and replays that have not ended."""
+    found: dict[tuple[str, str, str], int] = {}
+    for who, place, position, remedy in [*_groups_gone(), *_replays_begun()]:
+        ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=position)
+        found[who, place.topic, remedy] = found.get((who, place.topic, remedy), 0) + ahead.count()
+    return [HeldBack(who, topic, rows, remedy) for (who, topic, remedy), rows in found.items() if rows]
+
+
+def _groups_gone() -> Iterator[tuple[str, TopicPartition, int, str]]:
+    for row in Progress.objects.order_by("group", "topic", "partition"):
+        group = registry.groups.get(row.group)
+        if group is None or row.topic not in group.topics:
+            there = "" if group is None else " there"
+            who = f"Group {row.group}, which the code does not name{there},"
+            remedy = f"If it is gone for good: manage.py eventbus close {row.group} --topic {row.topic}"
+            yield who, TopicPartition(row.topic, row.partition), row.position, remedy
+
+
+def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
+    for run in ReplayRun.objects.filter(state=ReplayRun.State.RUNNING).order_by("id"):
+        remedy = f"If nobody runs it: manage.py eventbus replay {run.group} --resume {run.pk}"
+        for place, (position, end) in replay.spans_of(run).items():
+            if position < end:
+                yield f"Replay {run.pk} of group {run.group}", place, position, remedy
+
+
+class Unbalanced(Exception):
+    """What the rows say is not what was counted: pruning would make it impossible to find out more."""
+
+
+class _Event(msgspec.Struct, frozen=True):
+    id: int
+    event_id: UUID
+    position: int
+    appended_at: datetime
+
+
+class Pruning:
+    """One run. `fence` raises, in each transaction, when we may not; `told` hears after each how far it is.
+
+    A dry run only counts. What was done before an error or before `stop` was set stays done.
+    """
+
+    def __init__(
+        self,
+        keep: timedelta,
+        *,
+        dry_run: bool = False,
+        fence: Callable[[], None] = lambda: None,
+        stop: threading.Event | None = None,
+        told: Callable[[Pruned], None] = lambda pruned: None,
+    ) -> None:
+        self.pruned = Pruned()
+        self._before = clock.now() - keep
+        self._dry_run, self._fence, self._told = dry_run, fence, told
+        self._stop = stop or threading.Event()
+        self._patiently = Patience(self._stop)
+
+    def go(self) -> Pruned:
+        """Until nothing is left that may go, or asked to stop. Raises DatabaseError, and what `fence` raises."""
+        for place in _places():
+            try:
+                self._in_batches(self._events, place)
+            except Unbalanced as error:
+                self.pruned.unbalanced.append(str(error))
+        for run in ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING):
+            self._in_batches(self._replay, run)
+        return self.pruned
+
+    def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
+        """A transaction a batch; each says where the next begins, the last one 0."""
+        begin = -1
+        while begin and not self._stop.is_set():
+            pruned, begin = self._patiently(batch, of, max(begin, 0))
+            self.pruned.add(pruned)
+            self._told(self.pruned)
+            self._stop.wait(PAUSE_SECONDS)
+
+    def _events(self, place: TopicPartition, begin: int) -> tuple[Pruned, int]:
+        with failpoints.atomic("prune"):
+            self._fence()
+            readers = list(_at(place).select_for_update().order_by("id"))
+            old = self._old(place, begin, _needed_from(place, readers))
+            gone = _settled(old)
+            pruned = self._take(readers, gone) if gone else Pruned()
+        return pruned, old[-1].position + 1 if len(old) == BATCH_ROWS else 0
+
+    def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
+        """The next that were appended before the window: looked for by position, for which there is an index."""
+        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition)
+        rows = rows.filter(position__gte=begin, position__lt=end).order_by("position")
+        found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
+        return list(takewhile(lambda event: event.appended_at < self._before, found))
+
+    def _take(self, readers: Sequence[Progress], gone: Sequence[_Event]) -> Pruned:
+        totals = [_totals(reader, gone) for reader in readers]
+        everybody, ids = _everybody(), [event.event_id for event in gone]
+        pruned = Pruned(
+            events=self._remove(OutboxRow.objects.filter(id__in=[event.id for event in gone])),
+            inbox=self._remove(InboxRow.objects.filter(group__in=everybody, event_id__in=ids)),
+            dead_letters=self._remove(DeadLetter.objects.filter(group__in=everybody, event_id__in=ids)),
+            effects=self._remove(Effect.objects.filter(group__in=everybody, event_id__in=ids)),
+        )
+        failpoints.hit("pruned")
+        if not self._dry_run:
+            for reader, total in zip(readers, totals, strict=True):
+                Progress.objects.filter(id=reader.pk).update(**{name: F(name) + more for name, more in total.items()})
+        return pruned
+
+    def _replay(self, run: ReplayRun, begin: int) -> tuple[Pruned, int]:
+        """The inbox rows of a replay that has ended; then the run itself."""
+        with failpoints.atomic("prune.replay"):
+            self._fence()
+            rows = InboxRow.objects.filter(group=run.group, replay=run.pk, id__gte=begin)
+            ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            inbox = self._remove(InboxRow.objects.filter(id__in=ids))
+            if len(ids) == BATCH_ROWS:
+                return Pruned(inbox=inbox), ids[-1] + 1
+            return Pruned(inbox=inbox, replays=self._remove(ReplayRun.objects.filter(id=run.pk))), 0
+
+    def _remove(self, rows: QuerySet[Any]) -> int:
+        if self._dry_run:
+            return int(rows.count())
+        removed: int = rows.delete()[0]
+        return removed
+
+
+def _places() -> list[TopicPartition]:
+    appended = OutboxRow.objects.filter(position__isnull=False).order_by("topic", "partition")
+    found = appended.values_list("topic", "partition").distinct()
+    return [TopicPartition(topic, number) for topic, number in found if number is not None]
+
+
+def _at(place: TopicPartition) -> QuerySet[Progress]:
+    return Progress.objects.filter(topic=place.topic, partition=place.partition)
+
+
+def _everybody() -> list[str]:
+    """Every group of the database. The indexes of what is removed begin with the group."""
+    return list(ConsumerGroup.objects.values_list("name", flat=True))
+
+
+def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
+    """The first position that somebody may still need."""
+    appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__isnull=False)
+    newest = appended.aggregate(newest=Max("position"))["newest"]
+    here = {reader.group for reader in readers}
+    if newest is None or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists():
+        return 0  # a group of the topic has no place in this partition yet: it will begin at its start
+    replayed = (position for _, at, position, _ in _replays_begun() if at == place)
+    return min([int(newest), *(reader.position for reader in readers), *replayed])
+
+
+def _settled(old: Sequence[_Event]) -> list[_Event]:
+    """Those that wait for nobody, and lie dead for nobody."""
+    aside = {"group__in": _everybody(), "event_id__in": [event.event_id for event in old]}
+    held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
+    held |= set(DeadLetter.objects.filter(**aside, state=DeadLetter.State.OPEN).values_list("event_id", flat=True))
+    return [event for event in old if event.event_id not in held]
+
+
+def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
+    """How many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
+    ids = [event.event_id for event in gone if event.position >= reader.start]
+    handled = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE).count()
+    discarded = DeadLetter.objects.filter(group=reader.group, event_id__in=ids).count()
+    ignored = len(ids) - handled - discarded
+    if not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
+        raise Unbalanced(
+            f"Nothing is pruned of {reader.topic}/{reader.partition}: for group {reader.group} the ledger does not "
+            "balance there. See manage.py eventbus status."
+        )
+    return {"pruned_handled": handled, "pruned_discarded": discarded, "pruned_ignored": ignored}

@@ -1,0 +1,430 @@
+"""Promise 8, while what nobody needs any more is taken away."""
+
+import contextlib
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models import Max
+
+from eventbus import Permanent, clock, closing, ledger, past, pruning, publish, registry, replay
+from eventbus.dispatcher import Dispatcher
+from eventbus.failpoints import FailedHere, armed
+from eventbus.housekeeping import Housekeeping
+from eventbus.leases import Lease
+from eventbus.models import (
+    ConsumerGroup,
+    DeadLetter,
+    Effect,
+    InboxRow,
+    OperatorAction,
+    OutboxRow,
+    ParkedKey,
+    Progress,
+    ReplayRun,
+)
+from eventbus.past import Wanted
+from eventbus.pruning import Pruned, Pruning
+from tests.eventbus.contract_ledger import WRITERS, account, decide_about_the_dead, noise, places, threads, writer
+from tests.eventbus.house import House, Mended, Noted, Unknown, until
+
+KEEP = timedelta(hours=24)
+PRUNED_MIN = 20  # times while the site is busy
+
+
+def prune_a_day_later(bus_clock: Any) -> Pruned:
+    bus_clock.advance(hours=25)
+    return Pruning(KEEP).go()
+
+
+def kept(name: str = "vase") -> list[int]:
+    """Numbers of the events of a key that are still in the outbox."""
+    rows = OutboxRow.objects.filter(key=name, type=Noted.wire_type()).order_by("id")
+    return [int(bytes(row.payload).rpartition(b":")[2].strip(b"}")) for row in rows]
+
+
+def many(name: str = "vase", count: int = 5) -> list[tuple[str, int]]:
+    return [(name, number) for number in range(1, count + 1)]
+
+
+@pytest.mark.django_db(transaction=True)
+class NothingGrowsForEver:
+    """Promise 8."""
+
+    def test_what_every_group_has_passed_goes_and_the_ledger_still_says_all(self, house: House, bus_clock) -> None:
+        house.handler("house-a")
+        house.handler("house-b", Mended("vase"), attempts=1, on_dead="skip")
+        with transaction.atomic():
+            publish(Unknown(name="vase"))
+        house.say(*many())
+        house.settle()
+        DeadLetter.objects.update(request="discard")
+        house.settle()
+        before = places("house-a"), places("house-b")
+        assert before == ({"handled": 5, "ignored": 1}, {"ignored": 1, "discarded": 5})
+
+        pruned = prune_a_day_later(bus_clock)
+
+        assert (pruned.events, pruned.inbox, pruned.dead_letters) == (5, 4, 4)
+        assert kept() == [5]
+        assert (places("house-a"), places("house-b")) == before
+        assert account("house-a").published == 6
+
+    def test_what_some_group_has_not_passed_stays(self, house: House, bus_clock) -> None:
+        house.handler("house-a")
+        house.say(*many())
+        house.settle()
+        house.handler("house-b")
+        Progress.objects.filter(group="house-b").update(start=0, position=0)  # it is slow
+        assert places("house-b") == {"pending": 5}
+
+        assert prune_a_day_later(bus_clock).events == 0
+
+        house.restart()
+        house.settle()
+        assert house.seen("house-b") == many()
+
+    def test_a_group_that_has_not_begun_in_a_partition_holds_it_back(self, house: House, bus_clock, settings) -> None:
+        settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
+        house.handler("house-b")
+        settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 4}}
+        house.handler("house-a")
+        slow = registry.groups.pop("house-b")  # its workers are not yet told of the new partitions
+        names = [f"key{number}" for number in range(20)]
+        house.say(*((name, number) for name in names for number in range(3)))
+        house.settle()
+
+        prune_a_day_later(bus_clock)
+
+        registry.groups["house-b"] = slow
+        house.restart()
+        house.settle()
+        assert len(house.seen("house-b")) == 60
+
+    def test_a_slow_group_holds_back_its_topic_only(self, house: House, bus_clock) -> None:
+        house.handler("house-a")
+        house.say(*many())
+        house.settle()
+        Progress.objects.create(group="elsewhere", topic="orders", partition=0)
+        ConsumerGroup.objects.create(name="elsewhere", created_at=clock.now())
+
+        assert prune_a_day_later(bus_clock).events == 4
+
+    def test_what_is_parked_or_dead_stays_and_can_be_handled_later(self, house: House, bus_clock) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken)
+        house.say(("chair", 0), *many("vase", 3), *many("chair", 3))
+        house.settle()
+        assert places() == {"handled": 4, "dead": 1, "parked": 2}
+
+        prune_a_day_later(bus_clock)
+
+        assert kept("vase") == [1, 2, 3]
+        assert places() == {"handled": 4, "dead": 1, "parked": 2}
+        broken.names.clear()
+        DeadLetter.objects.update(request="requeue")
+        house.settle()
+        assert house.seen(name="vase") == [1, 2, 3]
+        assert places() == {"handled": 7}
+        prune_a_day_later(bus_clock)
+        assert places() == {"handled": 7}
+
+    def test_what_is_skipped_stays_until_somebody_has_decided(self, house: House, bus_clock) -> None:
+        house.handler(call=Mended("vase", error=Permanent("poison")), on_dead="skip")
+        house.say(*many())
+        house.settle()
+
+        prune_a_day_later(bus_clock)
+
+        assert kept() == [1, 2, 3, 4, 5]
+        assert places() == {"skipped": 5}
+
+    def test_what_is_younger_than_the_window_stays(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=20)
+        house.say(("vase", 6), ("vase", 7))
+        house.settle()
+        bus_clock.advance(hours=5)
+
+        Pruning(KEEP).go()
+
+        assert kept() == [6, 7]
+
+    def test_positions_go_on_growing_after_everything_went_and_a_restart(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        end = OutboxRow.objects.aggregate(end=Max("position"))["end"]
+        prune_a_day_later(bus_clock)
+        house.restart()
+
+        house.say(("vase", 6))
+        house.settle()
+
+        assert OutboxRow.objects.aggregate(end=Max("position"))["end"] == end + 1
+        assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
+        assert places() == {"handled": 6}
+
+    def test_what_went_cannot_come_again_though_the_inbox_has_forgotten_it(self, house: House, bus_clock) -> None:
+        """The log is the table: what is gone from the one is gone from the other, in one transaction."""
+        house.handler()
+        house.say(*many())
+        house.settle()
+        prune_a_day_later(bus_clock)
+
+        house.rewind()
+        house.settle()
+
+        assert house.seen() == many()
+
+    def test_effects_that_are_done_go_with_their_event(self, house: House, bus_clock) -> None:
+        house.handler("post", lambda event, **named: None, effect=True, record=lambda *_: None, on_doubt="never")
+        house.say(*many())
+        house.settle()
+
+        prune_a_day_later(bus_clock)
+
+        assert Effect.objects.count() == 1
+        assert places("post") == {"handled": 5}
+
+    def test_a_death_in_the_middle_takes_nothing_and_the_next_run_all(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+
+        for point in ("pruned", "prune.commit"):
+            with armed(f"{point}=error"), pytest.raises(FailedHere):
+                prune_a_day_later(bus_clock)
+            assert kept() == [1, 2, 3, 4, 5]
+            assert places() == {"handled": 5}
+
+        prune_a_day_later(bus_clock)
+        assert kept() == [5]
+        assert places() == {"handled": 5}
+
+    def test_many_batches_take_the_oldest_first(self, house: House, bus_clock, monkeypatch) -> None:
+        monkeypatch.setattr(pruning, "BATCH_ROWS", 2)
+        house.handler()
+        house.say(*many(count=9))
+        house.settle()
+        bus_clock.advance(hours=25)
+        steps: list[list[int]] = []
+        stop = threading.Event()
+
+        def told(pruned: Pruned) -> None:
+            steps.append(kept())
+            if len(steps) == 2:
+                stop.set()
+
+        Pruning(KEEP, told=told, stop=stop).go()
+        assert steps == [[3, 4, 5, 6, 7, 8, 9], [5, 6, 7, 8, 9]]
+
+        Pruning(KEEP).go()
+        assert kept() == [9]
+        assert places() == {"handled": 9}
+
+    def test_a_dry_run_counts_and_takes_nothing(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+
+        assert Pruning(KEEP, dry_run=True).go() == Pruned(events=4, inbox=4)
+
+        assert kept() == [1, 2, 3, 4, 5]
+        assert Pruning(KEEP).go() == Pruned(events=4, inbox=4)
+
+    def test_where_the_ledger_does_not_balance_nothing_is_taken(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        InboxRow.objects.order_by("id")[0].delete()
+
+        pruned = prune_a_day_later(bus_clock)
+
+        assert (pruned.events, kept()) == (0, [1, 2, 3, 4, 5])
+        assert "does not balance" in pruned.unbalanced[0]
+        assert [one.what for one in ledger.read().violations][0] == "lost (passed, and nowhere)"
+
+    def test_it_balances_while_a_busy_site_is_pruned(self, house: House) -> None:
+        noise(house)
+        dispatcher = Dispatcher.start_in_process()
+        done = threading.Event()
+        runs: list[Pruned] = []
+
+        def prune_on_and_on() -> None:
+            while not done.is_set() or len(runs) < PRUNED_MIN:
+                runs.append(Pruning(timedelta(0)).go())
+
+        with contextlib.closing(dispatcher), threads(prune_on_and_on):
+            try:
+                with threads(*map(writer, range(WRITERS)), decide_about_the_dead) as busy:
+                    while busy():
+                        assert ledger.problems(ledger.read()) == []
+            finally:
+                done.set()
+        house.settle()
+        assert ledger.problems(ledger.read()) == []
+        assert account().pending == 0
+
+        assert sum(one.events for one in runs) > 0
+        assert [one.unbalanced for one in runs if one.unbalanced] == []
+
+    # --- replays ---------------------------------------------------------------------------------------------------
+
+    def test_what_a_replay_has_not_reached_stays(self, house: House, bus_clock) -> None:
+        house.handler(replayable=True)
+        house.say(*many())
+        house.settle()
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+
+        assert prune_a_day_later(bus_clock).events == 0
+        assert [one.who for one in pruning.held_back()] == [f"Replay {run.pk} of group house-a"]
+
+        replay.Replay(run, threading.Event()).go()
+        assert house.seen() == many() * 2
+        assert prune_a_day_later(bus_clock).events == 4
+        assert places() == {"handled": 5}
+
+    def test_replays_that_ended_go_with_their_rows(self, house: House, bus_clock) -> None:
+        house.handler(replayable=True)
+        house.say(("vase", 1))
+        house.settle()
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        replay.Replay(run, threading.Event()).go()
+        assert InboxRow.objects.count() == 2
+
+        assert Pruning(KEEP).go().replays == 0
+        assert prune_a_day_later(bus_clock).replays == 1
+
+        assert InboxRow.objects.count() == 1
+        assert not ReplayRun.objects.exists()
+        assert OperatorAction.objects.get().action == "replay"
+
+    def test_a_replay_is_told_how_far_the_log_reaches_back(self, house: House, bus_clock) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken, replayable=True)
+        house.say(("vase", 1), *many("chair"))
+        house.settle()
+        wanted = Wanted(group=registry.groups["house-a"], topics=["house"])
+        assert past.count(wanted).whole
+
+        prune_a_day_later(bus_clock)
+
+        assert not past.count(wanted).whole, "an old event that lies dead hides what was pruned after it"
+
+    # --- groups that are gone for good -----------------------------------------------------------------------------
+
+    def test_a_group_that_left_the_code_holds_back_until_it_is_closed(self, house: House, bus_clock) -> None:
+        house.handler("house-a")
+        house.handler("house-b")
+        house.say(*many())
+        del registry.groups["house-b"]
+        house.settle()
+
+        assert prune_a_day_later(bus_clock).events == 0
+        [held] = pruning.held_back()
+        assert (held.topic, held.rows) == ("house", 5)
+        assert "manage.py eventbus close house-b --topic house" in str(held)
+
+        closing.close("house-b", who="Ada")
+        assert prune_a_day_later(bus_clock).events == 4
+        assert pruning.held_back() == []
+        assert [one.group for one in ledger.read().accounts if one.topic == "house"] == ["house-a"]
+        assert OperatorAction.objects.get().action == "close"
+
+    def test_a_group_is_not_closed_under_its_own_workers(self, house: House) -> None:
+        house.handler()
+
+        with pytest.raises(closing.Refused, match="in the code"):
+            closing.close("house-a", force=True, who="Ada")
+
+    def test_a_group_is_not_closed_over_what_waits_unless_that_is_said(self, house: House) -> None:
+        house.handler("house-a", Mended("vase", error=Permanent("poison")))
+        house.say(*many())
+        house.settle()
+        del registry.groups["house-a"]
+
+        with pytest.raises(closing.Refused, match="4 parked events and 1 dead letters"):
+            closing.close("house-a", who="Ada")
+        assert ParkedKey.objects.count() == 1
+
+        closing.close("house-a", force=True, who="Ada")
+        tables = (ConsumerGroup, Progress, ParkedKey, DeadLetter, InboxRow)
+        assert [table._default_manager.filter(**_of(table)).count() for table in tables] == [0] * 5
+
+    def test_one_topic_of_a_group_is_closed_and_the_others_stay(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.settle()
+        Progress.objects.create(group="house-a", topic="elsewhere", partition=0, handled=1)
+
+        closing.close("house-a", "elsewhere", who="Ada")
+
+        assert places() == {"handled": 1}
+        with pytest.raises(closing.Unknown):
+            closing.close("house-a", "elsewhere", who="Ada")
+
+    def test_closing_that_ended_in_the_middle_is_taken_up_again(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.settle()
+        del registry.groups["house-a"]
+        with armed("close.committed=error"), pytest.raises(FailedHere):
+            closing.close("house-a", who="Ada")
+        assert InboxRow.objects.exists()
+
+        closing.close("house-a", who="Ada")
+
+        assert not InboxRow.objects.exists()
+        assert not ConsumerGroup.objects.filter(name="house-a").exists()
+
+    # --- by itself -------------------------------------------------------------------------------------------------
+
+    def test_the_one_that_dispatches_keeps_the_house(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        stop, lease = threading.Event(), Lease("dispatcher")
+        assert lease.acquire()
+
+        with threads(lambda: Housekeeping(stop, lease.check).run(round_seconds=0.01)):
+            try:
+                until(lambda: kept() == [5], "pruned by itself")
+            finally:
+                stop.set()
+
+    def test_one_that_lost_its_lease_prunes_no_more(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        lease = Lease("dispatcher")
+        assert lease.acquire()
+        lease.release()
+
+        Housekeeping(threading.Event(), lease.check).run(round_seconds=0.01)  # it returns
+
+        assert kept() == [1, 2, 3, 4, 5]
+
+    def test_a_world_that_breaks_while_it_prunes_is_waited_for(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        stop = threading.Event()
+
+        with armed("pruned=break"), threads(lambda: Housekeeping(stop, lambda: None).run(round_seconds=0.01)):
+            try:
+                until(lambda: kept() == [5], "pruned once the world was back")
+            finally:
+                stop.set()
+
+
+def _of(table: Any) -> dict[str, str]:
+    return {"name": "house-a"} if table is ConsumerGroup else {"group": "house-a"}
