@@ -8,6 +8,8 @@ from tests.eventbus.contract_brake import (
     TooEarlyIsNoFailure,
 )
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
+from tests.eventbus.contract_housekeeping import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
+from tests.eventbus.contract_imbalance import WhatDoesNotBalanceIsNamed
 from tests.eventbus.contract_leases import OneAtATime
 from tests.eventbus.contract_ledger import OnePlaceEach
 from tests.eventbus.contract_once import HandledOnce
@@ -36,6 +38,10 @@ class BackendContract(
     DeploysWithoutDrama,
     OneAtATime,
     OnePlaceEach,
+    WhatDoesNotBalanceIsNamed,
     NothingGrowsForEver,
+    WhatAReplayNeedsStays,
+    AGroupThatIsGoneIsClosed,
+    TheHouseIsKept,
 ):
     """Every promise, for one backend."""

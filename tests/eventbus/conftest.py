@@ -8,6 +8,8 @@ from tests.eventbus.house import House, open_house
 CONTRACT = (
     "brake",
     "delivery",
+    "housekeeping",
+    "imbalance",
     "leases",
     "ledger",
     "once",
@@ -19,7 +21,8 @@ CONTRACT = (
     "world",
 )
 
-pytest.register_assert_rewrite(*(f"tests.eventbus.contract_{theme}" for theme in CONTRACT))  # they tell what they saw
+# They tell what they saw.
+pytest.register_assert_rewrite("tests.eventbus.busy", *(f"tests.eventbus.contract_{theme}" for theme in CONTRACT))
 
 
 @pytest.fixture

@@ -1,0 +1,180 @@
+"""Promise 8: replays, groups that left the code, and a site that is left alone."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from eventbus import Permanent, closing, ledger, past, pruning, registry, replay
+from eventbus.failpoints import FailedHere, armed
+from eventbus.housekeeping import Housekeeping
+from eventbus.leases import Lease
+from eventbus.models import ConsumerGroup, DeadLetter, InboxRow, OperatorAction, ParkedKey, Progress, ReplayRun
+from eventbus.past import Wanted
+from eventbus.pruning import Pruning
+from tests.eventbus.busy import KEEP, kept, many, places, prune_a_day_later, threads
+from tests.eventbus.house import House, Mended, until
+
+
+@pytest.mark.django_db(transaction=True)
+class WhatAReplayNeedsStays:
+    """Promise 8."""
+
+    def test_what_a_replay_has_not_reached_stays(self, house: House, bus_clock) -> None:
+        house.handler(replayable=True)
+        house.say(*many())
+        house.settle()
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+
+        assert prune_a_day_later(bus_clock).events == 0
+        assert [one.who for one in pruning.held_back()] == [f"Replay {run.pk} of group house-a"]
+
+        replay.Replay(run, threading.Event()).go()
+        assert house.seen() == many() * 2
+        assert prune_a_day_later(bus_clock).events == 4
+        assert places() == {"handled": 5}
+
+    def test_replays_that_ended_go_with_their_rows(self, house: House, bus_clock) -> None:
+        house.handler(replayable=True)
+        house.say(("vase", 1))
+        house.settle()
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        replay.Replay(run, threading.Event()).go()
+        assert InboxRow.objects.count() == 2
+
+        assert Pruning(KEEP).go().replays == 0
+        assert prune_a_day_later(bus_clock).replays == 1
+
+        assert InboxRow.objects.count() == 1
+        assert not ReplayRun.objects.exists()
+        assert OperatorAction.objects.get().action == "replay"
+
+    def test_a_replay_is_told_how_far_the_log_reaches_back(self, house: House, bus_clock) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken, replayable=True)
+        house.say(("vase", 1), *many("chair"))
+        house.settle()
+        wanted = Wanted(group=registry.groups["house-a"], topics=["house"])
+        assert past.count(wanted).whole
+
+        prune_a_day_later(bus_clock)
+
+        assert not past.count(wanted).whole, "an old event that lies dead hides what was pruned after it"
+
+
+@pytest.mark.django_db(transaction=True)
+class AGroupThatIsGoneIsClosed:
+    """Promise 8."""
+
+    def test_a_group_that_left_the_code_holds_back_until_it_is_closed(self, house: House, bus_clock) -> None:
+        house.handler("house-a")
+        house.handler("house-b")
+        house.say(*many())
+        del registry.groups["house-b"]
+        house.settle()
+
+        assert prune_a_day_later(bus_clock).events == 0
+        [held] = pruning.held_back()
+        assert (held.topic, held.rows) == ("house", 5)
+        assert "manage.py eventbus close house-b --topic house" in str(held)
+
+        closing.close("house-b", who="Ada")
+        assert prune_a_day_later(bus_clock).events == 4
+        assert pruning.held_back() == []
+        assert [one.group for one in ledger.read().accounts if one.topic == "house"] == ["house-a"]
+        assert OperatorAction.objects.get().action == "close"
+
+    def test_a_group_is_not_closed_under_its_own_workers(self, house: House) -> None:
+        house.handler()
+
+        with pytest.raises(closing.Refused, match="in the code"):
+            closing.close("house-a", force=True, who="Ada")
+
+    def test_a_group_is_not_closed_over_what_waits_unless_that_is_said(self, house: House) -> None:
+        house.handler("house-a", Mended("vase", error=Permanent("poison")))
+        house.say(*many())
+        house.settle()
+        del registry.groups["house-a"]
+
+        with pytest.raises(closing.Refused, match="4 parked events and 1 dead letters"):
+            closing.close("house-a", who="Ada")
+        assert ParkedKey.objects.count() == 1
+
+        closing.close("house-a", force=True, who="Ada")
+        tables = (ConsumerGroup, Progress, ParkedKey, DeadLetter, InboxRow)
+        assert [table._default_manager.filter(**_of(table)).count() for table in tables] == [0] * 5
+
+    def test_one_topic_of_a_group_is_closed_and_the_others_stay(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.settle()
+        Progress.objects.create(group="house-a", topic="elsewhere", partition=0, handled=1)
+
+        closing.close("house-a", "elsewhere", who="Ada")
+
+        assert places() == {"handled": 1}
+        with pytest.raises(closing.Unknown):
+            closing.close("house-a", "elsewhere", who="Ada")
+
+    def test_closing_that_ended_in_the_middle_is_taken_up_again(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.settle()
+        del registry.groups["house-a"]
+        with armed("close.committed=error"), pytest.raises(FailedHere):
+            closing.close("house-a", who="Ada")
+        assert InboxRow.objects.exists()
+
+        closing.close("house-a", who="Ada")
+
+        assert not InboxRow.objects.exists()
+        assert not ConsumerGroup.objects.filter(name="house-a").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TheHouseIsKept:
+    """Promise 8: by the one that dispatches."""
+
+    def test_the_one_that_dispatches_keeps_the_house(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        stop, lease = threading.Event(), Lease("dispatcher")
+        assert lease.acquire()
+
+        with threads(lambda: Housekeeping(stop, lease.check).run(round_seconds=0.01)):
+            try:
+                until(lambda: kept() == [5], "pruned by itself")
+            finally:
+                stop.set()
+
+    def test_one_that_lost_its_lease_prunes_no_more(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        lease = Lease("dispatcher")
+        assert lease.acquire()
+        lease.release()
+
+        Housekeeping(threading.Event(), lease.check).run(round_seconds=0.01)  # it returns
+
+        assert kept() == [1, 2, 3, 4, 5]
+
+    def test_a_world_that_breaks_while_it_prunes_is_waited_for(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(*many())
+        house.settle()
+        bus_clock.advance(hours=25)
+        stop = threading.Event()
+
+        with armed("pruned=break"), threads(lambda: Housekeeping(stop, lambda: None).run(round_seconds=0.01)):
+            try:
+                until(lambda: kept() == [5], "pruned once the world was back")
+            finally:
+                stop.set()
+
+
+def _of(table: Any) -> dict[str, str]:
+    return {"name": "house-a"} if table is ConsumerGroup else {"group": "house-a"}
