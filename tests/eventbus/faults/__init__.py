@@ -3,7 +3,17 @@
 `python -m tests.eventbus.faults` plants each and prints the table; `--all` tries every case under every fault.
 """
 
-from tests.eventbus.faults import delivery, leases, once, order, parking, replay, world
+from tests.eventbus.faults import (
+    delivery,
+    leases,
+    ledger,
+    once,
+    order,
+    parking,
+    prune,
+    replay,
+    world,
+)
 from tests.eventbus.faults.planting import Fault
 
 FAULTS: list[Fault] = [
@@ -14,4 +24,6 @@ FAULTS: list[Fault] = [
     *replay.FAULTS,
     *world.FAULTS,
     *leases.FAULTS,
+    *ledger.FAULTS,
+    *prune.FAULTS,
 ]

@@ -1,0 +1,183 @@
+"""What would take away too much, too little, or lose count."""
+
+from tests.eventbus.faults.planting import Fault
+
+# The ledger's own guard: whoever prunes too much is stopped there as well.
+UNGUARDED = ("eventbus.pruning._totals", "if not 0 <= ignored <= reader.ignored - reader.pruned_ignored:", "if False:")
+
+FAULTS = [
+    Fault(
+        "take what a slow group needs",
+        "eventbus.pruning._needed_from",
+        "*(reader.position for reader in readers), ",
+        "",
+        fails=["what_some_group_has_not_passed_stays", "a_group_that_left_the_code_holds_back_until_it_is_closed"],
+        also=[UNGUARDED],
+    ),
+    Fault(
+        "take what a group needs that does not know the partition yet",
+        "eventbus.pruning._needed_from",
+        " or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists()",
+        "",
+        fails=["a_group_that_has_not_begun_in_a_partition_holds_it_back"],
+    ),
+    Fault(
+        "let a group hold back every topic",
+        "eventbus.pruning._at",
+        "topic=place.topic, ",
+        "",
+        fails=["a_slow_group_holds_back_its_topic_only"],
+    ),
+    Fault(
+        "take the newest of a partition",
+        "eventbus.pruning._needed_from",
+        "int(newest)",
+        "int(newest) + 1",
+        fails=["positions_go_on_growing_after_everything_went_and_a_restart"],
+    ),
+    Fault(
+        "take what is parked",
+        "eventbus.pruning._settled",
+        "held = set(",
+        "held = set() and set(",
+        fails=["what_is_parked_or_dead_stays_and_can_be_handled_later"],
+        also=[UNGUARDED],
+    ),
+    Fault(
+        "take what is dead",
+        "eventbus.pruning._settled",
+        "held |= set(",
+        "held |= set() and set(",
+        fails=[
+            "what_is_parked_or_dead_stays_and_can_be_handled_later",
+            "what_is_skipped_stays_until_somebody_has_decided",
+        ],
+    ),
+    Fault(
+        "take what is young",
+        "eventbus.pruning.Pruning._old",
+        "event.appended_at < self._before",
+        "True",
+        fails=["what_is_younger_than_the_window_stays"],
+    ),
+    Fault(
+        "take the youngest first",
+        "eventbus.pruning.Pruning._old",
+        '.order_by("position")',
+        '.order_by("-position")',
+        fails=["many_batches_take_the_oldest_first"],
+    ),
+    Fault(
+        "forget the totals of what went",
+        "eventbus.pruning.Pruning._take",
+        "if not self._dry_run:",
+        "if False:",
+        fails=[
+            "what_every_group_has_passed_goes_and_the_ledger_still_says_all",
+            "it_balances_while_a_busy_site_is_pruned",
+        ],
+    ),
+    Fault(
+        "prune without a transaction",
+        "eventbus.pruning.Pruning._events",
+        'failpoints.atomic("prune")',
+        '__import__("contextlib").nullcontext()',
+        fails=["a_death_in_the_middle_takes_nothing_and_the_next_run_all"],
+    ),
+    Fault(
+        "forget in the inbox, and keep in the log",
+        "eventbus.pruning.Pruning._take",
+        "events=self._remove(OutboxRow.objects.filter(id__in=[event.id for event in gone]))",
+        "events=len(gone)",
+        fails=["what_went_cannot_come_again_though_the_inbox_has_forgotten_it"],
+    ),
+    Fault(
+        "keep effects for ever",
+        "eventbus.pruning.Pruning._take",
+        "effects=self._remove(Effect.objects.filter(group__in=everybody, event_id__in=ids))",
+        "effects=0",
+        fails=["effects_that_are_done_go_with_their_event"],
+    ),
+    Fault(
+        "take in a dry run",
+        "eventbus.pruning.Pruning._remove",
+        "if self._dry_run:",
+        "if False:",
+        fails=["a_dry_run_counts_and_takes_nothing"],
+    ),
+    Fault(
+        "take what could show why the ledger does not balance",
+        *UNGUARDED,
+        fails=["where_the_ledger_does_not_balance_nothing_is_taken"],
+    ),
+    Fault(
+        "take what a replay is still to show",
+        "eventbus.pruning._needed_from",
+        ", *replayed",
+        "",
+        fails=["what_a_replay_has_not_reached_stays"],
+    ),
+    Fault(
+        "take the rows of a replay that has just ended",
+        "eventbus.pruning.Pruning.go",
+        "ended_at__lt=self._before",
+        "ended_at__isnull=False",
+        fails=["replays_that_ended_go_with_their_rows"],
+    ),
+    Fault(
+        "say that the log has everything",
+        "eventbus.past._reach",
+        "if rows.count() < end:",
+        "if False:",
+        fails=["a_replay_is_told_how_far_the_log_reaches_back"],
+    ),
+    Fault(
+        "close a group under its workers",
+        "eventbus.closing._refuse_in_code",
+        "if group is not None",
+        "if False",
+        fails=["a_group_is_not_closed_under_its_own_workers"],
+    ),
+    Fault(
+        "close a group over what waits",
+        "eventbus.closing._close",
+        "if closed.parked + closed.dead and not force:",
+        "if False:",
+        fails=["a_group_is_not_closed_over_what_waits_unless_that_is_said"],
+    ),
+    Fault(
+        "close all topics of a group",
+        "eventbus.closing._close",
+        "Q(group=name, topic=topic) if topic else ",
+        "",
+        fails=["one_topic_of_a_group_is_closed_and_the_others_stay"],
+    ),
+    Fault(
+        "leave behind what a closed group had handled",
+        "eventbus.closing._forget_handled",
+        "for table in (InboxRow, Effect):",
+        "for table in ():",
+        fails=["closing_that_ended_in_the_middle_is_taken_up_again"],
+    ),
+    Fault(
+        "never prune by itself",
+        "eventbus.housekeeping.Housekeeping._round",
+        "hours=settings.EVENTBUS_KEEP_HOURS",
+        "days=settings.EVENTBUS_KEEP_HOURS",
+        fails=["the_one_that_dispatches_keeps_the_house"],
+    ),
+    Fault(
+        "prune beside the one that dispatches",
+        "eventbus.housekeeping.Housekeeping._round",
+        "fence=self._fence, ",
+        "",
+        fails=["one_that_lost_its_lease_prunes_no_more"],
+    ),
+    Fault(
+        "give up when the world breaks",
+        "eventbus.housekeeping.Housekeeping.run",
+        "except Exception as error:",
+        "except Exception as error:\n    return",
+        fails=["a_world_that_breaks_while_it_prunes_is_waited_for"],
+    ),
+]
