@@ -138,8 +138,9 @@ class Pruning:
             self._fence()
             readers = list(_at(place).select_for_update().order_by("id"))
             old = self._old(place, begin, _needed_from(place, readers))
-            gone = _settled(old)
-            pruned = self._take(readers, gone) if gone else Pruned()
+            everybody = _everybody(readers)
+            gone = _settled(old, everybody)
+            pruned = self._take(readers, everybody, gone) if gone else Pruned()
         return pruned, old[-1].position + 1 if len(old) == BATCH_ROWS else 0
 
     def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
@@ -149,9 +150,9 @@ class Pruning:
         found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
         return list(takewhile(lambda event: event.appended_at < self._before, found))
 
-    def _take(self, readers: Sequence[Progress], gone: Sequence[_Event]) -> Pruned:
+    def _take(self, readers: Sequence[Progress], everybody: Collection[str], gone: Sequence[_Event]) -> Pruned:
         totals = [_totals(reader, gone) for reader in readers]
-        everybody, ids = _everybody(), [event.event_id for event in gone]
+        ids = [event.event_id for event in gone]
         pruned = Pruned(
             events=self._remove(OutboxRow.objects.filter(id__in=[event.id for event in gone])),
             inbox=self._remove(InboxRow.objects.filter(group__in=everybody, event_id__in=ids)),
@@ -192,9 +193,9 @@ def _at(place: TopicPartition) -> QuerySet[Progress]:
     return Progress.objects.filter(topic=place.topic, partition=place.partition)
 
 
-def _everybody() -> list[str]:
+def _everybody(readers: Collection[Progress]) -> set[str]:
     """Every group of the database. The indexes of what is removed begin with the group."""
-    return list(ConsumerGroup.objects.values_list("name", flat=True))
+    return {*ConsumerGroup.objects.values_list("name", flat=True), *(reader.group for reader in readers)}
 
 
 def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
@@ -208,9 +209,9 @@ def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
     return min([int(newest), *(reader.position for reader in readers), *replayed])
 
 
-def _settled(old: Sequence[_Event]) -> list[_Event]:
+def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
     """Those that wait for nobody, and lie dead for nobody."""
-    aside = {"group__in": _everybody(), "event_id__in": [event.event_id for event in old]}
+    aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
     held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
     held |= set(DeadLetter.objects.filter(**aside, state=DeadLetter.State.OPEN).values_list("event_id", flat=True))
     return [event for event in old if event.event_id not in held]
