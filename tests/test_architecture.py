@@ -31,7 +31,6 @@ LONGER: dict[str, str] = {
     "eventbus/models.py": "every table of the bus in one place, so that their borders can be seen",
     "eventbus/registry.py::handles": "the bus's face: its options and what each promises stand in one place",
     "tests/eventbus/contract_brake.py": "one rule with its probes, from closing to opening, each case a line of it",
-    "tests/eventbus/contract_ledger.py": "every place that an event can be in, and every way the sum can be wrong",
     "tests/mcommerce/orders/test_walk.py": "one order's walk, step by step; cut, it is a walk no longer",
 }
 
