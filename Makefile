@@ -13,7 +13,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run test lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run test sweep lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,9 @@ run:
 test: install-dev ## lint, then run every test: on SQLite, and what a database matters to on PostgreSQL again
 	@$(MAKE) --no-print-directory lint
 	@exec $(PY) tests/run
+
+sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, on twenty different days
+	$(PY) -m tests.sweep --seeds 20
 
 lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
 	$(VENV)/bin/ruff check .

@@ -88,3 +88,17 @@ def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: str) -> None:
     assert handled(site) == 1
     assert ask(site, "SELECT count(*) FROM eventbus_progress WHERE running_event IS NOT NULL") == 0
     assert ask(site, "SELECT count(*) FROM eventbus_lease WHERE name = 'dispatcher' AND owner <> ''") == 0
+
+
+def test_a_failpoint_that_the_settings_arm_kills_the_process_once(site: LiveSite) -> None:
+    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    (site.directory / "finish-first").touch()
+    site.environment["EVENTBUS_FAILPOINTS"] = "append.commit=kill"
+
+    with process(site, "manage.py", "handle_events") as killed:
+        killed.wait(LEAVE_SECONDS)
+    assert killed.returncode == -signal.SIGKILL
+    with process(site, "manage.py", "handle_events"):
+        until(lambda: handled(site) == 1, "the event handled by the next process")
+
+    assert (site.directory / "var" / "failpoints" / "append.commit").exists()

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+LANES_PER_CORE = 2  # a day waits now and then
 SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the machine
 
 
@@ -24,10 +25,11 @@ def main(arguments: list[str]) -> int:
         set_up(folder)
         from tests.sweep import sweeping  # only now: it imports models
 
-        sweeper = sweeping.Sweeper(folder, asked.lanes)
-        if asked.sabotaged:
-            return sweeper.sabotaged()
-        return max(sweeper.sweep(seed, asked.only) for seed in range(asked.seed, asked.seed + asked.seeds))
+        with sweeping.Sweeper(folder, asked.lanes) as sweeper:
+            if asked.sabotaged:
+                return sweeper.sabotaged()
+            seeds = range(asked.seed, asked.seed + asked.seeds)
+            return max(sweeper.sweep(seed, asked.only, short=asked.short) for seed in seeds)
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
@@ -35,7 +37,8 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the first day (1)")
     parser.add_argument("--seeds", type=int, default=1, help="how many days (1)")
     parser.add_argument("--only", action="append", default=[], metavar="POINT=WAY@N", help="only this; again for more")
-    parser.add_argument("--lanes", type=int, default=os.cpu_count() or 1, help="runs at once (one for each core)")
+    parser.add_argument("--short", action="store_true", help="two shoppers a day, instead of everybody")
+    parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
     parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
     return parser.parse_args(arguments)
 
@@ -46,7 +49,7 @@ def set_up(folder: Path) -> None:
         "DJANGO_SETTINGS_MODULE": "mcommerce.settings",
         "VAR_DIR": str(folder / "var"),
         "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite:///{folder / 'template.sqlite3'}"),
-        "EVENTBUS_PARTITIONS": "2",  # fewer make larger batches, and with two no key is alone with itself
+        "EVENTBUS_PARTITIONS": "1",  # the fewer, the larger the batches, and the shorter the day
         "LOG_LEVEL": "ERROR",
     }
     import django

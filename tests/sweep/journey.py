@@ -4,13 +4,14 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from django.db import connection, transaction
 from django.db.models import Max, Min
 
-from eventbus import bells, clock, operations, publish, registry, replay
+from eventbus import bells, clock, ledger, operations, publish, registry, replay
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.past import Wanted
 from tests.sweep import poison, shoppers
@@ -20,8 +21,9 @@ from tests.sweep.run import START, Run
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.02  # between looks at whether all is quiet
+LOOK_SECONDS = 0.04  # between looks at whether all is quiet
 MINUTE_SECONDS = 60  # time jumps to the next full minute: what is due within it comes together
+TRIES = 3
 DAY_SECONDS = 24 * 3600  # of the run's own time; what has not ended by then is stuck
 
 
@@ -32,6 +34,7 @@ class Journey:
         self._run = run
         self._books = Books(run)
         self._shoppers = shoppers.all_of(run)
+        self._failures: Counter[str] = Counter()  # of each, in a row
         random.Random(run.case.seed).shuffle(self._shoppers)
 
     def play(self) -> None:
@@ -46,19 +49,20 @@ class Journey:
                 return
 
     def _somebody_acts(self) -> bool:
-        acts: list[Callable[[], bool]] = [
-            cook,
-            show_again,
-            self._operator,
-            *(shopper.act for shopper in self._shoppers),
-        ]
-        acted = False
-        for act in acts:
-            try:
-                acted |= act()
-            except Exception as error:
-                logger.warning("Failed in somebody's face, who tries again: %s", error, exc_info=True)
-                acted = True
+        acts = {"cook": cook, "replay": show_again, "operator": self._operator}
+        acts |= {shopper.name: shopper.act for shopper in self._shoppers}
+        acted = [self._acts(name, act) for name, act in acts.items()]
+        return any(acted)
+
+    def _acts(self, name: str, act: Callable[[], bool]) -> bool:
+        """Who meets a failure tries again at once, and after a few times when some time has gone by."""
+        try:
+            acted = act()
+        except Exception as error:
+            logger.warning("%s met a failure: %s", name, error, exc_info=True)
+            self._failures[name] += 1
+            return self._failures[name] <= TRIES
+        self._failures[name] = 0
         return acted
 
     def _operator(self) -> bool:
@@ -78,17 +82,15 @@ class Journey:
         return True
 
     def _quiet(self) -> bool:
-        """Whether nothing will happen before time goes on."""
-        now = clock.now()
+        """Whether nothing will happen before time goes on. In one snapshot, or what moves meanwhile is not seen.
+
+        A webhook makes events, and an event's effect makes webhooks: so the company is asked before and after.
+        """
+        return not self._webhook_due() and all_is_done() and not self._webhook_due()
+
+    def _webhook_due(self) -> bool:
         due = self._books.next_webhook()
-        return not (
-            OutboxRow.objects.filter(position__isnull=True).exists()
-            or Timer.objects.filter(due__lte=now).exists()
-            or ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
-            or DeadLetter.objects.exclude(request="").exists()
-            or (due is not None and due <= now.timestamp())
-            or behind()
-        )
+        return due is not None and due <= self._run.clock.seconds()
 
     def _jump(self) -> bool:
         """Let it be the next time at which something is due; false when nothing is."""
@@ -127,6 +129,19 @@ def show_again() -> bool:
         replay.resume(run, "operator")
     replay.Replay(run, threading.Event()).go()
     return True
+
+
+def all_is_done() -> bool:
+    """Nothing to relay, to handle, to retry or to obey at this time."""
+    now = clock.now()
+    with ledger.snapshot():
+        return not (
+            OutboxRow.objects.filter(position__isnull=True).exists()
+            or Timer.objects.filter(due__lte=now).exists()
+            or ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
+            or DeadLetter.objects.exclude(request="").exists()
+            or behind()
+        )
 
 
 def behind() -> list[str]:

@@ -1,5 +1,6 @@
 """Running cases: a template database, a folder for each run, and lives of the site until its day is over."""
 
+import gc
 import os
 import shutil
 import signal
@@ -15,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.template.loader import get_template
 from django.urls import get_resolver
@@ -47,6 +48,7 @@ class Databases:
         self._fill()
         warm_up()
         connection.close()
+        gc.freeze()  # what is shared with every life stays shared
 
     def _fill(self) -> None:
         from django.db import connections
@@ -71,6 +73,11 @@ class Databases:
                 receive_stock(product_id=product.id, quantity=PIECES, now=clock.now())
         settle()
         backends.current().reset()
+
+    def forget(self) -> None:
+        """Drop the template; what is a file goes with its folder."""
+        if self._url:
+            self._admin("DROP DATABASE sweep_template WITH (FORCE)")
 
     @contextmanager
     def copy(self, run_folder: Path) -> Iterator[dict[str, Any]]:
@@ -97,7 +104,7 @@ class Databases:
 def warm_up() -> None:
     """Load what every life would load anew."""
     get_resolver().url_patterns  # noqa: B018
-    get_wsgi_application()
+    WSGIHandler()
     for name in ("paid", "cancelled", "refunded"):
         get_template(f"orders/mail/{name}.txt")
     for language, _name in settings.LANGUAGES:

@@ -37,6 +37,7 @@ class Case:
     nth: int = 1
     seed: int = 1
     sabotage: str = ""
+    shoppers: tuple[str, ...] = ()  # who comes by; nobody named is everybody
 
     @property
     def specs(self) -> list[str]:

@@ -195,7 +195,15 @@ def silence() -> Iterator[str]:
 PLACE = Step("place", place, ())
 PAY = (Step("type a card", type_card(GOOD_CARD)), Step("come back", come_back, tuple(State)))
 SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
-    "ada": ((PLACE, *PAY), End(State.PAID, mails=("paid",), charged=True, sold=True)),
+    "ada": (
+        (
+            PLACE,
+            Step("type a card whose answer is late", type_card(LATE_CARD)),
+            Step("come back, and nobody knows", come_back, tuple(State)),
+            Step("look again", come_back, tuple(State)),
+        ),
+        End(State.PAID, mails=("paid",), charged=True, sold=True),
+    ),
     "ben": (
         (
             PLACE,
@@ -214,7 +222,6 @@ SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
         (
             PLACE,
             Step("type a card whose answer is late", type_card(LATE_CARD)),
-            Step("come back", come_back),
             Step("cancel", cancel),
         ),
         End(State.CANCELLED, "customer", mails=("cancelled", "refunded"), charged=True, refunded=True),
@@ -233,4 +240,5 @@ def void(answer: object) -> None:
 
 
 def all_of(run: Run) -> list[Shopper]:
-    return [Shopper(run, name, steps, SKUS.get(name, "VASE")) for name, (steps, _end) in SHOPPERS.items()]
+    names = run.case.shoppers or SHOPPERS
+    return [Shopper(run, name, SHOPPERS[name][0], SKUS.get(name, "VASE")) for name in names]

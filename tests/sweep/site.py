@@ -1,5 +1,6 @@
 """One life of the site: shop, bus and web server in one process, and who drives it. Forked warm, so it costs little."""
 
+import gc
 import json
 import logging
 import os
@@ -9,8 +10,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
 from eventbus import clock, dispatcher, failpoints, worker
@@ -30,6 +31,7 @@ def born(run: Run) -> int:
     """Fork a life of the site; it ends by itself when the day is over, having written report.json, or by its point."""
     child = os.fork()
     if not child:
+        gc.disable()  # it lives for a second
         try:
             live(run)
         except BaseException:
@@ -57,11 +59,11 @@ def live(run: Run) -> NoReturn:
 
 def settle_in(run: Run) -> None:
     """This process belongs to the run: its database, company, letterbox and clock; and it is in a hurry."""
-    logging.basicConfig(filename=run.folder / "log", level=logging.INFO, force=True)
+    logging.basicConfig(filename=run.folder / "log", level=logging.WARNING, force=True)
+    logging.getLogger("django.server").handlers.clear()  # which would print every request
     connections.databases["default"].update(run.database)
     settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
-    logging.getLogger("django.server").propagate = True
     settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
     clock.hold(run.clock.now())
     hurry: Any = dispatcher
@@ -79,5 +81,5 @@ class Web(ThreadedWSGIServer):
         self.socket = run.door
         self.server_name, self.server_port = self.socket.getsockname()
         self.setup_environ()
-        self.set_app(get_wsgi_application())
+        self.set_app(WSGIHandler())
         threading.Thread(target=self.serve_forever, args=(PAUSE_SECONDS,), name="web", daemon=True).start()

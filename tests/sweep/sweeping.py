@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Self
 
 from django.db import connection
 
@@ -14,6 +15,7 @@ from eventbus import failpoints
 from tests.sweep.lanes import Databases, play
 from tests.sweep.run import Case, Outcome
 from tests.sweep.sabotage import SABOTAGES
+from tests.sweep.shoppers import SHOPPERS
 
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
@@ -24,7 +26,13 @@ class Sweeper:
     def __init__(self, folder: Path, lanes: int) -> None:
         self._folder, self._lanes = folder, lanes
         self._databases = Databases(folder, os.environ["DATABASE_URL"])
+
+    def __enter__(self) -> Self:
         self._databases.prepare()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._databases.forget()
 
     def play(self, case: Case) -> Outcome:
         """A pass that did not come this time is not waited for: at its first pass a point must fire."""
@@ -33,18 +41,23 @@ class Sweeper:
             outcome = play(replace(case, nth=1), self._databases, self._folder)
         return outcome
 
-    def sweep(self, seed: int, only: Sequence[str] = ()) -> int:
-        """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire."""
-        calm = self.play(Case(seed=seed))
-        print(f"seed {seed}: a calm day, {calm.seconds:.1f} s", *calm.violations, sep="\n    ", flush=True)
-        cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, calm.passes))
-        wrong = len(calm.violations)
-        print(f"{'point':24} {'way':6} {'fired':8} recovered", flush=True)
+    def sweep(self, seed: int, only: Sequence[str] = (), *, short: bool = False) -> int:
+        """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
+
+        `short`: to each day come two shoppers, one of whom passes its point.
+        """
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
+            alone = {(name,): Case(seed=seed, shoppers=(name,)) for name in SHOPPERS} if short else {}
+            calm = dict(zip([(), *alone], lanes.map(self.play, [Case(seed=seed), *alone.values()]), strict=True))
+            wrong = sum(bool(outcome.violations) for outcome in calm.values())
+            print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
+            passes = {names: outcome.passes for names, outcome in calm.items()}
+            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, passes))
+            print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             for outcome in lanes.map(self.play, cases):
                 wrong += not outcome.fired or bool(outcome.violations)
                 tell(outcome)
-        print(f"seed {seed}: {len(cases)} days, {wrong} of them ended badly", flush=True)
+        print(f"seed {seed}: {len(cases)} days, {wrong} ended badly", flush=True)
         return 1 if wrong else 0
 
     def sabotaged(self) -> int:
@@ -62,18 +75,29 @@ class Sweeper:
         return next((violation for violation in violations if words in violation), "")
 
 
-def every_case(seed: int, passes: Mapping[str, int]) -> Iterator[Case]:
-    """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day."""
+def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]]) -> Iterator[Case]:
+    """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
+
+    `passes`: how often each point is passed by everybody `()` and, for short days, by one shopper alone.
+    """
     for point in failpoints.points.values():
+        alone = sorted(names for names in passes if names and passes[names].get(point.name))
         for way in point.ways(connection.vendor):
             dice = random.Random(f"{seed} {point.name} {way}")
-            yield Case(point.name, way, dice.randint(1, max(1, passes.get(point.name, 0) // 2)), seed)
+            passing = dice.choice(alone) if alone else ()
+            nth = dice.randint(1, max(1, passes[passing].get(point.name, 0) // 2))
+            yield Case(point.name, way, nth, seed, shoppers=passing and with_another(passing, dice))
+
+
+def with_another(names: tuple[str, ...], dice: random.Random) -> tuple[str, ...]:
+    return *names, dice.choice(sorted(SHOPPERS.keys() - set(names)))
 
 
 def tell(outcome: Outcome) -> None:
     case = outcome.case
+    who = ", ".join(case.shoppers)
     fired = f"pass {case.nth}" if outcome.fired else "NEVER"
     recovered = "NO" if outcome.violations else "yes"
-    print(f"{case.point:24} {case.way:6} {fired:8} {recovered:9} {outcome.seconds:5.1f} s", flush=True)
+    print(f"{case.point:26} {case.way:6} {fired:8} {recovered:9} {outcome.seconds:5.1f} s  {who}", flush=True)
     for violation in outcome.violations:
         print(f"    {violation}", flush=True)

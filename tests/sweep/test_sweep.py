@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_SECONDS = 1_800  # two minutes on two cores that are free
+DEADLINE_SECONDS = 1_800  # two minutes on two cores that nobody else uses
 
 
 def sweep(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -18,9 +18,7 @@ def sweep(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_order_comes_to_its_right_end_whatever_dies_once() -> None:
-    done = sweep(
-        "--only=append.commit=kill@3", "--only=handle.single.committed=break@5", "--only=effect.answered=error@2"
-    )
+    done = sweep("--short")
 
     assert done.returncode == 0, done.stdout + done.stderr
 
