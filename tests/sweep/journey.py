@@ -8,22 +8,22 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from django.db import connection, transaction
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q
 
-from eventbus import bells, clock, ledger, operations, publish, registry, replay
-from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
+from eventbus import bells, clock, ledger, operations, registry, replay
+from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.past import Wanted
 from tests.sweep import poison, shoppers
 from tests.sweep.company import Books
 from tests.sweep.letters import sent
-from tests.sweep.run import START, Run
+from tests.sweep.run import KITCHEN, START, Run
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.04  # between looks at whether all is quiet
 MINUTE_SECONDS = 60  # time jumps to the next full minute: what is due within it comes together
 TRIES = 3
+ALL = Q()
 DAY_SECONDS = 24 * 3600  # of the run's own time; what has not ended by then is stuck
 
 
@@ -49,7 +49,9 @@ class Journey:
                 return
 
     def _somebody_acts(self) -> bool:
-        acts = {"cook": cook, "replay": show_again, "operator": self._operator}
+        acts = {"cook": poison.cook, "replay": show_again, "operator": self._operator}
+        if KITCHEN in self._run.visitors:
+            acts["kitchen"] = poison.fish
         acts |= {shopper.name: shopper.act for shopper in self._shoppers}
         acted = [self._acts(name, act) for name, act in acts.items()]
         return any(acted)
@@ -67,6 +69,8 @@ class Journey:
 
     def _operator(self) -> bool:
         """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it."""
+        if poison.mend_the_kitchen(self._run.folder):
+            return True
         letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id").first()
         if letter is None:
             return False
@@ -98,6 +102,9 @@ class Journey:
         times = [Timer.objects.aggregate(at=Min("due"))["at"], waiting.aggregate(at=Min("due_at"))["at"]]
         due = self._books.next_webhook()
         times.append(None if due is None else datetime.fromtimestamp(due, UTC))
+        if braked():
+            time.sleep(LOOK_SECONDS)  # its probes come by this process's clock as well as by the run's
+            times.append(clock.now())
         known = [at.timestamp() for at in times if at is not None]
         if not known or min(known) > START + DAY_SECONDS:
             return False
@@ -106,16 +113,6 @@ class Journey:
         bells.published.ring()
         bells.appended.ring()
         return True
-
-
-def cook() -> bool:
-    """Publish the dishes, once."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("INSERT INTO sweep_told (name) VALUES ('cooked') ON CONFLICT DO NOTHING")
-        if not cursor.rowcount:
-            return False
-        publish(*poison.dishes())
-    return True
 
 
 def show_again() -> bool:
@@ -135,16 +132,22 @@ def all_is_done() -> bool:
     """Nothing to relay, to handle, to retry or to obey at this time."""
     now = clock.now()
     with ledger.snapshot():
+        flowing = ~Q(group__in=braked())
         return not (
             OutboxRow.objects.filter(position__isnull=True).exists()
             or Timer.objects.filter(due__lte=now).exists()
-            or ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
+            or ParkedKey.objects.filter(flowing, state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
             or DeadLetter.objects.exclude(request="").exists()
-            or behind()
+            or behind(flowing)
         )
 
 
-def behind() -> list[str]:
+def braked() -> list[str]:
+    """The groups that stand still until time goes on."""
+    return list(ConsumerGroup.objects.filter(braked_at__isnull=False).values_list("name", flat=True))
+
+
+def behind(which: Q = ALL) -> list[str]:
     """Which groups have not read to the end."""
     ends = {
         (row["topic"], row["partition"]): row["end"] + 1
@@ -153,4 +156,6 @@ def behind() -> list[str]:
         .annotate(end=Max("position"))
         .order_by()
     }
-    return [str(row) for row in Progress.objects.all() if row.position < ends.get((row.topic, row.partition), 0)]
+    return [
+        str(row) for row in Progress.objects.filter(which) if row.position < ends.get((row.topic, row.partition), 0)
+    ]

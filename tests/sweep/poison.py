@@ -1,13 +1,20 @@
 """Events that no handler can swallow until an operator has mended it, and some that are only eaten in their order."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
-from eventbus import Event, Permanent, handles
+from eventbus import Event, Permanent, handles, publish
 
-MENDED = "mended"  # the file that says so, in the run's folder
+MENDED, FRESH = "mended", "fresh"  # files that say so, in the run's folder
+TRIES = "tries"  # the file with a dot for each time that a fish was sent back
+FISH = 6
+FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kitchen's brake closes
+# Sent back so often, each was tried, then each parked one was a probe, then the next in the log: then it is mended.
+TRIES_MAX = 2 * FISH_FAILED_MIN + 2
 BITES = 3  # events a key
 
 
@@ -28,8 +35,31 @@ def eat(event: Cooked) -> None:
         raise Permanent("rotten")
     if event.number == 1 and event.name == "spoiled" and not (settings.SWEEP_FOLDER / MENDED).exists():
         raise ValueError("spoiled")
+    write_down(event.name, event.number)
+
+
+class Caught(Event):
+    """A fish. All of them are off until the kitchen is mended: so many failures close the group's brake."""
+
+    wire_name: ClassVar[str] = "sweep.caught"
+    topic: ClassVar[str] = "sweep"
+    key_fields: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: str
+
+
+@handles(Caught, group="sweep-kitchen")
+def fry(event: Caught) -> None:
+    if not (settings.SWEEP_FOLDER / FRESH).exists():
+        with (settings.SWEEP_FOLDER / TRIES).open("a") as file:
+            file.write(".")
+        raise ValueError("it smells")
+    write_down(event.name, 1)
+
+
+def write_down(name: str, number: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO sweep_eaten (name, number) VALUES (%s, %s)", [event.name, event.number])
+        cursor.execute("INSERT INTO sweep_eaten (name, number) VALUES (%s, %s)", [name, number])
 
 
 def lay_tables() -> None:
@@ -39,14 +69,40 @@ def lay_tables() -> None:
         cursor.execute("CREATE TABLE sweep_told (name TEXT PRIMARY KEY)")
 
 
-def dishes() -> list[Cooked]:
+def cook() -> bool:
+    """Publish the dishes, once."""
     names = ("spoiled", "rotten", "bread")
-    return [Cooked(name=name, number=number) for number in range(1, BITES + 1) for name in names]
+    return once("dishes", [Cooked(name=name, number=number) for number in range(1, BITES + 1) for name in names])
 
 
-def should_be_eaten() -> dict[str, list[int]]:
+def fish() -> bool:
+    """Publish the fish, once."""
+    return once("fish", [Caught(name=f"fish-{number}") for number in range(FISH)])
+
+
+def once(name: str, events: Sequence[Event]) -> bool:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO sweep_told (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
+        if not cursor.rowcount:
+            return False
+        publish(*events)
+    return True
+
+
+def mend_the_kitchen(folder: Path) -> bool:
+    """The operator's part, once enough fish went back."""
+    tries = folder / TRIES
+    if (folder / FRESH).exists() or not tries.exists() or tries.stat().st_size < TRIES_MAX:
+        return False
+    (folder / FRESH).touch()
+    return True
+
+
+def should_be_eaten(*, fish: bool) -> dict[str, list[int]]:
     whole = list(range(1, BITES + 1))
-    return {"bread": whole, "rotten": whole[1:], "spoiled": whole}
+    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | {
+        f"fish-{number}": [1] for number in range(FISH if fish else 0)
+    }
 
 
 def eaten() -> dict[str, list[int]]:

@@ -28,6 +28,11 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
 
+# Who may come by: shoppers (`tests.sweep.shoppers`), and the kitchen, whose fish is off (`tests.sweep.poison`).
+KITCHEN = "kitchen"
+VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN)
+
+
 @dataclass(frozen=True)
 class Case:
     """One point, one way, at the n-th pass; an empty point for a run in which nothing happens."""
@@ -37,7 +42,7 @@ class Case:
     nth: int = 1
     seed: int = 1
     sabotage: str = ""
-    shoppers: tuple[str, ...] = ()  # who comes by; nobody named is everybody
+    visitors: tuple[str, ...] = ()  # who comes by; nobody named is everybody
 
     @property
     def specs(self) -> list[str]:
@@ -54,6 +59,10 @@ class Run:
     door: socket.socket  # listens for as long as the run: while no site lives, webhooks wait at it
     clock: Clock = field(default_factory=Clock)
     company_url: str = ""
+
+    @property
+    def visitors(self) -> tuple[str, ...]:
+        return self.case.visitors or VISITORS
 
     @property
     def fired(self) -> bool:

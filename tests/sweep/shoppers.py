@@ -240,5 +240,5 @@ def void(answer: object) -> None:
 
 
 def all_of(run: Run) -> list[Shopper]:
-    names = run.case.shoppers or SHOPPERS
+    names = [name for name in run.visitors if name in SHOPPERS]
     return [Shopper(run, name, SHOPPERS[name][0], SKUS.get(name, "VASE")) for name in names]

@@ -14,12 +14,12 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connections
 
-from eventbus import clock, dispatcher, failpoints, worker
+from eventbus import brake, clock, dispatcher, failpoints, worker
 from eventbus.leases import Lease
-from tests.sweep import verdict
+from tests.sweep import poison, verdict
 from tests.sweep.company import KEY, SECRET
 from tests.sweep.journey import Journey
-from tests.sweep.run import Run
+from tests.sweep.run import KITCHEN, Run
 from tests.sweep.sabotage import SABOTAGES
 
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
@@ -69,6 +69,9 @@ def settle_in(run: Run) -> None:
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
+    if KITCHEN in run.visitors:
+        worker.IDLE_SECONDS = PAUSE_SECONDS  # how often a braked group looks around
+    brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
 
 

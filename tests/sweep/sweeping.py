@@ -13,9 +13,8 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.lanes import Databases, play
-from tests.sweep.run import Case, Outcome
+from tests.sweep.run import VISITORS, Case, Outcome
 from tests.sweep.sabotage import SABOTAGES
-from tests.sweep.shoppers import SHOPPERS
 
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
@@ -44,10 +43,10 @@ class Sweeper:
     def sweep(self, seed: int, only: Sequence[str] = (), *, short: bool = False) -> int:
         """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
 
-        `short`: to each day come two shoppers, one of whom passes its point.
+        `short`: to each day come two visitors, one of whom passes its point.
         """
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
-            alone = {(name,): Case(seed=seed, shoppers=(name,)) for name in SHOPPERS} if short else {}
+            alone = {(name,): Case(seed=seed, visitors=(name,)) for name in VISITORS} if short else {}
             calm = dict(zip([(), *alone], lanes.map(self.play, [Case(seed=seed), *alone.values()]), strict=True))
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
@@ -78,7 +77,7 @@ class Sweeper:
 def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]]) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
-    `passes`: how often each point is passed by everybody `()` and, for short days, by one shopper alone.
+    `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor alone.
     """
     for point in failpoints.points.values():
         alone = sorted(names for names in passes if names and passes[names].get(point.name))
@@ -86,16 +85,16 @@ def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]]) -
             dice = random.Random(f"{seed} {point.name} {way}")
             passing = dice.choice(alone) if alone else ()
             nth = dice.randint(1, max(1, passes[passing].get(point.name, 0) // 2))
-            yield Case(point.name, way, nth, seed, shoppers=passing and with_another(passing, dice))
+            yield Case(point.name, way, nth, seed, visitors=passing and with_another(passing, dice))
 
 
 def with_another(names: tuple[str, ...], dice: random.Random) -> tuple[str, ...]:
-    return *names, dice.choice(sorted(SHOPPERS.keys() - set(names)))
+    return *names, dice.choice(sorted(set(VISITORS) - set(names)))
 
 
 def tell(outcome: Outcome) -> None:
     case = outcome.case
-    who = ", ".join(case.shoppers)
+    who = ", ".join(case.visitors)
     fired = f"pass {case.nth}" if outcome.fired else "NEVER"
     recovered = "NO" if outcome.violations else "yes"
     print(f"{case.point:26} {case.way:6} {fired:8} {recovered:9} {outcome.seconds:5.1f} s  {who}", flush=True)

@@ -15,15 +15,21 @@ from mcommerce.payment.models import Refund as PaymentRefund
 from mcommerce.products.models import Stock
 from tests.sweep import journey, letters, poison
 from tests.sweep.company import Books
-from tests.sweep.run import Run
+from tests.sweep.run import KITCHEN, Run
 from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of
 
-MAY_REPEAT = {"payment.check_due.v1", "product.stock_changed.v1", "product.published.v1", "sweep.cooked.v1"}
+MAY_REPEAT = {
+    "payment.check_due.v1",
+    "product.stock_changed.v1",
+    "product.published.v1",
+    "sweep.cooked.v1",
+    "sweep.caught.v1",
+}
 
 
 def violations(run: Run) -> list[str]:
     """Each in a sentence; none is what is wanted."""
-    return [*orders(run), *stock(run), *money(run), *told(), *bus(), *dishes()]
+    return [*orders(run), *stock(run), *money(run), *told(), *bus(), *dishes(run)]
 
 
 def orders(run: Run) -> Iterator[str]:
@@ -108,6 +114,7 @@ def bus() -> Iterator[str]:
         "running attempts": Progress.objects.filter(running_event__isnull=False).count(),
         "effects in doubt": Effect.objects.filter(state=Effect.State.SENDING).count(),
     }
+    yield from (f"{group} is still braked" for group in journey.braked())
     yield from (f"{group} did not read to the end" for group in journey.behind())
     yield from (f"{count} {what} are left" for what, count in left.items() if count)
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):
@@ -115,6 +122,6 @@ def bus() -> Iterator[str]:
     yield from ledger.problems(ledger.read())
 
 
-def dishes() -> Iterator[str]:
-    if (eaten := poison.eaten()) != poison.should_be_eaten():
+def dishes(run: Run) -> Iterator[str]:
+    if (eaten := poison.eaten()) != poison.should_be_eaten(fish=KITCHEN in run.visitors):
         yield f"eaten in this order: {eaten}"
