@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
             if asked.sabotaged:
                 return sweeper.sabotaged()
             seeds = range(asked.seed, asked.seed + asked.seeds)
-            return max(sweeper.sweep(seed, asked.only, short=asked.short) for seed in seeds)
+            return max(sweeper.sweep(seed, asked.only, short=asked.short, one_way=asked.one_way) for seed in seeds)
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
@@ -38,6 +38,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="how many days (1)")
     parser.add_argument("--only", action="append", default=[], metavar="POINT=WAY@N", help="only this; again for more")
     parser.add_argument("--short", action="store_true", help="two shoppers a day, instead of everybody")
+    parser.add_argument("--one-way", action="store_true", help="each point only one way, drawn by the seed")
     parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
     parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
     return parser.parse_args(arguments)

@@ -40,10 +40,10 @@ class Sweeper:
             outcome = play(replace(case, nth=1), self._databases, self._folder)
         return outcome
 
-    def sweep(self, seed: int, only: Sequence[str] = (), *, short: bool = False) -> int:
+    def sweep(self, seed: int, only: Sequence[str] = (), *, short: bool = False, one_way: bool = False) -> int:
         """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
 
-        `short`: to each day come two visitors, one of whom passes its point.
+        `short`: to each day come two visitors, one of whom passes its point. `one_way`: each point only one way.
         """
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
             alone = {(name,): Case(seed=seed, visitors=(name,)) for name in VISITORS} if short else {}
@@ -51,7 +51,7 @@ class Sweeper:
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
-            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, passes))
+            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, passes, one_way))
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             for outcome in lanes.map(self.play, cases):
                 wrong += not outcome.fired or bool(outcome.violations)
@@ -74,14 +74,15 @@ class Sweeper:
         return next((violation for violation in violations if words in violation), "")
 
 
-def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]]) -> Iterator[Case]:
+def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]], one_way: bool) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
     `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor alone.
     """
     for point in failpoints.points.values():
         alone = sorted(names for names in passes if names and passes[names].get(point.name))
-        for way in point.ways(connection.vendor):
+        ways = point.ways(connection.vendor)
+        for way in [random.Random(f"{seed} {point.name}").choice(ways)] if one_way else ways:
             dice = random.Random(f"{seed} {point.name} {way}")
             passing = dice.choice(alone) if alone else ()
             nth = dice.randint(1, max(1, passes[passing].get(point.name, 0) // 2))
