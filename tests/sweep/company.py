@@ -51,3 +51,8 @@ class Books:
     def next_webhook(self) -> float | None:
         """When the next one is due, in seconds since 1970."""
         return self.ask("SELECT min(due_at) AS due FROM delivery WHERE state = 'waiting'")[0]["due"]
+
+    def declines(self, order_id: str) -> int:
+        """How often it refused a card for an order."""
+        query = "SELECT count(*) AS times FROM delivery WHERE body LIKE '%session.declined%' AND body LIKE ?"
+        return int(self.ask(query, f"%{order_id}%")[0]["times"])
