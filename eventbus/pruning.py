@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 from django.db.models import F, Max, QuerySet
 
 from eventbus import clock, failpoints, registry, replay
@@ -24,6 +25,10 @@ from eventbus.patience import Patience
 
 BATCH_ROWS = 200  # events a transaction: on SQLite everybody who writes waits for so many
 PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
+_NEXT_PLACE = """
+    SELECT topic, partition FROM eventbus_outbox WHERE position IS NOT NULL AND (topic, partition) > (%s, %s)
+    ORDER BY topic, partition LIMIT 1
+"""
 
 
 class Pruned(msgspec.Struct):
@@ -183,10 +188,15 @@ class Pruning:
         return removed
 
 
-def _places() -> list[TopicPartition]:
-    appended = OutboxRow.objects.filter(position__isnull=False).order_by("topic", "partition")
-    found = appended.values_list("topic", "partition").distinct()
-    return [TopicPartition(topic, number) for topic, number in found if number is not None]
+def _places() -> Iterator[TopicPartition]:
+    """Each topic and partition of the outbox: a step through the index for each, however many events it holds."""
+    place = ("", -1)
+    while place:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEXT_PLACE, place)
+            place = cursor.fetchone()
+        if place:
+            yield TopicPartition(*place)
 
 
 def _at(place: TopicPartition) -> QuerySet[Progress]:
