@@ -26,7 +26,7 @@ def claim(group: Group, record: Record, *, ours: bool) -> None:
     if row.state == Effect.State.SENDING and not ours:
         if group.policy(record).on_doubt == "never":
             raise InDoubt("A process died between asking and noting the answer; it is not asked twice")
-        if row.claims > CRASHES_MAX:
+        if row.claims >= CRASHES_MAX:  # each of these ended in a death
             raise CrashedRepeatedly(f"The process died {row.claims} times in this effect")
         row.claims += 1
     row.state, row.claimed_at = Effect.State.SENDING, clock.now()

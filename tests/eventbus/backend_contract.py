@@ -1,5 +1,6 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
+from tests.eventbus.contract_batches import InBatches
 from tests.eventbus.contract_brake import (
     Brakes,
     NoMoreKeysThanOneCanLookAfter,
@@ -7,7 +8,9 @@ from tests.eventbus.contract_brake import (
     StandsStillWhilePaused,
     TooEarlyIsNoFailure,
 )
+from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
+from tests.eventbus.contract_effects import EffectsAskedOnce
 from tests.eventbus.contract_housekeeping import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
 from tests.eventbus.contract_imbalance import WhatDoesNotBalanceIsNamed
 from tests.eventbus.contract_leases import OneAtATime
@@ -16,16 +19,25 @@ from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
 from tests.eventbus.contract_prune import NothingGrowsForEver
+from tests.eventbus.contract_publishing import ToldWithItsRows
+from tests.eventbus.contract_relay import RelayedInOrder
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
+from tests.eventbus.contract_watching import WatchedFromNowOn
 from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
 
 
 class BackendContract(
+    ToldWithItsRows,
     NothingLostNothingInvented,
+    RelayedInOrder,
+    WatchedFromNowOn,
     HandledOnce,
+    InBatches,
+    EffectsAskedOnce,
     OrderPerKey,
     ParkTheKey,
+    KeptForOperators,
     Brakes,
     Probes,
     TooEarlyIsNoFailure,

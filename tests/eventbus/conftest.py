@@ -1,28 +1,15 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import translation
 
 from tests.eventbus.house import House, open_house
 
-CONTRACT = (
-    "brake",
-    "delivery",
-    "housekeeping",
-    "imbalance",
-    "leases",
-    "ledger",
-    "once",
-    "order",
-    "parking",
-    "prune",
-    "replay",
-    "replay_runs",
-    "world",
-)
-
 # They tell what they saw.
-pytest.register_assert_rewrite("tests.eventbus.busy", *(f"tests.eventbus.contract_{theme}" for theme in CONTRACT))
+pytest.register_assert_rewrite(
+    "tests.eventbus.busy", *(f"tests.eventbus.{path.stem}" for path in Path(__file__).parent.glob("contract_*.py"))
+)
 
 
 @pytest.fixture

@@ -307,6 +307,7 @@ class Probes:
 
         DeadLetter.objects.filter(key=KEYS[0]).update(request="requeue")
         bus_clock.advance(**LONG)
+        house.restart()  # whoever comes now finds the brake closed
         house.settle()
 
         assert not is_braked()
@@ -340,7 +341,9 @@ class Probes:
         bus_clock.advance(**LONG)
         house.restart()
 
-        house.settle()
+        for _ in range(2):
+            house.settle()
+            bus_clock.advance(**LONG)
 
         assert is_braked()
         assert house.seen() == []

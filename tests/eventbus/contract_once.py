@@ -1,13 +1,12 @@
 """Promise 2: handled once."""
 
 import pytest
-from django.db import connection
 from django.db.models import F
 
-from eventbus import backends, registry
+from eventbus import Permanent, backends, registry
 from eventbus.errors import LeaseLost, StaleEpoch
 from eventbus.leases import Lease
-from eventbus.models import Effect, InboxRow, LeaseRow
+from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted
 
@@ -90,70 +89,57 @@ class HandledOnce:
 
         assert house.seen(name="vase") == [1]
 
-    def test_an_effect_happens_once_and_its_answer_is_recorded(self, house: House) -> None:
-        sent, answers = [], []
-
-        def send(event: Noted, *, idempotency_key: str) -> str:
-            assert not connection.in_atomic_block
-            sent.append(idempotency_key)
-            return f"sent {event.number}"
-
-        house.handler("post", send, effect=True, record=lambda event, answer: answers.append(answer), on_doubt="again")
-        house.say(("vase", 1))
-        house.settle()
-        house.rewind("post")
+    def test_a_log_that_comes_again_finds_what_is_parked(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken)
+        house.say(("vase", 1), ("vase", 2))
         house.settle()
 
-        assert len(sent) == 1
-        assert answers == ["sent 1"]
-        assert Effect.objects.get(group="post").state == Effect.State.DONE
+        house.rewind()
+        house.settle(raise_errors=True)
+        assert ParkedEvent.objects.count() == 2
 
-    @pytest.mark.parametrize("on_doubt", ["again", "never"])
-    @pytest.mark.parametrize("failures", [1, 2])
-    def test_an_effect_whose_answer_could_not_be_recorded_is_not_asked_again(
-        self, house: House, bus_clock, on_doubt: str, failures: int
-    ) -> None:
-        sent, recorded = [], []
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+        assert house.seen(name="vase") == [1, 2]
 
-        def record(event: Noted, answer: None) -> None:
-            recorded.append(event.number)
-            if len(recorded) <= failures:
-                raise ValueError("the answer does not fit")
-
-        def send(event: Noted, *, idempotency_key: str) -> None:
-            sent.append(event.number)
-
-        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+    def test_a_log_that_comes_again_finds_what_is_dead(self, house: House) -> None:
+        broken = Mended("vase", error=Permanent("poison"))
+        house.handler(call=broken)
         house.say(("vase", 1))
-        for _attempt in range(failures + 1):
-            house.settle()
-            bus_clock.advance(hours=1)
-
-        assert (sent, len(recorded)) == ([1], failures + 1)
-        assert (house.parked("post"), house.dead("post")) == ([], [])
-
-    def test_an_effect_in_doubt_is_asked_again_with_the_same_key_or_never(self, house: House) -> None:
-        keys: dict[str, list[str]] = {"again": [], "never": []}
-
-        def die(how: str):
-            def send(event: Noted, *, idempotency_key: str) -> None:
-                keys[how].append(idempotency_key)
-                if len(keys[how]) == 1:
-                    raise KeyboardInterrupt  # as abrupt as a death: nothing of ours answers it
-
-            return send
-
-        for how in keys:
-            house.handler(how, die(how), effect=True, record=lambda event, answer: None, on_doubt=how)
-        house.say(("vase", 1))
-        for _ in keys:
-            with pytest.raises(KeyboardInterrupt):
-                house.settle()
-            house.restart()
         house.settle()
 
-        assert len(keys["again"]) == 2
-        assert len(set(keys["again"])) == 1
-        assert len(keys["never"]) == 1
-        assert [letter.error_class for letter in house.dead("never")] == ["InDoubt"]
-        assert house.dead("again") == []
+        house.rewind()
+        house.settle(raise_errors=True)
+
+        assert (broken.calls, len(house.dead()), ParkedEvent.objects.count()) == (1, 1, 0)
+
+    def test_an_event_that_comes_twice_in_one_batch_is_handled_once(self, house: House, monkeypatch) -> None:
+        heard: list[int] = []
+        house.handler(call=lambda event: heard.append(event.number))
+        house.say(("vase", 0))
+        house.settle()  # the first batch after a start is handled one by one
+        house.say(("vase", 1), ("vase", 2))
+
+        consumer = type(backends.current().consumer([Noted.topic]))
+        fetch = consumer.fetch
+        monkeypatch.setattr(consumer, "fetch", lambda self, count: [one for one in fetch(self, count) for _ in "ab"])
+        house.settle(raise_errors=True)
+
+        assert heard == [0, 1, 2]
+        assert house.seen(name="vase") == [0, 1, 2]
+
+    def test_two_handlers_of_a_group_both_handle_an_event_or_neither(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler()
+        house.handler(call=broken)
+        house.say(("vase", 1))
+        house.settle()
+        assert house.seen() == []
+
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert house.seen() == [("vase", 1), ("vase", 1)]

@@ -8,6 +8,7 @@ from eventbus import replay
 from eventbus.models import InboxRow, Progress, ReplayRun
 from eventbus.past import Refused
 from eventbus.replay import Replay, ReplayFailed
+from eventbus.testing import Crash
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, locked_progress, until
 from tests.eventbus.replays import NOT_LONG_SECONDS, VASE, begun, in_thread, replayed, stopped_after
 
@@ -35,7 +36,7 @@ class ReplayIsHandledOnce:
         def die(event: Noted) -> None:
             if event.number in dies:
                 dies.clear()
-                raise KeyboardInterrupt  # as abrupt as a death
+                raise Crash
 
         house.handler(call=die, replayable=True, batch=2)
         house.say(*(("vase", number) for number in range(4)))
@@ -43,7 +44,7 @@ class ReplayIsHandledOnce:
         dies.append(3)
         run = begun()
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Crash):
             Replay(run, threading.Event()).go()
         Replay(run, threading.Event()).go()
 

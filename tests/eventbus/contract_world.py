@@ -1,6 +1,7 @@
 """Promises 6 and 7: a broken world is not a poison event, and a deploy is no drama."""
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from django.db import InterfaceError, connection
@@ -8,28 +9,48 @@ from django.db import InterfaceError, connection
 from eventbus import backends, groups, registry
 from eventbus.effects import CRASHES_MAX
 from eventbus.models import InboxRow, Progress
-from tests.eventbus.house import House, Mended, Noted, locked_progress, until
+from eventbus.testing import Crash
+from tests.eventbus.house import House, Mended, Noted, contention_at, locked_progress, until
 
 
 @pytest.mark.django_db(transaction=True)
 class ABrokenWorldIsNotAPoisonEvent:
     """Promise 6."""
 
+    @pytest.fixture
+    def hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A worker that does not wait long for the world."""
+        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+
     def test_a_database_locked_for_longer_than_its_timeout_counts_no_attempt(self, house: House) -> None:
-        house.handler()
+        house.handler(attempts=1)
+        stop = threading.Event()
+        worker = house.worker(stop=stop)
+        worker.step()  # its partitions are its own before the lock
         house.say(("vase", 1))
         house.relay()
 
-        with locked_progress(), house.working():
-            threading.Event().wait(0.5)  # several timeouts long
-            assert house.seen() == []
-        with house.working():
+        with ExitStack() as at_work:
+            with locked_progress():
+                at_work.enter_context(house.working(worker=worker, stop=stop))
+                threading.Event().wait(0.5)  # several timeouts long
+                assert house.seen() == []
             until(house.seen, "the event handled once the lock was gone")
 
         assert house.seen() == [("vase", 1)]
         assert (house.parked(), house.dead()) == ([], [])
 
-    def test_a_database_that_goes_away_counts_no_attempt(self, house: House) -> None:
+    @pytest.mark.parametrize("statement", ["INSERT INTO house_seen", "INSERT INTO eventbus_inbox"])
+    def test_a_first_attempt_that_meets_another_writer_is_no_failure(self, house: House, statement: str) -> None:
+        house.handler(attempts=1)
+        house.say(("vase", 1))
+
+        with contention_at(statement):
+            house.settle(raise_errors=True)
+
+        assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
+
+    def test_a_database_that_goes_away_counts_no_attempt(self, house: House, hasty: None) -> None:
         away = Mended("vase", error=InterfaceError("connection already closed"))
         house.handler(call=away, attempts=1)
         house.say(("vase", 1), ("vase", 2))
@@ -43,8 +64,46 @@ class ABrokenWorldIsNotAPoisonEvent:
         assert house.seen(name="vase") == [1, 2]
         assert (house.parked(), house.dead()) == ([], [])
 
+    def test_a_database_that_goes_away_in_a_retry_counts_no_attempt(self, house: House, hasty: None, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken, attempts=2)
+        house.say(("vase", 1))
+        house.settle()
+        broken.error, broken.calls = InterfaceError("connection already closed"), 0
+
+        bus_clock.advance(hours=1)
+        with house.working():
+            until(lambda: broken.calls >= CRASHES_MAX + 2, "it tried more often than an event may crash")
+            broken.names.clear()
+            until(house.seen, "handled once the database was back")
+
+        assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
+
+    def test_leaving_while_the_database_is_away_is_no_death(self, house: House) -> None:
+        stops: list[threading.Event] = []
+
+        def ask_to_leave_and_break(event: Noted) -> None:
+            if stops:
+                stops[-1].set()
+                raise InterfaceError("connection already closed")
+
+        house.handler(call=ask_to_leave_and_break)
+        house.say(("vase", 1))
+        house.relay()
+        for _ in range(CRASHES_MAX + 1):
+            stops.append(threading.Event())
+            with house.working(stop=stops[-1]):
+                until(stops[-1].is_set, "the event is tried")
+
+        stops.clear()
+        house.settle()
+
+        assert (house.seen(), house.dead()) == ([("vase", 1)], [])
+
     @pytest.mark.parametrize("on_doubt", ["again", "never"])
-    def test_an_answer_in_hand_survives_a_database_that_goes_away(self, house: House, on_doubt: str) -> None:
+    def test_an_answer_in_hand_survives_a_database_that_goes_away(
+        self, house: House, hasty: None, on_doubt: str
+    ) -> None:
         sent, away = [], [True, True]
 
         def record(event: Noted, answer: int) -> None:
@@ -77,6 +136,49 @@ class ABrokenWorldIsNotAPoisonEvent:
             assert house.seen() == expected
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM house_seen")
+
+        assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
+
+    def test_only_the_event_that_kills_is_set_aside(self, house: House) -> None:
+        def kill(event: Noted) -> None:
+            if event.number == 2:
+                raise Crash
+
+        house.handler(call=kill)
+        house.say(("vase", 1), ("vase", 2), ("vase", 3), ("chair", 1))
+
+        house.settle()
+
+        assert (house.seen(name="vase"), house.seen(name="chair")) == ([1], [1])
+        assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
+        assert house.parked() == ["vase"]
+
+    def test_an_event_that_outlives_two_deaths_is_handled(self, house: House) -> None:
+        deaths = [Crash, Crash]
+
+        def die_twice(event: Noted) -> None:
+            if deaths:
+                raise deaths.pop()
+
+        house.handler(call=die_twice, attempts=1)
+        house.say(("vase", 1))
+
+        house.settle()
+
+        assert (house.seen(), house.dead()) == ([("vase", 1)], [])
+
+    def test_a_retry_that_kills_the_process_three_times_is_set_aside(self, house: House, bus_clock) -> None:
+        deaths: list[type[BaseException]] = [ValueError]
+
+        def fail_once_then_kill(event: Noted) -> None:
+            raise deaths.pop() if deaths else Crash
+
+        house.handler(call=fail_once_then_kill)
+        house.say(("vase", 1))
+        house.settle()
+        bus_clock.advance(hours=1)
+
+        house.settle()
 
         assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
 
@@ -120,3 +222,20 @@ class DeploysWithoutDrama:
         assert house.seen(name="vase") == [0]
         house.settle()
         assert house.seen(name="vase") == [0, 1, 2, 3, 4]
+
+    def test_a_worker_asked_to_leave_tries_no_further_event_of_a_parked_key(self, house: House, bus_clock) -> None:
+        stop, broken = threading.Event(), Mended("vase")
+
+        def ask_to_leave(event: Noted) -> None:
+            broken(event)
+            stop.set()
+
+        house.handler(call=ask_to_leave)
+        house.say(*(("vase", number) for number in range(3)))
+        house.settle()
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+
+        house.worker(stop=stop).step()
+
+        assert house.seen(name="vase") == [0]

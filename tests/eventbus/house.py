@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import msgspec
 from django.db import OperationalError, connection, connections, transaction
 
 from eventbus import Event, backends, groups, handles, publish, registry, testing
-from eventbus.models import DeadLetter, ParkedKey, Progress
+from eventbus.events import Record
+from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 
 DEADLINE_SECONDS = 20  # for what must happen soon on a busy machine
 LOOK_SECONDS = 0.02  # between looks
+ELSEWHERE = 999  # a partition that this process does not own, since it has never heard of it
 
 
 class Noted(Event):
@@ -39,6 +42,17 @@ class Unknown(Event):
     name: str
 
 
+class Sown(Event):
+    """Something with a number was sown for a key, on another topic."""
+
+    wire_name: ClassVar[str] = "garden.sown"
+    topic: ClassVar[str] = "garden"
+    key_fields: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: str
+    number: int
+
+
 class Mended:
     """A handler that fails until it is mended."""
 
@@ -54,23 +68,33 @@ class Mended:
 class House:
     """Groups, a table `house_seen`, and ways to let time pass."""
 
-    def handler(self, group: str = "house-a", call: Callable[[Noted], Any] | None = None, **policy: Any) -> None:
-        """Add a group that writes down each event after it has `call`ed."""
+    def handler(
+        self,
+        group: str = "house-a",
+        call: Callable[[Any], Any] | None = None,
+        on: type[Noted | Sown] = Noted,
+        **policy: Any,
+    ) -> None:
+        """Add to a group a handler that writes down each event after it has `call`ed."""
 
-        def write_down(event: Noted, **named: Any) -> Any:
+        def write_down(event: Noted | Sown, **named: Any) -> Any:
             answer = call(event, **named) if call else None
             if not policy.get("effect"):
                 self.write(group, event)
             return answer
 
-        handles(Noted, group=group, **policy)(write_down)
+        handles(on, group=group, **policy)(write_down)
         groups.ensure(backends.current(), [registry.groups[group]])
 
-    def write(self, group: str, event: Noted) -> None:
+    def write(self, group: str, event: Noted | Sown) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO house_seen (team, name, number) VALUES (%s, %s, %s)", [group, event.name, event.number]
             )
+
+    def recording(self, group: str) -> Callable[[Noted, Any], None]:
+        """What records an effect's answer: it writes down the event."""
+        return lambda event, answer: self.write(group, event)
 
     def say(self, *notes: tuple[str, int]) -> list[Any]:
         with transaction.atomic():
@@ -101,22 +125,44 @@ class House:
     def parked(self, group: str = "house-a") -> list[str]:
         return list(ParkedKey.objects.filter(group=group).order_by("key").values_list("key", flat=True))
 
+    def waiting(self) -> list[int]:
+        """Numbers of the events behind parked keys, in the order in which they wait."""
+        rows = ParkedEvent.objects.order_by("position")
+        return [msgspec.json.decode(bytes(row.payload), type=Noted).number for row in rows]
+
     def dead(self, group: str = "house-a") -> list[DeadLetter]:
         return list(DeadLetter.objects.filter(group=group).order_by("id"))
+
+    def log(self) -> list[Record]:
+        """All that was appended to the house's topic."""
+        consumer = backends.current().consumer([Noted.topic])
+        records: list[Record] = []
+        while found := consumer.fetch(100):
+            records += found
+        return records
+
+    def worker(self, group: str = "house-a", stop: threading.Event | None = None) -> Worker:
+        return Worker(registry.groups[group], backends.current(), stop)
 
     def relay(self) -> None:
         Relay(backends.current()).step()
 
     @contextmanager
-    def working(self, group: str = "house-a") -> Iterator[threading.Event]:
-        """A worker in a thread of its own; setting what it yields asks it to leave, and leaving waits for it."""
-        stop = threading.Event()
-        worker = Worker(registry.groups[group], backends.current(), stop)
+    def working(
+        self, group: str = "house-a", *, worker: Worker | None = None, stop: threading.Event | None = None
+    ) -> Iterator[threading.Event]:
+        """A worker in a thread of its own; setting what it yields asks it to leave, and leaving waits for it.
+
+        `worker` is one that has begun already; it has been given `stop`.
+        """
+        stop = stop or threading.Event()
+        worker = worker or self.worker(group, stop)
 
         def work() -> None:
             try:
                 worker.run()
             finally:
+                worker.close()
                 connections.close_all()
 
         thread = threading.Thread(target=work)
@@ -127,6 +173,11 @@ class House:
             stop.set()
             thread.join(DEADLINE_SECONDS)
             assert not thread.is_alive(), "the worker did not leave"
+
+
+def elsewhere(number: int) -> dict[str, Any]:
+    """What a row of a group has that lies in a partition of another worker."""
+    return {"group": "house-a", "topic": Noted.topic, "partition": ELSEWHERE, "key": f"elsewhere {number}"}
 
 
 def until(condition: Callable[[], Any], what: str, *, seconds: float | None = None) -> None:
@@ -155,17 +206,19 @@ def open_house(kind: type[House] = House) -> Iterator[House]:
 
 
 @contextmanager
-def refusing_dead_letters() -> Iterator[None]:
-    """While it lasts, the database takes no dead letter."""
+def refusing_dead_letters(*, that: str = "1 = 1") -> Iterator[None]:
+    """While it lasts, the database takes no dead letter, or none `that` is so (in SQL, its columns behind NEW)."""
     if connection.vendor == "postgresql":
         begin = [
             "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$ LANGUAGE plpgsql",
-            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter FOR EACH ROW EXECUTE FUNCTION refuse()",
+            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter FOR EACH ROW "
+            f"WHEN ({that}) EXECUTE FUNCTION refuse()",
         ]
         end = ["DROP TRIGGER refuse ON eventbus_deadletter", "DROP FUNCTION refuse()"]
     else:
         begin = [
-            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            f"CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter WHEN {that} "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END",
         ]
         end = ["DROP TRIGGER refuse"]
     _run(begin)

@@ -3,27 +3,16 @@
 `python -m tests.eventbus.faults` plants each and prints the table; `--all` tries every case under every fault.
 """
 
-from tests.eventbus.faults import (
-    delivery,
-    leases,
-    ledger,
-    once,
-    order,
-    parking,
-    prune,
-    replay,
-    world,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from tests.eventbus.faults.planting import Fault
 
+MACHINERY = {"__main__", "planting", "session"}
 FAULTS: list[Fault] = [
-    *delivery.FAULTS,
-    *once.FAULTS,
-    *order.FAULTS,
-    *parking.FAULTS,
-    *replay.FAULTS,
-    *world.FAULTS,
-    *leases.FAULTS,
-    *ledger.FAULTS,
-    *prune.FAULTS,
+    fault
+    for module in iter_modules(__path__)
+    if module.name not in MACHINERY
+    for fault in import_module(f"{__name__}.{module.name}").FAULTS
 ]
+NO_FAULT = Fault("no fault", "eventbus.clock.now", "return", "return", fails=[])  # no case may catch it

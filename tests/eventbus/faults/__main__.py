@@ -3,41 +3,55 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.eventbus.faults import FAULTS
-from tests.eventbus.faults.session import FaultySession
+from tests.eventbus.faults import FAULTS, NO_FAULT
+from tests.eventbus.faults.planting import Fault
+from tests.eventbus.faults.session import CAUGHT, MISSED, FaultySession, Table
 
 CONTRACT = Path(__file__).parent.parent / "test_memory_backend.py"
+OPTIONS = ("--quiet", "--no-header", "--tb=no", "-rN", "-p", "no:cacheprovider", "-p", "no:threadexception")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.eventbus.faults", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="every case under every fault: some ten minutes")
+    parser.add_argument("--all", action="store_true", help="every case under every fault, and under none: half an hour")
     parser.add_argument("--only", default="", help="faults whose names hold this text")
-    parser.add_argument("--json", type=Path, help="write the table to this file")
+    parser.add_argument("--part", type=int, default=1, help="which part of them, from 1 on")
+    parser.add_argument("--of", type=int, default=1, help="how many parts there are: processes share the work so")
+    parser.add_argument("--json", type=Path, help="write what was found to this file")
     chosen = parser.parse_args()
-    session = FaultySession([fault for fault in FAULTS if chosen.only in fault.name], everything=chosen.all)
-    pytest.main([str(CONTRACT), "--quiet", "--no-header", "--tb=no", "-rN", "-p", "no:cacheprovider"], [session])
+    faults = [fault for fault in FAULTS[chosen.part - 1 :: chosen.of] if chosen.only in fault.name]
+    faults += [NO_FAULT] * chosen.all
+    session = FaultySession(faults, everything=chosen.all)
+    pytest.main([str(CONTRACT), *OPTIONS], [session])
     if chosen.json:
         found = {"cases": session.cases, "table": session.table, "errors": session.errors}
         chosen.json.write_text(json.dumps(found))
-    print("\n".join([*session.errors, *drawn(session.cases, session.table)]))
+    print("\n".join([*session.errors, *drawn(session.cases, session.table, faults)]))
     return 1 if session.errors else 0
 
 
-def drawn(cases: list[str], table: dict[str, dict[str, str]]) -> list[str]:
-    """The table's lines: a row per case, a numbered column per fault; x is caught, . is missed, blank was not tried."""
-    numbers = [f"{number:>3}" for number in range(1, len(table) + 1)]
+def drawn(cases: Sequence[str], table: Table, faults: Sequence[Fault]) -> list[str]:
+    """The table's lines: the faults by number, then each case with the numbers of those that it catches.
+
+    In brackets is what it should have caught.
+    """
     width = max(map(len, cases), default=0)
-    return [
-        *(f"{number} {fault}" for number, fault in zip(numbers, table, strict=True)),
-        "",
-        *(f"{'':{width}} {''.join(digits)}".rstrip() for digits in zip(*numbers, strict=True)),
-        *(f"{case:{width}} {''.join(row.get(case, ' ') for row in table.values())}".rstrip() for case in cases),
-    ]
+    lines = [f"{number:4} {fault.name}" for number, fault in enumerate(faults, 1)]
+    for case in cases:
+        caught, missed = [], []
+        for number, fault in enumerate(faults, 1):
+            outcome = table[fault.name].get(case)
+            if outcome == CAUGHT:
+                caught.append(f"{number}")
+            elif outcome == MISSED and case in fault.fails:
+                missed.append(f"({number})")
+        lines.append(f"{case:{width}}  {' '.join(caught + missed)}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,20 +1,44 @@
-"""What would lose an event, or invent one."""
+"""What would keep an event from a group that should have it."""
 
 from tests.eventbus.faults.planting import Fault
 
 FAULTS = [
     Fault(
-        "deliver a rolled-back event",
-        "eventbus.outbox.insert",
-        "inserts.insert(connection, sealed, ordered=ordered)",
-        "inserts.insert(connection, sealed, ordered=ordered)\nconnection.connection.commit()",
-        fails=["what_is_rolled_back_is_never_heard_of"],
-    ),
-    Fault(
         "acknowledge before handling",
         "eventbus.handling.Handling._one",
         "self._owned.act(record, note)",
         "connection.on_commit(lambda: self._owned.act(record, note))",
-        fails=["a_handler_that_fails_once_is_retried_and_handles_once"],
+        fails=[
+            "a_handler_that_fails_once_is_retried_and_handles_once",
+            "what_a_handler_wrote_before_it_failed_was_never_written",
+        ],
+    ),
+    Fault(
+        "one inbox for all groups",
+        "eventbus.inbox.known",
+        "_found(_KNOWN,",
+        "_found(_KNOWN.replace('\"group\" = %b AND replay', \"%b <> '' AND replay\"),",
+        fails=["what_is_committed_is_heard_by_every_group"],
+    ),
+    Fault(
+        "begin at the end after a restart",
+        "eventbus.worker.Worker._join",
+        "consumer.seek(partition, row.position)",
+        "consumer.seek(partition, self._backend.end(partition))",
+        fails=["a_process_that_dies_after_appending_loses_nothing"],
+    ),
+    Fault(
+        "a new group begins at the beginning",
+        "eventbus.groups.ensure",
+        "backend.end(one) for one",
+        "0 for one",
+        fails=["a_new_group_begins_at_the_end", "a_group_that_hears_of_a_new_topic_begins_there_at_its_end"],
+    ),
+    Fault(
+        "unknown types handled",
+        "eventbus.handling.Handling._sorting",
+        "if not self._group.of(record):",
+        "if False:",
+        fails=["what_a_group_does_not_know_is_counted_not_dead"],
     ),
 ]

@@ -10,4 +10,32 @@ FAULTS = [
         "return False",
         fails=["a_dead_owners_lease_is_taken_over_and_the_dead_one_cannot_come_back"],
     ),
+    Fault(
+        "let a dead owner come back",
+        "eventbus.leases.Lease.check",
+        ", owner=self.owner, epoch=self.epoch",
+        "",
+        fails=["a_dead_owners_lease_is_taken_over_and_the_dead_one_cannot_come_back"],
+    ),
+    Fault(
+        "a beat is no sign of life",
+        "eventbus.leases.Lease._silent",
+        "if self._seen == (owner, beat):",
+        "if self._seen is not None:",
+        fails=["an_owner_who_beats_keeps_its_lease", "a_beat_in_between_starts_the_silence_anew"],
+    ),
+    Fault(
+        "take one's own pause for the owner's death",
+        "eventbus.leases.Lease._silent",
+        "min(now - self._looked_at, self._seconds / LOOKS_MIN)",
+        "now - self._looked_at",
+        fails=["a_standby_that_was_held_up_takes_nothing_from_an_owner_held_up_by_the_same_lock"],
+    ),
+    Fault(
+        "leave without giving it up",
+        "eventbus.leases.Lease.release",
+        '.update(owner="")',
+        ".exists()",
+        fails=["a_lease_that_was_left_is_free_at_once"],
+    ),
 ]

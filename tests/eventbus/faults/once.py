@@ -1,4 +1,4 @@
-"""What would handle an event twice."""
+"""What would handle an event twice, or by halves."""
 
 from tests.eventbus.faults.planting import Fault
 
@@ -9,5 +9,61 @@ FAULTS = [
         "now = sql.time_value(connection, clock.now())",
         "return",
         fails=["a_log_that_comes_again_is_handled_once"],
+    ),
+    Fault(
+        "forget what is parked",
+        "eventbus.inbox.known",
+        "_found(_KNOWN,",
+        "_found(_KNOWN.replace('_parkedevent WHERE', '_parkedevent WHERE 1 = 0 AND'),",
+        fails=["a_log_that_comes_again_finds_what_is_parked"],
+    ),
+    Fault(
+        "forget what is dead",
+        "eventbus.inbox.known",
+        "_found(_KNOWN,",
+        "_found(_KNOWN.replace('_deadletter WHERE', '_deadletter WHERE 1 = 0 AND'),",
+        fails=["a_log_that_comes_again_finds_what_is_dead"],
+    ),
+    Fault(
+        "believe that a batch repeats nothing",
+        "eventbus.handling.Handling._sorting",
+        "seen.add(record.event_id)",
+        "pass",
+        fails=["an_event_that_comes_twice_in_one_batch_is_handled_once"],
+    ),
+    Fault(
+        "only the first handler of a group",
+        "eventbus.registry.Group.call",
+        "in self.of(record):",
+        "in self.of(record)[:1]:",
+        fails=["two_handlers_of_a_group_both_handle_an_event_or_neither"],
+    ),
+    Fault(
+        "pass over what fails in a batch",
+        "eventbus.handling.Handling.batch",
+        "self._owned.act(record, None)",
+        "try:\n    self._owned.act(record, None)\nexcept ValueError:\n    pass",
+        fails=["a_batch_that_fails_in_the_middle_is_handled_one_by_one"],
+    ),
+    Fault(
+        "no epoch check",
+        "eventbus.groups.lock",
+        "if row.epoch != epoch:",
+        "if False:",
+        fails=["a_worker_whose_partition_was_taken_over_writes_nothing"],
+    ),
+    Fault(
+        "take over with the former owner's epoch",
+        "eventbus.groups.take_over",
+        'F("epoch") + 1',
+        'F("epoch")',
+        fails=["a_worker_whose_partition_was_taken_over_writes_nothing"],
+    ),
+    Fault(
+        "take over without the lease",
+        "eventbus.groups.take_over",
+        "fence()",
+        "pass",
+        fails=["a_worker_whose_lease_was_lost_takes_nothing_over"],
     ),
 ]

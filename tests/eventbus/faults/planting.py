@@ -35,21 +35,26 @@ class Fault:
     @contextmanager
     def planted(self) -> Iterator[None]:
         """While it lasts, the bus lies. Raises DoesNotFit."""
-        with ExitStack() as lies:
-            for place, honest, lie in [(self.place, self.honest, self.lie), *self.also]:
+        lies: dict[str, list[tuple[str, str]]] = {}
+        for place, honest, lie in [(self.place, self.honest, self.lie), *self.also]:
+            lies.setdefault(place, []).append((honest, lie))
+        with ExitStack() as told:
+            for place, changes in lies.items():
                 try:
-                    lies.enter_context(_told(place, honest, lie))
+                    told.enter_context(_told(place, changes))
                 except DoesNotFit as error:
                     raise DoesNotFit(f"The fault {self.name!r} must be written anew: {error}") from error
             yield
 
 
 @contextmanager
-def _told(place: str, honest: str, lie: str) -> Iterator[None]:
+def _told(place: str, changes: Sequence[tuple[str, str]]) -> Iterator[None]:
     """The function's own code is exchanged, so that whoever imported it by name is lied to as well."""
     function = _function(place)
-    code = function.__code__
-    function.__code__ = _lying(place, inspect.getsource(function), honest, lie)
+    code, text = function.__code__, inspect.getsource(function)
+    for honest, lie in changes:
+        text = _changed(place, text, honest, lie)
+    function.__code__ = _compiled(place, text)
     try:
         yield
     finally:
@@ -67,13 +72,16 @@ def _function(place: str) -> FunctionType:
     return bare
 
 
-def _lying(place: str, text: str, honest: str, lie: str) -> CodeType:
+def _changed(place: str, text: str, honest: str, lie: str) -> str:
     if text.count(honest) != 1:
         raise DoesNotFit(f"{honest!r} is {text.count(honest)} times in {place}")
     line = text[: text.index(honest)].rpartition("\n")[2] + honest
     indentation = line[: len(line) - len(line.lstrip())]
-    text = textwrap.dedent(text.replace(honest, lie.replace("\n", f"\n{indentation}")))
-    [tree] = ast.parse(text).body
+    return text.replace(honest, lie.replace("\n", f"\n{indentation}"))
+
+
+def _compiled(place: str, text: str) -> CodeType:
+    [tree] = ast.parse(textwrap.dedent(text)).body
     assert isinstance(tree, ast.FunctionDef)
     tree.decorator_list = []  # they stay as they are: only the code is exchanged
     module = compile(ast.Module([tree], []), f"<a lie in {place}>", "exec", dont_inherit=True)

@@ -84,4 +84,76 @@ FAULTS = [
         "self._step(place, self.wanted.group.batch)",
         fails=["contention_is_no_failure"],
     ),
+    Fault(
+        "take a run that was stopped for done",
+        "eventbus.replay.Replay.go",
+        "if not self._stop.is_set():",
+        "if True:",
+        fails=["a_run_that_was_stopped_goes_on_where_it_was"],
+    ),
+    Fault(
+        "move a run's position before handling",
+        "eventbus.replay.Replay._step",
+        "run.handled += self._handle(run, records)",
+        "transaction.on_commit(lambda: self._handle(run, records))",
+        fails=["a_run_that_was_killed_in_a_batch_goes_on_before_it"],
+    ),
+    Fault(
+        "replay to the end as it is now",
+        "eventbus.replay.Replay._records",
+        "{place: between}",
+        "{place: (between[0], 10**9)}",
+        fails=["a_run_ends_where_the_group_was_when_it_began"],
+    ),
+    Fault(
+        "replay from where the group began",
+        "eventbus.past.Wanted.spans",
+        "(0, row.position)",
+        "(row.start, row.position)",
+        fails=["what_happened_before_the_group_began_is_shown_to_it"],
+    ),
+    Fault(
+        "replay every key",
+        "eventbus.past.Wanted.events",
+        '"key": self.key or None',
+        '"key": None',
+        fails=["only_what_was_asked_for_comes_again"],
+    ),
+    Fault(
+        "begin a run to count it",
+        "eventbus.past.count",
+        "spans = wanted.spans()",
+        "from eventbus import clock, models\n"
+        'models.ReplayRun.objects.create(group="house-a", who="", began_at=clock.now())\n'
+        "spans = wanted.spans()",
+        fails=["counting_writes_nothing_and_calls_nobody"],
+    ),
+    Fault(
+        "say nothing of what was pruned",
+        "eventbus.past._reach",
+        "whole = False",
+        "whole = True",
+        fails=["what_was_pruned_cannot_come_again_and_the_reach_is_told"],
+    ),
+    Fault(
+        "replay effects",
+        "eventbus.registry.Handler.__post_init__",
+        "if self.effect and self.replayable:",
+        "if False:",
+        fails=["an_effect_is_never_replayable"],
+    ),
+    Fault(
+        "two processes at the same stretch of a run",
+        "eventbus.replay.Replay._step",
+        "or spans_of(run)[place] != before:",
+        "or False:",
+        fails=["two_processes_with_the_same_run_take_turns"],
+        also=[
+            (
+                "eventbus.replay.Replay._handle",
+                "inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)",
+                "pass",
+            )
+        ],
+    ),
 ]

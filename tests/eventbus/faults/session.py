@@ -6,15 +6,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
-from tests.eventbus.faults.planting import Fault
+from tests.eventbus.faults.planting import DoesNotFit, Fault
 
 UNTIL_SECONDS = 2  # what a lie prevents never comes: a case need not wait long to know
 CASE_SECONDS = 15  # a case that a lie keeps going for so long has failed
-ROUNDS_MAX = 100  # of settle(): under a lie the bus may never be quiet
+ROUNDS_MAX = 50  # of settle(): under a lie the bus may never be quiet
 
-CAUGHT, MISSED = "x", "."
+CAUGHT, MISSED = "caught", "missed"
+Table = dict[str, dict[str, str]]  # {fault: {case: CAUGHT or MISSED}}
 
 
 class TooLong(BaseException):
@@ -24,12 +25,12 @@ class TooLong(BaseException):
 class FaultySession:
     """A plugin: multiplies each case by the faults that it should catch, or by all, and notes how each ended.
 
-    `table` is {fault: {case: CAUGHT or MISSED}}, `errors` says which faults could not be planted.
+    `errors` says which faults could not be planted, and which left something broken behind.
     """
 
     def __init__(self, faults: Sequence[Fault], *, everything: bool = False) -> None:
         self.cases: list[str] = []
-        self.table: dict[str, dict[str, str]] = {fault.name: {} for fault in faults}
+        self.table: Table = {fault.name: {} for fault in faults}
         self.errors: list[str] = []
         self._faults, self._everything = faults, everything
 
@@ -46,19 +47,26 @@ class FaultySession:
         items[:] = [item for item in items if fault_of(item) is not None]
 
     @pytest.fixture(autouse=True)
-    def planted(self, request: pytest.FixtureRequest, transactional_db: None, monkeypatch: Any) -> Iterator[None]:
-        """The lie begins when the database is laid and ends before it is emptied."""
-        monkeypatch.setattr("tests.eventbus.house.DEADLINE_SECONDS", UNTIL_SECONDS)
-        monkeypatch.setattr("eventbus.testing.settling.ROUNDS_MAX", ROUNDS_MAX)
-        with request.param.planted(), _at_most(CASE_SECONDS):
-            yield
+    def planted(self, request: pytest.FixtureRequest, transactional_db: None) -> Fault:
+        """Only to multiply: the lie is told while the case itself runs."""
+        return request.param
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Function) -> Iterator[None]:
+        fault = fault_of(item)
+        assert fault is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.eventbus.house.DEADLINE_SECONDS", UNTIL_SECONDS)
+            patch.setattr("eventbus.testing.settling.ROUNDS_MAX", ROUNDS_MAX)
+            with fault.planted(), _at_most(CASE_SECONDS):
+                yield
 
     def pytest_runtest_makereport(self, item: pytest.Function, call: pytest.CallInfo[None]) -> None:
         fault, case = fault_of(item), case_of(item.function)
         assert fault is not None
-        if call.when == "setup" and call.excinfo is not None:
-            self.errors.append(str(call.excinfo.value))
-        if call.when == "call":
+        if call.excinfo is not None and (call.when != "call" or call.excinfo.errisinstance(DoesNotFit)):
+            self.errors.append(f"{fault.name}, {case}: {call.excinfo.value}")
+        elif call.when == "call":
             outcomes = self.table[fault.name]
             if outcomes.get(case) != CAUGHT:  # one of a case's variants is enough
                 outcomes[case] = CAUGHT if call.excinfo is not None else MISSED
@@ -84,6 +92,9 @@ def _at_most(seconds: int) -> Iterator[None]:
     signal.alarm(seconds)
     try:
         yield
+    except TooLong:
+        connections.close_all()  # a statement may have been on its way
+        raise
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)

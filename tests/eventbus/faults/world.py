@@ -1,5 +1,88 @@
-"""What would blame an event for the world."""
+"""What would blame an event for the world, or drop it in a deploy."""
 
 from tests.eventbus.faults.planting import Fault
 
-FAULTS: list[Fault] = []
+FAULTS = [
+    Fault(
+        "pass over what meets another writer",
+        "eventbus.patience.Patience.__call__",
+        "self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))",
+        "return None",
+        fails=["a_database_locked_for_longer_than_its_timeout_counts_no_attempt"],
+    ),
+    Fault(
+        "contention counted",
+        "eventbus.errors.is_contention",
+        "if not isinstance(error, OperationalError):",
+        "if True:",
+        fails=["a_first_attempt_that_meets_another_writer_is_no_failure"],
+    ),
+    Fault(
+        "broken world counted",
+        "eventbus.errors.is_broken_world",
+        "if isinstance(error, InterfaceError):",
+        "if False:",
+        fails=["a_database_that_goes_away_counts_no_attempt"],
+        also=[("eventbus.errors.is_broken_world", "isinstance(error, OperationalError)", "False")],
+    ),
+    Fault(
+        "a broken world is a death",
+        "eventbus.worker.Worker.let_go",
+        "self._forgive = True",
+        "self._forgive = False",
+        fails=[
+            "a_database_that_goes_away_counts_no_attempt",
+            "a_database_that_goes_away_in_a_retry_counts_no_attempt",
+            "leaving_while_the_database_is_away_is_no_death",
+        ],
+    ),
+    Fault(
+        "leaving is a death",
+        "eventbus.worker.Worker.close",
+        "if self._forgive:",
+        "if False:",
+        fails=["leaving_while_the_database_is_away_is_no_death"],
+    ),
+    Fault(
+        "no crash limit",
+        "eventbus.handling.Handling._one",
+        "if progress.crashes >= effects.CRASHES_MAX:",
+        "if False:",
+        fails=["an_event_that_kills_the_process_three_times_is_set_aside", "only_the_event_that_kills_is_set_aside"],
+    ),
+    Fault(
+        "one death is enough",
+        "eventbus.handling.Handling._one",
+        "if progress.crashes >= effects.CRASHES_MAX:",
+        "if progress.crashes:",
+        fails=["an_event_that_outlives_two_deaths_is_handled"],
+    ),
+    Fault(
+        "no crash limit for retries",
+        "eventbus.retrying.Retrying._try",
+        "if known and key.crashes >= effects.CRASHES_MAX:",
+        "if False:",
+        fails=["a_retry_that_kills_the_process_three_times_is_set_aside"],
+    ),
+    Fault(
+        "every start is a death",
+        "eventbus.groups.take_over",
+        'rows.update(epoch=F("epoch") + 1)',
+        'rows.update(epoch=F("epoch") + 1, crashes=F("crashes") + 1)',
+        fails=["deaths_before_its_turn_are_not_blamed_on_an_event"],
+    ),
+    Fault(
+        "leave at the end of the batch",
+        "eventbus.worker.Worker._one_by_one",
+        "while run and not self._stop.is_set():",
+        "while run:",
+        fails=["a_worker_asked_to_leave_finishes_what_is_in_hand_and_no_more"],
+    ),
+    Fault(
+        "leave when the key is free",
+        "eventbus.worker.Worker._parked",
+        "while not self._stop.is_set() and",
+        "while",
+        fails=["a_worker_asked_to_leave_tries_no_further_event_of_a_parked_key"],
+    ),
+]

@@ -1,0 +1,171 @@
+"""Promise 2, for what leaves the database: asked outside any transaction, its answer recorded with the inbox row."""
+
+import pytest
+from django.db import connection
+
+from eventbus import publish, testing
+from eventbus.effects import CRASHES_MAX
+from eventbus.models import Effect, OutboxRow
+from eventbus.testing import Crash
+from tests.eventbus.house import House, Mended, Noted, Sown, contention_at
+
+
+@pytest.mark.django_db(transaction=True)
+class EffectsAskedOnce:
+    """Promise 2."""
+
+    def test_an_effect_happens_once_and_its_answer_is_recorded(self, house: House) -> None:
+        sent, answers = [], []
+
+        def send(event: Noted, *, idempotency_key: str) -> str:
+            assert not connection.in_atomic_block
+            sent.append(idempotency_key)
+            return f"sent {event.number}"
+
+        house.handler("post", send, effect=True, record=lambda event, answer: answers.append(answer), on_doubt="again")
+        [event_id] = house.say(("vase", 1))
+        house.settle()
+        house.rewind("post")
+        house.settle()
+
+        assert sent == [f"post:{event_id}"]
+        assert answers == ["sent 1"]
+        assert Effect.objects.get(group="post").state == Effect.State.DONE
+
+    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    @pytest.mark.parametrize("failures", [1, 2])
+    def test_an_effect_whose_answer_could_not_be_recorded_is_not_asked_again(
+        self, house: House, bus_clock, on_doubt: str, failures: int
+    ) -> None:
+        sent, recorded = [], []
+
+        def record(event: Noted, answer: None) -> None:
+            recorded.append(event.number)
+            if len(recorded) <= failures:
+                raise ValueError("the answer does not fit")
+
+        def send(event: Noted, *, idempotency_key: str) -> None:
+            sent.append(event.number)
+
+        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+        house.say(("vase", 1))
+        for _attempt in range(failures + 1):
+            testing.settle(raise_errors=False)  # no adversary: an answer in hand dies with its process
+            bus_clock.advance(hours=1)
+
+        assert (sent, len(recorded)) == ([1], failures + 1)
+        assert (house.parked("post"), house.dead("post")) == ([], [])
+
+    def test_an_effect_in_doubt_is_asked_again_with_the_same_key_or_never(self, house: House) -> None:
+        keys: dict[str, list[str]] = {"again": [], "never": []}
+
+        def die(how: str):
+            def send(event: Noted, *, idempotency_key: str) -> None:
+                keys[how].append(idempotency_key)
+                if len(keys[how]) == 1:
+                    raise Crash
+
+            return send
+
+        for how in keys:
+            house.handler(how, die(how), effect=True, record=lambda event, answer: None, on_doubt=how)
+        house.say(("vase", 1))
+        house.settle()
+
+        assert len(keys["again"]) == 2
+        assert len(set(keys["again"])) == 1
+        assert len(keys["never"]) == 1
+        assert [letter.error_class for letter in house.dead("never")] == ["InDoubt"]
+        assert house.dead("again") == []
+
+    def test_an_effect_that_failed_is_no_doubt(self, house: House, bus_clock) -> None:
+        sent: list[str] = []
+
+        def send(event: Noted, *, idempotency_key: str) -> None:
+            assert not connection.in_atomic_block
+            sent.append(idempotency_key)
+            if len(sent) == 1:
+                raise ValueError("the provider is closed")
+
+        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        house.say(("vase", 1))
+        house.settle()
+        assert house.parked("post") == ["vase"]
+
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert (len(sent), len(set(sent))) == (2, 1)
+        assert (house.seen("post"), house.dead("post")) == ([("vase", 1)], [])
+
+    def test_an_answer_is_recorded_with_what_is_told_of_it_or_not_at_all(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+
+        def record(event: Noted, answer: None) -> None:
+            house.write("post", event)
+            publish(Sown(name="echo", number=event.number))
+            broken(event)
+
+        house.handler("post", lambda event, **named: None, effect=True, record=record, on_doubt="again")
+        house.say(("vase", 1))
+        house.settle()
+        assert house.seen("post") == []
+
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert house.seen("post") == [("vase", 1)]
+        assert OutboxRow.objects.filter(key="echo").count() == 1
+
+    def test_an_effect_whose_key_waits_is_not_asked(self, house: House, bus_clock) -> None:
+        broken, asked = Mended("vase"), []
+
+        def send(event: Noted, **named: str) -> None:
+            asked.append(event.number)
+            broken(event)
+
+        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="again")
+        house.say(("vase", 1))
+        house.settle()
+        house.say(("vase", 2))
+        house.settle()
+        assert asked == [1]
+
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert asked == [1, 1, 2]
+        assert house.seen("post", "vase") == [1, 2]
+
+    def test_an_answer_whose_recording_meets_another_writer_is_not_asked_for_again(self, house: House) -> None:
+        asked: list[int] = []
+        house.handler(
+            "post",
+            lambda event, **named: asked.append(event.number),
+            effect=True,
+            record=house.recording("post"),
+            on_doubt="never",
+        )
+        house.say(("vase", 1))
+
+        with contention_at("INSERT INTO house_seen"):
+            house.settle(raise_errors=True)
+
+        assert (asked, house.seen("post")) == ([1], [("vase", 1)])
+
+    def test_an_effect_that_kills_the_process_three_times_is_set_aside(self, house: House) -> None:
+        asked: list[int] = []
+
+        def kill(event: Noted, **named: str) -> None:
+            asked.append(event.number)
+            raise Crash
+
+        house.handler("post", kill, effect=True, record=house.recording("post"), on_doubt="again")
+        house.say(("vase", 1))
+
+        house.settle()
+
+        assert len(asked) == CRASHES_MAX
+        assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]

@@ -1,0 +1,116 @@
+"""Promise 1: what was committed goes to the log, what is delayed at its time, by one relay."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from eventbus import backends, publish
+from eventbus.errors import LeaseLost
+from eventbus.leases import Lease
+from eventbus.models import LeaseRow, OutboxRow, Timer
+from eventbus.relay import Relay
+from tests.eventbus.house import House, Noted
+
+
+@pytest.mark.django_db(transaction=True)
+class RelayedInOrder:
+    """Promises 1 and 3."""
+
+    def test_a_delayed_event_is_heard_at_its_time_and_not_before(self, house: House, bus_clock) -> None:
+        house.handler()
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now() + timedelta(minutes=10))
+        house.settle()
+        assert house.seen() == []
+
+        bus_clock.advance(minutes=11)
+        house.settle()
+
+        assert house.seen(name="vase") == [1]
+
+    def test_a_later_event_waits_for_its_own_time_when_another_is_due(self, house: House, bus_clock) -> None:
+        house.handler()
+        with transaction.atomic():
+            for number, minutes in ((2, 20), (1, 10)):
+                publish(Noted(name="vase", number=number), due=bus_clock.now() + timedelta(minutes=minutes))
+
+        bus_clock.advance(minutes=11)
+        house.settle()
+        assert house.seen(name="vase") == [1]
+        assert Timer.objects.count() == 1
+
+        bus_clock.advance(minutes=10)
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+        assert not Timer.objects.exists()
+
+    def test_what_is_due_comes_in_the_order_of_its_times(self, house: House, bus_clock) -> None:
+        house.handler()
+        with transaction.atomic():
+            for number, minutes in ((2, 20), (1, 10)):
+                publish(Noted(name="vase", number=number), due=bus_clock.now() + timedelta(minutes=minutes))
+
+        bus_clock.advance(minutes=30)
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+
+    def test_a_relay_writes_nothing_while_timers_only_wait(self, house: House, bus_clock) -> None:
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now() + timedelta(minutes=10))
+
+        with CaptureQueriesContext(connection) as queries:
+            house.relay()
+
+        assert {query["sql"].split()[0] for query in queries} == {"SELECT"}
+
+    def test_a_delayed_event_of_a_rolled_back_transaction_never_comes(self, house: House, bus_clock) -> None:
+        house.handler()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now())
+            raise IntegrityError
+
+        bus_clock.advance(minutes=1)
+        house.settle()
+
+        assert house.seen() == []
+
+    def test_a_relay_that_has_lost_its_lease_appends_nothing(self, house: House) -> None:
+        house.say(("vase", 1))
+
+        with pytest.raises(LeaseLost):
+            Relay(backends.current(), lost_lease()).step()
+
+        assert not OutboxRow.objects.filter(position__isnull=False).exists()
+
+    def test_a_relay_that_has_lost_its_lease_publishes_nothing_that_is_due(self, house: House, bus_clock) -> None:
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now())
+
+        with pytest.raises(LeaseLost):
+            Relay(backends.current(), lost_lease()).step()
+
+        assert Timer.objects.count() == 1
+        assert not OutboxRow.objects.exists()
+
+    def test_what_the_log_refused_keeps_nobody_waiting(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1), ("chair", 1))
+        OutboxRow.objects.filter(key="vase").update(refused="too large")
+
+        house.settle()
+
+        assert house.seen() == [("chair", 1)]
+        assert OutboxRow.objects.get(key="vase").position is None
+
+
+def lost_lease() -> Lease:
+    """A lease whose owner was held up while another took it over."""
+    lease = Lease("post")
+    assert lease.acquire()
+    LeaseRow.objects.filter(name="post").update(owner="the next one", epoch=F("epoch") + 1)
+    return lease

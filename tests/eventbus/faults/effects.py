@@ -1,0 +1,78 @@
+"""What would charge somebody twice, or never."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "ask in a transaction",
+        "eventbus.ownership.Ownership.ask",
+        "note = self._claimed[record.event_id] = effects.ask(self.group, record)",
+        "from django.db import transaction\n"
+        "with transaction.atomic():\n"
+        "    note = self._claimed[record.event_id] = effects.ask(self.group, record)",
+        fails=["an_effect_happens_once_and_its_answer_is_recorded", "an_effect_that_failed_is_no_doubt"],
+    ),
+    Fault(
+        "effects asked twice",
+        "eventbus.ownership.Ownership._claim",
+        "not self.is_fresh(record)",
+        "False",
+        fails=["an_effect_happens_once_and_its_answer_is_recorded"],
+    ),
+    Fault(
+        "another key with each attempt",
+        "eventbus.effects.ask",
+        "{group.name}:{record.event_id}",
+        "{group.name}:{clock.now()}",
+        fails=["an_effect_in_doubt_is_asked_again_with_the_same_key_or_never", "an_effect_that_failed_is_no_doubt"],
+    ),
+    Fault(
+        "on_doubt ignored",
+        "eventbus.effects.claim",
+        '.on_doubt == "never"',
+        '.on_doubt == ""',
+        fails=["an_effect_in_doubt_is_asked_again_with_the_same_key_or_never"],
+    ),
+    Fault(
+        "take a failure for a doubt",
+        "eventbus.ownership.Ownership.unclaim",
+        "effects.close(self.group, record, Effect.State.FAILED)",
+        "pass",
+        fails=["an_effect_that_failed_is_no_doubt"],
+    ),
+    Fault(
+        "take an answer that could not be recorded for none",
+        "eventbus.ownership.Ownership.unclaim",
+        "and self._claimed.get(record.event_id) is None",
+        "",
+        fails=["an_effect_whose_answer_could_not_be_recorded_is_not_asked_again"],
+    ),
+    Fault(
+        "record the answer after the inbox row",
+        "eventbus.ownership.Ownership.act",
+        "note()",
+        "from django.db import transaction\ntransaction.on_commit(note)",
+        fails=["an_answer_is_recorded_with_what_is_told_of_it_or_not_at_all"],
+    ),
+    Fault(
+        "ask though the key waits",
+        "eventbus.ownership.Ownership.is_fresh",
+        " or parking.parked_keys(name, record.topic, {record.key})",
+        "",
+        fails=["an_effect_whose_key_waits_is_not_asked"],
+    ),
+    Fault(
+        "forget the answer in hand",
+        "eventbus.ownership.Ownership.ask",
+        "note = self._claimed.get(record.event_id)",
+        "note = None",
+        fails=["an_answer_in_hand_survives_a_database_that_goes_away"],
+    ),
+    Fault(
+        "no crash limit for effects",
+        "eventbus.effects.claim",
+        "if row.claims >= CRASHES_MAX:",
+        "if False:",
+        fails=["an_effect_that_kills_the_process_three_times_is_set_aside"],
+    ),
+]

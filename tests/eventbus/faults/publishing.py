@@ -1,0 +1,102 @@
+"""What would tell what did not happen, or not tell what did."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "deliver a rolled-back event",
+        "eventbus.outbox.publish",
+        "return [one.event_id for one in sealed]",
+        "connection.connection.commit()\nreturn [one.event_id for one in sealed]",
+        fails=[
+            "what_is_rolled_back_is_never_heard_of",
+            "a_delayed_event_of_a_rolled_back_transaction_never_comes",
+            "a_watch_hears_what_comes_after_it_and_nothing_rolled_back",
+        ],
+    ),
+    Fault(
+        "write the outbox after the commit, savepoints or not",
+        "eventbus.outbox.publish",
+        "insert(connection, sealed, ordered=ordered)",
+        "connection.run_on_commit.append((set(), lambda: insert(connection, sealed, ordered=ordered), False))",
+        fails=["a_savepoint_that_is_rolled_back_takes_its_events_along"],
+    ),
+    Fault(
+        "publish outside a transaction",
+        "eventbus.outbox._refuse_outside_transaction",
+        "if not any(",
+        "if False and not any(",
+        fails=["publishing_outside_a_transaction_is_refused"],
+    ),
+    Fault(
+        "take a test's own transaction for one",
+        "eventbus.outbox._refuse_outside_transaction",
+        'not getattr(block, "_from_testcase", False)',
+        "True",
+        fails=["the_transaction_of_a_test_case_does_not_count_as_one"],
+    ),
+    Fault(
+        "a statement for each event",
+        "eventbus.outbox.publish",
+        "insert(connection, sealed, ordered=ordered)",
+        "for one in sealed:\n    insert(connection, [one], ordered=ordered)",
+        fails=["many_events_are_one_statement"],
+    ),
+    Fault(
+        "size unlimited",
+        "eventbus.events.seal",
+        "if len(payload) > EVENT_BYTES_MAX:",
+        "if False:",
+        fails=["an_event_that_is_too_large_is_refused", "the_largest_event_is_carried"],
+    ),
+    Fault(
+        "NUL allowed",
+        "eventbus.events.seal",
+        'if b"\\\\u0000" in payload and _holds_nul(payload):',
+        "if False:",
+        fails=["a_text_that_not_every_database_keeps_is_refused"],
+    ),
+    Fault(
+        "take an escaped escape for NUL",
+        "eventbus.events._holds_nul",
+        "return _any_nul(msgspec.json.decode(payload))",
+        "return True",
+        fails=["a_text_that_only_looks_like_it_is_carried"],
+    ),
+    Fault(
+        "publish without a key",
+        "eventbus.events.seal",
+        'if not key or len(key) > KEY_CHARACTERS_MAX or "\\0" in key:',
+        "if False:",
+        fails=["an_event_without_a_key_to_keep_its_order_by_is_refused"],
+    ),
+    Fault(
+        "lose what gives up its order",
+        "eventbus.outbox.publish",
+        "insert(connection, sealed, ordered=ordered)",
+        "if ordered:\n    insert(connection, sealed, ordered=ordered)",
+        fails=["who_gives_up_the_order_is_heard_all_the_same"],
+    ),
+    Fault(
+        "say nothing of the key on the wire",
+        "eventbus.events._envelope",
+        '"partitionkey": key',
+        '"partitionkey": ""',
+        fails=["an_event_says_what_it_is_to_programs_in_any_language"],
+    ),
+    Fault(
+        "forget the cause",
+        "eventbus.events.handling.__enter__",
+        "_handled.set(self._record)",
+        "_handled.set(None)",
+        fails=["what_a_handler_tells_names_its_cause"],
+    ),
+    Fault(
+        "tell before the handler is done",
+        "eventbus.ownership.Ownership.act",
+        "self.group.call(record)",
+        "from django.db import connection\n"
+        "try:\n    self.group.call(record)\nfinally:\n    connection.connection.commit()",
+        fails=["what_a_handler_tells_before_it_fails_was_never_told"],
+    ),
+]

@@ -1,0 +1,79 @@
+"""What would bring events to the log too early, too late, twice, or in another order."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "order by creation time",
+        "eventbus.relay.Relay.step",
+        'order_by("id")',
+        'order_by("created_at")',
+        fails=["commit_order_decides_not_the_clock"],
+    ),
+    Fault(
+        "the newest first",
+        "eventbus.relay.Relay.step",
+        'order_by("id")',
+        'order_by("-id")',
+        fails=["commit_order_decides_when_two_publish_to_one_key"],
+    ),
+    Fault(
+        "append without the lease",
+        "eventbus.relay.Relay.step",
+        "self._fence",
+        "lambda: None",
+        fails=["a_relay_that_has_lost_its_lease_appends_nothing"],
+    ),
+    Fault(
+        "publish what is due without the lease",
+        "eventbus.relay.Relay._publish_due",
+        "self._fence()",
+        "pass",
+        fails=["a_relay_that_has_lost_its_lease_publishes_nothing_that_is_due"],
+    ),
+    Fault(
+        "try again what the log refused",
+        "eventbus.relay.Relay.step",
+        'position__isnull=True, refused=""',
+        "position__isnull=True",
+        fails=["what_the_log_refused_keeps_nobody_waiting"],
+    ),
+    Fault(
+        "due ignored",
+        "eventbus.outbox.publish",
+        "if due is not None:",
+        "if False:",
+        fails=["a_delayed_event_is_heard_at_its_time_and_not_before"],
+    ),
+    Fault(
+        "timers never",
+        "eventbus.relay.Relay._publish_due",
+        "if not Timer.objects.filter(due__lte=clock.now()).exists():",
+        "if True:",
+        fails=[
+            "a_delayed_event_is_heard_at_its_time_and_not_before",
+            "a_later_event_waits_for_its_own_time_when_another_is_due",
+        ],
+    ),
+    Fault(
+        "timers early, with the first that is due",
+        "eventbus.relay.Relay._publish_due",
+        "due = list(Timer.objects.filter(due__lte=clock.now())",
+        "due = list(Timer.objects",
+        fails=["a_later_event_waits_for_its_own_time_when_another_is_due"],
+    ),
+    Fault(
+        "timers in the order in which they were set",
+        "eventbus.relay.Relay._publish_due",
+        'order_by("due", "id")',
+        'order_by("id")',
+        fails=["what_is_due_comes_in_the_order_of_its_times"],
+    ),
+    Fault(
+        "look at timers with a transaction",
+        "eventbus.relay.Relay._publish_due",
+        "Timer.objects.filter(due__lte=clock.now()).exists()",
+        "Timer.objects.exists()",
+        fails=["a_relay_writes_nothing_while_timers_only_wait"],
+    ),
+]
