@@ -13,7 +13,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run test sweep lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run test sweep days lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,12 @@ test: install-dev ## lint, then run every test: on SQLite, and what a database m
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, on twenty different days
 	$(PY) -m tests.sweep --seeds 20
+
+days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS=1000 of them, RANDOM_SEED to see some again
+days: export RANDOM_DAYS ?= 1000
+days: export RANDOM_SEED ?= $(shell date +%s)
+days:
+	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
 
 lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
 	$(VENV)/bin/ruff check .

@@ -117,8 +117,8 @@ def test_one_seed_is_one_course_of_events(bus_clock: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_without_an_inbox_something_is_handled_twice(bus_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "known", lambda group, event_ids: set())
-    monkeypatch.setattr(inbox, "note", lambda group, event_ids: None)
+    monkeypatch.setattr(inbox, "known", lambda group, event_ids, **run: set())
+    monkeypatch.setattr(inbox, "note", lambda group, event_ids, **run: None)
 
     assert any(live_through(seed, bus_clock)[0] != ALL_IN_ORDER for seed in SEEDS)
 

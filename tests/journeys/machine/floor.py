@@ -1,0 +1,163 @@
+"""The ground that the machine walks on: the shop alone on its bus, the company in hand, and chance that repeats itself.
+
+What goes wrong is ordered beforehand, one thing at a time: `Trouble` stands where the bus's failpoints are armed.
+"""
+
+import logging
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+from django.core import mail
+from django.db import connection, transaction
+
+from eventbus import clock, events, failpoints, ids, registry
+from eventbus.failpoints import FailedHere
+from eventbus.registry import Group, Handler
+from eventbus.testing import ConnectionDropped, Crash, forget, settle
+from mcommerce.products.models import Product
+from mcommerce.products.services import publish_product, save_product
+from mcommerce.products.stock import receive_stock
+
+from .company import KEY, SECRET, URL, Company
+
+MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+GROUPS = ("mail", "orders", "payment", "payment-checks", "payment-refunds", "products")
+PRODUCTS = 3
+PIECES = 2  # of each product in the morning: few, so that people get into each other's way
+PARTITIONS = 1  # a topic: the adversary lets keys overtake one another, and more partitions only cost time
+PRICES = (1_900, 4_500, 700)
+
+
+class Trouble:
+    """The next pass of a point goes wrong, once."""
+
+    WAYS = {"crash": Crash, "drop": ConnectionDropped, "error": FailedHere}
+
+    def __init__(self) -> None:
+        self._point, self._way = "", ""
+        self.met = 0
+
+    def order(self, point: str, way: str) -> None:
+        self._point, self._way = point, way
+
+    def passed(self, name: str) -> None:
+        """What a failpoint calls."""
+        if name == self._point:
+            self._point = ""
+            self.met += 1
+            raise self.WAYS[self._way](f"trouble at {name}")
+
+
+class Floor:
+    """One per test; each example begins with `opened`. `steps` and `examples` count what was walked."""
+
+    def __init__(self) -> None:
+        self.steps = self.examples = self.rests = 0
+        self.deeds = 0  # of the adversary
+        self.trouble = Trouble()
+        self.company: Company
+        self.products: list[Product] = []
+
+    def send(self, asked: requests.PreparedRequest, **options: Any) -> requests.Response:
+        return self.company.send(asked, **options)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """A morning in the shop; nothing of the day stays."""
+        self.examples += 1
+        start_chance_anew()
+        clock.hold(MORNING)
+        mail.outbox.clear()
+        self.trouble.order("", "")
+        self.company = Company()
+        day = transaction.atomic()
+        day._from_testcase = True  # as a TestCase does: what is published inside it needs a transaction of its own
+        with day:
+            forget()
+            yield
+            transaction.set_rollback(True)
+        self.company.close()
+        clock.hold(None)
+        forget()
+
+
+def start_chance_anew() -> None:
+    """Ids, keys and so partitions are the same each time an example is walked."""
+    dice = random.Random(0)
+    os.urandom = dice.randbytes  # type: ignore[assignment]
+    random._urandom = dice.randbytes  # type: ignore[attr-defined]  # what `secrets` draws from
+    ids._last = 0
+
+
+def put_on_sale(floor: Floor) -> None:
+    for number in range(PRODUCTS):
+        product = Product(
+            sku=f"P{number}",
+            slug=f"p{number}",
+            title={"en": f"Product {number}"},
+            price=PRICES[number],
+            currency="EUR",
+            tax_rate=2_000,
+        )
+        save_product(product=product, now=clock.now())
+        receive_stock(product_id=product.id, quantity=PIECES, now=clock.now())
+        publish_product(product_id=product.id, now=clock.now())
+        floor.products.append(product)
+    settle()
+
+
+def shop_alone() -> dict[str, Group]:
+    """The shop's groups; each handling leaves a row in `journey_applied`, in its own transaction."""
+    return {
+        name: Group(
+            name, {kind: [_noting(one) for one in found] for kind, found in registry.groups[name].handlers.items()}
+        )
+        for name in GROUPS
+    }
+
+
+def _noting(handler: Handler) -> Handler:
+    def noted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def note_and_call(*given: Any, **named: Any) -> Any:
+            handled = events._handled.get()
+            assert handled is not None
+            with connection.cursor() as cursor:
+                row = [handler.group, handler.event_type.wire_type(), str(handled.event_id)]
+                cursor.execute("INSERT INTO journey_applied VALUES (%s, %s, %s)", row)
+            return call(*given, **named)
+
+        return note_and_call
+
+    if handler.record is not None:
+        return replace(handler, record=noted(handler.record))
+    return replace(handler, call=noted(handler.call))
+
+
+@pytest.fixture
+def floor(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
+    """A shop with three products, two pieces each."""
+    floor = Floor()
+    settings.SANDBOX_PROVIDER_URL, settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = URL, KEY, SECRET
+    settings.EVENTBUS = {**settings.EVENTBUS, "OPTIONS": {"partitions": PARTITIONS}}
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", lambda adapter, asked, **options: floor.send(asked))
+    monkeypatch.setattr(registry, "groups", shop_alone())
+    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(clock.now().timestamp() * 1e9)))
+    monkeypatch.setattr(os, "urandom", os.urandom)  # so that they are as before afterwards
+    monkeypatch.setattr(random, "_urandom", random._urandom)
+    monkeypatch.setattr(failpoints, "_plan", floor.trouble)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE journey_applied (team TEXT, kind TEXT, event_id TEXT)")
+    logging.disable(logging.CRITICAL)  # thousands of deaths are told of
+    clock.hold(MORNING)
+    put_on_sale(floor)
+    yield floor
+    clock.hold(None)
+    logging.disable(logging.NOTSET)

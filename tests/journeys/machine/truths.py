@@ -1,0 +1,132 @@
+"""What must be true of the shop at any moment (I1, I2, I4, I5), and once it has come to rest (I3 and the sharp ends).
+
+Asked of the tables and of the payment company's own books, never of the services. The text of a failure begins with
+the name of the truth.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.core import mail
+from django.db import connection
+from django.db.models import F, Q, Sum
+
+from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Timer
+from mcommerce.orders.models import Order, OrderStep
+from mcommerce.orders.models import Refund as AskedRefund
+from mcommerce.payment import ledger
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment
+from mcommerce.products.models import Reservation, ReservationLine, Stock
+
+from .company import Company
+
+HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
+ONCE = ("placed", "reserved", "paid", "cancelled", "shipped", "refunded")  # steps that an order takes at most once
+
+
+def check(came: Mapping[UUID, int], company: Company) -> None:
+    """At any moment. `came`: pieces of each product that came, less those that were written off."""
+    nothing_oversold(came)
+    nobody_charged_twice(company)
+    money_conserved(company)
+    each_effect_once()
+
+
+def check_at_rest(came: Mapping[UUID, int], company: Company) -> None:
+    """When no timer is left and everything was heard."""
+    check(came, company)
+    nothing_stuck()
+    no_capture_without_its_order(company)
+    books_agree(company)
+
+
+def nothing_oversold(came: Mapping[UUID, int]) -> None:
+    """I1"""
+    held, committed = _pieces(HELD), _pieces(COMMITTED)
+    for stock in Stock.objects.all():
+        out, sold, there = held.get(stock.product_id, 0), committed.get(stock.product_id, 0), came[stock.product_id]
+        assert out + sold <= there, f"I1: {out} held and {sold} sold of {there}"
+        assert (out, sold) == (stock.held, stock.sold), (
+            f"I1: {out} held, {sold} sold; in the books {stock.held}, {stock.sold}"
+        )
+
+
+def _pieces(status: Reservation.Status) -> dict[UUID, int]:
+    lines = ReservationLine.objects.filter(reservation__status=status)
+    return dict(lines.values_list("product_id").annotate(Sum("quantity")))
+
+
+def nobody_charged_twice(company: Company) -> None:
+    """I2"""
+    charges = {charge["id"]: charge for charge in company.charges()}
+    per_order = Counter(charge["reference"] for charge in charges.values())
+    assert max(per_order.values(), default=0) <= 1, f"I2: charged twice: {per_order.most_common(1)}"
+    for payment in Payment.objects.filter(Q(status="succeeded") | Q(captured__gt=0)):
+        charge = charges.get(payment.provider_ref)
+        assert charge, f"I2: the company knows nothing of {payment.provider_ref}"
+        taken = (charge["reference"], charge["amount"])
+        assert taken == (str(payment.order_id), payment.captured), f"I2: {taken}, in the books {payment.captured}"
+
+
+def money_conserved(company: Company) -> None:
+    """I4: what we wrote down never exceeds what the company did, and nothing more goes back than came."""
+    entered = dict(LedgerEntry.objects.values_list("kind").annotate(Sum("amount")))
+    taken = sum(charge["amount"] for charge in company.charges())
+    returned = sum(refund["amount"] for refund in company.refunds())
+    assert entered.get("capture", 0) <= taken, f"I4: {entered} captured, {taken} at the company"
+    assert entered.get("refund", 0) <= returned <= taken, f"I4: {entered} refunded, {returned} at the company"
+    assert sum(ledger.balances().values()) == 0, "I4: debits are not credits"
+    assert not Payment.objects.filter(refunded__gt=F("captured")).exists(), "I4: more goes back than came"
+
+
+def each_effect_once() -> None:
+    """I5"""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT team, kind FROM journey_applied GROUP BY team, kind, event_id HAVING COUNT(*) > 1")
+        assert not (twice := cursor.fetchall()), f"I5: handled twice: {twice}"
+    subjects = Counter(message.subject for message in mail.outbox)
+    assert max(subjects.values(), default=0) <= 1, f"I5: the same mail twice: {subjects.most_common(1)}"
+    steps = Counter(OrderStep.objects.filter(kind__in=ONCE).values_list("order_id", "kind"))
+    assert max(steps.values(), default=0) <= 1, f"I5: the same step twice: {steps.most_common(1)}"
+
+
+def nothing_stuck() -> None:
+    """I3, the order's side: each is paid and gets its goods, or is cancelled and holds none."""
+    assert not OutboxRow.objects.filter(position__isnull=True).exists(), "I3: an event was not told"
+    stuck = [f"{key.group} {key.topic} {key.error}" for key in ParkedKey.objects.all()]
+    assert not stuck, f"I3: waits for ever: {stuck}"
+    dead = [f"{one.group} {one.type} {one.error}" for one in DeadLetter.objects.filter(state=DeadLetter.State.OPEN)]
+    assert not dead, f"I3: dead: {dead}"
+    assert not Attempt.objects.filter(outcome__in=["open", "action_required"]).exists(), "I3: an attempt stays open"
+    assert not Timer.objects.exists(), "I3: a timer never ends"
+    reserved = dict(Reservation.objects.values_list("order_id", "status"))
+    for order in Order.objects.all():
+        assert order.state in ("paid", "shipped", "cancelled"), f"I3: an order stays {order.state}"
+        if order.state != "cancelled":
+            assert reserved[order.id] == COMMITTED, f"I3: paid, and its goods are {reserved[order.id]}"
+        else:
+            assert reserved[order.id] != HELD, "I3: cancelled, and its goods are held for ever"
+    assert not Effect.objects.filter(state=Effect.State.SENDING).exclude(group="mail").exists(), "I3: in doubt for ever"
+
+
+def no_capture_without_its_order(company: Company) -> None:
+    """I3, the money's side."""
+    orders = {str(order.id): order for order in Order.objects.all()}
+    for charge in company.charges():
+        order = orders[charge["reference"]]
+        kept = charge["amount"] - charge["refunded"]
+        due = 0 if order.state == "cancelled" else order.total
+        assert kept == due, f"I3: {kept} kept for an order that is {order.state} and costs {order.total}"
+    paid = {order_id for order_id, order in orders.items() if order.state != "cancelled"}
+    assert paid <= {charge["reference"] for charge in company.charges()}, "I3: goods for nothing"
+    assert not AskedRefund.objects.exclude(state="refunded").exists(), "I3: a refund never came"
+
+
+def books_agree(company: Company) -> None:
+    """I4, sharp: our books and the company's are the same."""
+    entered = dict(LedgerEntry.objects.values_list("kind").annotate(Sum("amount")))
+    taken = sum(charge["amount"] for charge in company.charges())
+    returned = sum(refund["amount"] for refund in company.refunds())
+    ours = (entered.get("capture", 0), entered.get("refund", 0))
+    assert ours == (taken, returned), f"I4: {ours} in our books, {(taken, returned)} in the company's"
