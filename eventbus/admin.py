@@ -1,20 +1,18 @@
-"""The bus's tables for eyes only. One thing can be done: ask for dead letters to be requeued or discarded."""
+"""The bus at the desk: its tables for eyes only, and what staff can do: decide about dead letters, let groups pause."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import UUID
+from datetime import datetime
+from typing import Any
 
 from django.apps import apps
-from django.contrib import admin, messages
-from django.core.paginator import Paginator
+from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus import operations
+from eventbus import operations, pausing
+from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularInline, TopicFilter, WayFilter, ask, tell
 from eventbus.field_names import name_fields
 from eventbus.models import (
     ConsumerGroup,
@@ -30,124 +28,9 @@ from eventbus.models import (
 )
 from eventbus.text import readable
 
-COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
-LETTERS_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
 
 name_fields(apps.get_app_config("eventbus").get_models())
-
-if TYPE_CHECKING:  # django-stubs knows them as generic, Django at run time does not
-    ModelAdmin = admin.ModelAdmin[Any]
-    TabularInline = admin.TabularInline[Any, Any]
-    BasePaginator = Paginator[Any]
-else:
-    ModelAdmin, TabularInline, BasePaginator = admin.ModelAdmin, admin.TabularInline, Paginator
-
-
-class BoundedPaginator(BasePaginator):
-    """Counts COUNTED_MAX rows at most: a list of a big table stays as fast as its first page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives nothing else
-        return rows.order_by()[:COUNTED_MAX].count()
-
-
-class ReadOnly:
-    """Nothing is added, changed or deleted by hand: the bus relies on its tables."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class GroupFilter(admin.SimpleListFilter):
-    """By consumer group, without asking a big table which groups it holds."""
-
-    title = _("consumer group")
-    parameter_name = "group"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in ConsumerGroup.objects.order_by("name").values_list("name", flat=True)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(group=self.value()) if self.value() else queryset
-
-
-class TopicFilter(admin.SimpleListFilter):
-    """By topic, without asking a big table which topics it holds."""
-
-    title = _("topic")
-    parameter_name = "topic"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in operations.topic_names()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(topic=self.value()) if self.value() else queryset
-
-
-class WayFilter(admin.SimpleListFilter):
-    """By how far an event of the outbox is on its way."""
-
-    title = _("on its way")
-    parameter_name = "way"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("unsent", _("not sent yet")), ("sent", _("sent")), ("refused", _("refused by the log"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "unsent":
-            return queryset.filter(position__isnull=True, refused="")
-        if self.value() == "sent":
-            return queryset.filter(position__isnull=False)
-        return queryset.exclude(refused="") if self.value() == "refused" else queryset
-
-
-class Looked(ReadOnly, ModelAdmin):
-    """A list that is fast on a big table."""
-
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    ordering: ClassVar[tuple[str, ...]] = ("-id",)
-
-
-class CarriedAdmin(Looked):
-    """Of a table that holds events. Found by event id or by key, each in full: nothing scans for parts of words."""
-
-    search_fields = ("event_id", "key")
-    search_help_text = _("An event’s id or a key, in full")
-    exclude = ("payload",)
-    readonly_fields = ("content",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("payload", "headers")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        event_id = _uuid(term)
-        by_key = queryset.filter(key=term)
-        return (by_key | queryset.filter(event_id=event_id) if event_id else by_key), False
-
-    @admin.display(description=_("content"))
-    def content(self, row: Any) -> str:
-        return format_html("<pre>{}</pre>", readable(row.payload))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 @admin.register(OutboxRow)
@@ -221,35 +104,15 @@ class DeadLetterAdmin(CarriedAdmin):
 
     @admin.action(description=_("Requeue: have them handled again"), permissions=["operate"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        asked = _ask(request, queryset, operations.request_requeue)
+        asked = ask(request, queryset, operations.request_requeue)
         text = ngettext("Asked to requeue %(count)d event.", "Asked to requeue %(count)d events.", asked)
-        _tell(request, asked, text)
+        tell(request, asked, text)
 
     @admin.action(description=_("Discard: let them go, and their keys go on"), permissions=["operate"])
     def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        asked = _ask(request, queryset, operations.request_discard)
+        asked = ask(request, queryset, operations.request_discard)
         text = ngettext("Asked to discard %(count)d event.", "Asked to discard %(count)d events.", asked)
-        _tell(request, asked, text)
-
-
-def _ask(request: HttpRequest, queryset: QuerySet[DeadLetter], wish: Callable[[DeadLetter, str], None]) -> int:
-    """How many were asked for; the others are told of, with why not."""
-    asked, refused = 0, []
-    for letter in queryset.order_by("id")[:LETTERS_AT_ONCE_MAX]:
-        try:
-            wish(letter, request.user.get_username())
-            asked += 1
-        except operations.Refused as error:
-            refused.append(error)
-    if refused:
-        text = ngettext("%(count)d was refused: %(why)s", "%(count)d were refused. The first: %(why)s", len(refused))
-        messages.error(request, text % {"count": len(refused), "why": refused[0]})
-    return asked
-
-
-def _tell(request: HttpRequest, asked: int, text: str) -> None:
-    if asked:
-        messages.success(request, text % {"count": asked})
+        tell(request, asked, text)
 
 
 @admin.register(OperatorAction)
@@ -277,9 +140,34 @@ class ProgressAdmin(Looked):
 
 @admin.register(ConsumerGroup)
 class ConsumerGroupAdmin(Looked):
-    list_display = ("name", "created_at")
+    list_display = ("name", "state", "since", "paused_by", "brake_reason", "created_at")
     search_fields = ("name",)
     ordering = ("name",)
+    actions = ("pause", "resume")
+
+    @admin.display(description=_("state"))
+    def state(self, group: ConsumerGroup) -> str:
+        if group.paused_at is not None:
+            return str(pgettext_lazy("group", "paused"))
+        return str(pgettext_lazy("group", "braked") if group.braked_at is not None else pgettext_lazy("group", "flows"))
+
+    @admin.display(description=_("since"))
+    def since(self, group: ConsumerGroup) -> datetime | None:
+        return group.paused_at or group.braked_at
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may change groups may let them stand still and go on; the form stays for reading."""
+        return request.user.has_perm("eventbus.change_consumergroup")
+
+    @admin.action(description=_("Pause: let them stand still until they are resumed"), permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
+        asked = ask(request, queryset, pausing.pause)
+        tell(request, asked, ngettext("%(count)d group is paused.", "%(count)d groups are paused.", asked))
+
+    @admin.action(description=_("Resume: let paused and braked groups go on"), permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
+        asked = ask(request, queryset, pausing.resume)
+        tell(request, asked, ngettext("%(count)d group goes on.", "%(count)d groups go on.", asked))
 
 
 @admin.register(LeaseRow)

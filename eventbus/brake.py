@@ -28,6 +28,7 @@ KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is par
 # Between probes, at first and at most: short disturbances end in seconds, who mends after hours waits no longer than
 # this, and a provider that is down is asked some four times a minute.
 PROBE_SECONDS = (1.0, 15.0)
+ERROR_CHARACTERS = 200  # of the last error, in the reason: a line that one reads; the parked keys have the whole
 
 
 class Brake:
@@ -57,7 +58,8 @@ class Brake:
             self._early.add(record.event_id)
             return
         self._early.discard(record.event_id)
-        self._attempts.append((record.topic, record.key, f"{type(error).__name__}: {error}"))
+        text = f"{type(error).__name__}: {error}"[:ERROR_CHARACTERS]
+        self._attempts.append((record.topic, record.key, text))
 
     def reason(self) -> str:
         """Why it must close now; empty when it need not."""

@@ -13,7 +13,7 @@ import msgspec
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, failpoints, registry
+from eventbus import backends, clock, failpoints, pausing, registry
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.checks import event_types
 from eventbus.dispatcher import LEASE_NAME
@@ -30,6 +30,7 @@ from eventbus.models import (
     Progress,
     Timer,
 )
+from eventbus.pausing import Standstill
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 LOOK_SECONDS = 0.1  # between looks at a lease's beat: the answer "it lives" comes soon after the beat
@@ -96,6 +97,7 @@ class Status(msgspec.Struct, frozen=True):
     outbox: OutboxStatus
     timers: TimersStatus
     groups: list[GroupStatus]
+    standstills: list[Standstill]
     leases: list[LeaseStatus]
 
 
@@ -115,6 +117,7 @@ def status() -> Status:
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
         groups=_groups(backends.current()),
+        standstills=pausing.standstills(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
     )
 
@@ -129,6 +132,7 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
             "nobody relays, or the relay cannot."
         )
+    told += pausing.problems(found.standstills)
     letters = sum(one.dead_letters for one in found.groups)
     if letters:
         told.append(f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.")

@@ -7,8 +7,10 @@ from django.core.management.base import CommandError
 
 from eventbus import ledger, operations
 from eventbus.console import Actions, Printer
+from eventbus.console.printing import printable
 from eventbus.ledger import Ledger
 from eventbus.operations import GroupStatus, Status
+from eventbus.pausing import TIME, Standstill
 
 GROUP_COLUMNS = (
     *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),
@@ -41,7 +43,7 @@ def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> 
         if counted:
             _print_ledger(printer, counted)
     if wrong:
-        raise CommandError("\n".join(wrong))
+        raise CommandError("\n".join(map(printable, wrong)))
 
 
 def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
@@ -51,9 +53,18 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.line(f"timers: {found.timers.count}{due}")
     printer.line(f"dispatched: {'yes' if dispatches else 'no'}\n\n")
     printer.table(GROUP_COLUMNS, [_cells(one) for one in found.groups])
+    for one in found.standstills:
+        _print_standstill(printer, one)
     printer.line()
     leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
     printer.table(("lease", "owner", "beat", "epoch"), leases)
+
+
+def _print_standstill(printer: Printer, one: Standstill) -> None:
+    if one.paused_at is not None:
+        printer.line(f"{one.group} is paused since {one.paused_at:{TIME}} by {printable(one.paused_by)}")
+    if one.braked_at is not None:
+        printer.line(f"{one.group} is braked since {one.braked_at:{TIME}}: {printable(one.brake_reason)}")
 
 
 def _print_ledger(printer: Printer, counted: Ledger) -> None:

@@ -1,13 +1,7 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
 from tests.eventbus.contract_batches import InBatches
-from tests.eventbus.contract_brake import (
-    Brakes,
-    NoMoreKeysThanOneCanLookAfter,
-    Probes,
-    StandsStillWhilePaused,
-    TooEarlyIsNoFailure,
-)
+from tests.eventbus.contract_brake import Brakes, TooEarlyIsNoFailure
 from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_effects import EffectsAskedOnce
@@ -18,6 +12,8 @@ from tests.eventbus.contract_ledger import OnePlaceEach
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
+from tests.eventbus.contract_pause import StandsStillWhilePaused
+from tests.eventbus.contract_probes import NoMoreKeysThanOneCanLookAfter, Probes
 from tests.eventbus.contract_prune import NothingGrowsForEver
 from tests.eventbus.contract_publishing import ToldWithItsRows
 from tests.eventbus.contract_relay import RelayedInOrder

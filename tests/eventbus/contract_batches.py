@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from eventbus import testing
-from tests.eventbus.house import House, Noted
+from eventbus import Permanent, publish, testing
+from eventbus.failpoints import armed
+from eventbus.models import ParkedEvent, Progress
+from tests.eventbus.house import House, Mended, Noted, Unknown
 
 NUMBERS = range(1, 5)
 
@@ -37,6 +39,37 @@ class InBatches:
         house.handler()
 
         assert len(positions_seen(house, batch=1)) == len(NUMBERS)
+
+    def test_what_is_left_of_a_batch_follows_without_being_fetched_again(
+        self, house: House, time: dict[str, float]
+    ) -> None:
+        time[connection.vendor] = 0.0
+        house.handler()
+        house.say(("vase", 0))
+        house.settle()
+        house.say(*(("vase", number) for number in NUMBERS))
+
+        with armed() as passed:
+            house.settle()
+
+        assert passed.passes["fetched"] == 1
+        assert house.seen(name="vase") == [0, *NUMBERS]
+
+    def test_what_a_batch_did_not_come_to_is_counted_once(self, house: House, time: dict[str, float]) -> None:
+        time[connection.vendor] = 0.0
+        house.handler(call=Mended("cup", error=Permanent("broken")))
+        house.say(("cup", 0), ("vase", 0))
+        house.settle()
+        with transaction.atomic():
+            for number in NUMBERS:
+                publish(Unknown(name="vase"))
+                house.say(("vase", number), ("cup", number))
+
+        house.settle()
+
+        assert house.seen(name="vase") == [0, *NUMBERS]
+        assert ParkedEvent.objects.filter(key="cup").count() == len(NUMBERS)
+        assert sum(Progress.objects.filter(group="house-a").values_list("ignored", flat=True)) == len(NUMBERS)
 
 
 def positions_seen(house: House, meanwhile: Callable[[], None] = lambda: None, **policy: int) -> set[int]:

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
-from eventbus import Permanent, clock, publish
+from eventbus import Permanent, brake, clock, publish
 from eventbus.field_names import FIELD_NAMES
 from eventbus.leases import Lease
-from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
+from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
 from tests.eventbus.house import House, Noted, open_house
 
 TABLES = (
@@ -142,7 +142,7 @@ def test_the_outbox_tells_how_far_events_are(
 def test_the_list_of_a_big_outbox_counts_no_more_than_it_must(
     house: House, poison: set[str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.admin.COUNTED_MAX", 2)
+    monkeypatch.setattr("eventbus.desk.COUNTED_MAX", 2)
 
     with CaptureQueriesContext(
         connection,
@@ -218,3 +218,66 @@ def test_every_field_of_the_bus_has_a_name_in_french() -> None:
 
     assert not untold
     assert english <= {"partition", "position", "positions"}, "said in English"  # the same word in French
+
+
+def let(client: Client, action: str, *names: str) -> str:
+    chosen = {"action": action, "_selected_action": [ConsumerGroup.objects.get(name=name).pk for name in names]}
+    return client.post(reverse("admin:eventbus_consumergroup_changelist"), chosen, follow=True).content.decode()
+
+
+def test_staff_let_a_group_pause_and_go_on(house: House, poison: set[str]) -> None:
+    client = staff("view_consumergroup", "change_consumergroup")
+
+    page = let(client, "pause", "house-a")
+    house.say(("lamp", 1))
+    house.settle()
+    assert "1 group is paused." in page
+    assert '<td class="field-state">paused</td>' in page
+    assert '<td class="field-paused_by">ada@example.org</td>' in page
+    assert house.seen(name="lamp") == []
+
+    page = let(client, "resume", "house-a")
+    house.settle()
+    assert "1 group goes on." in page
+    assert '<td class="field-state">flows</td>' in page
+    assert house.seen(name="lamp") == [1]
+    assert [(action.who, action.action) for action in OperatorAction.objects.order_by("id")] == [
+        ("ada@example.org", "pause"),
+        ("ada@example.org", "resume"),
+    ]
+
+
+def test_a_braked_group_shows_why_and_is_released_at_the_desk(
+    house: House, poison: set[str], admin_client: Client
+) -> None:
+    brake.close("house-a", "26 of <b>26</b> failed")
+
+    page = listed(admin_client, "consumergroup")
+    assert '<td class="field-state">braked</td>' in page
+    assert "26 of &lt;b&gt;26&lt;/b&gt; failed" in page
+
+    let(admin_client, "resume", "house-a")
+    assert '<td class="field-state">braked</td>' not in listed(admin_client, "consumergroup")
+
+
+def test_a_group_that_flows_cannot_be_resumed(house: House, poison: set[str], admin_client: Client) -> None:
+    assert "Group house-a is neither paused nor braked." in let(admin_client, "resume", "house-a")
+    assert not OperatorAction.objects.exists()
+
+
+def test_who_may_only_look_lets_no_group_pause(house: House, poison: set[str]) -> None:
+    client = staff("view_consumergroup")
+
+    assert "house-a" in listed(client, "consumergroup")
+    let(client, "pause", "house-a")
+
+    assert not ConsumerGroup.objects.filter(paused_at__isnull=False).exists()
+
+
+def test_the_desk_speaks_french_about_a_pause(house: House, poison: set[str], admin_client: Client) -> None:
+    admin_client.cookies["django_language"] = "fr"
+
+    page = let(admin_client, "pause", "house-a")
+
+    assert "1 groupe est en pause." in page
+    assert '<td class="field-state">en pause</td>' in page

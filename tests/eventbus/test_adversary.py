@@ -13,12 +13,13 @@ from eventbus import backends, inbox, parking, testing
 from eventbus.backends.memory import MemoryBackend
 from eventbus.testing import Crash
 from eventbus.testing.adversary import RATES, Adversary, besieged
-from tests.eventbus import contract_brake
+from tests.eventbus import contract_brake, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1, 2)
+COUNTING = {module.__name__ for module in (contract_brake, contract_pause, contract_probes)}
 ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
 NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
 GROUPS = ("house-a", "house-b")
@@ -52,7 +53,7 @@ class TestContractUnderAnAdversary(BackendContract):
     @pytest.fixture(params=CONTRACT_SEEDS)
     def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
         # A death forgets what a brake has seen, which then closes later: its cases count, and do without deaths.
-        counts = request.function.__module__ == contract_brake.__name__
+        counts = request.function.__module__ in COUNTING
         with besieged_house(request.param, **({"crash": 0.0} if counts else {})) as house:
             yield house
 

@@ -31,4 +31,21 @@ FAULTS = [
         "if False:",
         fails=["a_batch_that_took_its_time_lets_others_write"],
     ),
+    Fault(
+        "fetch the rest of a batch again",
+        "eventbus.worker.Worker._passed",
+        "self._fetched = self._fetched[count:]",
+        "rest, self._fetched = self._fetched[count:], []\n"
+        "if rest:\n    self._consumer.seek(TopicPartition(rest[0].topic, rest[0].partition), rest[0].position)",
+        fails=["what_is_left_of_a_batch_follows_without_being_fetched_again"],
+    ),
+    Fault(
+        "sort what a batch does not come to",
+        "eventbus.handling.Handling.batch",
+        "is_fresh = self._sorting(progress, records)",
+        "sort = self._sorting(progress, records)\n"
+        "is_fresh = {record.position: sort(record) for record in records}.__getitem__\n"
+        "is_fresh = (lambda sorted: lambda record: sorted(record.position))(is_fresh)",
+        fails=["what_a_batch_did_not_come_to_is_counted_once"],
+    ),
 ]

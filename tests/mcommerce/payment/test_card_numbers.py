@@ -42,4 +42,6 @@ def test_a_real_card_is_neither_charged_nor_kept(company: Company, session: dict
 
     assert "Only the test cards below can pay here" in answer.text
     company.close()
-    assert "55554444" not in "".join(path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file())
+    assert "55554444" not in "".join(
+        path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()
+    )

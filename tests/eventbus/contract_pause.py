@@ -1,0 +1,93 @@
+"""An operator lets a group stand still."""
+
+import pytest
+
+from eventbus import pausing
+from eventbus.models import DeadLetter
+from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
+from tests.eventbus.house import House, Noted
+
+
+@pytest.mark.django_db(transaction=True)
+class StandsStillWhilePaused:
+    """An operator's pause."""
+
+    def test_nothing_moves_until_it_is_resumed(self, house: House, bus_clock) -> None:
+        broken = Broken(lambda event: event.name in ("vase", "cup"))
+        house.handler(call=broken, attempts=1)
+        house.handler("house-b")
+        say_once(house, "vase", "cup", "chair")
+        house.settle()
+        pausing.pause(group(), "Ada")
+        broken.mend()
+        DeadLetter.objects.filter(key="vase").update(request="requeue")
+        DeadLetter.objects.filter(key="cup").update(request="discard")
+        position = house.position()
+
+        say_once(house, "vase", "lamp", number=2)
+        for _ in range(3):
+            house.settle()
+            bus_clock.advance(**LONG)
+            house.restart()
+        assert (house.position(), house.parked(), len(house.dead())) == (position, ["cup", "vase"], 2)
+        assert house.seen() == [("chair", 1)]
+        assert ("lamp", 2) in house.seen("house-b")
+
+        pausing.resume(group(), "Ada")
+        house.settle()
+        assert house.seen(name="vase") == [1, 2]
+        assert house.seen(name="lamp") == [2]
+        assert house.parked() == []
+
+    def test_no_retry_runs(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, "vase")
+        house.settle()
+        pausing.pause(group(), "Ada")
+
+        for _ in range(3):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert broken.failures == 1
+
+    def test_a_braked_group_that_is_paused_is_not_probed(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        failures = broken.failures
+        pausing.pause(group(), "Ada")
+
+        bus_clock.advance(**LONG)
+        house.settle()
+        house.restart()
+        house.settle()
+
+        assert broken.failures == failures
+
+    def test_a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more(self, house: House) -> None:
+        def pause(event: Noted) -> None:
+            if event.number == 3:
+                pausing.pause(group(), "Ada")
+
+        house.handler(call=pause)
+        house.say(*(("vase", number) for number in range(6)))
+        house.settle()
+
+        assert house.seen(name="vase") == [0, 1, 2, 3]  # the first ones after a start are handled one by one
+        assert house.position() == 4
+
+    def test_resuming_opens_a_brake_which_then_judges_anew(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken, attempts=1)
+        say_once(house, *KEYS[:30])
+        house.settle()
+        assert is_braked()
+
+        pausing.resume(group(), "Ada")
+        house.settle()
+
+        assert len(house.dead()) == 30
+        assert not is_braked()

@@ -1,0 +1,167 @@
+"""Promise 5: what is tried while a brake is closed, and how many keys may wait."""
+
+import pytest
+
+from eventbus import Permanent
+from eventbus.effects import CRASHES_MAX
+from eventbus.models import DeadLetter, Effect, ParkedKey, Progress
+from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
+from tests.eventbus.house import House
+
+
+@pytest.mark.django_db(transaction=True)
+class Probes:
+    """Promise 5: what is tried while the brake is closed."""
+
+    def test_a_poison_event_at_the_front_does_not_keep_it_closed(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        oldest = ParkedKey.objects.order_by("id")[0].key
+        broken.fails = lambda event: event.name == oldest
+
+        for _ in range(3):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert not is_braked()
+        assert len(house.seen()) == len(KEYS) - 1
+        assert house.parked() == [oldest]
+
+    def test_where_all_parked_keys_are_dead_the_next_event_of_the_log_is_tried(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        dead = {letter.key for letter in house.dead()}
+        failures = broken.failures
+        bus_clock.advance(**LONG)
+        house.settle()
+        assert broken.failures == failures + 1
+        assert len(house.dead()) == len(dead)
+        assert not Progress.objects.filter(running_event__isnull=False).exists()
+
+        broken.mend()
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert {key for key, _ in house.seen()} == set(KEYS) - dead
+
+    def test_a_probe_of_the_log_lets_the_events_of_dead_keys_wait(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        say_once(house, *KEYS[:26], number=2)
+        say_once(house, *KEYS[26:], number=2)
+        broken.mend()
+
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert sorted(house.seen()) == [(key, 2) for key in KEYS[26:]]
+        DeadLetter.objects.update(request="requeue")
+        house.settle()
+        assert all(house.seen(name=key) == [1, 2] for key in KEYS[:26])
+
+    def test_an_operators_requeue_is_a_probe_too(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        broken.mend()
+
+        DeadLetter.objects.filter(key=KEYS[0]).update(request="requeue")
+        bus_clock.advance(**LONG)
+        house.restart()  # whoever comes now finds the brake closed
+        house.settle()
+
+        assert not is_braked()
+        assert house.seen() == [(KEYS[0], 1)]
+
+    @pytest.mark.parametrize("attempts", [1, 8])
+    def test_an_effects_failed_probe_leaves_nothing_in_doubt(self, house: House, bus_clock, attempts: int) -> None:
+        house.handler(
+            call=Broken(), effect=True, record=lambda event, answer: None, on_doubt="never", attempts=attempts
+        )
+        say_once(house, *KEYS)
+        for _ in range(4):
+            house.settle()
+            bus_clock.advance(**LONG)
+            house.restart()
+
+        assert is_braked()
+        assert not Effect.objects.exclude(state=Effect.State.FAILED).exists()
+        assert {letter.error_class for letter in house.dead()} <= {"ValueError"}
+
+    def test_a_probe_that_killed_the_process_too_often_is_not_tried_again(self, house: House, bus_clock) -> None:
+        broken = Broken(error=Permanent("broken"))
+        house.handler(call=broken)
+        say_once(house, *KEYS[:26])
+        house.settle()
+        assert is_braked()
+        [deadly] = house.say(("deadly", 1))
+        house.relay()
+        Progress.objects.filter(group="house-a").update(running_event=deadly, crashes=CRASHES_MAX - 1)
+        broken.mend()
+        bus_clock.advance(**LONG)
+        house.restart()
+
+        for _ in range(2):
+            house.settle()
+            bus_clock.advance(**LONG)
+
+        assert is_braked()
+        assert house.seen() == []
+        assert not DeadLetter.objects.filter(key="deadly").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class NoMoreKeysThanOneCanLookAfter:
+    """Promise 5: parked keys are counted."""
+
+    @pytest.fixture
+    def five_at_most(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 5)
+
+    def test_it_closes_when_too_many_keys_are_parked(self, house: House, bus_clock, five_at_most) -> None:
+        house.handler(call=Broken(lambda event: event.number % 4 == 0, Permanent("broken")))
+        for number, key in enumerate(KEYS):
+            house.say((key, number))
+            house.settle()
+
+        assert is_braked()
+        assert "5 keys are parked" in group().brake_reason
+        assert len(house.parked()) == 5
+        assert len(house.seen()) < 20
+
+    def test_no_more_are_parked_whatever_opens_it(self, house: House, bus_clock, five_at_most) -> None:
+        house.handler(call=Broken(lambda event: event.number % 4 == 0, Permanent("broken")))
+        house.say(*((key, number) for number, key in enumerate(KEYS)))
+        for _ in range(60):
+            house.settle()
+            bus_clock.advance(**LONG)
+
+        assert is_braked()
+        assert len(house.parked()) == len(house.dead()) == 5
+        assert not Progress.objects.filter(running_event__isnull=False).exists()
+
+    def test_an_operator_who_decides_about_them_lets_it_go_on(self, house: House, bus_clock, five_at_most) -> None:
+        broken = Broken(lambda event: event.number % 4 == 0, Permanent("broken"))
+        house.handler(call=broken)
+        house.say(*((key, number) for number, key in enumerate(KEYS)))
+        house.settle()
+        assert is_braked()
+
+        broken.mend()
+        DeadLetter.objects.update(request="requeue")
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert not is_braked()
+        assert len(house.seen()) == 60

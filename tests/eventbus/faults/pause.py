@@ -1,0 +1,40 @@
+"""What would not be a pause."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "pause nobody",
+        "eventbus.worker.Worker._stand_still",
+        "if found.paused_at is not None:",
+        "if False:",
+        fails=[
+            "nothing_moves_until_it_is_resumed",
+            "no_retry_runs",
+            "a_braked_group_that_is_paused_is_not_probed",
+            "a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more",
+        ],
+        also=[("eventbus.groups.hold", "if stopped:", "if False:")],
+    ),
+    Fault(
+        "pause in the middle of what is in hand",
+        "eventbus.handling.Handling._one",
+        "self._finish(progress, records, fresh)",
+        "self._owned.lock(partition, unless=PAUSED)\nself._finish(progress, records, fresh)",
+        fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
+    ),
+    Fault(
+        "see a pause only when there is nothing in hand",
+        "eventbus.groups.hold",
+        "if stopped:",
+        "if False:",
+        fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
+    ),
+    Fault(
+        "resume with what was seen before",
+        "eventbus.worker.Worker._stand_still",
+        "self._owned.brake.reset()",
+        "pass",
+        fails=["resuming_opens_a_brake_which_then_judges_anew"],
+    ),
+]

@@ -1,0 +1,73 @@
+"""What would keep a brake closed, or make of a probe more than a probe."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "probe the oldest for ever",
+        "eventbus.worker.Worker._probe",
+        "brake.probed_key = head[0]",
+        "pass",
+        fails=["a_poison_event_at_the_front_does_not_keep_it_closed"],
+    ),
+    Fault(
+        "probe parked keys alone",
+        "eventbus.worker.Worker._probe",
+        "return self._probe_log(consumer)",
+        "return 0",
+        fails=[
+            "where_all_parked_keys_are_dead_the_next_event_of_the_log_is_tried",
+            "a_probe_of_the_log_lets_the_events_of_dead_keys_wait",
+        ],
+    ),
+    Fault(
+        "count a probe of the log as an attempt",
+        "eventbus.handling.Handling.probe",
+        "self._patiently(self._leave, partition, record, error)",
+        "self._patiently(self._park, partition, record, error)",
+        fails=["where_all_parked_keys_are_dead_the_next_event_of_the_log_is_tried"],
+    ),
+    Fault(
+        "leave a failed probe in doubt",
+        "eventbus.retrying.Retrying._leave",
+        "self._owned.unclaim(record)",
+        "pass",
+        fails=["an_effects_failed_probe_leaves_nothing_in_doubt"],
+        also=[("eventbus.handling.Handling._leave", "self._owned.unclaim(record)", "pass")],
+    ),
+    Fault(
+        "forget the deaths of a probe",
+        "eventbus.handling.Handling._leave",
+        "if not isinstance(error, CrashedRepeatedly):",
+        "if True:",
+        fails=["a_probe_that_killed_the_process_too_often_is_not_tried_again"],
+    ),
+    Fault(
+        "park without limit",
+        "eventbus.parking.is_full",
+        "return ",
+        "return False and ",
+        fails=["it_closes_when_too_many_keys_are_parked", "no_more_are_parked_whatever_opens_it"],
+    ),
+    Fault(
+        "park one more at each look",
+        "eventbus.parking.park",
+        "if is_full(group.name):",
+        "if False:",
+        fails=["no_more_are_parked_whatever_opens_it"],
+    ),
+    Fault(
+        "obey nobody while braked",
+        "eventbus.worker.Worker._stand_still",
+        "return self._operators() + self._probe(consumer)",
+        "return self._probe(consumer)",
+        fails=["an_operators_requeue_is_a_probe_too"],
+    ),
+    Fault(
+        "count a probe of a parked key as an attempt",
+        "eventbus.retrying.Retrying.probe",
+        "self._leave",
+        "self._failed",
+        fails=["while_it_is_closed_nothing_moves_and_no_attempt_is_counted"],
+    ),
+]
