@@ -23,25 +23,52 @@ class PostgresMissing(Exception):
     """No `initdb` and `postgres` on this machine."""
 
 
-@contextmanager
-def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
-    """Give the DATABASE_URL of an empty database; it is reached by a socket in a private folder, so no port is taken.
+class Cluster:
+    """A server that can be stopped and started again. `url` is the DATABASE_URL of an empty database.
 
-    `durable` keeps fsync on, for measurements. Raises PostgresMissing.
+    It is reached by a socket in a private folder, so no port is taken.
     """
+
+    def __init__(self, binaries: Path, folder: Path, *, durable: bool) -> None:
+        self.url = f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
+        self._binaries, self._folder, self._durable = binaries, folder, durable
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        self._server = _start(self._binaries, self._folder, durable=self._durable)
+        _wait_until_ready(self._server, self._folder)
+
+    def stop(self) -> None:
+        """Every connection is cut. Harmless when it does not run."""
+        server, self._server = self._server, None
+        if server is not None:
+            _stop(server)
+
+
+@contextmanager
+def stoppable_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """A running cluster. `durable` keeps fsync on, for measurements. Raises PostgresMissing."""
     binaries = find_binaries()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         _hand_over(folder)
         _create(binaries, folder)
-        server = _start(binaries, folder, durable=durable)
+        cluster = Cluster(binaries, folder, durable=durable)
         try:
-            _wait_until_ready(server, folder)
-            yield f"postgres://postgres@{quote(str(folder), safe='')}/postgres"
+            cluster.start()
+            yield cluster
         finally:
-            _stop(server)
+            cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def temporary_cluster(*, durable: bool = False) -> Iterator[str]:
+    """The DATABASE_URL of a running cluster's empty database. Raises PostgresMissing."""
+    with stoppable_cluster(durable=durable) as cluster:
+        yield cluster.url
 
 
 def find_binaries() -> Path:
