@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from eventbus import clock, failpoints
 from eventbus.errors import BusError
-from eventbus.groups import STOPPED
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
 
+_STANDS_STILL = Q(paused_at__isnull=False) | Q(braked_at__isnull=False)
 TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
@@ -36,7 +36,9 @@ class Standstill(msgspec.Struct, frozen=True):
 def standstills() -> list[Standstill]:
     """Every group that stands still, by name."""
     fields = ("name", "paused_at", "paused_by", "braked_at", "brake_reason")
-    return [Standstill(*row) for row in ConsumerGroup.objects.filter(STOPPED).order_by("name").values_list(*fields)]
+    return [
+        Standstill(*row) for row in ConsumerGroup.objects.filter(_STANDS_STILL).order_by("name").values_list(*fields)
+    ]
 
 
 def problems(found: Iterable[Standstill]) -> list[str]:
@@ -62,7 +64,7 @@ def pausable() -> QuerySet[ConsumerGroup]:
 
 def resumable() -> QuerySet[ConsumerGroup]:
     """Every group that stands still, by name."""
-    return ConsumerGroup.objects.filter(STOPPED).order_by("name")
+    return ConsumerGroup.objects.filter(_STANDS_STILL).order_by("name")
 
 
 def pause(group: ConsumerGroup, who: str) -> None:
