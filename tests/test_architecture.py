@@ -30,7 +30,6 @@ LONGER: dict[str, str] = {
     "mcommerce/events.py": "the shop's whole published language, read from top to bottom by whoever writes to it",
     "eventbus/models.py": "every table of the bus in one place, so that their borders can be seen",
     "eventbus/registry.py::handles": "the bus's face: its options and what each promises stand in one place",
-    "tests/eventbus/contract_brake.py": "one rule with its probes, from closing to opening, each case a line of it",
     "tests/mcommerce/orders/test_walk.py": "one order's walk, step by step; cut, it is a walk no longer",
 }
 
