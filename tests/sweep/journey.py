@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 from django.db.models import Max, Min, Q
 
@@ -15,8 +17,9 @@ from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Pro
 from eventbus.past import Wanted
 from tests.sweep import poison, shoppers
 from tests.sweep.company import Books
+from tests.sweep.janitor import tidy_up
 from tests.sweep.letters import sent
-from tests.sweep.run import KITCHEN, START, Run
+from tests.sweep.run import JANITOR, KITCHEN, START, Run
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +52,11 @@ class Journey:
                 return
 
     def _somebody_acts(self) -> bool:
-        acts = {"cook": poison.cook, "replay": show_again, "operator": self._operator}
+        acts = {"cook": poison.cook, "replay": partial(show_again, self._run.folder), "operator": self._operator}
         if KITCHEN in self._run.visitors:
             acts["kitchen"] = poison.fish
+        if JANITOR in self._run.visitors and self._run.clock.seconds() > START:  # once what happened is past
+            acts["janitor"] = partial(tidy_up, self._run.folder)
         acts |= {shopper.name: shopper.act for shopper in self._shoppers}
         acted = [self._acts(name, act) for name, act in acts.items()]
         return any(acted)
@@ -115,16 +120,19 @@ class Journey:
         return True
 
 
-def show_again() -> bool:
+def show_again(folder: Path) -> bool:
     """Replay what the products told, and go on with a replay that was interrupted."""
+    shown = folder / "shown"
+    if shown.exists():
+        return False
     run = ReplayRun.objects.first()
     if run is None:
         run, _counted = replay.begin(Wanted(group=registry.groups["orders"], topics=["products"]), "operator")
-    elif run.state == ReplayRun.State.DONE:
-        return False
     elif run.state == ReplayRun.State.FAILED:
         replay.resume(run, "operator")
-    replay.Replay(run, threading.Event()).go()
+    if run.state != ReplayRun.State.DONE:
+        replay.Replay(run, threading.Event()).go()
+    shown.touch()
     return True
 
 

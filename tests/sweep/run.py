@@ -28,9 +28,9 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
 
-# Who may come by: shoppers (`tests.sweep.shoppers`), and the kitchen, whose fish is off (`tests.sweep.poison`).
-KITCHEN = "kitchen"
-VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN)
+# Who may come by: shoppers (`tests.sweep.shoppers`), the kitchen, whose fish is off (`poison`), and the `janitor`.
+KITCHEN, JANITOR = "kitchen", "janitor"
+VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN, JANITOR)
 
 
 @dataclass(frozen=True)

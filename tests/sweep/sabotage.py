@@ -31,14 +31,16 @@ def forget_the_inbox() -> None:
 
 
 def store_progress_before_handling() -> None:
-    def one(self: Handling, partition: TopicPartition, record: Record, note: Any) -> None:
+    def one(self: Handling, partition: TopicPartition, records: Any, note: Any, opens: bool) -> list[Record]:
         with transaction.atomic():
-            progress = self._lock(partition)
-            fresh = self._sort(progress, [record])
-            self._finish(progress, [record], fresh)
+            progress = self._owned.lock(partition)
+            is_fresh = self._sorting(progress, records)
+            fresh = [record for record in records if is_fresh(record)]
+            self._finish(progress, records, fresh)
         with transaction.atomic():
-            for fresh_one in fresh:
-                self._act(fresh_one, note)
+            for record in fresh:
+                self._owned.act(record, note)
+        return fresh
 
     Handling._one = one  # type: ignore[method-assign]
 

@@ -60,7 +60,9 @@ def live(run: Run) -> NoReturn:
 def settle_in(run: Run) -> None:
     """This process belongs to the run: its database, company, letterbox and clock; and it is in a hurry."""
     logging.basicConfig(filename=run.folder / "log", level=logging.WARNING, force=True)
-    logging.getLogger("django.server").handlers.clear()  # which would print every request
+    requests = logging.getLogger("django.server")  # which would print every one
+    requests.handlers.clear()
+    requests.propagate = True
     connections.databases["default"].update(run.database)
     settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
