@@ -18,7 +18,7 @@ from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house
 
 SEEDS = range(20)
-CONTRACT_SEEDS = (1, 2)
+CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
 COUNTING = {module.__name__ for module in (contract_brake, contract_pause, contract_probes)}
 ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
 NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
