@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, connections, transaction
 
-from eventbus.backends.sqlite3.base import FairLock, _locks
+from eventbus.backends.sqlite3.base import FairLock, queue_of
 from eventbus.errors import QueueTimeout
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow
@@ -72,7 +72,7 @@ def test_a_connection_closed_within_a_transaction_gives_its_turn_back() -> None:
 def test_an_owners_beat_waits_its_turn_among_the_writers() -> None:
     lease = Lease("post")
     assert lease.acquire()
-    queue = _locks[str(connection.settings_dict["NAME"])]
+    queue = queue_of(str(connection.settings_dict["NAME"])).here
 
     def beat() -> None:
         try:

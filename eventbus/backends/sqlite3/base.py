@@ -1,15 +1,16 @@
 """SQLite's own busy wait is unfair: one busy writer starves the rest. So writers of this process queue up.
 
-The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK. Between
-processes SQLite's busy timeout remains.
+The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK. Who has it
+passes a turnstile between processes. Against programs that know of neither, SQLite's busy timeout remains.
 """
 
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
+from eventbus.backends.sqlite3.turnstile import Turnstile
 from eventbus.errors import QueueTimeout
 
 
@@ -59,20 +60,47 @@ class FairLock:
                 self._held = False
 
 
-_locks: defaultdict[str, FairLock] = defaultdict(FairLock)
-_locks_guard = threading.Lock()
+class Queue:
+    """All who want to write to one database: first come, first served in this process, and in turns with others."""
+
+    def __init__(self, database: str) -> None:
+        self.here = FairLock()
+        self._elsewhere = Turnstile(database)
+
+    def acquire(self, seconds: float) -> None:
+        """Raises QueueTimeout when the turn in this process does not come in time."""
+        self.here.acquire(seconds)
+        try:
+            self._elsewhere.acquire()
+        except BaseException:
+            self.here.release()
+            raise
+
+    def release(self) -> None:
+        """Give it to who waits, here or elsewhere."""
+        self._elsewhere.release()
+        self.here.release()
+
+
+_queues: dict[str, Queue] = {}
+_queues_guard = threading.Lock()
+
+
+def queue_of(database: str) -> Queue:
+    """The one queue of a database in this process."""
+    with _queues_guard:
+        return _queues.setdefault(database, Queue(database))
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """django.db.backends.sqlite3, whose transactions queue within the process."""
 
-    _turn: FairLock | None = None
+    _turn: Queue | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
-        with _locks_guard:
-            lock = _locks[str(self.settings_dict["NAME"])]
-        lock.acquire(float(self.settings_dict["OPTIONS"].get("timeout", 5)))
-        self._turn = lock
+        queue = queue_of(str(self.settings_dict["NAME"]))
+        queue.acquire(float(self.settings_dict["OPTIONS"].get("timeout", 5)))
+        self._turn = queue
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
@@ -98,6 +126,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._give_turn()
 
     def _give_turn(self) -> None:
-        lock, self._turn = self._turn, None
-        if lock is not None:
-            lock.release()
+        queue, self._turn = self._turn, None
+        if queue is not None:
+            queue.release()

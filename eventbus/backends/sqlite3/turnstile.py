@@ -1,0 +1,65 @@
+"""Turns between processes that write to one SQLite database: two locked files beside it.
+
+Who wants to write holds the first file while it waits for the second, and then lets the first one go. So a process that
+writes all the time cannot pass one that waits: it does not get at the first file until the other has had its turn.
+SQLite's own lock stays the one that matters; this only says who tries for it, and lets by who has waited for too long.
+"""
+
+import os
+import time
+from contextlib import suppress
+
+try:
+    import fcntl
+except ImportError:  # not on this system: then SQLite's own waiting is all there is
+    fcntl = None  # type: ignore[assignment]
+
+LOOK_SECONDS = 0.001  # between tries for a file that another process holds: little beside a transaction of some 20 ms
+# Then it goes by without a turn: a process that was stopped while it waited in line must not keep out all the others.
+WAIT_SECONDS_MAX = 2.0
+SUFFIXES = ("-next", "-turn")
+
+
+class Turnstile:
+    """One for each database and process. Used by one thread at a time: the one that has the process's turn."""
+
+    def __init__(self, database: str) -> None:
+        self._paths = [f"{database}{suffix}" for suffix in SUFFIXES]
+        self._works = fcntl is not None and ":" not in database  # not in memory, and no URI
+        self._owner = 0  # the process that opened the files: a forked one would share its parent's locks
+        self._next = self._turn = -1
+
+    def acquire(self) -> None:
+        """Wait for the turn, but not for ever."""
+        if not self._works or not self._open():
+            return
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        if _lock(self._next, deadline):
+            _lock(self._turn, deadline)
+            fcntl.flock(self._next, fcntl.LOCK_UN)
+
+    def release(self) -> None:
+        """Let the next one write. Harmless without a turn."""
+        if self._works and self._owner == os.getpid():
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def _open(self) -> bool:
+        """Whether the files can be had; where they cannot, SQLite says what is wrong with the folder."""
+        if self._owner != os.getpid():
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            with suppress(OSError):
+                self._next, self._turn = (os.open(path, flags, 0o600) for path in self._paths)
+                self._owner = os.getpid()
+        return self._owner == os.getpid()
+
+
+def _lock(file: int, deadline: float) -> bool:
+    """Whether it came in time."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+        time.sleep(LOOK_SECONDS)

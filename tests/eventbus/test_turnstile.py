@@ -1,0 +1,116 @@
+"""Processes that write to one SQLite database take turns."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from eventbus.backends.sqlite3 import turnstile
+from eventbus.backends.sqlite3.turnstile import Turnstile
+from tests.eventbus.house import until
+
+TRANSACTION_SECONDS = 0.02
+PASSES = 20
+
+
+@contextmanager
+def busy(database: Path) -> Iterator[list[int]]:
+    """Somebody who writes all the time, with a file handle of its own as another process has; counts its turns."""
+    turns, stop = [0], threading.Event()
+
+    def write() -> None:
+        mine = Turnstile(str(database))
+        while not stop.is_set():
+            mine.acquire()
+            stop.wait(TRANSACTION_SECONDS)
+            turns[0] += 1
+            mine.release()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        until(lambda: turns[0], "a busy writer")
+        yield turns
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_who_waits_is_next_however_busy_another_is(tmp_path: Path) -> None:
+    mine, waited = Turnstile(str(tmp_path / "db")), []
+
+    with busy(tmp_path / "db") as turns:
+        for _ in range(PASSES):
+            before = turns[0]
+            mine.acquire()
+            waited.append(turns[0] - before)
+            mine.release()
+
+    assert max(waited) <= 2  # the one in hand, and one that began in the very moment
+    assert sum(waited) <= 1.5 * PASSES
+
+
+def test_only_one_has_the_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, other, passed = Turnstile(str(tmp_path / "db")), Turnstile(str(tmp_path / "db")), threading.Event()
+    mine.acquire()
+
+    thread = threading.Thread(target=lambda: (other.acquire(), passed.set()))
+    thread.start()
+    assert not passed.wait(5 * TRANSACTION_SECONDS)
+
+    mine.release()
+    thread.join()
+    assert passed.is_set()
+    other.release()
+
+
+@pytest.mark.parametrize("held", ["_next", "_turn"])
+def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.setattr(turnstile, "WAIT_SECONDS_MAX", 0.1)
+    stopped, mine = Turnstile(str(tmp_path / "db")), Turnstile(str(tmp_path / "db"))
+    stopped._open()
+    assert turnstile._lock(getattr(stopped, held), time.monotonic())
+
+    mine.acquire()  # goes by
+    mine.release()
+
+    stopped.release()
+    turnstile.fcntl.flock(stopped._next, turnstile.fcntl.LOCK_UN)
+    mine.acquire()
+    assert not turnstile._lock(stopped._turn, time.monotonic())
+    mine.release()
+
+
+def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
+    mine = Turnstile(str(tmp_path / "db"))
+    mine.acquire()
+    child = os.fork()
+    if not child:
+        mine._open()
+        os._exit(1 if turnstile._lock(mine._turn, time.monotonic()) else 0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    mine.release()
+
+
+def test_a_database_in_memory_has_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (":memory:", "file:shared?mode=memory"):
+        mine = Turnstile(name)
+        mine.acquire()
+        mine.release()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_files_can_be_made_sqlite_has_the_word(tmp_path: Path) -> None:
+    mine = Turnstile(str(tmp_path / "no such folder" / "db"))
+
+    mine.acquire()
+    mine.release()
