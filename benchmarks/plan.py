@@ -17,6 +17,7 @@ class Plan(NamedTuple):
 
 PLANS = (
     Plan("publish one", "benchmarks.publish"),
+    Plan("publish 500 at once, with their rows", "benchmarks.publish"),
     Plan("publish 500 at once", "benchmarks.publish"),
     Plan("relay batches of 500", "benchmarks.relay"),
     Plan("relay, django-outbox-pattern", "benchmarks.relay"),

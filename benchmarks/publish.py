@@ -32,6 +32,14 @@ def measure(bench: Bench) -> Iterator[Row]:
         goal=Goal(ratio_min=0.8 if bench.database == "sqlite" else 0.6),
     )
     yield bench.row(
+        f"publish {AT_ONCE} at once, with their rows",
+        lambda: rate(all_with_events, count=AT_ONCE),
+        unit="events/s",
+        beside="the rows alone, in one bulk_create",
+        peer=lambda: rate(all_alone, count=AT_ONCE),
+        goal=Goal(ratio_min=0.5),
+    )
+    yield bench.row(
         f"publish {AT_ONCE} at once",
         lambda: rate(all_events, count=AT_ONCE),
         unit="events/s",
@@ -51,6 +59,16 @@ def each_alone(count: int) -> None:
     for _ in range(count):
         with transaction.atomic():
             Sale.objects.create()
+
+
+def all_with_events() -> None:
+    with transaction.atomic():
+        publish(*map(made, Sale.objects.bulk_create(Sale() for _ in range(AT_ONCE))))
+
+
+def all_alone() -> None:
+    with transaction.atomic():
+        Sale.objects.bulk_create(Sale() for _ in range(AT_ONCE))
 
 
 def all_events() -> None:
