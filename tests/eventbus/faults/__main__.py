@@ -18,7 +18,7 @@ OPTIONS = ("--quiet", "--no-header", "--tb=no", "-rN", "-p", "no:cacheprovider",
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.eventbus.faults", description=__doc__)
-    parser.add_argument("--all", action="store_true", help="every case under every fault, and under none: half an hour")
+    parser.add_argument("--all", action="store_true", help="every case under every fault, and under none: two hours")
     parser.add_argument("--only", default="", help="faults whose names hold this text")
     parser.add_argument("--part", type=int, default=1, help="which part of them, from 1 on")
     parser.add_argument("--of", type=int, default=1, help="how many parts there are: processes share the work so")

@@ -12,7 +12,7 @@ from tests.eventbus.faults.planting import DoesNotFit, Fault
 
 UNTIL_SECONDS = 2  # what a lie prevents never comes: a case need not wait long to know
 CASE_SECONDS = 15  # a case that a lie keeps going for so long has failed
-ROUNDS_MAX = 50  # of settle(): under a lie the bus may never be quiet
+ROUNDS_MAX = 300  # of settle(), more than any case needs: under a lie the bus may never be quiet
 
 CAUGHT, MISSED = "caught", "missed"
 Table = dict[str, dict[str, str]]  # {fault: {case: CAUGHT or MISSED}}
