@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.04  # between looks at whether all is quiet
 MINUTE_SECONDS = 60  # time jumps to the next full minute: what is due within it comes together
-TRIES = 3
+TRIES = 10  # in a row, LOOK_SECONDS apart: a busy machine must not make a shopper give up until the deadline to pay
 ALL = Q()
 DAY_SECONDS = 24 * 3600  # of the run's own time; what has not ended by then is stuck
 
@@ -62,12 +62,13 @@ class Journey:
         return any(acted)
 
     def _acts(self, name: str, act: Callable[[], bool]) -> bool:
-        """Who meets a failure tries again at once, and after a few times when some time has gone by."""
+        """Who meets a failure tries again soon, and after a few times when some time has gone by."""
         try:
             acted = act()
         except Exception as error:
             logger.warning("%s met a failure: %s", name, error, exc_info=True)
             self._failures[name] += 1
+            time.sleep(LOOK_SECONDS)
             return self._failures[name] <= TRIES
         self._failures[name] = 0
         return acted
