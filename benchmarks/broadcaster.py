@@ -68,9 +68,9 @@ def site() -> Any:
 def change_stations(version: int) -> None:
     from stations import live
 
-    here = live.anywhere()
-    if here is not None:
-        here._hear_stations([changed(number, version) for number in range(STATIONS_A_FRAME)])
+    while (here := live.anywhere()) is None:
+        time.sleep(0.01)  # until the first browser is served: a version that nobody hears would be missing for ever
+    here._hear_stations([changed(number, version) for number in range(STATIONS_A_FRAME)])
 
 
 def changed(number: int, version: int) -> Any:

@@ -1,5 +1,6 @@
 """Peers that one can install, made to do what we measure: take events from their outbox and send them to nothing."""
 
+import logging
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -9,6 +10,8 @@ from django_outbox_pattern.models import Published
 from django_outbox_pattern.producers import Producer
 
 from eventbus.ids import uuid7
+
+logging.getLogger("django_outbox_pattern").setLevel(logging.WARNING)  # a line for each message is not what we measure
 
 
 class Nowhere:
