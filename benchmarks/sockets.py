@@ -20,6 +20,7 @@ ROUNDS = 5
 P99_MS = {"daphne": 200.0, "uvicorn": 60.0}  # at most, with the largest crowd
 GROWTH_MB = 20.0  # at most, while SILENT sockets read nothing of MEMORY_SECONDS
 MEMORY_SECONDS = 20.0
+HEARD_MIN = 0.5  # of the frames sent: a socket that is late pulls two changes as one frame, as it should
 PATH = "/ws/stations/"
 
 
@@ -83,7 +84,7 @@ def _p99(server: Server, crowd: Crowd, count: int, seconds: float) -> float:
     crowd.ages.clear()
     server.broadcast(seconds)
     heard, sent = len(crowd.ages), count * int(seconds * FRAMES_PER_SECOND)
-    assert heard > sent * 0.8, f"{server.kind}: {heard} of {sent} frames came"
+    assert heard > sent * HEARD_MIN, f"{server.kind}: {heard} of {sent} frames came"
     return statistics.quantiles(crowd.ages, n=100)[98]
 
 
