@@ -137,6 +137,8 @@ class LiveSocket(AsyncWebsocketConsumer):
             await self.pull_until_behind()
         except Stalled:
             await self.close(CLOSE_BEHIND)
+        except OSError:
+            pass  # the browser left while a frame was on its way: `disconnect` follows
         except Exception:
             logger.exception("A socket of the stations broke")
             await self.close(CLOSE_BROKEN)

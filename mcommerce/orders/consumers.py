@@ -57,6 +57,8 @@ class OrderConsumer(AsyncWebsocketConsumer):
     async def _tell(self, version: int | None) -> None:
         try:
             await self._tell_versions(version)
+        except OSError:
+            pass  # the browser left while a version was on its way: `disconnect` follows
         except Exception:
             logger.exception("The socket of order %s broke; its browser will open another", self.order_id)
             await self.close(BROKEN)

@@ -12,6 +12,7 @@ from typing import Any
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
 from stations import live, services
@@ -154,6 +155,22 @@ async def browsing(path: str = "/ws/stations/", *, app: Any = sockets, **scope: 
         yield Browser(socket)
     finally:
         await socket.disconnect(timeout=DEADLINE_SECONDS)
+
+
+class LeavingBrowser:
+    """The stations' sockets behind a server whose browser can be gone before its frame is."""
+
+    def __init__(self) -> None:
+        self.gone, self.missed = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_while_here(message: Any) -> None:
+            if self.gone.is_set():
+                self.missed.set()
+                raise ClientDisconnected  # as uvicorn says it
+            await send(message)
+
+        await sockets(scope, receive, send_while_here)
 
 
 async def closed_with(browser: Browser) -> int:

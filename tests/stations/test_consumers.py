@@ -1,5 +1,7 @@
 """What a browser is told on the stations' socket: a snapshot, then numbered deltas, and never a gap."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -9,6 +11,7 @@ from stations.board import Board
 from stations.events import StationChanged
 from tests.stations.talking import (
     DEADLINE_SECONDS,
+    LeavingBrowser,
     browsing,
     closed_with,
     happens,
@@ -152,6 +155,18 @@ async def test_after_a_reset_everything_is_told_anew():
 
         assert (await browser.hear())["type"] == "snapshot"
         assert browser.epoch != epoch
+
+
+@on_a_loop
+async def test_a_browser_that_leaves_before_its_frame_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture):
+    server = LeavingBrowser()
+    async with browsing(app=server) as browser:
+        await browser.subscribe()
+        server.gone.set()
+        await happens({key(1): state(bikes=9)})
+        await asyncio.wait_for(server.missed.wait(), DEADLINE_SECONDS)
+
+    assert not caplog.records
 
 
 @on_a_loop

@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
 from django.db import connection, connections
+from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
 from mcommerce.orders import access, consumers, services
@@ -97,6 +98,28 @@ def test_it_says_the_version_first_and_each_newer_one(listener: Shopper, waiting
             assert await hear(socket) > waiting.version
 
     run(story)
+
+
+def test_a_browser_that_leaves_before_its_frame_is_no_fault_of_ours(
+    listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def story() -> None:
+        missed = asyncio.Event()
+
+        async def gone(self: consumers.OrderConsumer, *_arguments: Any, **_named: Any) -> None:
+            missed.set()
+            raise ClientDisconnected  # as uvicorn says it
+
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+            monkeypatch.setattr(consumers.OrderConsumer, "send", gone)
+            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await asyncio.wait_for(missed.wait(), ANSWER_SECONDS)
+
+    run(story)
+
+    assert "ERROR" not in capsys.readouterr().err  # setting the site up set up its log too: caplog hears nothing
 
 
 def test_a_change_between_the_page_and_the_socket_is_not_missed(listener: Shopper, waiting: Order) -> None:
