@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -13,7 +13,7 @@ import msgspec
 
 from eventbus import clock
 from eventbus.errors import EventTooLarge, Permanent
-from eventbus.ids import uuid7
+from eventbus.ids import uuid7s
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
@@ -84,8 +84,39 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-def seal(event: Event) -> Sealed:
-    """Encode an event with its envelope. Raises EventTooLarge, and ValueError for U+0000 or an unusable key."""
+def seal(events: Sequence[Event]) -> list[Sealed]:
+    """Encode events with their envelopes, all of one moment and of one cause.
+
+    Raises EventTooLarge, and ValueError for U+0000 or an unusable key.
+    """
+    moment = _moment()
+    ids = uuid7s(len(events))
+    return [_seal(event, event_id, moment) for event, event_id in zip(events, ids, strict=True)]
+
+
+class _Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """What all events of one call have in common; the texts are parts of a JSON object."""
+
+    now: datetime
+    time: str
+    correlation: str  # of the cause; "" where each event begins a story of its own
+    rest: str
+
+
+def _moment() -> _Moment:
+    cause = _handled.get()
+    before = cause.attributes() if cause else {}
+    trace = before.get("traceparent") or _trace.get() or _new_trace()
+    now = clock.now()
+    return _Moment(
+        now=now,
+        time=now.isoformat(),
+        correlation=before.get("correlationid", ""),
+        rest=f'"traceparent":{_json(trace)}' + (f',"causationid":"{cause.event_id}"' if cause else ""),
+    )
+
+
+def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:
         raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")
@@ -94,39 +125,35 @@ def seal(event: Event) -> Sealed:
         raise ValueError(f"{event.wire_name} holds U+0000, which not every database can keep")
     if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
         raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
-    event_id, now = uuid7(), clock.now()
-    headers = _envelope(event, event_id, key, now)
+    wire_type = event.wire_type()
     return Sealed(
         event_id=event_id,
         topic=event.topic,
-        type=event.wire_type(),
+        type=wire_type,
         key=key,
         payload=payload,
-        headers=headers,
-        created_at=now,
+        headers=_envelope(str(event_id), wire_type, key, moment),
+        created_at=moment.now,
     )
 
 
-def _envelope(event: Event, event_id: UUID, key: str, now: datetime) -> str:
-    """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions."""
-    cause = _handled.get()
-    before = cause.attributes() if cause else {}
-    identity = str(event_id)
-    attributes = {
-        "specversion": "1.0",
-        "id": identity,
-        "source": SOURCE,
-        "type": event.wire_type(),
-        "subject": key,
-        "time": now.isoformat(),
-        "datacontenttype": "application/json",
-        "partitionkey": key,
-        "correlationid": before.get("correlationid") or identity,
-        "traceparent": before.get("traceparent") or _trace.get() or _new_trace(),
-    }
-    if cause:
-        attributes["causationid"] = str(cause.event_id)
-    return _encoder.encode(attributes).decode()
+def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
+    """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions.
+
+    Put together by hand, in half the time that an encoder of a dict takes: only a key and what came from outside can
+    hold a character that JSON escapes.
+    """
+    subject = _json(key)
+    correlation = _json(moment.correlation or identity)
+    return (
+        f'{{"specversion":"1.0","id":"{identity}","source":"{SOURCE}","type":"{wire_type}","subject":{subject},'
+        f'"time":"{moment.time}","datacontenttype":"application/json","partitionkey":{subject},'
+        f'"correlationid":{correlation},{moment.rest}}}'
+    )
+
+
+def _json(text: str) -> str:
+    return _encoder.encode(text).decode()
 
 
 def _new_trace() -> str:

@@ -54,21 +54,29 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
-    sql.execute_many(connection, _SQLITE, [values(connection, one) for one in sealed])
+    sql.execute_many(connection, _SQLITE, map(_sqlite_values, sealed))
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
     if len(sealed) == 1 and len(locks) == 1:  # without arrays PostgreSQL plans it in half the time
-        sql.execute(connection, _ONE, [*values(connection, sealed[0]), *locks[0]])
+        sql.execute(connection, _ONE, [*_postgres_values(sealed[0]), *locks[0]])
         return
     for start in range(0, len(sealed), ROWS_PER_STATEMENT):
         part = sealed[start : start + ROWS_PER_STATEMENT]
-        columns = list(zip(*(values(connection, one) for one in part), strict=True))
+        columns = list(zip(*map(_postgres_values, part), strict=True))
         wanted = [[topic for topic, _ in locks], [slot for _, slot in locks]]
         sql.execute(connection, _MANY, [*wanted, *map(list, columns)])
 
 
 def values(connection: BaseDatabaseWrapper, one: Sealed) -> tuple[Any, ...]:
     """An event's values for COLUMNS, but for `refused`, which is empty."""
-    event_id = sql.uuid_value(connection, one.event_id)
-    return event_id, one.topic, one.type, one.key, one.payload, one.headers, sql.time_value(connection, one.created_at)
+    return _postgres_values(one) if connection.vendor == "postgresql" else _sqlite_values(one)
+
+
+def _sqlite_values(one: Sealed) -> tuple[Any, ...]:
+    created_at = sql.sqlite_time(one.created_at)
+    return one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, created_at
+
+
+def _postgres_values(one: Sealed) -> tuple[Any, ...]:
+    return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at

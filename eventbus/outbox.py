@@ -29,7 +29,7 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
         )
     connection = connections[router.db_for_write(OutboxRow)]
     _refuse_outside_transaction(connection)
-    sealed = [seal(event) for event in events]
+    sealed = seal(events)
     if due is not None:
         Timer.objects.using(connection.alias).bulk_create(
             Timer(
