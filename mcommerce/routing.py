@@ -8,10 +8,11 @@ from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
+from django.urls import re_path
 
 from mcommerce import background, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
-from stations.routing import websocket_urlpatterns as stations_sockets
+from stations.routing import sockets_for_all, sockets_for_staff
 
 
 class HashedStaticFiles:
@@ -37,12 +38,11 @@ def _not_found(environ, start_response):
 def build_application() -> ProtocolTypeRouter:
     """The whole site as one ASGI application."""
     pages = get_asgi_application()
+    known = AuthMiddlewareStack(URLRouter([*orders_sockets, *sockets_for_staff]))
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background.lifespan,
-            "websocket": AllowedHostsOriginValidator(
-                AuthMiddlewareStack(URLRouter([*orders_sockets, *stations_sockets]))
-            ),
+            "websocket": AllowedHostsOriginValidator(URLRouter([*sockets_for_all, re_path("", known)])),
         }
     )

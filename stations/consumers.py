@@ -78,6 +78,8 @@ class StationsConsumer(LiveSocket):
 
     def news_due(self) -> list[str]:
         news = self.live.news
+        if self.news == news.number:
+            return []
         after, self.news = self.news, news.number
         return [*news.feeds_told(after), *news.remarks(after)]
 

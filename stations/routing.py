@@ -4,7 +4,5 @@ from django.urls import path
 
 from stations.consumers import ProducerConsumer, StationsConsumer
 
-websocket_urlpatterns = [
-    path("ws/stations/", StationsConsumer.as_asgi()),
-    path("ws/producer/", ProducerConsumer.as_asgi()),
-]
+sockets_for_all = [path("ws/stations/", StationsConsumer.as_asgi())]  # who comes does not matter, nor is it looked up
+sockets_for_staff = [path("ws/producer/", ProducerConsumer.as_asgi())]

@@ -65,6 +65,9 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         self.pulling: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
+        self.stalled = False
         self.awake = asyncio.Event()  # set at each tick, and when the client asks for something
         self.pace = Pace()
         self.wire = Wire(self.base_send)
@@ -87,6 +90,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         self.live.awake.add(self.awake)
         await self.tell(encode(self.hello()))
         self.pulling = asyncio.create_task(self.pull())
+        self.look()
 
     def hello(self) -> dict[str, Any]:
         name = ", ".join(settings.STATIONS_FEEDS)
@@ -104,6 +108,8 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.entered:
             self.doorkeeper.leave(self.address)
+        if self.timer:
+            self.timer.cancel()
         if self.pulling:
             self.live.awake.discard(self.awake)
             self.pulling.cancel()
@@ -137,6 +143,10 @@ class LiveSocket(AsyncWebsocketConsumer):
             await self.pull_until_behind()
         except Stalled:
             await self.close(CLOSE_BEHIND)
+        except asyncio.CancelledError:
+            if not self.stalled:
+                raise
+            await self.close(CLOSE_BEHIND)
         except OSError:
             pass  # the browser left while a frame was on its way: `disconnect` follows
         except Exception:
@@ -144,17 +154,21 @@ class LiveSocket(AsyncWebsocketConsumer):
             await self.close(CLOSE_BROKEN)
 
     async def pull_until_behind(self) -> None:
+        """Look, tell what is due, and sleep until somebody wakes this socket: the next tick, its client, or its timer.
+
+        This runs for every frame to every browser, so it makes no task, no timer and no timeout.
+        """
         while True:
             self.awake.clear()  # before looking: a tick after the look wakes us again
-            await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
+            if self.wire.paused:
+                await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
             due = await self.due()
             for frame in due.frames or self.heartbeat():
                 await self.tell(frame)
             if due.close_code:
                 await self.close(due.close_code)
                 return
-            if not due.frames:
-                await self.sleep()
+            await self.awake.wait()
 
     def heartbeat(self) -> list[str]:
         if self.live.loop.time() - self.told_at < HEARTBEAT_SECONDS:
@@ -163,19 +177,27 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def tell(self, frame: str) -> None:
         """Send. Behind uvicorn this waits for the client; behind Daphne it does not, and the wire is asked instead."""
-        try:
-            async with asyncio.timeout(STALLED_SECONDS_MAX):
-                await self.send(frame)
-        except TimeoutError:
-            raise Stalled from None
-        self.told_at = self.live.loop.time()
+        self.telling_since = self.live.loop.time()
+        await self.base_send({"type": "websocket.send", "text": frame})
+        self.told_at, self.telling_since = self.telling_since, None
 
-    async def sleep(self) -> None:
-        """Until the next tick, the client's next request, or the time for a heartbeat."""
-        with contextlib.suppress(TimeoutError):
-            now = self.live.loop.time()
-            async with asyncio.timeout_at(min(self.told_at + HEARTBEAT_SECONDS, now + self.sleep_seconds_max)):
-                await self.awake.wait()
+    def look(self) -> None:
+        """What this socket's one timer does: wake it in time for a heartbeat, and give up a send that does not end."""
+        now = self.live.loop.time()
+        if self.telling_since is None:
+            self.awake.set()
+            silent_until = self.told_at + HEARTBEAT_SECONDS
+            again = now + min(self.sleep_seconds_max, STALLED_SECONDS_MAX)
+            if silent_until > now:
+                again = min(again, silent_until)
+        elif now - self.telling_since < STALLED_SECONDS_MAX:
+            again = self.telling_since + STALLED_SECONDS_MAX
+        else:
+            self.stalled = True
+            if self.pulling:
+                self.pulling.cancel()
+            return
+        self.timer = self.live.loop.call_at(again, self.look)
 
 
 def error(code: str, message: str) -> str:

@@ -17,7 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from eventbus.testing import settle
 from stations import live, services
 from stations.feeds.base import Fetched, Key, PollFailed, Reading, State, diff
-from stations.routing import websocket_urlpatterns
+from stations.routing import sockets_for_all, sockets_for_staff
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DEADLINE_SECONDS = 10  # for a frame on a loaded machine
@@ -38,7 +38,7 @@ STATE = State(
     overflow=False,
 )
 
-sockets = URLRouter(websocket_urlpatterns)
+sockets = URLRouter([*sockets_for_all, *sockets_for_staff])
 
 
 def key(number: int = 1, contract: str = "lyon") -> Key:

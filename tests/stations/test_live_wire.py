@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 
 from stations import live, sockets
 from stations.board import Board
-from stations.routing import websocket_urlpatterns
+from stations.routing import sockets_for_all, sockets_for_staff
 from tests.stations import firehose, talking
 from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
 
@@ -149,4 +149,5 @@ def test_daphne_shows_that_a_client_does_not_read(daphne_process: tuple[subproce
 
 
 def test_the_sockets_are_where_the_protocol_says():
-    assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == ["ws/stations/", "ws/producer/"]
+    paths = [str(pattern.pattern) for pattern in (*sockets_for_all, *sockets_for_staff)]
+    assert paths == ["ws/stations/", "ws/producer/"]
