@@ -69,11 +69,18 @@ class Handling:
         self._owned.brake.succeeded(fresh)
         return len(done)
 
-    def single(self, partition: TopicPartition, record: Record) -> None:
-        """One in a transaction of its own, its attempt written before. A failure parks its key."""
-        self._patiently(self._begin, partition, record, unless=STOPPED)
+    def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
+        """One in a transaction of its own. A failure parks its key.
+
+        `announced`: its attempt is written before, so that a death in it is counted. That is one more commit to wait
+        for, and so left out where nothing died before: the first death is not counted, like that of a whole batch.
+        """
+        if announced:
+            self._patiently(self._begin, partition, record, unless=STOPPED)
         try:
-            self._alone(partition, [record])
+            self._alone(partition, [record], unless="" if announced else STOPPED)
+        except GroupStopped:
+            raise
         except Exception as error:
             if is_nobodys_fault(error):
                 raise
@@ -110,19 +117,21 @@ class Handling:
                 progress.running_event, progress.crashes = record.event_id, 0
             groups.save(progress)
 
-    def _alone(self, partition: TopicPartition, records: Sequence[Record], *, opens: bool = False) -> None:
+    def _alone(
+        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", opens: bool = False
+    ) -> None:
         """The last of these, after those that no handler is for now."""
         record = records[-1]
         note = self._owned.ask(partition, record)
-        fresh = self._patiently(self._one, partition, records, note, opens)
+        fresh = self._patiently(self._one, partition, records, note, unless=unless, opens=opens)
         self._owned.settled(record)
         self._owned.brake.succeeded(fresh)
 
     def _one(
-        self, partition: TopicPartition, records: Sequence[Record], note: Note | None, opens: bool
+        self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, opens: bool
     ) -> list[Record]:
         with failpoints.atomic("handle.single"):
-            progress = self._owned.lock(partition)
+            progress = self._owned.lock(partition, unless=unless)
             is_fresh = self._sorting(progress, records)
             fresh = [record for record in records if is_fresh(record)]
             for record in fresh:

@@ -186,29 +186,30 @@ class Worker:
         if not records:
             return 0
         partition = self._partition()
-        if partition in self._careful or self.group.effects or len(records) == 1:
-            passed = self._one_by_one(partition, records)
+        announced = partition in self._careful or self.group.effects
+        if announced or len(records) == 1:
+            passed = self._one_by_one(partition, records, announced=announced)
         else:
             try:
                 passed = self._passed(self._patiently(self._handling.batch, partition, records))
             except Exception as error:
                 if is_nobodys_fault(error):
                     raise
-                passed = self._one_by_one(partition, records)
+                passed = self._one_by_one(partition, records, announced=True)
         if passed:
             failpoints.hit("consumer.commit")
             consumer.commit(partition, records[passed - 1].position + 1)
             failpoints.hit("consumer.committed")
         return passed
 
-    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record], *, announced: bool) -> int:
         """Until it is asked to leave. What nobody here knows is passed over in one go."""
         passed = 0
         for known, group in groupby(records, key=lambda record: bool(self.group.of(record))):
             run = list(group)
             while run and not self._stop.is_set():
                 if known:
-                    self._handling.single(partition, run[0])
+                    self._handling.single(partition, run[0], announced=announced)
                     count = self._passed(1)
                 else:
                     count = self._passed(self._patiently(self._handling.batch, partition, run))
