@@ -13,7 +13,7 @@ def now() -> datetime:
 def hold(at: datetime | None) -> None:
     """Stop the clock at a time, or let it run again with None. For tests."""
     global _held
-    _held = at
+    _held = at and at.astimezone(UTC)
 
 
 def advance(**by: float) -> None:

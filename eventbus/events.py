@@ -1,7 +1,6 @@
 """Events and their envelope. An event is a fact in the past tense: ids and values, frozen."""
 
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -82,6 +81,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     headers: str
     created_at: datetime
+    time: str  # the same, in ISO 8601
 
 
 def seal(events: Sequence[Event]) -> list[Sealed]:
@@ -89,12 +89,14 @@ def seal(events: Sequence[Event]) -> list[Sealed]:
 
     Raises EventTooLarge, and ValueError for U+0000 or an unusable key.
     """
-    moment = _moment()
+    if not events:
+        return []
     ids = uuid7s(len(events))
+    moment = _moment(ids[0].hex)
     return [_seal(event, event_id, moment) for event, event_id in zip(events, ids, strict=True)]
 
 
-class _Moment(msgspec.Struct, frozen=True, kw_only=True):
+class _Moment(msgspec.Struct, frozen=True):
     """What all events of one call have in common; the texts are parts of a JSON object."""
 
     now: datetime
@@ -103,17 +105,20 @@ class _Moment(msgspec.Struct, frozen=True, kw_only=True):
     rest: str
 
 
-def _moment() -> _Moment:
+def _moment(first: str) -> _Moment:
+    """`first` is the first event's id in hexadecimal, which names the trace where none is given.
+
+    As a UUID version 7 it is unique, and ends with the random bytes that W3C Trace Context wants there.
+    """
     cause = _handled.get()
-    before = cause.attributes() if cause else {}
-    trace = before.get("traceparent") or _trace.get() or _new_trace()
     now = clock.now()
-    return _Moment(
-        now=now,
-        time=now.isoformat(),
-        correlation=before.get("correlationid", ""),
-        rest=f'"traceparent":{_json(trace)}' + (f',"causationid":"{cause.event_id}"' if cause else ""),
-    )
+    if cause is None:
+        trace = _trace.get() or f"00-{first}-{first[16:]}-01"
+        return _Moment(now, now.isoformat(), "", f'"traceparent":"{trace}"')
+    before = cause.attributes()
+    trace = before.get("traceparent") or _trace.get() or f"00-{first}-{first[16:]}-01"
+    rest = f'"traceparent":{_json(trace)},"causationid":"{cause.event_id}"'
+    return _Moment(now, now.isoformat(), before.get("correlationid", ""), rest)
 
 
 def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
@@ -134,6 +139,7 @@ def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
         payload=payload,
         headers=_envelope(str(event_id), wire_type, key, moment),
         created_at=moment.now,
+        time=moment.time,
     )
 
 
@@ -154,11 +160,6 @@ def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
 
 def _json(text: str) -> str:
     return _encoder.encode(text).decode()
-
-
-def _new_trace() -> str:
-    drawn = secrets.token_hex(24)
-    return f"00-{drawn[:32]}-{drawn[32:]}-01"
 
 
 def _holds_nul(payload: bytes) -> bool:

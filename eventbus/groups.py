@@ -1,7 +1,7 @@
 """Where each group begins, and what its workers lock."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -107,13 +107,8 @@ def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progre
     GroupStopped then. What ends something does not ask, so that nothing in hand is left half done.
     """
     connection = connections[DEFAULT_DB_ALIAS]
-    asked = _HOLD.format(
-        columns=", ".join(f'"{name}"' for name in _FIELDS),
-        unless=unless or "1 = 0",
-        lock="FOR UPDATE" if connection.vendor == "postgresql" else "",
-    )
     place = [group.name, group.name, partition.topic, partition.partition]
-    found = sql.fetch(connection, asked, place)
+    found = sql.fetch(connection, _hold(connection.vendor, unless), place)
     if not found:
         raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
     *values, stopped = found[0]
@@ -122,6 +117,12 @@ def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progre
     row = Progress.from_db(connection.alias, _FIELDS, values)
     row.running_event = row.running_event and sql.uuid_of(row.running_event)
     return row
+
+
+@cache
+def _hold(vendor: str, unless: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in _FIELDS)
+    return _HOLD.format(columns=columns, unless=unless or "1 = 0", lock="FOR UPDATE" if vendor == "postgresql" else "")
 
 
 def save(progress: Progress) -> None:

@@ -54,7 +54,10 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
-    sql.execute_many(connection, _SQLITE, map(_sqlite_values, sealed))
+    if len(sealed) == 1:
+        sql.execute(connection, _SQLITE, _sqlite_values(sealed[0]))
+    else:
+        sql.execute_many(connection, _SQLITE, map(_sqlite_values, sealed))
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
@@ -74,8 +77,8 @@ def values(connection: BaseDatabaseWrapper, one: Sealed) -> tuple[Any, ...]:
 
 
 def _sqlite_values(one: Sealed) -> tuple[Any, ...]:
-    created_at = sql.sqlite_time(one.created_at)
-    return one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, created_at
+    time = one.time  # Django's own is the same without the T and the offset, which is UTC's
+    return one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, f"{time[:10]} {time[11:-6]}"
 
 
 def _postgres_values(one: Sealed) -> tuple[Any, ...]:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connections, router, transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus import failpoints, inserts
 from eventbus.bells import published
 from eventbus.errors import PublishInReplay, PublishOutsideTransaction
 from eventbus.events import Event, Sealed, in_replay, seal
-from eventbus.models import OutboxRow, Timer
+from eventbus.models import Timer
 
 
 def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -> list[UUID]:
@@ -27,7 +27,7 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
             "publish() was called in a replay: what follows from an event was told when it was handled first. "
             "A handler that publishes must not be declared replayable"
         )
-    connection = connections[router.db_for_write(OutboxRow)]
+    connection = connections[DEFAULT_DB_ALIAS]
     _refuse_outside_transaction(connection)
     sealed = seal(events)
     if due is not None:
@@ -61,4 +61,4 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
     """Add events to the outbox, and wake the relay when the transaction commits."""
     inserts.insert(connection, sealed, ordered=ordered)
     failpoints.hit("publish")
-    transaction.on_commit(published.ring, using=connection.alias, robust=True)
+    connection.on_commit(published.ring, robust=True)

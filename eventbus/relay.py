@@ -2,7 +2,7 @@
 
 import logging
 
-from django.db import connections, router
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from eventbus import clock, failpoints, outbox
 from eventbus.backends.base import Backend, Unsent
@@ -46,12 +46,13 @@ class Relay:
             due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:TIMERS_AT_ONCE])
             Timer.objects.filter(id__in=[timer.id for timer in due]).delete()
             failpoints.hit("timers.gone")
-            outbox.insert(connections[router.db_for_write(OutboxRow)], [_sealed(timer) for timer in due])
+            outbox.insert(connections[DEFAULT_DB_ALIAS], [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)
 
 
 def _sealed(timer: Timer) -> Sealed:
+    now = clock.now()
     return Sealed(
         event_id=timer.event_id,
         topic=timer.topic,
@@ -59,5 +60,6 @@ def _sealed(timer: Timer) -> Sealed:
         key=timer.key,
         payload=bytes(timer.payload),
         headers=timer.headers,
-        created_at=clock.now(),
+        created_at=now,
+        time=now.isoformat(),
     )

@@ -107,10 +107,4 @@ def uuid_of(value: Any) -> UUID:
 
 def time_value(connection: BaseDatabaseWrapper, at: datetime) -> Any:
     """A time in UTC as the column holds it."""
-    return at if connection.vendor == "postgresql" else sqlite_time(at)
-
-
-@lru_cache(maxsize=1)  # all events of a call are of one moment
-def sqlite_time(at: datetime) -> str:
-    """A time in UTC as SQLite's columns hold it."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    return at if connection.vendor == "postgresql" else at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
