@@ -21,10 +21,10 @@ class EventbusConfig(AppConfig):
 
         autodiscover_modules("handlers", "failpoints")
         failpoints.arm_as_set()
-        post_migrate.connect(_note_where_groups_begin, sender=self)
+        post_migrate.connect(note_where_groups_begin, sender=self)
 
 
-def _note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
+def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
     """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
     from eventbus import groups, registry
     from eventbus.backends import current

@@ -2,8 +2,11 @@
 
 import os
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import connections
+from django.test import TransactionTestCase
 
 pytest_plugins = ["eventbus.testing", "tests.browser.plugin"]
 
@@ -18,3 +21,12 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
             settings["OPTIONS"]["init_command"] += "; PRAGMA synchronous=OFF"
         else:
             settings["TEST"]["NAME"] = f"test_mcommerce_{os.getpid()}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_are_emptied_quickly() -> Iterator[None]:
+    from tests.emptying import empty_tables  # only now: it needs Django to be set up
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
