@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+BROKERS ?= 1
+KAFKA_PORT ?= 9092
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -13,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run test sweep days lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test sweep days lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +36,9 @@ run:
 	$(PY) manage.py load_demo_catalogue
 	$(PY) manage.py demo_admin
 	@exec $(PY) manage.py runserver 127.0.0.1:$(PORT)
+
+kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
+	@exec $(PY) -m tests.kafka --brokers $(BROKERS) --port $(KAFKA_PORT)
 
 test: install-dev ## lint, then run every test: on SQLite, and what a database matters to on PostgreSQL again
 	@$(MAKE) --no-print-directory lint
@@ -73,8 +78,8 @@ requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-bench.txt requirements-bench.in
 
-clean: ## forget the virtual environment, caches and translations; the database in var/ stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles screenshots
+clean: ## forget the virtual environment, caches, Kafka's jars and translations; what var/ holds stays
+	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles screenshots
 	rm -f $(TEXTS:.po=.mo)
 
 # --- files -----------------------------------------------------------------------------------------------------------

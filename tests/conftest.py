@@ -1,4 +1,4 @@
-"""What every test stands on: the bus's fixtures, the browser's, and a database that no other pytest process knows."""
+"""What every test stands on: the bus's fixtures, the browser's, Kafka's, and a database that no other process knows."""
 
 import os
 
@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-pytest_plugins = ["eventbus.testing", "tests.browser.plugin"]
+pytest_plugins = ["eventbus.testing", "tests.browser.plugin", "tests.kafka.plugin"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,215 @@
+"""Brokers of one's own on loopback, for as long as a test run lasts or for `make kafka`; each is a Java process."""
+
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.kafka.jars import fetch_jars, find_java
+from tests.kafka.settings import as_properties, server_settings
+
+START_SECONDS = 90  # one broker needs five; three beside a test run on two cores ten times as much
+STOP_SECONDS = 15  # an orderly stop takes one; then it is killed, and reads its log anew when it starts again
+ASK_SECONDS = 2  # for one answer of a broker that starts
+LOG_TAIL_BYTES = 4000  # of its log, for whoever reads why it did not start
+# Below what systems give to outgoing connections: a client that comes back to a dead broker could else get the broker's
+# own port for its end, and be connected to itself.
+PORTS = range(20_000, 30_000)
+JVM = (
+    "-Xmx256m",  # it needs 100; three of them and a browser fit on a small machine
+    "-XX:+UseSerialGC",  # the three make it start a second sooner
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+)
+
+
+class Broker:
+    """One node, broker and controller in one. It can be stopped, killed, robbed of its disk, and started again."""
+
+    def __init__(self, folder: Path, settings: dict[str, str], cluster_id: str) -> None:
+        self.number = int(settings["node.id"])
+        self.address = settings["advertised.listeners"].partition("://")[2]
+        self._folder, self._data, self._log = folder, folder / "data", folder / "broker.log"
+        self._settings, self._cluster_id = settings | {"log.dirs": str(self._data)}, cluster_id
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Where it was: same port, same data. Returns once it answers and knows itself."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        properties = self._folder / "server.properties"
+        properties.write_text(as_properties(self._settings))
+        with self._log.open("ab") as log:
+            if not (self._data / "meta.properties").exists():
+                tool = ["kafka.tools.StorageTool", "format", f"--config={properties}"]
+                subprocess.run(_java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log, check=True)
+            # A group of its own: Ctrl-C is for whoever started it, who stops it in order.
+            command = _java("kafka.Kafka", str(properties))
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
+        wait_until_it_answers(self.address, lambda brokers: self.number in brokers, lambda: self.running, self.log_tail)
+
+    def stop(self) -> None:
+        """In order. Harmless when it does not run."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """At once, as `kill -9` does. Harmless when it does not run."""
+        self._end(signal.SIGKILL)
+
+    def wipe(self) -> None:
+        """Its disk is lost: killed, and without any data when it starts again, though under its old cluster id."""
+        self.kill()
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def log_tail(self) -> str:
+        return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Cluster:
+    """Brokers that know one another. What they keep lies in `folder` and is found again there.
+
+    ports: one a broker, for clients. The brokers' own are taken where they are free.
+    """
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        self._folder, self._ports = folder, ports
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+        self.brokers: list[Broker] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether all of them are."""
+        return all(broker.running for broker in self.brokers)
+
+    def start(self) -> None:
+        """Returns once each answers and knows them all. Raises KafkaMissing."""
+        if not self.brokers:
+            self.brokers = self._make_brokers()
+        with ThreadPoolExecutor(len(self.brokers)) as pool:  # one alone would wait for a majority
+            list(pool.map(Broker.start, self.brokers))
+        for broker in self.brokers:
+            wait_until_it_answers(broker.address, self._complete, lambda: self.running, broker.log_tail)
+
+    def stop(self) -> None:
+        """In order. Harmless when they do not run."""
+        self._each(Broker.stop)
+
+    def kill(self) -> None:
+        """All at once, as a power cut does."""
+        self._each(Broker.kill)
+
+    def wipe(self) -> None:
+        """Everything is lost: the next start makes another cluster, with another id, at the same addresses."""
+        self.kill()
+        self.brokers = []
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _each(self, do: Callable[[Broker], None]) -> None:
+        with ThreadPoolExecutor(max(1, len(self.brokers))) as pool:
+            list(pool.map(do, self.brokers))
+
+    def _complete(self, known: set[int]) -> bool:
+        return known == {broker.number for broker in self.brokers}
+
+    def _make_brokers(self) -> list[Broker]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        numbers = range(1, len(self._ports) + 1)
+        voters = {number: f"127.0.0.1:{port}" for number, port in zip(numbers, free_ports(len(numbers)), strict=True)}
+        brokers = []
+        for number, port in zip(numbers, self._ports, strict=True):
+            clients = {"PLAINTEXT": f"127.0.0.1:{port}"}
+            listeners = clients | {"CONTROLLER": voters[number]}
+            settings = server_settings(number, voters, listeners=listeners, advertised=clients)
+            brokers.append(Broker(self._folder / str(number), settings, self._cluster_id()))
+        return brokers
+
+    def _cluster_id(self) -> str:
+        file = self._folder / "cluster-id"
+        if not file.exists():
+            file.write_text(urlsafe_b64encode(uuid4().bytes).decode().rstrip("="))
+        return file.read_text()
+
+
+@contextmanager
+def stoppable_brokers(brokers: int = 1) -> Iterator[Cluster]:
+    """A running cluster in a folder that is gone afterwards. Raises KafkaMissing."""
+    folder = Path(tempfile.mkdtemp(prefix="kafka-"))
+    cluster = Cluster(folder / "cluster", free_ports(brokers))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()  # nobody needs what it holds
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def temporary_broker(brokers: int = 1) -> Iterator[str]:
+    """The bootstrap servers, host:port and commas, of a running cluster. Raises KafkaMissing."""
+    with stoppable_brokers(brokers) as cluster:
+        yield cluster.bootstrap_servers
+
+
+def wait_until_it_answers(
+    address: str, enough: Callable[[set[int]], bool], alive: Callable[[], bool], log: Callable[[], str]
+) -> None:
+    """Until the broker at `address` knows brokers whose numbers are `enough`. `log` says why it did not."""
+    deadline = time.monotonic() + START_SECONDS
+    while alive() and time.monotonic() < deadline:
+        if enough(_known_brokers(address)):
+            return
+        time.sleep(0.05)  # between two tries of a poll that has a deadline
+    raise RuntimeError(f"Kafka did not start at {address}: {log()}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Of loopback."""
+    found: set[int] = set()
+    while len(found) < count:
+        with suppress(OSError), socket.create_server(("127.0.0.1", random.choice(PORTS))) as taken:
+            found.add(taken.getsockname()[1])
+    return list(found)
+
+
+def _known_brokers(address: str) -> set[int]:
+    host, _, port = address.rpartition(":")
+    try:  # first by hand: the client would wait before it tries again
+        socket.create_connection((host, int(port)), ASK_SECONDS).close()
+        client = AdminClient({"bootstrap.servers": address, "log_level": 0})
+        return set(client.list_topics(timeout=ASK_SECONDS).brokers)
+    except (OSError, KafkaException):
+        return set()
+
+
+def _java(*arguments: str) -> list[str]:
+    return [find_java(), *JVM, "-cp", f"{fetch_jars()}/*", *arguments]

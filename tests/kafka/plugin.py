@@ -1,0 +1,47 @@
+"""Fixtures: a Kafka shared by the whole run, or one of a test's own, which may be stopped, killed or emptied.
+
+At home a machine that cannot start one skips the tests and says why; under CI (the variable) they fail.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.kafka import Cluster, KafkaMissing, stoppable_brokers
+
+# `tests/run` hides the second from the site that is tested, and hands it on as the first.
+GIVEN = ("TESTS_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap servers of a Kafka: the one that the environment names, or one of the run's own.
+
+    Tests share it, so each names topics and groups of its own.
+    """
+    given = next((os.environ[name] for name in GIVEN if os.environ.get(name)), None)
+    if given:
+        yield given
+    else:
+        with brokers_or_skip() as cluster:
+            yield cluster.bootstrap_servers
+
+
+@pytest.fixture
+def fresh_kafka() -> Iterator[Cluster]:
+    """A broker of this test's own, whatever the environment names."""
+    with brokers_or_skip() as cluster:
+        yield cluster
+
+
+@contextmanager
+def brokers_or_skip(brokers: int = 1) -> Iterator[Cluster]:
+    """A running cluster for a `with` in a test or a fixture, which ends here where there can be none."""
+    try:
+        with stoppable_brokers(brokers) as cluster:
+            yield cluster
+    except KafkaMissing as missing:
+        reason = f"{missing}; or name a broker in KAFKA_BOOTSTRAP_SERVERS"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
