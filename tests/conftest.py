@@ -1,7 +1,6 @@
 """What every test stands on: the bus's fixtures, the browser's, Kafka's, and a database that no other process knows."""
 
 import os
-
 from collections.abc import Iterator
 
 import pytest
