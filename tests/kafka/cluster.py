@@ -48,6 +48,7 @@ class Broker:
         self._folder, self._data, self._log = folder, folder / "data", folder / "broker.log"
         self._settings, self._cluster_id = settings | {"log.dirs": str(self._data)}, cluster_id
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
@@ -61,10 +62,11 @@ class Broker:
         with self._log.open("ab") as log:
             if not (self._data / "meta.properties").exists():
                 tool = ["kafka.tools.StorageTool", "format", f"--config={properties}"]
-                subprocess.run(_java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log, check=True)
+                subprocess.run(_java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log)
             # A group of its own: Ctrl-C is for whoever started it, who stops it in order.
             command = _java("kafka.Kafka", str(properties))
             self._process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
+        self._guard = _guard(self._process.pid)
         wait_until_it_answers(self.address, lambda brokers: self.number in brokers, lambda: self.running, self.log_tail)
 
     def stop(self) -> None:
@@ -85,6 +87,7 @@ class Broker:
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
+        guard, self._guard = self._guard, None
         if process is None:
             return
         process.send_signal(how)
@@ -93,6 +96,9 @@ class Broker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if guard is not None:
+            guard.kill()
+            guard.communicate()  # which closes its pipe as well
 
 
 class Cluster:
@@ -186,7 +192,7 @@ def wait_until_it_answers(
     """Until the broker at `address` knows brokers whose numbers are `enough`. `log` says why it did not."""
     deadline = time.monotonic() + START_SECONDS
     while alive() and time.monotonic() < deadline:
-        if enough(_known_brokers(address)):
+        if enough(known_brokers(address)):
             return
         time.sleep(0.05)  # between two tries of a poll that has a deadline
     raise RuntimeError(f"Kafka did not start at {address}: {log()}")
@@ -201,7 +207,8 @@ def free_ports(count: int) -> list[int]:
     return list(found)
 
 
-def _known_brokers(address: str) -> set[int]:
+def known_brokers(address: str) -> set[int]:
+    """The numbers of the brokers that the one at `address`, host:port, knows; empty when none answers."""
     host, _, port = address.rpartition(":")
     try:  # first by hand: the client would wait before it tries again
         socket.create_connection((host, int(port)), ASK_SECONDS).close()
@@ -209,6 +216,11 @@ def _known_brokers(address: str) -> set[int]:
         return set(client.list_topics(timeout=ASK_SECONDS).brokers)
     except (OSError, KafkaException):
         return set()
+
+
+def _guard(pid: int) -> subprocess.Popen[bytes]:
+    """Kills that process when this one dies and nobody else could: the pipe is closed then, and `read` returns."""
+    return subprocess.Popen(["sh", "-c", f"read _; kill -9 {pid}"], stdin=subprocess.PIPE, process_group=0)
 
 
 def _java(*arguments: str) -> list[str]:

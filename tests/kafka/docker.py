@@ -54,7 +54,7 @@ class Containers:
         clients, self._clients = self._clients, []
         if clients:
             names = [_name(self._ports, number) for number in range(1, len(self._ports) + 1)]
-            subprocess.run(["docker", "stop", f"--time={STOP_SECONDS}", *names], capture_output=True)
+            subprocess.run(["docker", "stop", f"-t{STOP_SECONDS}", *names], capture_output=True)
         for client in clients:
             client.wait()
 

@@ -34,7 +34,8 @@ def find_java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home) / "bin") if home else None)
     if java is None:
-        raise KafkaMissing(f"Kafka needs Java {JAVA_MIN} or later, and here is none ({REMEDY})")
+        place = "JAVA_HOME has" if home else "here is"
+        raise KafkaMissing(f"Kafka needs Java {JAVA_MIN} or later, and {place} none ({REMEDY})")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS).stderr
     found = re.search(r'version "(\d+)', said)
     if found is None or int(found[1]) < JAVA_MIN:

@@ -6,10 +6,13 @@ At home a machine that cannot start one skips the tests and says why; under CI (
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 
 from tests.kafka import Cluster, KafkaMissing, stoppable_brokers
+from tests.kafka.cluster import known_brokers
+from tests.kafka.jars import fetch_jars, find_java
 
 # `tests/run` hides the second from the site that is tested, and hands it on as the first.
 GIVEN = ("TESTS_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS")
@@ -23,6 +26,8 @@ def kafka() -> Iterator[str]:
     """
     given = next((os.environ[name] for name in GIVEN if os.environ.get(name)), None)
     if given:
+        if not known_brokers(given.partition(",")[0]):
+            pytest.fail(f"No broker answers at {given}, which KAFKA_BOOTSTRAP_SERVERS names")
         yield given
     else:
         with brokers_or_skip() as cluster:
@@ -36,6 +41,16 @@ def fresh_kafka() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def kafka_installed() -> None:
+    """For tests that start brokers in processes of their own."""
+    try:
+        find_java()
+        fetch_jars()
+    except KafkaMissing as missing:
+        do_without(missing)
+
+
 @contextmanager
 def brokers_or_skip(brokers: int = 1) -> Iterator[Cluster]:
     """A running cluster for a `with` in a test or a fixture, which ends here where there can be none."""
@@ -43,5 +58,9 @@ def brokers_or_skip(brokers: int = 1) -> Iterator[Cluster]:
         with stoppable_brokers(brokers) as cluster:
             yield cluster
     except KafkaMissing as missing:
-        reason = f"{missing}; or name a broker in KAFKA_BOOTSTRAP_SERVERS"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+        do_without(missing)
+
+
+def do_without(missing: KafkaMissing) -> NoReturn:
+    """Ends the test that cannot have what it needs."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))

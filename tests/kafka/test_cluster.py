@@ -1,12 +1,21 @@
 """A real broker starts, keeps what it acknowledged, and dies as tests want it to."""
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.kafka import Cluster
+from tests.kafka.cluster import known_brokers
 from tests.kafka.plugin import brokers_or_skip
-from tests.kafka.records import append, make_topic, read
+from tests.kafka.records import PATIENCE_SECONDS, append, make_topic, read
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_is_appended_is_read(kafka: str) -> None:
@@ -70,6 +79,23 @@ def test_of_three_brokers_one_may_lose_its_disk() -> None:
             b"while there are two",
             b"by the one that came back",
         ]
+
+
+def test_a_test_run_that_is_killed_leaves_no_broker_behind(tmp_path: Path, kafka_installed: None) -> None:
+    script = "from tests.kafka import *\nwith temporary_broker() as servers: print(servers, flush=True); input()"
+    command, environment = [sys.executable, "-c", script], {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout
+        address = run.stdout.readline().strip()
+        answered = known_brokers(address)
+        run.kill()
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while known_brokers(address) and time.monotonic() < deadline:
+        pass
+    assert (answered, known_brokers(address)) == ({1}, set())
 
 
 def topics(cluster: Cluster) -> set[str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka import KafkaMissing, jars
 from tests.kafka.cluster import free_ports
 from tests.kafka.records import append, make_topic, read
 
@@ -20,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STOP_SECONDS = 60  # an orderly stop on a loaded machine; one that takes longer has failed
 
 
-def test_it_says_where_it_is_stops_with_ctrl_c_and_has_its_data_at_the_next_start(tmp_path: Path) -> None:
+def test_it_says_where_it_is_stops_with_ctrl_c_and_has_its_data_at_the_next_start(
+    tmp_path: Path, kafka_installed: None
+) -> None:
     [port] = free_ports(1)
     servers = f"127.0.0.1:{port}"
 
@@ -62,11 +63,6 @@ def test_a_named_broker_reaches_the_tests_that_need_one_and_not_the_site(monkeyp
 @contextmanager
 def make_kafka(port: int, folder: Path) -> Iterator[list[str]]:
     """What it says, while it runs; Ctrl-C afterwards, and it must have gone in order."""
-    try:
-        jars.find_java()
-        jars.fetch_jars()
-    except KafkaMissing as missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
     environment = {**os.environ, "VAR_DIR": str(folder)}
     with subprocess.Popen(command(port), cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
