@@ -10,15 +10,18 @@ PATIENCE_SECONDS = 60  # a loaded two-core machine that has just lost a broker; 
 POLL_SECONDS = 0.5
 
 
-def make_topic(servers: str, *, partitions: int = 1, replicas: int = 1) -> str:
-    """A topic that nobody else has; returns its name once every partition has a leader and all its replicas."""
+def make_topic(servers: str, *, partitions: int = 1) -> str:
+    """A topic that nobody else has, with as many replicas as the brokers think fit.
+
+    Returns its name once every partition has a leader and all its replicas.
+    """
     name = f"test-{uuid4()}"
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(name, partitions, replicas)])[name].result(PATIENCE_SECONDS)
+    admin.create_topics([NewTopic(name, partitions)])[name].result(PATIENCE_SECONDS)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = admin.list_topics(name, timeout=PATIENCE_SECONDS).topics[name].partitions.values()
-        if len(found) == partitions and all(len(p.isrs) == replicas and p.leader >= 0 for p in found):
+        if len(found) == partitions and all(p.isrs and len(p.isrs) == len(p.replicas) and p.leader >= 0 for p in found):
             return name
     raise AssertionError(f"{name} has no leader")
 

@@ -49,6 +49,17 @@ def test_a_killed_broker_comes_back_with_what_it_kept(fresh_kafka: Cluster) -> N
     assert cluster_id(fresh_kafka) == identity
 
 
+def test_a_broker_that_lost_its_disk_is_empty_under_the_old_name(fresh_kafka: Cluster) -> None:
+    make_topic(fresh_kafka.bootstrap_servers)
+    identity = cluster_id(fresh_kafka)
+
+    fresh_kafka.brokers[0].wipe()
+    fresh_kafka.brokers[0].start()
+
+    assert topics(fresh_kafka) == set()
+    assert cluster_id(fresh_kafka) == identity
+
+
 def test_a_cluster_that_lost_everything_is_another_one_at_the_same_address(fresh_kafka: Cluster) -> None:
     make_topic(fresh_kafka.bootstrap_servers)
     identity, servers = cluster_id(fresh_kafka), fresh_kafka.bootstrap_servers
@@ -64,7 +75,8 @@ def test_a_cluster_that_lost_everything_is_another_one_at_the_same_address(fresh
 def test_of_three_brokers_one_may_lose_its_disk() -> None:
     with brokers_or_skip(3) as cluster:
         servers = cluster.bootstrap_servers
-        topic = make_topic(servers, replicas=3)
+        topic = make_topic(servers)
+        assert replicas(cluster, topic) == {1, 2, 3}
         append(servers, topic, b"while there are three")
 
         lost = cluster.brokers[0]
@@ -100,6 +112,11 @@ def test_a_test_run_that_is_killed_leaves_no_broker_behind(tmp_path: Path, kafka
 
 def topics(cluster: Cluster) -> set[str]:
     return set(AdminClient({"bootstrap.servers": cluster.bootstrap_servers}).list_topics(timeout=30).topics)
+
+
+def replicas(cluster: Cluster, topic: str) -> set[int]:
+    found = AdminClient({"bootstrap.servers": cluster.bootstrap_servers}).list_topics(topic, timeout=30)
+    return set(found.topics[topic].partitions[0].replicas)
 
 
 def cluster_id(cluster: Cluster) -> str:
