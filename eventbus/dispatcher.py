@@ -1,4 +1,4 @@
-"""Relay and workers in the threads of one process, for a backend that lives in one process. One is active by lease."""
+"""Who relays, one at a time by lease; for a backend that lives in one process it also runs all groups' workers."""
 
 import logging
 import random
@@ -12,13 +12,14 @@ from django.db import DatabaseError, connections
 from eventbus import groups, registry
 from eventbus.backends import current
 from eventbus.bells import published
-from eventbus.errors import LeaseLost, WorkerGone, is_nobodys_fault
+from eventbus.errors import LeaseLost, LogAway, WorkerGone, is_nobodys_fault
 from eventbus.handling import unit_of_work
 from eventbus.housekeeping import Housekeeping
 from eventbus.leases import BEAT_SECONDS, Lease
 from eventbus.registry import Group
 from eventbus.relay import Relay
 from eventbus.worker import Worker
+from eventbus.workers import Workers, work
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,16 @@ class Dispatcher:
         self._backend = current()
         self._stop = threading.Event()
         self._lease = Lease(LEASE_NAME)
+        self._workers: Workers | None = None
         self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)
 
     @classmethod
     def start_in_process(cls) -> "Dispatcher":
-        """Start it in the background."""
+        """Start it in the background, and the workers too where they are nobody else's affair."""
         dispatcher = cls()
+        if not dispatcher._backend.in_process:
+            dispatcher._workers = Workers(registry.groups.values())
+            dispatcher._workers.start()
         dispatcher.start()
         return dispatcher
 
@@ -59,6 +64,8 @@ class Dispatcher:
     def close(self) -> None:
         """Finish what is in hand, leave the lease to the next one, and return."""
         self.stop()
+        if self._workers is not None:
+            self._workers.close()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
 
@@ -86,7 +93,8 @@ class Dispatcher:
         stop_workers = threading.Event()
         with unit_of_work():
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
-        threads = [self._thread_of(group, stop_workers) for _, group in sorted(registry.groups.items())]
+        handled = sorted(registry.groups.items()) if self._backend.in_process else []
+        threads = [self._thread_of(group, stop_workers) for _, group in handled]
         housekeeping = Housekeeping(stop_workers, self._lease.check)
         house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
         for thread in (*threads, house):
@@ -104,7 +112,7 @@ class Dispatcher:
 
     def _thread_of(self, group: Group, stop: threading.Event) -> threading.Thread:
         worker = Worker(group, self._backend, stop, self._lease.check)
-        return threading.Thread(target=_work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
+        return threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
 
     def _await(self, threads: Sequence[threading.Thread]) -> None:
         """Let the workers finish what is in hand. The lease is kept alive for them, lest another begin it again."""
@@ -127,7 +135,7 @@ class Dispatcher:
                         self._lease.beat()
                         beaten = time.monotonic()
                     moved = relay.step()
-            except DatabaseError as error:
+            except (DatabaseError, LogAway) as error:
                 if not is_nobodys_fault(error):
                     raise
                 logger.warning("The relay waits for the world: %s", error)
@@ -135,11 +143,3 @@ class Dispatcher:
                 continue
             if not moved and not self._stop.is_set():
                 published.wait(seen, POLL_SECONDS)
-
-
-def _work(worker: Worker) -> None:
-    try:
-        worker.run()
-    finally:
-        worker.close()
-        connections.close_all()

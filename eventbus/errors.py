@@ -39,6 +39,10 @@ class LeaseLost(Exception):
     """Another process has taken over; whatever was being written is rolled back."""
 
 
+class LogAway(Exception):
+    """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event."""
+
+
 class GroupStopped(Exception):
     """The group is paused or braked: nothing new begins."""
 
@@ -76,8 +80,8 @@ def is_contention(error: BaseException) -> bool:
 
 
 def is_broken_world(error: BaseException) -> bool:
-    """The database is away or cannot write: wait, try again, blame nobody."""
-    if isinstance(error, InterfaceError):
+    """The database or the log is away or cannot write: wait, try again, blame nobody."""
+    if isinstance(error, InterfaceError | LogAway):
         return True
     if not isinstance(error, DatabaseError) or is_contention(error):
         return False

@@ -2,23 +2,42 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.management.base import CommandError
 
 from eventbus import backends, operations
 from eventbus.dispatcher import Dispatcher
+from eventbus.registry import Group
+from eventbus.workers import Workers
 
 
-def run_until_stopped() -> None:
-    """Relay and handle; return after what is in hand, once asked to stop. Raises CommandError when another does it."""
+class Part(Protocol):
+    """What relays or handles until it is stopped."""
+
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def relay_until_stopped() -> None:
+    """Relay, and handle where one process does all. Raises CommandError when another does it."""
     _refuse_beside_another()
-    dispatcher = Dispatcher()
-    # In a thread, so that a signal meets this one, which holds no lock of the dispatcher's.
-    thread = threading.Thread(target=dispatcher.run, name="eventbus-dispatcher", daemon=True)
-    with on_signal(dispatcher.stop):
+    _until_stopped(Dispatcher(), "eventbus-dispatcher")
+
+
+def handle_until_stopped(groups: Collection[Group]) -> None:
+    """Handle for these groups, beside any number of others. Only for a log that many processes share."""
+    _until_stopped(Workers(groups), "eventbus-workers")
+
+
+def _until_stopped(part: Part, name: str) -> None:
+    """Run it; return after what is in hand, once asked to stop."""
+    # In a thread, so that a signal meets this one, which holds no lock of the part's.
+    thread = threading.Thread(target=part.run, name=name, daemon=True)
+    with on_signal(part.stop):
         thread.start()
         thread.join()
 

@@ -79,8 +79,6 @@ class Handling:
             self._patiently(self._begin, partition, record, unless=STOPPED)
         try:
             self._alone(partition, [record], unless="" if announced else STOPPED)
-        except GroupStopped:
-            raise
         except Exception as error:
             if is_nobodys_fault(error):
                 raise

@@ -1,8 +1,11 @@
 """From committed outbox rows to the backend's log, in order. One is active by lease, the others stand by."""
 
 import logging
+from functools import reduce
+from operator import and_
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Q
 
 from eventbus import clock, failpoints, outbox
 from eventbus.backends.base import Backend, Unsent
@@ -26,7 +29,7 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, DatabaseError."""
         due = self._publish_due()
-        unsent = OutboxRow.objects.filter(position__isnull=True, refused="").order_by("id")
+        unsent = OutboxRow.objects.filter(_not_behind_a_refused_one(), position__isnull=True, refused="").order_by("id")
         rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
         if rows:
             failpoints.hit("append")
@@ -49,6 +52,12 @@ class Relay:
             outbox.insert(connections[DEFAULT_DB_ALIAS], [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)
+
+
+def _not_behind_a_refused_one() -> Q:
+    """What the log refused is not overtaken by later events of its key: they stay until somebody sees to it."""
+    keys = OutboxRow.objects.filter(refused__gt="").order_by().values_list("topic", "key").distinct()
+    return reduce(and_, (~Q(topic=topic, key=key) for topic, key in keys), Q())
 
 
 def _sealed(timer: Timer) -> Sealed:

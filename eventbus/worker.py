@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import GroupStopped, LeaseLost, is_nobodys_fault
+from eventbus.errors import GroupStopped, LeaseLost, StaleEpoch, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED
 from eventbus.handling import Handling, unit_of_work
@@ -57,6 +57,7 @@ class Worker:
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
         self._careful: set[TopicPartition] = set()
+        self._generation = -1  # of the consumer's assignment, as far as it was taken over
 
     def run(self) -> None:
         """Work until stopped, or until another owner has taken over. A broken world is waited for."""
@@ -67,9 +68,12 @@ class Worker:
                 with unit_of_work():
                     moved = self.step()
                 pause = WORLD_PAUSE_SECONDS[0]
-            except LeaseLost:
-                logger.info("Group %s has another owner now", self.group.name)
-                return
+            except LeaseLost as error:
+                if self._backend.in_process or not isinstance(error, StaleEpoch):
+                    logger.info("Group %s has another owner now", self.group.name)
+                    return
+                self._give_way()
+                continue
             except Exception as error:
                 self.let_go()
                 logger.warning(
@@ -93,6 +97,7 @@ class Worker:
         self.failures.clear()
         consumer = self._consumer or self._join()
         try:
+            self._follow(consumer)
             return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
         except GroupStopped:
             self._put_back(consumer)
@@ -155,29 +160,60 @@ class Worker:
                 groups.forgive(self.group, self._owned.epochs)
             except DatabaseError:
                 logger.warning("Group %s could not erase an attempt that was ended from outside", self.group.name)
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+        self.leave()
 
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
-        consumer = self._backend.consumer(self.group.topics, self.group.name)
-        assigned = consumer.assignment()
-        progress = self._patiently(groups.take_over, self.group, assigned, self._fence, forgive=self._forgive)
-        self._forgive = False
-        for partition, row in progress.items():
-            consumer.seek(partition, row.position)
-        self._owned.epochs = {partition: row.epoch for partition, row in progress.items()}
-        self._careful = set(progress)
-        self._consumer = consumer
-        return consumer
+        self._owned.epochs, self._careful, self._generation = {}, set(), -1
+        self._consumer = self._backend.consumer(self.group.topics, self.group.name)
+        return self._consumer
+
+    def _follow(self, consumer: Consumer) -> None:
+        """Take over what was given to this worker since the last look, and let go what was taken from it."""
+        generation = consumer.generation
+        if generation == self._generation:
+            return
+        assigned, new = set(consumer.assignment()), consumer.unsought()
+        for gone in [*(set(self._owned.epochs) - assigned), *new]:
+            self._owned.epochs.pop(gone, None)
+        if self._fetched and self._partition() not in self._owned.epochs:
+            self._fetched = []
+        self._careful &= assigned
+        if new:
+            progress = self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
+            self._forgive = False
+            for partition, row in progress.items():
+                consumer.seek(partition, row.position)
+                self._owned.epochs[partition] = row.epoch
+            self._careful |= set(progress)
+        self._generation = generation
+
+    def _give_way(self) -> None:
+        """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""
+        if self._consumer is not None and self._consumer.generation == self._generation:
+            self.let_go()
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until the next step finds what lies in the log now. For tests. Raises LogAway."""
+        consumer = self._consumer or self._join()
+        consumer.catch_up(seconds)
+        self._follow(consumer)
+        if not self._fetched:
+            consumer.catch_up(seconds)
 
     def let_go(self) -> None:
         """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
+        self._fetched = []
+        if self._consumer is not None:
+            self._forgive = True
+            self._generation = -1
+            self._consumer.unseek()
+
+    def leave(self) -> None:
+        """The partitions are free for others, as if this process had died."""
         consumer, self._consumer = self._consumer, None
         self._fetched = []
         if consumer is not None:
-            self._forgive = True
             consumer.close()
 
     def _handle(self, consumer: Consumer) -> int:

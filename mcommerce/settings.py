@@ -16,7 +16,15 @@ from environs import Env, EnvValidationError, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-BUS_BACKENDS = {"memory": "eventbus.backends.memory.MemoryBackend"}
+BUS_BACKENDS = {"memory": "eventbus.backends.memory.MemoryBackend", "kafka": "eventbus.backends.kafka.KafkaBackend"}
+KAFKA_SECURITY = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+_PASSWORD = ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD")
+KAFKA_SASL_NEEDS = {
+    "PLAIN": _PASSWORD,
+    "SCRAM-SHA-256": _PASSWORD,
+    "SCRAM-SHA-512": _PASSWORD,
+    "OAUTHBEARER": ("KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"),
+}
 POSITIVE = validate.Range(min=1)
 
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
@@ -36,6 +44,23 @@ LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
 EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")  # host:port, comma-separated
+KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # before the names of topics and groups, where a cluster is shared
+KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies of a topic that is made; 3 in earnest
+KAFKA_GROUP_PROTOCOL = env.str("KAFKA_GROUP_PROTOCOL", "classic", validate=validate.OneOf(["classic", "consumer"]))
+KAFKA_GROUP_INSTANCE_ID = env.str("KAFKA_GROUP_INSTANCE_ID", "")  # a process's own name: static membership
+KAFKA_SECURITY_PROTOCOL = env.str("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", validate=validate.OneOf(KAFKA_SECURITY))
+KAFKA_SSL_CA_FILE = env.str("KAFKA_SSL_CA_FILE", "")
+KAFKA_SSL_CERTIFICATE_FILE = env.str("KAFKA_SSL_CERTIFICATE_FILE", "")
+KAFKA_SSL_KEY_FILE = env.str("KAFKA_SSL_KEY_FILE", "")
+KAFKA_SSL_KEY_PASSWORD = env.str("KAFKA_SSL_KEY_PASSWORD", "")
+KAFKA_SASL_MECHANISM = env.str("KAFKA_SASL_MECHANISM", "", validate=validate.OneOf(["", *KAFKA_SASL_NEEDS]))
+KAFKA_SASL_USERNAME = env.str("KAFKA_SASL_USERNAME", "")
+KAFKA_SASL_PASSWORD = env.str("KAFKA_SASL_PASSWORD", "")
+KAFKA_OAUTH_TOKEN_URL = env.str("KAFKA_OAUTH_TOKEN_URL", "")
+KAFKA_OAUTH_CLIENT_ID = env.str("KAFKA_OAUTH_CLIENT_ID", "")
+KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
+KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
 EVENTBUS_FAILPOINTS = env.list("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home only: eventbus/failpoints.py
 # Hours that events which every group has passed are kept: what a replay can show again
 EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=POSITIVE)
@@ -78,6 +103,7 @@ def _faults() -> list[str]:
             }.items()
             if not os.environ.get(name)
         ]
+    faults += _kafka_faults()
     for name, url in {"SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}.items():
         if urlsplit(url or "").scheme not in {"http", "https"}:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
@@ -85,6 +111,41 @@ def _faults() -> list[str]:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
     return faults
+
+
+def _kafka_faults() -> list[str]:
+    if _bus != "kafka":
+        return []
+    needed = ["KAFKA_BOOTSTRAP_SERVERS"]
+    if (KAFKA_SECURITY_PROTOCOL or "").startswith("SASL"):
+        needed += ["KAFKA_SASL_MECHANISM", *KAFKA_SASL_NEEDS.get(KAFKA_SASL_MECHANISM or "", ())]
+    return [f"{name} is not set: EVENTBUS_BACKEND=kafka needs it" for name in needed if not os.environ.get(name)]
+
+
+def _kafka_clients() -> dict[str, str]:
+    """What Kafka's clients are told beside the promises, by librdkafka's names; what is not set is left out."""
+    told = {
+        "group.protocol": KAFKA_GROUP_PROTOCOL,
+        "group.instance.id": KAFKA_GROUP_INSTANCE_ID,
+        "security.protocol": KAFKA_SECURITY_PROTOCOL,
+        "ssl.ca.location": KAFKA_SSL_CA_FILE,
+        "ssl.certificate.location": KAFKA_SSL_CERTIFICATE_FILE,
+        "ssl.key.location": KAFKA_SSL_KEY_FILE,
+        "ssl.key.password": KAFKA_SSL_KEY_PASSWORD,
+    }
+    if KAFKA_SECURITY_PROTOCOL.startswith("SASL"):
+        told |= {"sasl.mechanism": KAFKA_SASL_MECHANISM}
+        if KAFKA_SASL_MECHANISM == "OAUTHBEARER":
+            told |= {
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": KAFKA_OAUTH_TOKEN_URL,
+                "sasl.oauthbearer.client.id": KAFKA_OAUTH_CLIENT_ID,
+                "sasl.oauthbearer.client.secret": KAFKA_OAUTH_CLIENT_SECRET,
+                "sasl.oauthbearer.scope": KAFKA_OAUTH_SCOPE,
+            }
+        else:
+            told |= {"sasl.username": KAFKA_SASL_USERNAME, "sasl.password": KAFKA_SASL_PASSWORD}
+    return {name: value for name, value in told.items() if value}
 
 
 try:
@@ -210,7 +271,15 @@ else:
     DATABASES["default"].setdefault("OPTIONS", {}).update(POSTGRES_OPTIONS)
 
 EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each that has fired: it does not fire again
-EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": {"partitions": EVENTBUS_PARTITIONS}}
+_bus_options = {"partitions": EVENTBUS_PARTITIONS}
+if _bus == "kafka":
+    _bus_options |= {
+        "servers": KAFKA_BOOTSTRAP_SERVERS,
+        "prefix": KAFKA_PREFIX,
+        "replication": KAFKA_REPLICATION,
+        "clients": _kafka_clients(),
+    }
+EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": _bus_options}
 
 # --- language and time ---------------------------------------------------------------------------------------------
 

@@ -33,6 +33,19 @@ class Consumer(ABC):
     def assignment(self) -> list[TopicPartition]:
         """The partitions that are its to read now."""
 
+    @property
+    def generation(self) -> int:
+        """Grows whenever partitions are given or taken away."""
+        return 0
+
+    @abstractmethod
+    def unsought(self) -> list[TopicPartition]:
+        """Partitions of the assignment that were given since they were last sought: a group reads none before."""
+
+    @abstractmethod
+    def unseek(self) -> None:
+        """Read nothing of any partition before it is sought again."""
+
     @abstractmethod
     def seek(self, partition: TopicPartition, position: int) -> None:
         """Read on from this position."""
@@ -42,6 +55,13 @@ class Consumer(ABC):
         """The next records of one partition, in order, each once; empty when there is nothing now. Never waits.
 
         Partitions take turns. After a crash or a seek a record may come again; between two seeks none is left out.
+        """
+
+    @abstractmethod
+    def catch_up(self, seconds: float) -> None:
+        """Wait until what lies in the log now can be fetched. For tests and tools: a worker has no need to know.
+
+        Raises LogAway after so long.
         """
 
     @abstractmethod
@@ -92,6 +112,10 @@ class Backend(ABC):
     @abstractmethod
     def wake(self) -> None:
         """End every wait of this process at once, so that whoever was asked to leave sees it."""
+
+    def provision(self, topics: Iterable[str]) -> list[str]:
+        """Make the topics that are missing; which they were. A log that needs none made does nothing."""
+        return []
 
     @abstractmethod
     def reset(self) -> None:

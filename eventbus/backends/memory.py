@@ -10,10 +10,10 @@ from functools import cache
 
 from django.db import connection
 
-from eventbus import clock, failpoints, sql
+from eventbus import failpoints, sql
+from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent, partition_of
 from eventbus.bells import appended
-from eventbus.errors import LeaseLost
 from eventbus.events import Record, sequenced
 
 _READ = """
@@ -44,8 +44,7 @@ class MemoryBackend(Backend):
                 if not self._appends:
                     self._ends.clear()
                 ends = dict(self._ends)
-                places = [self._place(row, ends) for row in rows]
-                self._write(places)
+                places.note([self._place(row, ends) for row in rows])
         except BaseException:
             self.reset()
             raise
@@ -61,19 +60,6 @@ class MemoryBackend(Backend):
         position = ends[partition]
         ends[partition] = position + 1
         return row.id, partition.partition, position
-
-    def _write(self, places: Sequence[tuple[int, int, int]]) -> None:
-        rows = ", ".join(["(CAST(%s AS bigint), CAST(%s AS smallint), CAST(%s AS bigint))"] * len(places))
-        # Both databases name the columns of VALUES so. In a WITH, sqlite3 would not count the updated rows.
-        statement = f"""
-            UPDATE eventbus_outbox SET partition = place.column2, position = place.column3, appended_at = %s
-            FROM (VALUES {rows}) AS place WHERE eventbus_outbox.id = place.column1 AND eventbus_outbox.position IS NULL
-        """
-        now = connection.ops.adapt_datetimefield_value(clock.now())
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [now, *(value for place in places for value in place)])
-            if cursor.rowcount != len(places):
-                raise LeaseLost("another relay has appended some of these rows")
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
@@ -119,12 +105,20 @@ class MemoryConsumer(Consumer):
     def __init__(self, backend: MemoryBackend, partitions: list[TopicPartition]) -> None:
         self._backend = backend
         self._positions = dict.fromkeys(partitions, 0)
+        self._unsought = set(partitions)
+
+    def unsought(self) -> list[TopicPartition]:
+        return [partition for partition in self._positions if partition in self._unsought]
+
+    def unseek(self) -> None:
+        self._unsought = set(self._positions)
 
     def assignment(self) -> list[TopicPartition]:
         return list(self._positions)
 
     def seek(self, partition: TopicPartition, position: int) -> None:
         self._positions[partition] = position
+        self._unsought.discard(partition)
 
     def fetch(self, records_max: int) -> list[Record]:
         for partition, end in self._backend.ends(list(self._positions)).items():
@@ -138,6 +132,9 @@ class MemoryConsumer(Consumer):
                 self._positions[partition] = records[-1].position + 1
                 return records
         return []
+
+    def catch_up(self, seconds: float) -> None:
+        """It is never behind: it reads the table."""
 
     def commit(self, partition: TopicPartition, position: int) -> None:
         """Nothing to tell: this backend's tools read the table `progress`."""

@@ -122,6 +122,9 @@ class Adversary(Backend):
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         return self.inner.partitions(topics)
 
+    def provision(self, topics: Iterable[str]) -> list[str]:
+        return self.inner.provision(topics)
+
     def end(self, partition: TopicPartition) -> int:
         return self.inner.end(partition)
 
@@ -148,6 +151,19 @@ class AdversaryConsumer(Consumer):
 
     def assignment(self) -> list[TopicPartition]:
         return self._inner.assignment()
+
+    @property
+    def generation(self) -> int:
+        return self._inner.generation
+
+    def unsought(self) -> list[TopicPartition]:
+        return self._inner.unsought()
+
+    def unseek(self) -> None:
+        self._inner.unseek()
+
+    def catch_up(self, seconds: float) -> None:
+        self._inner.catch_up(seconds)
 
     def seek(self, partition: TopicPartition, position: int) -> None:
         self._inner.seek(partition, position)

@@ -12,6 +12,7 @@ from eventbus.models import OutboxRow
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 
+CATCH_UP_SECONDS = 20.0  # for a log elsewhere to bring what lies in it
 ROUNDS_MAX = 1_000  # a bus that is not quiet after so many rounds is talking to itself
 
 _workers: list[Worker] = []
@@ -61,6 +62,8 @@ def _round(failures: list[BaseException]) -> int:
         _workers.extend(Worker(group, backends.current()) for _, group in sorted(registry.groups.items()))
     moved = _step(Relay(backends.current()).step, on_drop=backends.current().reset)
     for worker in _workers:
+        if not backends.current().in_process:
+            worker.catch_up(CATCH_UP_SECONDS)
         moved += _step(worker.step, on_drop=worker.let_go)
         failures += worker.failures
     return moved
@@ -82,5 +85,6 @@ def published_events(event_type: type[E]) -> list[E]:
 
 def forget() -> None:
     """Let `settle` begin anew, as a restarted process would."""
-    _workers.clear()
+    while _workers:
+        _workers.pop().leave()
     backends.current().reset()

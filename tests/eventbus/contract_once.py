@@ -8,7 +8,7 @@ from eventbus.errors import LeaseLost, StaleEpoch
 from eventbus.leases import Lease
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.worker import Worker
-from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.house import House, Mended, Noted, until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -58,18 +58,18 @@ class HandledOnce:
 
     def test_a_worker_whose_partition_was_taken_over_writes_nothing(self, house: House) -> None:
         house.handler()
-        former = Worker(registry.groups["house-a"], backends.current())
-        former.step()
         house.say(("vase", 1))
         house.relay()
-        Worker(registry.groups["house-a"], backends.current()).step()
+        former = Worker(registry.groups["house-a"], backends.current())
+        house.step(former)
+        house.taken_over()
 
         with pytest.raises(StaleEpoch):
             house.say(("vase", 2))
             house.relay()
-            former.step()
-            former.step()
+            house.step(former)
 
+        former.leave()
         house.settle()
         assert house.seen(name="vase") == [1, 2]
 
@@ -79,13 +79,15 @@ class HandledOnce:
         assert lost.acquire()
         LeaseRow.objects.filter(name="post").update(owner="the next one", epoch=F("epoch") + 1)
         owner = Worker(registry.groups["house-a"], backends.current())
-        owner.step()
+        house.step(owner)
         house.say(("vase", 1))
         house.relay()
 
+        late = Worker(registry.groups["house-a"], backends.current(), fence=lost.check)
         with pytest.raises(LeaseLost):
-            Worker(registry.groups["house-a"], backends.current(), fence=lost.check).step()
-        owner.step()
+            house.step(late)
+        late.leave()
+        until(lambda: house.step(owner), "its owner handles it")
 
         assert house.seen(name="vase") == [1]
 

@@ -107,6 +107,19 @@ class RelayedInOrder:
         assert house.seen() == [("chair", 1)]
         assert OutboxRow.objects.get(key="vase").position is None
 
+    def test_what_the_log_refused_is_not_overtaken_by_later_events_of_its_key(self, house: House) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        OutboxRow.objects.update(refused="too large")
+        house.say(("vase", 2), ("chair", 1))
+        house.settle()
+        assert house.seen() == [("chair", 1)]
+
+        OutboxRow.objects.update(refused="")
+        house.settle()
+
+        assert house.seen(name="vase") == [1, 2]
+
 
 def lost_lease() -> Lease:
     """A lease whose owner was held up while another took it over."""

@@ -3,9 +3,7 @@
 import threading
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.module_loading import import_string
 
 from eventbus import backends, publish, watches
 from eventbus.models import OutboxRow
@@ -160,7 +158,7 @@ class WatchedFromNowOn:
         theirs = backends.current()
         watch = watches(Noted, call=heard.extend)
         try:
-            backends.use(import_string(settings.EVENTBUS["BACKEND"])(**settings.EVENTBUS.get("OPTIONS", {})))
+            backends.use(house.another_backend())
             for number in range(1, 4):
                 house.say(("vase", number))
                 house.relay()

@@ -245,6 +245,6 @@ class DeploysWithoutDrama:
         broken.names.clear()
         bus_clock.advance(hours=1)
 
-        house.worker(stop=stop).step()
+        house.step(house.worker(stop=stop))
 
         assert house.seen(name="vase") == [0]

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import msgspec
+from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
+from django.utils.module_loading import import_string
 
 from eventbus import Event, backends, groups, handles, publish, registry, testing
 from eventbus.events import Record
@@ -137,12 +139,31 @@ class House:
         """All that was appended to the house's topic."""
         consumer = backends.current().consumer([Noted.topic])
         records: list[Record] = []
-        while found := consumer.fetch(100):
-            records += found
+        try:
+            consumer.catch_up(DEADLINE_SECONDS)
+            while found := consumer.fetch(100):
+                records += found
+                consumer.catch_up(DEADLINE_SECONDS)
+        finally:
+            consumer.close()
         return records
 
     def worker(self, group: str = "house-a", stop: threading.Event | None = None) -> Worker:
         return Worker(registry.groups[group], backends.current(), stop)
+
+    def step(self, worker: Worker) -> int:
+        """One step of a worker, once what lies in the log has come to it."""
+        worker.catch_up(DEADLINE_SECONDS)
+        return worker.step()
+
+    def taken_over(self, group: str = "house-a") -> None:
+        """What another worker does when the group's partitions are given to it."""
+        places = backends.current().partitions(registry.groups[group].topics)
+        groups.take_over(registry.groups[group], places, lambda: None, forgive=False)
+
+    def another_backend(self) -> backends.Backend:
+        """The backend as another process has it."""
+        return import_string(settings.EVENTBUS["BACKEND"])(**settings.EVENTBUS.get("OPTIONS", {}))
 
     def relay(self) -> None:
         Relay(backends.current()).step()
@@ -189,7 +210,7 @@ def until(condition: Callable[[], Any], what: str, *, seconds: float | None = No
 
 
 @contextmanager
-def open_house(kind: type[House] = House) -> Iterator[House]:
+def open_house(kind: Callable[[], House] = House) -> Iterator[House]:
     """The house's table and an empty registry; both are as before afterwards."""
     kept = dict(registry.groups)
     registry.groups.clear()

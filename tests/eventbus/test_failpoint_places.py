@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventbus import failpoints
+from eventbus.backends import kafka  # noqa: F401  # it declares points of its own
 
 ROOT = Path(__file__).resolve().parents[2]
 # The bus, and the part of the shop that calls the payment company.

@@ -4,14 +4,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from eventbus import registry
-from eventbus.foreground import run_until_stopped
+from eventbus import backends, registry
+from eventbus.foreground import handle_until_stopped, relay_until_stopped
 
 
 class Command(BaseCommand):
     help = (
         "Handle events until SIGTERM or SIGINT, then finish what is in hand and exit with 0. "
-        "With the in-memory backend this process relays them too, and it refuses to start beside another that does."
+        "Any number of these may run. With the in-memory backend it relays them too, and refuses to start beside "
+        "another that does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,8 +23,11 @@ class Command(BaseCommand):
         unknown = sorted(set(group) - set(known))
         if unknown:
             raise CommandError(f"No such group: {', '.join(unknown)}. Known: {', '.join(known)}.", returncode=2)
+        if not backends.current().in_process:
+            handle_until_stopped([registry.groups[name] for name in group or known])
+            return
         if group and set(group) != set(known):
             raise CommandError(
                 "One dispatcher runs all groups of this backend: events for the others would wait. Leave out --group."
             )
-        run_until_stopped()
+        relay_until_stopped()

@@ -4,14 +4,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from eventbus.foreground import run_until_stopped
+from eventbus.foreground import relay_until_stopped
 
 
 class Command(BaseCommand):
     help = (
         "Relay events from the outbox until SIGTERM or SIGINT, then finish what is in hand and exit with 0. "
-        "With the in-memory backend this process handles them too, and it refuses to start beside another that does."
+        "One process relays, others stand by. With the in-memory backend it handles them too, and refuses to start "
+        "beside another that does."
     )
 
     def handle(self, **options: Any) -> None:
-        run_until_stopped()
+        relay_until_stopped()

@@ -39,6 +39,13 @@ FAULTS = [
         fails=["what_the_log_refused_keeps_nobody_waiting"],
     ),
     Fault(
+        "let later events of a refused key pass",
+        "eventbus.relay.Relay.step",
+        "_not_behind_a_refused_one(), ",
+        "",
+        fails=["what_the_log_refused_is_not_overtaken_by_later_events_of_its_key"],
+    ),
+    Fault(
         "due ignored",
         "eventbus.outbox.publish",
         "if due is not None:",

@@ -1,0 +1,97 @@
+"""How this backend's clients are set: what the promises need is fixed, what would break them is refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from eventbus.leases import LEASE_SECONDS
+
+# A record that a stopped leader still holds may not arrive after another has led for long: shorter than the lease.
+MESSAGE_TIMEOUT_MS = int(LEASE_SECONDS * 1000 * 0.8)
+SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
+SESSION_TIMEOUT_MS = 10_000  # a worker that died is missed so late; a pause of its process is forgiven so long
+POLL_INTERVAL_MS = (
+    300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
+)
+PREFETCH_KBYTES = 16_384  # what librdkafka holds for a reader beyond what we have taken
+LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
+
+PROMISES: dict[str, dict[str, Any]] = {
+    "producer": {
+        "acks": "all",
+        "enable.idempotence": True,
+        "enable.gapless.guarantee": True,  # a refused record stops the client: nothing of its partition overtakes it
+        "partitioner": "murmur2_random",  # the Java clients' own: other producers of a topic keep its keys' order
+    },
+    "consumer": {
+        "enable.auto.commit": False,  # the truth is in our database, and offsets are committed after it
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",  # where nothing is stored; positions come from our database
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+        "enable.partition.eof": False,
+    },
+}
+REASONS = {
+    "acks": "an acknowledged event must survive the loss of a broker",
+    "enable.idempotence": "a retry would repeat records or change their order",
+    "enable.gapless.guarantee": "later events of a key would overtake a refused one",
+    "partitioner": "other programs, with Java's partitioner, would put a key into another partition",
+    "enable.auto.commit": "offsets would be stored before the database has the work",
+    "enable.auto.offset.store": "offsets would be stored before the database has the work",
+    "auto.offset.reset": "events would be left out",
+    "isolation.level": "events of a transaction that was undone would be seen",
+    "allow.auto.create.topics": "a topic would get the broker's defaults instead of what is declared beside its events",
+    "enable.partition.eof": "the reader does not expect it",
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "common": {"socket.timeout.ms": SOCKET_TIMEOUT_MS, "socket.keepalive.enable": True},
+    "producer": {"message.timeout.ms": MESSAGE_TIMEOUT_MS, "linger.ms": LINGER_MS},
+    "consumer": {
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "max.poll.interval.ms": POLL_INTERVAL_MS,
+        "queued.max.messages.kbytes": PREFETCH_KBYTES,
+    },
+}
+CLASSIC_ONLY = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")  # not with KIP-848
+PRODUCER_ONLY = ("linger.ms", "compression.type", "batch.size", "message.timeout.ms")
+
+
+def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """A client's whole configuration, for `kind` "producer", "consumer" or "admin".
+
+    `chosen` are librdkafka's own names. Raises ImproperlyConfigured for what would break a promise.
+    """
+    refuse_broken_promises(chosen)
+    mine = {name: value for name, value in chosen.items() if kind == "producer" or name not in PRODUCER_ONLY}
+    promised = PROMISES.get(kind, {})
+    config = DEFAULTS["common"] | DEFAULTS.get(kind, {}) | mine | promised | {"bootstrap.servers": servers}
+    if config.get("group.protocol") == "consumer":
+        for name in CLASSIC_ONLY:
+            config.pop(name, None)
+    if kind != "consumer":
+        config = {name: value for name, value in config.items() if not name.startswith("group.")}
+    return config
+
+
+def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
+    """Raises ImproperlyConfigured, with the reason for each."""
+    wrong = [
+        f"{name}={chosen[name]} ({REASONS[name]}): leave it out"
+        for promised in PROMISES.values()
+        for name, value in promised.items()
+        if name in chosen and _text(chosen[name]) != _text(value)
+    ]
+    if int(chosen.get("message.timeout.ms", 1)) > LEASE_SECONDS * 1000:
+        wrong.append(
+            f"message.timeout.ms={chosen['message.timeout.ms']} (a relay that lost its lease of {LEASE_SECONDS:g} s "
+            "could still send old events): choose less"
+        )
+    if wrong:
+        raise ImproperlyConfigured("Kafka's clients would break the bus's promises with " + "; ".join(wrong))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower()

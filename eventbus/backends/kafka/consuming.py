@@ -1,0 +1,289 @@
+"""Reading from Kafka: a thread of its own polls, so that a handler may take as long as it needs.
+
+What was polled waits in a buffer for each partition, until the reader's own thread fetches it. A partition that the
+group was given is read only once the reader has said from where (`seek`): the truth about that is in our database.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from eventbus.backends.base import Consumer as BusConsumer
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.kafka.envelope import record_of
+from eventbus.backends.kafka.slots import Slot
+from eventbus.bells import Bell
+from eventbus.errors import LogAway
+from eventbus.events import Record
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05  # how late a seek or a commit reaches the client when nothing arrives
+RECORDS_AT_ONCE = 500  # taken from the client in one go
+BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which throws its prefetch away
+BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
+CLOSE_SECONDS = 20.0  # for the thread to leave the group
+
+
+class KafkaConsumer(BusConsumer):
+    """One reader. `make` makes the client; a reader without a group reads all `partitions`."""
+
+    def __init__(
+        self,
+        make: Callable[[], Consumer],
+        topics: dict[str, str],
+        partitions: Iterable[TopicPartition] | None,
+        bell: Bell,
+        ends: Callable[[list[TopicPartition]], dict[TopicPartition, int]],
+    ) -> None:
+        self._ours = {theirs: ours for ours, theirs in topics.items()}
+        self._theirs = topics
+        self._bell, self._ends = bell, ends
+        self._lock = threading.Condition()
+        self._slots: dict[TopicPartition, Slot] = {}
+        self._commits: dict[TopicPartition, int] = {}
+        self._generation = 0
+        self._error: str = ""
+        self._closing = False
+        self._client = make()
+        self._begun = partitions is None  # a group's reader begins at once, another when it is first asked
+        if partitions is None:
+            self._client.subscribe(
+                list(self._ours), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            )
+        else:
+            self._slots = {partition: Slot() for partition in partitions}
+            for slot in self._slots.values():
+                slot.sought = True
+        self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has left, or was told to."""
+        return self._closing
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    def assignment(self) -> list[TopicPartition]:
+        with self._lock:
+            return list(self._slots)
+
+    def unsought(self) -> list[TopicPartition]:
+        with self._lock:
+            return [partition for partition, slot in self._slots.items() if not slot.sought]
+
+    def unseek(self) -> None:
+        with self._lock:
+            for slot in self._slots.values():
+                slot.sought = False
+
+    def seek(self, partition: TopicPartition, position: int) -> None:
+        with self._lock:
+            slot = self._slots.get(partition)
+            if slot is None:
+                return  # it was taken away meanwhile
+            slot.sought = True
+            if slot.covers(position):
+                while slot.buffer and slot.buffer[0].position < position:
+                    slot.buffer.popleft()
+            else:
+                slot.buffer.clear()
+                slot.seeking = slot.next = position
+
+    def fetch(self, records_max: int) -> list[Record]:
+        with self._lock:
+            self._begun = True
+            if self._error:
+                error, self._error = self._error, ""
+                raise LogAway(error)
+            for partition, slot in list(self._slots.items()):
+                if slot.sought and slot.buffer:
+                    taken = [slot.buffer.popleft() for _ in range(min(records_max, len(slot.buffer)))]
+                    self._slots[partition] = self._slots.pop(partition)  # to the back of the row: they take turns
+                    return taken
+        return []
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until what lies in the log now can be fetched. Raises LogAway after so long."""
+        with self._lock:
+            self._begun = True
+            if not self._lock.wait_for(lambda: bool(self._slots) or self._closing, seconds):
+                raise LogAway(f"no partition of {', '.join(self._theirs)} was given to this reader in {seconds:g} s")
+            sought = [partition for partition, slot in self._slots.items() if slot.sought]
+        ends = self._ends(sought) if sought else {}
+        with self._lock:
+            done = self._lock.wait_for(lambda: self._has_come(ends), seconds)
+        if not done:
+            raise LogAway(f"what lies in {', '.join(self._theirs)} did not come within {seconds:g} s")
+
+    def _has_come(self, ends: dict[TopicPartition, int]) -> bool:
+        slots = [(self._slots[partition], end) for partition, end in ends.items() if partition in self._slots]
+        return (
+            self._closing
+            or bool(self._error)
+            or all(slot.next >= end or slot.paused or (end == 0 and slot.seeking is None) for slot, end in slots)
+        )
+
+    def commit(self, partition: TopicPartition, position: int) -> None:
+        with self._lock:
+            self._commits[partition] = position
+
+    def close(self) -> None:
+        self._closing = True
+        if threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_SECONDS)
+
+    # --- what follows runs in the thread that polls -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        assigned = not self._slots
+        try:
+            while not self._closing:
+                if not self._begun:
+                    with self._lock:
+                        self._lock.wait(POLL_SECONDS)
+                    continue
+                if not assigned:
+                    self._assign_all()
+                    assigned = True
+                self._tend()
+                first = self._client.poll(POLL_SECONDS)
+                if first is not None:
+                    self._take([first, *self._client.consume(RECORDS_AT_ONCE - 1, 0)])
+        except Exception as error:
+            logger.exception("A reader of Kafka ended")
+            with self._lock:
+                self._error = f"Kafka's reader ended: {error}"
+        finally:
+            self._leave()
+
+    def _assign_all(self) -> None:
+        with self._lock:
+            places = []
+            for partition, slot in self._slots.items():
+                begin = OFFSET_BEGINNING if slot.seeking is None else slot.seeking
+                places.append(Place(self._theirs[partition.topic], partition.partition, begin))
+                slot.next, slot.seeking = max(begin, 0), None
+        self._client.assign(places)
+
+    def _tend(self) -> None:
+        """Seeks, commits, and pauses where more waits than is read."""
+        with self._lock:
+            seeks = {at: slot.seeking for at, slot in self._slots.items() if slot.seeking is not None}
+            commits, self._commits = self._commits, {}
+            stop = [at for at, slot in self._slots.items() if not slot.paused and len(slot.buffer) > BUFFER_RECORDS_MAX]
+            go_on = [at for at, slot in self._slots.items() if slot.paused and len(slot.buffer) < BUFFER_RECORDS_LOW]
+        for partition, position in seeks.items():
+            self._seek(partition, position)
+        self._commit(commits, wait=False)
+        self._flow(stop, paused=True)
+        self._flow(go_on, paused=False)
+
+    def _seek(self, partition: TopicPartition, position: int) -> None:
+        try:
+            self._client.seek(self._place(partition, position))
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:  # it has not begun there: again in a moment
+                raise
+            return
+        with self._lock:
+            slot = self._slots.get(partition)
+            if slot is not None and slot.seeking == position:
+                slot.seeking = None
+
+    def _flow(self, partitions: list[TopicPartition], *, paused: bool) -> None:
+        if partitions:
+            places = [self._place(partition) for partition in partitions]
+            (self._client.pause if paused else self._client.resume)(places)
+            with self._lock:
+                for partition in partitions:
+                    if slot := self._slots.get(partition):
+                        slot.paused = paused
+
+    def _commit(self, positions: dict[TopicPartition, int], *, wait: bool) -> None:
+        """A hint for Kafka's own tools: that it could not be given disturbs nobody."""
+        if not positions:
+            return
+        try:
+            places = [self._place(partition, position) for partition, position in positions.items()]
+            if wait:
+                self._client.commit(offsets=places, asynchronous=False)
+            else:
+                self._client.commit(offsets=places, asynchronous=True)
+        except KafkaException as error:
+            logger.info("Offsets were not committed: %s", error)
+
+    def _take(self, messages: list[Any]) -> None:
+        with self._lock:
+            for message in messages:
+                if message.error():
+                    self._note(message.error())
+                    continue
+                topic = self._ours[message.topic()]
+                slot = self._slots.get(TopicPartition(topic, message.partition()))
+                if slot is None or slot.seeking is not None:
+                    continue  # taken away, or read from elsewhere in a moment
+                slot.buffer.append(record_of(message, topic))
+                slot.next = message.offset() + 1
+            self._lock.notify_all()
+        self._bell.ring()
+
+    def _note(self, error: KafkaError) -> None:
+        """Most errors pass by themselves, and librdkafka goes on; some need somebody."""
+        if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
+            self._error = f"Kafka cannot be read: {error.str()}"
+        logger.warning("Kafka: %s", error.str())
+
+    def _assigned(self, client: Consumer, places: list[Place]) -> None:
+        client.incremental_assign([Place(place.topic, place.partition, OFFSET_STORED) for place in places])
+        with self._lock:
+            self._slots |= {self._partition(place): Slot() for place in places}
+            self._changed()
+
+    def _revoked(self, client: Consumer, places: list[Place]) -> None:
+        with self._lock:
+            commits = {at: self._commits.pop(at) for place in places if (at := self._partition(place)) in self._commits}
+        self._commit(commits, wait=True)
+        client.incremental_unassign(places)
+        self._forget(places)
+
+    def _lost(self, client: Consumer, places: list[Place]) -> None:
+        client.incremental_unassign(places)
+        self._forget(places)
+
+    def _forget(self, places: list[Place]) -> None:
+        with self._lock:
+            for place in places:
+                self._slots.pop(self._partition(place), None)
+                self._commits.pop(self._partition(place), None)
+            self._changed()
+
+    def _changed(self) -> None:
+        self._generation += 1
+        self._lock.notify_all()
+        self._bell.ring()
+
+    def _leave(self) -> None:
+        with self._lock:
+            commits, self._commits = self._commits, {}
+        self._commit(commits, wait=True)
+        try:
+            self._client.close()
+        except (KafkaException, RuntimeError) as error:
+            logger.info("A reader left Kafka with: %s", error)
+        with self._lock:
+            self._slots.clear()
+            self._lock.notify_all()
+
+    def _place(self, partition: TopicPartition, position: int = OFFSET_STORED) -> Place:
+        return Place(self._theirs[partition.topic], partition.partition, position)
+
+    def _partition(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._ours[place.topic], place.partition)

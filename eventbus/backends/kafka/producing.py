@@ -1,0 +1,129 @@
+"""Sending to Kafka: in order, acknowledged by all replicas, and nothing overtakes what was refused."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from eventbus.backends.base import Unsent
+from eventbus.backends.kafka.envelope import headers_of
+from eventbus.errors import LogAway
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 10.0  # more than message.timeout.ms: by then each record is delivered or has failed
+QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
+# What the broker will never take, however often it is asked.
+REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+
+
+class Sent(NamedTuple):
+    """Where an outbox row lies in the log now."""
+
+    id: int
+    partition: int
+    offset: int
+
+
+class Outcome(NamedTuple):
+    """What became of a batch: what is in the log, in order; which rows the broker refuses; whether all was tried."""
+
+    sent: list[Sent]
+    refused: dict[int, str]
+    error: str
+
+
+class Sender:
+    """A producer that is made when it is needed, anew in each process, and anew after an error."""
+
+    def __init__(self, make: Callable[[], Producer], topic_of: Callable[[str], str]) -> None:
+        self._make, self._topic_of = make, topic_of
+        self._producer: Producer | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def send(self, rows: Sequence[Unsent]) -> Outcome:
+        """Send all and wait for the acknowledgements. Raises LogAway when not one could be sent."""
+        with self._lock:
+            reports = _Reports()
+            try:
+                self._produce(rows, reports)
+            except (KafkaException, BufferError) as error:
+                self._drop()
+                raise LogAway(f"Kafka takes no events: {error}") from error
+            outcome = reports.outcome(rows)
+            if outcome.error or outcome.refused:
+                self._drop()
+        return outcome
+
+    def _produce(self, rows: Sequence[Unsent], reports: "_Reports") -> None:
+        producer = self._current()
+        for row in rows:
+            self._queue(producer, row, reports.of(row.id))
+        producer.flush(FLUSH_SECONDS)
+
+    def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> None:
+        while True:
+            try:
+                producer.produce(
+                    self._topic_of(row.topic),
+                    key=row.key.encode(),
+                    value=row.payload,
+                    headers=headers_of(row),
+                    on_delivery=report,
+                )
+                return
+            except BufferError:  # full: let acknowledgements in
+                producer.poll(QUEUE_WAIT_SECONDS)
+            except KafkaException as error:
+                report(error.args[0], None)
+                return
+
+    def _current(self) -> Producer:
+        if self._producer is None or self._pid != os.getpid():
+            self._producer, self._pid = self._make(), os.getpid()
+        return self._producer
+
+    def _drop(self) -> None:
+        """Let the client go with all that it still holds: the next one sends that again, and inboxes drop repeats."""
+        producer, self._producer = self._producer, None
+        if producer is not None and self._pid == os.getpid():
+            producer.purge()
+            producer.flush(0)
+
+    def close(self) -> None:
+        """Let it go."""
+        with self._lock:
+            self._drop()
+
+
+class _Reports:
+    """The delivery reports of a batch, by row."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, tuple[int, int]] = {}
+        self._errors: dict[int, KafkaError] = {}
+
+    def of(self, row_id: int) -> Callable[[Any, Any], None]:
+        def report(error: Any, message: Any) -> None:
+            if error is None:
+                self._places[row_id] = message.partition(), message.offset()
+            else:
+                self._errors[row_id] = error
+
+        return report
+
+    def outcome(self, rows: Sequence[Unsent]) -> Outcome:
+        refused = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
+        missing = [row.id for row in rows if row.id not in self._places and row.id not in refused]
+        why = next(
+            (error.str() for row_id, error in self._errors.items() if row_id not in refused), "no answer in time"
+        )
+        return Outcome(
+            sent=[Sent(row.id, *self._places[row.id]) for row in rows if row.id in self._places],
+            refused=refused,
+            error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
+        )

@@ -1,0 +1,89 @@
+"""The handlers' process for a log that many processes share: a thread for each group, as many processes as wanted."""
+
+import logging
+import threading
+import time
+from collections.abc import Collection
+
+from django.db import connections
+
+from eventbus import groups
+from eventbus.backends import current
+from eventbus.handling import unit_of_work
+from eventbus.registry import Group
+from eventbus.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
+LOOK_SECONDS = 1.0  # how soon a thread that ended is missed
+BROKEN_SECONDS = 1.0  # between attempts to begin while the world is away
+
+
+class Workers:
+    """Handles for some groups until stopped. A thread that ended by itself is begun anew."""
+
+    def __init__(self, handled: Collection[Group]) -> None:
+        self._handled = list(handled)
+        self._backend = current()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="eventbus-workers", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        self._stop.set()
+        self._backend.wake()
+
+    def close(self) -> None:
+        """Finish what is in hand, and return."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_SECONDS + LOOK_SECONDS)
+
+    def run(self) -> None:
+        """Until stopped."""
+        self._prepare()
+        threads: dict[str, threading.Thread] = {}
+        while not self._stop.is_set():
+            for group in self._handled:
+                thread = threads.get(group.name)
+                if thread is None or not thread.is_alive():
+                    if thread is not None:
+                        logger.error("The thread of group %s has ended; it begins anew", group.name)
+                    threads[group.name] = self._begin(group)
+            self._stop.wait(LOOK_SECONDS)
+        self._backend.wake()
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _prepare(self) -> None:
+        """Give the groups their rows before anybody reads for them; a broken world is waited for."""
+        while not self._stop.is_set():
+            try:
+                with unit_of_work():
+                    groups.ensure(self._backend, self._handled)
+                break
+            except Exception as error:
+                logger.warning("The handlers wait for the world: %s", error)
+                self._stop.wait(BROKEN_SECONDS)
+        connections.close_all()
+
+    def _begin(self, group: Group) -> threading.Thread:
+        worker = Worker(group, self._backend, self._stop)
+        thread = threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def work(worker: Worker) -> None:
+    """What a worker's thread does."""
+    try:
+        worker.run()
+    finally:
+        worker.close()
+        connections.close_all()
