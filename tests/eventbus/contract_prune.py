@@ -247,6 +247,7 @@ class NothingGrowsForEver:
                 with threads(*map(writer, range(WRITERS)), decide_about_the_dead) as busy:
                     while busy():
                         assert ledger.problems(ledger.read()) == []
+                until(lambda: any(one.events for one in runs), "something is pruned")
             finally:
                 done.set()
         house.settle()

@@ -15,7 +15,15 @@ from tests.kafka.cluster import known_brokers
 from tests.kafka.jars import fetch_jars, find_java
 
 # `tests/run` hides the second from the site that is tested, and hands it on as the first.
+NEEDS = {"kafka", "fresh_kafka", "kafka_installed"}  # the fixtures below
 GIVEN = ("TESTS_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark who asks for a broker: `tests/run` runs those beside the others."""
+    for item in items:
+        if NEEDS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,40 @@
+"""What a log elsewhere has already given out while its outbox row still says that it was not sent.
+
+The relay writes down where an event lies once the log has acknowledged it, and a group may be faster. For that moment
+the ledger finds more done than was sent: no more than there are unsent rows, and that is no violation.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from django.db.models import Exists, OuterRef, Q
+
+from eventbus import backends
+from eventbus.models import OutboxRow
+
+
+class Early:
+    """How many events of each topic may be ahead of their rows, of which each group makes use once."""
+
+    def __init__(self, unsent: Mapping[str, int]) -> None:
+        self._room = Counter({} if backends.current().in_process else unsent)
+        self._used: Counter[tuple[str, str]] = Counter()
+
+    def explains(self, group: str, topic: str, more: int) -> bool:
+        """Whether so many more that are done than were sent may be early ones."""
+        if not 0 < more <= self._room[topic] - self._used[group, topic]:
+            return False
+        self._used[group, topic] += more
+        return True
+
+    def among(self, topic: str, more: int) -> int:
+        """How many of the unsent are early, when so many more are done than were sent."""
+        return more if 0 < more <= self._room[topic] else 0
+
+
+def not_early() -> Q:
+    """Rows of parked events and dead letters whose event the outbox does not still call unsent."""
+    if backends.current().in_process:
+        return Q()
+    unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), position__isnull=True, refused="")
+    return ~Q(Exists(unsent))
