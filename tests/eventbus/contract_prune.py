@@ -26,7 +26,7 @@ from tests.eventbus.busy import (
     threads,
     writer,
 )
-from tests.eventbus.house import House, Mended, Unknown
+from tests.eventbus.house import House, Mended, Unknown, until
 
 PRUNED_MIN = 20  # times while the site is busy
 
