@@ -29,27 +29,29 @@ def fetch(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[
         return list(connection.connection.execute(_for_sqlite(statement), parameters).fetchall())
 
 
-def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> None:
-    """Run a statement. Raises DatabaseError."""
+def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> int:
+    """Run a statement; how many rows it touched. Raises DatabaseError."""
     if _watched(connection):
         with connection.cursor() as cursor:
             cursor.execute(_for_django(statement), parameters)
-        return
+            return int(cursor.rowcount)
     with connection.wrap_database_errors:
         if connection.vendor == "postgresql":
-            _cursor(connection).execute(statement, parameters)
-        else:
-            connection.connection.execute(_for_sqlite(statement), parameters)
+            return int(_cursor(connection).execute(statement, parameters).rowcount)
+        return int(connection.connection.execute(_for_sqlite(statement), parameters).rowcount)
 
 
-def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    """Run a statement for each row, in order; for SQLite, where it spares the parsing. Raises DatabaseError."""
+def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> int:
+    """Run a statement for each row, in order; how many rows all touched. Raises DatabaseError.
+
+    For SQLite, where it spares the parsing.
+    """
     if _watched(connection):
         with connection.cursor() as cursor:
             cursor.executemany(_for_django(statement), list(rows))
-        return
+            return int(cursor.rowcount)
     with connection.wrap_database_errors:
-        connection.connection.executemany(_for_sqlite(statement), rows)
+        return int(connection.connection.executemany(_for_sqlite(statement), rows).rowcount)
 
 
 def _cursor(connection: BaseDatabaseWrapper) -> Any:
