@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus import operations
+from eventbus import provisioning
 from eventbus.errors import BusError
 from eventbus.models import ConsumerGroup
 from eventbus.text import readable
@@ -75,7 +75,7 @@ class TopicFilter(admin.SimpleListFilter):
     parameter_name = "topic"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name) for name in operations.topic_names()]
+        return [(name, name) for name in provisioning.topic_names()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(topic=self.value()) if self.value() else queryset

@@ -59,6 +59,11 @@ def _refuse_lost_partitions(
             )
 
 
+def lacks(group: Group, partitions: Collection[TopicPartition]) -> bool:
+    """Whether the group has no progress yet in one of these: it was added to a topic after the group was `ensure`d."""
+    return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
+
+
 def take_over(
     group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
 ) -> dict[TopicPartition, Progress]:

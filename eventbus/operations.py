@@ -13,12 +13,10 @@ import msgspec
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, failpoints, pausing, registry
+from eventbus import backends, clock, failpoints, pausing
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.checks import event_types
 from eventbus.dispatcher import LEASE_NAME
 from eventbus.errors import BusError
-from eventbus.events import Event
 from eventbus.leases import LEASE_SECONDS, Lease
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -99,15 +97,6 @@ class Status(msgspec.Struct, frozen=True):
     groups: list[GroupStatus]
     standstills: list[Standstill]
     leases: list[LeaseStatus]
-
-
-class TopicStatus(msgspec.Struct, frozen=True):
-    """A topic: where its partitions end, what is told in it and who reads it."""
-
-    topic: str
-    ends: list[int]
-    types: list[str]
-    groups: list[str]
 
 
 def status() -> Status:
@@ -212,30 +201,6 @@ def _letters() -> Counter[tuple[str, str]]:
 def _by_group_and_topic(pairs: "QuerySet[ParkedKey | DeadLetter, tuple[str, str]]") -> Counter[tuple[str, str]]:
     counted = pairs.order_by().annotate(count=Count("id"))
     return Counter({(group, topic): count for group, topic, count in counted})
-
-
-def topics() -> list[TopicStatus]:
-    """Every topic that an event names or a group has read, sorted."""
-    backend = backends.current()
-    return [
-        TopicStatus(
-            topic=topic,
-            ends=[backend.end(place) for place in backend.partitions([topic])],
-            types=sorted({one.wire_type() for one in _named() if one.topic == topic}),
-            groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
-        )
-        for topic in topic_names()
-    ]
-
-
-def topic_names() -> list[str]:
-    """Every topic that an event names or a group has read, sorted."""
-    read = Progress.objects.order_by().values_list("topic", flat=True).distinct()
-    return sorted({one.topic for one in _named()} | set(read))
-
-
-def _named() -> list[type[Event]]:
-    return [one for one in event_types(Event) if getattr(one, "topic", None)]
 
 
 def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:

@@ -3,7 +3,7 @@
 import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
@@ -11,11 +11,11 @@ from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import GroupStopped, LeaseLost, StaleEpoch, is_nobodys_fault
+from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED
 from eventbus.handling import Handling, unit_of_work
-from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey
+from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
 from eventbus.ownership import Ownership
 from eventbus.patience import Patience
 from eventbus.registry import BATCH_EVENTS, Group
@@ -180,13 +180,22 @@ class Worker:
             self._fetched = []
         self._careful &= assigned
         if new:
-            progress = self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
+            progress = self._take_over(new)
             self._forgive = False
             for partition, row in progress.items():
                 consumer.seek(partition, row.position)
                 self._owned.epochs[partition] = row.epoch
             self._careful |= set(progress)
         self._generation = generation
+
+    def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
+        """Partitions that were added to a topic meanwhile get their rows first."""
+        if groups.lacks(self.group, new):
+            self._backend.reset()  # it may remember how many there were
+            groups.ensure(self._backend, [self.group])
+            if groups.lacks(self.group, new):
+                raise LogAway(f"the log has given partitions of {self.group.topics} that it does not show yet")
+        return self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
 
     def _give_way(self) -> None:
         """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from eventbus.events import Record
+from eventbus.topics import Topics
 
 
 class TopicPartition(NamedTuple):
@@ -81,6 +82,7 @@ class Backend(ABC):
     """
 
     in_process: bool  # whether relay and workers run in the threads of one process
+    topics: Topics | None = None  # for a log whose topics have to be made
 
     @abstractmethod
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""`status` and `topics`: how the bus is."""
+"""`status`: how the bus is."""
 
 from typing import Any
 
@@ -27,7 +27,6 @@ def add(actions: Actions) -> None:
     """Add what only looks."""
     asked = actions.add("status", status, "outbox, timers, groups, leases and the ledger; 1 when something is wrong")
     asked.add_argument("--no-ledger", action="store_true", help="at once: do not count the whole outbox")
-    actions.add("topics", topics, "topics, their ends, what is told in them and who reads them")
 
 
 def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> None:
@@ -79,14 +78,3 @@ def _print_ledger(printer: Printer, counted: Ledger) -> None:
 
 def _cells(one: GroupStatus) -> list[Any]:
     return [getattr(one, name) for name in GROUP_COLUMNS]
-
-
-def topics(*, printer: Printer, json: bool, **options: Any) -> None:
-    """What is told where."""
-    found = operations.topics()
-    if json:
-        printer.json(found)
-        return
-    columns = ("topic", "partitions", "records", "types", "read by")
-    rows = [(one.topic, len(one.ends), sum(one.ends), ", ".join(one.types), ", ".join(one.groups)) for one in found]
-    printer.table(columns, rows)

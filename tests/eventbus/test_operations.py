@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, clock, operations, publish
+from eventbus import Permanent, clock, operations, provisioning, publish
 from eventbus.ids import uuid7
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey
@@ -188,7 +188,7 @@ def test_a_topic_tells_who_says_what_to_whom(house: House) -> None:
     house.say(("vase", 1))
     house.settle()
 
-    [topic] = [one for one in operations.topics() if one.topic == "house"]
+    [topic] = [one for one in provisioning.topics() if one.topic == "house"]
 
     assert {"house.noted.v1", "house.unknown.v1"} <= set(topic.types), "other tests tell more there"
     assert topic.groups == ["house-a"]

@@ -12,7 +12,6 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
     AdminClient,
-    NewTopic,
     OffsetSpec,
 )
 
@@ -22,13 +21,12 @@ from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.producing import Sender
+from eventbus.backends.kafka.topics import AGAIN_SECONDS, ANSWER_SECONDS, KafkaTopics
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
 
 logger = logging.getLogger(__name__)
 
-AGAIN_SECONDS = 0.05  # between two questions
-ANSWER_SECONDS = 10.0  # for a question to the brokers
 TOPICS_KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
@@ -46,10 +44,11 @@ class KafkaBackend(Backend):
 
     `servers` are host:port, comma-separated. `prefix` stands before the names of topics and groups on the brokers.
     `clients` are librdkafka's own settings by name: TLS, SASL, `group.protocol`. `partitions` and `replication` are
-    for topics that do not exist yet.
+    what a topic shall have of which nothing else is declared (eventbus.topics).
     """
 
     in_process = False
+    topics: KafkaTopics
 
     def __init__(
         self,
@@ -61,12 +60,12 @@ class KafkaBackend(Backend):
         clients: Mapping[str, Any] | None = None,
     ) -> None:
         self._servers, self._prefix = servers, prefix
-        self._partitions_new, self._replication = partitions, replication
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
         self._sender = Sender(lambda: Producer(self._configured("producer"), logger=logger), self._named)
         self._lock = threading.Lock()
         self._arrived = Bell()
+        self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
         self._admin: AdminClient | None = None
         self._admin_pid = 0
         self._known: dict[str, tuple[float, int]] = {}
@@ -75,7 +74,10 @@ class KafkaBackend(Backend):
     # --- sending ------------------------------------------------------------------------------------------------------
 
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
-        outcome = self._sender.send(rows)
+        try:
+            outcome = self._sender.send(rows)
+        except LogAway as error:
+            raise LogAway(self._why(str(error), rows)) from error
         failpoints.hit("append.acknowledged")
         with failpoints.atomic("mark"):
             fence()
@@ -85,8 +87,16 @@ class KafkaBackend(Backend):
             for row_id, reason in outcome.refused.items():
                 places.refuse(row_id, reason)
         if outcome.error:
-            raise LogAway(outcome.error)
+            raise LogAway(self._why(outcome.error, rows))
         self._arrived.ring()
+
+    def _why(self, error: str, rows: Sequence[Unsent]) -> str:
+        """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
+        try:
+            missing = self.topics.absent({row.topic for row in rows})
+        except LogAway:
+            return error
+        return "; ".join([*map(self.topics.missing, missing)] or [error])
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
@@ -100,17 +110,10 @@ class KafkaBackend(Backend):
         return known[1]
 
     def _ask_count(self, topic: str) -> int:
-        try:
-            found = self._admin_client().list_topics(self._named(topic), timeout=ANSWER_SECONDS).topics
-        except KafkaException as error:
-            raise LogAway(f"Kafka at {self._servers} does not answer: {error}") from error
-        there = found[self._named(topic)]
-        if there.error is not None or not there.partitions:
-            raise LogAway(
-                f"Kafka has no topic {self._named(topic)}: make it with manage.py eventbus topics --apply"
-                f" ({there.error or 'it has no partition yet'})"
-            )
-        return len(there.partitions)
+        count = self.topics.counts([topic]).get(topic)
+        if count is None:
+            raise LogAway(self.topics.missing(topic))
+        return count
 
     def end(self, partition: TopicPartition) -> int:
         return self.ends([partition])[partition]
@@ -136,18 +139,7 @@ class KafkaBackend(Backend):
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the topics that are missing; their names on the brokers. Raises LogAway."""
         topics = list(topics)
-        wanted = [
-            NewTopic(self._named(topic), num_partitions=self._partitions_new, replication_factor=self._replication)
-            for topic in topics
-        ]
-        made = []
-        for name, answer in (self._admin_client().create_topics(wanted) if wanted else {}).items():
-            try:
-                answer.result(ANSWER_SECONDS)
-                made.append(name)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise LogAway(f"Kafka did not make {name}: {error}") from error
+        made = self.topics.make(topics)
         self._known.clear()
         self._await(topics)
         return made

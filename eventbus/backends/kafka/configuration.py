@@ -15,6 +15,7 @@ POLL_INTERVAL_MS = (
     300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
 )
 PREFETCH_KBYTES = 16_384  # what librdkafka holds for a reader beyond what we have taken
+METADATA_MS = 30_000  # how late partitions that were added are read and written, at most
 LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
 
 PROMISES: dict[str, dict[str, Any]] = {
@@ -23,7 +24,9 @@ PROMISES: dict[str, dict[str, Any]] = {
         "enable.idempotence": True,
         "enable.gapless.guarantee": True,  # a refused record stops the client: nothing of its partition overtakes it
         "partitioner": "murmur2_random",  # the Java clients' own: other producers of a topic keep its keys' order
+        "allow.auto.create.topics": False,
     },
+    "admin": {"allow.auto.create.topics": False},
     "consumer": {
         "enable.auto.commit": False,  # the truth is in our database, and offsets are committed after it
         "enable.auto.offset.store": False,
@@ -46,7 +49,11 @@ REASONS = {
     "enable.partition.eof": "the reader does not expect it",
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "common": {"socket.timeout.ms": SOCKET_TIMEOUT_MS, "socket.keepalive.enable": True},
+    "common": {
+        "socket.timeout.ms": SOCKET_TIMEOUT_MS,
+        "socket.keepalive.enable": True,
+        "topic.metadata.refresh.interval.ms": METADATA_MS,
+    },
     "producer": {"message.timeout.ms": MESSAGE_TIMEOUT_MS, "linger.ms": LINGER_MS},
     "consumer": {
         "partition.assignment.strategy": "cooperative-sticky",

@@ -239,6 +239,8 @@ class KafkaConsumer(BusConsumer):
         """Most errors pass by themselves, and librdkafka goes on; some need somebody."""
         if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
             self._error = f"Kafka cannot be read: {error.str()}"
+            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                self._error += ": make what is missing with manage.py eventbus topics --apply"
         logger.warning("Kafka: %s", error.str())
 
     def _assigned(self, client: Consumer, places: list[Place]) -> None:

@@ -1,0 +1,136 @@
+"""Topics on the brokers: what they are, and making them what they shall be."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+)
+
+from eventbus import topics
+from eventbus.errors import LogAway
+from eventbus.topics import TopicSpec
+
+ANSWER_SECONDS = 10.0  # for a question to the brokers
+AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to all
+
+
+class KafkaTopics:
+    """See eventbus.topics.Topics. `named` gives a topic's name on the brokers."""
+
+    def __init__(
+        self, admin: Callable[[], AdminClient], named: Callable[[str], str], *, partitions: int, replication: int
+    ) -> None:
+        self._admin, self._named = admin, named
+        self._partitions, self._replication = partitions, replication
+
+    def name(self, topic: str) -> str:
+        return self._named(topic)
+
+    def missing(self, topic: str) -> str:
+        """What to tell whoever needs a topic that is not there."""
+        return f"Kafka has no topic {self._named(topic)}: make it with manage.py eventbus topics --apply"
+
+    def wanted(self, topic: str) -> TopicSpec:
+        return topics.wanted(topic, partitions=self._partitions, replication=self._replication)
+
+    def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
+        there = self._described(topics)
+        resources = {topic: ConfigResource(ConfigResource.Type.TOPIC, self._named(topic)) for topic in there}
+        told = self._admin().describe_configs(list(resources.values()), request_timeout=ANSWER_SECONDS) if there else {}
+        found: dict[str, TopicSpec | None] = dict.fromkeys(topics)
+        for topic, description in there.items():
+            entries = _answer(told[resources[topic]], f"what {self._named(topic)} is like")
+            configs = {name: entries[name].value for name in self.wanted(topic).configs if name in entries}
+            found[topic] = TopicSpec(
+                partitions=len(description.partitions),
+                replication=min(len(one.replicas) for one in description.partitions),
+                configs=configs,
+            )
+        return found
+
+    def counts(self, topics: Collection[str]) -> dict[str, int]:
+        """How many partitions those have that are there. Needs no right to see configurations, as `found` does."""
+        return {topic: len(description.partitions) for topic, description in self._described(topics).items()}
+
+    def absent(self, topics: Collection[str]) -> list[str]:
+        """Which of these are not there."""
+        return sorted(set(topics) - set(self.counts(topics)))
+
+    def _described(self, topics: Collection[str]) -> dict[str, Any]:
+        """Those that are there."""
+        ours = {self._named(topic): topic for topic in topics}
+        asked = TopicCollection(list(ours))
+        answers = self._admin().describe_topics(asked, request_timeout=ANSWER_SECONDS) if ours else {}
+        there = {}
+        for name, answer in answers.items():
+            try:
+                there[ours[name]] = answer.result(ANSWER_SECONDS)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise LogAway(f"Kafka does not say what {name} is like: {error}") from error
+        return there
+
+    def make(self, topics: Collection[str]) -> list[str]:
+        wanted = [self._new(topic) for topic in topics]
+        answers = self._admin().create_topics(wanted, request_timeout=ANSWER_SECONDS) if wanted else {}
+        made = []
+        for name, answer in answers.items():
+            try:
+                answer.result(ANSWER_SECONDS)
+                made.append(name)
+            except (KafkaException, TimeoutError) as error:
+                if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise LogAway(f"Kafka did not make {name}: {error}") from error
+        return made
+
+    def _new(self, topic: str) -> NewTopic:
+        spec = self.wanted(topic)
+        return NewTopic(
+            self._named(topic),
+            num_partitions=spec.partitions,
+            replication_factor=spec.replication,
+            config=spec.configs,
+        )
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        name = self._named(topic)
+        answers = self._admin().create_partitions([NewPartitions(name, partitions)], request_timeout=ANSWER_SECONDS)
+        _answer(answers[name], f"{partitions} partitions for {name}")
+        self._await(topic, lambda spec: spec.partitions == partitions)
+
+    def configure(self, topic: str, configs: Mapping[str, str]) -> None:
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in configs.items()
+        ]
+        name = self._named(topic)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        answers = self._admin().incremental_alter_configs([resource], request_timeout=ANSWER_SECONDS)
+        _answer(answers[resource], f"{dict(configs)} for {name}")
+        self._await(topic, lambda spec: configs.items() <= spec.configs.items())
+
+    def _await(self, topic: str, done: Callable[[TopicSpec], bool]) -> None:
+        """Until the broker that is asked has heard of it."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (spec := self.found([topic])[topic]) is None or not done(spec):
+            if time.monotonic() > deadline:
+                raise LogAway(f"Kafka took the change of {self._named(topic)}, and does not show it")
+            time.sleep(AGAIN_SECONDS)
+
+
+def _answer(answer: Any, what: str) -> Any:
+    try:
+        return answer.result(ANSWER_SECONDS)
+    except (KafkaException, TimeoutError) as error:
+        raise LogAway(f"Kafka has no answer about {what}: {error}") from error
+
+
+def _code(error: Exception) -> int | None:
+    return error.args[0].code() if isinstance(error, KafkaException) else None

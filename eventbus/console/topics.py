@@ -1,0 +1,65 @@
+"""`topics`: what is told where; and on a log of brokers, making the topics what they are declared to be."""
+
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from eventbus import provisioning
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.errors import LogAway
+from eventbus.provisioning import TopicStatus
+from eventbus.topics import MORE
+
+COLUMNS = ("topic", "partitions", "records", "types", "read by")
+ON_BROKERS = ("topic on the brokers", "partitions", "copies", "min.insync.replicas", "retention.ms")
+
+
+def add(actions: Actions) -> None:
+    """Add it."""
+    text = "topics, their ends, what is told in them and who reads them; 1 when one is not as declared"
+    asking = actions.add("topics", topics, text)
+    asking.add_argument("--apply", action="store_true", help="make what is missing, and set what differs")
+    more = "with --apply: add partitions as well, which moves keys; it tells first how to do that safely"
+    asking.add_argument("--add-partitions", action="store_true", help=more)
+
+
+def topics(*, printer: Printer, json: bool, apply: bool, add_partitions: bool, **options: Any) -> None:
+    """Raises CommandError with what is not as declared, and was not made so."""
+    if add_partitions and not apply:
+        raise CommandError("--add-partitions goes with --apply.", returncode=EXIT_WRONG_LINE)
+    try:
+        found = provisioning.topics()
+        if not json:
+            _print(printer, found)
+        if apply:
+            _apply(printer, found, json=json, add_partitions=add_partitions)
+    except (LogAway, provisioning.Refused) as error:
+        raise CommandError(str(error)) from error
+    if json:
+        printer.json(found)
+    if left := [str(one) for topic in found for one in topic.differences if not one.applied]:
+        raise CommandError("\n".join(left if apply else [*left, "manage.py eventbus topics --apply makes them so."]))
+
+
+def _print(printer: Printer, found: list[TopicStatus]) -> None:
+    rows = [(one.topic, len(one.ends), sum(one.ends), ", ".join(one.types), ", ".join(one.groups)) for one in found]
+    printer.table(COLUMNS, rows)
+    there = [(one.name, one.found) for one in found if one.found]
+    if there:
+        printer.line()
+        names = ON_BROKERS[3:]
+        specs = [(name, is_.partitions, is_.replication, *map(is_.configs.get, names)) for name, is_ in there]
+        printer.table(ON_BROKERS, specs)
+
+
+def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partitions: bool) -> None:
+    """What differs is shown before it is changed."""
+    told = [one for topic in found for one in topic.differences]
+    if not json:
+        for one in told:
+            printer.line(f"\n{one}" if one.remedy != MORE else f"\n{one.topic}: WARNING: {one}")
+    provisioning.mend_topics(found, add_partitions=add_partitions)
+    if not json:
+        for one in told:
+            if one.applied:
+                printer.line(f"done: {one.topic}: {one.what} is {one.declared}")

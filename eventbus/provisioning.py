@@ -1,0 +1,96 @@
+"""The topics of all known events as they are and as they are declared, and making the one the other."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from eventbus import backends, operations, registry
+from eventbus.backends.base import TopicPartition
+from eventbus.checks import event_types
+from eventbus.errors import BusError
+from eventbus.events import Event
+from eventbus.models import ParkedKey, Progress
+from eventbus.topics import MORE, Difference, TopicSpec, apply, differences
+
+
+class Refused(BusError):
+    """No partitions are added to a topic while events of it are on their way."""
+
+
+class TopicStatus(msgspec.Struct, frozen=True):
+    """A topic: where its partitions end, what is told in it and who reads it.
+
+    Where a log has to be told what its topics are: its name there, what it is, None when it is missing, and what is
+    not as declared.
+    """
+
+    topic: str
+    ends: list[int]
+    types: list[str]
+    groups: list[str]
+    name: str
+    found: TopicSpec | None
+    differences: list[Difference]
+
+
+def topics() -> list[TopicStatus]:
+    """Every topic that an event names or a group has read, sorted. Raises LogAway."""
+    backend, names = backends.current(), topic_names()
+    log = backend.topics
+    found = log.found(names) if log else {}
+    there = [topic for topic in names if log is None or found[topic] is not None]
+    declared = {one.topic for one in _named()}  # the others were read once
+    return [
+        TopicStatus(
+            topic=topic,
+            ends=[backend.end(place) for place in backend.partitions([topic])] if topic in there else [],
+            types=sorted({one.wire_type() for one in _named() if one.topic == topic}),
+            groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
+            name=log.name(topic) if log else topic,
+            found=found.get(topic),
+            differences=differences(topic, found[topic], log.wanted(topic)) if log and topic in declared else [],
+        )
+        for topic in names
+    ]
+
+
+def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
+    """Make topics what they are declared to be, as far as that can be done, and note it in their differences.
+
+    Raises LogAway, and Refused when partitions shall be added while events of the topic are on their way.
+    """
+    log = backends.current().topics
+    if log is None:
+        return
+    told = [one for topic in found for one in topic.differences]
+    more = [one for one in told if one.remedy == MORE] if add_partitions else []
+    for one in more:
+        _refuse_under_way(one.topic)
+    apply(log, told, add_partitions=bool(more))
+
+
+def topic_names() -> list[str]:
+    """Every topic that an event names or a group has read, sorted."""
+    read = Progress.objects.order_by().values_list("topic", flat=True).distinct()
+    return sorted({one.topic for one in _named()} | set(read))
+
+
+def _named() -> list[type[Event]]:
+    return [one for one in event_types(Event) if getattr(one, "topic", None)]
+
+
+def _refuse_under_way(topic: str) -> None:
+    """With more partitions a key's next event may lie in another: all before it must be behind every group."""
+    if operations.is_beating():
+        raise Refused(f"No partitions are added to {topic} while a relay runs: stop it first.")
+    behind = {row.group for row in Progress.objects.filter(topic=topic) if row.position < _end(row)}
+    behind |= set(ParkedKey.objects.filter(topic=topic).values_list("group", flat=True))
+    if behind:
+        raise Refused(
+            f"No partitions are added to {topic} before {', '.join(sorted(behind))} have handled all that lies in it, "
+            "what is parked or dead as well: see manage.py eventbus status."
+        )
+
+
+def _end(row: Progress) -> int:
+    return backends.current().end(TopicPartition(row.topic, row.partition))

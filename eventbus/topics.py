@@ -1,0 +1,140 @@
+"""What a topic shall be on a log that has to be told so; declared beside its events, else as the settings say."""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+# How long a log of brokers keeps a record. Handlers read the log and not the outbox, so this is how long a consumer
+# group may be paused, braked or broken: over a long weekend, and mended after it. Rows of outbox and inbox stay as long
+# as the log can show their record again, so longer costs the database as much.
+RETENTION = timedelta(days=7)
+
+
+class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic as it shall be, or as it is; `configs` by Kafka's names."""
+
+    partitions: int
+    replication: int
+    configs: dict[str, str]
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs from the settings for one topic; None does not."""
+
+    partitions: int | None = None
+    retention: timedelta = RETENTION
+
+
+declared: dict[str, Declared] = {}
+
+
+def declare_topic(topic: str, *, partitions: int | None = None, retention: timedelta = RETENTION) -> None:
+    """Say beside a topic's events what it needs. `manage.py eventbus topics --apply` makes it so.
+
+    `partitions`: the most workers that a group can have in it, else EVENTBUS_PARTITIONS. The in-memory log has no
+    brokers to tell, and heeds neither.
+    """
+    declared[topic] = Declared(partitions=partitions, retention=retention)
+
+
+def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
+    """What the topic shall be, where the settings say so many partitions and copies."""
+    own = declared.get(topic, Declared())
+    return TopicSpec(
+        partitions=own.partitions or partitions,
+        replication=replication,
+        configs={
+            "cleanup.policy": "delete",  # a compacted topic would lose all but the newest event of each key
+            "min.insync.replicas": str(
+                max(1, replication - 1)
+            ),  # one broker may be away, and no acknowledged event is lost
+            "retention.ms": str(own.retention // timedelta(milliseconds=1)),
+        },
+    )
+
+
+class Topics(Protocol):
+    """The topics of a log that has to be told. All raise LogAway."""
+
+    def name(self, topic: str) -> str:
+        """What the brokers call it."""
+
+    def wanted(self, topic: str) -> TopicSpec:
+        """As it is declared."""
+
+    def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
+        """As each is; None is missing."""
+
+    def make(self, topics: Collection[str]) -> list[str]:
+        """Make those that are missing; which they were."""
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        """Let it have so many in all."""
+
+    def configure(self, topic: str, configs: Mapping[str, str]) -> None:
+        """Set these, and leave all others."""
+
+
+class Difference(msgspec.Struct, kw_only=True):
+    """Something about a topic that is not as declared. `remedy` is empty where `--apply` is the remedy."""
+
+    topic: str
+    what: str
+    found: str
+    declared: str
+    remedy: str = ""
+    applied: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what} is {self.found}, declared is {self.declared}. {self.remedy}".rstrip()
+
+
+FEWER = (
+    "Kafka cannot take partitions away, and the events in them would be lost: declare as many as there are "
+    "(EVENTBUS_PARTITIONS, or declare_topic beside the events)."
+)
+MORE = (
+    "More partitions move keys: an event may then be handled before an older one of its key, which still lies in "
+    "another partition. So: stop the relay (what is published waits in the outbox), let every group handle all that "
+    "lies in the topic, run this with --apply --add-partitions, which looks whether that is so, and start it again."
+)
+COPIES = "Kafka moves copies with kafka-reassign-partitions.sh; this command does not."
+NOT_ENOUGH_COPIES = "Not before the topic has more copies: nothing could be appended."
+
+
+def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec) -> list[Difference]:
+    """What is not as it shall be, in the order in which it is mended."""
+
+    def differs(what: str, found: object, declared: object, remedy: str = "") -> Difference:
+        return Difference(topic=topic, what=what, found=str(found), declared=str(declared), remedy=remedy)
+
+    if found is None:
+        return [differs("topic", "missing", f"{wanted.partitions} partitions, {wanted.replication} copies")]
+    told = []
+    if found.partitions != wanted.partitions:
+        more = wanted.partitions > found.partitions
+        told.append(differs("partitions", found.partitions, wanted.partitions, MORE if more else FEWER))
+    if found.replication != wanted.replication:
+        told.append(differs("replication", found.replication, wanted.replication, COPIES))
+    for name, value in wanted.configs.items():
+        if found.configs.get(name) != value:
+            hopeless = name == "min.insync.replicas" and int(value) > found.replication
+            told.append(differs(name, found.configs.get(name), value, NOT_ENOUGH_COPIES if hopeless else ""))
+    return told
+
+
+def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:
+    """Mend what can be mended, partitions only if told so, and note on each difference that it was. Raises LogAway."""
+    missing = [one for one in found if one.what == "topic"]
+    log.make([one.topic for one in missing])
+    for one in found:
+        if one in missing:
+            one.applied = True
+        elif one.remedy == MORE and add_partitions:
+            log.add_partitions(one.topic, int(one.declared))
+            one.applied = True
+        elif not one.remedy:
+            log.configure(one.topic, {one.what: one.declared})
+            one.applied = True

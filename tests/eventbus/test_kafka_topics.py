@@ -1,0 +1,164 @@
+"""An operator makes the topics of a real Apache Kafka what they are declared to be."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+from django.db import transaction
+
+from eventbus import backends, publish, testing, topics
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.errors import LogAway
+from eventbus.leases import Lease
+from eventbus.relay import Relay
+from tests.eventbus.house import House, Noted, until
+from tests.eventbus.test_commands import run
+
+CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for half a minute
+DAY_MS = "86400000"
+
+
+@pytest.fixture
+def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
+    """What the process uses; no topic of it is made, and no other events than the house's are known."""
+    before, log = (
+        backends.current(),
+        KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=2, clients=CLIENTS),
+    )
+    monkeypatch.setattr("eventbus.provisioning.event_types", lambda base: [Noted])
+    monkeypatch.setattr(topics, "declared", {})
+    backends.use(log)
+    try:
+        yield log
+    finally:
+        testing.forget()
+        log.close()
+        backends.use(before)
+
+
+def told() -> dict[str, Any]:
+    """How the house's topic is."""
+    [topic] = [one for one in json.loads(run("eventbus", "topics", "--json")[1]) if one["topic"] == "house"]
+    return topic
+
+
+def test_what_is_missing_is_named_and_made(log: KafkaBackend) -> None:
+    code, _, complaint = run("eventbus", "topics")
+    assert (code, complaint.splitlines()[0]) == (
+        1,
+        "house: topic is missing, declared is 2 partitions, 1 copies.",
+    )
+
+    code, said, complaint = run("eventbus", "topics", "--apply")
+
+    assert (code, complaint) == (0, "")
+    assert "done: house: topic" in said
+    assert told()["found"] == {
+        "partitions": 2,
+        "replication": 1,
+        "configs": {"cleanup.policy": "delete", "min.insync.replicas": "1", "retention.ms": str(7 * int(DAY_MS))},
+    }
+    assert run("eventbus", "topics")[0] == 0
+
+
+def test_a_retention_that_somebody_changed_is_shown_and_set_back(log: KafkaBackend) -> None:
+    run("eventbus", "topics", "--apply")
+    topics.declare_topic("house", retention=timedelta(days=1))
+
+    code, _, complaint = run("eventbus", "topics")
+    assert code == 1
+    assert f"retention.ms is {7 * int(DAY_MS)}, declared is {DAY_MS}" in complaint
+    assert told()["found"]["configs"]["retention.ms"] == str(7 * int(DAY_MS))
+
+    code, said, _ = run("eventbus", "topics", "--apply")
+
+    assert code == 0
+    assert said.index(f"declared is {DAY_MS}") < said.index("done: house: retention.ms")
+    assert told()["found"]["configs"]["retention.ms"] == DAY_MS
+
+
+def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: KafkaBackend, house: House) -> None:
+    run("eventbus", "topics", "--apply")
+    house.handler()
+    house.say(("vase", 1))
+    Relay(log).step()
+    topics.declare_topic("house", partitions=3)
+
+    code, said, complaint = run("eventbus", "topics", "--apply")
+    assert (code, told()["found"]["partitions"]) == (1, 2)
+    assert "WARNING" in said and "stop the relay" in complaint
+    code, said, complaint = run("eventbus", "topics", "--apply", "--add-partitions")
+    assert (code, told()["found"]["partitions"]) == (1, 2)
+    assert "before house-a have handled" in complaint
+    house.settle()
+    lease = Lease("dispatcher")
+    assert lease.acquire()
+    with pytest.MonkeyPatch.context() as living:
+        living.setattr("eventbus.operations.is_beating", lambda: True)
+        assert "while a relay runs" in run("eventbus", "topics", "--apply", "--add-partitions")[2]
+    lease.release()
+
+    code, said, _ = run("eventbus", "topics", "--apply", "--add-partitions")
+
+    assert (code, told()["found"]["partitions"]) == (0, 3)
+    assert "WARNING" in said
+
+
+def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already(
+    log: KafkaBackend, house: House
+) -> None:
+    run("eventbus", "topics", "--apply")
+    house.handler()
+    house.say(("vase", 1))
+    house.settle()
+    topics.declare_topic("house", partitions=40)
+    assert run("eventbus", "topics", "--apply", "--add-partitions")[0] == 0
+    names = [f"key{number}" for number in range(20)]
+    log._sender.close()  # a relay that starts again
+
+    house.say(*((name, 1) for name in names))
+    Relay(log).step()
+
+    def all_seen() -> bool:
+        house.settle()
+        return sorted(house.seen()) == sorted([("vase", 1), *((name, 1) for name in names)])
+
+    until(all_seen, "all is handled, in the new partitions too")
+
+
+def test_fewer_partitions_are_refused(log: KafkaBackend) -> None:
+    run("eventbus", "topics", "--apply")
+    topics.declare_topic("house", partitions=1)
+
+    code, _, complaint = run("eventbus", "topics", "--apply", "--add-partitions")
+
+    assert (code, told()["found"]["partitions"]) == (1, 2)
+    assert "cannot take partitions away" in complaint
+
+
+def test_a_topic_with_one_copy_is_not_told_to_wait_for_two(kafka: str, log: KafkaBackend) -> None:
+    name = log.topics.name("house")
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, num_partitions=2)])[name].result(10)
+    log.topics._replication = 3
+
+    code, _, complaint = run("eventbus", "topics", "--apply")
+
+    assert code == 1
+    assert "replication is 1, declared is 3" in complaint
+    assert "min.insync.replicas is 1, declared is 2. Not before" in complaint
+    assert told()["found"]["configs"]["min.insync.replicas"] == "1"
+
+
+def test_a_relay_without_its_topic_says_which_and_what_makes_it(log: KafkaBackend, house: House) -> None:
+    with pytest.raises(LogAway, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
+        house.handler()
+    with transaction.atomic():
+        publish(Noted(name="vase", number=1))
+
+    with pytest.raises(LogAway, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
+        Relay(log).step()
