@@ -66,6 +66,11 @@ class LiveSite:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def origins(self) -> list[str]:
+        """Where a browser may go on this site."""
+        return [self.url, self.provider_url]
+
     def prepare(self) -> None:
         """Create the tables and load the demo catalogue."""
         self.manage("migrate", "--verbosity=0")

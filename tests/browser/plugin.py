@@ -27,6 +27,7 @@ CHROMIUM_OPTIONS = [
 ]
 WAIT_MS = 15_000  # a page on a loaded two-core machine; a test that waits longer has failed
 expect.set_options(timeout=WAIT_MS)
+SITES = ("fresh_site", "live_site", "split_site")  # fixtures that a page's test may name
 WINDOW = {"width": 1280, "height": 800}
 
 
@@ -34,7 +35,7 @@ WINDOW = {"width": 1280, "height": 800}
 def pytest_runtest_makereport(item: pytest.Item):
     report = yield
     if report.failed:
-        for name in ("live_site", "fresh_site"):
+        for name in SITES:
             site = getattr(item, "funcargs", {}).get(name)
             if isinstance(site, LiveSite):
                 report.sections.append((f"log of {name}", site.log_tail()))
@@ -87,8 +88,8 @@ def faults() -> Faults:
 @pytest.fixture
 def open_page(browser: Browser, request: pytest.FixtureRequest, faults: Faults) -> Iterator[Callable[..., Page]]:
     """Opens windows that share nothing: open_page(locale="fr-FR", color_scheme="dark", viewport={...}, ...)."""
-    site = next((request.getfixturevalue(n) for n in ("fresh_site", "live_site") if n in request.fixturenames), None)
-    own_origins = [site.url, site.provider_url] if site else []
+    site = next((request.getfixturevalue(name) for name in SITES if name in request.fixturenames), None)
+    own_origins = site.origins if site else []
     contexts = []
 
     def open_one(**options) -> Page:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ DEATHS = 10
 STANDBYS = 2
 TAKE_OVER_SECONDS = 5.0  # a lease of three, the standby's looks, and reading where the groups are
 PATIENCE_SECONDS = 60  # with processes that start, and with what the load left behind, on a busy machine
+LOG = "processes.log"
 
 until = partial(house.until, seconds=PATIENCE_SECONDS)
 
@@ -31,19 +32,29 @@ until = partial(house.until, seconds=PATIENCE_SECONDS)
 class Crowd:
     """A site of its own with no process in it yet."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, environment: Mapping[str, str] | None = None) -> None:
         self.folder, self._url = folder, database_url
-        environment = {"DJANGO_SETTINGS_MODULE": "tests.eventbus.crowd.settings", "DATABASE_URL": database_url}
-        self._site = LiveSite(folder, environment)
-        self._site.manage("migrate", "--run-syncdb", "--verbosity=0")
+        ours = {"DJANGO_SETTINGS_MODULE": "tests.eventbus.crowd.settings", "DATABASE_URL": database_url}
+        self._site = LiveSite(folder, ours | dict(environment or {}))
+        self._prepare()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._exits = ExitStack()
 
+    def _prepare(self) -> None:
+        self._site.manage("migrate", "--run-syncdb", "--verbosity=0")
+
     def start(self, program: str, *arguments: Any) -> subprocess.Popen[bytes]:
         """One of the crowd's programs, killed at the end if it still runs."""
-        command = [sys.executable, "-m", f"tests.eventbus.crowd.{program}", *map(str, arguments)]
-        with (self.folder / "processes.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self._site.environment, stdout=log, stderr=log)
+        return self._run("-m", f"tests.eventbus.crowd.{program}", *map(str, arguments))
+
+    def command(self, *arguments: str, log: str = LOG) -> subprocess.Popen[bytes]:
+        """A command of `manage.py`, killed at the end if it still runs."""
+        return self._run("manage.py", *arguments, log=log)
+
+    def _run(self, *arguments: str, log: str = LOG) -> subprocess.Popen[bytes]:
+        command = [sys.executable, *arguments]
+        with (self.folder / log).open("ab") as file:
+            process = subprocess.Popen(command, cwd=ROOT, env=self._site.environment, stdout=file, stderr=file)
         self._exits.callback(_end, process)
         return process
 
@@ -84,7 +95,7 @@ class Crowd:
         self._exits.close()
 
     def log(self) -> str:
-        return (self.folder / "processes.log").read_text(errors="replace")[-3000:]
+        return (self.folder / LOG).read_text(errors="replace")[-3000:]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

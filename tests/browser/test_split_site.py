@@ -1,0 +1,103 @@
+"""What people do on a site whose roles are processes of their own, over Apache Kafka and PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.browser import scenes
+from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
+from tests.eventbus import house
+from tests.split_site import SplitSite, running_split_site
+
+PATIENCE_SECONDS = 90  # a dozen processes on a loaded two-core machine
+SLOW_MS = PATIENCE_SECONDS * 1000
+LIVE = ("live1", "live2")
+
+until = partial(house.until, seconds=PATIENCE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def split_site(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> Iterator[SplitSite]:
+    """All of it once, for the tests of this module."""
+    with running_split_site(tmp_path_factory.mktemp("split"), kafka) as site:
+        yield site
+
+
+def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, split_site: SplitSite) -> None:
+    page.set_default_timeout(SLOW_MS)
+    scenes.place_order(page, split_site)
+    watched = page.context.new_page()
+    watched.goto(page.url)
+    expect(watched.locator("#order-state")).to_have_attribute("data-state", "live")
+    watched.evaluate("document.body.dataset.loadedOnce = 'yes'")
+
+    page.locator("#pay").click()
+    page.wait_for_url(split_site.provider_url + "/**")
+    for field, text in {"#number": scenes.GOOD_CARD, "#expiry": "12 / 40", "#cvc": "123"}.items():
+        page.locator(field).fill(text)
+    page.locator("button.primary").click()
+
+    expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible(timeout=SLOW_MS)
+    assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
+    page.wait_for_url(split_site.url + "/orders/*/")
+    assert split_site.rows("SELECT state FROM orders_order") == [("paid",)]
+    until(lambda: handled_of(split_site, "order.paid.v1") >= {"mail", "products"}, "what follows from it")
+    assert split_site.ended() == []
+
+
+def handled_of(site: SplitSite, kind: str) -> set[str]:
+    """The groups that have handled an event of this type."""
+    question = """SELECT DISTINCT inbox."group" FROM eventbus_inbox inbox
+        JOIN eventbus_outbox event ON event.event_id = inbox.event_id WHERE event.type = %s"""
+    return {row[0] for row in site.rows(question, kind)}
+
+
+def test_two_processes_show_the_same_map_and_it_is_the_one_in_the_database(
+    open_page: Callable[..., Page], split_site: SplitSite
+) -> None:
+    until(lambda: stations_in(split_site), "a first poll")
+    pages = {name: open_page(base_url=split_site.address(name)) for name in LIVE}
+    for page in pages.values():
+        scenes.live("stations:dashboard", query=f"?contract={scenes.CONTRACT}")(page, split_site)
+        moved_from(page.locator("#dashboard"), timeout_ms=SLOW_MS)
+
+    stop_polling(open_page())
+
+    for name, page in pages.items():
+        until(lambda page=page: shown_rows(page) == stations_in(split_site), f"{name} as far as the database")
+    assert [row[0] for row in split_site.rows("SELECT count(*) FROM eventbus_deadletter")] == [0]
+    assert split_site.ended() == []
+
+
+def test_one_poller_asks_and_another_takes_over_when_it_is_killed(split_site: SplitSite, page: Page) -> None:
+    page.goto(reverse("stations:producer"))
+    page.locator(".plan button[value=start]").click()
+    before = polls_of(split_site)
+    until(lambda: sum(polls_of(split_site).values()) > sum(before.values()) + 2, "polls")
+    [active] = [name for name, polls in polls_of(split_site).items() if polls > before[name]]
+    [standby] = before.keys() - {active}
+    recorded = last_poll(split_site)
+
+    split_site.kill_one(active)
+
+    until(lambda: polls_of(split_site)[standby] > before[standby] + 1, "the other polls")
+    until(lambda: last_poll(split_site) > recorded + 1, "and records it")
+    split_site.play(active, "poll")
+
+
+def polls_of(site: SplitSite) -> dict[str, int]:
+    """How often each said that it had polled."""
+    return {name: (site.directory / f"{name}.log").read_text().count(" fetched, ") for name in ("poll1", "poll2")}
+
+
+def last_poll(site: SplitSite) -> int:
+    return int(site.rows("SELECT max(id) FROM stations_pollrun")[0][0])
+
+
+def stations_in(site: SplitSite) -> dict[str, tuple[int, int]]:
+    """Bikes and free stands of every station of the city, by the end of its address."""
+    question = "SELECT contract, number, bikes, stands FROM stations_station WHERE contract = %s AND NOT gone"
+    return {f"{city}/{number}": (bikes, stands) for city, number, bikes, stands in site.rows(question, scenes.CONTRACT)}

@@ -1,0 +1,176 @@
+"""A real site in many processes for tests: each role of the image in its own, over Apache Kafka and PostgreSQL.
+
+Before them stands a front door, as a proxy does: sockets go to a `live` process, everything else to `pages`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from tests.front_door import FrontDoor
+from tests.live_site import (
+    ASK_PAUSE_SECONDS,
+    ASK_TIMEOUT_SECONDS,
+    ROOT,
+    START_DEADLINE_SECONDS,
+    STOP_DEADLINE_SECONDS,
+    LiveSite,
+    SiteDidNotStart,
+    free_ports,
+)
+from tests.postgres import PostgresMissing, temporary_cluster
+
+ENTRYPOINT = str(ROOT / "docker-entrypoint")
+PROVISION = (
+    "from eventbus import Event, backends, checks; "
+    "backends.current().provision(sorted({event.topic for event in checks.event_types(Event)}))"
+)
+
+
+class SplitSite(LiveSite):
+    """One site; its processes have names that the caller chooses, and each can be killed alone."""
+
+    def __init__(self, directory: Path, database_url: str, servers: str) -> None:
+        self._database_url = database_url
+        self._ports: dict[str, int] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        binaries = str(Path(sys.executable).parent)
+        environment = {
+            "DATABASE_URL": database_url,
+            "EVENTBUS_BACKEND": "kafka",
+            "KAFKA_BOOTSTRAP_SERVERS": servers,
+            "KAFKA_PREFIX": f"{uuid4().hex[:8]}.",
+            "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        }
+        super().__init__(directory, environment)
+
+    def prepare(self) -> None:
+        """Make the topics, for a group begins where they end; then the tables and the demo catalogue."""
+        self.manage("shell", "--verbosity=0", "-c", PROVISION)
+        super().prepare()
+
+    def play(self, name: str, role: str, *arguments: str) -> int:
+        """Start a process in a role of the image, by the image's own entry point; its process id."""
+        return self._begin(name, [sys.executable, ENTRYPOINT, role, *arguments])
+
+    def stand_in(self, name: str, *arguments: str) -> int:
+        """Start a stand-in for somebody outside, by its command."""
+        return self._begin(name, [sys.executable, "manage.py", *arguments])
+
+    def _begin(self, name: str, command: list[str]) -> int:
+        assert name not in self.processes, "it runs already"
+        if name not in self._ports:
+            [self._ports[name]] = free_ports(1)
+        environment = self.environment | {"PORT": str(self._ports[name])}
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        return self.processes[name].pid
+
+    def address(self, name: str) -> str:
+        """Where that process itself is reached, past the front door."""
+        return f"http://127.0.0.1:{self._ports[name]}"
+
+    @property
+    def origins(self) -> list[str]:
+        return [*super().origins, *(self.address(name) for name in self._ports)]
+
+    def ended(self) -> list[str]:
+        """The processes that have ended by themselves."""
+        return [name for name, process in self.processes.items() if process.poll() is not None]
+
+    def await_ready(self, *names: str) -> None:
+        """Return once each says that it can serve."""
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        for name in names:
+            while not _answers(f"{self.address(name)}/health/ready"):
+                if self.processes[name].poll() is not None or time.monotonic() > deadline:
+                    raise SiteDidNotStart(self.log_tail())
+                time.sleep(ASK_PAUSE_SECONDS)
+
+    def kill_one(self, name: str) -> None:
+        """As a power cut would."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop_all(self) -> dict[str, int]:
+        """Ask all to leave at once; the exit code of each. One that does not leave in time is killed, and raises."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        return {name: process.wait(STOP_DEADLINE_SECONDS) for name, process in self.processes.items()}
+
+    def kill(self) -> None:
+        for name in list(self.processes):
+            self.kill_one(name)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self._database_url) as database:
+            return database.execute(query, parameters).fetchall()  # type: ignore[arg-type]
+
+    def log_tail(self) -> str:
+        return "\n".join(f"--- {log.stem}\n{log.read_text(errors='replace')[-2000:]}" for log in _logs(self.directory))
+
+
+def _logs(directory: Path) -> list[Path]:
+    return sorted(directory.glob("*.log"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=ASK_TIMEOUT_SECONDS) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+WHOLE: Mapping[str, tuple[str, ...]] = {
+    "pages": ("pages",),
+    "live1": ("live",),
+    "live2": ("live",),
+    "relay1": ("relay",),
+    "relay2": ("relay",),
+    "handle1": ("handle",),
+    "handle2": ("handle",),
+    "poll1": ("poll",),
+    "poll2": ("poll",),
+}  # each role that one may double, doubled
+
+
+@contextmanager
+def running_split_site(directory: Path, servers: str) -> Iterator[SplitSite]:
+    """All roles, the payment company and the feed, killed at the end. Skips where PostgreSQL is missing."""
+    try:
+        with temporary_cluster() as database_url:
+            site = SplitSite(directory, database_url, servers)
+            site.prepare()
+            try:
+                start_all(site)
+                with FrontDoor(site.port, {"/ws/": site.address("live1"), "/": site.address("pages")}):
+                    yield site
+            finally:
+                site.kill()
+    except PostgresMissing as missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
+
+
+def start_all(site: SplitSite) -> None:
+    """Returns once pages and sockets are served."""
+    site.stand_in("simulator", "simulate_stations", f"--port={site.simulator_url.rpartition(':')[2]}")
+    site.stand_in("company", "sandbox_provider")
+    for name, role in WHOLE.items():
+        site.play(name, *role)
+    site.await_ready("pages", "live1", "live2")
