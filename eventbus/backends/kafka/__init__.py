@@ -62,7 +62,7 @@ class KafkaBackend(Backend):
         self._servers, self._prefix = servers, prefix
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
-        self._sender = Sender(lambda: Producer(self._configured("producer"), logger=logger), self._named)
+        self._sender = Sender(self._make_producer, self._named)
         self._lock = threading.Lock()
         self._arrived = Bell()
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
@@ -198,6 +198,9 @@ class KafkaBackend(Backend):
 
     def _configured(self, kind: str) -> dict[str, Any]:
         return configured(kind, self._servers, self._clients)
+
+    def _make_producer(self) -> Producer:
+        return Producer(self._configured("producer"), logger=logger)
 
     def _admin_client(self) -> AdminClient:
         with self._lock:

@@ -16,6 +16,7 @@ POLL_INTERVAL_MS = (
 )
 PREFETCH_KBYTES = 16_384  # what librdkafka holds for a reader beyond what we have taken
 METADATA_MS = 30_000  # how late partitions that were added are read and written, at most
+FETCH_WAIT_MS = 100  # how long a broker waits for records: a seek is followed after it, once for each new partition
 LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
 
 PROMISES: dict[str, dict[str, Any]] = {
@@ -60,6 +61,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "max.poll.interval.ms": POLL_INTERVAL_MS,
         "queued.max.messages.kbytes": PREFETCH_KBYTES,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
     },
 }
 CLASSIC_ONLY = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")  # not with KIP-848

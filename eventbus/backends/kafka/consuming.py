@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition as Place
 from eventbus.backends.base import Consumer as BusConsumer
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.envelope import record_of
+from eventbus.backends.kafka.pace import Pace
 from eventbus.backends.kafka.slots import Slot
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
@@ -22,11 +23,11 @@ from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.05  # how late a seek or a commit reaches the client when nothing arrives
+REOPEN_SECONDS = 1.0  # before a client that failed for good is replaced
 RECORDS_AT_ONCE = 500  # taken from the client in one go
-BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which throws its prefetch away
-BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
 CLOSE_SECONDS = 20.0  # for the thread to leave the group
+# A seek that comes before reading has begun, or meets another: again in a moment.
+TOO_EARLY = {KafkaError._STATE, KafkaError._OUTDATED, KafkaError._PREV_IN_PROGRESS}
 
 
 class KafkaConsumer(BusConsumer):
@@ -48,24 +49,21 @@ class KafkaConsumer(BusConsumer):
         self._commits: dict[TopicPartition, int] = {}
         self._generation = 0
         self._error: str = ""
-        self._closing = False
-        self._client = make()
-        self._begun = partitions is None  # a group's reader begins at once, another when it is first asked
-        if partitions is None:
-            self._client.subscribe(
-                list(self._ours), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
-            )
-        else:
-            self._slots = {partition: Slot() for partition in partitions}
-            for slot in self._slots.values():
-                slot.sought = True
+        self._closing = threading.Event()
+        self._pace = Pace()
+        self._make, self._client = make, make()
+        self._groupless = partitions is not None
+        self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
+        for partition in partitions or []:
+            slot = self._slots[partition] = Slot()
+            slot.sought = True
         self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
         self._thread.start()
 
     @property
     def closed(self) -> bool:
         """Whether it has left, or was told to."""
-        return self._closing
+        return self._closing.is_set()
 
     @property
     def generation(self) -> int:
@@ -96,6 +94,7 @@ class KafkaConsumer(BusConsumer):
             else:
                 slot.buffer.clear()
                 slot.seeking = slot.next = position
+            self._pace.hurry()
 
     def fetch(self, records_max: int) -> list[Record]:
         with self._lock:
@@ -114,7 +113,7 @@ class KafkaConsumer(BusConsumer):
         """Wait until what lies in the log now can be fetched. Raises LogAway after so long."""
         with self._lock:
             self._begun = True
-            if not self._lock.wait_for(lambda: bool(self._slots) or self._closing, seconds):
+            if not self._lock.wait_for(lambda: bool(self._slots) or self.closed, seconds):
                 raise LogAway(f"no partition of {', '.join(self._theirs)} was given to this reader in {seconds:g} s")
             sought = [partition for partition, slot in self._slots.items() if slot.sought]
         ends = self._ends(sought) if sought else {}
@@ -125,61 +124,66 @@ class KafkaConsumer(BusConsumer):
 
     def _has_come(self, ends: dict[TopicPartition, int]) -> bool:
         slots = [(self._slots[partition], end) for partition, end in ends.items() if partition in self._slots]
-        return (
-            self._closing
-            or bool(self._error)
-            or all(slot.next >= end or slot.paused or (end == 0 and slot.seeking is None) for slot, end in slots)
-        )
+        return self.closed or bool(self._error) or all(slot.has_come_to(end) for slot, end in slots)
 
     def commit(self, partition: TopicPartition, position: int) -> None:
         with self._lock:
             self._commits[partition] = position
 
     def close(self) -> None:
-        self._closing = True
+        self._closing.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_SECONDS)
 
     # --- what follows runs in the thread that polls -----------------------------------------------------------------
 
     def _run(self) -> None:
-        assigned = not self._slots
-        try:
-            while not self._closing:
-                if not self._begun:
-                    with self._lock:
-                        self._lock.wait(POLL_SECONDS)
-                    continue
-                if not assigned:
-                    self._assign_all()
-                    assigned = True
-                self._tend()
-                first = self._client.poll(POLL_SECONDS)
-                if first is not None:
-                    self._take([first, *self._client.consume(RECORDS_AT_ONCE - 1, 0)])
-        except Exception as error:
-            logger.exception("A reader of Kafka ended")
-            with self._lock:
-                self._error = f"Kafka's reader ended: {error}"
-        finally:
-            self._leave()
+        """Read until closed. A client that fails for good is replaced, or its group would stand still for ever."""
+        while True:
+            try:
+                self._read(self._client)
+            except Exception as error:
+                logger.exception("A reader of Kafka ended; it begins anew")
+                with self._lock:
+                    self._error = f"Kafka's reader ended: {error}"
+            finally:
+                self._leave()
+            if self._closing.wait(REOPEN_SECONDS):
+                return
+            self._client = self._make()
 
-    def _assign_all(self) -> None:
+    def _read(self, client: Consumer) -> None:
+        if not self._groupless:
+            client.subscribe(list(self._ours), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        while not self._begun:
+            with self._lock:
+                self._lock.wait(self._pace.seconds())
+            if self._closing.is_set():
+                return
+        if self._groupless:
+            self._assign_all(client)
+        while not self._closing.is_set():
+            self._tend()
+            first = client.poll(self._pace.seconds())
+            if first is not None:
+                self._take([first, *client.consume(RECORDS_AT_ONCE - 1, 0)])
+
+    def _assign_all(self, client: Consumer) -> None:
         with self._lock:
             places = []
             for partition, slot in self._slots.items():
-                begin = OFFSET_BEGINNING if slot.seeking is None else slot.seeking
+                begin = slot.next if slot.next >= 0 else OFFSET_BEGINNING
                 places.append(Place(self._theirs[partition.topic], partition.partition, begin))
-                slot.next, slot.seeking = max(begin, 0), None
-        self._client.assign(places)
+                slot.next, slot.seeking, slot.paused = max(begin, 0), None, False
+        client.assign(places)
 
     def _tend(self) -> None:
         """Seeks, commits, and pauses where more waits than is read."""
         with self._lock:
             seeks = {at: slot.seeking for at, slot in self._slots.items() if slot.seeking is not None}
             commits, self._commits = self._commits, {}
-            stop = [at for at, slot in self._slots.items() if not slot.paused and len(slot.buffer) > BUFFER_RECORDS_MAX]
-            go_on = [at for at, slot in self._slots.items() if slot.paused and len(slot.buffer) < BUFFER_RECORDS_LOW]
+            stop = [at for at, slot in self._slots.items() if slot.is_full()]
+            go_on = [at for at, slot in self._slots.items() if slot.may_go_on()]
         for partition, position in seeks.items():
             self._seek(partition, position)
         self._commit(commits, wait=False)
@@ -190,7 +194,7 @@ class KafkaConsumer(BusConsumer):
         try:
             self._client.seek(self._place(partition, position))
         except KafkaException as error:
-            if error.args[0].code() != KafkaError._STATE:  # it has not begun there: again in a moment
+            if error.args[0].code() not in TOO_EARLY:
                 raise
             return
         with self._lock:
@@ -236,8 +240,10 @@ class KafkaConsumer(BusConsumer):
         self._bell.ring()
 
     def _note(self, error: KafkaError) -> None:
-        """Most errors pass by themselves, and librdkafka goes on; some need somebody."""
-        if error.fatal() or error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
+        """Most errors pass by themselves, and librdkafka goes on; some need somebody. Raises what ends the client."""
+        if error.fatal():
+            raise KafkaException(error)
+        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
             self._error = f"Kafka cannot be read: {error.str()}"
             if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 self._error += ": make what is missing with manage.py eventbus topics --apply"
@@ -269,6 +275,7 @@ class KafkaConsumer(BusConsumer):
 
     def _changed(self) -> None:
         self._generation += 1
+        self._pace.hurry()
         self._lock.notify_all()
         self._bell.ring()
 
@@ -281,8 +288,9 @@ class KafkaConsumer(BusConsumer):
         except (KafkaException, RuntimeError) as error:
             logger.info("A reader left Kafka with: %s", error)
         with self._lock:
-            self._slots.clear()
-            self._lock.notify_all()
+            if self.closed or not self._groupless:
+                self._slots.clear()
+            self._changed()
 
     def _place(self, partition: TopicPartition, position: int = OFFSET_STORED) -> Place:
         return Place(self._theirs[partition.topic], partition.partition, position)

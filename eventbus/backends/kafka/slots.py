@@ -4,6 +4,9 @@ from collections import deque
 
 from eventbus.events import Record
 
+BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which throws its prefetch away
+BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
+
 
 class Slot:
     """A partition that this reader was given."""
@@ -18,3 +21,15 @@ class Slot:
     def covers(self, position: int) -> bool:
         """Whether what the buffer holds goes on from there."""
         return self.seeking is None and bool(self.buffer) and self.buffer[0].position <= position < self.next
+
+    def has_come_to(self, end: int) -> bool:
+        """Whether all before that position was taken, or as much as there is room for."""
+        return self.next >= end or self.paused or (end == 0 and self.seeking is None)
+
+    def is_full(self) -> bool:
+        """Whether the client should be paused here."""
+        return not self.paused and len(self.buffer) > BUFFER_RECORDS_MAX
+
+    def may_go_on(self) -> bool:
+        """Whether there is room again."""
+        return self.paused and len(self.buffer) < BUFFER_RECORDS_LOW
