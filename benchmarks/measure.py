@@ -13,13 +13,19 @@ Round = Callable[[], float]  # does the thing once and returns the figure, in th
 
 @dataclass(frozen=True)
 class Goal:
-    """What a row promises: a limit for its own median, or for its ratio to the peer beside it."""
+    """What a row promises: a limit for its own median or worst, or for its ratio to the peer beside it."""
 
     ratio_min: float | None = None
     at_least: float | None = None
     at_most: float | None = None
+    worst_at_most: float | None = None
 
-    def met(self, *, median: float, ratio: float) -> bool:
+    def met(self, *, median: float, worst: float, ratio: float) -> bool:
+        return (self.worst_at_most is None or worst <= self.worst_at_most) and self._usually_met(
+            median=median, ratio=ratio
+        )
+
+    def _usually_met(self, *, median: float, ratio: float) -> bool:
         return (
             (self.ratio_min is None or ratio >= self.ratio_min)
             and (self.at_least is None or median >= self.at_least)
@@ -27,7 +33,7 @@ class Goal:
         )
 
     def __str__(self) -> str:
-        said = {"ratio >=": self.ratio_min, ">=": self.at_least, "<=": self.at_most}
+        said = {"ratio >=": self.ratio_min, ">=": self.at_least, "<=": self.at_most, "each <=": self.worst_at_most}
         return ", ".join(f"{word} {limit:g}" for word, limit in said.items() if limit is not None)
 
 
@@ -71,18 +77,19 @@ def side_by_side(
     median, peer_median = statistics.median(figures), statistics.median(peer_figures)
     is_rate = unit.endswith("/s")
     ratio = median / peer_median if is_rate else peer_median / median
+    worst = min(figures) if is_rate else max(figures)
     return Row(
         name=name,
         backend=backend,
         database=database,
         median=round(median, 3),
-        worst=round(min(figures) if is_rate else max(figures), 3),
+        worst=round(worst, 3),
         unit=unit,
         beside=beside,
         beside_median=round(peer_median, 3),
         ratio=round(ratio, 3),
         goal=str(goal),
-        met=goal.met(median=median, ratio=ratio),
+        met=goal.met(median=median, worst=worst, ratio=ratio),
     )
 
 

@@ -26,6 +26,7 @@ PLANS = (
     Plan("commit to handled, median", "benchmarks.latency"),
     Plan("commit to handled, p99", "benchmarks.latency"),
     Plan("a write while 50,000 events are drained", "benchmarks.backlog"),
+    Plan("dispatcher killed under load", "benchmarks.handover"),
     Plan("an event in long tables", "benchmarks.growth"),
     Plan("poll, 2 % changed", "benchmarks.poll"),
     Plan("poll, 10 % changed", "benchmarks.poll"),

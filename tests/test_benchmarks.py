@@ -41,10 +41,17 @@ def test_too_few_rounds_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("goal", "met"), [(Goal(at_most=3), True), (Goal(at_most=2), False), (Goal(at_least=4), False)]
+    ("goal", "met"),
+    [
+        (Goal(worst_at_most=4), True),
+        (Goal(worst_at_most=3.9), False),
+        (Goal(at_most=3), True),
+        (Goal(at_most=2), False),
+        (Goal(at_least=4), False),
+    ],
 )
 def test_a_goal_for_the_figure_itself(goal: Goal, met: bool) -> None:
-    assert goal.met(median=3, ratio=1) is met
+    assert goal.met(median=3, worst=4, ratio=1) is met
 
 
 def test_a_missing_row_fails_the_run_and_an_unmet_goal_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,7 +167,7 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     publishers = [crowd.start("publishing", file.name[-1], file) for file in files]
     until(lambda: len(crowd.seen()) > 1, "events handled under load")
 
-    waits = [_die(crowd, name) for name in names[1 + STANDBYS :]]
+    waits = [die(crowd, name) for name in names[1 + STANDBYS :]]
     for file in files:
         file.with_suffix(".stop").touch()
     assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
@@ -184,7 +184,7 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits
 
 
-def _die(crowd: Crowd, fresh: str) -> float:
+def die(crowd: Crowd, fresh: str) -> float:
     """Kill the one that leads; how many seconds until another handled. A fresh standby comes in its stead."""
     leader = crowd.leader()
     killed = time.monotonic()
