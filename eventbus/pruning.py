@@ -3,6 +3,8 @@
 An event is needed until every group of its topic that the database knows has passed it, while it waits or lies dead
 for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
 process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
+Where the log lies elsewhere, an event stays as long as the log can still show it: without its inbox row it would be
+handled again.
 Operators' actions are kept for ever.
 """
 
@@ -17,7 +19,7 @@ import msgspec
 from django.db import connection
 from django.db.models import F, Max, QuerySet
 
-from eventbus import clock, failpoints, registry, replay
+from eventbus import backends, clock, failpoints, registry, replay
 from eventbus.backends.base import TopicPartition
 from eventbus.inbox import LIVE
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
@@ -114,13 +116,16 @@ class Pruning:
     ) -> None:
         self.pruned = Pruned()
         self._before = clock.now() - keep
+        self._shown_from: dict[TopicPartition, int] = {}
         self._dry_run, self._fence, self._told = dry_run, fence, told
         self._stop = stop or threading.Event()
         self._patiently = Patience(self._stop)
 
     def go(self) -> Pruned:
-        """Until nothing is left that may go, or asked to stop. Raises DatabaseError, and what `fence` raises."""
-        for place in _places():
+        """Until nothing is left that may go, or asked to stop. Raises DatabaseError, LogAway, what `fence` raises."""
+        places = list(_places())
+        self._shown_from = backends.current().shown_from(places)  # before any transaction: brokers may be slow
+        for place in places:
             try:
                 self._in_batches(self._events, place)
             except Unbalanced as error:
@@ -142,7 +147,8 @@ class Pruning:
         with failpoints.atomic("prune"):
             self._fence()
             readers = list(_at(place).select_for_update().order_by("id"))
-            old = self._old(place, begin, _needed_from(place, readers))
+            needed = _needed_from(place, readers)
+            old = self._old(place, begin, min(needed, self._shown_from.get(place, needed)))
             everybody = _everybody(readers)
             gone = _settled(old, everybody)
             pruned = self._take(readers, everybody, gone) if gone else Pruned()

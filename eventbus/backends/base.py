@@ -99,6 +99,13 @@ class Backend(ABC):
     def end(self, partition: TopicPartition) -> int:
         """The position that the next record will have at least."""
 
+    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """From where on the log can show each again, whatever the outbox has let go: nothing before it comes again.
+
+        Nothing of a partition that is left out: there the outbox is the log. Raises LogAway.
+        """
+        return {}
+
     @abstractmethod
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
         """A reader. Without a group it reads every partition and leaves no trace."""

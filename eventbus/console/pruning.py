@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from eventbus import closing, pruning
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
+from eventbus.errors import LogAway
 from eventbus.foreground import on_signal
 from eventbus.pruning import Pruned, Pruning
 
@@ -48,7 +49,10 @@ def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **o
 
     # In a thread: the signal may come while this one holds the event's own lock.
     with on_signal(lambda: threading.Thread(target=stop.set).start()):
-        pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
+        try:
+            pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
+        except LogAway as error:
+            raise CommandError(f"Nobody knows what the log can still show, so all stays: {error}") from error
     held = pruning.held_back()
     if json:
         printer.json({**msgspec.structs.asdict(pruned), "dry_run": dry_run, "held_back": held})

@@ -133,8 +133,24 @@ class KafkaBackend(Backend):
 
     def _ask_ends(self, asked: Iterable[Place]) -> dict[Place, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        answers = self._admin_client().list_offsets(dict.fromkeys(asked, latest), request_timeout=ANSWER_SECONDS)
-        return {place: answer.result(ANSWER_SECONDS).offset for place, answer in answers.items()}
+        return {place: answer.result(ANSWER_SECONDS).offset for place, answer in self._offsets(asked, latest).items()}
+
+    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """All of a topic that is not there: who knows what comes back."""
+        asked = {Place(self._named(one.topic), one.partition): one for one in partitions}
+        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+        found = dict.fromkeys(asked.values(), 0)
+        for place, answer in self._offsets(asked, earliest).items():
+            try:
+                found[asked[place]] = answer.result(ANSWER_SECONDS).offset
+            except (KafkaException, TimeoutError) as error:
+                if not _passes(error):
+                    raise LogAway(f"Kafka does not say where its log begins: {error}") from error
+        return found
+
+    def _offsets(self, asked: Iterable[Place], which: OffsetSpec) -> dict[Place, Any]:
+        places = dict.fromkeys(asked, which)
+        return self._admin_client().list_offsets(places, request_timeout=ANSWER_SECONDS) if places else {}
 
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the topics that are missing; their names on the brokers. Raises LogAway."""
