@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
+from django.core.management.base import CommandError
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
@@ -28,10 +29,16 @@ def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any
     """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
     from eventbus import groups, registry
     from eventbus.backends import current
+    from eventbus.errors import LogAway
 
     if using == "default" and _columns(apps) == _columns(installed):
         current().reset()
-        groups.ensure(current(), registry.groups.values())
+        try:
+            groups.ensure(current(), registry.groups.values())
+        except LogAway as error:
+            raise CommandError(
+                f"The tables are as they should be, but no group has its place in the log. {error}. Then migrate again."
+            ) from None
 
 
 def _columns(apps: Any) -> set[tuple[str, str]]:

@@ -26,6 +26,8 @@ from eventbus.bells import Bell
 from eventbus.errors import LogAway
 
 logger = logging.getLogger(__name__)
+# Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
+logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
 
 TOPICS_KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}

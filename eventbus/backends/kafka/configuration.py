@@ -5,10 +5,6 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from eventbus.leases import LEASE_SECONDS
-
-# A record that a stopped leader still holds may not arrive after another has led for long: shorter than the lease.
-MESSAGE_TIMEOUT_MS = int(LEASE_SECONDS * 1000 * 0.8)
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
 SESSION_TIMEOUT_MS = 10_000  # a worker that died is missed so late; a pause of its process is forgiven so long
 POLL_INTERVAL_MS = (
@@ -24,6 +20,7 @@ PROMISES: dict[str, dict[str, Any]] = {
         "acks": "all",
         "enable.idempotence": True,
         "enable.gapless.guarantee": True,  # a refused record stops the client: nothing of its partition overtakes it
+        "message.timeout.ms": 0,  # none runs out alone, or its successor overtakes it: the whole batch is given up
         "partitioner": "murmur2_random",  # the Java clients' own: other producers of a topic keep its keys' order
         "allow.auto.create.topics": False,
     },
@@ -41,6 +38,7 @@ REASONS = {
     "acks": "an acknowledged event must survive the loss of a broker",
     "enable.idempotence": "a retry would repeat records or change their order",
     "enable.gapless.guarantee": "later events of a key would overtake a refused one",
+    "message.timeout.ms": "a record whose time ran out alone would be overtaken by the next of its key",
     "partitioner": "other programs, with Java's partitioner, would put a key into another partition",
     "enable.auto.commit": "offsets would be stored before the database has the work",
     "enable.auto.offset.store": "offsets would be stored before the database has the work",
@@ -55,7 +53,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "socket.keepalive.enable": True,
         "topic.metadata.refresh.interval.ms": METADATA_MS,
     },
-    "producer": {"message.timeout.ms": MESSAGE_TIMEOUT_MS, "linger.ms": LINGER_MS},
+    "producer": {"linger.ms": LINGER_MS},
     "consumer": {
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": SESSION_TIMEOUT_MS,
@@ -93,11 +91,6 @@ def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
         for name, value in promised.items()
         if name in chosen and _text(chosen[name]) != _text(value)
     ]
-    if int(chosen.get("message.timeout.ms", 1)) > LEASE_SECONDS * 1000:
-        wrong.append(
-            f"message.timeout.ms={chosen['message.timeout.ms']} (a relay that lost its lease of {LEASE_SECONDS:g} s "
-            "could still send old events): choose less"
-        )
     if wrong:
         raise ImproperlyConfigured("Kafka's clients would break the bus's promises with " + "; ".join(wrong))
 

@@ -11,13 +11,17 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.errors import LogAway
+from eventbus.leases import LEASE_SECONDS
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 10.0  # more than message.timeout.ms: by then each record is delivered or has failed
+# For a batch to be acknowledged; then it is given up and sent again. Shorter than the lease: its owner has to beat.
+FLUSH_SECONDS = LEASE_SECONDS * 0.8
+PURGE_SECONDS = 1.0  # for the client to report what was given up
 QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # What the broker will never take, however often it is asked.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
 
 
 class Sent(NamedTuple):
@@ -63,7 +67,9 @@ class Sender:
         producer = self._current()
         for row in rows:
             self._queue(producer, row, reports.of(row.id))
-        producer.flush(FLUSH_SECONDS)
+        if producer.flush(FLUSH_SECONDS):
+            producer.purge()
+            producer.flush(PURGE_SECONDS)
 
     def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> None:
         while True:
