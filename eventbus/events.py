@@ -186,7 +186,7 @@ def open_event(record: Record, event_type: type[E]) -> E:
     """The event in a record. Raises Undecodable."""
     try:
         return msgspec.json.decode(record.payload, type=event_type)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
 
 

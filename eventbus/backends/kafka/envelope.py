@@ -1,49 +1,57 @@
 """An event as a Kafka record and back: CloudEvents 1.0, Kafka protocol binding; binary mode out, both modes in.
 
 Whatever a record holds, it becomes a Record: what cannot be read is for its group to say, with the raw bytes at hand.
+So nothing here raises for what others have written.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from hashlib import blake2b
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
 
 from eventbus.backends.base import Unsent
-from eventbus.events import Record, sequenced
+from eventbus.events import KEY_CHARACTERS_MAX, Record, sequenced
 
 PREFIX = "ce_"
 CONTENT_TYPE = "content-type"  # CloudEvents' datacontenttype has this header of its own
 STRUCTURED = "application/cloudevents+json"
-FOREIGN = UUID(
-    "5b1f6a52-7c1e-4c6e-9d0b-6f6a3f0c7a11"
-)  # namespace for the ids of records that have no UUID of their own
+JSON = "application/json"
+# Namespace for the ids of records that have no UUID of their own.
+FOREIGN = UUID("5b1f6a52-7c1e-4c6e-9d0b-6f6a3f0c7a11")
+DIGEST_BYTES = 16  # of a key that is too long for the tables: it stays apart from others that begin alike
 
 Headers = list[tuple[str, str | bytes | None]]
+T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
 def headers_of(row: Unsent) -> Headers:
     """The Kafka headers of an event in binary mode."""
     attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
-    content_type = attributes.pop("datacontenttype", "application/json")
+    content_type = attributes.pop("datacontenttype", JSON)
     named = [(PREFIX + name, value.encode()) for name, value in attributes.items()]
     return [*named, (CONTENT_TYPE, content_type.encode())]
 
 
 def record_of(message: Any, topic: str) -> Record:
-    """A fetched message as a Record of `topic`, our own name of it."""
+    """A fetched message as a Record of `topic`, our own name of it.
+
+    A key is kept as every database can keep it. A record without one has its place for a key, so that none waits for
+    another.
+    """
     headers = _decoded(message.headers() or [])
     attributes, payload = _read(headers, message.value() or b"")
     partition, offset = message.partition(), message.offset()
-    key = (message.key() or b"").decode("utf-8", "surrogateescape") or attributes.get("partitionkey", "")
+    place = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other times
     return Record(
         topic=topic,
         partition=partition,
         position=offset,
-        key=_plain(key),
+        key=_plain(message.key() or attributes.get("partitionkey", "").encode()) or f"@{partition}/{offset}",
         type=attributes.get("type", ""),
-        event_id=_id(attributes, f"{topic}/{partition}/{offset}"),
+        event_id=_id(attributes, place),
         payload=payload,
         headers=_encoder.encode(attributes).decode(),
     )
@@ -51,11 +59,8 @@ def record_of(message: Any, topic: str) -> Record:
 
 def _read(headers: Mapping[str, str], value: bytes) -> tuple[dict[str, str], bytes]:
     content_type = headers.get(CONTENT_TYPE, "")
-    if content_type.startswith(STRUCTURED):
-        try:
-            return _structured(value)
-        except (msgspec.DecodeError, ValueError):
-            return {}, value
+    if _media(content_type) == STRUCTURED:
+        return _structured(value)
     attributes = {name.removeprefix(PREFIX): text for name, text in headers.items() if name.startswith(PREFIX)}
     if content_type:
         attributes["datacontenttype"] = content_type
@@ -63,16 +68,51 @@ def _read(headers: Mapping[str, str], value: bytes) -> tuple[dict[str, str], byt
 
 
 def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
-    """One JSON object holds attributes and data. Raises DecodeError, ValueError."""
-    told = msgspec.json.decode(value, type=dict[str, Any])
+    """One JSON object holds attributes and data; the data's own bytes are kept as they stand there."""
+    told = _decode(value, dict[str, msgspec.Raw])
+    if told is None:
+        return {}, value
     data, encoded = told.pop("data", None), told.pop("data_base64", None)
-    attributes = {
-        name: text if isinstance(text, str) else _encoder.encode(text).decode() for name, text in told.items()
-    }
-    payload = (
-        msgspec.json.decode(_encoder.encode(encoded), type=bytes) if encoded is not None else _encoder.encode(data)
-    )
-    return attributes, payload
+    attributes = {name: text for name, raw in told.items() if (text := _attribute(raw)) is not None}
+    if encoded is not None:
+        content = _decode(encoded, bytes)
+    elif data is not None and not _is_json(attributes.get("datacontenttype", JSON)):
+        content = _text(data)
+    else:
+        content = None
+    return attributes, bytes(encoded or data or b"") if content is None else content
+
+
+def _attribute(raw: msgspec.Raw) -> str | None:
+    """An attribute as text, as binary mode has it. One that is null is none."""
+    text = _decode(raw, str)
+    if text is None:
+        text = bytes(raw).decode("utf-8", "replace")
+        return None if text == "null" else text
+    return text.encode("utf-8", "replace").decode()
+
+
+def _text(raw: msgspec.Raw) -> bytes | None:
+    """The content of a JSON string, or None where it is none."""
+    text = _decode(raw, str)
+    return None if text is None else text.encode("utf-8", "replace")
+
+
+def _decode(value: bytes | msgspec.Raw, kind: type[T]) -> T | None:
+    """What the JSON says, or None where it says nothing of that kind."""
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _is_json(content_type: str) -> bool:
+    media = _media(content_type)
+    return media.endswith(("/json", "+json"))
 
 
 def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -83,11 +123,18 @@ def _id(attributes: Mapping[str, str], place: str) -> UUID:
     """Its own id; one made of source and id where that is no UUID, or of its place where it has none."""
     identity = attributes.get("id", "")
     try:
-        return UUID(identity)
+        found = UUID(identity)
     except ValueError:
-        return uuid5(FOREIGN, f"{attributes.get('source', '')} {identity}" if identity else place)
+        found = None
+    if found is not None and str(found) == identity.lower():  # not 32 digits that count something
+        return found
+    return uuid5(FOREIGN, f"{attributes.get('source', '')} {identity}" if identity else place)
 
 
-def _plain(key: str) -> str:
-    """A key as every database can keep it: what is no UTF-8, and U+0000, are written as escapes."""
-    return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+def _plain(key: bytes) -> str:
+    """A key as every database can keep it: U+0000 and what is no UTF-8 as escapes, and no longer than columns."""
+    plain = key.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    if len(plain) <= KEY_CHARACTERS_MAX:
+        return plain
+    digest = blake2b(key, digest_size=DIGEST_BYTES).hexdigest()
+    return f"{plain[: KEY_CHARACTERS_MAX - len(digest) - 1]}~{digest}"

@@ -1,0 +1,70 @@
+"""The small house over a real Apache Kafka that many tests share."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from confluent_kafka import Producer
+
+from eventbus import backends, testing
+from eventbus.backends.kafka import KafkaBackend
+from tests.eventbus.house import House, Noted, Sown, open_house
+
+SPARE_PRODUCERS = 2  # some cases need a second one at once
+FLUSH_SECONDS = 30  # for what a stranger sends
+
+
+class BackendAtHand(KafkaBackend):
+    """The backend, with producers that were made before: a new one takes half a second to become idempotent."""
+
+    spare: ClassVar[deque[Producer]] = deque()
+
+    def _make_producer(self) -> Producer:
+        self.spare.append(super()._make_producer())
+        return self.spare.popleft() if len(self.spare) > SPARE_PRODUCERS else super()._make_producer()
+
+
+class HouseOnKafka(House):
+    """The house with topics of its own; `options` are the backend's."""
+
+    backend: Any  # of the kind that was asked for
+
+    def __init__(self, servers: str, kind: type[KafkaBackend] = BackendAtHand, **options: Any) -> None:
+        self._kind = kind
+        self.servers, self.prefix = servers, f"{uuid4().hex[:8]}."
+        self._options = {"servers": servers, "prefix": self.prefix} | options
+        self._more: list[KafkaBackend] = []
+        self.backend = self.another_backend()
+        self.backend.provision([Noted.topic, Sown.topic])
+
+    def another_backend(self, **options: Any) -> KafkaBackend:
+        self._more.append(self._kind(**self._options | options))
+        return self._more[-1]
+
+    def append(self, value: bytes | None, *, key: bytes | None = None, headers: Any = None) -> None:
+        """What somebody else puts into the house's topic."""
+        stranger = Producer({"bootstrap.servers": self.servers})
+        stranger.produce(self.prefix + Noted.topic, value, key=key, headers=headers, partition=0)
+        assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"
+
+    def close(self) -> None:
+        for backend in self._more:
+            backend.close()
+
+
+@contextmanager
+def open_house_on_kafka(
+    servers: str, kind: type[KafkaBackend] = BackendAtHand, **options: Any
+) -> Iterator[HouseOnKafka]:
+    """It is the bus of this process while it lasts."""
+    before, house = backends.current(), HouseOnKafka(servers, kind, **options)
+    backends.use(house.backend)
+    try:
+        with open_house(lambda: house):
+            yield house
+    finally:
+        testing.forget()
+        house.close()
+        backends.use(before)
