@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import msgspec
+from django.db import connection
 
 from eventbus import backends, operations, registry
 from eventbus.backends.base import TopicPartition
@@ -70,8 +71,9 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
 
 
 def topic_names() -> list[str]:
-    """Every topic that an event names or a group has read, sorted."""
-    read = Progress.objects.order_by().values_list("topic", flat=True).distinct()
+    """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
+    is_migrated = Progress._meta.db_table in connection.introspection.table_names()
+    read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated else []
     return sorted({one.topic for one in _named()} | set(read))
 
 

@@ -33,10 +33,6 @@ from tests.live_site import (
 from tests.postgres import PostgresMissing, temporary_cluster
 
 ENTRYPOINT = str(ROOT / "docker-entrypoint")
-PROVISION = (
-    "from eventbus import Event, backends, checks; "
-    "backends.current().provision(sorted({event.topic for event in checks.event_types(Event)}))"
-)
 
 
 class SplitSite(LiveSite):
@@ -58,7 +54,7 @@ class SplitSite(LiveSite):
 
     def prepare(self) -> None:
         """Make the topics, for a group begins where they end; then the tables and the demo catalogue."""
-        self.manage("shell", "--verbosity=0", "-c", PROVISION)
+        self.manage("eventbus", "topics", "--apply")
         super().prepare()
 
     def play(self, name: str, role: str, *arguments: str) -> int:

@@ -20,7 +20,6 @@ from tests.eventbus.test_many_processes import (
     database_of_its_own,
     told,
 )
-from tests.split_site import PROVISION
 
 RELAY_DEATHS = 3
 # A silent member is missed after the client's session timeout of ten seconds; then a rebalance.
@@ -43,7 +42,7 @@ class SplitCrowd(Crowd):
         self.relays: dict[str, subprocess.Popen[bytes]] = {}
 
     def _prepare(self) -> None:
-        self._site.manage("shell", "--verbosity=0", "-c", PROVISION)
+        self._site.manage("eventbus", "topics", "--apply")
         super()._prepare()
 
     def relay(self, name: str) -> None:
