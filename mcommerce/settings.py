@@ -80,7 +80,8 @@ SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land and asks nobody
 
-LOCAL = all(host in LOOPBACK_HOSTS for host in ALLOWED_HOSTS or ["?"])
+# Names below .localhost are loopback wherever names are resolved (RFC 6761).
+LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in ALLOWED_HOSTS or ["?"])
 
 
 def _faults() -> list[str]:

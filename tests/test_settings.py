@@ -45,6 +45,13 @@ def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_p
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(("host", "local"), [("shop.localhost", "True"), ("localhost.example", "False")])
+def test_names_that_only_lead_to_this_machine_make_no_deployed_site(tmp_path: Path, host: str, local: str) -> None:
+    told = python(tmp_path, PRINT.format(name="LOCAL"), **DEPLOYED | {"ALLOWED_HOSTS": host})
+
+    assert told.stdout.strip() == local, told.stderr
+
+
 def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at_once(tmp_path: Path) -> None:
     refused = python(tmp_path, "", ALLOWED_HOSTS="shop.example")
 

@@ -1,0 +1,124 @@
+"""The containers cannot be started here; what `compose.yaml` says must at least be true of this tree."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.kafka.docker import IMAGE
+from tests.test_image import DOCKERFILE
+from tests.test_operations import defaults
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
+NOT_SETTINGS = {"WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"}  # gunicorn's and uvicorn's own
+NOT_THE_SITES = {"POSTGRES_PASSWORD", "PUBLISH_ON"}  # only compose.yaml reads them
+HELP_SECONDS = 60  # Django starting on a loaded machine
+
+
+def commands() -> list[list[str]]:
+    """What the containers of our image run, as words after `python`."""
+    found = []
+    for service in OURS.values():
+        if service.get("entrypoint") == ["sh", "-c"]:
+            parts = service["command"][0].split(" && ")
+            assert all(part.startswith("python ") for part in parts)
+            found += [part.split()[1:] for part in parts]
+        else:
+            role, *rest = service["command"]
+            found.append([*ROLES[role][1:], *rest] if ROLES[role][0] == "python" else [role])
+    return found
+
+
+@pytest.mark.parametrize("command", [one for one in commands() if one[0] == "manage.py"], ids=" ".join)
+def test_every_command_exists_and_takes_its_options(command: list[str]) -> None:
+    asked = subprocess.run(
+        [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=HELP_SECONDS
+    )
+
+    assert asked.returncode == 0, asked.stderr
+    for option in [word.partition("=")[0] for word in command if word.startswith("--")]:
+        assert re.search(rf"{option}\b", asked.stdout), f"{command} has no {option}"
+
+
+def test_every_role_that_has_a_process_of_its_own_is_played() -> None:
+    played = {service["command"][0] for service in OURS.values()}
+
+    assert {"pages", "live", "relay", "handle", "poll"} <= played
+    assert set(ROLES) - {"all"} <= played | {"healthy"}
+
+
+def test_what_the_site_is_told_is_what_its_settings_read() -> None:
+    told = {name for service in OURS.values() for name in service["environment"]}
+
+    assert told - NOT_SETTINGS <= set(defaults())
+
+
+def test_what_compose_takes_from_outside_is_known_by_its_name() -> None:
+    taken = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+
+    assert taken <= set(defaults()) | NOT_SETTINGS | NOT_THE_SITES
+
+
+def test_a_server_runs_nothing_of_the_others_and_all_speak_to_the_same_bus() -> None:
+    for service in OURS.values():
+        environment = service["environment"]
+        assert (environment["IN_PROCESS"], environment["EVENTBUS_BACKEND"]) == ("0", "kafka")
+        assert "@postgres/" in environment["DATABASE_URL"]
+
+
+def test_no_secret_stands_in_it() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|KEY", variable):
+                assert value is None or "${" in value, f"{name} has {variable}"
+
+
+def test_everything_waits_for_the_setup_and_the_setup_for_what_it_needs() -> None:
+    waits = {name: service["depends_on"] for name, service in OURS.items() if name not in ("setup", "simulator")}
+
+    assert all(one == {"setup": {"condition": "service_completed_successfully"}} for one in waits.values())
+    assert {name: one["condition"] for name, one in SERVICES["setup"]["depends_on"].items()} == {
+        "postgres": "service_healthy",
+        "kafka": "service_healthy",
+    }
+    assert SERVICES["setup"]["restart"] == "no"
+
+
+def test_all_else_starts_again_when_it_ends_and_says_how_it_is() -> None:
+    others = {name: service for name, service in SERVICES.items() if name != "setup"}
+
+    assert {service["restart"] for service in others.values()} == {"unless-stopped"}
+    assert "HEALTHCHECK" in DOCKERFILE  # of our own image
+    assert all("healthcheck" in service for name, service in others.items() if name not in OURS)
+
+
+def test_what_must_outlive_a_container_lies_in_a_volume() -> None:
+    mounted = {volume.partition(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
+
+    assert set(COMPOSE["volumes"]) == {name for name in mounted if not name.startswith("./")}
+    assert all((ROOT / name).is_file() for name in mounted if name.startswith("./"))
+    assert f"VAR_DIR={SERVICES['pages']['volumes'][0].partition(':')[2]}" in DOCKERFILE
+
+
+def test_the_proxy_leads_sockets_to_live_and_the_rest_to_pages_at_the_doors_they_have() -> None:
+    proxy = (ROOT / "Caddyfile").read_text()
+    led = re.findall(r"reverse_proxy (?:(\S+) )?\{\s+dynamic a (\w+) (\d+)", proxy)
+
+    assert led == [("/ws/*", "live", "8000"), ("", "pages", "8000")]
+    assert f"company:{dict(word.split('=') for word in SERVICES['company']['command'][2:])['--port']}" in proxy
+    assert set(re.findall(r"\{\$([A-Z_]+)\}", proxy)) == set(SERVICES["proxy"]["environment"])
+    assert "EXPOSE 8000" in DOCKERFILE
+
+
+def test_the_broker_is_the_one_that_the_tests_know() -> None:
+    assert SERVICES["kafka"]["image"] == IMAGE
