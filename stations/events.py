@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
+
 from eventbus import Event
 
 
@@ -20,6 +22,13 @@ class Kind(StrEnum):
     SILENT = "silent"  # it is listed, but no longer connected to its operator
     CAPACITY = "capacity"  # the number of its stands changed
     OTHER = "other"  # its name, place, free stands, connection back, ...: anything else of its state
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Degrees, WGS 84."""
+
+    lat: float
+    lng: float
 
 
 class StationChanged(Event):
@@ -60,6 +69,14 @@ class StationChanged(Event):
     taken_electrical: int | None = None  # how many of those are electrical; None when the kinds are unknown
     returned_electrical: int | None = None
     reported_at: datetime | None = None
+    # The same once more in the words of JCDecaux's interface, version 1, which programs of others know. Ours read what
+    # stands above; events told before these words were added have the defaults.
+    contract_name: str = ""
+    position: Position | None = None
+    bike_stands: int = 0
+    available_bike_stands: int = 0
+    available_bikes: int = 0
+    last_update: int | None = None  # milliseconds since 1970
 
 
 class PollFinished(Event):

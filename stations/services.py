@@ -12,7 +12,7 @@ from django.db import connection, models, transaction
 from django.utils.crypto import salted_hmac
 
 from eventbus import publish
-from stations.events import Kind, PollFinished, RemarkLeft, StationChanged
+from stations.events import Kind, PollFinished, Position, RemarkLeft, StationChanged
 from stations.feeds.base import Change, Held, Key, PollFailed, State
 from stations.models import (
     REASON_LENGTH_MAX,
@@ -161,8 +161,22 @@ def _changed_event(change: Change, asked_at: datetime) -> StationChanged:
         returned=change.returned,
         taken_electrical=change.taken_electrical,
         returned_electrical=change.returned_electrical,
+        **_in_words_of_jcdecaux(change),
         **{name: getattr(state, name) for name in State.__struct_fields__},
     )
+
+
+def _in_words_of_jcdecaux(change: Change) -> dict[str, Any]:
+    """See `StationChanged`: what its interface would answer for this station."""
+    state, reported_at = change.state, change.reported_at
+    return {
+        "contract_name": change.key.contract,
+        "position": Position(lat=state.lat, lng=state.lng),
+        "bike_stands": state.capacity,
+        "available_bike_stands": state.stands,
+        "available_bikes": state.bikes,
+        "last_update": None if reported_at is None else round(reported_at.timestamp() * 1000),
+    }
 
 
 def _finished_event(run: PollRun) -> PollFinished:
