@@ -6,19 +6,23 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from eventbus import registry
+from eventbus import backends, registry
 from eventbus.events import Event
 
 
 @register("eventbus")
 def check_backend(**ignored: Any) -> list[CheckMessage]:
-    """The backend can be imported."""
+    """The backend can be imported, and made as it is set."""
     try:
         chosen: dict[str, Any] = settings.EVENTBUS
         import_string(chosen["BACKEND"])
+        backends.current()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See docs/operations.md, Settings", id="eventbus.E008")]
     except (AttributeError, KeyError, TypeError, ImportError) as error:
         hint = 'Write EVENTBUS = {"BACKEND": "eventbus.backends.memory.MemoryBackend", "OPTIONS": {}}'
         return [Error(f"settings.EVENTBUS names no backend: {error}", hint=hint, id="eventbus.E001")]

@@ -49,6 +49,8 @@ KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # before the names of topics and gro
 KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies of a topic that is made; 3 in earnest
 KAFKA_GROUP_PROTOCOL = env.str("KAFKA_GROUP_PROTOCOL", "classic", validate=validate.OneOf(["classic", "consumer"]))
 KAFKA_GROUP_INSTANCE_ID = env.str("KAFKA_GROUP_INSTANCE_ID", "")  # a process's own name: static membership
+# Kafka's clients by librdkafka's own names, as "compression.type=zstd,fetch.wait.max.ms=50"
+KAFKA_CLIENT_SETTINGS = env.dict("KAFKA_CLIENT_SETTINGS", {})
 KAFKA_SECURITY_PROTOCOL = env.str("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", validate=validate.OneOf(KAFKA_SECURITY))
 KAFKA_SSL_CA_FILE = env.str("KAFKA_SSL_CA_FILE", "")
 KAFKA_SSL_CERTIFICATE_FILE = env.str("KAFKA_SSL_CERTIFICATE_FILE", "")
@@ -120,7 +122,16 @@ def _kafka_faults() -> list[str]:
     needed = ["KAFKA_BOOTSTRAP_SERVERS"]
     if (KAFKA_SECURITY_PROTOCOL or "").startswith("SASL"):
         needed += ["KAFKA_SASL_MECHANISM", *KAFKA_SASL_NEEDS.get(KAFKA_SASL_MECHANISM or "", ())]
-    return [f"{name} is not set: EVENTBUS_BACKEND=kafka needs it" for name in needed if not os.environ.get(name)]
+    faults = [f"{name} is not set: EVENTBUS_BACKEND=kafka needs it" for name in needed if not os.environ.get(name)]
+    if KAFKA_SASL_MECHANISM and not (KAFKA_SECURITY_PROTOCOL or "").startswith("SASL"):
+        faults.append("KAFKA_SASL_MECHANISM needs KAFKA_SECURITY_PROTOCOL=SASL_SSL, or SASL_PLAINTEXT")
+    files = {
+        "KAFKA_SSL_CA_FILE": KAFKA_SSL_CA_FILE,
+        "KAFKA_SSL_CERTIFICATE_FILE": KAFKA_SSL_CERTIFICATE_FILE,
+        "KAFKA_SSL_KEY_FILE": KAFKA_SSL_KEY_FILE,
+    }
+    faults += [f"{name} names no file: {path}" for name, path in files.items() if path and not Path(path).is_file()]
+    return faults
 
 
 def _kafka_clients() -> dict[str, str]:
@@ -146,7 +157,7 @@ def _kafka_clients() -> dict[str, str]:
             }
         else:
             told |= {"sasl.username": KAFKA_SASL_USERNAME, "sasl.password": KAFKA_SASL_PASSWORD}
-    return {name: value for name, value in told.items() if value}
+    return KAFKA_CLIENT_SETTINGS | {name: value for name, value in told.items() if value}
 
 
 try:

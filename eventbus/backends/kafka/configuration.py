@@ -32,6 +32,7 @@ PROMISES: dict[str, dict[str, Any]] = {
         "isolation.level": "read_committed",
         "allow.auto.create.topics": False,
         "enable.partition.eof": False,
+        "partition.assignment.strategy": "cooperative-sticky",
     },
 }
 REASONS = {
@@ -46,6 +47,7 @@ REASONS = {
     "isolation.level": "events of a transaction that was undone would be seen",
     "allow.auto.create.topics": "a topic would get the broker's defaults instead of what is declared beside its events",
     "enable.partition.eof": "the reader does not expect it",
+    "partition.assignment.strategy": "the reader follows one that moves partitions one by one",
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
     "common": {
@@ -55,7 +57,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "producer": {"linger.ms": LINGER_MS},
     "consumer": {
-        "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "max.poll.interval.ms": POLL_INTERVAL_MS,
         "queued.max.messages.kbytes": PREFETCH_KBYTES,
@@ -63,6 +64,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 CLASSIC_ONLY = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")  # not with KIP-848
+ALIASES = {  # librdkafka's other names for what is looked at here
+    "request.required.acks": "acks",
+    "delivery.timeout.ms": "message.timeout.ms",
+    "auto.commit.enable": "enable.auto.commit",
+}
+OURS = ("bootstrap.servers", "group.id", "transactional.id")  # the bus names them itself, or does without
 PRODUCER_ONLY = ("linger.ms", "compression.type", "batch.size", "message.timeout.ms")
 
 
@@ -85,12 +92,20 @@ def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, 
 
 def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
     """Raises ImproperlyConfigured, with the reason for each."""
+    chosen = {ALIASES.get(name, name): value for name, value in chosen.items()}
     wrong = [
         f"{name}={chosen[name]} ({REASONS[name]}): leave it out"
         for promised in PROMISES.values()
         for name, value in promised.items()
         if name in chosen and _text(chosen[name]) != _text(value)
     ]
+    wrong += [f"{name}={chosen[name]} (the bus sees to that itself): leave it out" for name in OURS if name in chosen]
+    if chosen.get("group.protocol") == "consumer":
+        wrong += [
+            f"{name}={chosen[name]} (with group.protocol=consumer the brokers decide it): leave it out"
+            for name in CLASSIC_ONLY
+            if name in chosen and name not in REASONS
+        ]
     if wrong:
         raise ImproperlyConfigured("Kafka's clients would break the bus's promises with " + "; ".join(wrong))
 

@@ -1,0 +1,84 @@
+"""A site that is told wrongly how to reach Kafka does not start, and is told all that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_settings import python
+
+KAFKA = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "broker.example:9092"}
+CLIENTS = "from django.conf import settings; print(sorted(settings.EVENTBUS['OPTIONS']['clients'].items()))"
+CHECK = "from django.core.management import call_command; call_command('check')"
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"KAFKA_BOOTSTRAP_SERVERS": ""}, ["KAFKA_BOOTSTRAP_SERVERS"]),
+        ({"KAFKA_SECURITY_PROTOCOL": "TLS"}, ["KAFKA_SECURITY_PROTOCOL"]),
+        ({"KAFKA_GROUP_PROTOCOL": "newest"}, ["KAFKA_GROUP_PROTOCOL"]),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, ["KAFKA_SASL_MECHANISM"]),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN"},
+            ["KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"],
+        ),
+        (
+            {
+                "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+                "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+                "KAFKA_SASL_USERNAME": "shop",
+            },
+            ["KAFKA_SASL_PASSWORD"],
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "OAUTHBEARER"},
+            ["KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"],
+        ),
+        ({"KAFKA_SASL_MECHANISM": "PLAIN"}, ["KAFKA_SECURITY_PROTOCOL=SASL_SSL"]),
+        ({"KAFKA_SSL_CA_FILE": "nowhere.pem", "KAFKA_SSL_KEY_FILE": "lost.key"}, ["nowhere.pem", "lost.key"]),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, environment: dict[str, str], named: list[str]) -> None:
+    refused = python(tmp_path, "", **KAFKA | environment)
+
+    assert refused.returncode
+    for name in named:
+        assert name in refused.stderr
+
+
+def test_a_setting_that_would_break_a_promise_is_refused_with_its_reason(tmp_path: Path) -> None:
+    refused = python(tmp_path, CHECK, **KAFKA, KAFKA_CLIENT_SETTINGS="acks=1,compression.type=zstd")
+
+    assert refused.returncode
+    assert "acks=1 (an acknowledged event must survive the loss of a broker): leave it out" in refused.stderr
+    assert "compression.type" not in refused.stderr
+
+
+def test_what_the_environment_says_reaches_the_clients(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    told = python(
+        tmp_path,
+        CLIENTS,
+        **KAFKA,
+        KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+        KAFKA_SASL_MECHANISM="PLAIN",
+        KAFKA_SASL_USERNAME="shop",
+        KAFKA_SASL_PASSWORD="secret",
+        KAFKA_SSL_CA_FILE=str(authority),
+        KAFKA_GROUP_INSTANCE_ID="worker-1",
+        KAFKA_CLIENT_SETTINGS="compression.type=zstd",
+    )
+
+    assert told.stdout.strip() == str(
+        [
+            ("compression.type", "zstd"),
+            ("group.instance.id", "worker-1"),
+            ("group.protocol", "classic"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.password", "secret"),
+            ("sasl.username", "shop"),
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", str(authority)),
+        ]
+    ), told.stderr
