@@ -1,7 +1,10 @@
-"""What a log elsewhere has already given out while its outbox row still says that it was not sent.
+"""Where a log elsewhere and the outbox differ for good reasons: what is ahead of its row, and what the log holds twice.
 
 The relay writes down where an event lies once the log has acknowledged it, and a group may be faster. For that moment
 the ledger finds more done than was sent: no more than there are unsent rows, and that is no violation.
+
+What was sent again, since nobody knew whether it had arrived, the inbox keeps from being handled twice. But an event
+that a group ignores leaves no row to know it by, and is counted as often as the log holds it.
 """
 
 from collections import Counter
@@ -10,7 +13,7 @@ from collections.abc import Mapping
 from django.db.models import Exists, OuterRef, Q
 
 from eventbus import backends
-from eventbus.models import OutboxRow
+from eventbus.models import OutboxRow, Progress
 
 
 class Early:
@@ -38,3 +41,15 @@ def not_early() -> Q:
         return Q()
     unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), position__isnull=True, refused="")
     return ~Q(Exists(unsent))
+
+
+def ignored_once(row: Progress, *, passed: int, nowhere: int) -> int:
+    """How many events were ignored whose rows are there, each counted once.
+
+    Of the group's rows `passed` lie behind its position, and `nowhere` of these are in no other place. What it passed
+    beyond them and beyond the pruned ones are repeats (or others' records): as many may have been counted too often.
+    """
+    counted = row.ignored - row.pruned_ignored
+    pruned = row.pruned_handled + row.pruned_ignored + row.pruned_discarded
+    beyond = max(0, row.position - row.start - pruned - passed)
+    return max(counted - beyond, min(counted, nowhere))

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
-from eventbus.early import Early, not_early
+from eventbus.early import Early, ignored_once, not_early
 from eventbus.events import Undecodable
 from eventbus.inbox import LIVE
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
@@ -163,7 +163,7 @@ class _Tally(msgspec.Struct):
     @property
     def ignored_with_rows(self) -> int:
         """Of those that lie nowhere, how many were ignored."""
-        return self.row.ignored - self.row.pruned_ignored
+        return ignored_once(self.row, passed=self.count(Place.PASSED), nowhere=self.nowhere)
 
 
 def _tallies() -> list[_Tally]:
@@ -192,7 +192,7 @@ def _account(group: str, topic: str, partitions: list[_Tally], unsent: int, unde
     published = unsent + pruned + sum(one.places.total() for one in partitions)
     places = {
         "handled": sum(row.handled for row in rows),
-        "ignored": sum(row.ignored for row in rows),
+        "ignored": sum(one.row.pruned_ignored + one.ignored_with_rows for one in partitions),
         "skipped": sum(one.count(Place.SKIPPED) for one in partitions),
         "discarded": sum(row.discarded for row in rows),
         "dead": sum(one.count(Place.DEAD) for one in partitions),

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition as Place
+from django.db import transaction
+from django.db.models import Sum
 
-from eventbus import backends
+from eventbus import backends, failpoints, publish
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.models import Progress
 from tests.eventbus.backend_contract import BackendContract
-from tests.eventbus.busy import many, prune_a_day_later
-from tests.eventbus.house import House
+from tests.eventbus.busy import many, places, prune_a_day_later
+from tests.eventbus.house import House, Unknown
 from tests.eventbus.house_on_kafka import BackendAtHand, HouseOnKafka, open_house_on_kafka
 
 
@@ -64,3 +66,16 @@ class TestKafkaBackend(BackendContract):
 
     def test_it_is_the_one_that_runs(self, house: House) -> None:
         assert isinstance(backends.current(), KafkaBackend)
+
+    def test_what_kafka_holds_twice_and_nobody_handles_was_ignored_once(self, house: House) -> None:
+        house.handler()
+        with transaction.atomic():
+            publish(Unknown(name="vase"))
+
+        with failpoints.armed("append.acknowledged=break"), pytest.raises(failpoints.BrokeHere):
+            house.relay()  # Kafka has it, and no row says so
+        house.settle()
+
+        counted = Progress.objects.filter(group="house-a").aggregate(ignored=Sum("ignored"))
+        assert counted == {"ignored": 2}
+        assert places() == {"ignored": 1}
