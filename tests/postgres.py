@@ -45,6 +45,12 @@ class Cluster:
         if server is not None:
             _stop(server)
 
+    def crash(self) -> None:
+        """It ends at once ("immediate"): nothing is written any more, and its log is replayed at the next start."""
+        server, self._server = self._server, None
+        if server is not None:
+            _stop(server, signal.SIGQUIT)
+
 
 @contextmanager
 def stoppable_cluster(*, durable: bool = False) -> Iterator[Cluster]:
@@ -119,8 +125,8 @@ def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
     raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}")
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.send_signal(signal.SIGINT)  # its "fast" shutdown: connections are cut, files are closed
+def _stop(server: subprocess.Popen[bytes], how: signal.Signals = signal.SIGINT) -> None:
+    server.send_signal(how)  # SIGINT is its "fast" shutdown: connections are cut, files are closed
     try:
         server.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

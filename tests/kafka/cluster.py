@@ -54,6 +54,11 @@ class Broker:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs, or 0."""
+        return self._process.pid if self._process is not None else 0
+
     def start(self) -> None:
         """Where it was: same port, same data. Returns once it answers and knows itself."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,61 @@
+"""Chaos: real processes over Kafka and PostgreSQL under load, with faults, and a verdict from outside.
+
+python -m tests.chaos                                   ten minutes of seed 1
+python -m tests.chaos --seconds 120 --seed 7            shorter, and other faults
+python -m tests.chaos --seed 7 --only 3,9               only these faults of that run, at their times
+python -m tests.chaos --seed 7 --shrink                 when it fails: again with fewer and fewer faults
+python -m tests.chaos --sabotaged                       with mistakes planted in the bus: each must be told
+"""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+
+from tests.chaos import plan, report, sabotaged, shrinking
+from tests.chaos.faults import KINDS
+from tests.chaos.run import Outcome, run
+from tests.chaos.site import world
+
+
+def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is stopped as well
+    asked = read(arguments)
+    told: dict[str, object] = {}
+    failed = False
+    with world() as servers:
+        if not asked.only_sabotaged:
+            planned = plan.draw(asked.seed, asked.seconds, list(KINDS), asked.only)
+            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=True)
+            print(report.table(outcome), flush=True)
+            told, failed = outcome.as_json(), bool(outcome.violations)
+            if failed and asked.shrink:
+                print(shrinking.shrink(servers, outcome, planned))
+        if asked.sabotaged or asked.only_sabotaged:
+            caught = sabotaged.catch_all(servers, asked.seed, asked.only_sabotaged)
+            told["sabotage"] = caught
+            failed = failed or not all(caught.values())
+    if asked.json:
+        asked.json.write_text(json.dumps(told, indent=2) + "\n")
+    return 1 if failed else 0
+
+
+def read(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600, help="how long the load lasts (600)")
+    parser.add_argument("--seed", type=int, default=1, help="what the faults are drawn from (1)")
+    parser.add_argument("--only", type=_numbers, default=(), metavar="N,N", help="only the faults of these numbers")
+    parser.add_argument("--shrink", action="store_true", help="when it fails, look for fewer faults that do as well")
+    parser.add_argument("--sabotaged", action="store_true", help="then plant mistakes: each must be told")
+    parser.add_argument("--only-sabotaged", nargs="+", default=[], metavar="NAME", help="only these mistakes, or: all")
+    parser.add_argument("--json", type=Path, help="write what came of it to this file")
+    return parser.parse_args(arguments)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

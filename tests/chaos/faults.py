@@ -1,0 +1,235 @@
+"""What is done to the town. Each fault returns once it is over, and says whether it had its effect."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import psycopg
+
+from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_still
+from tests.chaos.site import Site
+
+RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
+WORKER_STOP_SECONDS = 12.5  # longer than a worker's session of ten, so that another has its partitions
+BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgement
+POSTGRES_AWAY_SECONDS = 0.5
+PROVIDER_AWAY_SECONDS = 4.0
+# The clock's jump and back. What was put off by a clock that is ahead waits for as long once it is right again.
+AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
+SKEWED_SECONDS = 4.0
+ACCEPTED_SECONDS = 15.0  # within which somebody is served although the broker is away
+NEW_RELEASE_SECONDS = 30.0  # until each of a rolling restart's workers handles; a session of ten may have to end first
+
+Fault = Callable[["Faults", float], bool]
+KINDS: dict[str, Fault] = {}
+
+
+def kind(name: str) -> Callable[[Fault], Fault]:
+    def add(fault: Fault) -> Fault:
+        KINDS[name] = fault
+        return fault
+
+    return add
+
+
+class Faults:
+    """Injects into one site. `broken` gets a line for what was promised and did not hold while a fault lasted."""
+
+    def __init__(self, site: Site) -> None:
+        self.site, self.crew = site, site.crew
+        self.broken: list[str] = []
+        self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
+
+    def acknowledged(self) -> int:
+        """How much the publishers have written down."""
+        return sum(file.stat().st_size for file in self.crew.told_files() if file.exists())
+
+    def serves(self, since: int, seconds: float = ACCEPTED_SECONDS) -> bool:
+        """Whether more is acknowledged within so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.acknowledged() > since:
+                return True
+            time.sleep(0.1)  # between two looks of a poll that has a deadline
+        return False
+
+    def leader(self, fallback: float) -> str:
+        """The relay that leads; one by lot while nobody does."""
+        try:
+            for (owner,) in self.site.rows("SELECT owner FROM eventbus_lease WHERE name = 'dispatcher'"):
+                name = self.crew.name_of(int(owner.rpartition(" ")[2] or 0))
+                if name is not None:
+                    return name
+        except psycopg.Error:
+            pass
+        return chosen(RELAYS, fallback)
+
+    def kill(self, *names: str) -> bool:
+        pids = {name: self.crew.signal(name, signal.SIGKILL) for name in names}
+        return all(pid and self.crew.await_another(name, pid) and not is_alive(pid) for name, pid in pids.items())
+
+    def halt(self, name: str, seconds: float) -> bool:
+        pid = self.crew.signal(name, signal.SIGSTOP)
+        time.sleep(seconds)  # the fault itself
+        effective = bool(pid) and stands_still(pid)
+        if pid and is_alive(pid):
+            os.kill(pid, signal.SIGCONT)
+        return effective
+
+
+def chosen(names: Sequence[str], draw: float) -> str:
+    return names[int(draw * len(names)) % len(names)]
+
+
+@kind("publisher killed")
+def _kill_publisher(faults: Faults, draw: float) -> bool:
+    return faults.kill(chosen(PUBLISHERS, draw))
+
+
+@kind("relay killed")
+def _kill_relay(faults: Faults, draw: float) -> bool:
+    return faults.kill(faults.leader(draw))
+
+
+@kind("both relays killed")
+def _kill_relays(faults: Faults, draw: float) -> bool:
+    return faults.kill(*RELAYS)
+
+
+@kind("worker killed")
+def _kill_worker(faults: Faults, draw: float) -> bool:
+    with faults.workers:
+        return faults.kill(chosen(WORKERS, draw))
+
+
+@kind("publisher stopped")
+def _stop_publisher(faults: Faults, draw: float) -> bool:
+    return faults.halt(chosen(PUBLISHERS, draw), RELAY_STOP_SECONDS)
+
+
+@kind("relay stopped")
+def _stop_relay(faults: Faults, draw: float) -> bool:
+    """Longer than its lease."""
+    return faults.halt(faults.leader(draw), RELAY_STOP_SECONDS)
+
+
+@kind("worker stopped")
+def _stop_worker(faults: Faults, draw: float) -> bool:
+    """Longer than its session."""
+    with faults.workers:
+        return faults.halt(chosen(WORKERS, draw), WORKER_STOP_SECONDS)
+
+
+@kind("rolling restart")
+def _roll(faults: Faults, draw: float) -> bool:
+    """Of the workers, with a new release; each must have handled something before the next goes."""
+    with faults.workers:
+        faults.crew.release += 1
+        for name in WORKERS:
+            pid = faults.crew.signal(name, signal.SIGTERM)
+            if not pid or not faults.crew.await_another(name, pid):
+                return False
+        release = faults.crew.release
+        deadline = time.monotonic() + NEW_RELEASE_SECONDS
+        while time.monotonic() < deadline:
+            if _handled_by(faults.site, release):
+                return True
+            time.sleep(0.2)  # between two looks of a poll that has a deadline
+        return False
+
+
+def _handled_by(site: Site, release: int) -> bool:
+    try:
+        return bool(
+            site.rows(
+                "SELECT 1 FROM (SELECT release FROM town_seen ORDER BY id DESC LIMIT 200) AS last"
+                " WHERE release = %s LIMIT 1",
+                release,
+            )
+        )
+    except psycopg.Error:
+        return False
+
+
+@kind("broker stopped")
+def _stop_broker(faults: Faults, draw: float) -> bool:
+    return _broker_away(faults, lambda: faults.site.broker.stop())
+
+
+@kind("broker killed")
+def _kill_broker(faults: Faults, draw: float) -> bool:
+    return _broker_away(faults, lambda: faults.site.broker.kill())
+
+
+def _broker_away(faults: Faults, end: Callable[[], None]) -> bool:
+    with faults.kafka:
+        end()
+        gone = not faults.site.broker.running
+        if not faults.serves(faults.acknowledged()):
+            faults.broken.append("nobody was served while the broker was away")
+        time.sleep(BROKER_AWAY_SECONDS)  # the fault itself
+        faults.site.broker.start()
+        return gone
+
+
+@kind("broker halted")
+def _halt_broker(faults: Faults, draw: float) -> bool:
+    """It keeps its connections, and says nothing."""
+    with faults.kafka:
+        pid = faults.site.broker.brokers[0].pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(RELAY_STOP_SECONDS)  # the fault itself
+        effective = stands_still(pid)
+        os.kill(pid, signal.SIGCONT)
+        return effective
+
+
+@kind("PostgreSQL restarted")
+def _restart_postgres(faults: Faults, draw: float) -> bool:
+    with faults.postgres:
+        faults.site.database.crash()
+        time.sleep(POSTGRES_AWAY_SECONDS)  # the fault itself
+        faults.site.database.start()
+        return True
+
+
+@kind("connections ended")
+def _terminate(faults: Faults, draw: float) -> bool:
+    with faults.postgres:
+        ended = faults.site.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            faults.site.name,
+        )
+        return len(ended) > len(WORKERS)
+
+
+@kind("provider in trouble")
+def _provider(faults: Faults, draw: float) -> bool:
+    """It is not reached, or answers nobody although it did what it was asked."""
+    with faults.provider:
+        calls, away = faults.site.folder / "calls", faults.site.folder / "away"
+        before = calls.stat().st_size if calls.exists() else 0
+        away.touch()
+        time.sleep(PROVIDER_AWAY_SECONDS)  # the fault itself
+        effective = (calls.stat().st_size if calls.exists() else 0) > before
+        away.unlink()
+        return effective
+
+
+@kind("clock jumped")
+def _clock(faults: Faults, draw: float) -> bool:
+    """Every process's clock, and back."""
+    with faults.clock:
+        clock, jump = faults.site.folder / "clock", AHEAD_SECONDS if draw < 0.5 else BEHIND_SECONDS
+        clock.write_text(str(jump))
+        time.sleep(SKEWED_SECONDS)  # the fault itself
+        question = "SELECT count(*) FROM (SELECT created_at FROM eventbus_outbox ORDER BY id DESC LIMIT 100) AS last"
+        question += " WHERE abs(extract(epoch FROM created_at - now())) > 5"  # more than it waits, so a wrong clock's
+        try:
+            return faults.site.number(question) > 0
+        except psycopg.Error:
+            return False
+        finally:
+            clock.unlink()

@@ -1,0 +1,164 @@
+"""One run: load, faults, rest, verdict."""
+
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.chaos.faults import KINDS, Faults
+from tests.chaos.oracle import PROMISES, Oracle, Violation, at_rest
+from tests.chaos.plan import Planned
+from tests.chaos.recovery import Flow
+from tests.chaos.site import Servers, Site
+
+AT_ONCE = 2  # faults that last at the same time
+RECOVERY_SECONDS_MAX = 60.0  # then it has not recovered
+REST_SECONDS = 90.0  # after the load, for everything that was told to be seen
+START_SECONDS = 90.0  # for the first event to come through
+TRAFFIC_SECONDS = 5.0  # a fault counts when somebody was served so shortly before
+
+
+@dataclass
+class Outcome:
+    """What came of a run; `recoveries` in seconds by kind of fault."""
+
+    seed: int
+    seconds: float
+    sabotage: str = ""
+    events: int = 0
+    injected: Counter[str] = field(default_factory=Counter)
+    effective: Counter[str] = field(default_factory=Counter)
+    recoveries: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    duplicates_absorbed: int = 0
+    violations: list[Violation] = field(default_factory=list)
+
+    def by_promise(self) -> dict[str, int]:
+        counted = Counter(one.promise for one in self.violations)
+        return {promise: counted[promise] for promise in PROMISES}
+
+    def recovery(self) -> dict[str, float]:
+        return spread([seconds for found in self.recoveries.values() for seconds in found])
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "events": self.events,
+            "faults": {
+                kind: {
+                    "injected": self.injected[kind],
+                    "effective": self.effective[kind],
+                    **spread(self.recoveries[kind]),
+                }
+                for kind in sorted(self.injected)
+            },
+            "duplicates_absorbed": self.duplicates_absorbed,
+            "violations": len(self.violations),
+            "by_promise": self.by_promise(),
+            "recovery": self.recovery(),
+        }
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """p50, p95 and max; zeros for none."""
+    found = sorted(seconds) or [0.0]
+    last = len(found) - 1
+    return {
+        "p50": round(found[round(last * 0.5)], 2),
+        "p95": round(found[ceil(last * 0.95)], 2),
+        "max": round(found[-1], 2),
+    }
+
+
+class Run:
+    """`patience` are the seconds that a recovery and the rest may take: fewer where violations are expected."""
+
+    def __init__(
+        self, site: Site, planned: Sequence[Planned], outcome: Outcome, patience: float = REST_SECONDS
+    ) -> None:
+        self._site, self._planned, self.outcome, self._patience = site, planned, outcome, patience
+        self._faults, self._flow = Faults(site), Flow(site)
+        self._hands = threading.Semaphore(AT_ONCE)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Outcome:
+        self._site.crew.start()
+        self._await_traffic()
+        begin = time.monotonic()
+        threads = [threading.Thread(target=self._meet, args=(one, begin), daemon=True) for one in self._planned]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(max(0.0, begin + self.outcome.seconds - time.monotonic()))  # the load itself
+        if not self._site.crew.stop_publishers():
+            self._violated("nothing is lost", "a publisher did not end by itself")
+        self._rest()
+        return self._judge()
+
+    def _await_traffic(self) -> None:
+        if self._flow.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.sabotage:
+            raise RuntimeError(f"Nothing came through: see {self._site.folder}")
+
+    def _meet(self, one: Planned, begin: float) -> None:
+        time.sleep(max(0.0, begin + one.at - time.monotonic()))  # its time
+        with self._hands:
+            traffic = self._faults.serves(self._faults.acknowledged(), TRAFFIC_SECONDS)
+            try:
+                effective = KINDS[one.kind](self._faults, one.draw)
+            except psycopg.Error:
+                effective = False  # another fault was in its way
+        with self._lock:
+            self.outcome.injected[one.kind] += 1
+            self.outcome.effective[one.kind] += effective and traffic
+        seconds = self._flow.seconds_until_it_flows(min(RECOVERY_SECONDS_MAX, self._patience))
+        with self._lock:
+            self.outcome.recoveries[one.kind].append(seconds)
+
+    def _rest(self) -> None:
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline and not at_rest(self._site):
+            time.sleep(0.5)  # between two looks of a poll that has a deadline
+
+    def _judge(self) -> Outcome:
+        oracle = Oracle(self._site)
+        self.outcome.events = oracle.events()
+        self.outcome.violations += oracle.violations()
+        self.outcome.duplicates_absorbed = oracle.duplicates_absorbed()
+        for what in self._faults.broken:
+            self._violated("served while the broker is away", what)
+        return self.outcome
+
+    def _violated(self, promise: str, what: str) -> None:
+        self.outcome.violations.append(Violation(promise, what))
+
+
+def run(
+    servers: Servers,
+    planned: Sequence[Planned],
+    outcome: Outcome,
+    *,
+    patience: float = REST_SECONDS,
+    keep: bool = False,
+) -> Outcome:
+    """On a database and topics of its own. `keep`: its folder stays if anything was violated."""
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    try:
+        site = Site(folder, *servers, outcome.seed, outcome.sabotage)
+        try:
+            return Run(site, planned, outcome, patience)()
+        finally:
+            site.close()
+    finally:
+        if keep and outcome.violations:
+            print(f"The processes' logs: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)

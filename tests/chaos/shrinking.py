@@ -1,0 +1,34 @@
+"""From a run that fails to one with fewer faults that fails as well."""
+
+from collections.abc import Sequence
+
+from tests.chaos.plan import Planned
+from tests.chaos.run import Outcome, run
+from tests.chaos.site import Servers
+
+CALM_SECONDS = 8.0  # after the last fault that is left
+
+
+def shrink(servers: Servers, failed: Outcome, planned: Sequence[Planned]) -> str:
+    """Halves are tried, then smaller parts, each left out while the rest still fails. Takes as long as it takes."""
+    kept, parts = list(planned), 2
+    while len(kept) > 1 and parts <= len(kept):
+        size = -(-len(kept) // parts)
+        for start in range(0, len(kept), size):
+            rest = kept[:start] + kept[start + size :]
+            if rest and _fails(servers, failed.seed, rest):
+                kept, parts = rest, max(2, parts - 1)
+                break
+        else:
+            if parts == len(kept):
+                break
+            parts = min(len(kept), parts * 2)
+    numbers = ",".join(str(one.number) for one in kept)
+    kinds = ", ".join(one.kind for one in kept)
+    return (
+        f"{len(kept)} faults are enough ({kinds}): --seed {failed.seed} --seconds {failed.seconds:g} --only {numbers}"
+    )
+
+
+def _fails(servers: Servers, seed: int, planned: Sequence[Planned]) -> bool:
+    return bool(run(servers, planned, Outcome(seed, planned[-1].at + CALM_SECONDS)).violations)

@@ -1,0 +1,77 @@
+"""Two minutes of chaos in each test run, and what its verdict rests on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import plan, report
+from tests.chaos.faults import KINDS
+from tests.chaos.oracle import read_told
+from tests.chaos.run import Outcome, run, spread
+from tests.chaos.sabotaged import told_of
+from tests.chaos.site import Servers, world
+from tests.kafka.plugin import do_without
+from tests.postgres import PostgresMissing
+
+SECONDS = 120.0
+SEED = 1
+EFFECTIVE_MIN = 15  # of some twenty; one may come while another has stopped everything
+KINDS_MIN = 10
+
+
+@pytest.fixture(scope="module")
+def servers(kafka_installed: None) -> Iterator[Servers]:
+    try:
+        with world() as servers:
+            yield servers
+    except PostgresMissing as missing:
+        do_without(missing)
+
+
+def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
+    planned = plan.draw(SEED, SECONDS, list(KINDS))
+
+    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep=True)
+
+    print(report.table(outcome))
+    assert outcome.violations == [], report.table(outcome)
+    assert outcome.effective.total() >= EFFECTIVE_MIN, report.table(outcome)
+    assert len([kind for kind, count in outcome.effective.items() if count]) >= KINDS_MIN, report.table(outcome)
+
+
+def test_what_is_published_outside_its_transaction_is_told(servers: Servers) -> None:
+    """One of the mistakes; `make chaos` plants them all."""
+    assert told_of(servers, SEED, "published outside the transaction")
+
+
+def test_the_same_seed_draws_the_same_faults() -> None:
+    kinds = list(KINDS)
+
+    assert plan.draw(7, 60, kinds) == plan.draw(7, 60, kinds)
+    assert plan.draw(7, 60, kinds) != plan.draw(8, 60, kinds)
+
+
+def test_ten_minutes_hold_more_than_a_hundred_faults_of_every_kind() -> None:
+    planned = plan.draw(SEED, 600, list(KINDS))
+
+    assert len(planned) > 100
+    assert {one.kind for one in planned} == set(KINDS)
+
+
+def test_fewer_faults_of_a_run_come_at_their_times() -> None:
+    everything = plan.draw(7, 60, list(KINDS))
+
+    assert plan.draw(7, 60, list(KINDS), only=[2, 5]) == [everything[2], everything[5]]
+
+
+def test_a_line_that_death_cut_short_acknowledges_nothing(tmp_path: Path) -> None:
+    told = tmp_path / "publisher-1"
+    told.write_text("ack a b\nundo c\nack d")
+
+    assert read_told([told, tmp_path / "never-began"], "ack") == {"a", "b"}
+
+
+def test_times_are_spread_from_the_middle_to_the_worst() -> None:
+    assert spread([]) == {"p50": 0.0, "p95": 0.0, "max": 0.0}
+    assert spread([float(seconds) for seconds in range(101)]) == {"p50": 50.0, "p95": 95.0, "max": 100.0}

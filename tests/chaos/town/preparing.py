@@ -1,0 +1,14 @@
+"""`python -m tests.chaos.town.preparing`: make topics, tables, groups and callers before anybody works."""
+
+import django
+
+if __name__ == "__main__":
+    django.setup()
+    from django.core.management import call_command
+
+    from tests.chaos.town.models import Caller
+    from tests.chaos.town.publishing import NAMES
+
+    call_command("eventbus", "topics", "--apply")
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    Caller.objects.bulk_create(Caller(name=name) for name in NAMES)
