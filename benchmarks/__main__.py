@@ -13,25 +13,28 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.plan import DATABASES, names, wanted
+from benchmarks.plan import OVER_KAFKA, PLACES, modules, names, wanted
+from tests.kafka import KafkaMissing, temporary_broker
 from tests.postgres import PostgresMissing, temporary_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
-COLUMNS = ("name", "database", "median", "worst", "unit", "beside", "beside_median", "ratio", "goal", "met")
+COLUMNS = ("name", "backend", "database", "median", "worst", "unit", "beside", "beside_median", "ratio", "goal", "met")
 
 
 def main() -> int:
     options = read_arguments()
     rows: list[dict[str, object]] = []
-    for database in DATABASES:
+    for place in PLACES:
+        if not modules(options.only, place):
+            continue
         try:
-            with site_on(database) as environment:
-                rows += measure(database, environment, quick=options.quick, only=options.only)
-        except PostgresMissing as missing:
-            print(f"{database}: {missing}", file=sys.stderr)
+            with site_on(place) as environment:
+                rows += measure(place, environment, quick=options.quick, only=options.only)
+        except (PostgresMissing, KafkaMissing) as missing:
+            print(f"{place}: {missing}", file=sys.stderr)
     options.out.write_text(json.dumps(rows, indent=2) + "\n")
     print_table(rows)
     return verdict(rows, only=options.only, strict=options.strict)
@@ -49,26 +52,28 @@ def read_arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def site_on(database: str) -> Iterator[dict[str, str]]:
+def site_on(place: str) -> Iterator[dict[str, str]]:
     """The environment of an empty site in a temporary folder; PostgreSQL keeps its fsync, as SQLite keeps its own."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         environment = {**os.environ, "VAR_DIR": folder, "DEBUG": "0", "DEMO": "0"}
-        if database == "sqlite":
+        if place == "sqlite":
             yield environment | {"DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
-        else:
-            with temporary_cluster(durable=True) as url:
-                yield environment | {"DATABASE_URL": url}
+            return
+        with ExitStack() as stack:
+            environment |= {"DATABASE_URL": stack.enter_context(temporary_cluster(durable=True))}
+            if place in OVER_KAFKA:
+                servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or stack.enter_context(temporary_broker())
+                environment |= {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": servers}
+            yield environment
 
 
-def measure(database: str, environment: dict[str, str], *, quick: bool, only: str) -> list[dict[str, object]]:
+def measure(place: str, environment: dict[str, str], *, quick: bool, only: str) -> list[dict[str, object]]:
     """Run a child, since Django knows one database a process, and read what it measured."""
     out = Path(environment["VAR_DIR"]) / "rows.json"
-    command = [sys.executable, "-m", "benchmarks.site", f"--out={out}", f"--only={only}"]
+    command = [sys.executable, "-m", "benchmarks.site", f"--place={place}", f"--out={out}", f"--only={only}"]
     subprocess.run(command + ["--quick"] * quick, cwd=ROOT, env=environment)
-    if not out.exists():
-        return []
-    rows = json.loads(out.read_text())
-    return [row for row in rows if row["database"] == database]
+    rows: list[dict[str, object]] = json.loads(out.read_text()) if out.exists() else []
+    return rows
 
 
 def print_table(rows: list[dict[str, object]]) -> None:

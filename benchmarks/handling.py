@@ -36,7 +36,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     count = (BATCHES_QUICK if bench.quick else BATCHES) * BATCH_EVENTS
     make_ledger()
     skip_backlog()
-    _stand_beside()
+    stand_beside()
     worker = Worker(registry.groups[GROUP], backends.current())
     yield bench.row(
         f"handle batches of {BATCH_EVENTS}",
@@ -77,7 +77,7 @@ def work_by_hand(count: int) -> None:
     assert count <= 0, f"{count} events were left"
 
 
-def _stand_beside() -> None:
+def stand_beside() -> None:
     """The twin's progress begins where the worker's is."""
     for row in Progress.objects.filter(group=GROUP):
         Progress.objects.create(group=TWIN, topic=row.topic, partition=row.partition, position=row.position)
@@ -94,21 +94,25 @@ def _batch_by_hand(topic: str, partition: int) -> int:
         rows = cursor.fetchall()
         if not rows:
             return 0
-        fresh = _fresh(cursor, topic, rows)
+        fresh = fresh_rows(cursor, topic, rows)
         for row in fresh:
             event = json.loads(bytes(row[4]))
             write(event["order_id"], event["amount"])
-        now = connection.ops.adapt_datetimefield_value(clock.now())
-        cursor.executemany(
-            'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at) VALUES (%s, %s, 0, %s)',
-            [(TWIN, row[0], now) for row in fresh],
-        )
-        cursor.execute(
-            "UPDATE eventbus_progress SET position = %s, handled = handled + %s"
-            ' WHERE "group" = %s AND topic = %s AND partition = %s',
-            [rows[-1][2] + 1, len(fresh), TWIN, topic, partition],
-        )
+        note_by_hand(cursor, topic, partition, [row[0] for row in fresh], rows[-1][2] + 1)
     return len(rows)
+
+
+def note_by_hand(cursor: Any, topic: str, partition: int, handled: list[Any], position: int) -> None:
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    cursor.executemany(
+        'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at) VALUES (%s, %s, 0, %s)',
+        [(TWIN, event_id, now) for event_id in handled],
+    )
+    cursor.execute(
+        "UPDATE eventbus_progress SET position = %s, handled = handled + %s"
+        ' WHERE "group" = %s AND topic = %s AND partition = %s',
+        [position, len(handled), TWIN, topic, partition],
+    )
 
 
 def _locked_position(cursor: Any, topic: str, partition: int) -> int:
@@ -121,7 +125,7 @@ def _locked_position(cursor: Any, topic: str, partition: int) -> int:
     return position
 
 
-def _fresh(cursor: Any, topic: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def fresh_rows(cursor: Any, topic: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Those that are not handled, parked or buried, nor behind a parked key: the questions that the worker asks."""
     ids, keys = [row[0] for row in rows], [row[1] for row in rows]
     known = set()

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 DATABASES = ("sqlite", "postgresql")
+OVER_KAFKA = ("kafka",)  # and PostgreSQL
+PLACES = (*DATABASES, *OVER_KAFKA)
 NO_MATTER = ("sqlite",)  # what no database takes part in is measured once
 KINDS = ("daphne", "uvicorn")
 CROWDS = (100, 500, 1_000)  # sockets
@@ -12,7 +14,7 @@ SILENT = 100  # sockets beside a crowd that never read
 class Plan(NamedTuple):
     name: str
     module: str  # in benchmarks/, with a function `measure(bench)` that gives all rows of its plans
-    databases: tuple[str, ...] = DATABASES
+    places: tuple[str, ...] = DATABASES
 
 
 PLANS = (
@@ -31,6 +33,15 @@ PLANS = (
     Plan("poll, 2 % changed", "benchmarks.poll"),
     Plan("poll, 10 % changed", "benchmarks.poll"),
     Plan("product list", "benchmarks.pages"),
+    Plan("Kafka: relay batches of 500", "benchmarks.over_kafka", OVER_KAFKA),
+    Plan("Kafka: relay batches of 500, the limit", "benchmarks.over_kafka", OVER_KAFKA),
+    Plan("Kafka: handle batches of 200", "benchmarks.over_kafka", OVER_KAFKA),
+    *(
+        Plan(f"Kafka: commit to handled at {rate} a second, {figure}", "benchmarks.kafka_latency", OVER_KAFKA)
+        for rate in ("10", "1,000")
+        for figure in ("median", "p99")
+    ),
+    *(Plan(f"Kafka: {count} processes of handlers", "benchmarks.kafka_workers", OVER_KAFKA) for count in (1, 2, 4)),
     *(Plan(f"{count} sockets, {kind}", "benchmarks.sockets", NO_MATTER) for kind in KINDS for count in CROWDS),
     *(Plan(f"memory with {SILENT} who never read, {kind}", "benchmarks.sockets", NO_MATTER) for kind in KINDS),
 )
@@ -40,13 +51,16 @@ def names() -> list[str]:
     return [plan.name for plan in PLANS]
 
 
-def modules(only: str, database: str) -> list[str]:
-    """The modules that measure the wanted plans on a database, each once, in order."""
-    return list(
-        dict.fromkeys(plan.module for plan in PLANS if plan.name.startswith(only) and database in plan.databases)
-    )
+def modules(only: str, place: str) -> list[str]:
+    """The modules that measure the wanted plans in a place, each once, in order."""
+    return list(dict.fromkeys(plan.module for plan in PLANS if plan.name.startswith(only) and place in plan.places))
+
+
+def database_of(place: str) -> str:
+    """What a row of that place has for its database."""
+    return "postgresql" if place in OVER_KAFKA else place
 
 
 def wanted(only: str) -> set[tuple[str, str]]:
     """Each (name, database) that must come out."""
-    return {(plan.name, database) for plan in PLANS for database in plan.databases if plan.name.startswith(only)}
+    return {(plan.name, database_of(place)) for plan in PLANS for place in plan.places if plan.name.startswith(only)}

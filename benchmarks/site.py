@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import django
@@ -40,23 +41,29 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.site")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--place", required=True)
     parser.add_argument("--only", default="")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    bench = open_site(only=options.only, quick=options.quick)
-    rows = [row.as_json() for module in modules(options.only, bench.database) for row in rows_of(module, bench)]
+    wanted = modules(options.only, options.place)
+    bench = open_site(wanted, quick=options.quick)
+    rows = [row.as_json() for module in wanted for row in rows_of(module, bench)]
     options.out.write_text(json.dumps(rows))
 
 
-def open_site(*, only: str, quick: bool) -> Bench:
+def open_site(wanted: list[str], *, quick: bool) -> Bench:
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connection
 
-    for module in modules(only, connection.vendor):  # before `migrate`, which notes where each consumer group begins
+    from eventbus import backends
+
+    for module in wanted:  # before `migrate`, which notes where each consumer group begins
         import_module(module)
+    if not backends.current().in_process:
+        call_command("eventbus", "topics", "--apply", stdout=StringIO(), stderr=StringIO())
     call_command("migrate", verbosity=0)
     print(f"{connection.vendor}: {durability()}", flush=True)
     backend = settings.EVENTBUS["BACKEND"].rpartition(".")[2].removesuffix("Backend").lower()
