@@ -22,6 +22,7 @@ from eventbus.models import (
     OutboxRow,
     ParkedEvent,
     ParkedKey,
+    ProcessRow,
     Progress,
     ReplayRun,
     Timer,
@@ -174,3 +175,13 @@ class ConsumerGroupAdmin(Looked):
 class LeaseRowAdmin(Looked):
     list_display = ("name", "owner", "beat", "epoch")
     ordering = ("name",)
+
+
+@admin.register(ProcessRow)
+class ProcessRowAdmin(Looked):
+    list_display = ("role", "host", "pid", "state", "began_at", "beat_at", "reads")
+    ordering = ("role", "host", "pid")
+
+    @admin.display(description=_("partitions that it reads"))
+    def reads(self, row: ProcessRow) -> str:
+        return "; ".join(f"{group}: {', '.join(partitions)}" for group, partitions in row.assignment.items())

@@ -14,12 +14,14 @@ from eventbus.backends import current
 from eventbus.bells import published
 from eventbus.errors import LeaseLost, LogAway, WorkerGone, is_nobodys_fault
 from eventbus.handling import unit_of_work
+from eventbus.heartbeats import Told
 from eventbus.housekeeping import Housekeeping
 from eventbus.leases import BEAT_SECONDS, Lease
+from eventbus.models import ProcessRow
 from eventbus.registry import Group
 from eventbus.relay import Relay
 from eventbus.worker import Worker
-from eventbus.workers import Workers, work
+from eventbus.workers import Workers, work, written
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,16 @@ class Dispatcher:
             self._workers.close()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
+
+    def tell(self) -> Told:
+        """What it does, for operators: whether it is the one, and who reads what in this process."""
+        state = ProcessRow.State.ACTIVE if self.active.is_set() else ProcessRow.State.STANDBY
+        if self._workers is not None:
+            return state, self._workers.assignment()
+        if not self._backend.in_process or state is ProcessRow.State.STANDBY:
+            return state, {}
+        groups = sorted(registry.groups.items())
+        return state, {name: written(self._backend.partitions(group.topics)) for name, group in groups}
 
     def run(self) -> None:
         """Until stopped."""

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from eventbus import backends, operations
 from eventbus.dispatcher import Dispatcher
+from eventbus.heartbeats import Heartbeat
 from eventbus.registry import Group
 from eventbus.workers import Workers
 
@@ -25,12 +26,16 @@ class Part(Protocol):
 def relay_until_stopped() -> None:
     """Relay, and handle where one process does all. Raises CommandError when another does it."""
     _refuse_beside_another()
-    _until_stopped(Dispatcher(), "eventbus-dispatcher")
+    dispatcher = Dispatcher()
+    with Heartbeat("relay", dispatcher.tell):
+        _until_stopped(dispatcher, "eventbus-dispatcher")
 
 
 def handle_until_stopped(groups: Collection[Group]) -> None:
     """Handle for these groups, beside any number of others. Only for a log that many processes share."""
-    _until_stopped(Workers(groups), "eventbus-workers")
+    workers = Workers(groups)
+    with Heartbeat("handle", lambda: ("", workers.assignment())):
+        _until_stopped(workers, "eventbus-workers")
 
 
 def _until_stopped(part: Part, name: str) -> None:

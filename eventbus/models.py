@@ -8,6 +8,7 @@ from eventbus.events import KEY_CHARACTERS_MAX
 GROUP_CHARACTERS_MAX = 60
 TOPIC_CHARACTERS_MAX = 60
 TYPE_CHARACTERS_MAX = 120
+HOST_CHARACTERS_MAX = 255  # DNS allows no more
 WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
 
 
@@ -328,3 +329,28 @@ class LeaseRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.owner}"
+
+
+class ProcessRow(models.Model):
+    """A process of the site, as it said itself a moment ago: for operators' eyes, nothing is decided by it."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        STANDBY = "standby", _("stands by")
+
+    id = models.UUIDField(primary_key=True)
+    role = models.CharField(max_length=20)
+    host = models.CharField(max_length=HOST_CHARACTERS_MAX)
+    pid = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default="", blank=True)  # where only one is active
+    assignment = models.JSONField(default=dict, blank=True)  # partitions by consumer group
+    began_at = models.DateTimeField()
+    beat_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "eventbus_process"
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.host} {self.pid}"

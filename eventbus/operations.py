@@ -17,6 +17,7 @@ from eventbus import backends, clock, failpoints, pausing
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import LEASE_NAME
 from eventbus.errors import BusError
+from eventbus.heartbeats import ProcessStatus, processes
 from eventbus.leases import LEASE_SECONDS, Lease
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -97,6 +98,7 @@ class Status(msgspec.Struct, frozen=True):
     groups: list[GroupStatus]
     standstills: list[Standstill]
     leases: list[LeaseStatus]
+    processes: list[ProcessStatus]
 
 
 def status() -> Status:
@@ -108,6 +110,7 @@ def status() -> Status:
         groups=_groups(backends.current()),
         standstills=pausing.standstills(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
+        processes=processes(),
     )
 
 

@@ -85,6 +85,11 @@ class Worker:
             if not moved and not self._stop.is_set():
                 self._wait(seen)
 
+    def partitions(self) -> list[TopicPartition]:
+        """What it reads now. For any thread."""
+        consumer = self._consumer
+        return [] if consumer is None else consumer.assignment()
+
     def _wait(self, seen: int) -> None:
         """New records end it, but not while the group stands still: each would ask the database in vain."""
         if self._stands_still:

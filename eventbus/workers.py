@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from django.db import connections
 
 from eventbus import groups
 from eventbus.backends import current
+from eventbus.backends.base import TopicPartition
 from eventbus.handling import unit_of_work
 from eventbus.registry import Group
 from eventbus.worker import Worker
@@ -26,6 +27,7 @@ class Workers:
     def __init__(self, handled: Collection[Group]) -> None:
         self._handled = list(handled)
         self._backend = current()
+        self._workers: dict[str, Worker] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="eventbus-workers", daemon=True)
 
@@ -43,6 +45,10 @@ class Workers:
         self.stop()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS + LOOK_SECONDS)
+
+    def assignment(self) -> dict[str, list[str]]:
+        """The partitions that each group reads here, as "orders/0". For any thread."""
+        return {name: written(worker.partitions()) for name, worker in sorted(self._workers.items())}
 
     def run(self) -> None:
         """Until stopped."""
@@ -74,10 +80,15 @@ class Workers:
         connections.close_all()
 
     def _begin(self, group: Group) -> threading.Thread:
-        worker = Worker(group, self._backend, self._stop)
+        worker = self._workers[group.name] = Worker(group, self._backend, self._stop)
         thread = threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
         thread.start()
         return thread
+
+
+def written(partitions: Iterable[TopicPartition]) -> list[str]:
+    """For people."""
+    return [f"{one.topic}/{one.partition}" for one in sorted(partitions)]
 
 
 def work(worker: Worker) -> None:

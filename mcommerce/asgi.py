@@ -19,3 +19,5 @@ from mcommerce.routing import build_application  # noqa: E402
 application = build_application()
 if settings.IN_PROCESS:
     background.start()
+else:
+    background.announce("live")

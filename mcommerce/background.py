@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from eventbus.dispatcher import Dispatcher
+from eventbus.heartbeats import Heartbeat, Told
 from mcommerce.payment.local import start_sandbox_provider
 from stations import poller, simulator
 
@@ -36,9 +37,21 @@ def start() -> None:
             _start("simulator", _start_simulator)
         if settings.PAYMENT_PROVIDER == "sandbox":
             _start("sandbox provider", start_sandbox_provider)
-        _start("bus", Dispatcher.start_in_process)
+        dispatcher = Dispatcher.start_in_process()
+        _running.append(("bus", dispatcher))
         _start("poller", poller.start_in_process)
-        atexit.register(stop)
+        _say_what_this_is("all", dispatcher.tell)
+
+
+def announce(role: str) -> None:
+    """Tell operators of this process, which serves and runs nothing else."""
+    with _lock:
+        _say_what_this_is(role)
+
+
+def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
+    _running.append(("heartbeat", Heartbeat(role, tell).start()))
+    atexit.register(stop)
 
 
 def _start(name: str, begin: Callable[[], Running]) -> None:

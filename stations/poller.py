@@ -55,6 +55,11 @@ class Poller:
         """How long ago the feed last answered; None if it never did."""
         return None if self._answered_at is None else clock.now() - self._answered_at
 
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that polls its feed. For any thread."""
+        return self._leading
+
     def poll(self) -> PollRun:
         """Ask once and record it. Raises LeaseLost, DatabaseError; every other failure is recorded and returned."""
         for _ in range(ATTEMPTS_MAX):
@@ -220,6 +225,7 @@ class PollerThreads:
         self, feeds: list[str], *, url: str = "", on_poll: Callable[[PollRun], None] = lambda run: None
     ) -> None:
         self._stop = threading.Event()
+        self._pollers: dict[str, Poller] = {}
         self._threads = [
             threading.Thread(target=self._run, args=(name, url, on_poll), name=f"stations-poller-{name}", daemon=True)
             for name in feeds
@@ -229,6 +235,10 @@ class PollerThreads:
         for thread in self._threads:
             thread.start()
         return self
+
+    def lead(self) -> bool:
+        """Whether one of them is the one that polls its feed."""
+        return any(poller.leads for poller in list(self._pollers.values()))
 
     def stop(self) -> None:
         """Let each finish its poll in hand."""
@@ -251,7 +261,8 @@ class PollerThreads:
         limits = dict.fromkeys(("budget_seconds", "read_seconds"), SIMULATED_BUDGET_SECONDS) if simulated else {}
         feed = feed_named(name, url=url, sleep=self._stop.wait, **limits)
         lease = Lease(f"poller:{feed.name}", seconds=LEASE_SECONDS if simulated else REAL_LEASE_SECONDS)
-        Poller(feed, lease=lease, stop=self._stop).run(on_poll)
+        self._pollers[name] = Poller(feed, lease=lease, stop=self._stop)
+        self._pollers[name].run(on_poll)
 
 
 def start_in_process() -> PollerThreads:

@@ -1,5 +1,6 @@
 """`status`: how the bus is."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from django.core.management.base import CommandError
 from eventbus import ledger, operations
 from eventbus.console import Actions, Printer
 from eventbus.console.printing import printable
+from eventbus.heartbeats import ProcessStatus
 from eventbus.ledger import Ledger
 from eventbus.operations import GroupStatus, Status
 from eventbus.pausing import TIME, Standstill
@@ -17,6 +19,7 @@ GROUP_COLUMNS = (
     *("retrying_keys", "dead_keys", "dead_letters"),
 )
 
+PROCESS_COLUMNS = ("process", "host", "pid", "state", "since", "last sign of life", "reads")
 LEDGER_COLUMNS = (
     *("group", "topic", "published", "handled", "ignored", "skipped", "discarded", "dead", "parked", "pending"),
     "balance",
@@ -57,6 +60,15 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.line()
     leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
     printer.table(("lease", "owner", "beat", "epoch"), leases)
+    printer.line()
+    printer.table(PROCESS_COLUMNS, [_process_cells(one, found.at) for one in found.processes])
+
+
+def _process_cells(one: ProcessStatus, now: datetime) -> list[Any]:
+    ago = f"{(now - one.beat_at).total_seconds():.0f} s ago"
+    reads = "; ".join(f"{group}: {', '.join(partitions)}" for group, partitions in one.assignment.items())
+    seen = f"SILENT, {ago}" if one.silent else ago
+    return [one.role, one.host, one.pid, one.state, f"{one.began_at:{TIME}}", seen, reads]
 
 
 def _print_standstill(printer: Printer, one: Standstill) -> None:

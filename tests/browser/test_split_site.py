@@ -1,7 +1,10 @@
 """What people do on a site whose roles are processes of their own, over Apache Kafka and PostgreSQL."""
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -70,6 +73,34 @@ def test_two_processes_show_the_same_map_and_it_is_the_one_in_the_database(
         until(lambda page=page: shown_rows(page) == stations_in(split_site), f"{name} as far as the database")
     assert [row[0] for row in split_site.rows("SELECT count(*) FROM eventbus_deadletter")] == [0]
     assert split_site.ended() == []
+
+
+def test_an_operator_sees_every_process_and_what_it_does(split_site: SplitSite) -> None:
+    progress = split_site.rows("""SELECT "group", topic, partition FROM eventbus_progress""")
+    partitions = sorted(f"{group} {topic}/{number}" for group, topic, number in progress)
+    until(lambda: sorted(all_read(split_site)) == partitions, "each partition of each group read by one process")
+
+    processes = told(split_site)
+
+    assert Counter(one["role"] for one in processes) == {"pages": 1, "live": 2, "relay": 2, "handle": 2, "poll": 2}
+    assert {one["pid"] for one in processes if one["role"] == "handle"} == pids(split_site, "handle1", "handle2")
+    assert sorted(one["state"] for one in processes if one["role"] == "relay") == ["active", "standby"]
+    assert sorted(one["state"] for one in processes if one["role"] == "poll") == ["active", "standby"]
+
+
+def told(site: SplitSite) -> list[dict[str, Any]]:
+    return json.loads(site.manage("eventbus", "status", "--no-ledger", "--json"))["processes"]
+
+
+def all_read(site: SplitSite) -> list[str]:
+    """Group and partition, as often as a process says that it reads it."""
+    said = site.rows("SELECT assignment FROM eventbus_process WHERE role = 'handle'")
+    groups = [(group, partitions) for (assignment,) in said for group, partitions in assignment.items()]
+    return [f"{group} {partition}" for group, partitions in groups for partition in partitions]
+
+
+def pids(site: SplitSite, *names: str) -> set[int]:
+    return {site.processes[name].pid for name in names}
 
 
 def test_one_poller_asks_and_another_takes_over_when_it_is_killed(split_site: SplitSite, page: Page) -> None:

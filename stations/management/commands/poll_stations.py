@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import clock
+from eventbus.heartbeats import Heartbeat
 from stations.feeds.base import PollFailed
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
@@ -80,7 +81,7 @@ class Command(BaseCommand):
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
         # In threads, so that a signal meets this one, which holds no lock of theirs.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
-        with _on_stop(pollers.stop):
+        with _on_stop(pollers.stop), Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {})):
             pollers.start()
             while not pollers.wait(LOOK_SECONDS):
                 if until_used_up and not any(plan_of(name, now=clock.now()).running for name in feeds):

@@ -1,0 +1,126 @@
+"""Which processes there are, for whoever operates them: each says every few seconds what it is and what it does.
+
+Nothing depends on it: who is the one is a lease's matter, and who reads what the backend's.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+from django.db import connections, transaction
+
+from eventbus import clock
+from eventbus.handling import unit_of_work
+from eventbus.ids import uuid7
+from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
+SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
+FORGET_SECONDS = 3600.0  # whoever looks for what died last night finds it in the log
+CLOSE_SECONDS = 5.0  # for the last statement
+
+# What it is doing: its state, and by consumer group the partitions that it reads, as "orders/0".
+Told = tuple[str, dict[str, list[str]]]
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """A process as it last said. `silent` is whether it has not for long."""
+
+    role: str
+    host: str
+    pid: int
+    state: str
+    assignment: dict[str, list[str]]
+    began_at: datetime
+    beat_at: datetime
+    silent: bool
+
+
+def processes() -> list[ProcessStatus]:
+    """Those that have said something within FORGET_SECONDS, in order of role, host and process id."""
+    now = clock.now()
+    rows = ProcessRow.objects.filter(beat_at__gte=now - timedelta(seconds=FORGET_SECONDS))
+    silent_since = now - timedelta(seconds=SILENT_SECONDS)
+    return [
+        ProcessStatus(
+            role=row.role,
+            host=row.host,
+            pid=row.pid,
+            state=row.state,
+            assignment=row.assignment,
+            began_at=row.began_at,
+            beat_at=row.beat_at,
+            silent=row.beat_at < silent_since,
+        )
+        for row in rows.order_by("role", "host", "pid")
+    ]
+
+
+class Heartbeat:
+    """Says so from `start()` until `close()`, in a thread of its own. A database that is away is not its affair."""
+
+    def __init__(self, role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
+        self._id = uuid7()
+        self._role, self._tell = role, tell
+        self._began_at = clock.now()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="eventbus-heartbeat", daemon=True)
+
+    def start(self) -> "Heartbeat":
+        """Begin in the background."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """The process leaves in order, and its row with it."""
+        self._stop.set()
+        self._thread.join(CLOSE_SECONDS)
+
+    def __enter__(self) -> "Heartbeat":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._try(self.beat)
+                if self._stop.wait(BEAT_SECONDS):
+                    break
+            self._try(self._leave)
+        finally:
+            connections.close_all()
+
+    def _try(self, call: Callable[[], None]) -> None:
+        try:
+            with unit_of_work():
+                call()
+        except Exception as error:
+            logger.info("No word of this process for operators: %s", error)
+
+    def beat(self) -> None:
+        """Write down what it does now, and forget those that are long silent. Raises DatabaseError."""
+        now, (state, assignment) = clock.now(), self._tell()
+        said = {"state": state, "assignment": assignment, "beat_at": now}
+        with transaction.atomic():
+            if not ProcessRow.objects.filter(id=self._id).update(**said):
+                ProcessRow.objects.create(
+                    id=self._id,
+                    role=self._role,
+                    host=socket.gethostname()[:HOST_CHARACTERS_MAX],
+                    pid=os.getpid(),
+                    began_at=self._began_at,
+                    **said,
+                )
+            ProcessRow.objects.filter(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS)).delete()
+
+    def _leave(self) -> None:
+        with transaction.atomic():  # on SQLite a lone statement would not queue with the others
+            ProcessRow.objects.filter(id=self._id).delete()

@@ -1,0 +1,101 @@
+"""What an operator sees of the processes there are."""
+
+import json
+import os
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from eventbus import clock, heartbeats
+from eventbus.heartbeats import FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
+from eventbus.models import ProcessRow
+from tests.eventbus.house import until
+
+READS = {"orders": ["products/0", "products/1"]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_is_seen_while_it_lives_and_leaves_no_row() -> None:
+    with Heartbeat("handle", lambda: ("", READS)):
+        until(processes, "a sign of life")
+        [seen] = processes()
+        assert (seen.role, seen.pid, seen.assignment, seen.silent) == ("handle", os.getpid(), READS, False)
+
+    assert processes() == []
+
+
+def test_one_that_was_killed_is_called_silent_and_is_forgotten_in_the_end(db: None, bus_clock: Any) -> None:
+    killed, other = Heartbeat("relay", lambda: ("active", {})), Heartbeat("poll")
+    killed.beat()
+
+    clock.advance(seconds=SILENT_SECONDS + 1)
+    other.beat()
+    assert [(one.role, one.silent) for one in processes()] == [("poll", False), ("relay", True)]
+
+    clock.advance(seconds=FORGET_SECONDS)
+    other.beat()
+    assert [row.role for row in ProcessRow.objects.all()] == ["poll"]
+
+
+def test_what_it_does_is_as_it_last_said_and_since_when_as_it_first_said(db: None, bus_clock: Any) -> None:
+    did = ["standby"]
+    heartbeat = Heartbeat("relay", lambda: (did[-1], {}))
+    heartbeat.beat()
+    [before] = processes()
+
+    did.append("active")
+    clock.advance(seconds=7)
+    heartbeat.beat()
+
+    [after] = processes()
+    assert (before.state, after.state, after.began_at) == ("standby", "active", before.began_at)
+    assert after.beat_at - before.beat_at == timedelta(seconds=7)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+    caplog.set_level("INFO", logger="eventbus.heartbeats")
+    rename("eventbus_process", "elsewhere")
+
+    with Heartbeat("pages"):
+        try:
+            until(lambda: "No word of this process" in caplog.text, "a failure")
+        finally:
+            rename("elsewhere", "eventbus_process")
+        until(processes, "a sign of life")
+
+
+def rename(table: str, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
+
+
+def test_status_tells_people_and_programs(db: None) -> None:
+    Heartbeat("handle", lambda: ("", READS)).beat()
+
+    said, told = StringIO(), StringIO()
+    for stream, options in ((said, []), (told, ["--json"])):
+        with pytest.raises(Exception, match="Nobody dispatches"):
+            call_command("eventbus", "status", "--no-ledger", *options, stdout=stream)
+
+    assert "orders: products/0, products/1" in said.getvalue()
+    [process] = json.loads(told.getvalue())["processes"]
+    assert (process["role"], process["assignment"]) == ("handle", READS)
+
+
+def test_the_desk_shows_them(admin_client: Client) -> None:
+    Heartbeat("handle", lambda: ("", READS)).beat()
+
+    page = admin_client.get(reverse("admin:eventbus_processrow_changelist"), headers={"accept-language": "fr"})
+
+    assert "orders: products/0, products/1" in page.content.decode()
+    assert "dernier signe de vie" in page.content.decode().lower()
