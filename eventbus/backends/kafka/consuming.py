@@ -241,7 +241,7 @@ class KafkaConsumer(BusConsumer):
 
     def _note(self, error: KafkaError) -> None:
         """Most errors pass by themselves, and librdkafka goes on; some need somebody. Raises what ends the client."""
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise KafkaException(error)
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
             self._error = f"Kafka cannot be read: {error.str()}"
