@@ -2,9 +2,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -21,6 +22,7 @@ class EventbusConfig(AppConfig):
         from eventbus import checks, failpoints  # noqa: F401
 
         autodiscover_modules("handlers", "failpoints")
+        import_string(str(settings.EVENTBUS["BACKEND"]))  # it has failpoints of its own
         failpoints.arm_as_set()
         post_migrate.connect(note_where_groups_begin, sender=self)
 

@@ -85,6 +85,14 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: d
     assert told in refused.stderr
 
 
+def test_a_failpoint_of_the_chosen_backend_can_be_armed(tmp_path: Path) -> None:
+    kafka = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+
+    armed = python(tmp_path, "", EVENTBUS_FAILPOINTS="append.acknowledged=kill", **kafka)
+
+    assert armed.returncode == 0, armed.stderr
+
+
 def test_a_deployed_site_speaks_only_https_and_keeps_its_cookies_to_it(tmp_path: Path) -> None:
     code = "from django.core.management import call_command; call_command('check', deploy=True, fail_level='WARNING')"
 
