@@ -37,7 +37,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 SITE_URL = env.str(
     "SITE_URL", "http://127.0.0.1:8000"
 )  # where the public reaches the site; links in mail start with it
-TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto
+TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", "")
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
@@ -215,6 +215,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "mcommerce.health.before_hosts_are_checked",
+    "mcommerce.proxy.visitors_have_their_addresses",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -6,7 +6,6 @@ A try is written down before the password is looked at, so that guesses sent sid
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from django.conf import settings
 from django.http import HttpRequest
 
 from mcommerce.accounts.models import SignInAttempt
@@ -40,12 +39,9 @@ def forget_attempts(*, address: str, email: str) -> None:
 
 
 def network_address(request: HttpRequest) -> str:
-    """Where the request comes from; behind a proxy of ours, what that proxy saw."""
-    seen = request.META.get("REMOTE_ADDR", "")
-    if settings.TRUST_PROXY:
-        seen = request.META.get("HTTP_X_FORWARDED_FOR", seen).rpartition(",")[2].strip()
+    """Where the request comes from, as far as one household goes."""
     try:
-        address = ip_address(seen)
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return "unknown"
     if isinstance(address, IPv6Address):

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client, RequestFactory
-from pytest_django import Settings
 
 from eventbus import clock
 from mcommerce.accounts.models import SignInAttempt, User
@@ -98,21 +97,11 @@ def test_one_place_cannot_try_everybodys_password(client: Client, ada: User) -> 
 
 
 @pytest.mark.parametrize(
-    ("meta", "trusted", "address"),
-    [
-        ({"REMOTE_ADDR": "203.0.113.9"}, False, "203.0.113.9"),
-        ({"REMOTE_ADDR": "2001:db8:1:2:3::4"}, False, "2001:db8:1:2::/64"),
-        ({"REMOTE_ADDR": ""}, False, "unknown"),
-        ({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.9"}, True, "203.0.113.9"),
-        ({"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "203.0.113.9"}, False, "10.0.0.1"),
-    ],
+    ("seen", "address"),
+    [("203.0.113.9", "203.0.113.9"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("", "unknown")],
 )
-def test_a_place_is_what_nobody_can_make_up(
-    meta: dict[str, str], trusted: bool, address: str, settings: Settings
-) -> None:
-    settings.TRUST_PROXY = trusted
-
-    assert network_address(RequestFactory().get("/", **meta)) == address
+def test_a_place_is_as_much_as_one_household_has(seen: str, address: str) -> None:
+    assert network_address(RequestFactory().get("/", REMOTE_ADDR=seen)) == address
 
 
 def test_signing_out_takes_a_button(browser: Client) -> None:
