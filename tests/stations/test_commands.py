@@ -250,3 +250,14 @@ def test_time_that_stands_still_is_refused():
 
 def test_every_reason_for_a_bad_row_is_tried_above():
     assert set(BAD_ROWS) == set(Bad)
+
+
+def test_a_poller_that_met_a_failure_meanwhile_still_ends_in_order(server: AnsweringServer):
+    server.will_answer(Answer(status=404))
+    process = started("poll_stations", "--feed", "jcdecaux:lyon", "--url", server.url, DATABASE_URL=database_url())
+    assert "failed after" in process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    said, complained = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == 0, complained

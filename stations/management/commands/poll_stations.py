@@ -46,6 +46,7 @@ class Command(BaseCommand):
             else:
                 self._plan(feeds, url, options["interval_ms"], options["calls"])
                 self._poll_until_stopped(feeds, url, until_used_up=bool(options["calls"]))
+                self._failed = self._failed and bool(options["calls"])  # who polls on and on has told of it at the time
         except (UnknownFeed, UnknownVersion, PollFailed, IntervalOutOfRange, CallsOutOfRange) as error:
             raise CommandError(str(error)) from None
         if self._failed:
