@@ -18,6 +18,7 @@ EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a 
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
 KEY_SEPARATOR = ":"
 SOURCE = "/mcommerce"  # CloudEvents `source`: together with the id it is unique
+OURS = f'"source":"{SOURCE}"'  # in the headers of what was published here, and of nothing else
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C Trace Context, version 00
 
@@ -55,6 +56,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     event_id: UUID
     payload: bytes
     headers: str  # JSON object of the CloudEvents attributes
+
+    @property
+    def ours(self) -> bool:
+        """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
+        return OURS in self.headers
 
     def attributes(self) -> dict[str, str]:
         """Its CloudEvents attributes by name."""

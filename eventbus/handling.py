@@ -198,7 +198,7 @@ class Handling:
             if record.position < progress.position or record.event_id in seen:
                 return False
             if not self._group.of(record):
-                progress.ignored += 1
+                progress.ignored += record.ours
                 return False
             seen.add(record.event_id)
             if record.key in parked:
@@ -212,6 +212,6 @@ class Handling:
         inbox.note(self._group.name, [record.event_id for record in handled])
         failpoints.hit("progress")
         progress.position = max(progress.position, records[-1].position + 1)
-        progress.handled += len(handled)
+        progress.handled += sum(record.ours for record in handled)
         progress.running_event, progress.crashes = None, 0
         groups.save(progress)

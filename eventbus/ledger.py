@@ -19,7 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
 from eventbus.early import Early, ignored_once, not_early
-from eventbus.events import Undecodable
+from eventbus.events import OURS, Undecodable
 from eventbus.inbox import LIVE
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
 
@@ -265,7 +265,7 @@ def _without_events() -> Iterator[Violation]:
         topic=OuterRef("topic"), partition=OuterRef("partition"), position=OuterRef("position")
     )
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
-        rows = table._default_manager.filter(~Exists(in_outbox)).filter(not_early())
+        rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=OURS).filter(not_early())
         places = rows.order_by().values_list("group", "topic", "partition")
         for group, topic, partition, count in places.annotate(count=Count("id")):
             there = rows.filter(group=group, topic=topic, partition=partition)

@@ -150,7 +150,7 @@ def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
     if letter.request == DeadLetter.Request.DISCARD:
         letter.state, letter.request = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE
         letter.save()
-        Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + 1)
+        Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + int(record_of(letter).ours))
         if key is not None and letter.parks:
             go_on(key)
         return

@@ -72,9 +72,9 @@ class Retrying:
             if self._group.of(record):
                 self._owned.act(record, note)
                 inbox.note(self._group.name, [record.event_id])
-                progress.handled += 1
+                progress.handled += record.ours
             else:
-                progress.ignored += 1
+                progress.ignored += record.ours
             groups.save(progress)
             failpoints.hit("drained")
             head.delete()

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from eventbus import ledger
 from eventbus.events import KEY_CHARACTERS_MAX, Record
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import DeadLetter, OutboxRow, Progress
 from tests.eventbus.house import Mended, Noted
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
 
@@ -92,7 +92,7 @@ class TestWeReadOthers:
 
         record = only(house.log())
         assert house.seen() == [("vase", 7)]
-        assert ledger.read().foreign == {"house-a": 1}
+        assert (ledger.read().foreign, ledger.read().violations) == ({"house-a": 1}, [])
         assert (record.key, record.attributes()["flavour"]) == ("vase", "sweet")
         assert record.attributes()["time"].startswith("2026-01-02T00:00:00")
 
@@ -160,7 +160,7 @@ class TestStrangeRecords:
         ],
         ids=["headers missing", "tombstone", "no text", "half", "deep", "unknown type"],
     )
-    def test_what_no_group_knows_is_passed_over_and_counted(self, house: HouseOnKafka, strange: dict[str, Any]) -> None:
+    def test_what_no_group_knows_is_passed_over(self, house: HouseOnKafka, strange: dict[str, Any]) -> None:
         house.handler()
         house.append(**strange)
         house.say(("vase", 1))
@@ -169,7 +169,8 @@ class TestStrangeRecords:
 
         assert house.seen() == [("vase", 1)]
         assert house.position() == 2
-        assert Progress.objects.get(group="house-a").ignored == 1
+        assert Progress.objects.get(group="house-a").ignored == 0  # that counts what was published here
+        assert not ledger.read().violations
 
     @pytest.mark.parametrize("value", [None, BROKEN_BYTES, b'{"x":' + b"[" * 100_000], ids=["none", "broken", "deep"])
     def test_what_cannot_be_read_is_a_dead_letter_byte_for_byte_and_parks_its_key(
@@ -212,3 +213,29 @@ class TestStrangeRecords:
         house.settle()
 
         assert (len(house.parked()), house.waiting(), house.seen()) == (1, [1], [("chair", 2)])
+
+    def test_what_others_sent_upsets_no_account(self, house: HouseOnKafka, bus_clock: Any) -> None:
+        broken = Mended("vase", "cup")
+        house.handler(call=broken, attempts=2)
+        house.say(("chair", 0))
+        append_told(house, b'{"name":"chair","number":1}', b"chair", id="1")
+        append_told(house, b'{"name":"vase","number":2}', b"vase", id="2")
+        append_told(house, b'{"name":"cup","number":3}', b"cup", id="3")
+        house.settle()
+        assert balanced()  # parked
+
+        bus_clock.advance(hours=1)
+        house.settle()
+        assert balanced()  # dead
+        broken.names.clear()
+        assert DeadLetter.objects.filter(key="vase").update(request="requeue") == 1
+        assert DeadLetter.objects.filter(key="cup").update(request="discard") == 1
+        house.settle()
+
+        assert sorted(house.seen()) == [("chair", 0), ("chair", 1), ("vase", 2)]
+        assert balanced()
+
+
+def balanced() -> bool:
+    found = ledger.read()
+    return not found.violations and all(account.balance == 0 for account in found.accounts)
