@@ -104,6 +104,7 @@ class Dispatcher:
         self._backend.reset()
         stop_workers = threading.Event()
         with unit_of_work():
+            Relay(self._backend, self._lease).begin()  # before a new group begins where the log ends
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from django.db.models import Exists, OuterRef, Q
 
 from eventbus import backends
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import OutboxRow, Progress, TopicLog
 
 
 class Early:
@@ -36,11 +36,12 @@ class Early:
 
 
 def not_early() -> Q:
-    """Rows of parked events and dead letters whose event the outbox does not still call unsent."""
+    """Rows of parked events and dead letters whose event the outbox does not still call unsent, or sends again."""
     if backends.current().in_process:
         return Q()
     unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), position__isnull=True, refused="")
-    return ~Q(Exists(unsent))
+    refilled = TopicLog.objects.filter(refill_to__gt=0).values("topic")
+    return ~Q(Exists(unsent)) & ~Q(topic__in=refilled)
 
 
 def ignored_once(row: Progress, *, passed: int, nowhere: int) -> int:

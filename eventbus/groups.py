@@ -64,6 +64,15 @@ def lacks(group: Group, partitions: Collection[TopicPartition]) -> bool:
     return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
 
 
+def lost(group: Group, epochs: Mapping[TopicPartition, int]) -> bool:
+    """Whether one of these epochs is not the partition's own any more."""
+    if not epochs:
+        return False
+    rows = Progress.objects.filter(among(epochs), group=group.name).values_list("topic", "partition", "epoch")
+    now = {TopicPartition(topic, partition): epoch for topic, partition, epoch in rows}
+    return any(now.get(place, epoch) != epoch for place, epoch in epochs.items())
+
+
 def take_over(
     group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
 ) -> dict[TopicPartition, Progress]:

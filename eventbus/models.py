@@ -314,6 +314,25 @@ class Effect(models.Model):
         return f"{self.group} {self.event_id} {self.state}"
 
 
+class TopicLog(models.Model):
+    """The log that all positions of a topic are of: when it was lost, the brokers show another.
+
+    Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done.
+    """
+
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX, primary_key=True)
+    generation = models.CharField(max_length=200)
+    noted_at = models.DateTimeField()
+    refill_to = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("topic's log")
+        verbose_name_plural = _("topics' logs")
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.generation}"
+
+
 class LeaseRow(models.Model):
     """Who is the one that relays, dispatches or polls."""
 

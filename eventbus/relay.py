@@ -5,13 +5,15 @@ from functools import reduce
 from operator import and_
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from eventbus import clock, failpoints, outbox
 from eventbus.backends.base import Backend, Unsent
+from eventbus.errors import LogAway
 from eventbus.events import Sealed
 from eventbus.leases import Lease
 from eventbus.models import OutboxRow, Timer
+from eventbus.refilling import Look
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +27,26 @@ class Relay:
     def __init__(self, backend: Backend, lease: Lease | None = None) -> None:
         self._backend = backend
         self._lease = lease
+        self._look = Look(backend, self._fence)
+
+    def begin(self) -> None:
+        """See whether the logs are those that our positions are of. Raises LogAway, LeaseLost."""
+        self._look.begin()
 
     def step(self) -> int:
-        """Publish what is due, append one batch; how many records moved. Raises LeaseLost, DatabaseError."""
+        """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
         due = self._publish_due()
         unsent = OutboxRow.objects.filter(_not_behind_a_refused_one(), position__isnull=True, refused="").order_by("id")
         rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
+        if self._look.look({row.topic for row in rows}):
+            return due + 1  # what was lost comes first: ask again
         if rows:
             failpoints.hit("append")
-            self._backend.append(rows, self._fence)
+            try:
+                self._backend.append(rows, self._fence)
+            except LogAway:
+                self._look.soon()
+                raise
         return due + len(rows)
 
     def _fence(self) -> None:
@@ -56,8 +69,9 @@ class Relay:
 
 def _not_behind_a_refused_one() -> Q:
     """What the log refused is not overtaken by later events of its key: they stay until somebody sees to it."""
-    keys = OutboxRow.objects.filter(refused__gt="").order_by().values_list("topic", "key").distinct()
-    return reduce(and_, (~Q(topic=topic, key=key) for topic, key in keys), Q())
+    refused = OutboxRow.objects.filter(refused__gt="").order_by().values_list("topic", "key")
+    first = refused.annotate(first=Min("id"))  # those before it were appended, and may be so again
+    return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
 
 
 def _sealed(timer: Timer) -> Sealed:

@@ -115,6 +115,8 @@ class Worker:
             self._fetched = consumer.fetch(self.group.batch)
             if self._fetched:
                 failpoints.hit("fetched")
+            elif not self._backend.in_process and groups.lost(self.group, self._owned.epochs):
+                self._give_way()  # its records may lie before where we read: the log was filled again
         return moved + self._handle(consumer)
 
     def _something_waits(self) -> bool:

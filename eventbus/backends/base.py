@@ -95,9 +95,24 @@ class Backend(ABC):
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         """All partitions of these topics."""
 
+    def generations(self, topics: Iterable[str]) -> dict[str, str]:
+        """Which log each of these has now, of those that have one: a name that no log before it had. Raises LogAway."""
+        return {}
+
+    def strays(self, topic: str) -> dict[int, int]:
+        """By partition, the end of what `append` has put into a log that was made anew before that was known.
+
+        Those rows have no place, and are appended again: whoever reads from there on meets them in order.
+        """
+        return {}
+
     @abstractmethod
     def end(self, partition: TopicPartition) -> int:
         """The position that the next record will have at least."""
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """`end` of each."""
+        return {partition: self.end(partition) for partition in partitions}
 
     def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """From where on the log can show each again, whatever the outbox has let go: nothing before it comes again.

@@ -1,12 +1,14 @@
 """What an outbox row says of the log: where it lies, or why it does not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
 
 from eventbus import clock, sql
 from eventbus.errors import LeaseLost
-from eventbus.models import OutboxRow
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
 
 _ALL = """
     UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %b
@@ -36,3 +38,23 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
 def refuse(row_id: int, reason: str) -> None:
     """The log will never take this row."""
     OutboxRow.objects.filter(id=row_id).update(refused=reason)
+
+
+def finish(topics: Collection[str]) -> None:
+    """Where a lost log is filled again: once each row has its place, what is parked or dead of it lies there as well.
+
+    All at once: between the first and the last, a key's events would be out of order.
+    """
+    for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
+        unsent = OutboxRow.objects.filter(topic=log.topic, position__isnull=True, refused="", id__lte=log.refill_to)
+        if not unsent.exists():
+            for table in (ParkedEvent, DeadLetter):
+                _move(table._default_manager.filter(topic=log.topic))
+            TopicLog.objects.filter(topic=log.topic).update(refill_to=0)
+
+
+def _move(rows: QuerySet[Any]) -> None:
+    of = {one.event_id for one in rows.only("event_id")}
+    appended = OutboxRow.objects.filter(event_id__in=of, position__isnull=False)
+    for event_id, partition, position in appended.values_list("event_id", "partition", "position"):
+        rows.filter(event_id=event_id).update(partition=partition, position=position)

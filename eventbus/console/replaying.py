@@ -27,8 +27,10 @@ def add(actions: Actions) -> None:
     adding = actions.add("replay", run, text)
     adding.add_argument("group", metavar="GROUP", help="the consumer group; its handlers must be declared replayable")
     adding.add_argument("--topic", default="", help="only this topic of the group")
-    adding.add_argument("--since", type=_time, metavar="TIME", help="told then or later, such as 2026-11-25T08:00:00Z")
-    adding.add_argument("--until", type=_time, metavar="TIME", help="told before")
+    adding.add_argument(
+        "--since", type=time_of, metavar="TIME", help="told then or later, such as 2026-11-25T08:00:00Z"
+    )
+    adding.add_argument("--until", type=time_of, metavar="TIME", help="told before")
     adding.add_argument("--key", default="", help="only events of this key")
     adding.add_argument("--id", type=UUID, metavar="EVENT_ID", help="only this event")
     adding.add_argument("--all", action="store_true", help="everything in the log, when no limit is given")
@@ -36,7 +38,8 @@ def add(actions: Actions) -> None:
     adding.add_argument("--resume", type=int, metavar="RUN", help="go on with a run that failed or was stopped")
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
+    """A time on the command line, which names its zone."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise argparse.ArgumentTypeError(

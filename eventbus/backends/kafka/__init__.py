@@ -20,7 +20,7 @@ from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
-from eventbus.backends.kafka.producing import Sender
+from eventbus.backends.kafka.producing import Sender, Sent
 from eventbus.backends.kafka.topics import AGAIN_SECONDS, ANSWER_SECONDS, KafkaTopics
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
@@ -35,8 +35,15 @@ GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and 
 
 
 failpoints.declare(
-    commits={"mark": "rows of events that Kafka has get their places"},
-    inside={"mark.fenced": "this relay is still the one"},
+    commits={
+        "mark": "rows of events that Kafka has get their places",
+        "refill": "what lay in a log that is gone is unsent again, and its groups begin anew",
+        "republish": "what an operator wants in the log again is unsent again",
+    },
+    inside={
+        "mark.fenced": "this relay is still the one",
+        "refill.passed": "inboxes tell of all that was passed, and nothing is unsent yet",
+    },
     outside={"append.acknowledged": "Kafka has the events, and no row says so"},
 )
 
@@ -71,6 +78,8 @@ class KafkaBackend(Backend):
         self._admin: AdminClient | None = None
         self._admin_pid = 0
         self._known: dict[str, tuple[float, int]] = {}
+        self._given: dict[TopicPartition, int] = {}  # where what we appended ends
+        self._strays: dict[TopicPartition, int] = {}
         self._readers: list[KafkaConsumer] = []
 
     # --- sending ------------------------------------------------------------------------------------------------------
@@ -81,16 +90,34 @@ class KafkaBackend(Backend):
         except LogAway as error:
             raise LogAway(self._why(str(error), rows)) from error
         failpoints.hit("append.acknowledged")
+        self._refuse_places_given_before(rows, outcome.sent)
         with failpoints.atomic("mark"):
             fence()
             failpoints.hit("mark.fenced")
             if outcome.sent:
                 places.note(outcome.sent)
+                places.finish({row.topic for row in rows})
             for row_id, reason in outcome.refused.items():
                 places.refuse(row_id, reason)
         if outcome.error:
             raise LogAway(self._why(outcome.error, rows))
         self._arrived.ring()
+
+    def _refuse_places_given_before(self, rows: Sequence[Unsent], sent: Sequence[Sent]) -> None:
+        """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known."""
+        topics = {row.id: row.topic for row in rows}
+        ends = {TopicPartition(topics[one.id], one.partition): one.offset + 1 for one in reversed(sent)}
+        first = {place: end - 1 for place, end in ends.items()}
+        ends |= {TopicPartition(topics[one.id], one.partition): one.offset + 1 for one in sent}
+        twice = {place.topic for place, offset in first.items() if offset < self._given.get(place, 0)}
+        if twice:
+            self._strays |= {place: end for place, end in ends.items() if place.topic in twice}
+            names = ", ".join(map(self._named, sorted(twice)))
+            raise LogAway(f"Kafka gave a place twice: the log of {names} was lost and made anew")
+        self._given |= ends
+
+    def strays(self, topic: str) -> dict[int, int]:
+        return {place.partition: end for place, end in self._strays.items() if place.topic == topic}
 
     def _why(self, error: str, rows: Sequence[Unsent]) -> str:
         """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
@@ -116,6 +143,9 @@ class KafkaBackend(Backend):
         if count is None:
             raise LogAway(self.topics.missing(topic))
         return count
+
+    def generations(self, topics: Iterable[str]) -> dict[str, str]:
+        return self.topics.generations(list(topics))
 
     def end(self, partition: TopicPartition) -> int:
         return self.ends([partition])[partition]
@@ -203,6 +233,8 @@ class KafkaBackend(Backend):
     def reset(self) -> None:
         self._sender.close()
         self._known.clear()
+        self._given.clear()
+        self._strays.clear()
 
     def close(self) -> None:
         """Let every client go."""

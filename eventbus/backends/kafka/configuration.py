@@ -11,7 +11,7 @@ POLL_INTERVAL_MS = (
     300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
 )
 PREFETCH_KBYTES = 16_384  # what librdkafka holds for a reader beyond what we have taken
-METADATA_MS = 30_000  # how late partitions that were added are read and written, at most
+METADATA_MS = 3_000  # how late a topic is read that was made or got partitions: small, and asked of one broker
 FETCH_WAIT_MS = 100  # how long a broker waits for records: a seek is followed after it, once for each new partition
 LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
 

@@ -19,6 +19,7 @@ from eventbus.errors import LogAway
 from eventbus.topics import TopicSpec
 
 ANSWER_SECONDS = 10.0  # for a question to the brokers
+LOOK_SECONDS = 0.5  # for one that the relay asks, maybe after it has waited for a batch: its lease is longer than both
 AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to all
 
 
@@ -56,19 +57,26 @@ class KafkaTopics:
             )
         return found
 
+    def generations(self, topics: Collection[str]) -> dict[str, str]:
+        """A topic's own id, in the cluster's, for those that are there. Whoever asks has a lease to keep."""
+        there = self._described(topics, LOOK_SECONDS)
+        cluster = self._admin().describe_cluster(request_timeout=LOOK_SECONDS) if there else None
+        identity = _answer(cluster, "which cluster it is").cluster_id if cluster else ""
+        return {topic: f"{identity}/{description.topic_id}" for topic, description in there.items()}
+
     def counts(self, topics: Collection[str]) -> dict[str, int]:
         """How many partitions those have that are there. Needs no right to see configurations, as `found` does."""
         return {topic: len(description.partitions) for topic, description in self._described(topics).items()}
 
     def absent(self, topics: Collection[str]) -> list[str]:
-        """Which of these are not there."""
-        return sorted(set(topics) - set(self.counts(topics)))
+        """Which of these are not there. Whoever asks has a lease to keep."""
+        return sorted(set(topics) - set(self._described(topics, LOOK_SECONDS)))
 
-    def _described(self, topics: Collection[str]) -> dict[str, Any]:
+    def _described(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Those that are there."""
         ours = {self._named(topic): topic for topic in topics}
         asked = TopicCollection(list(ours))
-        answers = self._admin().describe_topics(asked, request_timeout=ANSWER_SECONDS) if ours else {}
+        answers = self._admin().describe_topics(asked, request_timeout=seconds) if ours else {}
         there = {}
         for name, answer in answers.items():
             try:

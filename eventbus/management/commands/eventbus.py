@@ -5,7 +5,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from eventbus.console import EXITS, Actions, Printer, Run, letters, looking, pausing, pruning, replaying, topics
+from eventbus.console import (
+    EXITS,
+    Actions,
+    Printer,
+    Run,
+    letters,
+    looking,
+    pausing,
+    pruning,
+    replaying,
+    republishing,
+    topics,
+)
 
 
 class Command(BaseCommand):
@@ -14,7 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog, parser.formatter_class = EXITS, RawDescriptionHelpFormatter
         actions = Actions(parser.add_subparsers(dest="action", required=True, metavar="ACTION"))
-        for module in (looking, topics, letters, pausing, replaying, pruning):
+        for module in (looking, topics, letters, pausing, replaying, republishing, pruning):
             module.add(actions)
 
     def handle(self, *, run: Run, **options: Any) -> None:

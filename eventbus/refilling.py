@@ -1,0 +1,196 @@
+"""A log that lost everything is noticed, and filled again from the outbox.
+
+All positions of a topic are of one log, whose name (`generation`) is kept beside them. When the brokers show another,
+or end before a place that they gave out, what the outbox still has of the topic is unsent again: the relay appends it
+in order, every group begins at the new log's start, and the inboxes drop what was handled. What a group had passed
+without a trace (events from before it began, or of a type that it did not know) is written into its inbox first, and
+counts as handled from then on: it must not be handled years later because a disk died.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import msgspec
+from django.db.models import Exists, F, Max, OuterRef, QuerySet
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import Backend
+from eventbus.errors import LogAway
+from eventbus.inbox import LIVE
+from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress, ReplayRun, TopicLog
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker starts for several
+ROWS_AT_ONCE = 1_000  # of an INSERT; SQLite takes some 32,000 values
+
+
+class Refilled(msgspec.Struct, frozen=True):
+    """So many events of a topic are unsent again."""
+
+    topic: str
+    events: int
+
+
+class Look:
+    """What the relay does before it appends. `fence` raises LeaseLost when it is no relay any more."""
+
+    def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
+        self._backend, self._fence = backend, fence
+        self._looked = float("-inf")
+
+    def soon(self) -> None:
+        """The next look is not put off: something was strange."""
+        self._looked = float("-inf")
+
+    def begin(self) -> list[Refilled]:
+        """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.
+
+        Later `append` itself sees when a place is given twice.
+        """
+        return self._look((), self._ends_early) if self._backend.topics else []
+
+    def look(self, topics: Collection[str]) -> list[Refilled]:
+        """Now and then: which logs are gone, of these topics and of all that groups read. They wait to be appended.
+
+        Raises LogAway, LeaseLost.
+        """
+        if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
+            return []
+        return self._look(topics, lambda topic: False)
+
+    def _look(self, more: Collection[str], is_short: Callable[[str], bool]) -> list[Refilled]:
+        topics = {*more, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
+        known = dict(TopicLog.objects.values_list("topic", "generation"))
+        generations = self._backend.generations(topics)
+        if topics <= generations.keys():  # one that is missing may be made anew at any moment
+            self._looked = time.monotonic()
+        found = []
+        for topic, generation in generations.items():
+            if known.get(topic, generation) != generation or is_short(topic):
+                found.append(self._refill(topic, generation))
+            elif topic not in known:
+                note(topic, generation)
+        return found
+
+    def _ends_early(self, topic: str) -> bool:
+        ends = self._backend.ends(self._backend.partitions([topic]))
+        return any(end < _given(topic, place.partition) for place, end in ends.items())
+
+    def _refill(self, topic: str, generation: str) -> Refilled:
+        begins = self._backend.strays(topic)
+        self._backend.reset()  # what it remembers is of the log that is gone
+        self._refuse_other_partitions(topic)
+        with failpoints.atomic("refill"):
+            self._fence()
+            held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
+            note(topic, generation)
+            events = _unsend(held, _sent(topic), topic)
+            for row in held:
+                begin = begins.get(row.partition, 0)
+                Progress.objects.filter(id=row.pk).update(
+                    start=begin, position=begin, epoch=F("epoch") + 1, ignored=F("pruned_ignored")
+                )
+            _renumber(topic)
+            _end_replays(topic)
+        logger.error("The log of %s was lost: %s events are appended again from the outbox", topic, events)
+        return Refilled(topic, events)
+
+    def _refuse_other_partitions(self, topic: str) -> None:
+        """A group's counts are by partition, and a key must come back to its own."""
+        had = set(Progress.objects.filter(topic=topic).values_list("partition", flat=True))
+        there = {place.partition for place in self._backend.partitions([topic])}
+        if had and there != had:
+            raise LogAway(
+                f"The log of {topic} was lost, and made anew with {len(there)} partitions where it had {len(had)}. "
+                "Make it with as many as it had, and the outbox is appended again"
+            )
+
+
+def republish(backend: Backend, topic: str, since: datetime) -> Refilled:
+    """By hand: append again, at the end of the log, what was told since then. Groups keep their places. Raises LogAway.
+
+    Of a log that was lost, the relay appends all by itself.
+    """
+    generations = backend.generations([topic])
+    known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()
+    if not _told(topic, since).exists() or known not in (None, generations.get(topic)):
+        return Refilled(topic, 0)
+    if topic not in generations:
+        raise LogAway(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
+    with failpoints.atomic("republish"):
+        held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
+        note(topic, generations[topic])
+        return Refilled(topic, _unsend(held, _told(topic, since), topic))
+
+
+def count(topic: str, since: datetime) -> Refilled:
+    """How many that would be."""
+    return Refilled(topic, _told(topic, since).count())
+
+
+def note(topic: str, generation: str) -> None:
+    """All positions of the topic are of this log from now on."""
+    TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})
+
+
+def _given(topic: str, partition: int) -> int:
+    """Where the log must end at least, as far as our tables know."""
+    here = {"topic": topic, "partition": partition}
+    passed = Progress.objects.filter(**here).aggregate(end=Max("position"))["end"] or 0
+    last = OutboxRow.objects.filter(**here, position__isnull=False).aggregate(last=Max("position"))["last"]
+    return max(passed, 0 if last is None else last + 1)
+
+
+def _sent(topic: str) -> QuerySet[OutboxRow]:
+    return OutboxRow.objects.filter(topic=topic, position__isnull=False)
+
+
+def _told(topic: str, since: datetime) -> QuerySet[OutboxRow]:
+    return _sent(topic).filter(created_at__gte=since)
+
+
+def _unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> int:
+    """Let the relay append these again, in the order of their ids; how many."""
+    for progress in held:
+        _remember(progress, rows.filter(partition=progress.partition, position__lt=progress.position))
+    failpoints.hit("refill.passed")
+    last = rows.aggregate(last=Max("id"))["last"] or 0
+    TopicLog.objects.filter(topic=topic, refill_to__lt=last).update(refill_to=last)
+    return rows.update(partition=None, position=None, appended_at=None)
+
+
+def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
+    """What the group has passed without a trace is in its inbox from now on, and counted as handled."""
+    mine = {"group": progress.group, "event_id": OuterRef("event_id")}
+    for table in (InboxRow.objects.filter(replay=LIVE), ParkedEvent.objects.all(), DeadLetter.objects.all()):
+        passed = passed.filter(~Exists(table.filter(**mine)))
+    found = list(passed.values_list("event_id", "position"))
+    now = clock.now()
+    InboxRow.objects.bulk_create(
+        (InboxRow(group=progress.group, event_id=event_id, replay=LIVE, handled_at=now) for event_id, _ in found),
+        batch_size=ROWS_AT_ONCE,
+    )
+    since_it_began = sum(position is not None and position >= progress.start for _, position in found)
+    ignored = min(since_it_began, progress.ignored - progress.pruned_ignored)  # more were lost, and stay so
+    Progress.objects.filter(id=progress.pk).update(handled=F("handled") + len(found), ignored=F("ignored") - ignored)
+
+
+def _renumber(topic: str) -> None:
+    """What waits lies before all that comes, and in the same order: the new log begins at 0 again.
+
+    A key's parked events are appended again before any later one of it, which so lies behind as many at least.
+    """
+    for key in ParkedKey.objects.filter(topic=topic):
+        for number, event in enumerate(key.events.order_by("position", "id"), start=1):
+            ParkedEvent.objects.filter(id=event.pk).update(position=number)
+    DeadLetter.objects.filter(topic=topic).update(position=0)
+
+
+def _end_replays(topic: str) -> None:
+    """A run's places are of the log that is gone."""
+    running = ReplayRun.objects.filter(state=ReplayRun.State.RUNNING, positions__contains=f'"{topic}/')
+    error = "The log was lost meanwhile, and filled again: begin another"
+    running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=error, positions="{}")

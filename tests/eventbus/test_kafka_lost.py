@@ -1,0 +1,226 @@
+"""A real Apache Kafka loses everything, and nobody's events are lost, repeated or out of order."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from eventbus import Permanent, backends, clock, handles, ledger, publish, testing
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.dispatcher import Dispatcher
+from eventbus.errors import LogAway
+from eventbus.failpoints import FailedHere, armed
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
+from eventbus.relay import Relay
+from tests.eventbus.house import House, Mended, Noted, Unknown, until
+from tests.eventbus.test_commands import run
+from tests.kafka import Cluster
+
+PATIENCE_SECONDS = 60  # for clients to find the new broker
+TOPIC = Noted.topic
+
+
+@pytest.fixture
+def log(fresh_kafka: Cluster, house: House) -> Iterator[KafkaBackend]:
+    """What the process uses, on a broker that may be lost."""
+    before, log = backends.current(), KafkaBackend(servers=fresh_kafka.bootstrap_servers)
+    log.provision([TOPIC])
+    backends.use(log)
+    try:
+        yield log
+    finally:
+        testing.forget()
+        log.close()
+        backends.use(before)
+
+
+def lose(cluster: Cluster, log: KafkaBackend) -> None:
+    """Its disk is gone, and an operator has made its topics again."""
+    cluster.wipe()
+    cluster.start()
+    log.provision([TOPIC])
+
+
+def balanced() -> bool:
+    return ledger.problems(ledger.read()) == []
+
+
+def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order(
+    fresh_kafka: Cluster, log: KafkaBackend, house: House
+) -> None:
+    broken = Mended("vase", error=Permanent("poison"))
+    house.handler("house-a", broken)
+    house.handler("house-b")
+    with closing(Dispatcher.start_in_process()) as dispatcher:
+        until(dispatcher.active.is_set, "a relay")
+        house.say(*(("chair", number) for number in range(20)), ("vase", 1), ("vase", 2))
+        until(lambda: len(house.seen("house-b")) == 22 and ParkedEvent.objects.exists(), "all handled or parked")
+
+        lose(fresh_kafka, log)
+        house.say(("chair", 20), ("vase", 3), ("lamp", 1))
+
+        until(lambda: len(house.seen("house-b")) == 25, "the new ones handled", seconds=PATIENCE_SECONDS)
+        until(lambda: ParkedEvent.objects.count() == 2, "the vase waits", seconds=PATIENCE_SECONDS)
+        broken.names.clear()
+        DeadLetter.objects.update(request="requeue")
+        until(lambda: len(house.seen("house-a")) == 25, "what had died as well", seconds=PATIENCE_SECONDS)
+        until(balanced, "the ledger balances")
+
+    for group in ("house-a", "house-b"):
+        assert house.seen(group, "chair") == list(range(21))
+        assert house.seen(group, "vase") == [1, 2, 3]
+    assert not TopicLog.objects.filter(refill_to__gt=0).exists()
+
+
+@pytest.fixture
+def replaced(kafka: str, house: House) -> Iterator[KafkaBackend]:
+    """On the broker that tests share: `replace` makes the topic anew, with nothing in it."""
+    before, log = backends.current(), KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")
+    log.provision([TOPIC])
+    backends.use(log)
+    try:
+        yield log
+    finally:
+        testing.forget()
+        log.close()
+        backends.use(before)
+
+
+def replace(log: KafkaBackend) -> None:
+    name = log.topics.name(TOPIC)
+    log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
+    until(lambda: not log.topics.counts([TOPIC]), "the topic gone")
+    log.provision([TOPIC])
+
+
+def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_waits(
+    replaced: KafkaBackend, house: House
+) -> None:
+    broken = Mended("vase", error=Permanent("poison"))
+    house.handler(call=broken)
+    house.say(("vase", 1), ("vase", 2), ("vase", 3))
+    relay = Relay(replaced)
+    relay.step()
+    house.settle()
+    assert house.waiting() == [2, 3]
+    house.restart()
+    replaced._given = {place: end for place in replaced.partitions([TOPIC]) if (end := replaced.end(place))}
+    replace(replaced)
+    house.say(("vase", 4))
+    relay._look._looked = float("inf")  # just before
+
+    with pytest.raises(LogAway, match="made anew"):
+        relay.step()
+    house.settle()
+
+    assert house.waiting() == [2, 3, 4]
+    broken.names.clear()
+    DeadLetter.objects.update(request="requeue")
+    house.settle()
+    assert house.seen(name="vase") == [1, 2, 3, 4]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_what_a_group_had_passed_without_a_trace_is_not_handled_because_a_disk_died(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler("house-a")
+    house.say(("vase", 1))
+    house.settle()
+    house.handler("house-b")  # it begins after the first
+    with transaction.atomic():
+        publish(Unknown(name="vase"))
+    house.say(("vase", 2))
+    house.settle()
+
+    replace(replaced)
+    house.restart()
+    handles(Unknown, group="house-a")(lambda event: house.write("house-a", Noted(name="unknown", number=0)))
+    house.say(("vase", 3))
+    house.settle()
+
+    assert house.seen("house-a") == [("vase", 1), ("vase", 2), ("vase", 3)]
+    assert house.seen("house-b") == [("vase", 2), ("vase", 3)]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_log_that_ends_before_what_it_gave_out_is_filled_again(replaced: KafkaBackend, house: House) -> None:
+    house.handler()
+    house.say(("vase", 1), ("vase", 2))
+    house.settle()
+    TopicLog.objects.all().delete()  # as before the first release that noted which log it is
+    house.restart()
+    replace(replaced)
+    house.say(("vase", 3))
+
+    Relay(replaced).begin()
+    house.settle()
+
+    assert house.seen() == [("vase", 1), ("vase", 2), ("vase", 3)]
+    assert len(house.log()) == 3
+
+
+def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: KafkaBackend, house: House) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.settle()
+    replaced.topics._partitions = 3
+    replace(replaced)
+
+    with pytest.raises(LogAway, match="with 3 partitions where it had 4"):
+        Relay(replaced).step()
+
+    assert OutboxRow.objects.filter(position=None).count() == 0
+
+
+def test_a_death_in_the_middle_of_it_changes_nothing(replaced: KafkaBackend, house: House) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.settle()
+    house.restart()
+    replace(replaced)
+    for point in ("refill.passed", "refill.commit"):
+        with armed(f"{point}=error"), pytest.raises(FailedHere):
+            Relay(replaced).step()
+        assert OutboxRow.objects.filter(position=None).count() == 0
+
+    house.settle()
+
+    assert house.seen() == [("vase", 1)]
+    assert len(house.log()) == 1
+
+
+def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
+    replaced: KafkaBackend, house: House, bus_clock: Any
+) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    bus_clock.advance(hours=2)
+    house.say(("vase", 2), ("lamp", 1))
+    house.settle()
+    since = (clock.now() - timedelta(hours=1)).isoformat()
+
+    code, said, _ = run("eventbus", "republish", "--since", since, "--topic", TOPIC, "--dry-run", "--json")
+    assert (code, json.loads(said)["topics"]) == (0, [{"topic": TOPIC, "events": 2}])
+    assert len(house.log()) == 3
+    code, said, _ = run("eventbus", "republish", "--since", since, "--json")
+    assert (code, json.loads(said)["topics"]) == (0, [{"topic": TOPIC, "events": 2}])
+    assert ledger.problems(ledger.read()) == []
+    house.say(("vase", 3))
+    house.settle()
+
+    assert len(house.log()) == 6
+    assert house.seen(name="vase") == [1, 2, 3]
+    assert house.seen(name="lamp") == [1]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_log_in_memory_has_nothing_to_be_appended_again(house: House) -> None:
+    code, _, complaint = run("eventbus", "republish", "--since", "2026-11-25T08:00:00Z")
+
+    assert (code, complaint.partition(":")[0]) == (1, "This log is the outbox")
