@@ -20,7 +20,7 @@ PROVIDER_AWAY_SECONDS = 4.0
 AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
 SKEWED_SECONDS = 4.0
 ACCEPTED_SECONDS = 15.0  # within which somebody is served although the broker is away
-NEW_RELEASE_SECONDS = 30.0  # until each of a rolling restart's workers handles; a session of ten may have to end first
+NEW_RELEASE_SECONDS = 30.0  # until the new release handles
 
 Fault = Callable[["Faults", float], bool]
 KINDS: dict[str, Fault] = {}
@@ -124,7 +124,7 @@ def _stop_worker(faults: Faults, draw: float) -> bool:
 
 @kind("rolling restart")
 def _roll(faults: Faults, draw: float) -> bool:
-    """Of the workers, with a new release; each must have handled something before the next goes."""
+    """Of the workers, one after the other, with a new release, which must have handled something in the end."""
     with faults.workers:
         faults.crew.release += 1
         for name in WORKERS:
@@ -161,6 +161,19 @@ def _stop_broker(faults: Faults, draw: float) -> bool:
 @kind("broker killed")
 def _kill_broker(faults: Faults, draw: float) -> bool:
     return _broker_away(faults, lambda: faults.site.broker.kill())
+
+
+@kind("broker emptied")
+def _empty_broker(faults: Faults, draw: float) -> bool:
+    """All its data is lost; somebody starts another and makes the topics."""
+    with faults.kafka:
+        faults.site.before_loss += faults.site.appended()
+        faults.site.broker.wipe()
+        if not faults.serves(faults.acknowledged()):
+            faults.broken.append("nobody was served while the broker was away")
+        faults.site.broker.start()
+        faults.site.make_topics()
+        return True
 
 
 def _broker_away(faults: Faults, end: Callable[[], None]) -> bool:

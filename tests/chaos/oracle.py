@@ -120,7 +120,7 @@ class Oracle:
     def duplicates_absorbed(self) -> int:
         """Records beyond one an event in the log, and questions to the provider beyond one an effect."""
         repeated = sum(len(keys) - 1 for keys in self.calls.values())
-        return max(0, self._site.appended() - self.events()) + repeated
+        return max(0, self._site.before_loss + self._site.appended() - self.events()) + repeated
 
 
 def at_rest(site: Site) -> bool:

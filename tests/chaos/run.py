@@ -88,6 +88,7 @@ class Run:
         self._faults, self._flow = Faults(site), Flow(site)
         self._hands = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
+        self._errors: list[Exception] = []
 
     def __call__(self) -> Outcome:
         self._site.crew.start()
@@ -98,6 +99,8 @@ class Run:
             thread.start()
         for thread in threads:
             thread.join()
+        if self._errors:
+            raise self._errors[0]
         time.sleep(max(0.0, begin + self.outcome.seconds - time.monotonic()))  # the load itself
         if not self._site.crew.stop_publishers():
             self._violated("nothing is lost", "a publisher did not end by itself")
@@ -116,6 +119,9 @@ class Run:
                 effective = KINDS[one.kind](self._faults, one.draw)
             except psycopg.Error:
                 effective = False  # another fault was in its way
+            except Exception as error:
+                self._errors.append(error)  # the run itself is broken: something could not be started again
+                return
         with self._lock:
             self.outcome.injected[one.kind] += 1
             self.outcome.effective[one.kind] += effective and traffic

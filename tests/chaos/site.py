@@ -35,6 +35,7 @@ class Site:
         with psycopg.connect(database.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.name}")
         self.prefix = f"{self.name}-"
+        self.before_loss = 0  # records of a Kafka that lost them
         self._live = LiveSite(folder, self._environment(sabotage))
         self._run("tests.chaos.town.preparing")
         self.crew = Crew(folder, self._live.environment, seed)
@@ -73,6 +74,10 @@ class Site:
         except RuntimeError as error:
             return str(error)
         return ""
+
+    def make_topics(self) -> None:
+        """As whoever looks after Kafka does. Raises RuntimeError."""
+        self._live.manage("eventbus", "topics", "--apply")
 
     def appended(self) -> int:
         """How many records lie in Kafka."""
