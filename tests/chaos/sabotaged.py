@@ -7,7 +7,7 @@ from tests.chaos.run import Outcome, run
 from tests.chaos.site import Servers
 from tests.chaos.town import sabotage
 
-SECONDS = 8.0  # of load without a fault
+SECONDS = 10.0  # of load without a fault
 FAULT_SECONDS = 4.0  # more for each
 PATIENCE_SECONDS = 25.0  # for what comes late; what is lost is waited for as long
 NONE = "none"  # nothing is planted, and nothing may be told: else the others prove little

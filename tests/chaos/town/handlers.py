@@ -10,7 +10,7 @@ from tests.chaos.town import outside
 from tests.chaos.town.events import Answered, Called, Reminded
 from tests.chaos.town.models import Seen
 
-FLAKY_ONE_IN = 100  # events that fail at their first attempt in a process, so that keys are parked while faults happen
+FLAKY_ONE_IN = 40  # events that fail at their first attempt in a process, so that keys are parked while faults happen
 _tried: set[tuple[str, int]] = set()
 
 
