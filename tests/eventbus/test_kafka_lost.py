@@ -8,15 +8,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import TopicPartition as Place
 from django.db import transaction
 
-from eventbus import Permanent, backends, clock, handles, ledger, publish, testing
+from eventbus import Permanent, backends, clock, handles, ledger, publish, registry, testing
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
+from eventbus.worker import Worker
+from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 from tests.eventbus.test_commands import run
 from tests.kafka import Cluster
@@ -98,31 +101,60 @@ def replace(log: KafkaBackend) -> None:
     log.provision([TOPIC])
 
 
+def let_go_of(log: KafkaBackend, key: str, records: int) -> None:
+    """The brokers' retention has ended for the first records of this key's partition."""
+    [partition] = OutboxRow.objects.filter(key=key).values_list("partition", flat=True).distinct()
+    place = Place(log.topics.name(TOPIC), partition, records)
+    for answer in log._admin_client().delete_records([place]).values():
+        answer.result(PATIENCE_SECONDS)
+
+
+def work_without_a_relay(log: KafkaBackend) -> None:
+    """A worker handles all that lies in the log."""
+    worker = Worker(registry.groups["house-a"], log)
+    worker.catch_up(PATIENCE_SECONDS)
+    while worker.step():
+        pass
+    worker.leave()
+
+
 def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_waits(
-    replaced: KafkaBackend, house: House
+    replaced: KafkaBackend, house: House, bus_clock: Any
 ) -> None:
-    broken = Mended("vase", error=Permanent("poison"))
+    broken = Mended(error=Permanent("poison"))
     house.handler(call=broken)
-    house.say(("vase", 1), ("vase", 2), ("vase", 3))
     relay = Relay(replaced)
+    house.say(*(("vase", number) for number in range(1, 6)))
     relay.step()
     house.settle()
-    assert house.waiting() == [2, 3]
+    let_go_of(replaced, "vase", 4)
+    assert prune_a_day_later(bus_clock).events == 4  # so the new log is shorter
+    broken.names.add("vase")
+    house.say(("vase", 6), ("vase", 7), ("vase", 8))
+    relay.step()
+    house.settle()
+    assert house.waiting() == [7, 8]
     house.restart()
     replaced._given = {place: end for place in replaced.partitions([TOPIC]) if (end := replaced.end(place))}
     replace(replaced)
-    house.say(("vase", 4))
+    house.say(("vase", 9))
     relay._look._looked = float("inf")  # just before
 
     with pytest.raises(LogAway, match="made anew"):
         relay.step()
-    house.settle()
+    Relay(replaced).step()
+    with armed("append.acknowledged=error"), pytest.raises(FailedHere):
+        relay.step()  # the group is faster than the relay
 
-    assert house.waiting() == [2, 3, 4]
+    work_without_a_relay(replaced)
+    assert house.waiting() == [7, 8, 9]
+    house.settle()
+    assert house.waiting() == [7, 8, 9]
+    assert ledger.problems(ledger.read()) == []
     broken.names.clear()
     DeadLetter.objects.update(request="requeue")
     house.settle()
-    assert house.seen(name="vase") == [1, 2, 3, 4]
+    assert house.seen(name="vase") == list(range(1, 10))
     assert ledger.problems(ledger.read()) == []
 
 

@@ -19,7 +19,8 @@ from eventbus.errors import LogAway
 from eventbus.topics import TopicSpec
 
 ANSWER_SECONDS = 10.0  # for a question to the brokers
-LOOK_SECONDS = 0.5  # for one that the relay asks, maybe after it has waited for a batch: its lease is longer than both
+LOOK_SECONDS = 1.5  # for one that the relay asks before each batch: with its rest after an error, less than its lease
+HINT_SECONDS = 0.5  # for what only makes an error's text better
 AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to all
 
 
@@ -70,7 +71,7 @@ class KafkaTopics:
 
     def absent(self, topics: Collection[str]) -> list[str]:
         """Which of these are not there. Whoever asks has a lease to keep."""
-        return sorted(set(topics) - set(self._described(topics, LOOK_SECONDS)))
+        return sorted(set(topics) - set(self._described(topics, HINT_SECONDS)))
 
     def _described(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Those that are there."""
