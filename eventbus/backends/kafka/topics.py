@@ -59,11 +59,11 @@ class KafkaTopics:
         return found
 
     def generations(self, topics: Collection[str]) -> dict[str, str]:
-        """A topic's own id, in the cluster's, for those that are there. Whoever asks has a lease to keep."""
-        there = self._described(topics, LOOK_SECONDS)
-        cluster = self._admin().describe_cluster(request_timeout=LOOK_SECONDS) if there else None
-        identity = _answer(cluster, "which cluster it is").cluster_id if cluster else ""
-        return {topic: f"{identity}/{description.topic_id}" for topic, description in there.items()}
+        """A topic's own id, which is drawn when it is made, for those that are there. Whoever asks has a lease to keep.
+
+        Not the cluster's id as well: asking for that has been seen to abort the process (librdkafka 2.16).
+        """
+        return {topic: str(told.topic_id) for topic, told in self._described(topics, LOOK_SECONDS).items()}
 
     def counts(self, topics: Collection[str]) -> dict[str, int]:
         """How many partitions those have that are there. Needs no right to see configurations, as `found` does."""
