@@ -95,6 +95,7 @@ class Handling:
         if ahead is None:
             return self._patiently(self.batch, partition, records, unless=PAUSED)
         record = records[ahead]
+        self._owned.brake.wait()  # only now: what goes by asks nobody
         self._patiently(self._begin, partition, record, unless=PAUSED)
         try:
             self._alone(partition, records[: ahead + 1], opens=True)

@@ -154,7 +154,6 @@ class Worker:
         self._fetched = consumer.fetch(BATCH_EVENTS)
         if not self._fetched:
             return 0
-        self._owned.brake.wait()
         try:
             return self._passed(self._handling.probe(self._partition(), self._fetched))
         finally:

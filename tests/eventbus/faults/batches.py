@@ -6,15 +6,15 @@ FAULTS = [
     Fault(
         "one by one for ever",
         "eventbus.worker.Worker._handle",
-        "if partition in self._careful or",
-        "if True or",
+        "announced = partition in self._careful or",
+        "announced = True or",
         fails=["a_later_batch_is_one_transaction"],
     ),
     Fault(
         "the first batch whole",
-        "eventbus.worker.Worker._join",
-        "self._careful = set(progress)",
-        "self._careful = set()",
+        "eventbus.worker.Worker._follow",
+        "self._careful |= set(progress)",
+        "pass",
         fails=["after_a_start_each_event_has_a_transaction_of_its_own"],
     ),
     Fault(

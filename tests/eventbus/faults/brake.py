@@ -36,9 +36,9 @@ FAULTS = [
     ),
     Fault(
         "open the brake at a restart",
-        "eventbus.worker.Worker._join",
-        "self._careful = set(progress)",
-        "self._careful = set(progress)\nConsumerGroup.objects.update(braked_at=None)",
+        "eventbus.worker.Worker._follow",
+        "self._careful |= set(progress)",
+        "self._careful |= set(progress)\nConsumerGroup.objects.update(braked_at=None)",
         fails=["a_brake_stays_closed_through_a_restart"],
     ),
     Fault(

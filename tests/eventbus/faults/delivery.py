@@ -22,7 +22,7 @@ FAULTS = [
     ),
     Fault(
         "begin at the end after a restart",
-        "eventbus.worker.Worker._join",
+        "eventbus.worker.Worker._follow",
         "consumer.seek(partition, row.position)",
         "consumer.seek(partition, self._backend.end(partition))",
         fails=["a_process_that_dies_after_appending_loses_nothing"],

@@ -44,14 +44,14 @@ FAULTS = [
     ),
     Fault(
         "size unlimited",
-        "eventbus.events.seal",
+        "eventbus.events._seal",
         "if len(payload) > EVENT_BYTES_MAX:",
         "if False:",
         fails=["an_event_that_is_too_large_is_refused", "the_largest_event_is_carried"],
     ),
     Fault(
         "NUL allowed",
-        "eventbus.events.seal",
+        "eventbus.events._seal",
         'if b"\\\\u0000" in payload and _holds_nul(payload):',
         "if False:",
         fails=["a_text_that_not_every_database_keeps_is_refused"],
@@ -65,7 +65,7 @@ FAULTS = [
     ),
     Fault(
         "publish without a key",
-        "eventbus.events.seal",
+        "eventbus.events._seal",
         'if not key or len(key) > KEY_CHARACTERS_MAX or "\\0" in key:',
         "if False:",
         fails=["an_event_without_a_key_to_keep_its_order_by_is_refused"],
@@ -80,8 +80,8 @@ FAULTS = [
     Fault(
         "say nothing of the key on the wire",
         "eventbus.events._envelope",
-        '"partitionkey": key',
-        '"partitionkey": ""',
+        '"partitionkey":{subject}',
+        '"partitionkey":""',
         fails=["an_event_says_what_it_is_to_programs_in_any_language"],
     ),
     Fault(

@@ -37,6 +37,7 @@ FAULTS = [
         'position__isnull=True, refused=""',
         "position__isnull=True",
         fails=["what_the_log_refused_keeps_nobody_waiting"],
+        also=[("eventbus.relay.Relay.step", "_not_behind_a_refused_one(), ", "")],
     ),
     Fault(
         "let later events of a refused key pass",

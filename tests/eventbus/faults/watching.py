@@ -72,10 +72,10 @@ FAULTS = [
     ),
     Fault(
         "believe that nobody else appends",
-        "eventbus.backends.memory.MemoryBackend.end",
-        "if self._appends and partition",
-        "if partition",
+        "eventbus.backends.memory.MemoryBackend.ends",
+        "if self._appends else {}",
+        "if True else {}",
         fails=["a_watch_in_another_process_hears_what_this_one_appends"],
-        also=[("eventbus.backends.memory.MemoryBackend.end", "if self._appends:", "if True:")],
+        also=[("eventbus.backends.memory.MemoryBackend.ends", "if self._appends:", "if True:")],
     ),
 ]

@@ -20,7 +20,7 @@ FAULTS = [
     Fault(
         "broken world counted",
         "eventbus.errors.is_broken_world",
-        "if isinstance(error, InterfaceError):",
+        "if isinstance(error, InterfaceError | LogAway):",
         "if False:",
         fails=["a_database_that_goes_away_counts_no_attempt"],
         also=[("eventbus.errors.is_broken_world", "isinstance(error, OperationalError)", "False")],
