@@ -25,7 +25,7 @@ NEW_RELEASE_SECONDS = 30.0  # until the new release handles
 Fault = Callable[["Faults", float], bool]
 KINDS: dict[str, Fault] = {}
 # Under these a promise is violated still: they are drawn only with --unsolved.
-UNSOLVED = {"broker emptied": "after it some events are handled in another order, and some groups miss some"}
+UNSOLVED = {"broker emptied": "a relay that dies between a stray record and the refill may forget the stray"}
 
 
 def drawn(*, unsolved: bool = False) -> list[str]:

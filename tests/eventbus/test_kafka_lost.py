@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import TopicPartition as Place
 from django.db import transaction
+from msgspec import structs
 
 from eventbus import Permanent, backends, clock, handles, ledger, publish, registry, testing
 from eventbus.backends.kafka import KafkaBackend
@@ -256,3 +257,20 @@ def test_a_log_in_memory_has_nothing_to_be_appended_again(house: House) -> None:
     code, _, complaint = run("eventbus", "republish", "--since", "2026-11-25T08:00:00Z")
 
     assert (code, complaint.partition(":")[0]) == (1, "This log is the outbox")
+
+
+def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(log: KafkaBackend, house: House) -> None:
+    house.say(("vase", 1), ("vase", 2))
+    house.relay()
+    [place] = [place for place, end in log.ends(log.partitions([TOPIC])).items() if end]
+    with closing(log.consumer([TOPIC])) as reader:
+        reader.catch_up(PATIENCE_SECONDS)
+        slot = reader._slots[place]
+        old = structs.replace(slot.buffer[0], payload=b"what lay there before")
+        slot.buffer[0] = old
+
+        reader.unseek()
+        reader.seek(place, 0)
+        reader.catch_up(PATIENCE_SECONDS)
+
+        assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]

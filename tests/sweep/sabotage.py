@@ -31,7 +31,9 @@ def forget_the_inbox() -> None:
 
 
 def store_progress_before_handling() -> None:
-    def one(self: Handling, partition: TopicPartition, records: Any, note: Any, opens: bool) -> list[Record]:
+    def one(
+        self: Handling, partition: TopicPartition, records: Any, note: Any, *, unless: str, opens: bool
+    ) -> list[Record]:
         with transaction.atomic():
             progress = self._owned.lock(partition)
             is_fresh = self._sorting(progress, records)

@@ -80,7 +80,7 @@ class KafkaConsumer(BusConsumer):
     def unseek(self) -> None:
         with self._lock:
             for slot in self._slots.values():
-                slot.sought = False
+                slot.sought = slot.believed = False  # the log may be another, whose places mean other events
 
     def seek(self, partition: TopicPartition, position: int) -> None:
         with self._lock:
@@ -94,6 +94,7 @@ class KafkaConsumer(BusConsumer):
             else:
                 slot.buffer.clear()
                 slot.seeking = slot.next = position
+                slot.believed = True
             self._pace.hurry()
 
     def fetch(self, records_max: int) -> list[Record]:

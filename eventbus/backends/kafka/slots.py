@@ -17,10 +17,16 @@ class Slot:
         self.seeking: int | None = None  # where the client shall read on; until it does, what it brings is dropped
         self.next = -1  # where the buffer goes on; -1: not known
         self.paused = False
+        self.believed = True  # that what the buffer holds is of the log as it is now
 
     def covers(self, position: int) -> bool:
         """Whether what the buffer holds goes on from there."""
-        return self.seeking is None and bool(self.buffer) and self.buffer[0].position <= position < self.next
+        return (
+            self.believed
+            and self.seeking is None
+            and bool(self.buffer)
+            and self.buffer[0].position <= position < self.next
+        )
 
     def has_come_to(self, end: int) -> bool:
         """Whether all before that position was taken, or as much as there is room for."""
