@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 
 ROUNDS_MIN = 5  # fewer, and one hiccup of the machine is the median
+RESOLUTION = 0.001  # of a figure: rows are rounded to it
 WARM_UP_ROUNDS = 1  # caches, prepared statements, imports
 
 Round = Callable[[], float]  # does the thing once and returns the figure, in the row's unit
@@ -76,7 +77,7 @@ def side_by_side(
     figures, peer_figures = zip(*pairs, strict=True)
     median, peer_median = statistics.median(figures), statistics.median(peer_figures)
     is_rate = unit.endswith("/s")
-    ratio = median / peer_median if is_rate else peer_median / median
+    ratio = _divided(median, peer_median) if is_rate else _divided(peer_median, median)
     worst = min(figures) if is_rate else max(figures)
     return Row(
         name=name,
@@ -91,6 +92,11 @@ def side_by_side(
         goal=str(goal),
         met=goal.met(median=median, worst=worst, ratio=ratio),
     )
+
+
+def _divided(one: float, other: float) -> float:
+    """How often `other` goes into `one`; nothing at all, such as memory that does not grow, counts as RESOLUTION."""
+    return 1.0 if one == other else one / max(other, RESOLUTION)
 
 
 def rate(work: Callable[[], object], *, count: int) -> float:

@@ -35,6 +35,11 @@ def test_both_sides_take_turns() -> None:
     assert turns == ["ours", "peer"] * 6
 
 
+def test_what_does_not_grow_is_compared_too() -> None:
+    assert compared([0.0] * 9, [0.0] * 9, unit="MB grown").ratio == 1.0
+    assert compared([0.0] * 9, [2.0] * 9, unit="MB grown").ratio > 1.0
+
+
 def test_too_few_rounds_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 5"):
         compared([1.0] * 9, [1.0] * 9, unit="ms", rounds=ROUNDS_MIN - 1)
