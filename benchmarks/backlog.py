@@ -7,8 +7,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from benchmarks.handling import GROUP, make_ledger
-from benchmarks.latency import p99
-from benchmarks.measure import Goal, Row, milliseconds
+from benchmarks.measure import Goal, Row, milliseconds, p99
 from benchmarks.relay import publish_many
 from benchmarks.sales import Sale, make_table, skip_backlog
 from benchmarks.site import Bench

@@ -8,27 +8,26 @@ from pathlib import Path
 from benchmarks.measure import Goal, Row
 from benchmarks.site import Bench
 from eventbus.leases import LEASE_SECONDS
+from tests.eventbus.crowd.processes import STANDBYS, Crowd, database_of_its_own, die, until
 
 DEATHS = 10
 HANDOVER_SECONDS_MAX = 5.0  # each of them
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    from tests.eventbus import test_many_processes as many  # only now: it needs Django to be set up
-
-    with tempfile.TemporaryDirectory(prefix="handover-") as place, many.database_of_its_own(Path(place)) as url:
-        crowd = many.Crowd(Path(place), url)
+    with tempfile.TemporaryDirectory(prefix="handover-") as place, database_of_its_own(Path(place)) as url:
+        crowd = Crowd(Path(place), url)
         names = (f"dispatcher{number}" for number in itertools.count())
         try:
-            for name in itertools.islice(names, 1 + many.STANDBYS):
+            for name in itertools.islice(names, 1 + STANDBYS):
                 crowd.dispatcher(name)
-            many.until(crowd.leader, "a first dispatcher")
+            until(crowd.leader, "a first dispatcher")
             for name in ("a", "b"):
                 crowd.start("publishing", name, crowd.folder / f"told-{name}")
-            many.until(lambda: len(crowd.seen()) > 1, "events handled under load")
+            until(lambda: len(crowd.seen()) > 1, "events handled under load")
             yield bench.row(
                 "dispatcher killed under load",
-                lambda: many.die(crowd, next(names)),
+                lambda: die(crowd, next(names)),
                 unit="s",
                 beside="the lease",
                 peer=lambda: LEASE_SECONDS,

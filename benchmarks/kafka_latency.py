@@ -8,14 +8,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from benchmarks.latency import p99
-from benchmarks.measure import Goal, Row
+from benchmarks.measure import Goal, Row, p99
 from benchmarks.sales import Sale, SaleMade, make_table
 from benchmarks.site import Bench
-from eventbus import handles, publish
+from eventbus import handles, publish, registry
 from eventbus.dispatcher import Dispatcher
 from eventbus.ids import uuid7s
+from eventbus.workers import Workers
 
+GROUP = "benchmark"
 RATES = {10: 1, 1_000: 50}  # events a second, and how many of them a transaction
 SECONDS, SECONDS_QUICK = 5.0, 2.0  # of one round
 ROUNDS = 5
@@ -25,7 +26,7 @@ _handled: dict[UUID, float] = {}  # when, on the monotonic clock
 _more = threading.Condition()
 
 
-@handles(SaleMade, group="benchmark")
+@handles(SaleMade, group=GROUP)
 def note_sale(event: SaleMade) -> None:
     Sale.objects.filter(id=event.order_id).update(amount=event.amount + 1)
     transaction.on_commit(lambda: _note(event.order_id))
@@ -40,13 +41,16 @@ def _note(order_id: UUID) -> None:
 def measure(bench: Bench) -> Iterator[Row]:
     make_table()
     seconds = SECONDS_QUICK if bench.quick else SECONDS
-    dispatcher = Dispatcher.start_in_process()
+    dispatcher, workers = Dispatcher(), Workers([registry.groups[GROUP]])
+    dispatcher.start()
+    workers.start()
     try:
         waits(10, 1, 1.0)  # until everybody has joined
         for rate, at_once in RATES.items():
             for name, figure in (("median", statistics.median), ("p99", p99)):
                 yield _row(bench, rate, at_once, seconds, name, figure)
     finally:
+        workers.close()
         dispatcher.close()
 
 

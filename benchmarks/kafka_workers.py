@@ -1,18 +1,23 @@
-"""How much one, two and four processes of handlers handle over Kafka, on the machine that runs the rest as well.
-
-As a program (`python -m benchmarks.kafka_workers`) it is one of these processes.
-"""
+"""How much one, two and four processes of handlers handle over Kafka, on the machine that runs the rest as well."""
 
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks.measure import Goal, Row
+from benchmarks.backlog import handled
+from benchmarks.handling import GROUP, make_ledger
+from benchmarks.measure import Goal, Row, rate
+from benchmarks.relay import drain, publish_many
+from benchmarks.sales import make_table
 from benchmarks.site import Bench
+from eventbus import backends
+from eventbus.backends.base import TopicPartition
+from eventbus.models import Progress
+from eventbus.relay import Relay
 
 PROCESSES = (1, 2, 4)
 EVENTS, EVENTS_QUICK = 10_000, 3_000  # of one round
@@ -22,9 +27,6 @@ LOOK_SECONDS = 0.02
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    from benchmarks.handling import make_ledger
-    from benchmarks.sales import make_table
-
     make_table()
     make_ledger()
     count = EVENTS_QUICK if bench.quick else EVENTS
@@ -47,7 +49,7 @@ class Handling:
     """A process of handlers, from the `with` on until its end."""
 
     def __enter__(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "benchmarks.kafka_workers"])
+        self._process = subprocess.Popen([sys.executable, "-m", "benchmarks.handling_process"])
 
     def __exit__(self, *error: Any) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -56,60 +58,28 @@ class Handling:
 
 def rate_of(count: int) -> float:
     """Events a second from the first that is handled to the last, all of them in the log beforehand or meanwhile."""
-    from benchmarks.backlog import handled
-    from benchmarks.relay import drain, publish_many
-    from eventbus import backends
-    from eventbus.relay import Relay
-
-    wait_for(handled() + pending())
+    wait_for(lambda: pending() == 0)
     before = handled()
     publish_many(count)
     drain(Relay(backends.current()))
     begun, at_begin = time.monotonic(), handled()
-    wait_for(before + count)
+    wait_for(lambda: handled() >= before + count)
     return (before + count - at_begin) / (time.monotonic() - begun)
 
 
 def rate_of_relay(count: int) -> float:
-    from benchmarks.measure import rate
-    from benchmarks.relay import drain, publish_many
-    from eventbus import backends
-    from eventbus.relay import Relay
-
     publish_many(count)
     return rate(lambda: drain(Relay(backends.current())), count=count)
 
 
 def pending() -> int:
     """Of the log, what the group has not handled."""
-    from benchmarks.handling import GROUP
-    from eventbus import backends
-    from eventbus.backends.base import TopicPartition
-    from eventbus.models import Progress
-
     rows = Progress.objects.filter(group=GROUP)
     return sum(backends.current().end(TopicPartition(row.topic, row.partition)) - row.position for row in rows)
 
 
-def wait_for(wanted: int) -> None:
-    from benchmarks.backlog import handled
-
+def wait_for(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + GIVE_UP_SECONDS
-    while handled() < wanted:
-        assert time.monotonic() < deadline, f"{wanted - handled()} events were not handled"
+    while not done():
+        assert time.monotonic() < deadline, f"{pending()} events were not handled"
         time.sleep(LOOK_SECONDS)
-
-
-def main() -> None:
-    import django
-
-    django.setup()
-    from benchmarks.handling import GROUP
-    from eventbus import registry
-    from eventbus.foreground import handle_until_stopped
-
-    handle_until_stopped([registry.groups[GROUP]])
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import transaction
 
-from benchmarks.measure import Goal, Row, milliseconds
+from benchmarks.measure import Goal, Row, milliseconds, p99
 from benchmarks.sales import Sale, SaleMade, made, make_table, skip_backlog
 from benchmarks.site import Bench
 from eventbus import handles, publish
@@ -65,10 +65,6 @@ def paced(work: Callable[[], float], events: int) -> list[float]:
         if number + 1 < events:
             time.sleep(max(0.0, 1 / RATE_PER_SECOND - (time.monotonic() - began)))
     return figures
-
-
-def p99(figures: list[float]) -> float:
-    return statistics.quantiles(figures, n=100, method="inclusive")[98]
 
 
 def commit_to_handled() -> float:

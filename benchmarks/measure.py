@@ -99,6 +99,10 @@ def _divided(one: float, other: float) -> float:
     return 1.0 if one == other else one / max(other, RESOLUTION)
 
 
+def p99(figures: list[float]) -> float:
+    return statistics.quantiles(figures, n=100, method="inclusive")[98]
+
+
 def rate(work: Callable[[], object], *, count: int) -> float:
     """How many of the `count` things that `work` does are done in a second."""
     return count / seconds(work)

@@ -80,7 +80,8 @@ class Twin:
     """A table like the outbox, indexes and all, and rows as the bus writes them, encoded beforehand."""
 
     def __init__(self) -> None:
-        self._rows = [inserts.values(connection, one) for one in seal([made(Sale()) for _ in range(AT_ONCE)])]
+        values = inserts.postgres_values if connection.vendor == "postgresql" else inserts.sqlite_values
+        self._rows = [values(one) for one in seal([made(Sale()) for _ in range(AT_ONCE)])]
         row = f"({', '.join(['%s'] * len(self._rows[0]))}, '')"
         self._statement = f"INSERT INTO {TWIN} ({', '.join(inserts.COLUMNS)}) VALUES {', '.join([row] * AT_ONCE)}"
         with connection.cursor() as cursor:

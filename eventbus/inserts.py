@@ -55,31 +55,28 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
     if len(sealed) == 1:
-        sql.execute(connection, _SQLITE, _sqlite_values(sealed[0]))
+        sql.execute(connection, _SQLITE, sqlite_values(sealed[0]))
     else:
-        sql.execute_many(connection, _SQLITE, map(_sqlite_values, sealed))
+        sql.execute_many(connection, _SQLITE, map(sqlite_values, sealed))
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
     if len(sealed) == 1 and len(locks) == 1:  # without arrays PostgreSQL plans it in half the time
-        sql.execute(connection, _ONE, [*_postgres_values(sealed[0]), *locks[0]])
+        sql.execute(connection, _ONE, [*postgres_values(sealed[0]), *locks[0]])
         return
     for start in range(0, len(sealed), ROWS_PER_STATEMENT):
         part = sealed[start : start + ROWS_PER_STATEMENT]
-        columns = list(zip(*map(_postgres_values, part), strict=True))
+        columns = list(zip(*map(postgres_values, part), strict=True))
         wanted = [[topic for topic, _ in locks], [slot for _, slot in locks]]
         sql.execute(connection, _MANY, [*wanted, *map(list, columns)])
 
 
-def values(connection: BaseDatabaseWrapper, one: Sealed) -> tuple[Any, ...]:
-    """An event's values for COLUMNS, but for `refused`, which is empty."""
-    return _postgres_values(one) if connection.vendor == "postgresql" else _sqlite_values(one)
-
-
-def _sqlite_values(one: Sealed) -> tuple[Any, ...]:
+def sqlite_values(one: Sealed) -> tuple[Any, ...]:
+    """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
     time = one.time  # Django's own is the same without the T and the offset, which is UTC's
     return one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, f"{time[:10]} {time[11:-6]}"
 
 
-def _postgres_values(one: Sealed) -> tuple[Any, ...]:
+def postgres_values(one: Sealed) -> tuple[Any, ...]:
+    """The same as PostgreSQL's driver takes them."""
     return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at

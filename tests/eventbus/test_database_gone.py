@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.eventbus.test_many_processes import PATIENCE_SECONDS, Crowd, told, until
+from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
 from tests.postgres import PostgresMissing, stoppable_cluster
 
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks

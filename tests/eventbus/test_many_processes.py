@@ -1,133 +1,23 @@
 """Many processes on one database: each publishes and hears, one dispatches, and its death costs seconds."""
 
-import os
-import sqlite3
 import statistics
-import subprocess
-import sys
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from django.conf import settings
 
-from tests.eventbus import house
-from tests.live_site import ROOT, LiveSite
+from tests.eventbus.crowd.processes import (
+    PATIENCE_SECONDS,
+    STANDBYS,
+    TAKE_OVER_SECONDS,
+    Crowd,
+    database_of_its_own,
+    die,
+    told,
+    until,
+)
 
 DEATHS = 10
-STANDBYS = 2
-TAKE_OVER_SECONDS = 5.0  # a lease of three, the standby's looks, and reading where the groups are
-PATIENCE_SECONDS = 60  # with processes that start, and with what the load left behind, on a busy machine
-LOG = "processes.log"
-
-until = partial(house.until, seconds=PATIENCE_SECONDS)
-
-
-class Crowd:
-    """A site of its own with no process in it yet."""
-
-    def __init__(self, folder: Path, database_url: str, environment: Mapping[str, str] | None = None) -> None:
-        self.folder, self._url = folder, database_url
-        ours = {"DJANGO_SETTINGS_MODULE": "tests.eventbus.crowd.settings", "DATABASE_URL": database_url}
-        self._site = LiveSite(folder, ours | dict(environment or {}))
-        self._prepare()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._exits = ExitStack()
-
-    def _prepare(self) -> None:
-        self._site.manage("migrate", "--run-syncdb", "--verbosity=0")
-
-    def start(self, program: str, *arguments: Any) -> subprocess.Popen[bytes]:
-        """One of the crowd's programs, killed at the end if it still runs."""
-        return self._run("-m", f"tests.eventbus.crowd.{program}", *map(str, arguments))
-
-    def command(self, *arguments: str, log: str = LOG) -> subprocess.Popen[bytes]:
-        """A command of `manage.py`, killed at the end if it still runs."""
-        return self._run("manage.py", *arguments, log=log)
-
-    def _run(self, *arguments: str, log: str = LOG) -> subprocess.Popen[bytes]:
-        command = [sys.executable, *arguments]
-        with (self.folder / log).open("ab") as file:
-            process = subprocess.Popen(command, cwd=ROOT, env=self._site.environment, stdout=file, stderr=file)
-        self._exits.callback(_end, process)
-        return process
-
-    def dispatcher(self, name: str) -> None:
-        self._processes[name] = self.start("dispatching", name)
-
-    def kill(self, dispatcher: str) -> int:
-        """Its process id."""
-        process = self._processes.pop(dispatcher)
-        _end(process)
-        return process.pid
-
-    def rows(self, question: str) -> list[tuple[Any, ...]]:
-        if self._url.startswith("sqlite"):
-            with closing(sqlite3.connect(self._site.database_path, timeout=20)) as database:
-                return database.execute(question).fetchall()
-        with psycopg.connect(self._url) as database:
-            return database.execute(question).fetchall()
-
-    def number(self, question: str) -> int:
-        return int(self.rows(question)[0][0] or 0)
-
-    def leader(self) -> str:
-        """Who holds the lease."""
-        return next((row[0] for row in self.rows("SELECT owner FROM eventbus_lease WHERE name = 'dispatcher'")), "")
-
-    def seen(self) -> dict[str, list[int]]:
-        """The numbers that the handler saw by key, in its order."""
-        return _by_key(self.rows("SELECT name, number FROM crowd_seen ORDER BY id"))
-
-    def seen_by(self, process: int) -> int:
-        return self.number(f"SELECT count(*) FROM crowd_seen WHERE process = {process}")
-
-    def processes_that_handled(self) -> set[int]:
-        return {row[0] for row in self.rows("SELECT DISTINCT process FROM crowd_seen")}
-
-    def close(self) -> None:
-        self._exits.close()
-
-    def log(self) -> str:
-        return (self.folder / LOG).read_text(errors="replace")[-3000:]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-
-
-def _by_key(rows: list[Any]) -> dict[str, list[int]]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
-    for name, number in rows:
-        found[name].append(int(number))
-    return dict(found)
-
-
-def told(*files: Path) -> dict[str, list[int]]:
-    """What processes wrote: numbers by key."""
-    return _by_key([line.split() for file in files for line in file.read_text().splitlines()])
-
-
-@contextmanager
-def database_of_its_own(folder: Path) -> Iterator[str]:
-    """On the database that the test run uses."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-        yield f"sqlite:///{folder / 'site.sqlite3'}"
-        return
-    server, name = os.environ["DATABASE_URL"], f"crowd_{os.getpid()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield f"{server.rpartition('/')[0]}/{name}"
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -182,15 +72,3 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     assert crowd.number("SELECT count(*) FROM eventbus_deadletter") == 0
     # Of each, for a single one may have waited for the machine.
     assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits
-
-
-def die(crowd: Crowd, fresh: str) -> float:
-    """Kill the one that leads; how many seconds until another handled. A fresh standby comes in its stead."""
-    leader = crowd.leader()
-    killed = time.monotonic()
-    crowd.kill(leader)
-    handled = crowd.processes_that_handled()
-    crowd.dispatcher(fresh)
-    until(lambda: crowd.leader() not in ("", leader), "another takes over")
-    until(lambda: crowd.processes_that_handled() != handled, "it handles")
-    return time.monotonic() - killed

@@ -6,27 +6,24 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.eventbus import house
-from tests.eventbus.test_many_processes import (
+from tests.eventbus.crowd.processes import (
     PATIENCE_SECONDS,
     TAKE_OVER_SECONDS,
     Crowd,
     database_of_its_own,
     told,
+    until,
 )
 
 RELAY_DEATHS = 3
 # A silent member is missed after the client's session timeout of ten seconds; then a rebalance.
 PARTITIONS_MOVE_SECONDS = 30
 HANDLERS = 3
-
-until = partial(house.until, seconds=PATIENCE_SECONDS)
 
 
 class SplitCrowd(Crowd):

@@ -100,7 +100,7 @@ def _creation_time() -> None:
     from eventbus import inserts
     from eventbus.models import OutboxRow
 
-    values, order_by = inserts._postgres_values, QuerySet.order_by
+    values, order_by = inserts.postgres_values, QuerySet.order_by
 
     def earlier(one: Any) -> tuple[Any, ...]:
         *rest, created_at = values(one)
@@ -109,7 +109,7 @@ def _creation_time() -> None:
     def ordered(rows: Any, *fields: str) -> Any:
         return order_by(rows, *(("created_at",) if rows.model is OutboxRow and fields == ("id",) else fields))
 
-    inserts._postgres_values = earlier
+    inserts.postgres_values = earlier
     QuerySet.order_by = ordered  # type: ignore[method-assign]
 
 
