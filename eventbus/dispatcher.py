@@ -21,14 +21,13 @@ from eventbus.models import ProcessRow
 from eventbus.registry import Group
 from eventbus.relay import Relay
 from eventbus.worker import Worker
-from eventbus.workers import Workers, work, written
+from eventbus.workers import JOIN_SECONDS, Workers, work, written
 
 logger = logging.getLogger(__name__)
 
 LEASE_NAME = "dispatcher"
 POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
 STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
-JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
 BROKEN_SECONDS = 1.0  # between attempts while the database is away
 
 

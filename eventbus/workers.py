@@ -7,10 +7,8 @@ from collections.abc import Collection, Iterable
 
 from django.db import connections
 
-from eventbus import groups
 from eventbus.backends import current
 from eventbus.backends.base import TopicPartition
-from eventbus.handling import unit_of_work
 from eventbus.registry import Group
 from eventbus.worker import Worker
 
@@ -18,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
 LOOK_SECONDS = 1.0  # how soon a thread that ended is missed
-BROKEN_SECONDS = 1.0  # between attempts to begin while the world is away
 
 
 class Workers:
@@ -52,7 +49,6 @@ class Workers:
 
     def run(self) -> None:
         """Until stopped."""
-        self._prepare()
         threads: dict[str, threading.Thread] = {}
         while not self._stop.is_set():
             for group in self._handled:
@@ -66,18 +62,6 @@ class Workers:
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in threads.values():
             thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _prepare(self) -> None:
-        """Give the groups their rows before anybody reads for them; a broken world is waited for."""
-        while not self._stop.is_set():
-            try:
-                with unit_of_work():
-                    groups.ensure(self._backend, self._handled)
-                break
-            except Exception as error:
-                logger.warning("The handlers wait for the world: %s", error)
-                self._stop.wait(BROKEN_SECONDS)
-        connections.close_all()
 
     def _begin(self, group: Group) -> threading.Thread:
         worker = self._workers[group.name] = Worker(group, self._backend, self._stop)

@@ -107,12 +107,12 @@ class Backend(ABC):
         return {}
 
     @abstractmethod
-    def end(self, partition: TopicPartition) -> int:
-        """The position that the next record will have at least."""
-
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """`end` of each."""
-        return {partition: self.end(partition) for partition in partitions}
+        """The position that the next record of each will have at least."""
+
+    def end(self, partition: TopicPartition) -> int:
+        """The same for one."""
+        return self.ends([partition])[partition]
 
     def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """From where on the log can show each again, whatever the outbox has let go: nothing before it comes again.

@@ -64,9 +64,6 @@ class MemoryBackend(Backend):
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
 
-    def end(self, partition: TopicPartition) -> int:
-        return self.ends([partition])[partition]
-
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the next record of each will lie: from memory while this process appends, else in one query for all."""
         with self._lock:

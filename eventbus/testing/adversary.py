@@ -125,8 +125,8 @@ class Adversary(Backend):
     def provision(self, topics: Iterable[str]) -> list[str]:
         return self.inner.provision(topics)
 
-    def end(self, partition: TopicPartition) -> int:
-        return self.inner.end(partition)
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.ends(partitions)
 
     def seen(self) -> int:
         return self.inner.seen()

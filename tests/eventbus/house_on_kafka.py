@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -55,16 +55,23 @@ class HouseOnKafka(House):
 
 
 @contextmanager
+def in_use(backend: KafkaBackend) -> Iterator[KafkaBackend]:
+    """It is the bus of this process while it lasts, and closed then."""
+    before = backends.current()
+    backends.use(backend)
+    try:
+        yield backend
+    finally:
+        testing.forget()
+        backend.close()
+        backends.use(before)
+
+
+@contextmanager
 def open_house_on_kafka(
     servers: str, kind: type[KafkaBackend] = BackendAtHand, **options: Any
 ) -> Iterator[HouseOnKafka]:
     """It is the bus of this process while it lasts."""
-    before, house = backends.current(), HouseOnKafka(servers, kind, **options)
-    backends.use(house.backend)
-    try:
-        with open_house(lambda: house):
-            yield house
-    finally:
-        testing.forget()
-        house.close()
-        backends.use(before)
+    house = HouseOnKafka(servers, kind, **options)
+    with in_use(house.backend), closing(house), open_house(lambda: house):
+        yield house

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as Place
 from django.db import transaction
 from msgspec import structs
 
-from eventbus import Permanent, backends, clock, handles, ledger, publish, registry, testing
+from eventbus import Permanent, clock, handles, ledger, publish, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
@@ -22,6 +22,7 @@ from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
+from tests.eventbus.house_on_kafka import in_use
 from tests.eventbus.test_commands import run
 from tests.kafka import Cluster
 
@@ -32,15 +33,9 @@ TOPIC = Noted.topic
 @pytest.fixture
 def log(fresh_kafka: Cluster, house: House) -> Iterator[KafkaBackend]:
     """What the process uses, on a broker that may be lost."""
-    before, log = backends.current(), KafkaBackend(servers=fresh_kafka.bootstrap_servers)
-    log.provision([TOPIC])
-    backends.use(log)
-    try:
+    with in_use(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as log:
+        log.provision([TOPIC])
         yield log
-    finally:
-        testing.forget()
-        log.close()
-        backends.use(before)
 
 
 def lose(cluster: Cluster, log: KafkaBackend) -> None:
@@ -84,15 +79,9 @@ def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order
 @pytest.fixture
 def replaced(kafka: str, house: House) -> Iterator[KafkaBackend]:
     """On the broker that tests share: `replace` makes the topic anew, with nothing in it."""
-    before, log = backends.current(), KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")
-    log.provision([TOPIC])
-    backends.use(log)
-    try:
+    with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")) as log:
+        log.provision([TOPIC])
         yield log
-    finally:
-        testing.forget()
-        log.close()
-        backends.use(before)
 
 
 def replace(log: KafkaBackend) -> None:

@@ -10,12 +10,13 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.db import transaction
 
-from eventbus import backends, publish, testing, topics
+from eventbus import publish, topics
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.leases import Lease
 from eventbus.relay import Relay
 from tests.eventbus.house import House, Noted, until
+from tests.eventbus.house_on_kafka import in_use
 from tests.eventbus.test_commands import run
 
 CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for half a minute
@@ -25,19 +26,10 @@ DAY_MS = "86400000"
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; no topic of it is made, and no other events than the house's are known."""
-    before, log = (
-        backends.current(),
-        KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=2, clients=CLIENTS),
-    )
     monkeypatch.setattr("eventbus.provisioning.event_types", lambda base: [Noted])
     monkeypatch.setattr(topics, "declared", {})
-    backends.use(log)
-    try:
+    with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=2, clients=CLIENTS)) as log:
         yield log
-    finally:
-        testing.forget()
-        log.close()
-        backends.use(before)
 
 
 def told() -> dict[str, Any]:

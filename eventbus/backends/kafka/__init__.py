@@ -21,7 +21,7 @@ from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.producing import Sender, Sent
-from eventbus.backends.kafka.topics import AGAIN_SECONDS, ANSWER_SECONDS, KafkaTopics
+from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
 
@@ -147,21 +147,15 @@ class KafkaBackend(Backend):
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return self.topics.generations(list(topics))
 
-    def end(self, partition: TopicPartition) -> int:
-        return self.ends([partition])[partition]
-
-    def ends(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the next record of each will lie at least."""
         asked = {Place(self._named(one.topic), one.partition): one for one in partitions}
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while True:
-            try:
-                return {asked[place]: offset for place, offset in self._ask_ends(asked).items()}
-            except (KafkaException, TimeoutError) as error:
-                # A partition may be without a leader for a moment: it was just made, or its broker just died.
-                if not _passes(error) or time.monotonic() > deadline:
-                    raise LogAway(f"Kafka does not say where its log ends: {error}") from error
-                time.sleep(AGAIN_SECONDS)
+        try:
+            # A partition may be without a leader for a moment: it was just made, or its broker just died.
+            found = insist(lambda: self._ask_ends(asked), passes=_passes)
+        except (KafkaException, TimeoutError) as error:
+            raise LogAway(f"Kafka does not say where its log ends: {error}") from error
+        return {asked[place]: offset for place, offset in found.items()}
 
     def _ask_ends(self, asked: Iterable[Place]) -> dict[Place, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -189,20 +183,9 @@ class KafkaBackend(Backend):
         topics = list(topics)
         made = self.topics.make(topics)
         self._known.clear()
-        self._await(topics)
+        # Until the broker that is asked has heard of each, and each has its leader.
+        insist(lambda: self.ends(self.partitions(topics)), passes=lambda error: isinstance(error, LogAway))
         return made
-
-    def _await(self, topics: Sequence[str]) -> None:
-        """Until the broker that is asked has heard of each, and each has its leader."""
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while True:
-            try:
-                self.ends(self.partitions(topics))
-                return
-            except LogAway:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(AGAIN_SECONDS)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

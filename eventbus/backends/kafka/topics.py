@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
@@ -18,6 +18,7 @@ from eventbus import topics
 from eventbus.errors import LogAway
 from eventbus.topics import TopicSpec
 
+T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
 LOOK_SECONDS = 1.5  # for one that the relay asks before each batch: with its rest after an error, less than its lease
 HINT_SECONDS = 0.5  # for what only makes an error's text better
@@ -131,6 +132,18 @@ class KafkaTopics:
         while (spec := self.found([topic])[topic]) is None or not done(spec):
             if time.monotonic() > deadline:
                 raise LogAway(f"Kafka took the change of {self._named(topic)}, and does not show it")
+            time.sleep(AGAIN_SECONDS)
+
+
+def insist(ask: Callable[[], T], *, passes: Callable[[Exception], bool]) -> T:
+    """Ask again after an error that passes by itself, for ANSWER_SECONDS. Raises what the last one was."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            if not passes(error) or time.monotonic() > deadline:
+                raise
             time.sleep(AGAIN_SECONDS)
 
 
