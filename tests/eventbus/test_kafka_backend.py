@@ -1,21 +1,30 @@
 """The backend over a real Apache Kafka keeps the whole contract, on the database that the settings name."""
 
+import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from django.db import transaction
 from django.db.models import Sum
 
 from eventbus import backends, failpoints, publish
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
-from eventbus.models import Progress
+from eventbus.errors import LogAway
+from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.models import OutboxRow, Progress
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
-from tests.eventbus.house import House, Unknown
+from tests.eventbus.house import House, Noted, Unknown
 from tests.eventbus.house_on_kafka import BackendAtHand, HouseOnKafka, open_house_on_kafka
+
+LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
+
+LIMIT_BYTES = 1_200  # more than an ordinary event's record, less than that one's
 
 
 class ForgetfulKafka(BackendAtHand):
@@ -40,6 +49,13 @@ class ForgetfulKafka(BackendAtHand):
         ]
         for answer in self._admin_client().delete_records(asked).values():
             answer.result(ANSWER_SECONDS)
+
+
+def limit(backend: KafkaBackend, name: str, value: int) -> None:
+    """What an operator may have set of the house's topic."""
+    entry = ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, backend.topics.name(Noted.topic), incremental_configs=[entry])
+    backend._admin_client().incremental_alter_configs([topic])[topic].result(ANSWER_SECONDS)
 
 
 class TestKafkaBackend(BackendContract):
@@ -79,3 +95,19 @@ class TestKafkaBackend(BackendContract):
         counted = Progress.objects.filter(group="house-a").aggregate(ignored=Sum("ignored"))
         assert counted == {"ignored": 2}
         assert places() == {"ignored": 1}
+
+    def test_what_the_broker_refuses_is_set_aside_and_takes_no_other_key_with_it(self, house: HouseOnKafka) -> None:
+        """One record is over the topic's limit. Small ones went in the same batch, before and behind it."""
+        house.handler()
+        limit(house.backend, "max.message.bytes", LIMIT_BYTES)
+        house.say(("chair", 1), (LONG, 1), ("chair", 2), (LONG, 2), *(("vase", number) for number in range(5)))
+
+        for _ in range(10):
+            with suppress(LogAway):
+                house.settle()
+
+        assert house.seen(name="chair") == [1, 2]
+        assert house.seen(name="vase") == list(range(5))
+        refused = OutboxRow.objects.exclude(refused="")
+        assert [(row.key, json.loads(bytes(row.payload))["number"]) for row in refused] == [(LONG, 1)]
+        assert house.seen(name=LONG) == []

@@ -50,28 +50,64 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Send all and wait for the acknowledgements. Raises LogAway when not one could be sent."""
+        """Send all and wait for the acknowledgements. Raises LogAway when not one could be sent.
+
+        A broker refuses whole batches of the client's: whose fault it was shows when each row goes alone.
+        """
         with self._lock:
-            reports = _Reports()
-            try:
-                self._produce(rows, reports)
-            except (KafkaException, BufferError) as error:
-                self._drop()
-                raise LogAway(f"Kafka takes no events: {error}") from error
-            outcome = reports.outcome(rows)
-            if outcome.error or outcome.refused:
-                self._drop()
+            outcome = self._send(rows)
+            if outcome.refused and len(rows) > 1:
+                outcome = self._send_alone(rows, outcome.sent)
         return outcome
 
+    def _send(self, rows: Sequence[Unsent]) -> Outcome:
+        reports = _Reports()
+        try:
+            self._produce(rows, reports)
+        except (KafkaException, BufferError) as error:
+            self._drop()
+            raise LogAway(f"Kafka takes no events: {error}") from error
+        outcome = reports.outcome(rows)
+        if outcome.error or outcome.refused:
+            self._drop()
+        return outcome
+
+    def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent]) -> Outcome:
+        """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again."""
+        done = list(sent)
+        there = {one.id for one in sent}
+        for row in rows:
+            if row.id not in there:
+                outcome = self._send([row])
+                done += outcome.sent
+                if outcome.refused or outcome.error:
+                    return outcome._replace(sent=done)
+        return Outcome(done, {}, "")
+
     def _produce(self, rows: Sequence[Unsent], reports: "_Reports") -> None:
+        """What comes after a row that the client itself does not take is left out: it might overtake that row."""
         producer = self._current()
         for row in rows:
-            self._queue(producer, row, reports.of(row.id))
-        if producer.flush(FLUSH_SECONDS):
+            if not self._queue(producer, row, reports.of(row.id)):
+                break
+        if self._unanswered(producer):
             producer.purge()
             producer.flush(PURGE_SECONDS)
 
-    def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> None:
+    def _unanswered(self, producer: Producer) -> int:
+        """How many reports are missing after FLUSH_SECONDS.
+
+        A fatal error, such as a refused record is with the guarantee against gaps, is raised between the reports, as a
+        SystemError where a report is being given just then. The reports say what it was: let the rest of them in.
+        """
+        try:
+            return producer.flush(FLUSH_SECONDS)
+        except (KafkaException, SystemError) as error:
+            logger.warning("Kafka took no more of a batch: %s", error.__cause__ or error)
+            return producer.flush(PURGE_SECONDS)
+
+    def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> bool:
+        """Whether the client took it."""
         while True:
             try:
                 producer.produce(
@@ -81,12 +117,12 @@ class Sender:
                     headers=headers_of(row),
                     on_delivery=report,
                 )
-                return
+                return True
             except BufferError:  # full: let acknowledgements in
                 producer.poll(QUEUE_WAIT_SECONDS)
             except KafkaException as error:
                 report(error.args[0], None)
-                return
+                return False
 
     def _current(self) -> Producer:
         if self._producer is None or self._pid != os.getpid():
@@ -125,9 +161,8 @@ class _Reports:
     def outcome(self, rows: Sequence[Unsent]) -> Outcome:
         refused = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
         missing = [row.id for row in rows if row.id not in self._places and row.id not in refused]
-        why = next(
-            (error.str() for row_id, error in self._errors.items() if row_id not in refused), "no answer in time"
-        )
+        known = (error for error in self._errors.values() if error.code() not in REFUSED | GIVEN_UP)
+        why = next((error.str() for error in known), "no answer in time")
         return Outcome(
             sent=[Sent(row.id, *self._places[row.id]) for row in rows if row.id in self._places],
             refused=refused,
