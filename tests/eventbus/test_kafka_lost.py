@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import TopicPartition as Place
 from django.db import transaction
+from django.db.models import F
 from msgspec import structs
 
 from eventbus import Permanent, clock, handles, ledger, publish, registry
@@ -17,7 +18,7 @@ from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
-from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
+from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress, TopicLog
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
@@ -263,3 +264,19 @@ def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(log: 
         reader.catch_up(PATIENCE_SECONDS)
 
         assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]
+
+
+def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.relay()
+    worker = house.worker()
+    until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
+
+    InboxRow.objects.all().delete()
+    Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
+
+    until(lambda: house.step(worker) and len(house.seen()) == 2, "it reads from there")
+    worker.leave()
