@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import TopicPartition as Place
@@ -12,7 +13,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from eventbus import backends, failpoints, publish
-from eventbus.backends.base import TopicPartition
+from eventbus.backends.base import TopicPartition, Unsent
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
@@ -25,6 +26,7 @@ from tests.eventbus.house_on_kafka import BackendAtHand, HouseOnKafka, open_hous
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
 
 LIMIT_BYTES = 1_200  # more than an ordinary event's record, less than that one's
+SMALL_MESSAGES = {"message.max.bytes": str(LIMIT_BYTES)}
 
 
 class ForgetfulKafka(BackendAtHand):
@@ -111,3 +113,17 @@ class TestKafkaBackend(BackendContract):
         refused = OutboxRow.objects.exclude(refused="")
         assert [(row.key, json.loads(bytes(row.payload))["number"]) for row in refused] == [(LONG, 1)]
         assert house.seen(name=LONG) == []
+
+
+def test_what_the_client_itself_does_not_take_is_not_overtaken_by_the_next_of_its_key(kafka: str) -> None:
+    with closing(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", clients=SMALL_MESSAGES)) as backend:
+        backend.provision([Noted.topic])
+        large, small = (
+            Unsent(number, Noted.topic, Noted.wire_type(), "vase", b"x" * size, '{"id":"1"}')
+            for number, size in ((1, 2 * LIMIT_BYTES), (2, 10))
+        )
+
+        outcome = backend._sender.send([large, small])
+
+        assert (outcome.sent, list(outcome.refused)) == ([], [large.id])
+        assert sum(backend.ends(backend.partitions([Noted.topic])).values()) == 0
