@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from eventbus import clock, failpoints, sql
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.errors import BusError, GroupStopped, StaleEpoch
-from eventbus.models import ConsumerGroup, ParkedKey, Progress
+from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
 from eventbus.registry import Group
 
 PAUSED = "paused_at IS NOT NULL"  # conditions of the table of groups, in SQL
@@ -71,6 +71,11 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int]) -> bool:
     rows = Progress.objects.filter(among(epochs), group=group.name).values_list("topic", "partition", "epoch")
     now = {TopicPartition(topic, partition): epoch for topic, partition, epoch in rows}
     return any(now.get(place, epoch) != epoch for place, epoch in epochs.items())
+
+
+def logs(group: Group) -> dict[str, str]:
+    """Which log each of the group's topics is known to have."""
+    return dict(TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation"))
 
 
 def take_over(

@@ -58,6 +58,7 @@ class Worker:
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
         self._careful: set[TopicPartition] = set()
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
+        self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
 
     def run(self) -> None:
         """Work until stopped, or until another owner has taken over. A broken world is waited for."""
@@ -115,9 +116,22 @@ class Worker:
             self._fetched = consumer.fetch(self.group.batch)
             if self._fetched:
                 failpoints.hit("fetched")
-            elif not self._backend.in_process and groups.lost(self.group, self._owned.epochs):
-                self._give_way()  # its records may lie before where we read: the log was filled again
+            elif not self._backend.in_process:
+                self._look_back()
         return moved + self._handle(consumer)
+
+    def _look_back(self) -> None:
+        """Nothing comes: was the log filled again, so that what we have to read lies before where we read?
+
+        A log that was made anew is read by a new client: the old one's group may have shared out its partitions while
+        the topic was away, so none, and librdkafka does not share out again what comes back as it was.
+        """
+        before, self._logs = self._logs, groups.logs(self.group)
+        if any(self._logs.get(topic, log) != log for topic, log in before.items()):
+            self.let_go()
+            self.leave()
+        elif groups.lost(self.group, self._owned.epochs):
+            self._give_way()
 
     def _something_waits(self) -> bool:
         """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be."""
@@ -171,6 +185,7 @@ class Worker:
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
         self._owned.epochs, self._careful, self._generation = {}, set(), -1
+        self._logs = groups.logs(self.group)
         self._consumer = self._backend.consumer(self.group.topics, self.group.name)
         return self._consumer
 

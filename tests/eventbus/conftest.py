@@ -1,10 +1,14 @@
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.utils import translation
 
-from tests.eventbus.house import House, open_house
+from eventbus.backends.kafka import KafkaBackend
+from tests.eventbus.house import House, Noted, open_house
+from tests.eventbus.house_on_kafka import in_use
+from tests.kafka import Cluster
 
 # They tell what they saw.
 pytest.register_assert_rewrite(
@@ -17,6 +21,22 @@ def house(transactional_db: None) -> Iterator[House]:
     """A small house on the bus, with a table of its own."""
     with open_house() as house:
         yield house
+
+
+@pytest.fixture
+def fresh_log(fresh_kafka: Cluster, house: House) -> Iterator[KafkaBackend]:
+    """What the process uses, on a broker that may be lost."""
+    with in_use(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as log:
+        log.provision([Noted.topic])
+        yield log
+
+
+@pytest.fixture
+def replaced(kafka: str, house: House) -> Iterator[KafkaBackend]:
+    """On the broker that tests share: `replace` makes the topic anew, with nothing in it."""
+    with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")) as log:
+        log.provision([Noted.topic])
+        yield log
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ from confluent_kafka import Producer
 
 from eventbus import backends, testing
 from eventbus.backends.kafka import KafkaBackend
-from tests.eventbus.house import House, Noted, Sown, open_house
+from tests.eventbus.house import House, Noted, Sown, open_house, until
 
 SPARE_PRODUCERS = 2  # some cases need a second one at once
 FLUSH_SECONDS = 30  # for what a stranger sends
+PATIENCE_SECONDS = 60  # for clients to find a new broker
 
 
 class BackendAtHand(KafkaBackend):
@@ -75,3 +76,11 @@ def open_house_on_kafka(
     house = HouseOnKafka(servers, kind, **options)
     with in_use(house.backend), closing(house), open_house(lambda: house):
         yield house
+
+
+def replace(log: KafkaBackend) -> None:
+    """Its topic is made anew, with nothing in it."""
+    name = log.topics.name(Noted.topic)
+    log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
+    until(lambda: not log.topics.counts([Noted.topic]), "the topic gone")
+    log.provision([Noted.topic])

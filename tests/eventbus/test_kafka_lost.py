@@ -1,42 +1,29 @@
 """A real Apache Kafka loses everything, and nobody's events are lost, repeated or out of order."""
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from confluent_kafka import TopicPartition as Place
 from django.db import transaction
-from django.db.models import F
-from msgspec import structs
 
 from eventbus import Permanent, clock, handles, ledger, publish, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
-from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress, TopicLog
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
-from tests.eventbus.house_on_kafka import in_use
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
 from tests.eventbus.test_commands import run
 from tests.kafka import Cluster
 
-PATIENCE_SECONDS = 60  # for clients to find the new broker
 TOPIC = Noted.topic
-
-
-@pytest.fixture
-def log(fresh_kafka: Cluster, house: House) -> Iterator[KafkaBackend]:
-    """What the process uses, on a broker that may be lost."""
-    with in_use(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as log:
-        log.provision([TOPIC])
-        yield log
 
 
 def lose(cluster: Cluster, log: KafkaBackend) -> None:
@@ -51,7 +38,7 @@ def balanced() -> bool:
 
 
 def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order(
-    fresh_kafka: Cluster, log: KafkaBackend, house: House
+    fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House
 ) -> None:
     broken = Mended("vase", error=Permanent("poison"))
     house.handler("house-a", broken)
@@ -61,7 +48,7 @@ def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order
         house.say(*(("chair", number) for number in range(20)), ("vase", 1), ("vase", 2))
         until(lambda: len(house.seen("house-b")) == 22 and ParkedEvent.objects.exists(), "all handled or parked")
 
-        lose(fresh_kafka, log)
+        lose(fresh_kafka, fresh_log)
         house.say(("chair", 20), ("vase", 3), ("lamp", 1))
 
         until(lambda: len(house.seen("house-b")) == 25, "the new ones handled", seconds=PATIENCE_SECONDS)
@@ -75,21 +62,6 @@ def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order
         assert house.seen(group, "chair") == list(range(21))
         assert house.seen(group, "vase") == [1, 2, 3]
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
-
-
-@pytest.fixture
-def replaced(kafka: str, house: House) -> Iterator[KafkaBackend]:
-    """On the broker that tests share: `replace` makes the topic anew, with nothing in it."""
-    with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")) as log:
-        log.provision([TOPIC])
-        yield log
-
-
-def replace(log: KafkaBackend) -> None:
-    name = log.topics.name(TOPIC)
-    log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
-    until(lambda: not log.topics.counts([TOPIC]), "the topic gone")
-    log.provision([TOPIC])
 
 
 def let_go_of(log: KafkaBackend, key: str, records: int) -> None:
@@ -247,36 +219,3 @@ def test_a_log_in_memory_has_nothing_to_be_appended_again(house: House) -> None:
     code, _, complaint = run("eventbus", "republish", "--since", "2026-11-25T08:00:00Z")
 
     assert (code, complaint.partition(":")[0]) == (1, "This log is the outbox")
-
-
-def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(log: KafkaBackend, house: House) -> None:
-    house.say(("vase", 1), ("vase", 2))
-    house.relay()
-    [place] = [place for place, end in log.ends(log.partitions([TOPIC])).items() if end]
-    with closing(log.consumer([TOPIC])) as reader:
-        reader.catch_up(PATIENCE_SECONDS)
-        slot = reader._slots[place]
-        old = structs.replace(slot.buffer[0], payload=b"what lay there before")
-        slot.buffer[0] = old
-
-        reader.unseek()
-        reader.seek(place, 0)
-        reader.catch_up(PATIENCE_SECONDS)
-
-        assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]
-
-
-def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
-    replaced: KafkaBackend, house: House
-) -> None:
-    house.handler()
-    house.say(("vase", 1))
-    house.relay()
-    worker = house.worker()
-    until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
-
-    InboxRow.objects.all().delete()
-    Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
-
-    until(lambda: house.step(worker) and len(house.seen()) == 2, "it reads from there")
-    worker.leave()

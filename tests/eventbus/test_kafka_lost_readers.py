@@ -1,0 +1,97 @@
+"""Who read a log of Kafka that was lost reads the one that was made in its place."""
+
+import json
+from contextlib import closing, suppress
+from typing import Any
+
+from django.db.models import F
+from msgspec import structs
+
+from eventbus import registry
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.slots import BUFFER_RECORDS_MAX
+from eventbus.errors import LogAway
+from eventbus.models import InboxRow, Progress
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+from tests.eventbus.house import House, Noted, until
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+
+TOPIC = Noted.topic
+
+
+def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(
+    fresh_log: KafkaBackend, house: House
+) -> None:
+    house.say(("vase", 1), ("vase", 2))
+    house.relay()
+    [place] = [place for place, end in fresh_log.ends(fresh_log.partitions([TOPIC])).items() if end]
+    with closing(fresh_log.consumer([TOPIC])) as reader:
+        reader.catch_up(PATIENCE_SECONDS)
+        slot = reader._slots[place]
+        old = structs.replace(slot.buffer[0], payload=b"what lay there before")
+        slot.buffer[0] = old
+
+        reader.unseek()
+        reader.seek(place, 0)
+        reader.catch_up(PATIENCE_SECONDS)
+
+        assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]
+
+
+def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_once_it_is_back(
+    kafka: str, replaced: KafkaBackend, house: House
+) -> None:
+    """The group shares out its partitions at a moment when the brokers do not know the topic."""
+    deaf = {  # so that the sharing out is first to hear that it is away
+        "topic.metadata.refresh.interval.ms": 8_000,
+        "heartbeat.interval.ms": 100,
+    }
+    unread: list[Any] = [None] * (BUFFER_RECORDS_MAX + 1)  # so that it asks for no more either
+    name = replaced.topics.name(TOPIC)
+    house.handler("house-a")
+    house.say(("vase", 1))
+    Relay(replaced).step()
+    with closing(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=deaf)) as backend:
+        worker = Worker(registry.groups["house-a"], backend)
+        until(lambda: worker.step() and house.seen(), "the first is handled", seconds=PATIENCE_SECONDS)
+        reader: Any = worker._consumer
+        with closing(replaced.consumer([TOPIC], "house-a")) as other:
+            until(lambda: [other.fetch(1), len(reader.assignment())][1] == 2, "a half each", seconds=PATIENCE_SECONDS)
+            for slot in reader._slots.values():
+                slot.buffer.extend(unread)
+            until(lambda: all(slot.paused for slot in reader._slots.values()), "what comes has to wait")
+            before = reader.generation
+            replaced._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
+        until(lambda: reader.generation > before, "it was all shared out: nothing", seconds=PATIENCE_SECONDS)
+        for slot in reader._slots.values():
+            slot.buffer.clear()
+        replaced.provision([TOPIC])
+        names = [f"key{number}" for number in range(20)]
+        house.say(*((name, 1) for name in names))
+        relay = Relay(replaced)
+
+        def all_seen() -> bool:
+            for work in (relay.step, worker.step):
+                with suppress(LogAway):
+                    work()
+            return sorted(house.seen()) == sorted([("vase", 1), *((name, 1) for name in names)])
+
+        until(all_seen, "all is handled", seconds=PATIENCE_SECONDS)
+        worker.leave()
+
+
+def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.relay()
+    worker = house.worker()
+    until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
+
+    InboxRow.objects.all().delete()
+    Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
+
+    until(lambda: house.step(worker) and len(house.seen()) == 2, "it reads from there")
+    worker.leave()
