@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test sweep chaos days lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos days lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,6 +47,9 @@ test: install-dev ## lint, then run every test: on SQLite, and what a database m
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, on twenty different days
 	$(PY) -m tests.sweep --seeds 20
+
+sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, on one day
+	$(PY) -m tests.sweep --kafka
 
 CHAOS_SEED ?= 1
 CHAOS_SECONDS ?= 600

@@ -41,11 +41,12 @@ class FailedHere(Exception):
 
 @dataclass(frozen=True)
 class Point:
-    """A place by name, what is on its way there, and whether a transaction is open."""
+    """A place by name, what is on its way there, whether a transaction is open, and the one backend that passes it."""
 
     name: str
     what: str
     inside: bool
+    backend: str = ""  # "memory" or "kafka"; none is every one
 
     def ways(self, vendor: str) -> tuple[str, ...]:
         """What can be done there: inside a transaction of SQLite a hanging thread stops every writer, so it may not."""
@@ -56,22 +57,25 @@ points: dict[str, Point] = {}
 
 
 def declare(
-    *, commits: Mapping[str, str] = {}, inside: Mapping[str, str] = {}, outside: Mapping[str, str] = {}
+    *,
+    backend: str = "",
+    commits: Mapping[str, str] = {},
+    inside: Mapping[str, str] = {},
+    outside: Mapping[str, str] = {},
 ) -> None:
-    """Name points, with what is on its way there.
+    """Name points, with what is on its way there; `backend` where one alone passes them.
 
     Each of `commits` is a transaction by `atomic` and makes two: `NAME.commit` right before its COMMIT, and
     `NAME.committed` right after.
     """
     inside = {**inside, **{f"{name}.commit": what for name, what in commits.items()}}
     outside = {**outside, **{f"{name}.committed": what for name, what in commits.items()}}
-    points.update({name: Point(name, what, True) for name, what in inside.items()})
-    points.update({name: Point(name, what, False) for name, what in outside.items()})
+    points.update({name: Point(name, what, True, backend) for name, what in inside.items()})
+    points.update({name: Point(name, what, False, backend) for name, what in outside.items()})
 
 
 declare(
     commits={
-        "append": "rows get their places in the log",
         "timers": "due timers become outbox rows",
         "lease.acquire": "this process becomes the one",
         "lease.beat": "the one says that it lives",
@@ -104,7 +108,6 @@ declare(
         "publish": "events stand in their publisher's open transaction",
         "timer.set": "a timer stands in its publisher's open transaction",
         "timers.gone": "due timers are deleted, and not yet outbox rows",
-        "append.fenced": "the lease is held, and no row is written",
         "handler.call": "a handler is about to run",
         "handler.done": "a handler has run, and no inbox row tells of it",
         "progress": "the inbox tells of an event, and the group's position does not",
@@ -121,6 +124,11 @@ declare(
         "consumer.commit": "records are handled, and the backend's tools do not know",
         "consumer.committed": "records are handled, and the backend's tools know",
     },
+)
+declare(
+    backend="memory",
+    commits={"append": "rows get their places in the log"},
+    inside={"append.fenced": "the lease is held, and no row is written"},
 )
 
 

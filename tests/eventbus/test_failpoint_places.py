@@ -21,6 +21,8 @@ SOURCES = sorted(
 CROSSINGS = {
     "backend": {"append"},
     "consumer": {"commit"},
+    "producer": {"produce"},
+    "client": {"commit", "seek", "incremental_assign", "incremental_unassign"},  # librdkafka's, of a reader
     "provider": {"create_session", "fetch_session", "expire_session", "refund"},
     "effects": {"ask"},
 }

@@ -5,14 +5,22 @@
     python -m tests.sweep --only append.commit=kill@3      one
     python -m tests.sweep --sabotaged                      with faults planted: each must be told
 
-With DATABASE_URL naming a PostgreSQL database it runs there, else on SQLite.
+    python -m tests.sweep --kafka                          over a real Kafka and PostgreSQL
+
+With DATABASE_URL naming a PostgreSQL database it runs there, else on SQLite. Over Kafka it takes the brokers that
+KAFKA_BOOTSTRAP_SERVERS names, which must allow sessions of a second; what is not named it starts, PostgreSQL too.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+
+from tests.kafka import temporary_broker
+from tests.postgres import temporary_cluster
 
 LANES_PER_CORE = 2  # a day waits now and then
 SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the machine
@@ -20,16 +28,22 @@ SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the ma
 
 def main(arguments: list[str]) -> int:
     asked = read(arguments)
+    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "") if asked.kafka else ""
+    if asked.kafka and not (servers and os.environ.get("DATABASE_URL")):
+        return beside_its_own(arguments)
     with tempfile.TemporaryDirectory(prefix="sweep-") as place:
         folder = Path(place)
         set_up(folder)
         from tests.sweep import sweeping  # only now: it imports models
 
-        with sweeping.Sweeper(folder, asked.lanes) as sweeper:
+        with sweeping.Sweeper(folder, asked.lanes, servers) as sweeper:
             if asked.sabotaged:
                 return sweeper.sabotaged()
             seeds = range(asked.seed, asked.seed + asked.seeds)
-            return max(sweeper.sweep(seed, asked.only, short=asked.short, one_way=asked.one_way) for seed in seeds)
+            return max(
+                sweeper.sweep(seed, asked.only, short=asked.short, one_way=asked.one_way, own=asked.own)
+                for seed in seeds
+            )
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
@@ -40,8 +54,20 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="two shoppers a day, instead of everybody")
     parser.add_argument("--one-way", action="store_true", help="each point only one way, drawn by the seed")
     parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
+    parser.add_argument("--kafka", action="store_true", help="over a real Kafka, with the points of that backend")
+    parser.add_argument("--own", action="store_true", help="only the points that the backend alone has")
     parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
     return parser.parse_args(arguments)
+
+
+def beside_its_own(arguments: list[str]) -> int:
+    """The same in another process, which holds none of the threads of Kafka's clients: it forks."""
+    with ExitStack() as stack:
+        environment = dict(os.environ)
+        for name, start in (("DATABASE_URL", temporary_cluster), ("KAFKA_BOOTSTRAP_SERVERS", temporary_broker)):
+            if not environment.get(name):
+                environment[name] = stack.enter_context(start())
+        return subprocess.call([sys.executable, "-m", "tests.sweep", *arguments], env=environment)
 
 
 def set_up(folder: Path) -> None:
@@ -50,6 +76,7 @@ def set_up(folder: Path) -> None:
         "DJANGO_SETTINGS_MODULE": "mcommerce.settings",
         "VAR_DIR": str(folder / "var"),
         "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite:///{folder / 'template.sqlite3'}"),
+        "EVENTBUS_BACKEND": "memory",  # the template's; a life over Kafka makes its own
         "EVENTBUS_PARTITIONS": "1",  # the fewer, the larger the batches, and the shorter the day
         "LOG_LEVEL": "ERROR",
     }

@@ -15,11 +15,11 @@ from django.db.models import Max, Min, Q
 from eventbus import bells, clock, ledger, operations, registry, replay
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.past import Wanted
-from tests.sweep import poison, shoppers
+from tests.sweep import over_kafka, poison, shoppers
 from tests.sweep.company import Books
 from tests.sweep.janitor import tidy_up
 from tests.sweep.letters import sent
-from tests.sweep.run import JANITOR, KITCHEN, START, Run
+from tests.sweep.run import ECHO, FLOOD, HAND, JANITOR, KITCHEN, START, Run
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,12 @@ class Journey:
         self._shoppers = shoppers.all_of(run)
         self._failures: Counter[str] = Counter()  # of each, in a row
         random.Random(run.case.seed).shuffle(self._shoppers)
+        self._later: dict[str, Callable[[], bool]] = {
+            HAND: partial(over_kafka.lend_a_hand, run),
+            ECHO: partial(over_kafka.say_again, run.folder),
+            FLOOD: partial(over_kafka.flood, run.folder),
+            JANITOR: partial(tidy_up, run.folder),
+        }
 
     def play(self) -> None:
         """Until nothing more can happen."""
@@ -55,8 +61,8 @@ class Journey:
         acts = {"cook": poison.cook, "replay": partial(show_again, self._run.folder), "operator": self._operator}
         if KITCHEN in self._run.visitors:
             acts["kitchen"] = poison.fish
-        if JANITOR in self._run.visitors and self._run.clock.seconds() > START:  # once what happened is past
-            acts["janitor"] = partial(tidy_up, self._run.folder)
+        if self._run.clock.seconds() > START:  # once what happened is past
+            acts |= {who: act for who, act in self._later.items() if who in self._run.visitors}
         acts |= {shopper.name: shopper.act for shopper in self._shoppers}
         acted = [self._acts(name, act) for name, act in acts.items()]
         return any(acted)
@@ -96,7 +102,8 @@ class Journey:
 
         A webhook makes events, and an event's effect makes webhooks: so the company is asked before and after.
         """
-        return not self._webhook_due() and all_is_done() and not self._webhook_due()
+        unseen = FLOOD in self._run.visitors and over_kafka.is_a_loss_unseen()
+        return not unseen and not self._webhook_due() and all_is_done() and not self._webhook_due()
 
     def _webhook_due(self) -> bool:
         due = self._books.next_webhook()
@@ -124,7 +131,7 @@ class Journey:
 def show_again(folder: Path) -> bool:
     """Replay what the products told, and go on with a replay that was interrupted."""
     shown = folder / "shown"
-    if shown.exists():
+    if shown.exists() or not Progress.objects.filter(group="orders", topic="products", position__gt=0).exists():
         return False
     run = ReplayRun.objects.first()
     if run is None:

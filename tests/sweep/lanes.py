@@ -23,7 +23,7 @@ from django.template.loader import get_template
 from django.urls import get_resolver
 from django.utils import translation
 
-from tests.sweep import company, poison, site
+from tests.sweep import company, over_kafka, poison, site
 from tests.sweep.run import Case, Outcome, Run
 
 LOOK_SECONDS = 0.005  # between looks at a life
@@ -34,10 +34,13 @@ PIECES = 100
 
 
 class Databases:
-    """A template with tables, products and offers, and copies of it: on SQLite or PostgreSQL, as DATABASE_URL says."""
+    """A template with tables, products and offers, and copies of it: on SQLite or PostgreSQL, as DATABASE_URL says.
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self._folder = folder
+    Its events were `sent` to the in-memory log, or are still to be sent to the one of each day.
+    """
+
+    def __init__(self, folder: Path, url: str, *, sent: bool = True) -> None:
+        self._folder, self._sent = folder, sent
         self._url = url if url.startswith("postgres") else ""
         self.template = {"NAME": "sweep_template" if self._url else str(folder / "template.sqlite3")}
 
@@ -73,6 +76,8 @@ class Databases:
                 receive_stock(product_id=product.id, quantity=PIECES, now=clock.now())
         settle()
         backends.current().reset()
+        if not self._sent:
+            over_kafka.unsay_everything()
 
     def forget(self) -> None:
         """Drop the template; what is a file goes with its folder."""
@@ -112,12 +117,12 @@ def warm_up() -> None:
             translation.gettext("Paid")
 
 
-def play(case: Case, databases: Databases, folder: Path) -> Outcome:
-    """One run, from a fresh copy to its verdict."""
+def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> Outcome:
+    """One run, from a fresh copy to its verdict; over Kafka where `servers` are named."""
     began = time.monotonic()
     place = Path(mkdtemp(prefix="run_", dir=folder))
     with databases.copy(place) as database, socket.create_server(("127.0.0.1", 0)) as door:
-        run = Run(case, place, database, door)
+        run = Run(case, place, database, door, servers)
         company_id = company.found(run)
         try:
             lives, problems = live_through(run, began + RUN_SECONDS)

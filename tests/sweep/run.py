@@ -31,6 +31,10 @@ class Clock:
 # Who may come by: shoppers (`tests.sweep.shoppers`), the kitchen, whose fish is off (`poison`), and the `janitor`.
 KITCHEN, JANITOR = "kitchen", "janitor"
 VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN, JANITOR)
+# And where the log is Kafka's: a reader who comes and goes (HAND), who loses a log (FLOOD), who says it again (ECHO).
+HAND, FLOOD, ECHO = "hand", "flood", "echo"
+DISTURBERS = (HAND, ECHO, FLOOD)
+VISITORS_OVER_KAFKA = (*VISITORS, *DISTURBERS)
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,13 @@ class Run:
     folder: Path
     database: dict[str, Any]  # what differs from the settings' DATABASES["default"]
     door: socket.socket  # listens for as long as the run: while no site lives, webhooks wait at it
+    servers: str = ""  # Kafka's, as host:port; none is the in-memory backend
     clock: Clock = field(default_factory=Clock)
     company_url: str = ""
 
     @property
     def visitors(self) -> tuple[str, ...]:
-        return self.case.visitors or VISITORS
+        return self.case.visitors or (VISITORS_OVER_KAFKA if self.servers else VISITORS)
 
     @property
     def fired(self) -> bool:

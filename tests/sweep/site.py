@@ -16,7 +16,7 @@ from django.db import connections
 
 from eventbus import brake, clock, dispatcher, failpoints, worker
 from eventbus.leases import Lease
-from tests.sweep import poison, verdict
+from tests.sweep import over_kafka, poison, verdict
 from tests.sweep.company import KEY, SECRET
 from tests.sweep.journey import Journey
 from tests.sweep.run import KITCHEN, Run
@@ -50,6 +50,8 @@ def live(run: Run) -> NoReturn:
     Journey(run).play()
     web.shutdown()
     bus.close()
+    if run.servers:
+        over_kafka.clear_away()
     report = {"violations": verdict.violations(run), "passes": plan.passes}
     unfinished = run.folder / "report.unfinished"
     unfinished.write_text(json.dumps(report))
@@ -75,6 +77,8 @@ def settle_in(run: Run) -> None:
         worker.IDLE_SECONDS = PAUSE_SECONDS  # how often a braked group looks around
     brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
+    if run.servers:
+        over_kafka.begin(run)
 
 
 class Web(ThreadedWSGIServer):

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -13,18 +13,19 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.lanes import Databases, play
-from tests.sweep.run import VISITORS, Case, Outcome
+from tests.sweep.run import DISTURBERS, VISITORS, VISITORS_OVER_KAFKA, Case, Outcome
 from tests.sweep.sabotage import SABOTAGES
 
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
 class Sweeper:
-    """Has a template of the database, and plays days in copies of it."""
+    """Has a template of the database, and plays days in copies of it; over Kafka where `servers` are named."""
 
-    def __init__(self, folder: Path, lanes: int) -> None:
-        self._folder, self._lanes = folder, lanes
-        self._databases = Databases(folder, os.environ["DATABASE_URL"])
+    def __init__(self, folder: Path, lanes: int, servers: str = "") -> None:
+        self._folder, self._lanes, self._servers = folder, lanes, servers
+        self._visitors = VISITORS_OVER_KAFKA if servers else VISITORS
+        self._databases = Databases(folder, os.environ["DATABASE_URL"], sent=not servers)
 
     def __enter__(self) -> Self:
         self._databases.prepare()
@@ -35,29 +36,43 @@ class Sweeper:
 
     def play(self, case: Case) -> Outcome:
         """A pass that did not come this time is not waited for: at its first pass a point must fire."""
-        outcome = play(case, self._databases, self._folder)
+        outcome = self._play(case)
         if case.point and not outcome.fired and case.nth > 1:
-            outcome = play(replace(case, nth=1), self._databases, self._folder)
+            outcome = self._play(replace(case, nth=1))
         return outcome
 
-    def sweep(self, seed: int, only: Sequence[str] = (), *, short: bool = False, one_way: bool = False) -> int:
+    def _play(self, case: Case) -> Outcome:
+        return play(case, self._databases, self._folder, self._servers)
+
+    def sweep(
+        self, seed: int, only: Sequence[str] = (), *, short: bool = False, one_way: bool = False, own: bool = False
+    ) -> int:
         """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
 
         `short`: to each day come two visitors, one of whom passes its point. `one_way`: each point only one way.
+        `own`: only the points that the backend alone has; then who disturbs comes to each short day.
         """
+        parties = [()] if not short else [DISTURBERS] if own else [(), *((name,) for name in self._visitors)]
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
-            alone = {(name,): Case(seed=seed, visitors=(name,)) for name in VISITORS} if short else {}
-            calm = dict(zip([(), *alone], lanes.map(self.play, [Case(seed=seed), *alone.values()]), strict=True))
+            days = [Case(seed=seed, visitors=names) for names in parties]
+            calm = dict(zip(parties, lanes.map(self.play, days), strict=True))
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
-            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(every_case(seed, passes, one_way))
+            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(
+                every_case(seed, passes, self._points(own=own), one_way)
+            )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             for outcome in lanes.map(self.play, cases):
                 wrong += not outcome.fired or bool(outcome.violations)
                 tell(outcome)
         print(f"seed {seed}: {len(cases)} days, {wrong} ended badly", flush=True)
         return 1 if wrong else 0
+
+    def _points(self, *, own: bool) -> list[failpoints.Point]:
+        """All but those of the other backend, or those of this one."""
+        here = "kafka" if self._servers else "memory"
+        return [point for point in failpoints.points.values() if point.backend in ({here} if own else {"", here})]
 
     def sabotaged(self) -> int:
         """Each planted fault must be told, in its own words. 1 when one was not seen."""
@@ -70,27 +85,34 @@ class Sweeper:
         return 1 if unseen else 0
 
     def _told(self, case: Case, words: str) -> str:
-        violations = play(case, self._databases, self._folder).violations
+        violations = self._play(case).violations
         return next((violation for violation in violations if words in violation), "")
 
 
-def every_case(seed: int, passes: Mapping[tuple[str, ...], Mapping[str, int]], one_way: bool) -> Iterator[Case]:
+def every_case(
+    seed: int,
+    passes: Mapping[tuple[str, ...], Mapping[str, int]],
+    points: Iterable[failpoints.Point],
+    one_way: bool,
+) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
     `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor alone.
     """
-    for point in failpoints.points.values():
-        alone = sorted(names for names in passes if names and passes[names].get(point.name))
+    alone = {names for names in passes if names}
+    for point in points:
+        passing = sorted(names for names in alone if passes[names].get(point.name))
         ways = point.ways(connection.vendor)
         for way in [random.Random(f"{seed} {point.name}").choice(ways)] if one_way else ways:
             dice = random.Random(f"{seed} {point.name} {way}")
-            passing = dice.choice(alone) if alone else ()
-            nth = dice.randint(1, max(1, passes[passing].get(point.name, 0) // 2))
-            yield Case(point.name, way, nth, seed, visitors=passing and with_another(passing, dice))
+            names = dice.choice(passing) if passing else ()
+            nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
+            yield Case(point.name, way, nth, seed, visitors=names and with_another(names, dice))
 
 
 def with_another(names: tuple[str, ...], dice: random.Random) -> tuple[str, ...]:
-    return *names, dice.choice(sorted(set(VISITORS) - set(names)))
+    others = set(VISITORS_OVER_KAFKA if set(names) & set(DISTURBERS) else VISITORS)
+    return *names, dice.choice(sorted(others - set(names)))
 
 
 def tell(outcome: Outcome) -> None:

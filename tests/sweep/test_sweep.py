@@ -11,11 +11,17 @@ ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 1_800  # two minutes on two cores that nobody else uses
 
 
-def sweep(*arguments: str) -> subprocess.CompletedProcess[str]:
+def sweep(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own: it forks, and so must know no thread and no connection."""
     command = [sys.executable, "-m", "tests.sweep", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
     )
 
 

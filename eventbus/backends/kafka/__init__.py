@@ -35,6 +35,7 @@ GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and 
 
 
 failpoints.declare(
+    backend="kafka",
     commits={
         "mark": "rows of events that Kafka has get their places",
         "refill": "what lay in a log that is gone is unsent again, and its groups begin anew",
@@ -44,7 +45,18 @@ failpoints.declare(
         "mark.fenced": "this relay is still the one",
         "refill.passed": "inboxes tell of all that was passed, and nothing is unsent yet",
     },
-    outside={"append.acknowledged": "Kafka has the events, and no row says so"},
+    outside={
+        "send": "an event is about to be given to Kafka's client",
+        "send.reported": "Kafka says where an event lies, and nobody has noted it",
+        "append.acknowledged": "Kafka has the events, and no row says so",
+        "reader.assigned": "partitions were given to a reader, and it does not read them yet",
+        "reader.revoked": "partitions are taken from a reader, and Kafka does not know how far it was",
+        "reader.lost": "partitions were taken from a reader that was thought dead, and it does not know yet",
+        "reader.seek": "a reader knows from where to read, and its client does not",
+        "reader.polled": "records came, and no buffer holds them",
+        "offsets.commit": "Kafka is about to be told how far a reader is",
+        "offsets.committed": "Kafka was told how far a reader is",
+    },
 )
 
 

@@ -7,14 +7,17 @@ group was given is read only once the reader has said from where (`seek`): the t
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
+from eventbus import failpoints
 from eventbus.backends.base import Consumer as BusConsumer
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.envelope import record_of
+from eventbus.backends.kafka.offsets import tell
 from eventbus.backends.kafka.pace import Pace
 from eventbus.backends.kafka.slots import Slot
 from eventbus.bells import Bell
@@ -192,6 +195,7 @@ class KafkaConsumer(BusConsumer):
         self._flow(go_on, paused=False)
 
     def _seek(self, partition: TopicPartition, position: int) -> None:
+        failpoints.hit("reader.seek")
         try:
             self._client.seek(self._place(partition, position))
         except KafkaException as error:
@@ -213,19 +217,12 @@ class KafkaConsumer(BusConsumer):
                         slot.paused = paused
 
     def _commit(self, positions: dict[TopicPartition, int], *, wait: bool) -> None:
-        """A hint for Kafka's own tools: that it could not be given disturbs nobody."""
-        if not positions:
-            return
-        try:
+        if positions:
             places = [self._place(partition, position) for partition, position in positions.items()]
-            if wait:
-                self._client.commit(offsets=places, asynchronous=False)
-            else:
-                self._client.commit(offsets=places, asynchronous=True)
-        except KafkaException as error:
-            logger.info("Offsets were not committed: %s", error)
+            tell(self._client, places, wait=wait)
 
     def _take(self, messages: list[Any]) -> None:
+        failpoints.hit("reader.polled")
         with self._lock:
             for message in messages:
                 if message.error():
@@ -251,12 +248,14 @@ class KafkaConsumer(BusConsumer):
         logger.warning("Kafka: %s", error.str())
 
     def _assigned(self, client: Consumer, places: list[Place]) -> None:
+        failpoints.hit("reader.assigned")
         client.incremental_assign([Place(place.topic, place.partition, OFFSET_STORED) for place in places])
         with self._lock:
             self._slots |= {self._partition(place): Slot() for place in places}
             self._changed()
 
     def _revoked(self, client: Consumer, places: list[Place]) -> None:
+        failpoints.hit("reader.revoked")
         with self._lock:
             commits = {at: self._commits.pop(at) for place in places if (at := self._partition(place)) in self._commits}
         self._commit(commits, wait=True)
@@ -264,6 +263,7 @@ class KafkaConsumer(BusConsumer):
         self._forget(places)
 
     def _lost(self, client: Consumer, places: list[Place]) -> None:
+        failpoints.hit("reader.lost")
         client.incremental_unassign(places)
         self._forget(places)
 
@@ -283,11 +283,11 @@ class KafkaConsumer(BusConsumer):
     def _leave(self) -> None:
         with self._lock:
             commits, self._commits = self._commits, {}
-        self._commit(commits, wait=True)
-        try:
-            self._client.close()
-        except (KafkaException, RuntimeError) as error:
-            logger.info("A reader left Kafka with: %s", error)
+        for step in (partial(self._commit, commits, wait=True), self._client.close):
+            try:
+                step()
+            except Exception as error:  # whatever it was: this client is gone, and the next must begin
+                logger.info("A reader left Kafka with: %s", error)
         with self._lock:
             if self.closed or not self._groupless:
                 self._slots.clear()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from eventbus import failpoints
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.errors import LogAway
@@ -108,6 +109,7 @@ class Sender:
 
     def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> bool:
         """Whether the client took it."""
+        failpoints.hit("send")
         while True:
             try:
                 producer.produce(
@@ -151,6 +153,7 @@ class _Reports:
 
     def of(self, row_id: int) -> Callable[[Any, Any], None]:
         def report(error: Any, message: Any) -> None:
+            failpoints.hit("send.reported")
             if error is None:
                 self._places[row_id] = message.partition(), message.offset()
             else:
