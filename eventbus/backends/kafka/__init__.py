@@ -108,9 +108,9 @@ class KafkaBackend(Backend):
             failpoints.hit("mark.fenced")
             if outcome.sent:
                 places.note(outcome.sent)
-                places.finish({row.topic for row in rows})
             for row_id, reason in outcome.refused.items():
                 places.refuse(row_id, reason)
+            places.finish({row.topic for row in rows})
         if outcome.error:
             raise LogAway(self._why(outcome.error, rows))
         self._arrived.ring()
