@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus import operations, pausing
+from eventbus import operations, pausing, refusals
 from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularInline, TopicFilter, WayFilter, ask, tell
 from eventbus.field_names import name_fields
 from eventbus.models import (
@@ -39,6 +39,22 @@ class OutboxRowAdmin(CarriedAdmin):
     list_display = ("id", "topic", "type", "key", "event_id", "created_at", "appended_at", "partition", "position")
     list_filter = (WayFilter, TopicFilter)
     sortable_by = ()  # by another column than the id, all rows would be sorted
+    actions = ("resend", "withdraw")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may change outbox events may decide about those that the log refused; the form stays for reading."""
+        return request.user.has_perm("eventbus.change_outboxrow")
+
+    @admin.action(description=_("Resend: offer what the log refused to it again"), permissions=["operate"])
+    def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> None:
+        asked = ask(request, queryset, refusals.resend)
+        text = ngettext("%(count)d event is offered again.", "%(count)d events are offered again.", asked)
+        tell(request, asked, text)
+
+    @admin.action(description=_("Withdraw: never tell what the log refused"), permissions=["operate"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> None:
+        asked = ask(request, queryset, refusals.withdraw)
+        tell(request, asked, ngettext("%(count)d event is withdrawn.", "%(count)d events are withdrawn.", asked))
 
 
 @admin.register(Timer)

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus import provisioning
+from eventbus import provisioning, refusals
 from eventbus.errors import BusError
 from eventbus.models import ConsumerGroup
 from eventbus.text import readable
@@ -88,14 +88,21 @@ class WayFilter(admin.SimpleListFilter):
     parameter_name = "way"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("unsent", _("not sent yet")), ("sent", _("sent")), ("refused", _("refused by the log"))]
+        return [
+            ("unsent", _("not sent yet")),
+            ("sent", _("sent")),
+            ("refused", _("refused by the log")),
+            ("withdrawn", _("withdrawn by an operator")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "unsent":
-            return queryset.filter(position__isnull=True, refused="")
+            return queryset.filter(refusals.UNSENT)
         if self.value() == "sent":
             return queryset.filter(position__isnull=False)
-        return queryset.exclude(refused="") if self.value() == "refused" else queryset
+        if self.value() == "refused":
+            return queryset.filter(refusals.WAITS)
+        return queryset.filter(refusals.WITHDRAWN) if self.value() == "withdrawn" else queryset
 
 
 class Looked(ReadOnly, ModelAdmin):

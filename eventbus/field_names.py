@@ -73,6 +73,7 @@ FIELD_NAMES = {
     "type": _("event type"),
     "until": _("until"),
     "who": _("who"),
+    "withdrawn_at": _("withdrawn at"),
 }
 
 

@@ -274,8 +274,8 @@ def _without_events() -> Iterator[Violation]:
 
 
 def _by_topic(*, refused: bool) -> dict[str, int]:
-    """Events that are not in the log: not yet, or never, since it refused them."""
-    rows = OutboxRow.objects.filter(position__isnull=True)
+    """Events that are not in the log: not yet, or since it refused them and nobody has decided about them."""
+    rows = OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True)
     rows = rows.exclude(refused="") if refused else rows.filter(refused="")
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 

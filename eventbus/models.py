@@ -28,7 +28,8 @@ class Carried(models.Model):
 class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
-    `id` grows in commit order within (topic, key). The relay sets partition and position when it appends.
+    `id` grows in commit order within (topic, key). The relay sets partition and position when it appends, or `refused`,
+    with the reason, when the log will not take it; then an operator decides (`eventbus.refusals`).
     An index costs every publisher a page; so but two hold every row, and neither what is read only now and then.
     """
 
@@ -38,6 +39,7 @@ class OutboxRow(Carried):
     position = models.PositiveBigIntegerField(null=True)
     appended_at = models.DateTimeField(null=True)
     refused = models.TextField(default="", blank=True)
+    withdrawn_at = models.DateTimeField(null=True)  # by an operator, once it was refused
 
     class Meta:
         db_table = "eventbus_outbox"
@@ -230,7 +232,7 @@ class DeadLetter(Carried):
 
 
 class OperatorAction(models.Model):
-    """Who asked for what, and when: about a dead letter's event, or about a whole group. Never changed."""
+    """Who asked for what, and when: about one event, about a whole group, or about a log. Never changed."""
 
     class Action(models.TextChoices):
         REQUEUE = "requeue", _("requeue")
@@ -239,6 +241,9 @@ class OperatorAction(models.Model):
         RESUME = "resume", _("resume")
         REPLAY = "replay", _("replay")
         CLOSE = "close", _("close")
+        RESEND = "resend", _("resend")
+        WITHDRAW = "withdraw", _("withdraw")
+        REPUBLISH = "republish", _("republish")
 
     at = models.DateTimeField()
     who = models.CharField(max_length=WHO_CHARACTERS_MAX)

@@ -13,7 +13,7 @@ import msgspec
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, failpoints, pausing
+from eventbus import backends, clock, failpoints, pausing, refusals
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import LEASE_NAME
 from eventbus.errors import BusError
@@ -40,11 +40,16 @@ class Refused(BusError):
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
-    """Events committed but not yet in the log, and the age of the oldest in seconds."""
+    """Events committed and on their way to the log, and the age of the oldest in seconds.
+
+    Apart from them: what the log refused, and how many later events of the same keys wait behind.
+    """
 
     depth: int
     oldest_at: datetime | None
     oldest_seconds: float
+    refused: int
+    behind: int
 
 
 class TimersStatus(msgspec.Struct, frozen=True):
@@ -124,6 +129,11 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
             "nobody relays, or the relay cannot."
         )
+    if found.outbox.refused:
+        told.append(
+            f"Refused by the log: {found.outbox.refused}, and {found.outbox.behind} later events of their keys wait "
+            "behind. See manage.py eventbus refused, then resend or withdraw."
+        )
     told += pausing.problems(found.standstills)
     letters = sum(one.dead_letters for one in found.groups)
     if letters:
@@ -149,10 +159,16 @@ def _beat(name: str) -> tuple[str, int] | None:
 
 
 def _outbox() -> OutboxStatus:
-    unsent = OutboxRow.objects.filter(position__isnull=True, refused="")
-    oldest_at = unsent.order_by("id").values_list("created_at", flat=True).first()
-    seconds = (clock.now() - oldest_at).total_seconds() if oldest_at else 0.0
-    return OutboxStatus(depth=unsent.count(), oldest_at=oldest_at, oldest_seconds=seconds)
+    unsent, free = OutboxRow.objects.filter(refusals.UNSENT), refusals.not_behind()
+    on_their_way = unsent.filter(free)
+    oldest_at = on_their_way.order_by("id").values_list("created_at", flat=True).first()
+    return OutboxStatus(
+        depth=on_their_way.count(),
+        oldest_at=oldest_at,
+        oldest_seconds=(clock.now() - oldest_at).total_seconds() if oldest_at else 0.0,
+        refused=OutboxRow.objects.filter(refusals.WAITS).count(),
+        behind=unsent.filter(~free).count() if free else 0,
+    )
 
 
 def _groups(backend: Backend) -> list[GroupStatus]:

@@ -4,7 +4,7 @@ An event is needed until every group of its topic that the database knows has pa
 for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
 process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
 Where the log lies elsewhere, an event stays as long as the log can still show it: without its inbox row it would be
-handled again.
+handled again. What the log refused stays until an operator decides; what was withdrawn leaves after the same while.
 Operators' actions are kept for ever.
 """
 
@@ -19,7 +19,7 @@ import msgspec
 from django.db import connection
 from django.db.models import F, Max, QuerySet
 
-from eventbus import backends, clock, failpoints, registry, replay
+from eventbus import backends, clock, failpoints, refusals, registry, replay
 from eventbus.backends.base import TopicPartition
 from eventbus.inbox import LIVE
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
@@ -132,6 +132,7 @@ class Pruning:
                 self.pruned.unbalanced.append(str(error))
         for run in ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING):
             self._in_batches(self._replay, run)
+        self._in_batches(self._withdrawn, OutboxRow.objects.filter(refusals.WITHDRAWN, withdrawn_at__lt=self._before))
         return self.pruned
 
     def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
@@ -186,6 +187,14 @@ class Pruning:
             if len(ids) == BATCH_ROWS:
                 return Pruned(inbox=inbox), ids[-1] + 1
             return Pruned(inbox=inbox, replays=self._remove(ReplayRun.objects.filter(id=run.pk))), 0
+
+    def _withdrawn(self, rows: QuerySet[OutboxRow], begin: int) -> tuple[Pruned, int]:
+        """They were never told, so no group's counts know of them."""
+        with failpoints.atomic("prune.withdrawn"):
+            self._fence()
+            ids = list(rows.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            pruned = Pruned(events=self._remove(OutboxRow.objects.filter(id__in=ids)))
+        return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
 
     def _remove(self, rows: QuerySet[Any]) -> int:
         if self._dry_run:

@@ -1,13 +1,10 @@
 """From committed outbox rows to the backend's log, in order. One is active by lease, the others stand by."""
 
 import logging
-from functools import reduce
-from operator import and_
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Min, Q
 
-from eventbus import clock, failpoints, outbox
+from eventbus import clock, failpoints, outbox, refusals
 from eventbus.backends.base import Backend, Unsent
 from eventbus.errors import LogAway
 from eventbus.events import Sealed
@@ -36,7 +33,7 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
         due = self._publish_due()
-        unsent = OutboxRow.objects.filter(_not_behind_a_refused_one(), position__isnull=True, refused="").order_by("id")
+        unsent = OutboxRow.objects.filter(refusals.not_behind(), position__isnull=True, refused="").order_by("id")
         rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
@@ -65,13 +62,6 @@ class Relay:
             outbox.insert(connections[DEFAULT_DB_ALIAS], [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)
-
-
-def _not_behind_a_refused_one() -> Q:
-    """What the log refused is not overtaken by later events of its key: they stay until somebody sees to it."""
-    refused = OutboxRow.objects.filter(refused__gt="").order_by().values_list("topic", "key")
-    first = refused.annotate(first=Min("id"))  # those before it were appended, and may be so again
-    return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
 
 
 def _sealed(timer: Timer) -> Sealed:

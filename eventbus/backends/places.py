@@ -36,7 +36,7 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
 
 
 def refuse(row_id: int, reason: str) -> None:
-    """The log will never take this row."""
+    """The log will never take this row, as it is now: an operator decides what becomes of it."""
     OutboxRow.objects.filter(id=row_id).update(refused=reason)
 
 

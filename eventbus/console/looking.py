@@ -52,6 +52,8 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     oldest = f", the oldest {found.outbox.oldest_seconds:.1f} s old" if found.outbox.oldest_at else ""
     due = f", the next due {found.timers.next_due:%Y-%m-%d %H:%M:%S} UTC" if found.timers.next_due else ""
     printer.line(f"outbox: {found.outbox.depth} unsent{oldest}")
+    if found.outbox.refused:
+        printer.line(f"refused by the log: {found.outbox.refused}, with {found.outbox.behind} later events behind them")
     printer.line(f"timers: {found.timers.count}{due}")
     printer.line(f"dispatched: {'yes' if dispatches else 'no'}\n\n")
     printer.table(GROUP_COLUMNS, [_cells(one) for one in found.groups])

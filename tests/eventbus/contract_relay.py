@@ -1,17 +1,19 @@
 """Promise 1: what was committed goes to the log, what is delayed at its time, by one relay."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from eventbus import backends, publish
+from eventbus import backends, ledger, publish, refusals
 from eventbus.errors import LeaseLost
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.relay import Relay
+from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Noted
 
 
@@ -115,10 +117,28 @@ class RelayedInOrder:
         house.settle()
         assert house.seen() == [("chair", 1)]
 
-        OutboxRow.objects.update(refused="")
+        refusals.resend(OutboxRow.objects.get(refused="too large"), "Ada")
+        house.say(("vase", 3))
         house.settle()
 
-        assert house.seen(name="vase") == [1, 2]
+        assert house.seen(name="vase") == [1, 2, 3]
+
+    def test_without_what_was_withdrawn_its_key_goes_on(self, house: House, bus_clock: Any) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        OutboxRow.objects.update(refused="too large")
+        house.say(("vase", 2), ("vase", 3))
+        house.settle()
+        assert house.seen() == []
+
+        refusals.withdraw(OutboxRow.objects.get(refused="too large"), "Ada")
+        house.settle()
+
+        assert house.seen(name="vase") == [2, 3]
+        assert ledger.problems(ledger.read()) == []
+        assert OutboxRow.objects.get(position=None).key == "vase", "it stays to be read"
+        prune_a_day_later(bus_clock)
+        assert not OutboxRow.objects.filter(position=None).exists()
 
 
 def lost_lease() -> Lease:

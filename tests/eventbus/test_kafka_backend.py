@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from django.db import transaction
 from django.db.models import Sum
 
-from eventbus import backends, failpoints, publish
+from eventbus import backends, failpoints, publish, refusals
 from eventbus.backends.base import TopicPartition, Unsent
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import LogAway
@@ -20,7 +20,7 @@ from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, Progress
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
-from tests.eventbus.house import House, Noted, Unknown
+from tests.eventbus.house import House, Noted, Unknown, until
 from tests.eventbus.house_on_kafka import BackendAtHand, HouseOnKafka, open_house_on_kafka
 
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
@@ -58,6 +58,15 @@ def limit(backend: KafkaBackend, name: str, value: int) -> None:
     entry = ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET)
     topic = ConfigResource(ConfigResource.Type.TOPIC, backend.topics.name(Noted.topic), incremental_configs=[entry])
     backend._admin_client().incremental_alter_configs([topic])[topic].result(ANSWER_SECONDS)
+
+
+def settled(house: House) -> bool:
+    """Whether the log took, or refused, all that it was asked to."""
+    try:
+        house.settle()
+    except LogAway:
+        return False
+    return True
 
 
 class TestKafkaBackend(BackendContract):
@@ -105,14 +114,17 @@ class TestKafkaBackend(BackendContract):
         house.say(("chair", 1), (LONG, 1), ("chair", 2), (LONG, 2), *(("vase", number) for number in range(5)))
 
         for _ in range(10):
-            with suppress(LogAway):
-                house.settle()
+            settled(house)
 
         assert house.seen(name="chair") == [1, 2]
         assert house.seen(name="vase") == list(range(5))
         refused = OutboxRow.objects.exclude(refused="")
         assert [(row.key, json.loads(bytes(row.payload))["number"]) for row in refused] == [(LONG, 1)]
         assert house.seen(name=LONG) == []
+
+        limit(house.backend, "max.message.bytes", 100 * LIMIT_BYTES)
+        refusals.resend(refused.get(), "Ada")
+        until(lambda: settled(house) and house.seen(name=LONG) == [1, 2], "what is taken now, in its order")
 
 
 def test_what_the_client_itself_does_not_take_is_not_overtaken_by_the_next_of_its_key(kafka: str) -> None:

@@ -1,13 +1,17 @@
-"""Who tidies up behind the others: closes a group that is gone for good, and prunes what nobody needs any more."""
+"""Who tidies up behind the others.
+
+Closes a group that is gone for good, decides about what the log refused, and prunes what nobody needs any more.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from eventbus import clock, closing
+from eventbus import clock, closing, refusals
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, InboxRow, Progress
 from eventbus.pruning import Pruning
+from tests.sweep import poison
 
 GONE = "sweep-gone"
 
@@ -22,12 +26,24 @@ def close_the_group_that_is_gone() -> None:
     closing.close(GONE, who="janitor")
 
 
+def decide_about_the_refused() -> None:
+    """One is offered to the log again, the other withdrawn."""
+    poison.cook_too_much()
+    for row in refusals.refused():
+        decide = refusals.resend if row.key == poison.HEAVY else refusals.withdraw
+        decide(row, "janitor")
+
+
 def prune() -> None:
     """Everything that every group has passed."""
     Pruning(timedelta(0)).go()
 
 
-CHORES: dict[str, Callable[[], None]] = {"closed": close_the_group_that_is_gone, "pruned": prune}
+CHORES: dict[str, Callable[[], None]] = {
+    "closed": close_the_group_that_is_gone,
+    "decided": decide_about_the_refused,
+    "pruned": prune,
+}
 
 
 def tidy_up(folder: Path) -> bool:

@@ -150,7 +150,7 @@ def all_is_done() -> bool:
     with ledger.snapshot():
         flowing = ~Q(group__in=braked())
         return not (
-            OutboxRow.objects.filter(position__isnull=True).exists()
+            OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True).exists()
             or Timer.objects.filter(due__lte=now).exists()
             or ParkedKey.objects.filter(flowing, state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
             or DeadLetter.objects.exclude(request="").exists()

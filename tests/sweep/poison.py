@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from eventbus import Event, Permanent, handles, publish
+from eventbus.models import OutboxRow
 
 MENDED, FRESH = "mended", "fresh"  # files that say so, in the run's folder
 TRIES = "tries"  # the file with a dot for each time that a fish was sent back
@@ -16,6 +17,7 @@ FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kit
 # Sent back so often, each was tried, then each parked one was a probe, then the next in the log: then it is mended.
 TRIES_MAX = 2 * FISH_FAILED_MIN + 2
 BITES = 3  # events a key
+HEAVY, HUGE = "heavy", "huge"  # the log refuses the first of each; the one is offered again, the other withdrawn
 
 
 class Cooked(Event):
@@ -80,12 +82,20 @@ def fish() -> bool:
     return once("fish", [Caught(name=f"fish-{number}") for number in range(FISH)])
 
 
-def once(name: str, events: Sequence[Event]) -> bool:
+def cook_too_much() -> bool:
+    """Publish dishes of which the log refuses the first ones, once."""
+    dishes = [Cooked(name=name, number=number) for number in range(1, BITES + 1) for name in (HEAVY, HUGE)]
+    return once("too much", dishes, refused=2)
+
+
+def once(name: str, events: Sequence[Event], *, refused: int = 0) -> bool:
+    """So many of them, the first ones, the log has refused when the relay looks."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("INSERT INTO sweep_told (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
         if not cursor.rowcount:
             return False
-        publish(*events)
+        ids = publish(*events)
+        OutboxRow.objects.filter(event_id__in=ids[:refused]).update(refused="too large")
     return True
 
 
@@ -98,11 +108,11 @@ def mend_the_kitchen(folder: Path) -> bool:
     return True
 
 
-def should_be_eaten(*, fish: bool) -> dict[str, list[int]]:
+def should_be_eaten(*, fish: bool, too_much: bool) -> dict[str, list[int]]:
     whole = list(range(1, BITES + 1))
-    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | {
-        f"fish-{number}": [1] for number in range(FISH if fish else 0)
-    }
+    refused = {HEAVY: whole, HUGE: whole[1:]} if too_much else {}
+    fried = {f"fish-{number}": [1] for number in range(FISH if fish else 0)}
+    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | refused | fried
 
 
 def eaten() -> dict[str, list[int]]:

@@ -37,14 +37,21 @@ FAULTS = [
         'position__isnull=True, refused=""',
         "position__isnull=True",
         fails=["what_the_log_refused_keeps_nobody_waiting"],
-        also=[("eventbus.relay.Relay.step", "_not_behind_a_refused_one(), ", "")],
+        also=[("eventbus.relay.Relay.step", "refusals.not_behind(), ", "")],
     ),
     Fault(
         "let later events of a refused key pass",
         "eventbus.relay.Relay.step",
-        "_not_behind_a_refused_one(), ",
+        "refusals.not_behind(), ",
         "",
         fails=["what_the_log_refused_is_not_overtaken_by_later_events_of_its_key"],
+    ),
+    Fault(
+        "hold a key's later events back for what was withdrawn",
+        "eventbus.refusals.not_behind",
+        "WAITS",
+        'Q(refused__gt="")',
+        fails=["without_what_was_withdrawn_its_key_goes_on"],
     ),
     Fault(
         "due ignored",
