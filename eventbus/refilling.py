@@ -19,7 +19,18 @@ from eventbus import clock, failpoints
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
 from eventbus.inbox import LIVE
-from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress, ReplayRun, TopicLog
+from eventbus.models import (
+    WHO_CHARACTERS_MAX,
+    DeadLetter,
+    InboxRow,
+    OperatorAction,
+    OutboxRow,
+    ParkedEvent,
+    ParkedKey,
+    Progress,
+    ReplayRun,
+    TopicLog,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +120,7 @@ class Look:
             )
 
 
-def republish(backend: Backend, topic: str, since: datetime) -> Refilled:
+def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
     """By hand: append again, at the end of the log, what was told since then. Groups keep their places. Raises LogAway.
 
     Of a log that was lost, the relay appends all by itself.
@@ -123,7 +134,14 @@ def republish(backend: Backend, topic: str, since: datetime) -> Refilled:
     with failpoints.atomic("republish"):
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])
-        return Refilled(topic, _unsend(held, _told(topic, since), topic))
+        events = _unsend(held, _told(topic, since), topic)
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.REPUBLISH,
+            error=f"{topic}: {events} events that were told since {since.isoformat()}",
+        )
+    return Refilled(topic, events)
 
 
 def count(topic: str, since: datetime) -> Refilled:

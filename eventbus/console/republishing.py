@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 
 from eventbus import backends, provisioning, refilling
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console.printing import who
 from eventbus.console.replaying import time_of
 from eventbus.errors import LogAway
 from eventbus.refilling import Refilled
@@ -43,4 +44,4 @@ def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_
 
 
 def _one(topic: str, since: datetime, dry_run: bool) -> Refilled:
-    return refilling.count(topic, since) if dry_run else refilling.republish(backends.current(), topic, since)
+    return refilling.count(topic, since) if dry_run else refilling.republish(backends.current(), topic, since, who())

@@ -14,13 +14,14 @@ from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
-from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
+from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
 from tests.eventbus.test_commands import run
+from tests.eventbus.test_kafka_backend import LIMIT_BYTES, LONG, limit, settled
 from tests.kafka import Cluster
 
 TOPIC = Noted.topic
@@ -190,6 +191,21 @@ def test_a_death_in_the_middle_of_it_changes_nothing(replaced: KafkaBackend, hou
     assert len(house.log()) == 1
 
 
+def test_a_log_that_is_filled_again_is_full_when_it_refuses_what_the_old_one_took(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler(call=Mended("vase", error=Permanent("poison")))
+    house.say(("vase", 1), ("vase", 2), (LONG, 1))
+    house.settle()
+
+    replace(replaced)
+    limit(replaced, "max.message.bytes", LIMIT_BYTES)
+    until(lambda: settled(house) and OutboxRow.objects.exclude(refused="").exists(), "the long one refused")
+
+    assert not TopicLog.objects.filter(refill_to__gt=0).exists()
+    assert ParkedEvent.objects.get().position == OutboxRow.objects.filter(key="vase").order_by("-id")[0].position
+
+
 def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
     replaced: KafkaBackend, house: House, bus_clock: Any
 ) -> None:
@@ -206,6 +222,9 @@ def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
     code, said, _ = run("eventbus", "republish", "--since", since, "--json")
     assert (code, json.loads(said)["topics"]) == (0, [{"topic": TOPIC, "events": 2}])
     assert ledger.problems(ledger.read()) == []
+    left = OperatorAction.objects.get()
+    assert (left.action, left.error) == ("republish", f"{TOPIC}: 2 events that were told since {since}")
+    assert "command line" in left.who
     house.say(("vase", 3))
     house.settle()
 
