@@ -9,8 +9,9 @@ that a group ignores leaves no row to know it by, and is counted as often as the
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from eventbus import backends
 from eventbus.models import OutboxRow, Progress, TopicLog
@@ -42,6 +43,18 @@ def not_early() -> Q:
     unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), position__isnull=True, refused="")
     refilled = TopicLog.objects.filter(refill_to__gt=0).values("topic")
     return ~Q(Exists(unsent)) & ~Q(topic__in=refilled)
+
+
+def not_twice(rows: QuerySet[Any]) -> Q:
+    """Those of these parked events and dead letters whose event does not lie further on in the log as well.
+
+    Of what was appended again the outbox knows the last place, and a group read the first. No index finds an event by
+    its id, so it is looked for only where there is somebody to look for.
+    """
+    if backends.current().in_process or not rows.exists():
+        return Q()
+    same = {name: OuterRef(name) for name in ("topic", "partition", "event_id")}
+    return ~Q(Exists(OutboxRow.objects.filter(**same, position__gt=OuterRef("position"))))
 
 
 def ignored_once(row: Progress, *, passed: int, nowhere: int) -> int:

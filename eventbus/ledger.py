@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
-from eventbus.early import Early, ignored_once, not_early
+from eventbus.early import Early, ignored_once, not_early, not_twice
 from eventbus.events import OURS, Undecodable
 from eventbus.inbox import LIVE
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
@@ -261,11 +261,11 @@ def _examples(row: Progress, places: Iterable[int]) -> list[UUID]:
 
 def _without_events() -> Iterator[Violation]:
     """What waits or died, and whose event was taken from the outbox: looked for by place, which is indexed."""
-    in_outbox = OutboxRow.objects.filter(
-        topic=OuterRef("topic"), partition=OuterRef("partition"), position=OuterRef("position")
-    )
+    place = {name: OuterRef(name) for name in ("topic", "partition", "position")}
+    in_outbox = OutboxRow.objects.filter(**place)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
         rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=OURS).filter(not_early())
+        rows = rows.filter(not_twice(rows))
         places = rows.order_by().values_list("group", "topic", "partition")
         for group, topic, partition, count in places.annotate(count=Count("id")):
             there = rows.filter(group=group, topic=topic, partition=partition)

@@ -12,15 +12,15 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from django.db import transaction
 from django.db.models import Sum
 
-from eventbus import backends, failpoints, publish, refusals
+from eventbus import backends, failpoints, ledger, publish, refusals
 from eventbus.backends.base import TopicPartition, Unsent
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import OutboxRow, ParkedKey, Progress
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
-from tests.eventbus.house import House, Noted, Unknown, until
+from tests.eventbus.house import House, Mended, Noted, Unknown, until
 from tests.eventbus.house_on_kafka import BackendAtHand, HouseOnKafka, open_house_on_kafka
 
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
@@ -106,6 +106,17 @@ class TestKafkaBackend(BackendContract):
         counted = Progress.objects.filter(group="house-a").aggregate(ignored=Sum("ignored"))
         assert counted == {"ignored": 2}
         assert places() == {"ignored": 1}
+
+    def test_what_waits_and_lies_twice_in_kafka_has_its_event(self, house: House) -> None:
+        house.handler(call=Mended("vase"))
+        house.say(("vase", 1))
+
+        with failpoints.armed("append.acknowledged=break"), pytest.raises(failpoints.BrokeHere):
+            house.relay()
+        house.settle()
+
+        assert ParkedKey.objects.count() == 1
+        assert ledger.problems(ledger.read()) == []
 
     def test_what_the_broker_refuses_is_set_aside_and_takes_no_other_key_with_it(self, house: HouseOnKafka) -> None:
         """One record is over the topic's limit. Small ones went in the same batch, before and behind it."""
