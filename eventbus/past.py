@@ -98,9 +98,9 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
         return f"The log reaches back {since}: what was pruned cannot be replayed."
 
 
-def count(wanted: Wanted) -> Counted:
-    """Look, and write nothing."""
-    spans = wanted.spans()
+def count(wanted: Wanted, spans: Spans | None = None) -> Counted:
+    """Look, and write nothing. Within `spans`, or all that the group has passed by now."""
+    spans = wanted.spans() if spans is None else spans
     events = wanted.events(spans)
     aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
     aside |= Q(event_id__in=DeadLetter.objects.filter(group=wanted.group.name).values("event_id"))

@@ -32,7 +32,8 @@ class ReplayFailed(BusError):
 def begin(wanted: Wanted, who: str) -> tuple[ReplayRun, Counted]:
     """Note a new run with where it ends. Raises Refused when there is nothing to replay."""
     with failpoints.atomic("replay.begin"):
-        spans, counted = wanted.spans(), count(wanted)
+        spans = wanted.spans()
+        counted = count(wanted, spans)  # not of what the group has passed since
         if not counted.types:
             aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
             raise Refused(

@@ -10,7 +10,7 @@ from django.db import transaction
 from eventbus import Permanent, clock, past, publish, registry
 from eventbus.errors import BusError
 from eventbus.models import InboxRow, OutboxRow, Progress, ReplayRun
-from eventbus.past import Refused
+from eventbus.past import Refused, Wanted
 from eventbus.replay import Replay, ReplayFailed
 from tests.eventbus.house import House, Mended, Noted, Unknown
 from tests.eventbus.replays import VASE, begun, replayed, wanted
@@ -58,6 +58,22 @@ class ReplayChangesNothingElse:
         Replay(run, threading.Event()).go()
 
         assert house.seen(name="vase") == [1, 2, 1]
+
+    def test_what_the_group_passes_while_a_run_begins_is_not_counted_for_it(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.handler(replayable=True)
+        house.say(VASE)
+        house.settle()
+        house.say(("vase", 2))
+        spans = Wanted.spans
+        monkeypatch.setattr(Wanted, "spans", lambda asked: (spans(asked), house.settle())[0])
+
+        run = begun()
+        Replay(run, threading.Event()).go()
+
+        assert house.seen(name="vase") == [1, 2, 1]
+        assert (run.matched, run.handled) == (1, 1)
 
     def test_what_happened_before_the_group_began_is_shown_to_it(self, house: House) -> None:
         house.say(VASE)
