@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from eventbus import clock, closing, refusals
+from eventbus import backends, clock, closing, refusals
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, InboxRow, Progress
 from eventbus.pruning import Pruning
-from tests.sweep import poison
+from tests.sweep import over_kafka, poison
+from tests.sweep.run import PRUNED
 
 GONE = "sweep-gone"
 
@@ -35,14 +36,16 @@ def decide_about_the_refused() -> None:
 
 
 def prune() -> None:
-    """Everything that every group has passed."""
+    """Everything that every group has passed, and that Kafka cannot show again."""
+    if not backends.current().in_process:
+        over_kafka.let_retention_end()
     Pruning(timedelta(0)).go()
 
 
 CHORES: dict[str, Callable[[], None]] = {
     "closed": close_the_group_that_is_gone,
     "decided": decide_about_the_refused,
-    "pruned": prune,
+    PRUNED: prune,
 }
 
 

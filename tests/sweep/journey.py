@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Q, QuerySet
 
 from eventbus import bells, clock, ledger, operations, registry, replay
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
@@ -42,8 +42,8 @@ class Journey:
         self._later: dict[str, Callable[[], bool]] = {
             HAND: partial(over_kafka.lend_a_hand, run),
             ECHO: partial(over_kafka.say_again, run.folder),
-            FLOOD: partial(over_kafka.flood, run.folder),
             JANITOR: partial(tidy_up, run.folder),
+            FLOOD: partial(over_kafka.flood, run),
         }
 
     def play(self) -> None:
@@ -131,8 +131,8 @@ class Journey:
 def show_again(folder: Path) -> bool:
     """Replay what the products told, and go on with a replay that was interrupted."""
     shown = folder / "shown"
-    if shown.exists() or not Progress.objects.filter(group="orders", topic="products", position__gt=0).exists():
-        return False
+    if shown.exists() or behind(Q(group="orders", topic="products")) or unsent().exists():
+        return False  # shown already, or first to be seen
     run = ReplayRun.objects.first()
     if run is None:
         run, _counted = replay.begin(Wanted(group=registry.groups["orders"], topics=["products"]), "operator")
@@ -150,12 +150,16 @@ def all_is_done() -> bool:
     with ledger.snapshot():
         flowing = ~Q(group__in=braked())
         return not (
-            OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True).exists()
+            unsent().exists()
             or Timer.objects.filter(due__lte=now).exists()
             or ParkedKey.objects.filter(flowing, state=ParkedKey.State.RETRYING, due_at__lte=now).exists()
             or DeadLetter.objects.exclude(request="").exists()
             or behind(flowing)
         )
+
+
+def unsent() -> QuerySet[OutboxRow]:
+    return OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True)
 
 
 def braked() -> list[str]:

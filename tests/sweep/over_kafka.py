@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import TopicPartition as Place
+from django.db.models import Min
+
 from eventbus import backends, refilling, registry
 from eventbus.backends.kafka import KafkaBackend, consuming
 from eventbus.errors import LogAway
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog
 from eventbus.refilling import republish
-from tests.sweep.run import Run
+from tests.sweep.run import JANITOR, PRUNED, Run
 
 CLIENTS = {
     "session.timeout.ms": 1_000,  # so late a life is missed that was killed; the least that tests.kafka's brokers allow
@@ -84,8 +87,11 @@ def say_again(folder: Path) -> bool:
     return once(folder / "said-again", lambda: republish(bus(), FLOODED, EVER))
 
 
-def flood(folder: Path) -> bool:
-    """The brokers lose all of a topic, and somebody makes it anew; once, or again where the site died meanwhile."""
+def flood(run: Run) -> bool:
+    """The brokers lose all of a topic, and somebody makes it anew; once, or again where the site died meanwhile.
+
+    Where the janitor comes, only after him: of what is appended again he would find nothing old enough to prune.
+    """
 
     def lose() -> None:
         if bus().topics.counts([FLOODED]):
@@ -93,7 +99,19 @@ def flood(folder: Path) -> bool:
         wait_until(lambda: not bus().topics.counts([FLOODED]))
         bus().provision([FLOODED])
 
-    return once(folder / "flooded", lose)
+    if JANITOR in run.visitors and not (run.folder / PRUNED).exists():
+        return False
+    return once(run.folder / "flooded", lose)
+
+
+def let_retention_end() -> None:
+    """The brokers forget what every group has passed, but the newest of each topic."""
+    ends = bus().ends(bus().partitions(topics()))
+    passed = Progress.objects.values("topic").annotate(by_all=Min("position")).values_list("topic", "by_all").order_by()
+    keep = {place: min(dict(passed).get(place.topic, 0), max(0, end - 1)) for place, end in ends.items()}
+    asked = [Place(bus().topics.name(place.topic), place.partition, begin) for place, begin in keep.items()]
+    for answer in bus()._admin_client().delete_records(asked).values():
+        answer.result(PATIENCE_SECONDS)
 
 
 def is_a_loss_unseen() -> bool:

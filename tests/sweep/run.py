@@ -30,6 +30,7 @@ class Clock:
 
 # Who may come by: shoppers (`tests.sweep.shoppers`), the kitchen, whose fish is off (`poison`), and the `janitor`.
 KITCHEN, JANITOR = "kitchen", "janitor"
+PRUNED = "pruned"  # the file that says that the janitor has pruned, in the run's folder
 VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN, JANITOR)
 # And where the log is Kafka's: a reader who comes and goes (HAND), who loses a log (FLOOD), who says it again (ECHO).
 HAND, FLOOD, ECHO = "hand", "flood", "echo"
