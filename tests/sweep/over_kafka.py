@@ -84,7 +84,7 @@ def delete(names: list[str]) -> None:
 
 def say_again(folder: Path) -> bool:
     """An operator wants in the log again what was told in a topic, once."""
-    return once(folder / "said-again", lambda: republish(bus(), FLOODED, EVER))
+    return once(folder / "said-again", lambda: republish(bus(), FLOODED, EVER, "operator"))
 
 
 def flood(run: Run) -> bool:
