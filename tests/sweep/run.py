@@ -34,8 +34,8 @@ PRUNED = "pruned"  # the file that says that the janitor has pruned, in the run'
 VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN, JANITOR)
 # And where the log is Kafka's: a reader who comes and goes (HAND), who loses a log (FLOOD), who says it again (ECHO).
 HAND, FLOOD, ECHO = "hand", "flood", "echo"
-DISTURBERS = (HAND, ECHO, FLOOD)
-VISITORS_OVER_KAFKA = (*VISITORS, *DISTURBERS)
+VISITORS_OVER_KAFKA = (*VISITORS, HAND, ECHO, FLOOD)
+PARTY = ("gus", HAND, ECHO, FLOOD)  # together they pass every point that Kafka alone has
 
 
 @dataclass(frozen=True)

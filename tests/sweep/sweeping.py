@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -13,7 +13,7 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.lanes import Databases, play
-from tests.sweep.run import DISTURBERS, VISITORS, VISITORS_OVER_KAFKA, Case, Outcome
+from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Outcome
 from tests.sweep.sabotage import SABOTAGES
 
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
@@ -50,9 +50,10 @@ class Sweeper:
         """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
 
         `short`: to each day come two visitors, one of whom passes its point. `one_way`: each point only one way.
-        `own`: only the points that the backend alone has; then who disturbs comes to each short day.
+        `own`: only the points that the backend alone has. With both, PARTY comes to each day.
         """
-        parties = [()] if not short else [DISTURBERS] if own else [(), *((name,) for name in self._visitors)]
+        alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
+        parties = alone if short else [()]
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
             days = [Case(seed=seed, visitors=names) for names in parties]
             calm = dict(zip(parties, lanes.map(self.play, days), strict=True))
@@ -97,9 +98,10 @@ def every_case(
 ) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
-    `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor alone.
+    `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor or party alone.
     """
     alone = {names for names in passes if names}
+    everybody = {name for names in alone for name in names}
     for point in points:
         passing = sorted(names for names in alone if passes[names].get(point.name))
         ways = point.ways(connection.vendor)
@@ -107,12 +109,12 @@ def every_case(
             dice = random.Random(f"{seed} {point.name} {way}")
             names = dice.choice(passing) if passing else ()
             nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
-            yield Case(point.name, way, nth, seed, visitors=names and with_another(names, dice))
+            yield Case(point.name, way, nth, seed, visitors=names and with_another(names, everybody, dice))
 
 
-def with_another(names: tuple[str, ...], dice: random.Random) -> tuple[str, ...]:
-    others = set(VISITORS_OVER_KAFKA if set(names) & set(DISTURBERS) else VISITORS)
-    return *names, dice.choice(sorted(others - set(names)))
+def with_another(names: tuple[str, ...], everybody: Collection[str], dice: random.Random) -> tuple[str, ...]:
+    others = sorted(set(everybody) - set(names))
+    return (*names, dice.choice(others)) if others else names
 
 
 def tell(outcome: Outcome) -> None:
