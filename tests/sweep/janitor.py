@@ -17,7 +17,7 @@ from tests.sweep.run import PRUNED
 GONE = "sweep-gone"
 
 
-def close_the_group_that_is_gone() -> None:
+def close_the_group_that_is_gone() -> bool:
     """It was handled by code that is no longer there."""
     now = clock.now()
     group, new = ConsumerGroup.objects.get_or_create(name=GONE, defaults={"created_at": now})
@@ -25,24 +25,28 @@ def close_the_group_that_is_gone() -> None:
         InboxRow.objects.create(group=GONE, event_id=uuid7(), replay=0, handled_at=now)
     Progress.objects.get_or_create(group=GONE, topic="sweep", partition=0)
     closing.close(GONE, who="janitor")
+    return True
 
 
-def decide_about_the_refused() -> None:
+def decide_about_the_refused() -> bool:
     """One is offered to the log again, the other withdrawn."""
-    poison.cook_too_much()
+    if not poison.cook_too_much():
+        return False
     for row in refusals.refused():
         decide = refusals.resend if row.key == poison.HEAVY else refusals.withdraw
         decide(row, "janitor")
+    return True
 
 
-def prune() -> None:
+def prune() -> bool:
     """Everything that every group has passed, and that Kafka cannot show again."""
     if not backends.current().in_process:
         over_kafka.let_retention_end()
     Pruning(timedelta(0)).go()
+    return True
 
 
-CHORES: dict[str, Callable[[], None]] = {
+CHORES: dict[str, Callable[[], bool]] = {
     "closed": close_the_group_that_is_gone,
     "decided": decide_about_the_refused,
     PRUNED: prune,
@@ -50,10 +54,11 @@ CHORES: dict[str, Callable[[], None]] = {
 
 
 def tidy_up(folder: Path) -> bool:
-    """Do the next chore; one that was interrupted is done again. Whether there was one."""
+    """Do the next chore; one that was interrupted is done again. Whether one was done: for some it may be too early."""
     for name, chore in CHORES.items():
         if not (folder / name).exists():
-            chore()
-            (folder / name).touch()
-            return True
+            done = chore()
+            if done:
+                (folder / name).touch()
+            return done
     return False

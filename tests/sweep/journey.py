@@ -131,7 +131,8 @@ class Journey:
 def show_again(folder: Path) -> bool:
     """Replay what the products told, and go on with a replay that was interrupted."""
     shown = folder / "shown"
-    if shown.exists() or behind(Q(group="orders", topic="products")) or unsent().exists():
+    mine = Q(group="orders", topic="products")
+    if shown.exists() or behind(mine) or unsent().exists() or ParkedKey.objects.filter(mine).exists():
         return False  # shown already, or first to be seen
     run = ReplayRun.objects.first()
     if run is None:
