@@ -64,3 +64,9 @@ def test_every_client_takes_its_configuration(protocol: str) -> None:
 def test_a_choice_that_breaks_nothing_is_kept() -> None:
     assert configured("producer", SERVERS, {"linger.ms": 5})["linger.ms"] == 5
     assert configured("consumer", SERVERS, {"fetch.wait.max.ms": 500})["fetch.wait.max.ms"] == 500
+
+
+def test_a_worker_hears_soon_that_partitions_move() -> None:
+    """Two heartbeats, until all have let go and until all have taken: python -m tests.rolling measures the rest."""
+    assert 2 * configured("consumer", SERVERS, {})["heartbeat.interval.ms"] <= 1_500
+    assert "heartbeat.interval.ms" not in configured("consumer", SERVERS, {"group.protocol": "consumer"})

@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
 SESSION_TIMEOUT_MS = 10_000  # a worker that died is missed so late; a pause of its process is forgiven so long
+HEARTBEAT_MS = 500  # so late a worker hears that another came or left, while what moves stands still; a small request
 POLL_INTERVAL_MS = (
     300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
 )
@@ -58,6 +59,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "producer": {"linger.ms": LINGER_MS},
     "consumer": {
         "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
         "max.poll.interval.ms": POLL_INTERVAL_MS,
         "queued.max.messages.kbytes": PREFETCH_KBYTES,
         "fetch.wait.max.ms": FETCH_WAIT_MS,
