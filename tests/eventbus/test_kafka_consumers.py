@@ -2,24 +2,33 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer as Client
+from django.db import connections
 
 from eventbus import registry
 from eventbus.backends.base import Consumer
+from eventbus.backends.kafka.configuration import configured
 from eventbus.errors import LogAway
 from eventbus.worker import Worker
-from tests.eventbus.house import Noted, until
-from tests.eventbus.house_on_kafka import HouseOnKafka, open_house_on_kafka
+from tests.eventbus import house as houses
+from tests.eventbus.house import Noted
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.kafka.groups import members
 
 PARTITIONS = 4
 KEYS = [f"key {number}" for number in range(8)]
 GROUP = "house-a"
-IMPATIENT = {"max.poll.interval.ms": 2_000, "session.timeout.ms": 2_000, "heartbeat.interval.ms": 300}
-QUICK = {"heartbeat.interval.ms": 300}  # a worker hears that another came so late: by itself after three seconds
-LONGER_SECONDS = 3.0  # than what IMPATIENT allows between two polls
+# A client may not wait for less than its session lasts, and a loaded machine needs two seconds for its heartbeats.
+IMPATIENT = {"max.poll.interval.ms": 2_000, "session.timeout.ms": 2_000}
+TIMES_LONGER = 3  # takes the handler than what IMPATIENT allows between two polls
+ROUNDS_MORE = 20  # of events that flow, once partitions have moved
+PAUSE_SECONDS = 0.01  # between two rounds of them: a load that lasts, not a flood
+until = partial(houses.until, seconds=PATIENCE_SECONDS)
 PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 
@@ -35,12 +44,45 @@ class Telling:
     def __init__(self, house: HouseOnKafka) -> None:
         self._house, self.told = house, 0
 
-    def round(self) -> None:
-        """An event more for every key, on its way and handled by somebody."""
+    def tell(self) -> None:
+        """An event more for every key, on its way."""
         self.told += 1
         self._house.say(*((key, self.told) for key in KEYS))
         self._house.relay()
-        until(lambda: len(self._house.seen()) >= self.told * len(KEYS), f"round {self.told} is handled")
+
+    def round(self) -> None:
+        """The same, and handled by somebody."""
+        self.tell()
+        self.until_handled(f"round {self.told} is handled")
+
+    def until_handled(self, what: str) -> None:
+        until(lambda: len(self._house.seen()) >= self.told * len(KEYS), what)
+
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        """While it lasts events flow, whatever else happens; then all of them are handled."""
+        enough = threading.Event()
+
+        def flow() -> None:
+            try:
+                while not enough.wait(PAUSE_SECONDS):
+                    self.tell()
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=flow)
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            thread.join()
+        self.until_handled("all that flowed is handled")
+
+    def until_more(self) -> None:
+        """So many rounds flow from now on."""
+        rounds = self.told + ROUNDS_MORE
+        until(lambda: self.told >= rounds, f"{ROUNDS_MORE} more rounds")
 
     def assert_kept(self) -> None:
         for key in KEYS:
@@ -51,8 +93,7 @@ class Telling:
 def another_worker(house: HouseOnKafka, **clients: Any) -> Iterator[Worker]:
     """A worker as another process has it; in the end it leaves as on SIGTERM."""
     stop = threading.Event()
-    quick = {} if clients.get("group.protocol") == "consumer" else QUICK
-    backend = house.another_backend(clients=quick | clients)
+    backend = house.another_backend(clients=clients)
     worker = Worker(registry.groups[GROUP], backend, stop)
     with house.working(worker=worker, stop=stop):
         yield worker
@@ -72,25 +113,53 @@ def has_all(consumer: Consumer) -> Callable[[], bool]:
     return lambda: len(consumer.assignment()) == PARTITIONS
 
 
+class Unpolled:
+    """A consumer of a group of its own that nobody polls once it has its partitions."""
+
+    def __init__(self, house: HouseOnKafka, clients: dict[str, Any]) -> None:
+        self._servers, self._group = house.servers, f"{house.prefix}unpolled"
+        self._client = Client(configured("consumer", house.servers, clients) | {"group.id": self._group})
+        self._client.subscribe([house.prefix + Noted.topic])
+        until(self._is_given_some, "it has partitions")
+
+    def _is_given_some(self) -> bool:
+        self._client.poll(0)
+        return bool(self._client.assignment())
+
+    def is_thrown_out(self) -> bool:
+        return not members(self._servers, self._group)
+
+    def close(self) -> None:
+        self._client.close()
+
+
 def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKafka) -> None:
-    waited: list[str] = []
+    calls: list[str] = []
+    begun, enough = threading.Event(), threading.Event()
 
-    def take_long(event: Noted) -> None:
-        waited.append(event.name)
+    def take_long(event: Noted, *, idempotency_key: str) -> None:
+        calls.append(event.name)
         if event.name == "slow":
-            threading.Event().wait(LONGER_SECONDS)
+            begun.set()
+            assert enough.wait(PATIENCE_SECONDS)
 
-    house.handler(call=take_long, batch=1)
+    # An effect, as whatever takes so long must be: the database cuts a transaction that is idle for ten seconds.
+    house.handler(call=take_long, effect=True, record=house.recording(GROUP), on_doubt="again")
     with another_worker(house, **IMPATIENT) as worker, another_worker(house, **IMPATIENT) as other:
         until(shared(worker, other), "both have partitions")
         generations = [worker._consumer.generation, other._consumer.generation]
 
         house.say(("slow", 1), ("quick", 1))
         house.relay()
+        assert begun.wait(PATIENCE_SECONDS)
+        for _ in range(TIMES_LONGER):
+            with closing(Unpolled(house, IMPATIENT)) as unpolled:
+                until(unpolled.is_thrown_out, "whoever does not poll loses its partitions")
+        enough.set()
         until(lambda: len(house.seen()) == 2, "all handled")
 
         assert [worker._consumer.generation, other._consumer.generation] == generations
-    assert sorted(waited) == ["quick", "slow"]
+    assert sorted(calls) == ["quick", "slow"]
 
 
 @PROTOCOLS
@@ -129,6 +198,7 @@ def test_a_named_worker_that_comes_back_moves_no_partition(house: HouseOnKafka, 
     before, kept = set(first.assignment()), (other.generation, other.assignment())
 
     first.close()
+    assert {member.name for member in members(house.servers, house.prefix + GROUP)} == {"one", "two"}, "it is missed"
     again = house.another_backend(clients=named[0]).consumer([Noted.topic], GROUP)
     until(lambda: set(again.assignment()) == before, "it has its own again")
 
@@ -155,17 +225,18 @@ def _refuses(consumer: Consumer) -> bool:
     return False
 
 
-def test_a_group_moves_from_the_old_protocol_to_the_new_one_while_it_works(house: HouseOnKafka) -> None:
+def test_a_group_moves_from_the_old_protocol_to_the_new_one_while_events_flow(house: HouseOnKafka) -> None:
     house.handler()
     telling = Telling(house)
-    with ExitStack() as old:
-        first = old.enter_context(another_worker(house))
-        telling.round()
-        with another_worker(house, **{"group.protocol": "consumer"}) as second:
-            until(shared(first, second), "both protocols share")
-            telling.round()
+    with ExitStack() as old, ExitStack() as flow:
+        first, second = (old.enter_context(another_worker(house)) for _ in range(2))
+        until(shared(first, second), "both of the old protocol have partitions")
+        flow.enter_context(telling.flowing())
+        with another_worker(house, **{"group.protocol": "consumer"}) as third:
+            telling.until_more()  # the brokers may let it wait until the old ones have left
             old.close()
-            until(lambda: owned(second) == PARTITIONS, "the new one has all")
-            telling.round()
+            until(lambda: owned(third) == PARTITIONS, "the new one has all")
+            telling.until_more()
+            flow.close()
 
     telling.assert_kept()

@@ -16,6 +16,7 @@ from confluent_kafka import TopicPartition as Place
 from eventbus import failpoints
 from eventbus.backends.base import Consumer as BusConsumer
 from eventbus.backends.base import TopicPartition
+from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.envelope import record_of
 from eventbus.backends.kafka.offsets import tell
 from eventbus.backends.kafka.pace import Pace
@@ -147,9 +148,8 @@ class KafkaConsumer(BusConsumer):
             try:
                 self._read(self._client)
             except Exception as error:
-                logger.exception("A reader of Kafka ended; it begins anew")
                 with self._lock:
-                    self._error = f"Kafka's reader ended: {error}"
+                    self._error = complaints.why_ended(error)
             finally:
                 self._leave()
             if self._closing.wait(REOPEN_SECONDS):
@@ -226,7 +226,7 @@ class KafkaConsumer(BusConsumer):
         with self._lock:
             for message in messages:
                 if message.error():
-                    self._note(message.error())
+                    self._error = complaints.note(message.error()) or self._error
                     continue
                 topic = self._ours[message.topic()]
                 slot = self._slots.get(TopicPartition(topic, message.partition()))
@@ -236,16 +236,6 @@ class KafkaConsumer(BusConsumer):
                 slot.next = message.offset() + 1
             self._lock.notify_all()
         self._bell.ring()
-
-    def _note(self, error: KafkaError) -> None:
-        """Most errors pass by themselves, and librdkafka goes on; some need somebody. Raises what ends the client."""
-        if error.fatal() or error.code() == KafkaError._FATAL:
-            raise KafkaException(error)
-        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTO_OFFSET_RESET):
-            self._error = f"Kafka cannot be read: {error.str()}"
-            if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                self._error += ": make what is missing with manage.py eventbus topics --apply"
-        logger.warning("Kafka: %s", error.str())
 
     def _assigned(self, client: Consumer, places: list[Place]) -> None:
         failpoints.hit("reader.assigned")

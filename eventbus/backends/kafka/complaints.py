@@ -1,0 +1,32 @@
+"""What Kafka's clients complain of, and who has to do something about it."""
+
+import logging
+
+from confluent_kafka import KafkaError, KafkaException
+
+logger = logging.getLogger(__name__)
+
+# A broker says so to a member of the newer protocol (KIP-848) while the group has members of the older one that it
+# cannot take along: librdkafka's sticky ones, as soon as they have once shared.
+_OLDER = "group id does not exist"
+
+
+def note(error: KafkaError) -> str:
+    """What somebody has to see to; empty for what passes by itself. Raises KafkaException for what ends the client."""
+    if error.fatal() or error.code() == KafkaError._FATAL:
+        raise KafkaException(error)
+    logger.warning("Kafka: %s", error.str())
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return f"Kafka cannot be read: {error.str()}: make what is missing with manage.py eventbus topics --apply"
+    return f"Kafka cannot be read: {error.str()}" if error.code() == KafkaError._AUTO_OFFSET_RESET else ""
+
+
+def why_ended(error: Exception) -> str:
+    """What somebody has to see to when a reader ended; empty while it only waits for older members to leave."""
+    if isinstance(error, KafkaException) and _OLDER in str(error):
+        logger.warning(
+            "Workers of the classic group protocol read here: this one waits until the last of them has left"
+        )
+        return ""
+    logger.error("A reader of Kafka ended; it begins anew", exc_info=error)
+    return f"Kafka's reader ended: {error}"
