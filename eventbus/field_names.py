@@ -60,6 +60,7 @@ FIELD_NAMES = {
     "pruned_ignored": _("ignored, pruned"),
     "refill_to": _("appended again up to"),
     "refused": _("why it was refused"),
+    "released": _("last epoch that ended in order"),
     "replay": _("replay"),
     "request": _("asked for"),
     "role": _("role"),

@@ -103,9 +103,9 @@ class ConsumerGroup(models.Model):
 class Progress(models.Model):
     """How far a group is in a partition: the truth about progress on every backend.
 
-    `epoch` fences a former owner. `running_event` is the event that is being handled alone; left behind by a death,
-    it counts a crash. `start` is where the group began. What happened to its events is counted here for ever;
-    `pruned_*` is how many of those have no rows any more.
+    `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
+    event that is being handled alone; left behind by a death, it counts a crash. `start` is where the group began. What
+    happened to its events is counted here for ever; `pruned_*` is how many of those have no rows any more.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -114,6 +114,7 @@ class Progress(models.Model):
     start = models.PositiveBigIntegerField(default=0)
     position = models.PositiveBigIntegerField(default=0)
     epoch = models.PositiveBigIntegerField(default=0)
+    released = models.PositiveBigIntegerField(null=True)
     running_event = models.UUIDField(null=True)
     crashes = models.PositiveSmallIntegerField(default=0)
     handled = models.PositiveBigIntegerField(default=0)

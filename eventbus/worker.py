@@ -85,6 +85,7 @@ class Worker:
                 continue
             if not moved and not self._stop.is_set():
                 self._wait(seen)
+        self._release()
 
     def partitions(self) -> list[TopicPartition]:
         """What it reads now. For any thread."""
@@ -173,6 +174,14 @@ class Worker:
         finally:
             self._put_back(consumer)
 
+    def _release(self) -> None:
+        """It was asked to leave, and nothing is in hand."""
+        try:
+            with unit_of_work():
+                groups.release(self.group, self._owned.epochs)
+        except DatabaseError as error:
+            logger.info("Group %s leaves without a word: whoever comes next is careful (%s)", self.group.name, error)
+
     def close(self) -> None:
         """Leave; the partitions are free for others."""
         if self._forgive:
@@ -195,7 +204,8 @@ class Worker:
         if generation == self._generation:
             return
         assigned, new = set(consumer.assignment()), consumer.unsought()
-        for gone in [*(set(self._owned.epochs) - assigned), *new]:
+        groups.release(self.group, {gone: self._owned.epochs[gone] for gone in self._owned.epochs.keys() - assigned})
+        for gone in [*(self._owned.epochs.keys() - assigned), *new]:
             self._owned.epochs.pop(gone, None)
         if self._fetched and self._partition() not in self._owned.epochs:
             self._fetched = []
@@ -206,7 +216,7 @@ class Worker:
             for partition, row in progress.items():
                 consumer.seek(partition, row.position)
                 self._owned.epochs[partition] = row.epoch
-            self._careful |= set(progress)
+            self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
         self._generation = generation
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from eventbus import Permanent, publish, testing
 from eventbus.failpoints import armed
 from eventbus.models import ParkedEvent, Progress
-from tests.eventbus.house import House, Mended, Noted, Unknown
+from tests.eventbus.house import House, Mended, Noted, Unknown, until
 
 NUMBERS = range(1, 5)
 
@@ -34,6 +34,17 @@ class InBatches:
 
     def test_after_a_start_each_event_has_a_transaction_of_its_own(self, house: House) -> None:
         assert len(positions_seen(house, meanwhile=house.restart)) == len(NUMBERS)
+
+    def test_after_an_orderly_end_a_batch_is_one_transaction(self, house: House) -> None:
+        def work_and_leave() -> None:
+            house.restart()
+            with house.working():
+                house.say(("cup", 0))
+                house.relay()
+                until(lambda: house.seen(name="cup"), "the cup is handled")
+            house.restart()
+
+        assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
 
     def test_a_handler_that_asks_for_it_has_a_transaction_to_itself(self, house: House) -> None:
         house.handler()

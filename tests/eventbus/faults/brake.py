@@ -37,8 +37,8 @@ FAULTS = [
     Fault(
         "open the brake at a restart",
         "eventbus.worker.Worker._follow",
-        "self._careful |= set(progress)",
-        "self._careful |= set(progress)\nConsumerGroup.objects.update(braked_at=None)",
+        "self._careful |= {",
+        "ConsumerGroup.objects.update(braked_at=None)\nself._careful |= {",
         fails=["a_brake_stays_closed_through_a_restart"],
     ),
     Fault(
