@@ -1,5 +1,6 @@
 """Who is in a consumer group, as its broker says: for tests that must not believe the consumers themselves."""
 
+from functools import cache
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException
@@ -18,9 +19,8 @@ class Member(NamedTuple):
 
 def members(servers: str, group: str) -> list[Member]:
     """In order of their ids; none when there is no such group."""
-    admin = AdminClient({"bootstrap.servers": servers})
     try:
-        found = admin.describe_consumer_groups([group], request_timeout=ASK_SECONDS)[group].result()
+        found = _admin(servers).describe_consumer_groups([group], request_timeout=ASK_SECONDS)[group].result()
     except KafkaException:
         return []
     return sorted(
@@ -31,6 +31,11 @@ def members(servers: str, group: str) -> list[Member]:
         )
         for member in found.members
     )
+
+
+@cache
+def _admin(servers: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": servers})
 
 
 def share(servers: str, group: str, count: int, partitions: int) -> bool:
