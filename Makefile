@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos days lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos days traces lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,11 @@ days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
 	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
+
+traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
+traces: export RANDOM_DAYS ?= 100
+traces:
+	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -s
 
 lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
 	$(VENV)/bin/ruff check .

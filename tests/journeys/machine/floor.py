@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 from django.core import mail
 from django.db import connection, transaction
+from django.test import override_settings
 
 from eventbus import clock, events, failpoints, ids, registry
 from eventbus.failpoints import FailedHere
@@ -78,15 +80,22 @@ class Floor:
         mail.outbox.clear()
         self.trouble.order("", "")
         self.company = Company()
-        day = transaction.atomic()
-        day._from_testcase = True  # as a TestCase does: what is published inside it needs a transaction of its own
-        with day:
+        with undone():
             forget()
             yield
-            transaction.set_rollback(True)
         self.company.close()
         clock.hold(None)
         forget()
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """The database is as before afterwards."""
+    inside = transaction.atomic()
+    inside._from_testcase = True  # as a TestCase does: what is published inside it needs a transaction of its own
+    with inside:
+        yield
+        transaction.set_rollback(True)
 
 
 def start_chance_anew() -> None:
@@ -131,7 +140,7 @@ def _noting(handler: Handler) -> Handler:
             assert handled is not None
             with connection.cursor() as cursor:
                 row = [handler.group, handler.event_type.wire_type(), str(handled.event_id)]
-                cursor.execute("INSERT INTO journey_applied VALUES (%s, %s, %s)", row)
+                cursor.execute("INSERT INTO journey_applied (team, kind, event_id) VALUES (%s, %s, %s)", row)
             return call(*given, **named)
 
         return note_and_call
@@ -141,23 +150,35 @@ def _noting(handler: Handler) -> Handler:
     return replace(handler, call=noted(handler.call))
 
 
-@pytest.fixture
-def floor(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
-    """A shop with three products, two pieces each."""
+@contextmanager
+def laid() -> Iterator[Floor]:
+    """A shop with three products, two pieces each, on the bus of this process. Asks for a transaction around it."""
     floor = Floor()
-    settings.SANDBOX_PROVIDER_URL, settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = URL, KEY, SECRET
-    settings.EVENTBUS = {**settings.EVENTBUS, "OPTIONS": {"partitions": PARTITIONS}}
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", lambda adapter, asked, **options: floor.send(asked))
-    monkeypatch.setattr(registry, "groups", shop_alone())
-    monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(clock.now().timestamp() * 1e9)))
-    monkeypatch.setattr(os, "urandom", os.urandom)  # so that they are as before afterwards
-    monkeypatch.setattr(random, "_urandom", random._urandom)
-    monkeypatch.setattr(failpoints, "_plan", floor.trouble)
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE journey_applied (team TEXT, kind TEXT, event_id TEXT)")
-    logging.disable(logging.CRITICAL)  # thousands of deaths are told of
-    clock.hold(MORNING)
-    put_on_sale(floor)
-    yield floor
-    clock.hold(None)
-    logging.disable(logging.NOTSET)
+    company = {"SANDBOX_PROVIDER_URL": URL, "SANDBOX_PROVIDER_KEY": KEY, "SANDBOX_WEBHOOK_SECRET": SECRET}
+    with pytest.MonkeyPatch.context() as patch, override_settings(**company):
+        patch.setattr(requests.adapters.HTTPAdapter, "send", lambda adapter, asked, **options: floor.send(asked))
+        patch.setattr(registry, "groups", shop_alone())
+        patch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(clock.now().timestamp() * 1e9)))
+        patch.setattr(os, "urandom", os.urandom)  # so that they are as before afterwards
+        patch.setattr(random, "_urandom", random._urandom)
+        patch.setattr(failpoints, "_plan", floor.trouble)
+        with connection.cursor() as cursor:
+            serial = "BIGSERIAL" if connection.vendor == "postgresql" else "INTEGER"
+            cursor.execute(
+                f"CREATE TABLE journey_applied (id {serial} PRIMARY KEY, team TEXT, kind TEXT, event_id TEXT)"
+            )
+        logging.disable(logging.CRITICAL)  # thousands of deaths are told of
+        clock.hold(MORNING)
+        try:
+            put_on_sale(floor)
+            yield floor
+        finally:
+            clock.hold(None)
+            logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def floor(db: None) -> Iterator[Floor]:
+    """See `laid`, with the bus in memory."""
+    with override_settings(EVENTBUS={**settings.EVENTBUS, "OPTIONS": {"partitions": PARTITIONS}}), laid() as floor:
+        yield floor

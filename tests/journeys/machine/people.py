@@ -241,6 +241,10 @@ class ShopMachine(RuleBasedStateMachine):
             self.unheard -= 1
             return
         settle(raise_errors=False)
+        self.look()
+
+    def look(self) -> None:
+        """After everything that happens."""
         truths.check(self.came, self.company)
 
     @invariant()
@@ -253,15 +257,19 @@ class ShopMachine(RuleBasedStateMachine):
         """No more mischief; time passes until nothing is to come, an operator sees to what is in doubt."""
         self.adversary.quiet()
         self.floor.trouble.order("", "")
+        self.wait_for_the_end()
+        truths.check_at_rest(self.came, self.company)
+        self.floor.rests += 1
+        self.floor.deeds += self.adversary.did.total()
+
+    def wait_for_the_end(self) -> None:
+        """Until nothing is to come."""
         self.company.trouble = ""
         for _ in range(EVENINGS_MAX):
             settle(raise_errors=False)
             if not (self._operator() or Timer.objects.exists() or ParkedKey.objects.exists()):
                 break
             clock.advance(minutes=EVENING_MINUTES)
-        truths.check_at_rest(self.came, self.company)
-        self.floor.rests += 1
-        self.floor.deeds += self.adversary.did.total()
 
     def _operator(self) -> int:
         """Mails in doubt are let go, what died of a series of deaths is tried again."""
