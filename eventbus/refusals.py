@@ -10,13 +10,11 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from eventbus import clock, failpoints
-from eventbus.bells import published
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow
 
@@ -81,7 +79,6 @@ def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change:
             error=row.refused,
         )
         OutboxRow.objects.filter(id=asked.pk).update(**change)
-        connection.on_commit(published.ring, robust=True)
 
 
 def _why_not(row: OutboxRow | None) -> str:
