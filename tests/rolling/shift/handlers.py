@@ -20,5 +20,5 @@ def write_answer(event: Asked, answer: None) -> None:
 @handles(Asked, group="thinkers", effect=True, record=write_answer, on_doubt="again")
 def think(event: Asked, *, idempotency_key: str) -> None:
     with open(os.environ["SHIFT_CALLS"], "a") as file:
-        file.write(f"{event.name}\n")
+        file.write(f"{event.name} {time.time()}\n")
     threading.Event().wait(event.seconds)
