@@ -31,6 +31,7 @@ HUNG_SECONDS = 0.2  # a life in which something hangs gets so long to do the res
 RUN_SECONDS = 180  # a run takes a second or two; on a machine busy with other things it may take twenty
 LIVES_MAX = 4  # the point kills one
 PIECES = 100
+TOLD_CHARACTERS = 2_000  # of a log: enough to begin looking
 
 
 class Databases:
@@ -142,14 +143,17 @@ def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
         child = site.born(run)
         status = watch(run, child, deadline, may_hang=not fired_before)
         if status is None:
-            return life, ["the day did not end"]
+            return life, [f"the day did not end: {tail(run.folder / 'log')}"]
         if (run.folder / "report.json").exists():
             return life, []
         if not (run.fired and not fired_before):
-            died = run.folder / "died"
-            told = died.read_text()[-2000:] if died.exists() else f"status {status}"
-            return life, [f"the site died by itself: {told}"]
+            return life, [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
     return LIVES_MAX, ["the site dies again and again"]
+
+
+def tail(told: Path) -> str:
+    """The last of what a life has written there."""
+    return told.read_text()[-TOLD_CHARACTERS:] if told.exists() else ""
 
 
 def watch(run: Run, child: int, deadline: float, *, may_hang: bool) -> int | None:
