@@ -19,9 +19,9 @@ from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
-from tests.eventbus.test_kafka_backend import LIMIT_BYTES, LONG, limit, settled
+from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster
 
 TOPIC = Noted.topic
@@ -192,15 +192,16 @@ def test_a_death_in_the_middle_of_it_changes_nothing(replaced: KafkaBackend, hou
 
 
 def test_a_log_that_is_filled_again_is_full_when_it_refuses_what_the_old_one_took(
-    replaced: KafkaBackend, house: House
+    replaced: KafkaBackend, kafka: str, house: House
 ) -> None:
     house.handler(call=Mended("vase", error=Permanent("poison")))
     house.say(("vase", 1), ("vase", 2), (LONG, 1))
     house.settle()
 
     replace(replaced)
-    limit(replaced, "max.message.bytes", LIMIT_BYTES)
-    until(lambda: settled(house) and OutboxRow.objects.exclude(refused="").exists(), "the long one refused")
+    with in_use(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=SMALL_MESSAGES)):
+        refused = OutboxRow.objects.exclude(refused="")
+        until(lambda: settled(house) and refused.exists(), "the long one refused", seconds=PATIENCE_SECONDS)
 
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
     assert ParkedEvent.objects.get().position == OutboxRow.objects.filter(key="vase").order_by("-id")[0].position
