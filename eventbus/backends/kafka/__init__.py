@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 from eventbus import failpoints
 from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
+from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.producing import Sender, Sent
@@ -28,6 +29,7 @@ from eventbus.errors import LogAway
 logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
 logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
+logger.addFilter(lambda record: complaints.OLDER not in record.getMessage())  # we say it ourselves, and what it means
 
 TOPICS_KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}

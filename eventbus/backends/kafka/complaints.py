@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 # A broker says so to a member of the newer protocol (KIP-848) while the group has members of the older one that it
 # cannot take along: librdkafka's sticky ones, as soon as they have once shared.
-_OLDER = "group id does not exist"
+OLDER = "group id does not exist"
 
 
 def note(error: KafkaError) -> str:
@@ -23,7 +23,7 @@ def note(error: KafkaError) -> str:
 
 def why_ended(error: Exception) -> str:
     """What somebody has to see to when a reader ended; empty while it only waits for older members to leave."""
-    if isinstance(error, KafkaException) and _OLDER in str(error):
+    if isinstance(error, KafkaException) and OLDER in str(error):
         logger.warning(
             "Workers of the classic group protocol read here: this one waits until the last of them has left"
         )
