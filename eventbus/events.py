@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 
 from eventbus import clock
 from eventbus.errors import EventTooLarge, Permanent
@@ -17,10 +18,19 @@ from eventbus.ids import uuid7s
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
 KEY_SEPARATOR = ":"
-SOURCE = "/mcommerce"  # CloudEvents `source`: together with the id it is unique
-OURS = f'"source":"{SOURCE}"'  # in the headers of what was published here, and of nothing else
+SOURCE = "/mcommerce"  # see `source`; EVENTBUS_SOURCE says another
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C Trace Context, version 00
+
+
+def source() -> str:
+    """CloudEvents `source`: what publishes here, which is one database and its outbox. With the id it is unique."""
+    return str(settings.EVENTBUS.get("SOURCE", SOURCE))
+
+
+def ours() -> str:
+    """What stands in the headers of what was published here, and of nothing else."""
+    return f'"source":"{source()}"'
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +70,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ours(self) -> bool:
         """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
-        return OURS in self.headers
+        return ours() in self.headers
 
     def attributes(self) -> dict[str, str]:
         """Its CloudEvents attributes by name."""
@@ -158,7 +168,7 @@ def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
     subject = _json(key)
     correlation = _json(moment.correlation or identity)
     return (
-        f'{{"specversion":"1.0","id":"{identity}","source":"{SOURCE}","type":"{wire_type}","subject":{subject},'
+        f'{{"specversion":"1.0","id":"{identity}","source":"{source()}","type":"{wire_type}","subject":{subject},'
         f'"time":"{moment.time}","datacontenttype":"application/json","partitionkey":{subject},'
         f'"correlationid":{correlation},{moment.rest}}}'
     )

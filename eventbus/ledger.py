@@ -19,7 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
 from eventbus.early import Early, ignored_once, not_early, not_twice
-from eventbus.events import OURS, Undecodable
+from eventbus.events import Undecodable, ours
 from eventbus.inbox import LIVE
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
 
@@ -264,7 +264,7 @@ def _without_events() -> Iterator[Violation]:
     place = {name: OuterRef(name) for name in ("topic", "partition", "position")}
     in_outbox = OutboxRow.objects.filter(**place)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
-        rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=OURS).filter(not_early())
+        rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=ours()).filter(not_early())
         rows = rows.filter(not_twice(rows))
         places = rows.order_by().values_list("group", "topic", "partition")
         for group, topic, partition, count in places.annotate(count=Count("id")):

@@ -1,4 +1,7 @@
-"""What one server process runs beside its pages when it is the whole system: bus, poller and the local stand-ins."""
+"""What one server process runs beside its pages when it is the whole system: bus, poller and the local stand-ins.
+
+They are imported only then: a part of the site that runs alone does without the apps of the others.
+"""
 
 import asyncio
 import atexit
@@ -12,8 +15,6 @@ from django.conf import settings
 
 from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat, Told
-from mcommerce.payment.local import start_sandbox_provider
-from stations import poller, simulator
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ def start() -> None:
     with _lock:
         if _running:
             return
+        from mcommerce.payment.local import start_sandbox_provider
+        from stations import poller
+
         # The stand-ins first: the poller's first question and the first payment should find somebody at home.
         if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
             _start("simulator", _start_simulator)
@@ -63,6 +67,8 @@ def _start(name: str, begin: Callable[[], Running]) -> None:
 
 
 def _start_simulator() -> Running:
+    from stations import simulator
+
     address = urlsplit(settings.SIMULATOR_URL)
     return simulator.serve(address.hostname or "127.0.0.1", address.port or 80, settings.SIMULATOR_SEED)
 

@@ -43,6 +43,8 @@ SECRET_KEY = env.str("SECRET_KEY", "")
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
+# What its events come from: one name for each database, where parts of the site have one of their own
+EVENTBUS_SOURCE = env.str("EVENTBUS_SOURCE", "/mcommerce", validate=validate.Regexp(r"^/[A-Za-z0-9/._-]+\Z"))
 EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")  # host:port, comma-separated
 KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # before the names of topics and groups, where a cluster is shared
@@ -292,7 +294,7 @@ if _bus == "kafka":
         "replication": KAFKA_REPLICATION,
         "clients": _kafka_clients(),
     }
-EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": _bus_options}
+EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": _bus_options, "SOURCE": EVENTBUS_SOURCE}
 
 # --- language and time ---------------------------------------------------------------------------------------------
 

@@ -15,10 +15,12 @@ LOOK_SECONDS = 0.2  # how soon it is seen that the door shall close
 class FrontDoor:
     """Listens on a loopback port; `ways` says where requests go by how their path begins, the first that fits.
 
-    A browser opens a connection of its own for each socket, and never sends a page's request over it.
+    A browser opens a connection of its own for each socket, and never sends a page's request over it. Where pages go
+    different ways too, `one_by_one` lets a connection end after each.
     """
 
-    def __init__(self, port: int, ways: Mapping[str, str]) -> None:
+    def __init__(self, port: int, ways: Mapping[str, str], *, one_by_one: bool = False) -> None:
+        self._one_by_one = one_by_one
         self._ways = {start: (urlsplit(url).hostname or "", urlsplit(url).port or 80) for start, url in ways.items()}
         self._listener = socket.create_server(("127.0.0.1", port))
         self._listener.settimeout(LOOK_SECONDS)
@@ -50,6 +52,8 @@ class FrontDoor:
                 first += more
             path = first.split(b" ", 2)[1].decode("ascii", "replace")
             way = next(way for start, way in self._ways.items() if path.startswith(start))
+            if self._one_by_one and not path.startswith("/ws/"):
+                first = first.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)  # before the browser's own
             with socket.create_connection(way) as host:
                 host.sendall(first)
                 back = threading.Thread(target=_carry, args=(host, visitor), daemon=True)

@@ -39,9 +39,7 @@ def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, 
 
     page.locator("#pay").click()
     page.wait_for_url(split_site.provider_url + "/**")
-    for field, text in {"#number": scenes.GOOD_CARD, "#expiry": "12 / 40", "#cvc": "123"}.items():
-        page.locator(field).fill(text)
-    page.locator("button.primary").click()
+    scenes.type_card(page, scenes.GOOD_CARD)
 
     expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible(timeout=SLOW_MS)
     assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
