@@ -42,6 +42,13 @@ FAULTS = [
         fails=["what_is_pending_comes_live_and_only_so"],
     ),
     Fault(
+        "count for a replay what the group has passed since",
+        "eventbus.replay.begin",
+        "count(wanted, spans)",
+        "count(wanted)",
+        fails=["what_the_group_passes_while_a_run_begins_is_not_counted_for_it"],
+    ),
+    Fault(
         "let a replay publish",
         "eventbus.outbox.publish",
         "if in_replay():",
