@@ -15,17 +15,19 @@ from eventbus.testing import settle
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 from tests.eventbus.house import until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use
+from tests.eventbus.house_on_kafka import in_use
 from tests.kafka import Cluster
 
 from .shop import state_of, stock_of
+
+BACK_SECONDS = 180  # for the readers of all groups to find the broker, one after the other, on a busy machine
 
 
 @pytest.fixture
 def over_kafka(transactional_db: None, fresh_kafka: Cluster) -> Iterator[KafkaBackend]:
     with in_use(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as backend:
         backend.provision({topic for group in registry.groups.values() for topic in group.topics})
-        until(everybody_reads, "the topics have leaders", seconds=PATIENCE_SECONDS)
+        until(everybody_reads, "the topics have leaders", seconds=BACK_SECONDS)
         yield backend
 
 
@@ -52,6 +54,6 @@ def test_an_order_is_taken_while_the_broker_is_away_and_goes_on_when_it_is_back(
 
     fresh_kafka.start()
 
-    until(everybody_reads, "Kafka answers again", seconds=PATIENCE_SECONDS)
+    until(everybody_reads, "Kafka answers again", seconds=BACK_SECONDS)
     assert state_of(order) == Order.State.AWAITING_PAYMENT
     assert stock_of(vase) == (2, 1)
