@@ -12,7 +12,7 @@ from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_
 from tests.chaos.site import Site
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
-WORKER_STOP_SECONDS = 12.5  # longer than a worker's session of ten, so that another has its partitions
+WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions
 BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgement
 POSTGRES_AWAY_SECONDS = 0.5
 PROVIDER_AWAY_SECONDS = 4.0

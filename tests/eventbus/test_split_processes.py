@@ -21,7 +21,7 @@ from tests.eventbus.crowd.processes import (
 )
 
 RELAY_DEATHS = 3
-# A silent member is missed after the client's session timeout of ten seconds; then a rebalance.
+# A silent member is missed after the client's session timeout of six seconds; then a rebalance.
 PARTITIONS_MOVE_SECONDS = 30
 HANDLERS = 3
 

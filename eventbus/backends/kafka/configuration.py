@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
-SESSION_TIMEOUT_MS = 10_000  # a worker that died is missed so late; a pause of its process is forgiven so long
+SESSION_TIMEOUT_MS = 6_000  # so late a worker that died is missed, so long a pause is forgiven; brokers allow no less
 HEARTBEAT_MS = 500  # so late a worker hears that another came or left, while what moves stands still; a small request
 POLL_INTERVAL_MS = (
     300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
