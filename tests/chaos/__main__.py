@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.chaos import plan, report, sabotaged, shrinking
 from tests.chaos.faults import drawn
-from tests.chaos.run import Outcome, run
+from tests.chaos.run import Keep, Outcome, run
 from tests.chaos.site import world
 
 
@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     with world() as servers:
         if not asked.only_sabotaged:
             planned = plan.draw(asked.seed, asked.seconds, drawn(unsolved=asked.unsolved), asked.only)
-            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=True)
+            keep: Keep = "always" if asked.keep else "when violated"
+            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep)
             print(report.table(outcome), flush=True)
             told, failed = outcome.as_json(), bool(outcome.violations)
             if failed and asked.shrink:
@@ -49,6 +50,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--unsolved", action="store_true", help="draw also the faults under which a promise breaks still"
     )
+    parser.add_argument("--keep", action="store_true", help="keep logs and timeline also when nothing was violated")
     parser.add_argument("--shrink", action="store_true", help="when it fails, look for fewer faults that do as well")
     parser.add_argument("--sabotaged", action="store_true", help="then plant mistakes: each must be told")
     parser.add_argument("--only-sabotaged", nargs="+", default=[], metavar="NAME", help="only these mistakes, or: all")

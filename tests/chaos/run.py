@@ -9,26 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 
 from tests.chaos.faults import KINDS, Faults
 from tests.chaos.oracle import PROMISES, Oracle, Violation, at_rest
 from tests.chaos.plan import Planned
-from tests.chaos.recovery import Flow
+from tests.chaos.recovery import Calm, Flow
 from tests.chaos.site import Servers, Site
+from tests.chaos.timeline import Timeline
 
 AT_ONCE = 2  # faults that last at the same time
-RECOVERY_SECONDS_MAX = 60.0  # then it has not recovered
+RECOVERY_SECONDS_MAX = 60.0  # in which nothing else is done to it: then it has not recovered
 REST_SECONDS = 90.0  # after the load, for everything that was told to be seen
 START_SECONDS = 90.0  # for the first event to come through
 TRAFFIC_SECONDS = 5.0  # a fault counts when somebody was served so shortly before
 
+Keep = Literal["never", "when violated", "always"]
+
 
 @dataclass
 class Outcome:
-    """What came of a run; `recoveries` in seconds by kind of fault."""
+    """What came of a run; `recoveries` by kind of fault, in the seconds after it in which no other lasted."""
 
     seed: int
     seconds: float
@@ -85,12 +88,18 @@ class Run:
         self, site: Site, planned: Sequence[Planned], outcome: Outcome, patience: float = REST_SECONDS
     ) -> None:
         self._site, self._planned, self.outcome, self._patience = site, planned, outcome, patience
-        self._faults, self._flow = Faults(site), Flow(site)
+        self._faults, self._flow, self._calm = Faults(site), Flow(site), Calm()
         self._hands = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
+        self._timeline = Timeline(site)
 
     def __call__(self) -> Outcome:
+        with self._timeline:
+            self._load()
+        return self._judge()
+
+    def _load(self) -> None:
         self._site.crew.start()
         self._await_traffic()
         begin = time.monotonic()
@@ -105,7 +114,6 @@ class Run:
         if not self._site.crew.stop_publishers():
             self._violated("nothing is lost", "a publisher did not end by itself")
         self._rest()
-        return self._judge()
 
     def _await_traffic(self) -> None:
         if self._flow.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.sabotage:
@@ -113,21 +121,32 @@ class Run:
 
     def _meet(self, one: Planned, begin: float) -> None:
         time.sleep(max(0.0, begin + one.at - time.monotonic()))  # its time
-        with self._hands:
-            traffic = self._faults.serves(self._faults.acknowledged(), TRAFFIC_SECONDS)
-            try:
-                effective = KINDS[one.kind](self._faults, one.draw)
-            except psycopg.Error:
-                effective = False  # another fault was in its way
-            except Exception as error:
-                self._errors.append(error)  # the run itself is broken: something could not be started again
-                return
+        with self._hands, self._calm.broken():
+            effective = self._inject(one)
+        if effective is None:
+            return
         with self._lock:
             self.outcome.injected[one.kind] += 1
-            self.outcome.effective[one.kind] += effective and traffic
-        seconds = self._flow.seconds_until_it_flows(min(RECOVERY_SECONDS_MAX, self._patience))
+            self.outcome.effective[one.kind] += effective
+        longest = min(RECOVERY_SECONDS_MAX, self._patience)
+        seconds = self._flow.seconds_until_it_flows(longest, self._calm.seconds)
+        self._timeline.note(f"{one.number} {one.kind}: flows again, {seconds:.1f} calm seconds after")
         with self._lock:
             self.outcome.recoveries[one.kind].append(seconds)
+
+    def _inject(self, one: Planned) -> bool | None:
+        """Whether it had its effect; None when the run itself is broken: something could not be started again."""
+        traffic = self._faults.serves(self._faults.acknowledged(), TRAFFIC_SECONDS)
+        self._timeline.note(f"{one.number} {one.kind}: begins")
+        try:
+            effective = KINDS[one.kind](self._faults, one.draw)
+        except psycopg.Error:
+            effective = False  # another fault was in its way
+        except Exception as error:
+            self._errors.append(error)
+            return None
+        self._timeline.note(f"{one.number} {one.kind}: over{'' if effective else ', without effect'}")
+        return effective and traffic
 
     def _rest(self) -> None:
         deadline = time.monotonic() + self._patience
@@ -153,9 +172,9 @@ def run(
     outcome: Outcome,
     *,
     patience: float = REST_SECONDS,
-    keep: bool = False,
+    keep: Keep = "never",
 ) -> Outcome:
-    """On a database and topics of its own. `keep`: its folder stays if anything was violated."""
+    """On a database and topics of its own. `keep`: when its folder stays, with all logs and the timeline."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         site = Site(folder, *servers, outcome.seed, outcome.sabotage)
@@ -164,7 +183,7 @@ def run(
         finally:
             site.close()
     finally:
-        if keep and outcome.violations:
-            print(f"The processes' logs: {folder}")
+        if keep == "always" or (keep == "when violated" and outcome.violations):
+            print(f"The processes' logs, and what happened when: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)

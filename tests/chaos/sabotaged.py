@@ -29,7 +29,7 @@ def told_of(servers: Servers, seed: int, name: str) -> bool:
         planned,
         Outcome(seed, SECONDS + FAULT_SECONDS * len(planned), planted),
         patience=PATIENCE_SECONDS,
-        keep=name == NONE,
+        keep="when violated" if name == NONE else "never",
     )
     broken = {promise: count for promise, count in outcome.by_promise().items() if count}
     right = not broken if name == NONE else sabotage.ALL[name].breaks in broken

@@ -8,6 +8,7 @@ import pytest
 from tests.chaos import plan, report
 from tests.chaos.faults import drawn
 from tests.chaos.oracle import read_told
+from tests.chaos.recovery import Calm
 from tests.chaos.run import Outcome, run, spread
 from tests.chaos.sabotaged import told_of
 from tests.chaos.site import Servers, world
@@ -32,7 +33,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
     planned = plan.draw(SEED, SECONDS, drawn())
 
-    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep=True)
+    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated")
 
     print(report.table(outcome))
     assert outcome.violations == [], report.table(outcome)
@@ -70,6 +71,23 @@ def test_a_line_that_death_cut_short_acknowledges_nothing(tmp_path: Path) -> Non
     told.write_text("ack a b\nundo c\nack d")
 
     assert read_told([told, tmp_path / "never-began"], "ack") == {"a", "b"}
+
+
+def test_a_recovery_is_not_timed_while_something_else_is_being_done() -> None:
+    now = [0.0]
+    calm = Calm(lambda: now[0])
+    before = calm.seconds()
+
+    now[0] = 2.0
+    with calm.broken():
+        now[0] = 10.0
+        with calm.broken():
+            now[0] = 11.0
+        now[0] = 20.0
+        assert calm.seconds() - before == 2.0
+    now[0] = 23.0
+
+    assert calm.seconds() - before == 5.0
 
 
 def test_times_are_spread_from_the_middle_to_the_worst() -> None:
