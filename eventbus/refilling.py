@@ -91,9 +91,9 @@ class Look:
         return any(end < _given(topic, place.partition) for place, end in ends.items())
 
     def _refill(self, topic: str, generation: str) -> Refilled:
-        begins = self._backend.strays(topic)
-        self._backend.reset()  # what it remembers is of the log that is gone
+        self._backend.reset()  # what it remembers is of the log that is gone, and what it sends comes no more
         self._refuse_other_partitions(topic)
+        begins = self._backend.strays(topic, self._fence)
         with failpoints.atomic("refill"):
             self._fence()
             held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")

@@ -99,10 +99,11 @@ class Backend(ABC):
         """Which log each of these has now, of those that have one: a name that no log before it had. Raises LogAway."""
         return {}
 
-    def strays(self, topic: str) -> dict[int, int]:
-        """By partition, the end of what `append` has put into a log that was made anew before that was known.
+    def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
+        """By partition, the end of what relays have put into a log that was made anew before that was known.
 
-        Those rows have no place, and are appended again: whoever reads from there on meets them in order.
+        All of it is appended again: whoever reads from there on meets it in order. `beat` is called again and again
+        while it looks. Raises LogAway, and what `beat` raises.
         """
         return {}
 

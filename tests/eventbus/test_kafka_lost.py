@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition as Place
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from eventbus import Permanent, clock, handles, ledger, publish, registry
 from eventbus.backends.kafka import KafkaBackend
@@ -119,6 +119,31 @@ def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_w
     DeadLetter.objects.update(request="requeue")
     house.settle()
     assert house.seen(name="vase") == list(range(1, 10))
+    assert ledger.problems(ledger.read()) == []
+
+
+@pytest.mark.parametrize("knows_its_places", [True, False])
+def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost(
+    knows_its_places: bool, replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2), ("lamp", 1))
+    relay.step()
+    replace(replaced)
+    house.say(("vase", 3), ("vase", 4))
+    relay._look._looked = float("inf")  # just before
+    if not knows_its_places:
+        replaced._given.clear()  # as one that has just begun
+    with pytest.raises(LogAway if knows_its_places else IntegrityError):
+        relay.step()
+
+    replaced.reset()  # its process is gone
+    Relay(replaced).begin()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4]
+    assert house.seen(name="lamp") == [1]
     assert ledger.problems(ledger.read()) == []
 
 

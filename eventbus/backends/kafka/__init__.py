@@ -22,6 +22,7 @@ from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.producing import Sender, Sent
+from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
@@ -93,7 +94,6 @@ class KafkaBackend(Backend):
         self._admin_pid = 0
         self._known: dict[str, tuple[float, int]] = {}
         self._given: dict[TopicPartition, int] = {}  # where what we appended ends
-        self._strays: dict[TopicPartition, int] = {}
         self._readers: list[KafkaConsumer] = []
 
     # --- sending ------------------------------------------------------------------------------------------------------
@@ -125,13 +125,21 @@ class KafkaBackend(Backend):
         ends |= {TopicPartition(topics[one.id], one.partition): one.offset + 1 for one in sent}
         twice = {place.topic for place, offset in first.items() if offset < self._given.get(place, 0)}
         if twice:
-            self._strays |= {place: end for place, end in ends.items() if place.topic in twice}
             names = ", ".join(map(self._named, sorted(twice)))
             raise LogAway(f"Kafka gave a place twice: the log of {names} was lost and made anew")
         self._given |= ends
 
-    def strays(self, topic: str) -> dict[int, int]:
-        return {place.partition: end for place, end in self._strays.items() if place.topic == topic}
+    def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
+        """It reads the whole log, which as a rule has just been made."""
+        if not any(self.ends(self.partitions([topic])).values()):
+            return {}
+        client = Client(
+            self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
+        )
+        try:
+            return behind_ours(client, self._named(topic), topic, range(self._count(topic)), beat)
+        finally:
+            client.close()
 
     def _why(self, error: str, rows: Sequence[Unsent]) -> str:
         """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
@@ -231,7 +239,6 @@ class KafkaBackend(Backend):
         self._sender.close()
         self._known.clear()
         self._given.clear()
-        self._strays.clear()
 
     def close(self) -> None:
         """Let every client go."""
