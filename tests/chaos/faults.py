@@ -24,13 +24,6 @@ NEW_RELEASE_SECONDS = 30.0  # until the new release handles
 
 Fault = Callable[["Faults", float], bool]
 KINDS: dict[str, Fault] = {}
-# Under these a promise is violated still: they are drawn only with --unsolved.
-UNSOLVED = {"broker emptied": "a relay that dies between a stray record and the refill may forget the stray"}
-
-
-def drawn(*, unsolved: bool = False) -> list[str]:
-    """The kinds that a run draws from."""
-    return [name for name in KINDS if unsolved or name not in UNSOLVED]
 
 
 def kind(name: str) -> Callable[[Fault], Fault]:
