@@ -11,9 +11,8 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from eventbus import clock
+from eventbus import clock, ids
 from eventbus.errors import EventTooLarge, Permanent
-from eventbus.ids import uuid7s
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
@@ -52,7 +51,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     def key(self) -> str:
         """What decides its partition and its order."""
-        return KEY_SEPARATOR.join(str(getattr(self, name)) for name in self.key_fields)
+        return KEY_SEPARATOR.join([_text(getattr(self, name)) for name in self.key_fields])
+
+
+def _text(value: Any) -> str:
+    return ids.text(value) if type(value) is UUID else str(value)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +110,9 @@ def seal(events: Sequence[Event]) -> list[Sealed]:
     """
     if not events:
         return []
-    ids = uuid7s(len(events))
-    moment = _moment(ids[0].hex)
-    return [_seal(event, event_id, moment) for event, event_id in zip(events, ids, strict=True)]
+    drawn = ids.uuid7s(len(events))
+    moment = _moment(drawn[0].hex)
+    return [_seal(event, event_id, moment) for event, event_id in zip(events, drawn, strict=True)]
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -117,7 +120,8 @@ class _Moment(msgspec.Struct, frozen=True):
 
     now: datetime
     time: str
-    correlation: str  # of the cause; "" where each event begins a story of its own
+    source: str
+    correlation: str  # of the cause, as JSON; "" where each event begins a story of its own
     rest: str
 
 
@@ -130,11 +134,12 @@ def _moment(first: str) -> _Moment:
     now = clock.now()
     if cause is None:
         trace = _trace.get() or f"00-{first}-{first[16:]}-01"
-        return _Moment(now, now.isoformat(), "", f'"traceparent":"{trace}"')
+        return _Moment(now, now.isoformat(), source(), "", f'"traceparent":"{trace}"')
     before = cause.attributes()
     trace = before.get("traceparent") or _trace.get() or f"00-{first}-{first[16:]}-01"
     rest = f'"traceparent":{_json(trace)},"causationid":"{cause.event_id}"'
-    return _Moment(now, now.isoformat(), before.get("correlationid", ""), rest)
+    correlation = before.get("correlationid", "")
+    return _Moment(now, now.isoformat(), source(), correlation and _json(correlation), rest)
 
 
 def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
@@ -153,7 +158,7 @@ def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
         type=wire_type,
         key=key,
         payload=payload,
-        headers=_envelope(str(event_id), wire_type, key, moment),
+        headers=_envelope(ids.text(event_id), wire_type, key, moment),
         created_at=moment.now,
         time=moment.time,
     )
@@ -166,9 +171,9 @@ def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
     hold a character that JSON escapes.
     """
     subject = _json(key)
-    correlation = _json(moment.correlation or identity)
+    correlation = moment.correlation or f'"{identity}"'
     return (
-        f'{{"specversion":"1.0","id":"{identity}","source":"{source()}","type":"{wire_type}","subject":{subject},'
+        f'{{"specversion":"1.0","id":"{identity}","source":"{moment.source}","type":"{wire_type}","subject":{subject},'
         f'"time":"{moment.time}","datacontenttype":"application/json","partitionkey":{subject},'
         f'"correlationid":{correlation},{moment.rest}}}'
     )
