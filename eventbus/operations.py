@@ -6,7 +6,6 @@ its progress lock (`parking.obey`).
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -228,12 +227,6 @@ def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = F
     asked = {"group": group, "topic": topic, "key": key}
     wanted = {name: value for name, value in asked.items() if value}
     return DeadLetter.objects.filter(state=state, **wanted).order_by("id")
-
-
-def unknown_ids(ids: Iterable[int]) -> list[int]:
-    """Which of these are no dead letters' ids."""
-    wanted = set(ids)
-    return sorted(wanted - set(DeadLetter.objects.filter(id__in=wanted).values_list("id", flat=True)))
 
 
 def request_requeue(letter: DeadLetter, who: str) -> None:

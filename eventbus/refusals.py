@@ -5,7 +5,6 @@ to decide. Offered again, it takes its place once the log takes it, and the othe
 told, and its key goes on without it; its row stays for a while, to be read (`eventbus.pruning`).
 """
 
-from collections.abc import Iterable
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -45,12 +44,6 @@ def not_behind() -> Q:
     keys = OutboxRow.objects.filter(WAITS).order_by().values_list("topic", "key")
     first = keys.annotate(first=Min("id"))  # those before it were appended, and may be so again
     return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
-
-
-def unknown_ids(ids: Iterable[int]) -> list[int]:
-    """Which of these are no ids of events in the outbox."""
-    wanted = set(ids)
-    return sorted(wanted - set(OutboxRow.objects.filter(id__in=wanted).values_list("id", flat=True)))
 
 
 def resend(row: OutboxRow, who: str) -> None:

@@ -96,6 +96,11 @@ class Group:
 groups: dict[str, Group] = {}
 
 
+def topics() -> list[str]:
+    """Every topic that some group reads, sorted."""
+    return sorted({topic for group in groups.values() for topic in group.topics})
+
+
 def handles(
     *event_types: type[Event],
     group: str,

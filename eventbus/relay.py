@@ -33,7 +33,7 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
         due = self._publish_due()
-        unsent = OutboxRow.objects.filter(refusals.not_behind(), position__isnull=True, refused="").order_by("id")
+        unsent = OutboxRow.objects.filter(refusals.not_behind(), refusals.UNSENT).order_by("id")
         rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again

@@ -1,6 +1,6 @@
 """`dead`, `requeue` and `discard`: what failed for good, and what shall become of it."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from eventbus import operations
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.printing import who
+from eventbus.console.asking import ask, named
 from eventbus.models import DeadLetter
 from eventbus.text import readable
 
@@ -44,34 +44,14 @@ def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded:
         printer.table(LETTER_COLUMNS, [_row(letter) for letter in letters])
 
 
-def requeue(**options: Any) -> None:
+def requeue(*, printer: Printer, json: bool, action: str, **options: Any) -> None:
     """Once more."""
-    _ask(operations.request_requeue, **options)
+    _ask(operations.request_requeue, _chosen(**options), printer=printer, json=json, action=action)
 
 
-def discard(**options: Any) -> None:
+def discard(*, printer: Printer, json: bool, action: str, **options: Any) -> None:
     """Never again."""
-    _ask(operations.request_discard, **options)
-
-
-def _ask(
-    request: Callable[[DeadLetter, str], None], *, printer: Printer, json: bool, action: str, **options: Any
-) -> None:
-    """Each is asked for in a transaction of its own: what is refused stops no other."""
-    asked, refused = [], []
-    for letter in _chosen(**options):
-        try:
-            request(letter, who())
-            asked.append(letter)
-        except operations.Refused as error:
-            refused.append(str(error))
-    if json:
-        printer.json({"action": action, "asked": [_told(letter) for letter in asked], "refused": refused})
-    else:
-        for letter in asked:
-            printer.line(f"{action} {letter.pk}: {letter.group} {letter.type} {letter.key}")
-    if refused or not asked:
-        raise CommandError("\n".join(refused) or f"Nothing to {action}: no open dead letter matches.")
+    _ask(operations.request_discard, _chosen(**options), printer=printer, json=json, action=action)
 
 
 def _selecting(parser: CommandParser) -> None:
@@ -95,11 +75,7 @@ def _chosen(*, ids: list[int], all: bool, **options: Any) -> list[DeadLetter]:
 
 
 def _letters_by_id(ids: list[int]) -> list[DeadLetter]:
-    unknown = operations.unknown_ids(ids)
-    if unknown:
-        names = ", ".join(map(str, unknown))
-        raise CommandError(f"No such dead letter: {names}. See manage.py eventbus dead.", returncode=EXIT_WRONG_LINE)
-    return list(DeadLetter.objects.filter(id__in=ids).order_by("id"))
+    return named(DeadLetter.objects.all(), ids, what="dead letter", command="dead")
 
 
 def _row(letter: DeadLetter) -> list[Any]:
@@ -129,3 +105,6 @@ def _told(letter: DeadLetter) -> dict[str, Any]:
         "headers": letter.headers,
         "payload": readable(letter.payload),
     }
+
+
+_ask = partial(ask, refusal=operations.Refused, told=_told, of="group", none="no open dead letter matches")

@@ -1,6 +1,6 @@
 """`refused`, `resend` and `withdraw`: what the log will not take, and what shall become of it."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from eventbus import refusals
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.printing import who
+from eventbus.console.asking import ask, named
 from eventbus.models import OutboxRow
 from eventbus.text import readable
 
@@ -48,52 +48,23 @@ def _of(topic: str) -> str:
     return f" of {topic}" if topic else ""
 
 
-def resend(*, ids: list[int], all: bool, **options: Any) -> None:
+def resend(*, ids: list[int], all: bool, printer: Printer, json: bool, action: str, **options: Any) -> None:
     """Once more."""
     if bool(ids) == all:
         raise CommandError("Name ids, or --all.", returncode=EXIT_WRONG_LINE)
-    _ask(refusals.resend, list(refusals.refused()) if all else _named(ids), **options)
+    rows = list(refusals.refused()) if all else _named(ids)
+    _ask(refusals.resend, rows, printer=printer, json=json, action=action)
 
 
-def withdraw(*, ids: list[int], **options: Any) -> None:
+def withdraw(*, ids: list[int], printer: Printer, json: bool, action: str, **options: Any) -> None:
     """Never."""
     if not ids:
         raise CommandError("Name ids, as manage.py eventbus refused shows them.", returncode=EXIT_WRONG_LINE)
-    _ask(refusals.withdraw, _named(ids), **options)
-
-
-def _ask(
-    wish: Callable[[OutboxRow, str], None],
-    rows: list[OutboxRow],
-    *,
-    printer: Printer,
-    json: bool,
-    action: str,
-    **options: Any,
-) -> None:
-    """Each in a transaction of its own: what is refused stops no other."""
-    asked, not_done = [], []
-    for row in rows:
-        try:
-            wish(row, who())
-            asked.append(row)
-        except refusals.NotRefused as error:
-            not_done.append(str(error))
-    if json:
-        printer.json({"action": action, "asked": [_told(row) for row in asked], "refused": not_done})
-    else:
-        for row in asked:
-            printer.line(f"{action} {row.pk}: {row.topic} {row.type} {row.key}")
-    if not_done or not asked:
-        raise CommandError("\n".join(not_done) or f"Nothing to {action}: the log refuses nothing.")
+    _ask(refusals.withdraw, _named(ids), printer=printer, json=json, action=action)
 
 
 def _named(ids: list[int]) -> list[OutboxRow]:
-    if unknown := refusals.unknown_ids(ids):
-        names = ", ".join(map(str, unknown))
-        text = f"No such event in the outbox: {names}. See manage.py eventbus refused."
-        raise CommandError(text, returncode=EXIT_WRONG_LINE)
-    return list(refusals.events(Q(id__in=ids)))
+    return named(refusals.events(Q()), ids, what="event in the outbox", command="refused")
 
 
 def _row(row: OutboxRow) -> list[Any]:
@@ -117,3 +88,6 @@ def _told(row: Any) -> dict[str, Any]:
         "headers": row.headers,
         "payload": readable(row.payload),
     }
+
+
+_ask = partial(ask, refusal=refusals.NotRefused, told=_told, of="topic", none="the log refuses nothing")

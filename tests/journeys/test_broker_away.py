@@ -26,7 +26,7 @@ BACK_SECONDS = 180  # for the readers of all groups to find the broker, one afte
 @pytest.fixture
 def over_kafka(transactional_db: None, fresh_kafka: Cluster) -> Iterator[KafkaBackend]:
     with in_use(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as backend:
-        backend.provision({topic for group in registry.groups.values() for topic in group.topics})
+        backend.provision(registry.topics())
         until(everybody_reads, "the topics have leaders", seconds=BACK_SECONDS)
         yield backend
 

@@ -17,6 +17,7 @@ from eventbus.backends.kafka import KafkaBackend, consuming
 from eventbus.errors import LogAway
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog
 from eventbus.refilling import republish
+from tests.kafka.groups import members
 from tests.sweep.run import JANITOR, PRUNED, Run
 
 CLIENTS = {
@@ -50,16 +51,12 @@ def begin(run: Run) -> None:
     hurry.REOPEN_SECONDS = REOPEN_SECONDS
     backend = bus_of(run)
     backends.use(backend)
-    backend.provision(topics())
+    backend.provision(registry.topics())
 
 
 def bus_of(run: Run, **clients: Any) -> KafkaBackend:
     prefix = f"{run.folder.parent.name}.{run.folder.name}."
     return KafkaBackend(servers=run.servers, prefix=prefix, partitions=1, clients=CLIENTS | clients)
-
-
-def topics() -> list[str]:
-    return sorted({topic for group in registry.groups.values() for topic in group.topics})
 
 
 def bus() -> KafkaBackend:
@@ -70,7 +67,7 @@ def bus() -> KafkaBackend:
 
 def clear_away() -> None:
     """The day is over, and nobody needs its topics."""
-    delete(topics())
+    delete(registry.topics())
 
 
 def delete(names: list[str]) -> None:
@@ -106,7 +103,7 @@ def flood(run: Run) -> bool:
 
 def let_retention_end() -> None:
     """The brokers forget what every group has passed, but the newest of each topic."""
-    ends = bus().ends(bus().partitions(topics()))
+    ends = bus().ends(bus().partitions(registry.topics()))
     passed = Progress.objects.values("topic").annotate(by_all=Min("position")).values_list("topic", "by_all").order_by()
     keep = {place: min(dict(passed).get(place.topic, 0), max(0, end - 1)) for place, end in ends.items()}
     asked = [Place(bus().topics.name(place.topic), place.partition, begin) for place, begin in keep.items()]
@@ -117,7 +114,7 @@ def let_retention_end() -> None:
 def is_a_loss_unseen() -> bool:
     """Whether the bus has still to see that its log is another one: until then our tables say that all is well."""
     try:
-        there = bus().generations(topics())
+        there = bus().generations(registry.topics())
     except LogAway:
         return True
     known = dict(TopicLog.objects.values_list("topic", "generation"))
@@ -134,19 +131,12 @@ def lend_a_hand(run: Run) -> bool:
             wait_until(lambda: bool(reader.assignment()))
             given = reader.generation
             with reader._lock:  # which its thread needs to go on
-                wait_until(lambda: members_of(MOVED) < 2)
+                wait_until(lambda: len(members(run.servers, bus()._named(MOVED))) < 2)
             wait_until(lambda: reader.generation > given)
         finally:
             another.close()
 
     return once(run.folder / "lent-a-hand", come_and_go)
-
-
-def members_of(group: str) -> int:
-    """How many readers the brokers know in it."""
-    name = bus()._named(group)
-    described = bus()._admin_client().describe_consumer_groups([name])[name]
-    return len(described.result(PATIENCE_SECONDS).members)
 
 
 def once(done: Path, do: Callable[[], object]) -> bool:

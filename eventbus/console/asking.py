@@ -1,0 +1,54 @@
+"""What commands have in common that do something with rows an operator names."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from django.core.management.base import CommandError
+from django.db.models import Model, QuerySet
+
+from eventbus.console import EXIT_WRONG_LINE, Printer
+from eventbus.console.printing import who
+
+M = TypeVar("M", bound=Model)
+
+
+def named(rows: QuerySet[M], ids: Iterable[int], *, what: str, command: str) -> list[M]:
+    """The rows with these ids, the oldest first. Raises CommandError, which names those that are not there."""
+    found = list(rows.filter(id__in=ids).order_by("id"))
+    if unknown := sorted(set(ids) - {row.pk for row in found}):
+        text = f"No such {what}: {', '.join(map(str, unknown))}. See manage.py eventbus {command}."
+        raise CommandError(text, returncode=EXIT_WRONG_LINE)
+    return found
+
+
+def ask(
+    request: Callable[[M, str], None],
+    rows: Iterable[M],
+    *,
+    refusal: type[Exception],
+    told: Callable[[M], Mapping[str, Any]],
+    of: str,
+    none: str,
+    action: str,
+    printer: Printer,
+    json: bool,
+) -> None:
+    """Ask for each in a transaction of its own: what is refused stops no other.
+
+    `of` names the column that stands before type and key in a row's line; `none` says why there may be none. Raises
+    CommandError for what was refused, or when there was nothing to ask for.
+    """
+    asked, refused = [], []
+    for row in rows:
+        try:
+            request(row, who())
+            asked.append(told(row))
+        except refusal as error:
+            refused.append(str(error))
+    if json:
+        printer.json({"action": action, "asked": asked, "refused": refused})
+    else:
+        for one in asked:
+            printer.line(f"{action} {one['id']}: {one[of]} {one['type']} {one['key']}")
+    if refused or not asked:
+        raise CommandError("\n".join(refused) or f"Nothing to {action}: {none}.")
