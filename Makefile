@@ -41,8 +41,7 @@ run:
 kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
 	@exec $(PY) -m tests.kafka --brokers $(BROKERS) --port $(KAFKA_PORT)
 
-test: install-dev ## lint, then run every test: on SQLite, and what a database matters to on PostgreSQL again
-	@$(MAKE) --no-print-directory lint
+test: install-dev ## lint and run every test: on SQLite, and what a database matters to on PostgreSQL again
 	@exec $(PY) tests/run
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, on twenty different days
