@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 from mcommerce.payment.sandbox import serve, webhooks
 from tests.sweep.run import Run
@@ -51,6 +52,11 @@ class Books:
     def next_webhook(self) -> float | None:
         """When the next one is due, in seconds since 1970."""
         return self.ask("SELECT min(due_at) AS due FROM delivery WHERE state = 'waiting'")[0]["due"]
+
+    def sessions(self, order_id: UUID) -> int:
+        """How many it has opened for an order."""
+        query = "SELECT count(*) AS sessions FROM session WHERE reference = ?"
+        return int(self.ask(query, str(order_id))[0]["sessions"])
 
     def declines(self, order_id: str) -> int:
         """How often it refused a card for an order."""

@@ -132,7 +132,8 @@ def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> O
     report: dict[str, Any] = {"violations": [], "passes": {}}
     with suppress(FileNotFoundError):
         report = loads((place / "report.json").read_text())
-    problems += report["violations"]
+    if report["violations"]:
+        problems += [*report["violations"], *met(place / "log")]
     return Outcome(case, run.fired, lives, time.monotonic() - began, problems, report["passes"])
 
 
@@ -154,6 +155,11 @@ def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
 def tail(told: Path) -> str:
     """The last of what a life has written there."""
     return told.read_text()[-TOLD_CHARACTERS:] if told.exists() else ""
+
+
+def met(log: Path) -> list[str]:
+    """Why visitors tried again, or gave up."""
+    return [line for line in log.read_text().splitlines() if " met a failure: " in line] if log.exists() else []
 
 
 def watch(run: Run, child: int, deadline: float, *, may_hang: bool) -> int | None:

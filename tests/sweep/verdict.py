@@ -68,9 +68,8 @@ def one_payment(books: Books, who: str, order_id: UUID) -> Iterator[str]:
     if payment.alarm:
         yield f"{who}'s payment has an alarm: {payment.alarm}"
     attempts = payment.attempts.count()
-    [row] = books.ask("SELECT count(*) AS sessions FROM session WHERE reference = ?", str(order_id))
-    if row["sessions"] != attempts:
-        yield f"{who} made {attempts} attempts, and the company has {row['sessions']} sessions of them"
+    if (sessions := books.sessions(order_id)) != attempts:
+        yield f"{who} made {attempts} attempts, and the company has {sessions} sessions of them"
     for status in PaymentRefund.objects.filter(payment=payment).values_list("status", flat=True):
         if status != PaymentRefund.Status.SUCCEEDED:
             yield f"{who}'s money went {status}"
