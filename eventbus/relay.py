@@ -4,18 +4,28 @@ import logging
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from eventbus import clock, failpoints, outbox, refusals
+from eventbus import clock, failpoints, outbox, sql
 from eventbus.backends.base import Backend, Unsent
 from eventbus.errors import LogAway
 from eventbus.events import Sealed
 from eventbus.leases import Lease
-from eventbus.models import OutboxRow, Timer
+from eventbus.models import Timer
 from eventbus.refilling import Look
 
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500  # one query, one append, one update for so many
 TIMERS_AT_ONCE = 100  # due timers moved in one transaction
+# In the order of commits within a key, without what waits behind a refused event (`refusals.not_behind`).
+_UNSENT = f"""
+    SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
+    WHERE position IS NULL AND refused = '' AND NOT EXISTS (
+        SELECT 1 FROM eventbus_outbox AS held WHERE held.refused > '' AND held.withdrawn_at IS NULL
+        AND held.topic = event.topic AND held.key = event.key AND held.id <= event.id
+    )
+    ORDER BY id LIMIT %b
+"""
+_DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 
 
 class Relay:
@@ -33,8 +43,7 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
         due = self._publish_due()
-        unsent = OutboxRow.objects.filter(refusals.not_behind(), refusals.UNSENT).order_by("id")
-        rows = [Unsent(*row) for row in unsent.values_list(*Unsent._fields)[:BATCH_ROWS]]
+        rows = [Unsent(*row) for row in sql.fetch(connections[DEFAULT_DB_ALIAS], _UNSENT, [BATCH_ROWS])]
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
         if rows:
@@ -52,14 +61,15 @@ class Relay:
 
     def _publish_due(self) -> int:
         """Only now does a delayed event take its place in the order."""
-        if not Timer.objects.filter(due__lte=clock.now()).exists():
+        connection = connections[DEFAULT_DB_ALIAS]
+        if not sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())]):
             return 0
         with failpoints.atomic("timers"):
             self._fence()
             due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:TIMERS_AT_ONCE])
             Timer.objects.filter(id__in=[timer.id for timer in due]).delete()
             failpoints.hit("timers.gone")
-            outbox.insert(connections[DEFAULT_DB_ALIAS], [_sealed(timer) for timer in due])
+            outbox.insert(connection, [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)
 

@@ -6,15 +6,15 @@ FAULTS = [
     Fault(
         "order by creation time",
         "eventbus.relay.Relay.step",
-        'order_by("id")',
-        'order_by("created_at")',
+        "_UNSENT",
+        '_UNSENT.replace("ORDER BY id", "ORDER BY created_at")',
         fails=["commit_order_decides_not_the_clock"],
     ),
     Fault(
         "the newest first",
         "eventbus.relay.Relay.step",
-        'order_by("id")',
-        'order_by("-id")',
+        "_UNSENT",
+        '_UNSENT.replace("ORDER BY id", "ORDER BY id DESC")',
         fails=["commit_order_decides_when_two_publish_to_one_key"],
     ),
     Fault(
@@ -34,23 +34,22 @@ FAULTS = [
     Fault(
         "try again what the log refused",
         "eventbus.relay.Relay.step",
-        'position__isnull=True, refused=""',
-        "position__isnull=True",
+        "_UNSENT",
+        '_UNSENT.partition("AND refused")[0] + "ORDER BY id LIMIT %b"',
         fails=["what_the_log_refused_keeps_nobody_waiting"],
-        also=[("eventbus.relay.Relay.step", "refusals.not_behind(), ", "")],
     ),
     Fault(
         "let later events of a refused key pass",
         "eventbus.relay.Relay.step",
-        "refusals.not_behind(), ",
-        "",
+        "_UNSENT",
+        '_UNSENT.partition("AND NOT EXISTS")[0] + "ORDER BY id LIMIT %b"',
         fails=["what_the_log_refused_is_not_overtaken_by_later_events_of_its_key"],
     ),
     Fault(
         "hold a key's later events back for what was withdrawn",
-        "eventbus.refusals.not_behind",
-        "WAITS",
-        'Q(refused__gt="")',
+        "eventbus.relay.Relay.step",
+        "_UNSENT",
+        '_UNSENT.replace("AND held.withdrawn_at IS NULL", "")',
         fails=["without_what_was_withdrawn_its_key_goes_on"],
     ),
     Fault(
@@ -63,7 +62,7 @@ FAULTS = [
     Fault(
         "timers never",
         "eventbus.relay.Relay._publish_due",
-        "if not Timer.objects.filter(due__lte=clock.now()).exists():",
+        "if not sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())]):",
         "if True:",
         fails=[
             "a_delayed_event_is_heard_at_its_time_and_not_before",
@@ -87,7 +86,7 @@ FAULTS = [
     Fault(
         "look at timers with a transaction",
         "eventbus.relay.Relay._publish_due",
-        "Timer.objects.filter(due__lte=clock.now()).exists()",
+        "sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())])",
         "Timer.objects.exists()",
         fails=["a_relay_writes_nothing_while_timers_only_wait"],
     ),
