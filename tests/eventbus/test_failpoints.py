@@ -52,6 +52,28 @@ def test_it_fires_at_its_nth_pass_and_once() -> None:
     hit("append")  # off again
 
 
+def test_threads_that_pass_at_once_are_counted_each_and_one_fires() -> None:
+    threads, passes, failed = 8, 2_000, list[FailedHere]()
+
+    def pass_often() -> None:
+        for _ in range(passes):
+            try:
+                hit("append")
+            except FailedHere as error:
+                failed.append(error)
+
+    with armed(f"append=error@{threads * passes // 2}") as plan:
+        crowd = [threading.Thread(target=pass_often) for _ in range(threads)]
+        for thread in crowd:
+            thread.start()
+        for thread in crowd:
+            thread.join()
+        hit("append")
+
+    assert plan.passes["append"] == threads * passes + 1
+    assert len(failed) == 1
+
+
 def test_a_started_again_process_goes_on(tmp_path: Path) -> None:
     with armed("append=error", folder=tmp_path), suppress(FailedHere):
         hit("append")
