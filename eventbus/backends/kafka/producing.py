@@ -91,18 +91,18 @@ class Sender:
         for row in rows:
             if not self._queue(producer, row, reports.of(row.id)):
                 break
-        if self._unanswered(producer):
+        if self._unanswered(producer, FLUSH_SECONDS):
             producer.purge()
-            producer.flush(PURGE_SECONDS)
+            self._unanswered(producer, PURGE_SECONDS)
 
-    def _unanswered(self, producer: Producer) -> int:
-        """How many reports are missing after FLUSH_SECONDS.
+    def _unanswered(self, producer: Producer, seconds: float) -> int:
+        """How many reports are missing after so long.
 
         A fatal error, such as a refused record is with the guarantee against gaps, is raised between the reports, as a
         SystemError where a report is being given just then. The reports say what it was: let the rest of them in.
         """
         try:
-            return producer.flush(FLUSH_SECONDS)
+            return producer.flush(seconds)
         except (KafkaException, SystemError) as error:
             logger.warning("Kafka took no more of a batch: %s", error.__cause__ or error)
             return producer.flush(PURGE_SECONDS)
