@@ -52,7 +52,7 @@ sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, on one da
 
 CHAOS_SEED ?= 1
 CHAOS_SECONDS ?= 600
-chaos: install-dev ## faults on real processes over Kafka and PostgreSQL, then mistakes in the bus; writes chaos.json (CHAOS_SEED=7)
+chaos: install-dev ## faults on real processes over Kafka and PostgreSQL, then mistakes in bus and shop; writes chaos.json (CHAOS_SEED=7)
 	$(PY) -m tests.chaos --seed $(CHAOS_SEED) --seconds $(CHAOS_SECONDS) --sabotaged --json chaos.json
 
 days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS=1000 of them, RANDOM_SEED to see some again

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos import plan, report, sabotaged, shrinking
-from tests.chaos.faults import KINDS
+from tests.chaos.kinds import KINDS
 from tests.chaos.run import Keep, Outcome, run
 from tests.chaos.site import world
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         if not asked.only_sabotaged:
             planned = plan.draw(asked.seed, asked.seconds, list(KINDS), asked.only)
             keep: Keep = "always" if asked.keep else "when violated"
-            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep)
+            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=True)
             print(report.table(outcome), flush=True)
             told, failed = outcome.as_json(), bool(outcome.violations)
             if failed and asked.shrink:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 import psycopg
 
 from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_still
+from tests.chaos.shop import verdict
 from tests.chaos.site import Site
+from tests.chaos.told import Violation
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
 WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions
@@ -20,6 +22,7 @@ PROVIDER_AWAY_SECONDS = 4.0
 AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
 SKEWED_SECONDS = 4.0
 ACCEPTED_SECONDS = 15.0  # within which somebody is served although the broker is away
+ORDERED_SECONDS = 30.0  # and within which somebody orders: a checkout is four pages long
 NEW_RELEASE_SECONDS = 30.0  # until the new release handles
 
 Fault = Callable[["Faults", float], bool]
@@ -35,12 +38,13 @@ def kind(name: str) -> Callable[[Fault], Fault]:
 
 
 class Faults:
-    """Injects into one site. `broken` gets a line for what was promised and did not hold while a fault lasted."""
+    """Injects into one site. `broken` gets what was promised and did not hold while a fault lasted."""
 
     def __init__(self, site: Site) -> None:
         self.site, self.crew = site, site.crew
-        self.broken: list[str] = []
+        self.broken: list[Violation] = []
         self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
+        self.webhooks = threading.Lock()
 
     def acknowledged(self) -> int:
         """How much the publishers have written down."""
@@ -54,6 +58,15 @@ class Faults:
                 return True
             time.sleep(0.1)  # between two looks of a poll that has a deadline
         return False
+
+    def see_all_served(self) -> None:
+        """Without the broker: who calls is heard, and who orders has an order."""
+        shop, called = self.site.shop, self.acknowledged()
+        ordered = shop.ordered() if shop else 0
+        if not self.serves(called):
+            self.broken.append(Violation("served while the broker is away", "nobody was, while it was away"))
+        if shop and not shop.takes_orders(ordered, ORDERED_SECONDS):
+            self.broken.append(Violation(verdict.TAKEN, "nobody could order while it was away"))
 
     def leader(self, fallback: float) -> str:
         """The relay that leads; one by lot while nobody does."""
@@ -75,7 +88,7 @@ class Faults:
         time.sleep(seconds)  # the fault itself
         effective = bool(pid) and stands_still(pid)
         if pid and is_alive(pid):
-            os.kill(pid, signal.SIGCONT)
+            os.killpg(pid, signal.SIGCONT)
         return effective
 
 
@@ -169,8 +182,7 @@ def _empty_broker(faults: Faults, draw: float) -> bool:
     with faults.kafka:
         faults.site.before_loss += faults.site.appended()
         faults.site.broker.wipe()
-        if not faults.serves(faults.acknowledged()):
-            faults.broken.append("nobody was served while the broker was away")
+        faults.see_all_served()
         faults.site.broker.start()
         faults.site.make_topics()
         return True
@@ -180,8 +192,7 @@ def _broker_away(faults: Faults, end: Callable[[], None]) -> bool:
     with faults.kafka:
         end()
         gone = not faults.site.broker.running
-        if not faults.serves(faults.acknowledged()):
-            faults.broken.append("nobody was served while the broker was away")
+        faults.see_all_served()
         time.sleep(BROKER_AWAY_SECONDS)  # the fault itself
         faults.site.broker.start()
         return gone

@@ -7,7 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.chaos.shop import verdict
 from tests.chaos.site import Site
+from tests.chaos.told import Violation, read_told
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}
@@ -21,12 +23,8 @@ PROMISES = (
     "nothing is set aside",
     "the ledger balances",
     "served while the broker is away",
+    *verdict.PROMISES,
 )
-
-
-class Violation(NamedTuple):
-    promise: str
-    what: str
 
 
 class Told(NamedTuple):
@@ -56,6 +54,8 @@ class Oracle:
             found += self._handled(group, kinds)
             found += self._ordered(group)
         found += self._effects()
+        if self._site.shop:
+            found += self._site.shop.verdict().violations()
         if complaint := self._site.status():
             found.append(Violation("the ledger balances", complaint[-600:]))
         return found
@@ -103,7 +103,7 @@ class Oracle:
     def _aside(self) -> list[Violation]:
         found = []
         for what, question in {
-            "dead letters": "SELECT count(*) FROM eventbus_deadletter",
+            "dead letters": "SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'",
             "parked events": "SELECT count(*) FROM eventbus_parkedevent",
             "timers that did not fire": "SELECT count(*) FROM eventbus_timer",
             "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE position IS NULL",
@@ -124,22 +124,14 @@ class Oracle:
 
 
 def at_rest(site: Site) -> bool:
-    """Whether all that was told was seen: how often, in which order, is another question."""
+    """Whether all that was told was seen: how often, in which order, is another question. And the shop is at rest."""
+    if site.shop and not site.shop.at_rest():
+        return False
     if site.number("SELECT count(*) FROM eventbus_timer"):
         return False
     counts = dict(site.rows('SELECT "group", count(DISTINCT token) FROM town_seen GROUP BY 1'))
     told = dict(site.rows("SELECT kind, count(*) FROM town_told GROUP BY 1"))
     return all(counts.get(group, 0) >= sum(told.get(kind, 0) for kind in kinds) for group, kinds in GROUPS.items())
-
-
-def read_told(files: list[Path], what: str) -> set[str]:
-    """Tokens of the lines that begin so. A last line that its writer's death cut short counts for nothing."""
-    found: set[str] = set()
-    for file in files:
-        for line in file.read_text().splitlines(keepends=True) if file.exists() else []:
-            if line.startswith(f"{what} ") and line.endswith("\n"):
-                found.update(line.split()[1:])
-    return found
 
 
 def read_calls(file: Path) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.shop.roles import SHOPPERS, Role
 from tests.live_site import ROOT
 
 LOOK_SECONDS = 0.2  # how soon a death is seen
@@ -18,13 +19,15 @@ STOP_SECONDS = 40.0  # more than a worker gives to what is in hand
 PUBLISHERS = ("publisher-1", "publisher-2")
 RELAYS = ("relay-1", "relay-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
+LEAVING = (*PUBLISHERS, SHOPPERS)  # who ends by itself once a file says so
 
 
 class Crew:
     """All processes by name. `release` is what those that start from now on are told to be."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], seed: int) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role]) -> None:
         self.release = 1
+        self._others = others
         self._folder, self._environment, self._seed = folder, environment, seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, int] = {}
@@ -33,7 +36,7 @@ class Crew:
         self._thread = threading.Thread(target=self._look_after, daemon=True)
 
     def start(self) -> None:
-        for name in (*RELAYS, *WORKERS, *PUBLISHERS):
+        for name in (*RELAYS, *WORKERS, *self._others, *PUBLISHERS):
             self._start(name)
         self._thread.start()
 
@@ -54,7 +57,10 @@ class Crew:
             process = self._running[name]
             if process.poll() is not None:
                 return 0
-            process.send_signal(number)
+            if number == signal.SIGTERM:  # its own affair
+                process.send_signal(number)
+            else:  # a web server's children go with it, as they do with a container
+                os.killpg(process.pid, number)
             return process.pid
 
     def await_another(self, name: str, pid: int, seconds: float = STOP_SECONDS) -> bool:
@@ -66,14 +72,14 @@ class Crew:
             time.sleep(LOOK_SECONDS)
         return False
 
-    def stop_publishers(self) -> bool:
-        """Whether each ended by itself."""
-        for file in self.told_files():
-            file.with_suffix(".stop").touch()
+    def stop_load(self) -> bool:
+        """Whether each who makes it ended by itself."""
         with self._lock:
-            publishers = [self._running[name] for name in PUBLISHERS]
+            leaving = [(self._folder / name, self._running[name]) for name in LEAVING if name in self._running]
+        for file, _process in leaving:
+            file.with_suffix(".stop").touch()
         try:
-            return all(process.wait(STOP_SECONDS) == 0 for process in publishers)
+            return all(process.wait(STOP_SECONDS) == 0 for _file, process in leaving)
         except subprocess.TimeoutExpired:
             return False
 
@@ -82,14 +88,15 @@ class Crew:
         self._ending.set()
         with self._lock:
             for process in self._running.values():
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     def _look_after(self) -> None:
         while not self._ending.wait(LOOK_SECONDS):
             with self._lock:
                 for name, process in list(self._running.items()):
-                    done = name in PUBLISHERS and process.returncode == 0
+                    done = name in LEAVING and process.returncode == 0
                     if process.poll() is not None and not done and not self._ending.is_set():
                         self._start(name)
 
@@ -98,6 +105,7 @@ class Crew:
             count = self._starts[name] = self._starts.get(name, 0) + 1
             environment = {
                 **self._environment,
+                **(self._others[name].environment if name in self._others else {}),
                 "PGAPPNAME": name,
                 "CHAOS_RELEASE": str(self.release),
             }
@@ -107,6 +115,8 @@ class Crew:
                 )
 
     def _command(self, name: str, count: int) -> list[str]:
+        if name in self._others:
+            return self._others[name].command
         if name in PUBLISHERS:
             program, file = "tests.chaos.town.publishing", str(self._folder / name)
             return [sys.executable, "-m", program, file, f"{self._seed} {name} {count}"]

@@ -19,7 +19,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield _line("all", outcome.injected.total(), outcome.effective.total(), outcome.recovery())
     yield f"{'duplicates absorbed':34}{outcome.duplicates_absorbed:>11}"
     for promise, count in outcome.by_promise().items():
-        yield f"{promise:40}{count:>5} violations"
+        yield f"{promise:48}{count:>5} violations"
         examples = [one.what for one in outcome.violations if one.promise == promise]
         yield from (f"    {what}" for what in examples[:EXAMPLES_MAX])
 

@@ -13,12 +13,14 @@ from typing import Any, Literal
 
 import psycopg
 
-from tests.chaos.faults import KINDS, Faults
-from tests.chaos.oracle import PROMISES, Oracle, Violation, at_rest
+from tests.chaos.faults import Faults
+from tests.chaos.kinds import KINDS
+from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm, Flow
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
+from tests.chaos.told import Violation
 
 AT_ONCE = 2  # faults that last at the same time
 RECOVERY_SECONDS_MAX = 60.0  # in which nothing else is done to it: then it has not recovered
@@ -111,8 +113,8 @@ class Run:
         if self._errors:
             raise self._errors[0]
         time.sleep(max(0.0, begin + self.outcome.seconds - time.monotonic()))  # the load itself
-        if not self._site.crew.stop_publishers():
-            self._violated("nothing is lost", "a publisher did not end by itself")
+        if not self._site.crew.stop_load():
+            self._violated("nothing is lost", "a publisher or the shoppers did not end by themselves")
         self._rest()
 
     def _await_traffic(self) -> None:
@@ -151,6 +153,8 @@ class Run:
     def _rest(self) -> None:
         deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline and not at_rest(self._site):
+            if self._site.shop:
+                self._site.shop.decide()
             time.sleep(0.5)  # between two looks of a poll that has a deadline
 
     def _judge(self) -> Outcome:
@@ -158,8 +162,7 @@ class Run:
         self.outcome.events = oracle.events()
         self.outcome.violations += oracle.violations()
         self.outcome.duplicates_absorbed = oracle.duplicates_absorbed()
-        for what in self._faults.broken:
-            self._violated("served while the broker is away", what)
+        self.outcome.violations += self._faults.broken
         return self.outcome
 
     def _violated(self, promise: str, what: str) -> None:
@@ -173,11 +176,15 @@ def run(
     *,
     patience: float = REST_SECONDS,
     keep: Keep = "never",
+    shop: bool = False,
 ) -> Outcome:
-    """On a database and topics of its own. `keep`: when its folder stays, with all logs and the timeline."""
+    """On a database and topics of its own, with the `shop` or the town alone.
+
+    `keep`: when its folder stays, with all logs and the timeline.
+    """
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
-        site = Site(folder, *servers, outcome.seed, outcome.sabotage)
+        site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop)
         try:
             return Run(site, planned, outcome, patience)()
         finally:

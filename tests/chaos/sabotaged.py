@@ -4,38 +4,44 @@ from collections.abc import Sequence
 
 from tests.chaos.plan import Planned
 from tests.chaos.run import Outcome, run
+from tests.chaos.shop import sabotage as of_the_shop
 from tests.chaos.site import Servers
 from tests.chaos.town import sabotage
 
 SECONDS = 10.0  # of load without a fault
 FAULT_SECONDS = 4.0  # more for each
 PATIENCE_SECONDS = 25.0  # for what comes late; what is lost is waited for as long
+SHOP_SECONDS = 30.0  # of load: some thirty orders, with everything that may become of one
+SHOP_PATIENCE_SECONDS = 75.0  # an order's deadline, and the questions and answers after it
 NONE = "none"  # nothing is planted, and nothing may be told: else the others prove little
+ALL = {**sabotage.ALL, **of_the_shop.ALL}
 
 
 def catch_all(servers: Servers, seed: int, only: Sequence[str]) -> dict[str, bool]:
     """By name, whether it was caught; `none`, whether nothing was told where nothing was wrong."""
-    names = [NONE, *sabotage.ALL] if not only or list(only) == ["all"] else list(only)
+    names = [NONE, *ALL] if not only or list(only) == ["all"] else list(only)
     return {name: told_of(servers, seed, name) for name in names}
 
 
 def told_of(servers: Servers, seed: int, name: str) -> bool:
-    """Whether a run with this mistake told of what it breaks."""
-    kinds = _all_kinds() if name == NONE else list(sabotage.ALL[name].under)
+    """Whether a run with this mistake told of what it breaks. The shop is there where it is the shop's."""
+    kinds = _all_kinds() if name == NONE else list(ALL[name].under)
+    shop = name == NONE or ALL[name].shop
     planned = [Planned(number, 2.0 + number * FAULT_SECONDS, kind, 0.0) for number, kind in enumerate(kinds)]
-    planted = "" if name == NONE else name
+    seconds = (SHOP_SECONDS if shop else SECONDS) + FAULT_SECONDS * len(planned)
     outcome = run(
         servers,
         planned,
-        Outcome(seed, SECONDS + FAULT_SECONDS * len(planned), planted),
-        patience=PATIENCE_SECONDS,
+        Outcome(seed, seconds, "" if name == NONE else name),
+        patience=SHOP_PATIENCE_SECONDS if shop else PATIENCE_SECONDS,
         keep="when violated" if name == NONE else "never",
+        shop=shop,
     )
     broken = {promise: count for promise, count in outcome.by_promise().items() if count}
-    right = not broken if name == NONE else sabotage.ALL[name].breaks in broken
+    right = not broken if name == NONE else ALL[name].breaks in broken
     print(f"{'told' if right else 'NOT TOLD'}: {name}: {broken or f'{outcome.events} events, all well'}", flush=True)
     return right
 
 
 def _all_kinds() -> list[str]:
-    return sorted({kind for one in sabotage.ALL.values() for kind in one.under})
+    return sorted({kind for one in ALL.values() for kind in one.under})

@@ -31,4 +31,4 @@ def shrink(servers: Servers, failed: Outcome, planned: Sequence[Planned]) -> str
 
 
 def _fails(servers: Servers, seed: int, planned: Sequence[Planned]) -> bool:
-    return bool(run(servers, planned, Outcome(seed, planned[-1].at + CALM_SECONDS)).violations)
+    return bool(run(servers, planned, Outcome(seed, planned[-1].at + CALM_SECONDS), shop=True).violations)

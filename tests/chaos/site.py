@@ -2,43 +2,53 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psycopg
 
 from tests import kafka, postgres
 from tests.chaos.processes import Crew
+from tests.chaos.shop import roles
+from tests.chaos.shop.house import Shop
 from tests.live_site import ROOT, LiveSite
 
 PARTITIONS = 4
 ASK_SECONDS = 5  # for a connection
+ANSWER_SECONDS = 30.0  # for Kafka's answers, after it was started
 # The relay loses its database once between Kafka's acknowledgement and noting it, so that the log surely holds repeats.
 REPEAT = "append.acknowledged=break@10"
 
-Servers = tuple[postgres.Cluster, kafka.Cluster]
+
+class Servers(NamedTuple):
+    """What a site lives on."""
+
+    database: postgres.Cluster
+    broker: kafka.Cluster
 
 
 class Site:
-    """One run's database, topics, folder and processes."""
+    """One run's database, topics, folder and processes. `shop`: beside the town there is the whole shop."""
 
-    def __init__(
-        self, folder: Path, database: postgres.Cluster, broker: kafka.Cluster, seed: int, sabotage: str
-    ) -> None:
-        self.folder, self.database, self.broker = folder, database, broker
+    def __init__(self, folder: Path, servers: Servers, seed: int, sabotage: str, *, shop: bool = False) -> None:
+        self.folder, self.servers = folder, servers
+        self.database, self.broker = servers.database, servers.broker
         self.name = f"chaos_{uuid4().hex[:8]}"
-        self.url = f"{database.url.rpartition('/')[0]}/{self.name}"
-        self.rows("SELECT 1", url=database.url)
-        with psycopg.connect(database.url, autocommit=True) as connection:
+        self.url = f"{self.database.url.rpartition('/')[0]}/{self.name}"
+        self.rows("SELECT 1", url=self.database.url)
+        with psycopg.connect(self.database.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {self.name}")
         self.prefix = f"{self.name}-"
         self.before_loss = 0  # records of a Kafka that lost them
-        self._live = LiveSite(folder, self._environment(sabotage))
-        self._run("tests.chaos.town.preparing")
-        self.crew = Crew(folder, self._live.environment, seed)
+        self._live = LiveSite(folder, self._environment(sabotage) | (roles.environment() if shop else {}))
+        self._run(f"tests.chaos.{'shop' if shop else 'town'}.preparing")
+        self.shop = Shop(folder, self.rows, self._run) if shop else None
+        others = roles.roles(folder, seed, self._live.environment) if shop else {}
+        self.crew = Crew(folder, self._live.environment, seed, others)
 
     def _environment(self, sabotage: str) -> dict[str, str]:
         return {
@@ -80,16 +90,25 @@ class Site:
         self._live.manage("eventbus", "topics", "--apply")
 
     def appended(self) -> int:
-        """How many records lie in Kafka."""
+        """How many records lie in Kafka, which may have been started just now. Raises KafkaException."""
+        from confluent_kafka import KafkaException
+
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                return self._appended()
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)  # between two tries of a loop that has a deadline
+
+    def _appended(self) -> int:
         from confluent_kafka import Consumer, TopicPartition
 
         client = Consumer({"bootstrap.servers": self.broker.bootstrap_servers, "group.id": f"{self.prefix}oracle"})
         try:
-            places = [
-                TopicPartition(f"{self.prefix}{topic}", number)
-                for topic in ("calls", "answers")
-                for number in range(PARTITIONS)
-            ]
+            topics = [name for name in client.list_topics(timeout=10).topics if name.startswith(self.prefix)]
+            places = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
             return sum(high - low for low, high in (client.get_watermark_offsets(place, 10) for place in places))
         finally:
             client.close()
@@ -102,4 +121,4 @@ class Site:
 def world() -> Iterator[Servers]:
     """A PostgreSQL that keeps what it says it keeps, and a Kafka. Raises PostgresMissing, KafkaMissing."""
     with postgres.stoppable_cluster(durable=True) as database, kafka.stoppable_brokers() as broker:
-        yield database, broker
+        yield Servers(database, broker)

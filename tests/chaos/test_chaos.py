@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import plan, report
-from tests.chaos.faults import KINDS
-from tests.chaos.oracle import read_told
+from tests.chaos.kinds import KINDS
 from tests.chaos.recovery import Calm
 from tests.chaos.run import Outcome, run, spread
 from tests.chaos.sabotaged import told_of
 from tests.chaos.site import Servers, world
+from tests.chaos.told import read_told
 from tests.kafka.plugin import do_without
 from tests.postgres import PostgresMissing
 
@@ -33,7 +33,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
     planned = plan.draw(SEED, SECONDS, list(KINDS))
 
-    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated")
+    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", shop=True)
 
     print(report.table(outcome))
     assert outcome.violations == [], report.table(outcome)

@@ -2,8 +2,8 @@
 
 import django
 
-if __name__ == "__main__":
-    django.setup()
+
+def prepare() -> None:
     from django.core.management import call_command
 
     from tests.chaos.town.models import Caller
@@ -12,3 +12,8 @@ if __name__ == "__main__":
     call_command("eventbus", "topics", "--apply")
     call_command("migrate", run_syncdb=True, verbosity=0)
     Caller.objects.bulk_create(Caller(name=name) for name in NAMES)
+
+
+if __name__ == "__main__":
+    django.setup()
+    prepare()

@@ -22,11 +22,15 @@ ASIDE = "nothing is set aside"
 
 
 class Sabotage(NamedTuple):
-    """A mistake, the promise that it breaks, and the faults under which it does; most need none."""
+    """A mistake, the promise that it breaks, and the faults under which it does; most need none.
+
+    `shop`: it is a mistake in the shop, which must be there then.
+    """
 
     plant: Plant
     breaks: str
     under: tuple[str, ...]
+    shop: bool
 
 
 ALL: dict[str, Sabotage] = {}
@@ -42,9 +46,9 @@ def acknowledges_early() -> bool:
     return os.environ.get("CHAOS_SABOTAGE") == "acknowledged before the database"
 
 
-def fault(name: str, breaks: str, *under: str) -> Callable[[Plant], Plant]:
+def fault(name: str, breaks: str, *under: str, shop: bool = False) -> Callable[[Plant], Plant]:
     def add(plant: Plant) -> Plant:
-        ALL[name] = Sabotage(plant, breaks, under)
+        ALL[name] = Sabotage(plant, breaks, under, shop)
         return plant
 
     return add

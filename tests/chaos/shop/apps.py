@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+
+# Seconds before each question about an open session. The first minutes of a shop's patience, in a run of minutes.
+CHECK_DELAYS_SECONDS = (2, 3, 5)
+
+
+class ShopConfig(AppConfig):
+    name = "tests.chaos.shop"
+    label = "chaos_shop"
+
+    def ready(self) -> None:
+        from mcommerce.payment import checks
+        from tests.chaos.shop import sabotage  # noqa: F401  # its mistakes are known once it is imported
+
+        checks.CHECK_DELAYS_SECONDS = CHECK_DELAYS_SECONDS

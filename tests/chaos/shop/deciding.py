@@ -1,0 +1,29 @@
+"""`python -m tests.chaos.shop.deciding`: the operator, who decides about mails that a death left in doubt.
+
+One is sent again if the letterbox does not hold it, and let go if it does: what `on_doubt="never"` asks of a person.
+"""
+
+from pathlib import Path
+
+import django
+
+
+def decide() -> None:
+    """Wish for each; the worker obeys."""
+    from django.conf import settings
+
+    from eventbus import operations
+    from eventbus.models import DeadLetter
+    from mcommerce.orders.models import Order
+    from tests.chaos.shop.letterbox import letters
+
+    sent = letters(Path(settings.CHAOS_FOLDER))
+    for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="InDoubt"):
+        kind, number = letter.type.split(".")[1], Order.objects.get(id=letter.key).number
+        wish = operations.request_discard if sent[kind, number] else operations.request_requeue
+        wish(letter, "operator")
+
+
+if __name__ == "__main__":
+    django.setup()
+    decide()
