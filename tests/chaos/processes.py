@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.chaos.shop.roles import SHOPPERS, Role
+from tests.chaos.shop.roles import POLLER, SHOPPERS, Role
 from tests.live_site import ROOT
 
 LOOK_SECONDS = 0.2  # how soon a death is seen
@@ -20,6 +20,7 @@ PUBLISHERS = ("publisher-1", "publisher-2")
 RELAYS = ("relay-1", "relay-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LEAVING = (*PUBLISHERS, SHOPPERS)  # who ends by itself once a file says so
+MAKERS = (*LEAVING, POLLER)  # of events: they end before the others
 
 
 class Crew:
@@ -31,6 +32,7 @@ class Crew:
         self._folder, self._environment, self._seed = folder, environment, seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, int] = {}
+        self._over = False  # the load
         self._lock = threading.RLock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look_after, daemon=True)
@@ -74,12 +76,15 @@ class Crew:
 
     def stop_load(self) -> bool:
         """Whether each who makes it ended by itself."""
+        for name in LEAVING:
+            (self._folder / name).with_suffix(".stop").touch()
         with self._lock:
-            leaving = [(self._folder / name, self._running[name]) for name in LEAVING if name in self._running]
-        for file, _process in leaving:
-            file.with_suffix(".stop").touch()
+            self._over = True
+            makers = [self._running[name] for name in MAKERS if name in self._running]
+            if POLLER in self._running:
+                self._running[POLLER].send_signal(signal.SIGTERM)
         try:
-            return all(process.wait(STOP_SECONDS) == 0 for _file, process in leaving)
+            return all(process.wait(STOP_SECONDS) == 0 for process in makers)
         except subprocess.TimeoutExpired:
             return False
 
@@ -96,8 +101,7 @@ class Crew:
         while not self._ending.wait(LOOK_SECONDS):
             with self._lock:
                 for name, process in list(self._running.items()):
-                    done = name in LEAVING and process.returncode == 0
-                    if process.poll() is not None and not done and not self._ending.is_set():
+                    if process.poll() is not None and not self._ending.is_set() and not (self._over and name in MAKERS):
                         self._start(name)
 
     def _start(self, name: str) -> None:

@@ -18,8 +18,9 @@ CHARGED = "an order is charged once"
 RETURNED = "money that must go back goes back once"
 BOOKS = "the shop's books balance"
 MAILS = "one mail of each kind"
+STATIONS = "a station's changes are told once and written"
 TAKEN = "checkout is accepted while the broker is away"
-PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, TAKEN)
+PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN)
 
 ENDS = ("paid", "cancelled")
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -68,6 +69,7 @@ class Verdict:
         yield from self._stock()
         yield from self._money()
         yield from self._mails()
+        yield from self._stations()
 
     def _told(self) -> Iterator[Violation]:
         """What somebody was told is so."""
@@ -126,6 +128,14 @@ class Verdict:
             if sent[mail] != wanted[mail]:
                 yield Violation(MAILS, f"{sent[mail]} of {wanted[mail]} mails: {' '.join(mail)}")
 
+    def _stations(self) -> Iterator[Violation]:
+        for number, version, written in self._rows(_STATIONS):
+            if version != written:
+                yield Violation(STATIONS, f"{written} of {version} changes are written: station {number}")
+        [(changes, told)] = self._rows(_TOLD_CHANGES)
+        if changes != told:
+            yield Violation(STATIONS, f"{changes} changes, and {told} were told")
+
     def mails_due(self) -> Iterator[tuple[str, str]]:
         """The (kind, order's number) of each that must have been sent."""
         for name, order in self.orders.items():
@@ -166,11 +176,22 @@ _STOCK = """
 _LEDGER = "SELECT kind, sum(amount) FROM payment_ledgerentry GROUP BY kind"
 _PAYMENTS = "SELECT order_id, captured, refunded, alarm FROM payment_payment"
 _IN_DOUBT = "SELECT 1 FROM eventbus_deadletter WHERE state = 'open' AND request = '' AND error_class = 'InDoubt'"
+_STATIONS = """
+    SELECT number, version, (
+        SELECT count(*) FROM stations_stationhistory AS row
+        WHERE row.source = station.source AND row.contract = station.contract AND row.number = station.number)
+    FROM stations_station AS station
+"""
+_TOLD_CHANGES = """
+    SELECT (SELECT coalesce(sum(version), 0) FROM stations_station),
+    (SELECT count(*) FROM eventbus_outbox WHERE type = 'station.changed.v1')
+"""
 _ON_THE_WAY = """
     SELECT count(*) FROM orders_order WHERE state IN ('placed', 'awaiting_payment')
     UNION ALL SELECT count(*) FROM orders_refund WHERE state = 'requested'
     UNION ALL SELECT count(*) FROM payment_attempt WHERE outcome IN ('open', 'action_required')
     UNION ALL SELECT count(*) FROM products_stock WHERE held > 0
+    UNION ALL SELECT (SELECT sum(version) FROM stations_station) - (SELECT count(*) FROM stations_stationhistory)
     UNION ALL SELECT count(*) FROM eventbus_timer
     UNION ALL SELECT count(*) FROM eventbus_outbox WHERE position IS NULL
     UNION ALL SELECT count(*) FROM eventbus_parkedevent
