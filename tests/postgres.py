@@ -34,6 +34,19 @@ class Cluster:
         self._binaries, self._folder, self._durable = binaries, folder, durable
         self._server: subprocess.Popen[bytes] | None = None
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self._folder / ".s.PGSQL.5432"
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None and self._server.poll() is None
+
+    def log(self) -> str:
+        """What it wrote since it was started."""
+        return (self._folder / "log").read_text(errors="replace")
+
     def start(self) -> None:
         """Returns once it answers."""
         self._server = _start(self._binaries, self._folder, durable=self._durable)
@@ -53,10 +66,10 @@ class Cluster:
 
 
 @contextmanager
-def stoppable_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """A running cluster. `durable` keeps fsync on, for measurements. Raises PostgresMissing."""
+def stoppable_cluster(*, durable: bool = False, within: Path | None = None) -> Iterator[Cluster]:
+    """A running cluster, in a folder `within` another. `durable` keeps fsync on. Raises PostgresMissing."""
     binaries = find_binaries()
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=within))
     try:
         _hand_over(folder)
         _create(binaries, folder)

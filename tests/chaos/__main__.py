@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos import plan, report, sabotaged, shrinking
-from tests.chaos.kinds import KINDS
+from tests.chaos.kinds import drawn
 from tests.chaos.run import Keep, Outcome, run
 from tests.chaos.site import world
 
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     failed = False
     with world() as servers:
         if not asked.only_sabotaged:
-            planned = plan.draw(asked.seed, asked.seconds, list(KINDS), asked.only)
+            planned = plan.draw(asked.seed, asked.seconds, drawn(servers), asked.only)
             keep: Keep = "always" if asked.keep else "when violated"
             outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=True)
             print(report.table(outcome), flush=True)

@@ -1,6 +1,17 @@
-"""Every kind of fault there is."""
+"""Every kind of fault there is, and which of them can be done here."""
 
-from tests.chaos import faults
+from tests.chaos import between, faults, filling
 from tests.chaos.shop import faults as of_the_shop
+from tests.chaos.site import Servers
 
-KINDS: dict[str, faults.Fault] = {**faults.KINDS, **of_the_shop.KINDS}
+KINDS: dict[str, faults.Fault] = {**faults.KINDS, **of_the_shop.KINDS, **between.KINDS, **filling.KINDS}
+
+
+def left_out(servers: Servers) -> list[str]:
+    """Those that cannot be done here."""
+    return [] if servers.database_disk and servers.broker_disk else list(filling.KINDS)
+
+
+def drawn(servers: Servers) -> list[str]:
+    """The kinds that a run draws from."""
+    return [name for name in KINDS if name not in left_out(servers)]

@@ -21,14 +21,17 @@ RELAYS = ("relay-1", "relay-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LEAVING = (*PUBLISHERS, SHOPPERS)  # who ends by itself once a file says so
 MAKERS = (*LEAVING, POLLER)  # of events: they end before the others
+FAR = ("relay-1", "worker-1", "web-1")  # who reaches the database by a link that may fail, as one machine of two would
 
 
 class Crew:
     """All processes by name. `release` is what those that start from now on are told to be."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role], behind_link: str
+    ) -> None:
         self.release = 1
-        self._others = others
+        self._others, self._behind_link = others, behind_link
         self._folder, self._environment, self._seed = folder, environment, seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, int] = {}
@@ -110,6 +113,7 @@ class Crew:
             environment = {
                 **self._environment,
                 **(self._others[name].environment if name in self._others else {}),
+                **({"DATABASE_URL": self._behind_link} if name in FAR else {}),
                 "PGAPPNAME": name,
                 "CHAOS_RELEASE": str(self.release),
             }

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import psycopg
 
 from tests.chaos.faults import Faults
-from tests.chaos.kinds import KINDS
+from tests.chaos.kinds import KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm, Flow
@@ -38,6 +38,7 @@ class Outcome:
     seed: int
     seconds: float
     sabotage: str = ""
+    left_out: list[str] = field(default_factory=list)
     events: int = 0
     injected: Counter[str] = field(default_factory=Counter)
     effective: Counter[str] = field(default_factory=Counter)
@@ -65,6 +66,7 @@ class Outcome:
                 }
                 for kind in sorted(self.injected)
             },
+            "left_out": self.left_out,
             "duplicates_absorbed": self.duplicates_absorbed,
             "violations": len(self.violations),
             "by_promise": self.by_promise(),
@@ -163,6 +165,7 @@ class Run:
         self.outcome.violations += oracle.violations()
         self.outcome.duplicates_absorbed = oracle.duplicates_absorbed()
         self.outcome.violations += self._faults.broken
+        self.outcome.left_out = left_out(self._site.servers)
         return self.outcome
 
     def _violated(self, promise: str, what: str) -> None:

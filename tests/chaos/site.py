@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -12,9 +12,12 @@ from uuid import uuid4
 import psycopg
 
 from tests import kafka, postgres
+from tests.chaos.disks import Disk, mounted_disk
+from tests.chaos.links import Link, over_port, over_socket
 from tests.chaos.processes import Crew
 from tests.chaos.shop import roles
 from tests.chaos.shop.house import Shop
+from tests.kafka.cluster import free_ports
 from tests.live_site import ROOT, LiveSite
 
 PARTITIONS = 4
@@ -25,10 +28,17 @@ REPEAT = "append.acknowledged=break@10"
 
 
 class Servers(NamedTuple):
-    """What a site lives on."""
+    """What a site lives on, and what lies before it: Kafka is reached by its link alone, PostgreSQL by some so.
+
+    Each server has a disk of its own, where that is allowed.
+    """
 
     database: postgres.Cluster
     broker: kafka.Cluster
+    to_database: Link
+    to_broker: Link
+    database_disk: Disk | None
+    broker_disk: Disk | None
 
 
 class Site:
@@ -48,7 +58,8 @@ class Site:
         self._run(f"tests.chaos.{'shop' if shop else 'town'}.preparing")
         self.shop = Shop(folder, self.rows, self._run) if shop else None
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
-        self.crew = Crew(folder, self._live.environment, seed, others)
+        behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"
+        self.crew = Crew(folder, self._live.environment, seed, others, behind)
 
     def _environment(self, sabotage: str) -> dict[str, str]:
         return {
@@ -120,5 +131,15 @@ class Site:
 @contextmanager
 def world() -> Iterator[Servers]:
     """A PostgreSQL that keeps what it says it keeps, and a Kafka. Raises PostgresMissing, KafkaMissing."""
-    with postgres.stoppable_cluster(durable=True) as database, kafka.stoppable_brokers() as broker:
-        yield Servers(database, broker)
+    [port] = free_ports(1)
+    with (
+        mounted_disk() as database_disk,
+        mounted_disk() as broker_disk,
+        postgres.stoppable_cluster(durable=True, within=database_disk and database_disk.path) as database,
+        closing(Link(over_socket(str(database.socket)))) as to_database,
+        closing(Link(over_port(port))) as to_broker,
+        kafka.stoppable_brokers(
+            ports=[port], doors=[to_broker.port], within=broker_disk and broker_disk.path
+        ) as broker,
+    ):
+        yield Servers(database, broker, to_database, to_broker, database_disk, broker_disk)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import plan, report
-from tests.chaos.kinds import KINDS
+from tests.chaos.kinds import KINDS, drawn
 from tests.chaos.recovery import Calm
 from tests.chaos.run import Outcome, run, spread
 from tests.chaos.sabotaged import told_of
@@ -31,7 +31,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 
 
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
-    planned = plan.draw(SEED, SECONDS, list(KINDS))
+    planned = plan.draw(SEED, SECONDS, drawn(servers))
 
     outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", shop=True)
 

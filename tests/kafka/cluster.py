@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,11 +110,12 @@ class Cluster:
     """Brokers that know one another. What they keep lies in `folder` and is found again there.
 
     ports: one a broker, for clients. The brokers' own are taken where they are free.
+    doors: where clients are sent instead, one a broker, if something stands between.
     """
 
-    def __init__(self, folder: Path, ports: list[int]) -> None:
-        self._folder, self._ports = folder, ports
-        self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in ports)
+    def __init__(self, folder: Path, ports: list[int], doors: Sequence[int] = ()) -> None:
+        self._folder, self._ports, self._doors = folder, ports, doors or ports
+        self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in self._doors)
         self.brokers: list[Broker] = []
 
     @property
@@ -157,9 +158,9 @@ class Cluster:
         numbers = range(1, len(self._ports) + 1)
         voters = {number: f"127.0.0.1:{port}" for number, port in zip(numbers, free_ports(len(numbers)), strict=True)}
         brokers = []
-        for number, port in zip(numbers, self._ports, strict=True):
-            clients = {"PLAINTEXT": f"127.0.0.1:{port}"}
-            listeners = clients | {"CONTROLLER": voters[number]}
+        for number, port, door in zip(numbers, self._ports, self._doors, strict=True):
+            listeners = {"PLAINTEXT": f"127.0.0.1:{port}", "CONTROLLER": voters[number]}
+            clients = {"PLAINTEXT": f"127.0.0.1:{door}"}
             settings = server_settings(number, voters, listeners=listeners, advertised=clients)
             brokers.append(Broker(self._folder / str(number), settings, self._cluster_id()))
         return brokers
@@ -172,10 +173,12 @@ class Cluster:
 
 
 @contextmanager
-def stoppable_brokers(brokers: int = 1) -> Iterator[Cluster]:
-    """A running cluster in a folder that is gone afterwards. Raises KafkaMissing."""
-    folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-    cluster = Cluster(folder / "cluster", free_ports(brokers))
+def stoppable_brokers(
+    brokers: int = 1, *, ports: Sequence[int] = (), doors: Sequence[int] = (), within: Path | None = None
+) -> Iterator[Cluster]:
+    """A running cluster in a folder, `within` another, that is gone afterwards. Raises KafkaMissing."""
+    folder = Path(tempfile.mkdtemp(prefix="kafka-", dir=within))
+    cluster = Cluster(folder / "cluster", list(ports) or free_ports(brokers), doors)
     try:
         cluster.start()
         yield cluster
