@@ -64,16 +64,24 @@ def test_a_named_broker_reaches_the_tests_that_need_one_and_not_the_site(monkeyp
 def make_kafka(port: int, folder: Path) -> Iterator[list[str]]:
     """What it says, while it runs; Ctrl-C afterwards, and it must have gone in order."""
     environment = {**os.environ, "VAR_DIR": str(folder)}
-    with subprocess.Popen(command(port), cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command(port), cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=hear_ctrl_c
+    ) as process:
         assert process.stdout
         try:
             yield [process.stdout.readline() for _ in range(3)]
-        finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(STOP_SECONDS)
+        finally:
+            process.kill()  # what did not go in order must not be waited for
     assert code == 0
     with socket.create_server(("127.0.0.1", port)):
         pass  # the port is free again
+
+
+def hear_ctrl_c() -> None:
+    """Who runs the tests in a shell's background ignores it, and so would what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def command(port: int) -> list[str]:

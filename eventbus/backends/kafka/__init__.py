@@ -93,7 +93,7 @@ class KafkaBackend(Backend):
         self._admin: AdminClient | None = None
         self._admin_pid = 0
         self._known: dict[str, tuple[float, int]] = {}
-        self._given: dict[TopicPartition, int] = {}  # where what we appended ends
+        self._given: dict[tuple[str, int], int] = {}  # by topic and partition, where what we appended ends
         self._readers: list[KafkaConsumer] = []
 
     # --- sending ------------------------------------------------------------------------------------------------------
@@ -120,10 +120,13 @@ class KafkaBackend(Backend):
     def _refuse_places_given_before(self, rows: Sequence[Unsent], sent: Sequence[Sent]) -> None:
         """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known."""
         topics = {row.id: row.topic for row in rows}
-        ends = {TopicPartition(topics[one.id], one.partition): one.offset + 1 for one in reversed(sent)}
-        first = {place: end - 1 for place, end in ends.items()}
-        ends |= {TopicPartition(topics[one.id], one.partition): one.offset + 1 for one in sent}
-        twice = {place.topic for place, offset in first.items() if offset < self._given.get(place, 0)}
+        first: dict[tuple[str, int], int] = {}
+        ends: dict[tuple[str, int], int] = {}
+        for row_id, partition, offset in sent:
+            place = topics[row_id], partition
+            first.setdefault(place, offset)
+            ends[place] = offset + 1
+        twice = {topic for (topic, partition), offset in first.items() if offset < self._given.get((topic, partition), 0)}
         if twice:
             names = ", ".join(map(self._named, sorted(twice)))
             raise LogAway(f"Kafka gave a place twice: the log of {names} was lost and made anew")
