@@ -51,7 +51,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     def key(self) -> str:
         """What decides its partition and its order."""
-        return KEY_SEPARATOR.join([_text(getattr(self, name)) for name in self.key_fields])
+        names = self.key_fields
+        if len(names) == 1:
+            return _text(getattr(self, names[0]))
+        return KEY_SEPARATOR.join([_text(getattr(self, name)) for name in names])
 
 
 def _text(value: Any) -> str:
@@ -94,13 +97,13 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     """An event on its way into the outbox or the timers."""
 
     event_id: UUID
+    identity: str  # the same, as text
     topic: str
     type: str
     key: str
     payload: bytes
     headers: str
     created_at: datetime
-    time: str  # the same, in ISO 8601
 
 
 def seal(events: Sequence[Event]) -> list[Sealed]:
@@ -152,15 +155,16 @@ def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
     if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
         raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
     wire_type = event.wire_type()
+    identity = ids.text(event_id)
     return Sealed(
         event_id=event_id,
+        identity=identity,
         topic=event.topic,
         type=wire_type,
         key=key,
         payload=payload,
-        headers=_envelope(ids.text(event_id), wire_type, key, moment),
+        headers=_envelope(identity, wire_type, key, moment),
         created_at=moment.now,
-        time=moment.time,
     )
 
 

@@ -2,6 +2,8 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,7 +15,8 @@ LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousa
 ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
 COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "refused")
 _NAMES = ", ".join(COLUMNS)
-_SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES (%b, %b, %b, %b, %b, %b, %b, '')"
+_SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES "
+_SQLITE_ROW = "(%b, %b, %b, %b, %b, %b, %b, '')"
 _ONE = f"""
     INSERT INTO eventbus_outbox ({_NAMES})
     SELECT %b, %b, %b, %b, %b, %b, %b, '' FROM (SELECT pg_advisory_xact_lock(%b::int, %b::int)) AS locks
@@ -54,10 +57,7 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
 
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
-    if len(sealed) == 1:
-        sql.execute(connection, _SQLITE, sqlite_values(sealed[0]))
-    else:
-        sql.execute_many(connection, _SQLITE, map(sqlite_values, sealed))
+    sql.insert_many(connection, _SQLITE, _SQLITE_ROW, list(map(sqlite_values, sealed)))
 
 
 def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
@@ -73,8 +73,14 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: 
 
 def sqlite_values(one: Sealed) -> tuple[Any, ...]:
     """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
-    time = one.time  # Django's own is the same without the T and the offset, which is UTC's
-    return one.event_id.hex, one.topic, one.type, one.key, one.payload, one.headers, f"{time[:10]} {time[11:-6]}"
+    identity, created_at = one.identity.replace("-", ""), _sqlite_time(one.created_at)
+    return identity, one.topic, one.type, one.key, one.payload, one.headers, created_at
+
+
+@lru_cache(maxsize=1)
+def _sqlite_time(at: datetime) -> str:
+    """All events of a call have the same."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
 def postgres_values(one: Sealed) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ import logging
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from eventbus import clock, failpoints, outbox, sql
+from eventbus import clock, failpoints, ids, outbox, sql
 from eventbus.backends.base import Backend, Unsent
 from eventbus.errors import LogAway
 from eventbus.events import Sealed
@@ -75,14 +75,13 @@ class Relay:
 
 
 def _sealed(timer: Timer) -> Sealed:
-    now = clock.now()
     return Sealed(
         event_id=timer.event_id,
+        identity=ids.text(timer.event_id),
         topic=timer.topic,
         type=timer.type,
         key=timer.key,
         payload=bytes(timer.payload),
         headers=timer.headers,
-        created_at=now,
-        time=now.isoformat(),
+        created_at=clock.now(),
     )

@@ -15,6 +15,8 @@ import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Rows = list[tuple[Any, ...]]
+# Few lengths, so that the driver keeps each statement parsed. Any SQLite takes 999 values: seven columns of the first.
+ROWS_OF_STATEMENTS = (128, 32, 8, 1)
 
 
 def fetch(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> Rows:
@@ -52,6 +54,27 @@ def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable
             return int(cursor.rowcount)
     with connection.wrap_database_errors:
         return int(connection.connection.executemany(_for_sqlite(statement), rows).rowcount)
+
+
+def insert_many(connection: BaseDatabaseWrapper, into: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Add rows in their order. `into` ends with VALUES, `row` has the placeholders of one. Raises DatabaseError.
+
+    For SQLite, which takes a row of a long statement in half the time of a statement of its own.
+    """
+    if _watched(connection):
+        execute_many(connection, into + row, rows)
+        return
+    done = 0
+    for count in ROWS_OF_STATEMENTS:
+        while len(rows) - done >= count:
+            values = [value for one in rows[done : done + count] for value in one]
+            execute(connection, _of_rows(into, row, count), values)
+            done += count
+
+
+@lru_cache(maxsize=64)
+def _of_rows(into: str, row: str, count: int) -> str:
+    return into + ", ".join([row] * count)
 
 
 def _cursor(connection: BaseDatabaseWrapper) -> Any:

@@ -126,7 +126,9 @@ class KafkaBackend(Backend):
             place = topics[row_id], partition
             first.setdefault(place, offset)
             ends[place] = offset + 1
-        twice = {topic for (topic, partition), offset in first.items() if offset < self._given.get((topic, partition), 0)}
+        twice = {
+            topic for (topic, partition), offset in first.items() if offset < self._given.get((topic, partition), 0)
+        }
         if twice:
             names = ", ".join(map(self._named, sorted(twice)))
             raise LogAway(f"Kafka gave a place twice: the log of {names} was lost and made anew")
