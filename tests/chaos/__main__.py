@@ -4,7 +4,7 @@ python -m tests.chaos                                   ten minutes of seed 1
 python -m tests.chaos --seconds 120 --seed 7            shorter, and other faults
 python -m tests.chaos --seed 7 --only 3,9               only these faults of that run, at their times
 python -m tests.chaos --seed 7 --shrink                 when it fails: again with fewer and fewer faults
-python -m tests.chaos --sabotaged                       with mistakes planted in the bus: each must be told
+python -m tests.chaos --sabotaged                       with mistakes planted in bus and shop: each must be told
 """
 
 import argparse

@@ -24,7 +24,7 @@ from tests.chaos.told import Violation
 
 AT_ONCE = 2  # faults that last at the same time
 RECOVERY_SECONDS_MAX = 60.0  # in which nothing else is done to it: then it has not recovered
-REST_SECONDS = 90.0  # after the load, for everything that was told to be seen
+REST_SECONDS = 300.0  # after the load, at most, for everything that was told to be seen: two busy cores are far behind
 START_SECONDS = 90.0  # for the first event to come through
 TRAFFIC_SECONDS = 5.0  # a fault counts when somebody was served so shortly before
 
