@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 BYTES_AT_ONCE = 65_536
+AWAY_SECONDS = 2.0  # so long who connects waits for a server that is away
+AGAIN_SECONDS = 0.2  # between two tries to reach it
 RESET = struct.pack("ii", 1, 0)  # "linger" for no time at all: closing resets, instead of saying goodbye
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Reach = Callable[[], Awaitable[Ends]]
@@ -76,7 +78,7 @@ class Link:
         self._writers.add(writer)
         try:
             await self._passing.wait()
-            far_reader, far_writer = await self._reach()
+            far_reader, far_writer = await self._reached()
         except OSError:
             writer.transport.abort()
             self._writers.discard(writer)
@@ -88,6 +90,20 @@ class Link:
             for one in (writer, far_writer):
                 one.transport.abort()
                 self._writers.discard(one)
+
+    async def _reached(self) -> Ends:
+        """A server that is away refuses at once, and its clients wait ever longer: we cannot refuse what we took.
+
+        Hung up on at once, each of some sixty clients would come again five times a second, until nothing else runs.
+        """
+        until = self._loop.time() + AWAY_SECONDS
+        while True:
+            try:
+                return await self._reach()
+            except (ConnectionRefusedError, FileNotFoundError):
+                if self._loop.time() > until:
+                    raise
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until there is no more; then the other side is told so, and hung up on when the line broke."""

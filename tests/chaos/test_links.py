@@ -57,6 +57,21 @@ def test_a_link_carries_both_ways(link: Link) -> None:
         assert says(caller, b"hello") == b"hello"
 
 
+def test_who_calls_while_the_server_is_away_reaches_it_once_it_is_back() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    link = Link(over_port(port))
+    with call(link) as caller:
+        caller.sendall(b"hello")
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.settimeout(ANSWER_SECONDS)
+            answerer, _address = server.accept()
+            with answerer:
+                answerer.sendall(answerer.recv(100))
+                assert caller.recv(100) == b"hello"
+    link.close()
+
+
 def test_who_is_cut_off_hears_of_it_and_may_call_again(link: Link) -> None:
     with call(link) as caller:
         says(caller, b"hello")
