@@ -2,6 +2,7 @@
 
 python -m tests.chaos                                   ten minutes of seed 1
 python -m tests.chaos --seconds 120 --seed 7            shorter, and other faults
+python -m tests.chaos --town                            without the shop: what two cores can bear
 python -m tests.chaos --seed 7 --only 3,9               only these faults of that run, at their times
 python -m tests.chaos --seed 7 --shrink                 when it fails: again with fewer and fewer faults
 python -m tests.chaos --sabotaged                       with mistakes planted in bus and shop: each must be told
@@ -26,13 +27,13 @@ def main(arguments: list[str]) -> int:
     failed = False
     with world() as servers:
         if not asked.only_sabotaged:
-            planned = plan.draw(asked.seed, asked.seconds, drawn(servers), asked.only)
+            planned = plan.draw(asked.seed, asked.seconds, drawn(servers, shop=not asked.town), asked.only)
             keep: Keep = "always" if asked.keep else "when violated"
-            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=True)
+            outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=not asked.town)
             print(report.table(outcome), flush=True)
             told, failed = outcome.as_json(), bool(outcome.violations)
             if failed and asked.shrink:
-                print(shrinking.shrink(servers, outcome, planned))
+                print(shrinking.shrink(servers, outcome, planned, shop=not asked.town))
         if asked.sabotaged or asked.only_sabotaged:
             caught = sabotaged.catch_all(servers, asked.seed, asked.only_sabotaged)
             told["sabotage"] = caught
@@ -47,6 +48,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600, help="how long the load lasts (600)")
     parser.add_argument("--seed", type=int, default=1, help="what the faults are drawn from (1)")
     parser.add_argument("--only", type=_numbers, default=(), metavar="N,N", help="only the faults of these numbers")
+    parser.add_argument("--town", action="store_true", help="the town alone, without the shop and what is done to it")
     parser.add_argument("--keep", action="store_true", help="keep logs and timeline also when nothing was violated")
     parser.add_argument("--shrink", action="store_true", help="when it fails, look for fewer faults that do as well")
     parser.add_argument("--sabotaged", action="store_true", help="then plant mistakes: each must be told")

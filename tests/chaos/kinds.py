@@ -4,7 +4,8 @@ from tests.chaos import between, faults, filling
 from tests.chaos.shop import faults as of_the_shop
 from tests.chaos.site import Servers
 
-KINDS: dict[str, faults.Fault] = {**faults.KINDS, **of_the_shop.KINDS, **between.KINDS, **filling.KINDS}
+OF_THE_TOWN: dict[str, faults.Fault] = {**faults.KINDS, **between.KINDS, **filling.KINDS}
+KINDS: dict[str, faults.Fault] = {**OF_THE_TOWN, **of_the_shop.KINDS}
 
 
 def left_out(servers: Servers) -> list[str]:
@@ -12,6 +13,6 @@ def left_out(servers: Servers) -> list[str]:
     return [] if servers.database_disk and servers.broker_disk else list(filling.KINDS)
 
 
-def drawn(servers: Servers) -> list[str]:
-    """The kinds that a run draws from."""
-    return [name for name in KINDS if name not in left_out(servers)]
+def drawn(servers: Servers, *, shop: bool) -> list[str]:
+    """The kinds that a run draws from, with the shop or without."""
+    return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in left_out(servers)]

@@ -31,9 +31,10 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 
 
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
-    planned = plan.draw(SEED, SECONDS, drawn(servers))
+    """Of the town: with the shop beside it, two cores that also run other tests have too much to do."""
+    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False))
 
-    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", shop=True)
+    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated")
 
     print(report.table(outcome))
     assert outcome.violations == [], report.table(outcome)
