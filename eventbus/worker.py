@@ -220,13 +220,25 @@ class Worker:
         self._generation = generation
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """Partitions that were added to a topic meanwhile get their rows first."""
+        """Partitions that were added to a topic meanwhile get their rows first. Raises LogAway."""
+        self._refuse_other_logs({partition.topic for partition in new})
         if groups.lacks(self.group, new):
             self._backend.reset()  # it may remember how many there were
             groups.ensure(self._backend, [self.group])
             if groups.lacks(self.group, new):
                 raise LogAway(f"the log has given partitions of {self.group.topics} that it does not show yet")
         return self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
+
+    def _refuse_other_logs(self, topics: Collection[str]) -> None:
+        """Our positions in a log that is gone mean nothing in the one that was made anew, until that is filled again.
+
+        What relays put into it before anybody knew would be taken for what comes next. A lost log has lost its groups
+        as well, so that partitions are given anew before any of it is read.
+        """
+        there = self._backend.generations(topics)
+        for topic, log in groups.logs(self.group).items():
+            if there.get(topic, log) != log:
+                raise LogAway(f"the log of {topic} was made anew, and waits for the relay to fill it again")
 
     def _give_way(self) -> None:
         """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""

@@ -147,6 +147,32 @@ def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost
     assert ledger.problems(ledger.read()) == []
 
 
+def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_again(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1))
+    relay.step()
+    house.settle()
+    house.say(("vase", 2), ("vase", 3))
+    relay.step()
+    house.restart()
+    replace(replaced)
+    house.say(("vase", 4), ("vase", 5), ("vase", 6))  # the first lies where the group has been, the others behind it
+    relay._look._looked = float("inf")  # just before
+    with pytest.raises(IntegrityError):
+        relay.step()  # its places are taken
+
+    with pytest.raises(LogAway, match="waits for the relay"):
+        work_without_a_relay(replaced)
+    Relay(replaced).begin()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
+    assert ledger.problems(ledger.read()) == []
+
+
 def test_what_a_group_had_passed_without_a_trace_is_not_handled_because_a_disk_died(
     replaced: KafkaBackend, house: House
 ) -> None:
