@@ -18,6 +18,7 @@ from tests.chaos.kinds import KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm, Flow
+from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
 from tests.chaos.told import Violation
@@ -38,6 +39,7 @@ class Outcome:
     seed: int
     seconds: float
     sabotage: str = ""
+    shop: bool = False  # whether it took part: else nothing can be said of its promises
     left_out: list[str] = field(default_factory=list)
     events: int = 0
     injected: Counter[str] = field(default_factory=Counter)
@@ -48,7 +50,7 @@ class Outcome:
 
     def by_promise(self) -> dict[str, int]:
         counted = Counter(one.promise for one in self.violations)
-        return {promise: counted[promise] for promise in PROMISES}
+        return {promise: counted[promise] for promise in PROMISES if self.shop or promise not in OF_THE_SHOP}
 
     def recovery(self) -> dict[str, float]:
         return spread([seconds for found in self.recoveries.values() for seconds in found])
@@ -187,6 +189,7 @@ def run(
     """
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
+        outcome.shop = shop
         site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop)
         try:
             return Run(site, planned, outcome, patience)()

@@ -91,6 +91,13 @@ def test_a_recovery_is_not_timed_while_something_else_is_being_done() -> None:
     assert calm.seconds() - before == 5.0
 
 
+def test_nothing_is_said_of_the_shop_where_it_did_not_take_part() -> None:
+    alone, beside = Outcome(1, 60), Outcome(1, 60, shop=True)
+
+    assert "nothing is lost" in alone.by_promise().keys() & beside.by_promise().keys()
+    assert "an order is charged once" in beside.by_promise().keys() - alone.by_promise().keys()
+
+
 def test_times_are_spread_from_the_middle_to_the_worst() -> None:
     assert spread([]) == {"p50": 0.0, "p95": 0.0, "max": 0.0}
     assert spread([float(seconds) for seconds in range(101)]) == {"p50": 50.0, "p95": 95.0, "max": 100.0}
