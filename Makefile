@@ -44,7 +44,7 @@ kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java
 test: install-dev ## lint and run every test: on SQLite, and what a database matters to on PostgreSQL again
 	@exec $(PY) tests/run
 
-sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, on twenty different days
+sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20
 
 sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, on one day

@@ -23,7 +23,8 @@ from eventbus.retrying import Retrying
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5  # how often parked keys, operators' wishes and a pause are looked at when nothing else happens
+IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
+STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
 PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
@@ -95,7 +96,7 @@ class Worker:
     def _wait(self, seen: int) -> None:
         """New records end it, but not while the group stands still: each would ask the database in vain."""
         if self._stands_still:
-            self._stop.wait(IDLE_SECONDS)
+            self._stop.wait(STILL_SECONDS)
         else:
             self._backend.wait(seen, IDLE_SECONDS)
 

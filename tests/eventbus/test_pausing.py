@@ -8,7 +8,7 @@ import pytest
 from eventbus import operations, pausing
 from eventbus.brake import close
 from eventbus.models import ConsumerGroup, OperatorAction
-from eventbus.worker import IDLE_SECONDS, Worker
+from eventbus.worker import STILL_SECONDS, Worker
 from tests.eventbus.house import House, until
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
@@ -148,9 +148,9 @@ def test_a_worker_sees_a_pause_and_its_end_soon_and_asks_seldom_in_between(
         until(lambda: len(looks) > 2, "it looks whether it may go on")
         took = time.monotonic() - began
 
-        assert len(looks) <= took / IDLE_SECONDS + 2
+        assert len(looks) <= took / STILL_SECONDS + 2
         assert house.seen() == [("vase", 1)]
         resumed = time.monotonic()
         pausing.resume(group(), "Ada")
         until(lambda: len(house.seen()) == 41, "the rest handled")
-        assert time.monotonic() - resumed < 10 * IDLE_SECONDS
+        assert time.monotonic() - resumed < 10 * STILL_SECONDS

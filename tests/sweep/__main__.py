@@ -1,8 +1,8 @@
-"""The crash sweep: a day in the shop once for each failpoint and each way, and what became of its orders.
+"""The crash sweep: days in the shop with each failpoint and each way once, two on a day, and what became of the orders.
 
-    python -m tests.sweep                                  every point and way, once
-    python -m tests.sweep --seeds 20                       twenty different days
-    python -m tests.sweep --only append.commit=kill@3      one
+    python -m tests.sweep                                  every point and way once, in pairs
+    python -m tests.sweep --seeds 20                       by twenty seeds
+    python -m tests.sweep --only append.commit=kill@3      one, on a day of its own
     python -m tests.sweep --sabotaged                      with faults planted: each must be told
 
     python -m tests.sweep --kafka                          over a real Kafka and PostgreSQL

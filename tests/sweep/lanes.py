@@ -24,12 +24,12 @@ from django.urls import get_resolver
 from django.utils import translation
 
 from tests.sweep import company, over_kafka, poison, site
-from tests.sweep.run import Case, Outcome, Run
+from tests.sweep.run import Case, Fault, Outcome, Run
 
 LOOK_SECONDS = 0.005  # between looks at a life
 HUNG_SECONDS = 0.2  # a life in which something hangs gets so long to do the rest of its work
 RUN_SECONDS = 180  # a run takes a second or two; on a machine busy with other things it may take twenty
-LIVES_MAX = 4  # the point kills one
+LIVES_MORE = 3  # than there are faults, of which each kills one at most
 PIECES = 100
 TOLD_CHARACTERS = 2_000  # of a log: enough to begin looking
 
@@ -139,17 +139,18 @@ def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> O
 
 def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
     """How many lives the day took, and what was wrong with them."""
-    for life in range(1, LIVES_MAX + 1):
+    lives_max = len(run.case.faults) + LIVES_MORE
+    for life in range(1, lives_max + 1):
         fired_before = run.fired
         child = site.born(run)
-        status = watch(run, child, deadline, may_hang=not fired_before)
+        status = watch(run, child, deadline, fired_before)
         if status is None:
             return life, [f"the day did not end: {tail(run.folder / 'log')}"]
         if (run.folder / "report.json").exists():
             return life, []
-        if not (run.fired and not fired_before):
+        if run.fired == fired_before:
             return life, [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
-    return LIVES_MAX, ["the site dies again and again"]
+    return lives_max, ["the site dies again and again"]
 
 
 def tail(told: Path) -> str:
@@ -162,15 +163,16 @@ def met(log: Path) -> list[str]:
     return [line for line in log.read_text().splitlines() if " met a failure: " in line] if log.exists() else []
 
 
-def watch(run: Run, child: int, deadline: float, *, may_hang: bool) -> int | None:
-    """Wait for the end of a life, and bring it about when its point hangs. None when it lasted past the deadline."""
+def watch(run: Run, child: int, deadline: float, fired_before: set[Fault]) -> int | None:
+    """Wait for the end of a life, and bring it about when something hangs. None when it lasted past the deadline."""
+    may_hang = {fault for fault in run.case.faults if fault.way == "hang"} - fired_before
     hung_at: float | None = None
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
         now = time.monotonic()
-        if run.case.way == "hang" and may_hang and hung_at is None and run.fired:
+        if may_hang and hung_at is None and may_hang & run.fired:
             hung_at = now
         if now > deadline:
             end(child)

@@ -39,19 +39,26 @@ PARTY = ("gus", HAND, ECHO, FLOOD)  # together they pass every point that Kafka 
 
 
 @dataclass(frozen=True)
-class Case:
-    """One point, one way, at the n-th pass; an empty point for a run in which nothing happens."""
+class Fault:
+    """What happens once, at the n-th pass of a point."""
 
-    point: str = ""
-    way: str = ""
+    point: str
+    way: str
     nth: int = 1
+
+    @property
+    def spec(self) -> str:
+        return f"{self.point}={self.way}@{self.nth}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A day on which these faults happen, in whatever order; or none."""
+
+    faults: tuple[Fault, ...] = ()
     seed: int = 1
     sabotage: str = ""
     visitors: tuple[str, ...] = ()  # who comes by; nobody named is everybody
-
-    @property
-    def specs(self) -> list[str]:
-        return [f"{self.point}={self.way}@{self.nth}"] if self.point else []
 
 
 @dataclass
@@ -71,8 +78,9 @@ class Run:
         return self.case.visitors or (VISITORS_OVER_KAFKA if self.servers else VISITORS)
 
     @property
-    def fired(self) -> bool:
-        return (self.folder / "fired" / self.case.point).exists()
+    def fired(self) -> set[Fault]:
+        """Which of the day's faults have happened."""
+        return {fault for fault in self.case.faults if (self.folder / "fired" / fault.point).exists()}
 
     @property
     def company_ledger(self) -> Path:
@@ -88,7 +96,7 @@ class Outcome:
     """What a run came to. `passes`: how often each point was passed in its last life."""
 
     case: Case
-    fired: bool
+    fired: set[Fault]
     lives: int
     seconds: float
     violations: list[str]

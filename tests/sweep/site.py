@@ -19,7 +19,7 @@ from eventbus.leases import Lease
 from tests.sweep import over_kafka, poison, verdict
 from tests.sweep.company import KEY, SECRET
 from tests.sweep.journey import Journey
-from tests.sweep.run import KITCHEN, Run
+from tests.sweep.run import Run
 from tests.sweep.sabotage import SABOTAGES
 
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
@@ -42,7 +42,7 @@ def born(run: Run) -> int:
 
 def live(run: Run) -> NoReturn:
     settle_in(run)
-    plan = failpoints.arm(run.case.specs, run.folder / "fired")
+    plan = failpoints.arm([fault.spec for fault in run.case.faults], run.folder / "fired")
     if run.case.sabotage:
         SABOTAGES[run.case.sabotage].plant()
     web = Web(run)
@@ -73,8 +73,7 @@ def settle_in(run: Run) -> None:
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
-    if KITCHEN in run.visitors:
-        worker.IDLE_SECONDS = PAUSE_SECONDS  # how often a braked group looks around
+    worker.STILL_SECONDS = PAUSE_SECONDS
     brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
     if run.servers:

@@ -2,9 +2,11 @@
 
 import os
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import chain, zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Self
@@ -13,9 +15,10 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.lanes import Databases, play
-from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Outcome
+from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, Outcome
 from tests.sweep.sabotage import SABOTAGES
 
+Party = tuple[str, ...]  # of visitors
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -34,12 +37,14 @@ class Sweeper:
     def __exit__(self, *error: object) -> None:
         self._databases.forget()
 
-    def play(self, case: Case) -> Outcome:
-        """A pass that did not come this time is not waited for: at its first pass a point must fire."""
+    def play(self, case: Case) -> list[Outcome]:
+        """A pass that did not come this time is not waited for: alone and at its first pass a fault must happen."""
         outcome = self._play(case)
-        if case.point and not outcome.fired and case.nth > 1:
-            outcome = self._play(replace(case, nth=1))
-        return outcome
+        missed = [fault for fault in case.faults if fault not in outcome.fired]
+        if not missed or [fault.nth for fault in case.faults] == [1]:
+            return [outcome]
+        alone = [replace(case, faults=(replace(fault, nth=1),)) for fault in missed]
+        return [replace(outcome, case=replace(case, faults=tuple(outcome.fired))), *map(self._play, alone)]
 
     def _play(self, case: Case) -> Outcome:
         return play(case, self._databases, self._folder, self._servers)
@@ -47,27 +52,28 @@ class Sweeper:
     def sweep(
         self, seed: int, only: Sequence[str] = (), *, short: bool = False, one_way: bool = False, own: bool = False
     ) -> int:
-        """One day through every case, or some. 1 when an order came to a wrong end, or a point did not fire.
+        """Every fault, two on a day, or some, each on its own. 1 when an order came to a wrong end or one was missed.
 
-        `short`: to each day come two visitors, one of whom passes its point. `one_way`: each point only one way.
-        `own`: only the points that the backend alone has. With both, PARTY comes to each day.
+        `short`: to each day come two visitors, who pass its points. `one_way`: each point only one way. `own`: only the
+        points that the backend alone has. With both, PARTY comes to each day.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
         with ProcessPoolExecutor(self._lanes, mp_context=get_context("fork")) as lanes:
             days = [Case(seed=seed, visitors=names) for names in parties]
-            calm = dict(zip(parties, lanes.map(self.play, days), strict=True))
+            calm = dict(zip(parties, lanes.map(self._play, days), strict=True))
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
-            cases = [Case(*failpoints.parse(spec), seed) for spec in only] or list(
+            cases = [Case((Fault(*failpoints.parse(spec)),), seed) for spec in only] or list(
                 every_case(seed, passes, self._points(own=own), one_way)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
-            for outcome in lanes.map(self.play, cases):
-                wrong += not outcome.fired or bool(outcome.violations)
+            for outcome in chain.from_iterable(lanes.map(self.play, cases)):
+                wrong += bool(outcome.violations) or outcome.fired != set(outcome.case.faults)
                 tell(outcome)
-        print(f"seed {seed}: {len(cases)} days, {wrong} ended badly", flush=True)
+        happened = sum(len(case.faults) for case in cases)
+        print(f"seed {seed}: {happened} faults on {len(cases)} days, {wrong} ended badly", flush=True)
         return 1 if wrong else 0
 
     def _points(self, *, own: bool) -> list[failpoints.Point]:
@@ -79,7 +85,8 @@ class Sweeper:
         """Each planted fault must be told, in its own words. 1 when one was not seen."""
         unseen = 0
         for name, sabotage in SABOTAGES.items():
-            cases = [Case(sabotage.point, "kill", nth, sabotage=name) for nth in range(1, PASSES_TRIED + 1)]
+            faults = [Fault(sabotage.point, "kill", nth) for nth in range(1, PASSES_TRIED + 1)]
+            cases = [Case((fault,), sabotage=name) for fault in faults]
             told = next((found for case in cases if (found := self._told(case, sabotage.told))), "NOTHING")
             unseen += told == "NOTHING"
             print(f"{name}: {told}", flush=True)
@@ -92,7 +99,7 @@ class Sweeper:
 
 def every_case(
     seed: int,
-    passes: Mapping[tuple[str, ...], Mapping[str, int]],
+    passes: Mapping[Party, Mapping[str, int]],
     points: Iterable[failpoints.Point],
     one_way: bool,
 ) -> Iterator[Case]:
@@ -101,7 +108,8 @@ def every_case(
     `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor or party alone.
     """
     alone = {names for names in passes if names}
-    everybody = {name for names in alone for name in names}
+    everybody = sorted({name for names in alone for name in names})
+    found: dict[str, list[tuple[Fault, Party]]] = defaultdict(list)  # of each way, and who passes
     for point in points:
         passing = sorted(names for names in alone if passes[names].get(point.name))
         ways = point.ways(connection.vendor)
@@ -109,19 +117,28 @@ def every_case(
             dice = random.Random(f"{seed} {point.name} {way}")
             names = dice.choice(passing) if passing else ()
             nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
-            yield Case(point.name, way, nth, seed, visitors=names and with_another(names, everybody, dice))
+            found[way].append((Fault(point.name, way, nth), names))
+    for faults in found.values():
+        yield from in_pairs(seed, faults, everybody)
 
 
-def with_another(names: tuple[str, ...], everybody: Collection[str], dice: random.Random) -> tuple[str, ...]:
-    others = sorted(set(everybody) - set(names))
-    return (*names, dice.choice(others)) if others else names
+def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str]) -> Iterator[Case]:
+    """Two on a day, from far apart. Of one way: what an error leaves behind must not end with a killed process."""
+    half = (len(faults) + 1) // 2
+    for one, other in zip_longest(faults[:half], faults[half:]):
+        pair = [one] if other is None else [one, other]
+        visitors = tuple(dict.fromkeys(name for _fault, names in pair for name in names))
+        if len(visitors) == 1 and len(everybody) > 1:
+            visitors += (random.Random(f"{seed} {one}").choice([name for name in everybody if name not in visitors]),)
+        yield Case(tuple(fault for fault, _names in pair), seed, visitors=visitors)
 
 
 def tell(outcome: Outcome) -> None:
     case = outcome.case
-    who = ", ".join(case.visitors)
-    fired = f"pass {case.nth}" if outcome.fired else "NEVER"
     recovered = "NO" if outcome.violations else "yes"
-    print(f"{case.point:26} {case.way:6} {fired:8} {recovered:9} {outcome.seconds:5.1f} s  {who}", flush=True)
+    rest = f"{recovered:9} {outcome.seconds:5.1f} s  {', '.join(case.visitors)}"
+    for number, fault in enumerate(case.faults):
+        fired = f"pass {fault.nth}" if fault in outcome.fired else "NEVER"
+        print(f"{fault.point:26} {fault.way:6} {fired:8} {'with the last' if number else rest}", flush=True)
     for violation in outcome.violations:
         print(f"    {violation}", flush=True)
