@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 
 from eventbus import Permanent, ledger, publish
 from eventbus.ledger import Account
 from eventbus.models import DeadLetter, OutboxRow
 from eventbus.pruning import Pruned, Pruning
-from tests.eventbus.house import House, Noted, Unknown
+from tests.eventbus.house import House, Noted, Unknown, until
 
 WRITERS = 2
 TRANSACTIONS = 25  # of each writer: some seconds of work on a busy machine
@@ -35,9 +35,13 @@ def places(group: str = "house-a") -> dict[str, int]:
     return {name: count for name, count in counted.items() if count}
 
 
-def noise(house: House) -> None:
-    """A group whose handler fails for each key that begins with x, and forgives the second time; p is poison."""
+def noise(house: House) -> list[str]:
+    """A group whose handler fails for each key that begins with x, and forgives the second time; p is poison.
+
+    The list that it gives back grows with each event whose handling is committed.
+    """
     failed: set[int] = set()
+    handled: list[str] = []
 
     def handle(event: Noted) -> None:
         if event.name.startswith("p"):
@@ -45,9 +49,28 @@ def noise(house: House) -> None:
         if event.name.startswith("x") and event.number not in failed:
             failed.add(event.number)
             raise ValueError("not the first time")
+        transaction.on_commit(lambda: handled.append(event.name))
 
     house.handler("house-a", handle, backoff=(0.0, 0.0))
     house.handler("house-b", handle, backoff=(0.0, 0.0), on_dead="skip")
+    return handled
+
+
+@contextlib.contextmanager
+def something_happens_in_between(handled: list[str], busy: Callable[[], bool]) -> Iterator[None]:
+    """After the first question of this thread inside: an event is handled elsewhere before the next is asked."""
+    asked = False
+
+    def ask(execute: Callable[..., Any], sql: str, *question: Any) -> Any:
+        nonlocal asked
+        answer = execute(sql, *question)
+        if not asked and sql.startswith("SELECT"):
+            asked, before = True, len(handled)
+            until(lambda: len(handled) > before or not busy(), "an event handled while the ledger is read")
+        return answer
+
+    with connection.execute_wrapper(ask):
+        yield
 
 
 @contextlib.contextmanager
