@@ -271,12 +271,15 @@ SQLITE_OPTIONS = {
     "timeout": SQLITE_BUSY_SECONDS,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
 }
-# A stopped process must not keep its locks; 10 s is more than any transaction of ours needs.
+# A stopped process must not keep its locks; 10 s is more than any transaction of ours needs. A server whose machine is
+# gone says nothing: keepalives see it after 25 s, but not while something sent waits to be confirmed, for a quarter hour.
 POSTGRES_OPTIONS = {
     "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000",
+    "connect_timeout": 10,  # seconds
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
 }
 DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -138,9 +138,8 @@ class KafkaBackend(Backend):
         """It reads the whole log, which as a rule has just been made."""
         if not any(self.ends(self.partitions([topic])).values()):
             return {}
-        client = Client(
-            self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
-        )
+        config = self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
+        client = Client(config, logger=logger)
         try:
             return behind_ours(client, self._named(topic), topic, range(self._count(topic)), beat)
         finally:
