@@ -197,7 +197,7 @@ STATIONS_PRODUCER_OPEN = DEMO
 # --- Django --------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",  # first: its runserver speaks WebSocket
+    "mcommerce.daphne.Daphne",  # first: its runserver speaks WebSocket
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

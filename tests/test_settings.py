@@ -45,6 +45,12 @@ def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_p
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
 
 
+def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> None:
+    told = python(tmp_path, "import sys, mcommerce.asgi; print('twisted' in sys.modules)")
+
+    assert told.stdout.strip() == "False", told.stderr
+
+
 @pytest.mark.parametrize(("host", "local"), [("shop.localhost", "True"), ("localhost.example", "False")])
 def test_names_that_only_lead_to_this_machine_make_no_deployed_site(tmp_path: Path, host: str, local: str) -> None:
     told = python(tmp_path, PRINT.format(name="LOCAL"), **DEPLOYED | {"ALLOWED_HOSTS": host})
