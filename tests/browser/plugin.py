@@ -1,6 +1,6 @@
 """Fixtures: a live site, and a browser that reports every fault of the pages it sees.
 
-`live_site` is shared by the whole run; `fresh_site` belongs to one test, which may kill it. `page` is a browser window
+`live_site` is shared by the tests of a module; `fresh_site` belongs to one test, which may kill it. `page` is a browser window
 of its own; at the end of the test it must have met no fault that the test did not allow (see `faults.Faults`).
 """
 
@@ -50,7 +50,7 @@ def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.database_path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a site with a live map is never idle
 def live_site(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Iterator[LiveSite]:
     """A running site for tests that leave it as they found it, but for their own cart and orders."""
     with running_site(tmp_path_factory.mktemp("live"), prepared=prepared_database) as site:
