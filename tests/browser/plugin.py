@@ -1,7 +1,7 @@
 """Fixtures: a live site, and a browser that reports every fault of the pages it sees.
 
-`live_site` is shared by the tests of a module; `fresh_site` belongs to one test, which may kill it. `page` is a browser window
-of its own; at the end of the test it must have met no fault that the test did not allow (see `faults.Faults`).
+`live_site` is shared by the tests of a module; `fresh_site` belongs to one test, which may kill it. `page` is a browser
+window of its own; at the end of the test it must have met no fault that the test did not allow (see `faults.Faults`).
 """
 
 import os

@@ -26,7 +26,7 @@ def shrink(servers: Servers, failed: Outcome, planned: Sequence[Planned], *, sho
     numbers = ",".join(str(one.number) for one in kept)
     kinds = ", ".join(one.kind for one in kept)
     again = f"--seed {failed.seed} --seconds {failed.seconds:g} --only {numbers}{'' if shop else ' --town'}"
-    return f"{len(kept)} faults are enough ({kinds}): {again}"
+    return f"Of {len(planned)} faults {len(kept)} suffice ({kinds}): {again}"
 
 
 def _fails(servers: Servers, seed: int, planned: Sequence[Planned], *, shop: bool) -> bool:
