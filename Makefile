@@ -47,7 +47,7 @@ test: install-dev ## lint and run every test: on SQLite, and what a database mat
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20
 
-sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, on one day
+sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, by one seed
 	$(PY) -m tests.sweep --kafka
 
 CHAOS_SEED ?= 1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import groups, registry
 from eventbus.backends import current
@@ -147,7 +147,7 @@ class Dispatcher:
                         self._lease.beat()
                         beaten = time.monotonic()
                     moved = relay.step()
-            except (DatabaseError, LogAway) as error:
+            except (DatabaseError, InterfaceError, LogAway) as error:
                 if not is_nobodys_fault(error):
                     raise
                 logger.warning("The relay waits for the world: %s", error)

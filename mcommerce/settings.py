@@ -272,7 +272,7 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
 }
 # A stopped process must not keep its locks; 10 s is more than any transaction of ours needs. A server whose machine is
-# gone says nothing: keepalives see it after 25 s, but not while something sent waits to be confirmed, for a quarter hour.
+# gone says nothing: who waits sees it by keepalives, who has asked by the user timeout, else after a quarter hour.
 POSTGRES_OPTIONS = {
     "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000",
     "connect_timeout": 10,  # seconds

@@ -45,6 +45,12 @@ def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_p
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
 
 
+def test_runserver_is_daphnes(tmp_path: Path) -> None:
+    told = python(tmp_path, "from django.core.management import get_commands as got; print(got()['runserver'])")
+
+    assert told.stdout.strip() == "daphne", told.stderr
+
+
 def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> None:
     told = python(tmp_path, "import sys, mcommerce.asgi; print('twisted' in sys.modules)")
 

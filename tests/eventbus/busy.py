@@ -16,6 +16,7 @@ from tests.eventbus.house import House, Noted, Unknown, until
 
 WRITERS = 2
 TRANSACTIONS = 25  # of each writer: some seconds of work on a busy machine
+HANDLED = WRITERS * TRANSACTIONS * 3 * 2  # three of a transaction's events, by both groups of the noise
 KEEP = timedelta(hours=24)
 PLACES = ("handled", "ignored", "skipped", "discarded", "dead", "parked", "pending")
 
@@ -56,21 +57,33 @@ def noise(house: House) -> list[str]:
     return handled
 
 
-@contextlib.contextmanager
-def something_happens_in_between(handled: list[str], busy: Callable[[], bool]) -> Iterator[None]:
-    """After the first question of this thread inside: an event is handled elsewhere before the next is asked."""
-    asked = False
+class Meanwhile:
+    """Lets an event be handled elsewhere after the first question of a reading, as long as there is one left.
 
-    def ask(execute: Callable[..., Any], sql: str, *question: Any) -> Any:
-        nonlocal asked
-        answer = execute(sql, *question)
-        if not asked and sql.startswith("SELECT"):
-            asked, before = True, len(handled)
-            until(lambda: len(handled) > before or not busy(), "an event handled while the ledger is read")
-        return answer
+    `crossed` counts the readings in which that happened.
+    """
 
-    with connection.execute_wrapper(ask):
-        yield
+    def __init__(self, handled: list[str]) -> None:
+        self._handled, self.crossed = handled, 0
+
+    def is_over(self) -> bool:
+        return len(self._handled) == HANDLED
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        before: list[int] = []
+
+        def ask(execute: Callable[..., Any], sql: str, *question: Any) -> Any:
+            answer = execute(sql, *question)
+            if not before and sql.startswith("SELECT"):
+                before.append(len(self._handled))
+                with contextlib.suppress(AssertionError):  # then this reading met nothing
+                    until(lambda: len(self._handled) > before[0] or self.is_over(), "an event handled")
+                self.crossed += len(self._handled) > before[0]
+            return answer
+
+        with connection.execute_wrapper(ask):
+            yield
 
 
 @contextlib.contextmanager

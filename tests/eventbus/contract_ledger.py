@@ -12,17 +12,17 @@ from eventbus.models import DeadLetter, InboxRow, OutboxRow
 from tests.eventbus.busy import (
     TRANSACTIONS,
     WRITERS,
+    Meanwhile,
     account,
     decide_about_the_dead,
     noise,
     places,
-    something_happens_in_between,
     threads,
     writer,
 )
 from tests.eventbus.house import House, Mended, Noted, Unknown
 
-READS_MIN = 30  # of the ledger while the site is busy: far more than one that is not exact would survive
+READS_MIN, CROSSED_MIN = 30, 3  # of the ledger; and of those, how many in the middle of which something was handled
 
 
 @pytest.mark.django_db(transaction=True)
@@ -144,19 +144,20 @@ class OnePlaceEach:
         assert places() == {"ignored": 1}
 
     def test_it_balances_while_the_site_is_busy(self, house: House) -> None:
-        handled = noise(house)
+        meanwhile = Meanwhile(noise(house))
         reads = 0
         with (
             contextlib.closing(Dispatcher.start_in_process()),
             threads(*map(writer, range(WRITERS)), decide_about_the_dead) as busy,
         ):
-            while busy() or reads < READS_MIN:
-                with something_happens_in_between(handled, busy):
+            while busy() or not meanwhile.is_over() or reads < READS_MIN:
+                with meanwhile.reading():
                     found = ledger.read()
                 assert ledger.problems(found) == []
                 reads += 1
         house.settle()
         assert ledger.problems(ledger.read()) == []
+        assert meanwhile.crossed >= CROSSED_MIN
 
         mine = account()
         assert mine.pending == 0

@@ -2,7 +2,7 @@
 
     python -m tests.sweep                                  every point and way once, in pairs
     python -m tests.sweep --seeds 20                       by twenty seeds
-    python -m tests.sweep --only append.commit=kill@3      one, on a day of its own
+    python -m tests.sweep --only append.commit=kill@3      one, on a day of its own; with a comma two on a day
     python -m tests.sweep --sabotaged                      with faults planted: each must be told
 
     python -m tests.sweep --kafka                          over a real Kafka and PostgreSQL
@@ -41,16 +41,19 @@ def main(arguments: list[str]) -> int:
                 return sweeper.sabotaged()
             seeds = range(asked.seed, asked.seed + asked.seeds)
             return max(
-                sweeper.sweep(seed, asked.only, short=asked.short, one_way=asked.one_way, own=asked.own)
+                sweeper.sweep(seed, asked.only, asked.visitors, short=asked.short, one_way=asked.one_way, own=asked.own)
                 for seed in seeds
             )
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1, help="the first day (1)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many days (1)")
-    parser.add_argument("--only", action="append", default=[], metavar="POINT=WAY@N", help="only this; again for more")
+    parser.add_argument("--seed", type=int, default=1, help="the first (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many (1)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="FAULTS", help="only a day with this or these; again for more"
+    )
+    parser.add_argument("--visitors", type=lambda names: tuple(names.split(",")), default=(), help="who comes to those")
     parser.add_argument("--short", action="store_true", help="two shoppers a day, instead of everybody")
     parser.add_argument("--one-way", action="store_true", help="each point only one way, drawn by the seed")
     parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from json import loads
 from pathlib import Path
 from tempfile import mkdtemp
@@ -29,7 +30,6 @@ from tests.sweep.run import Case, Fault, Outcome, Run
 LOOK_SECONDS = 0.005  # between looks at a life
 HUNG_SECONDS = 0.2  # a life in which something hangs gets so long to do the rest of its work
 RUN_SECONDS = 180  # a run takes a second or two; on a machine busy with other things it may take twenty
-LIVES_MORE = 3  # than there are faults, of which each kills one at most
 PIECES = 100
 TOLD_CHARACTERS = 2_000  # of a log: enough to begin looking
 
@@ -139,8 +139,8 @@ def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> O
 
 def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
     """How many lives the day took, and what was wrong with them."""
-    lives_max = len(run.case.faults) + LIVES_MORE
-    for life in range(1, lives_max + 1):
+    for life in count(1):  # each but the last has met a fault that none before has
+        (run.folder / "died").unlink(missing_ok=True)
         fired_before = run.fired
         child = site.born(run)
         status = watch(run, child, deadline, fired_before)
@@ -150,7 +150,7 @@ def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
             return life, []
         if run.fired == fired_before:
             return life, [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
-    return lives_max, ["the site dies again and again"]
+    raise AssertionError("faults are counted")
 
 
 def tail(told: Path) -> str:
@@ -166,19 +166,19 @@ def met(log: Path) -> list[str]:
 def watch(run: Run, child: int, deadline: float, fired_before: set[Fault]) -> int | None:
     """Wait for the end of a life, and bring it about when something hangs. None when it lasted past the deadline."""
     may_hang = {fault for fault in run.case.faults if fault.way == "hang"} - fired_before
-    hung_at: float | None = None
+    hung: set[Fault] = set()
+    kill_at: float | None = None
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
         now = time.monotonic()
-        if may_hang and hung_at is None and may_hang & run.fired:
-            hung_at = now
+        if (found := may_hang & run.fired) != hung:
+            hung, kill_at = found, now + HUNG_SECONDS
         if now > deadline:
             end(child)
             return None
-        if hung_at is not None and now > hung_at + HUNG_SECONDS:
-            hung_at = deadline
+        if kill_at is not None and now > kill_at:
             os.kill(child, signal.SIGKILL)
         time.sleep(LOOK_SECONDS)  # between two looks, until the deadline
 

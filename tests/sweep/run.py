@@ -1,4 +1,4 @@
-"""What one run is: a folder with a site's database, a payment company, a clock, and perhaps one armed point."""
+"""What one run is: a folder with a site's database, a payment company, a clock, and perhaps armed points."""
 
 import mmap
 import socket
@@ -93,7 +93,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `passes`: how often each point was passed in its last life."""
+    """What a run came to. `passes`: how often each point was passed in its last life.
+
+    `played_again`: what did not happen has had other days.
+    """
 
     case: Case
     fired: set[Fault]
@@ -101,3 +104,9 @@ class Outcome:
     seconds: float
     violations: list[str]
     passes: dict[str, int]
+    played_again: bool = False
+
+    @property
+    def missed(self) -> bool:
+        """Whether a fault never happened."""
+        return not self.played_again and self.fired != set(self.case.faults)

@@ -24,7 +24,7 @@ from tests.sweep.sabotage import SABOTAGES
 
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
 BEAT_SECONDS = 0.05
-PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, or for the lease
+PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, for the lease, or before a braked group looks around
 
 
 def born(run: Run) -> int:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Self
@@ -38,24 +38,33 @@ class Sweeper:
         self._databases.forget()
 
     def play(self, case: Case) -> list[Outcome]:
-        """A pass that did not come this time is not waited for: alone and at its first pass a fault must happen."""
+        """A fault that did not happen has a day alone, and then one at its first pass, which must come."""
         outcome = self._play(case)
         missed = [fault for fault in case.faults if fault not in outcome.fired]
         if not missed or [fault.nth for fault in case.faults] == [1]:
             return [outcome]
-        alone = [replace(case, faults=(replace(fault, nth=1),)) for fault in missed]
-        return [replace(outcome, case=replace(case, faults=tuple(outcome.fired))), *map(self._play, alone)]
+        alone = missed if len(case.faults) > 1 else [replace(missed[0], nth=1)]
+        again = [self.play(replace(case, faults=(fault,))) for fault in alone]
+        return [replace(outcome, played_again=True), *chain.from_iterable(again)]
 
     def _play(self, case: Case) -> Outcome:
         return play(case, self._databases, self._folder, self._servers)
 
     def sweep(
-        self, seed: int, only: Sequence[str] = (), *, short: bool = False, one_way: bool = False, own: bool = False
+        self,
+        seed: int,
+        only: Sequence[str] = (),
+        visitors: Party = (),
+        *,
+        short: bool = False,
+        one_way: bool = False,
+        own: bool = False,
     ) -> int:
-        """Every fault, two on a day, or some, each on its own. 1 when an order came to a wrong end or one was missed.
+        """Every fault, two on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
-        `short`: to each day come two visitors, who pass its points. `one_way`: each point only one way. `own`: only the
-        points that the backend alone has. With both, PARTY comes to each day.
+        `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
+        `short`: to each day come two visitors, who pass its points. `one_way`: each point only one way. `own`: only
+        the points that the backend alone has. With both, PARTY comes to each day.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
@@ -65,15 +74,16 @@ class Sweeper:
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
-            cases = [Case((Fault(*failpoints.parse(spec)),), seed) for spec in only] or list(
+            cases = [case_of(specs, seed, visitors) for specs in only] or list(
                 every_case(seed, passes, self._points(own=own), one_way)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
+            happened = days_played = 0
             for outcome in chain.from_iterable(lanes.map(self.play, cases)):
-                wrong += bool(outcome.violations) or outcome.fired != set(outcome.case.faults)
+                happened, days_played = happened + len(outcome.fired), days_played + 1
+                wrong += bool(outcome.violations or outcome.missed)
                 tell(outcome)
-        happened = sum(len(case.faults) for case in cases)
-        print(f"seed {seed}: {happened} faults on {len(cases)} days, {wrong} ended badly", flush=True)
+        print(f"seed {seed}: {happened} faults on {days_played} days, {wrong} ended badly", flush=True)
         return 1 if wrong else 0
 
     def _points(self, *, own: bool) -> list[failpoints.Point]:
@@ -82,7 +92,7 @@ class Sweeper:
         return [point for point in failpoints.points.values() if point.backend in ({here} if own else {"", here})]
 
     def sabotaged(self) -> int:
-        """Each planted fault must be told, in its own words. 1 when one was not seen."""
+        """Each planted fault must be told in its own words, on days with one death. 1 when one was not seen."""
         unseen = 0
         for name, sabotage in SABOTAGES.items():
             faults = [Fault(sabotage.point, "kill", nth) for nth in range(1, PASSES_TRIED + 1)]
@@ -123,14 +133,27 @@ def every_case(
 
 
 def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str]) -> Iterator[Case]:
-    """Two on a day, from far apart. Of one way: what an error leaves behind must not end with a killed process."""
+    """Two of one way on a day, and other pairs by each seed: what comes later may mend what came before.
+
+    Who comes to a short day is who passes the two points; everybody where nobody alone passes one.
+    """
     half = (len(faults) + 1) // 2
-    for one, other in zip_longest(faults[:half], faults[half:]):
+    others: list[tuple[Fault, Party] | None] = [*faults[half:], None][:half]
+    turn = seed % half if half else 0
+    for one, other in zip(faults[:half], [*others[turn:], *others[:turn]], strict=True):
         pair = [one] if other is None else [one, other]
-        visitors = tuple(dict.fromkeys(name for _fault, names in pair for name in names))
-        if len(visitors) == 1 and len(everybody) > 1:
-            visitors += (random.Random(f"{seed} {one}").choice([name for name in everybody if name not in visitors]),)
+        visitors: Party = ()
+        if all(names for _fault, names in pair):
+            visitors = tuple(dict.fromkeys(name for _fault, names in pair for name in names))
+            absent = [name for name in everybody if name not in visitors]
+            if len(visitors) == 1 and absent:
+                visitors += (random.Random(f"{seed} {one}").choice(absent),)
         yield Case(tuple(fault for fault, _names in pair), seed, visitors=visitors)
+
+
+def case_of(specs: str, seed: int, visitors: Party) -> Case:
+    """A day as a command line names it. Raises ValueError."""
+    return Case(tuple(Fault(*failpoints.parse(spec)) for spec in specs.split(",")), seed, visitors=visitors)
 
 
 def tell(outcome: Outcome) -> None:
@@ -138,7 +161,11 @@ def tell(outcome: Outcome) -> None:
     recovered = "NO" if outcome.violations else "yes"
     rest = f"{recovered:9} {outcome.seconds:5.1f} s  {', '.join(case.visitors)}"
     for number, fault in enumerate(case.faults):
-        fired = f"pass {fault.nth}" if fault in outcome.fired else "NEVER"
+        fired = f"pass {fault.nth}" if fault in outcome.fired else "later" if outcome.played_again else "NEVER"
         print(f"{fault.point:26} {fault.way:6} {fired:8} {'with the last' if number else rest}", flush=True)
+    if outcome.violations:
+        visitors = f" --visitors {','.join(case.visitors)}" if case.visitors else ""
+        specs = ",".join(fault.spec for fault in case.faults)
+        print(f"    again: --seed {case.seed} --only {specs}{visitors}", flush=True)
     for violation in outcome.violations:
         print(f"    {violation}", flush=True)

@@ -1,4 +1,4 @@
-"""Wherever and however the world ends once, each order comes to its right end, once."""
+"""Wherever and however the world ends, each order comes to its right end, once."""
 
 import os
 import subprocess

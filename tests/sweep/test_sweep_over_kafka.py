@@ -1,4 +1,4 @@
-"""Over a real Kafka as well each order comes to its right end, wherever the world ends once."""
+"""Over a real Kafka as well each order comes to its right end, wherever the world ends."""
 
 from tests.sweep.test_sweep import sweep
 
