@@ -187,7 +187,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         if self.telling_since is None:
             self.awake.set()
             silent_until = self.told_at + HEARTBEAT_SECONDS
-            again = now + min(self.sleep_seconds_max, STALLED_SECONDS_MAX)
+            again = now + min(self.sleep_seconds_max, HEARTBEAT_SECONDS, STALLED_SECONDS_MAX)
             if silent_until > now:
                 again = min(again, silent_until)
         elif now - self.telling_since < STALLED_SECONDS_MAX:
