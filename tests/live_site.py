@@ -152,6 +152,19 @@ class LiveSite:
         finally:
             connection.close()
 
+    def wait_for_offers(self) -> None:
+        """Return once orders knows every published product and its pieces: till then the pages still change."""
+        missing = """
+            SELECT count(*) FROM products_product AS product
+            LEFT JOIN orders_offer AS offer ON offer.product_id = product.id
+            WHERE product.published AND (for_sale IS NOT 1 OR available IS NULL)
+        """
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while self.rows(missing) != [(0,)]:
+            if time.monotonic() > deadline:
+                raise SiteDidNotStart(self.log_tail())
+            time.sleep(ASK_PAUSE_SECONDS)
+
     def log_tail(self) -> str:
         """The end of what the server printed."""
         return self.log_path.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:] if self.log_path.exists() else ""
@@ -173,7 +186,10 @@ def free_ports(count: int) -> list[int]:
 def running_site(
     directory: Path, *, prepared: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[LiveSite]:
-    """A started site, killed at the end. `prepared` is a database file to copy instead of migrating from nothing."""
+    """A started site, killed at the end, once all of its catalogue can be bought.
+
+    `prepared` is a database file to copy instead of migrating from nothing.
+    """
     site = LiveSite(directory, environment)
     if prepared:
         shutil.copy(prepared, site.database_path)
@@ -181,6 +197,7 @@ def running_site(
         site.prepare()
     try:
         site.start()
+        site.wait_for_offers()
         yield site
     finally:
         site.kill()
