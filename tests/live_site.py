@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import environ
 from pathlib import Path
@@ -104,12 +104,7 @@ class LiveSite:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise SiteDidNotStart(self.log_tail())
-            time.sleep(ASK_PAUSE_SECONDS)
+        self._wait_until(self.is_ready)
 
     def is_ready(self) -> bool:
         """Whether /health/ready answers 200 right now."""
@@ -159,9 +154,14 @@ class LiveSite:
             LEFT JOIN orders_offer AS offer ON offer.product_id = product.id
             WHERE product.published AND (for_sale IS NOT 1 OR available IS NULL)
         """
+        self._wait_until(lambda: self.rows(missing) == [(0,)])
+
+    def _wait_until(self, holds: Callable[[], bool]) -> None:
+        """Look again and again. Raises SiteDidNotStart when the process ends before, or the deadline comes."""
         deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while self.rows(missing) != [(0,)]:
-            if time.monotonic() > deadline:
+        while not holds():
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise SiteDidNotStart(self.log_tail())
             time.sleep(ASK_PAUSE_SECONDS)
 
