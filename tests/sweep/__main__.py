@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> int:
 
 def read(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1, help="the first (1)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many (1)")
+    parser.add_argument("--seed", type=int, default=1, help="the first seed (1)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds (1)")
     parser.add_argument(
         "--only", action="append", default=[], metavar="FAULTS", help="only a day with this or these; again for more"
     )

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from json import loads
 from pathlib import Path
 from tempfile import mkdtemp
@@ -126,7 +125,7 @@ def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> O
         run = Run(case, place, database, door, servers)
         company_id = company.found(run)
         try:
-            lives, problems = live_through(run, began + RUN_SECONDS)
+            problems = live_through(run, began + RUN_SECONDS)
         finally:
             end(company_id)
     report: dict[str, Any] = {"violations": [], "passes": {}}
@@ -134,23 +133,22 @@ def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> O
         report = loads((place / "report.json").read_text())
     if report["violations"]:
         problems += [*report["violations"], *met(place / "log")]
-    return Outcome(case, run.fired, lives, time.monotonic() - began, problems, report["passes"])
+    return Outcome(case, run.fired, time.monotonic() - began, problems, report["passes"])
 
 
-def live_through(run: Run, deadline: float) -> tuple[int, list[str]]:
-    """How many lives the day took, and what was wrong with them."""
-    for life in count(1):  # each but the last has met a fault that none before has
+def live_through(run: Run, deadline: float) -> list[str]:
+    """One life after another until the day is over; what was wrong with them."""
+    while True:  # each life but the last has met a fault that none before has
         (run.folder / "died").unlink(missing_ok=True)
         fired_before = run.fired
         child = site.born(run)
         status = watch(run, child, deadline, fired_before)
         if status is None:
-            return life, [f"the day did not end: {tail(run.folder / 'log')}"]
+            return [f"the day did not end: {tail(run.folder / 'log')}"]
         if (run.folder / "report.json").exists():
-            return life, []
+            return []
         if run.fired == fired_before:
-            return life, [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
-    raise AssertionError("faults are counted")
+            return [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
 
 
 def tail(told: Path) -> str:

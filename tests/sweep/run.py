@@ -100,7 +100,6 @@ class Outcome:
 
     case: Case
     fired: set[Fault]
-    lives: int
     seconds: float
     violations: list[str]
     passes: dict[str, int]

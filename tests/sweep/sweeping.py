@@ -152,7 +152,7 @@ def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequen
 
 
 def case_of(specs: str, seed: int, visitors: Party) -> Case:
-    """A day as a command line names it. Raises ValueError."""
+    """A day as a command line names it. Raises ImproperlyConfigured."""
     return Case(tuple(Fault(*failpoints.parse(spec)) for spec in specs.split(",")), seed, visitors=visitors)
 
 
