@@ -286,7 +286,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {"ENGINE": "eventbus.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
 else:
-    DATABASES["default"].setdefault("OPTIONS", {}).update(POSTGRES_OPTIONS)
+    _asked = DATABASES["default"].get("OPTIONS", {})  # what DATABASE_URL says after its ?
+    _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # of two the last counts
+    DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **_asked, "options": _server_options}
 
 EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each that has fired: it does not fire again
 _bus_options = {"partitions": EVENTBUS_PARTITIONS}

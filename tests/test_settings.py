@@ -57,6 +57,21 @@ def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> No
     assert told.stdout.strip() == "False", told.stderr
 
 
+def test_what_the_database_url_asks_of_postgresql_goes_before_ours_but_locks_are_let_go_of(tmp_path: Path) -> None:
+    url = "postgres://u:p@db/a?connect_timeout=3&sslmode=require&options=-c%20lock_timeout%3D0%20-c%20search_path%3Da"
+    code = "from django.conf import settings; o = settings.DATABASES['default']['OPTIONS']; "
+    told = python(
+        tmp_path,
+        code + "print(o['connect_timeout'], o['sslmode'], o['keepalives_idle']); print(o['options'])",
+        DATABASE_URL=url,
+    )
+    first, second = told.stdout.splitlines()
+
+    assert first == "3 require 10", told.stderr
+    assert second.startswith("-c lock_timeout=0 -c search_path=a ")
+    assert second.endswith("-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000")
+
+
 @pytest.mark.parametrize(("host", "local"), [("shop.localhost", "True"), ("localhost.example", "False")])
 def test_names_that_only_lead_to_this_machine_make_no_deployed_site(tmp_path: Path, host: str, local: str) -> None:
     told = python(tmp_path, PRINT.format(name="LOCAL"), **DEPLOYED | {"ALLOWED_HOSTS": host})
