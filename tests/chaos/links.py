@@ -9,7 +9,7 @@ from contextlib import suppress
 
 BYTES_AT_ONCE = 65_536
 AWAY_SECONDS = 2.0  # so long who connects waits for a server that is away
-AGAIN_SECONDS = 0.2  # between two tries to reach it
+AGAIN_SECONDS = 0.5  # between two tries to reach it: sixty clients try at once
 RESET = struct.pack("ii", 1, 0)  # "linger" for no time at all: closing resets, instead of saying goodbye
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Reach = Callable[[], Awaitable[Ends]]
@@ -79,7 +79,7 @@ class Link:
         try:
             await self._passing.wait()
             far_reader, far_writer = await self._reached()
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             return

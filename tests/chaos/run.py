@@ -17,11 +17,12 @@ from tests.chaos.faults import Faults
 from tests.chaos.kinds import KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
-from tests.chaos.recovery import Calm, Flow
+from tests.chaos.recovery import Calm
 from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
 from tests.chaos.told import Violation
+from tests.chaos.watch import Watch
 
 AT_ONCE = 2  # faults that last at the same time
 RECOVERY_SECONDS_MAX = 60.0  # in which nothing else is done to it: then it has not recovered
@@ -94,14 +95,15 @@ class Run:
         self, site: Site, planned: Sequence[Planned], outcome: Outcome, patience: float = REST_SECONDS
     ) -> None:
         self._site, self._planned, self.outcome, self._patience = site, planned, outcome, patience
-        self._faults, self._flow, self._calm = Faults(site), Flow(site), Calm()
+        self._faults, self._calm = Faults(site), Calm()
         self._hands = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
-        self._timeline = Timeline(site)
+        self._timeline = Timeline(site.folder)
+        self._watch = Watch(site, self._timeline.note)
 
     def __call__(self) -> Outcome:
-        with self._timeline:
+        with self._timeline, self._watch:
             self._load()
         return self._judge()
 
@@ -122,7 +124,7 @@ class Run:
         self._rest()
 
     def _await_traffic(self) -> None:
-        if self._flow.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.sabotage:
+        if self._watch.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.sabotage:
             raise RuntimeError(f"Nothing came through: see {self._site.folder}")
 
     def _meet(self, one: Planned, begin: float) -> None:
@@ -135,7 +137,7 @@ class Run:
             self.outcome.injected[one.kind] += 1
             self.outcome.effective[one.kind] += effective
         longest = min(RECOVERY_SECONDS_MAX, self._patience)
-        seconds = self._flow.seconds_until_it_flows(longest, self._calm.seconds)
+        seconds = self._watch.seconds_until_it_flows(longest, self._calm.seconds)
         self._timeline.note(f"{one.number} {one.kind}: flows again, {seconds:.1f} calm seconds after")
         with self._lock:
             self.outcome.recoveries[one.kind].append(seconds)
