@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
@@ -47,10 +48,17 @@ class Handling:
         self._group = owned.group
         self._patiently = owned.patiently
 
-    def batch(self, partition: TopicPartition, records: Sequence[Record], *, unless: str = STOPPED) -> int:
+    def had(self, records: Sequence[Record]) -> set[UUID]:
+        """Which of these the group has had before, so that no handler is called for them."""
+        return inbox.known(self._group.name, [record.event_id for record in records])
+
+    def batch(
+        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = STOPPED, passing: bool = False
+    ) -> int:
         """As many as fit into BATCH_SECONDS in one transaction; how many, and at least one.
 
-        It raises the first handler's error, and then nothing of it has happened.
+        It raises the first handler's error, and then nothing of it has happened. `passing`: only up to the first that
+        a handler is to be called for, which may be none.
         """
         done: list[Record] = []
         fresh: list[Record] = []
@@ -60,12 +68,15 @@ class Handling:
             is_fresh = self._sorting(progress, records)
             for record in records:
                 if is_fresh(record):
+                    if passing:
+                        break
                     self._owned.act(record, None)
                     fresh.append(record)
                 done.append(record)
                 if time.monotonic() >= until:
                     break
-            self._finish(progress, done, fresh)
+            if done:
+                self._finish(progress, done, fresh)
         self._owned.brake.succeeded(fresh)
         return len(done)
 

@@ -292,17 +292,21 @@ class Worker:
         return passed
 
     def _one_by_one(self, partition: TopicPartition, records: Sequence[Record], *, announced: bool) -> int:
-        """Until it is asked to leave. What nobody here knows is passed over in one go."""
+        """Until it is asked to leave. What no handler is called for is passed over in one go."""
+        had = self._handling.had(records) if announced else set()
+
+        def is_called(record: Record) -> bool:
+            return bool(self.group.of(record)) and record.event_id not in had
+
         passed = 0
-        for known, group in groupby(records, key=lambda record: bool(self.group.of(record))):
+        for called, group in groupby(records, key=is_called):
             run = list(group)
             while run and not self._stop.is_set():
-                if known:
+                count = 0 if called else self._patiently(self._handling.batch, partition, run, passing=True)
+                if not count:
                     self._handling.single(partition, run[0], announced=announced)
-                    count = self._passed(1)
-                else:
-                    count = self._passed(self._patiently(self._handling.batch, partition, run))
-                passed += count
+                    count = 1
+                passed += self._passed(count)
                 del run[:count]
         if not self._fetched:
             self._careful.discard(partition)

@@ -46,6 +46,21 @@ class InBatches:
 
         assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
 
+    @pytest.mark.parametrize("effect", [False, True], ids=["first batch", "effects"])
+    def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
+        an_effect = {"effect": True, "record": house.recording("house-a"), "on_doubt": "never"}
+        house.handler(**(an_effect if effect else {}))
+        house.say(*(("vase", number) for number in NUMBERS))
+        house.settle()
+        house.rewind()
+        house.say(("vase", 5))
+
+        with armed() as passed:
+            house.settle()
+
+        assert house.seen(name="vase") == [*NUMBERS, 5]
+        assert passed.passes["handle.begin.committed"] == 1
+
     def test_a_handler_that_asks_for_it_has_a_transaction_to_itself(self, house: House) -> None:
         house.handler()
 

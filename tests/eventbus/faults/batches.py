@@ -25,6 +25,13 @@ FAULTS = [
         fails=["after_an_orderly_end_a_batch_is_one_transaction"],
     ),
     Fault(
+        "begin what was had before",
+        "eventbus.worker.Worker._one_by_one",
+        "self._handling.had(records) if announced else set()",
+        "set()",
+        fails=["what_comes_again_is_passed_over_in_one_go"],
+    ),
+    Fault(
         "the least careful handler decides",
         "eventbus.registry.Group.batch",
         "min(",
