@@ -80,6 +80,13 @@ class Handling:
         self._owned.brake.succeeded(fresh)
         return len(done)
 
+    def announce(self, partition: TopicPartition) -> None:
+        """Write down that many are about to be handled at once: whoever finds that left behind goes one by one."""
+        with failpoints.atomic("handle.begin"):
+            progress = self._owned.lock(partition, unless=STOPPED)
+            progress.running_event, progress.crashes = None, 1  # of no event: none is to blame yet
+            groups.save(progress)
+
     def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
         """One in a transaction of its own. A failure parks its key.
 

@@ -104,8 +104,9 @@ class Progress(models.Model):
     """How far a group is in a partition: the truth about progress on every backend.
 
     `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
-    event that is being handled alone; left behind by a death, it counts a crash. `start` is where the group began. What
-    happened to its events is counted here for ever; `pruned_*` is how many of those have no rows any more.
+    event that is being handled alone; left behind by a death, it counts a crash; `crashes` without it: many were begun
+    together. `start` is where the group began. What happened to its events is counted here for ever; `pruned_*` is how
+    many of those have no rows any more.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)

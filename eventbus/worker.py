@@ -57,7 +57,8 @@ class Worker:
         self._parking = Retrying(self._owned)
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
-        self._careful: set[TopicPartition] = set()
+        self._careful: set[TopicPartition] = set()  # whose former owner may have died: attempts are written down
+        self._suspected: set[TopicPartition] = set()  # whose former owner died in such an attempt: one by one
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
 
@@ -194,7 +195,8 @@ class Worker:
 
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
-        self._owned.epochs, self._careful, self._generation = {}, set(), -1
+        self._owned.epochs, self._generation = {}, -1
+        self._careful, self._suspected = set(), set()
         self._logs = groups.logs(self.group)
         self._consumer = self._backend.consumer(self.group.topics, self.group.name)
         return self._consumer
@@ -211,6 +213,7 @@ class Worker:
         if self._fetched and self._partition() not in self._owned.epochs:
             self._fetched = []
         self._careful &= assigned
+        self._suspected &= assigned
         if new:
             progress = self._take_over(new)
             self._forgive = False
@@ -218,6 +221,7 @@ class Worker:
                 consumer.seek(partition, row.position)
                 self._owned.epochs[partition] = row.epoch
             self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
+            self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
         self._generation = generation
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
@@ -275,16 +279,21 @@ class Worker:
         if not records:
             return 0
         partition = self._partition()
-        announced = partition in self._careful or self.group.effects
-        if announced or len(records) == 1:
+        announced = partition in self._careful | self._suspected or self.group.effects
+        if partition in self._suspected or self.group.effects or len(records) == 1:
             passed = self._one_by_one(partition, records, announced=announced)
         else:
             try:
+                if announced:
+                    self._patiently(self._handling.announce, partition)
                 passed = self._passed(self._patiently(self._handling.batch, partition, records))
             except Exception as error:
                 if is_nobodys_fault(error):
                     raise
                 passed = self._one_by_one(partition, records, announced=True)
+        if not self._fetched:
+            self._careful.discard(partition)
+            self._suspected.discard(partition)
         if passed:
             failpoints.hit("consumer.commit")
             consumer.commit(partition, records[passed - 1].position + 1)
@@ -293,7 +302,7 @@ class Worker:
 
     def _one_by_one(self, partition: TopicPartition, records: Sequence[Record], *, announced: bool) -> int:
         """Until it is asked to leave. What no handler is called for is passed over in one go."""
-        had = self._handling.had(records) if announced else set()
+        had = self._handling.had(records) if announced and len(records) > 1 else set()
 
         def is_called(record: Record) -> bool:
             return bool(self.group.of(record)) and record.event_id not in had
@@ -308,8 +317,6 @@ class Worker:
                     count = 1
                 passed += self._passed(count)
                 del run[:count]
-        if not self._fetched:
-            self._careful.discard(partition)
         return passed
 
     def _partition(self) -> TopicPartition:

@@ -6,8 +6,10 @@ import pytest
 from django.db import connection, transaction
 
 from eventbus import Permanent, publish, testing
+from eventbus.effects import CRASHES_MAX
 from eventbus.failpoints import armed
 from eventbus.models import ParkedEvent, Progress
+from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 
 NUMBERS = range(1, 5)
@@ -32,8 +34,33 @@ class InBatches:
 
         assert len(positions_seen(house)) == len(NUMBERS)
 
-    def test_after_a_start_each_event_has_a_transaction_of_its_own(self, house: House) -> None:
-        assert len(positions_seen(house, meanwhile=house.restart)) == len(NUMBERS)
+    def test_after_a_start_a_batch_is_one_transaction_and_written_down_before(self, house: House) -> None:
+        with armed() as passed:
+            assert len(positions_seen(house, meanwhile=house.restart)) == 1
+
+        assert passed.passes["handle.begin.committed"] == 2  # for the first event of all as well
+
+    def test_after_a_death_in_such_a_batch_each_event_has_a_transaction_of_its_own(self, house: House) -> None:
+        deaths: set[int] = set()
+
+        def die() -> None:
+            house.restart()
+            deaths.add(NUMBERS[-1])
+
+        assert len(positions_seen(house, meanwhile=die, deaths=deaths)) == len(NUMBERS)
+
+    def test_a_death_in_a_batch_is_blamed_on_none_of_its_events(self, house: House) -> None:
+        deaths = [Crash] * CRASHES_MAX
+
+        def die(event: Noted) -> None:
+            if deaths:
+                raise deaths.pop()
+
+        house.handler(call=die)
+        house.say(*(("vase", number) for number in NUMBERS))
+        house.settle()
+
+        assert (house.seen(name="vase"), house.dead()) == ([*NUMBERS], [])
 
     def test_after_an_orderly_end_a_batch_is_one_transaction(self, house: House) -> None:
         def work_and_leave() -> None:
@@ -44,19 +71,22 @@ class InBatches:
                 until(lambda: house.seen(name="cup"), "the cup is handled")
             house.restart()
 
-        assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
+        with armed() as passed:
+            assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
+
+        assert passed.passes["handle.begin.committed"] == 2  # for the first event of all, and for the cup
 
     @pytest.mark.parametrize("effect", [False, True], ids=["first batch", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
         an_effect = {"effect": True, "record": house.recording("house-a"), "on_doubt": "never"}
         house.handler(**(an_effect if effect else {}))
         house.say(*(("vase", number) for number in NUMBERS))
-        house.settle()
+        testing.settle()
         house.rewind()
         house.say(("vase", 5))
 
         with armed() as passed:
-            house.settle()
+            testing.settle()
 
         assert house.seen(name="vase") == [*NUMBERS, 5]
         assert passed.passes["handle.begin.committed"] == 1
@@ -72,11 +102,11 @@ class InBatches:
         time[connection.vendor] = 0.0
         house.handler()
         house.say(("vase", 0))
-        house.settle()
+        testing.settle()
         house.say(*(("vase", number) for number in NUMBERS))
 
         with armed() as passed:
-            house.settle()
+            testing.settle()
 
         assert passed.passes["fetched"] == 1
         assert house.seen(name="vase") == [0, *NUMBERS]
@@ -98,11 +128,16 @@ class InBatches:
         assert sum(Progress.objects.filter(group="house-a").values_list("ignored", flat=True)) == len(NUMBERS)
 
 
-def positions_seen(house: House, meanwhile: Callable[[], None] = lambda: None, **policy: int) -> set[int]:
-    """The group's positions while it handled `NUMBERS` of one key, after a first event."""
+def positions_seen(
+    house: House, meanwhile: Callable[[], None] = lambda: None, deaths: set[int] | None = None, **policy: int
+) -> set[int]:
+    """The group's positions while it handled `NUMBERS` of one key, after a first event. It dies once at `deaths`."""
     seen: dict[int, int] = {}
 
     def look(event: Noted) -> None:
+        if deaths and event.number in deaths:
+            deaths.clear()
+            raise Crash
         seen[event.number] = house.position()
 
     house.handler(call=look, **policy)

@@ -226,7 +226,7 @@ class Brakes:
             house.settle()
             bus_clock.advance(**LONG)
 
-        assert broken.failures == 100
+        assert broken.failures >= 100
         assert not is_braked()
 
     def test_one_group_braked_does_not_stop_another(self, house: House) -> None:

@@ -33,13 +33,14 @@ class ParkTheKey:
         house.say(("vase", 1), ("vase", 2))
         house.settle()
         broken.names.clear()
+        calls = broken.calls
         bus_clock.advance(minutes=10)
 
         with armed("retry.drain.committed=error") as plan:  # as a hook that raises after its transaction
             house.settle()
 
         assert plan.fired("retry.drain.committed")
-        assert (house.seen(), house.parked(), broken.calls) == ([("vase", 1), ("vase", 2)], [], 1)
+        assert (house.seen(), house.parked(), broken.calls) == ([("vase", 1), ("vase", 2)], [], calls)
 
     def test_a_poison_event_parks_its_key_while_the_others_flow_and_resumes_in_order(self, house: House) -> None:
         broken = Mended("vase", error=Permanent("poison"))

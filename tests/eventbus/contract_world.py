@@ -223,6 +223,7 @@ class DeploysWithoutDrama:
         house.handler(call=slowly)
         house.say(*(("vase", number) for number in range(5)))
         house.relay()
+        house.died_in_a_batch()
         with house.working() as stop:
             assert in_hand.wait(10)
             stop.set()
