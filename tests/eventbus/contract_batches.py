@@ -128,6 +128,12 @@ class InBatches:
         assert sum(Progress.objects.filter(group="house-a").values_list("ignored", flat=True)) == len(NUMBERS)
 
 
+def died_in_a_batch(house: House) -> None:
+    """What a process leaves behind that dies while it handles many at once, right after it took over."""
+    Progress.objects.update(running_event=None, crashes=1)
+    house.restart()
+
+
 def positions_seen(
     house: House, meanwhile: Callable[[], None] = lambda: None, deaths: set[int] | None = None, **policy: int
 ) -> set[int]:

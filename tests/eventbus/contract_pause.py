@@ -4,6 +4,7 @@ import pytest
 
 from eventbus import pausing
 from eventbus.models import DeadLetter
+from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
 
@@ -74,7 +75,7 @@ class StandsStillWhilePaused:
 
         house.handler(call=pause)
         house.say(*(("vase", number) for number in range(6)))
-        house.died_in_a_batch()  # then they are handled one by one
+        died_in_a_batch(house)  # then they are handled one by one
         house.settle()
 
         assert house.seen(name="vase") == [0, 1, 2, 3]

@@ -11,6 +11,7 @@ from eventbus.effects import CRASHES_MAX
 from eventbus.errors import is_contention
 from eventbus.models import InboxRow, Progress
 from eventbus.testing import Crash
+from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.house import House, Mended, Noted, contention_at, locked_progress, until
 
 
@@ -223,7 +224,7 @@ class DeploysWithoutDrama:
         house.handler(call=slowly)
         house.say(*(("vase", number) for number in range(5)))
         house.relay()
-        house.died_in_a_batch()
+        died_in_a_batch(house)
         with house.working() as stop:
             assert in_hand.wait(10)
             stop.set()

@@ -124,11 +124,6 @@ class House:
         Progress.objects.filter(group=group).update(position=0)
         self.restart()
 
-    def died_in_a_batch(self, group: str = "house-a") -> None:
-        """What a process leaves behind that dies while it handles many at once, right after it took over."""
-        Progress.objects.filter(group=group).update(running_event=None, crashes=1)
-        self.restart()
-
     def parked(self, group: str = "house-a") -> list[str]:
         return list(ParkedKey.objects.filter(group=group).order_by("key").values_list("key", flat=True))
 
