@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_nobodys_fault
+from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_broken_world, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED
 from eventbus.handling import Handling, unit_of_work
@@ -58,7 +58,9 @@ class Worker:
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
         self._careful: set[TopicPartition] = set()  # whose former owner may have died: attempts are written down
-        self._suspected: set[TopicPartition] = set()  # whose former owner died in such an attempt: one by one
+        self._suspected: set[TopicPartition] = (
+            set()
+        )  # whose last such attempt ended in a death or a broken world: one by one
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
 
@@ -180,9 +182,13 @@ class Worker:
         """It was asked to leave, and nothing is in hand."""
         try:
             with unit_of_work():
-                groups.release(self.group, self._owned.epochs)
+                groups.release(self.group, self._trusted())
         except DatabaseError as error:
             logger.info("Group %s leaves without a word: whoever comes next is careful (%s)", self.group.name, error)
+
+    def _trusted(self) -> dict[TopicPartition, int]:
+        """Epochs of what is not to be taken over with care any more: whoever comes next need not either."""
+        return {one: epoch for one, epoch in self._owned.epochs.items() if one not in self._careful | self._suspected}
 
     def close(self) -> None:
         """Leave; the partitions are free for others."""
@@ -207,7 +213,7 @@ class Worker:
         if generation == self._generation:
             return
         assigned, new = set(consumer.assignment()), consumer.unsought()
-        groups.release(self.group, {gone: self._owned.epochs[gone] for gone in self._owned.epochs.keys() - assigned})
+        groups.release(self.group, {gone: epoch for gone, epoch in self._trusted().items() if gone not in assigned})
         for gone in [*(self._owned.epochs.keys() - assigned), *new]:
             self._owned.epochs.pop(gone, None)
         if self._fetched and self._partition() not in self._owned.epochs:
@@ -262,7 +268,7 @@ class Worker:
         """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
         self._fetched = []
         if self._consumer is not None:
-            self._forgive = True
+            self._forgive = self._forgive or bool(self._owned.epochs)  # what others left behind is not ours to erase
             self._generation = -1
             self._consumer.unseek()
 
@@ -289,6 +295,8 @@ class Worker:
                 passed = self._passed(self._patiently(self._handling.batch, partition, records))
             except Exception as error:
                 if is_nobodys_fault(error):
+                    if announced and is_broken_world(error):
+                        self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
                     raise
                 passed = self._one_by_one(partition, records, announced=True)
         if not self._fetched:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
 
 from eventbus import Permanent, publish, testing
 from eventbus.effects import CRASHES_MAX
@@ -62,19 +62,33 @@ class InBatches:
 
         assert (house.seen(name="vase"), house.dead()) == ([*NUMBERS], [])
 
+    def test_a_batch_that_breaks_the_world_is_handled_one_by_one(self, house: House) -> None:
+        positions: dict[int, int] = {}
+
+        def break_together(event: Noted) -> None:
+            positions[event.number] = house.position()
+            if event.number == NUMBERS[-1] and len(set(positions.values())) == 1:
+                raise InterfaceError("the connection was idle for too long")
+
+        house.handler(call=break_together)
+        house.say(*(("vase", number) for number in NUMBERS))
+        house.relay()
+        with house.working():
+            until(lambda: house.seen(name="vase") == [*NUMBERS], "all are handled")
+
     def test_after_an_orderly_end_a_batch_is_one_transaction(self, house: House) -> None:
         def work_and_leave() -> None:
             house.restart()
             with house.working():
-                house.say(("cup", 0))
+                house.say(("vase", NUMBERS[-1] + 1))
                 house.relay()
-                until(lambda: house.seen(name="cup"), "the cup is handled")
+                until(lambda: len(house.seen(name="vase")) == 2, "the second is handled")
             house.restart()
 
         with armed() as passed:
             assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
 
-        assert passed.passes["handle.begin.committed"] == 2  # for the first event of all, and for the cup
+        assert passed.passes["handle.begin.committed"] == 2  # for the first event of all, and for the second
 
     @pytest.mark.parametrize("effect", [False, True], ids=["first batch", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from eventbus import ledger
 from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
@@ -112,7 +112,7 @@ def bus() -> Iterator[str]:
         "timers": Timer.objects.count(),
         "parked keys": ParkedKey.objects.count(),
         "dead letters": DeadLetter.objects.filter(state=DeadLetter.State.OPEN).count(),
-        "running attempts": Progress.objects.filter(running_event__isnull=False).count(),
+        "running attempts": Progress.objects.filter(Q(running_event__isnull=False) | Q(crashes__gt=0)).count(),
         "effects in doubt": Effect.objects.filter(state=Effect.State.SENDING).count(),
     }
     yield from (f"{group} is still braked" for group in journey.braked())

@@ -25,6 +25,13 @@ FAULTS = [
         fails=["after_a_death_in_such_a_batch_each_event_has_a_transaction_of_its_own"],
     ),
     Fault(
+        "trust a batch that breaks the world",
+        "eventbus.worker.Worker._handle",
+        "self._suspected.add(partition)",
+        "pass",
+        fails=["a_batch_that_breaks_the_world_is_handled_one_by_one"],
+    ),
+    Fault(
         "blame the first of a batch",
         "eventbus.handling.Handling._begin",
         "if progress.running_event == record.event_id:",
