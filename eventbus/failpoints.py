@@ -84,6 +84,7 @@ declare(
         "groups.ensure": "groups get their rows",
         "groups.take_over": "a worker takes partitions over, and counts who died",
         "handle.batch": "many events handled, with inbox and progress",
+        "handle.announce": "it is written down that many are begun at once",
         "handle.begin": "an attempt is written down",
         "handle.single": "one event handled, with inbox and progress",
         "handle.park": "a failed event waits, or is buried",

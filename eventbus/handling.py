@@ -82,7 +82,7 @@ class Handling:
 
     def announce(self, partition: TopicPartition) -> None:
         """Write down that many are about to be handled at once: whoever finds that left behind goes one by one."""
-        with failpoints.atomic("handle.begin"):
+        with failpoints.atomic("handle.announce"):
             progress = self._owned.lock(partition, unless=STOPPED)
             progress.running_event, progress.crashes = None, 1  # of no event: none is to blame yet
             groups.save(progress)

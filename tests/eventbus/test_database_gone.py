@@ -15,7 +15,8 @@ from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
 from tests.postgres import PostgresMissing, stoppable_cluster
 
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks
-BACKLOG_LINES = 300  # so many that the worker is in the middle of them when the database goes
+BACKLOG_LINES = 300  # so many, each taking so long, that the worker is in the middle of them when the database goes
+SLOW = {"CROWD_THINK_SECONDS": "0.01"}
 
 Gone = Callable[[], Any]  # a context manager: inside, the database is gone
 
@@ -39,7 +40,7 @@ def _locked(path: Path) -> Iterator[None]:
 def crowd_and_gone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Crowd, Gone]]:
     """A site, and a way to take its database away."""
     if request.param == "sqlite":
-        crowd = Crowd(tmp_path, f"sqlite:///{tmp_path / 'site.sqlite3'}")
+        crowd = Crowd(tmp_path, f"sqlite:///{tmp_path / 'site.sqlite3'}", SLOW)
         try:
             yield crowd, lambda: _locked(tmp_path / "site.sqlite3")
         finally:
@@ -54,7 +55,7 @@ def crowd_and_gone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[t
                 yield
                 cluster.start()
 
-            crowd = Crowd(tmp_path, cluster.url)
+            crowd = Crowd(tmp_path, cluster.url, SLOW)
             try:
                 yield crowd, stopped
             finally:
