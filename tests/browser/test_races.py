@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
@@ -91,8 +92,8 @@ def stocked(site: LiveSite, *, kinds: int, pieces: int) -> list[str]:
 
 def stand_at_the_till(buyer: Page, product_id: str) -> None:
     """A filled checkout form for one piece, not yet sent."""
-    buyer.goto(reverse("orders:cart"))
-    token = buyer.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    assert buyer.request.get(reverse("orders:cart")).ok  # gets the cookie, and draws nothing
+    [token] = [cookie["value"] for cookie in buyer.context.cookies() if cookie["name"] == settings.CSRF_COOKIE_NAME]
     form = {"csrfmiddlewaretoken": token, "product_id": product_id, "quantity": "1"}
     assert buyer.request.post(reverse("orders:add"), form=form).ok
     buyer.goto(reverse("orders:checkout"))

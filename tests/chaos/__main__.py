@@ -2,7 +2,7 @@
 
 python -m tests.chaos                                   ten minutes of seed 1
 python -m tests.chaos --seconds 120 --seed 7            shorter, and other faults
-python -m tests.chaos --town                            without the shop: what two cores can bear
+python -m tests.chaos --town                            without the shop: less for the machine to do
 python -m tests.chaos --seed 7 --only 3,9               only these faults of that run, at their times
 python -m tests.chaos --seed 7 --shrink                 when it fails: again with fewer and fewer faults
 python -m tests.chaos --sabotaged                       with mistakes planted in bus and shop: each must be told
