@@ -8,7 +8,7 @@ from django.db.models import F, Q, Sum
 
 from eventbus import ledger
 from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
-from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.payment.ledger import balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
@@ -50,7 +50,7 @@ def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) 
     if order.needs_attention:
         yield f"{who}'s order needs a person"
     if (mails := letters.mails(run, order)) != sorted(end.mails):
-        yield f"{who} got the mails {mails}, not {sorted(end.mails)}"
+        yield f"{who} got the mails {mails}, not {sorted(end.mails)}; {what_is_known_of_mails(order)}"
     charges = books.ask("SELECT amount, refunded FROM charge WHERE reference = ?", str(order.id))
     wanted = [(order.total, order.total if end.refunded else 0)] if end.charged else []
     if (taken := [(charge["amount"], charge["refunded"]) for charge in charges]) != wanted:
@@ -59,6 +59,16 @@ def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) 
     if refunds != ([Refund.State.REFUNDED] if end.refunded else []):
         yield f"{who}'s refunds are {refunds}"
     yield from one_payment(books, who, order.id)
+
+
+def what_is_known_of_mails(order: Order) -> str:
+    """For whoever has to find out where one went: what was noted, what was set aside, and what is still told."""
+    noted = list(order.steps.filter(kind=OrderStep.Kind.MAILED).values_list("detail", flat=True))
+    key = str(order.id)
+    aside = list(DeadLetter.objects.filter(group="mail", key=key).values_list("type", "state", "error_class"))
+    rows = list(OutboxRow.objects.filter(topic="orders", key=key).order_by("id").values_list("type", "event_id"))
+    states = dict(Effect.objects.filter(group="mail").values_list("event_id", "state"))
+    return f"noted {noted}, set aside {aside}, told {[(kind, states.get(event)) for kind, event in rows]}"
 
 
 def one_payment(books: Books, who: str, order_id: UUID) -> Iterator[str]:
