@@ -163,7 +163,7 @@ class Handling:
     def _first_for_now(self, records: Sequence[Record]) -> int | None:
         """Where the first is that a handler would be called for."""
         name, topic = self._group.name, records[0].topic
-        seen = inbox.known(name, [record.event_id for record in records])
+        seen = self.had(records)
         parked = parking.parked_keys(name, topic, {record.key for record in records})
         for place, record in enumerate(records):
             if self._group.of(record) and record.event_id not in seen and record.key not in parked:
@@ -210,7 +210,7 @@ class Handling:
         Repeats are dropped; what nobody here knows is counted; parked keys' events wait behind them.
         """
         ahead = [record for record in records if record.position >= progress.position]
-        seen = inbox.known(self._group.name, [record.event_id for record in ahead])
+        seen = self.had(ahead)
         parked = parking.parked_keys(self._group.name, progress.topic, {record.key for record in ahead})
 
         def is_fresh(record: Record) -> bool:

@@ -57,10 +57,10 @@ class Worker:
         self._parking = Retrying(self._owned)
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
-        self._careful: set[TopicPartition] = set()  # whose former owner may have died: attempts are written down
-        self._suspected: set[TopicPartition] = (
-            set()
-        )  # whose last such attempt ended in a death or a broken world: one by one
+        # Partitions whose former owner may have died: attempts are written down before. And those where such an attempt
+        # was left behind by a death, or broke the world: there events go one by one.
+        self._careful: set[TopicPartition] = set()
+        self._suspected: set[TopicPartition] = set()
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
 
