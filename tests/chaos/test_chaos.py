@@ -12,6 +12,7 @@ from tests.chaos.run import Outcome, run, spread
 from tests.chaos.sabotaged import told_of
 from tests.chaos.site import Servers, world
 from tests.chaos.told import read_told
+from tests.chaos.watch import Waits
 from tests.kafka.plugin import do_without
 from tests.postgres import PostgresMissing
 
@@ -89,6 +90,15 @@ def test_a_recovery_is_not_timed_while_something_else_is_being_done() -> None:
     now[0] = 23.0
 
     assert calm.seconds() - before == 5.0
+
+
+def test_it_flows_once_all_before_and_something_later_was_read() -> None:
+    calm = Waits(0, 0, 0, 0, first_unread=None, last_read=9, last_told=9)
+
+    assert calm.flows(8)
+    assert not calm.flows(9), "nothing later has been read"
+    assert not calm._replace(first_unread=8).flows(8), "one of those before was overtaken"
+    assert calm._replace(first_unread=9).flows(7), "what is missing was told later"
 
 
 def test_nothing_is_said_of_the_shop_where_it_did_not_take_part() -> None:

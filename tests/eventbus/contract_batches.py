@@ -1,15 +1,18 @@
 """How many events a transaction holds: many, unless one must be told from the others."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from django.db import InterfaceError, connection, transaction
 
-from eventbus import Permanent, publish, testing
+from eventbus import Permanent, backends, publish, registry, testing
 from eventbus.effects import CRASHES_MAX
+from eventbus.errors import LogAway
 from eventbus.failpoints import armed
 from eventbus.models import ParkedEvent, Progress
 from eventbus.testing import Crash
+from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 
 NUMBERS = range(1, 5)
@@ -90,20 +93,54 @@ class InBatches:
 
         assert passed.passes["handle.announce.committed"] == 0
 
-    @pytest.mark.parametrize("effect", [False, True], ids=["first batch", "effects"])
+    def test_who_leaves_before_the_first_batch_does_not_vouch_for_it(self, house: House) -> None:
+        def come_and_go() -> None:
+            house.restart()
+            epochs = house_epochs()
+            with house.working():
+                until(lambda: all(now > before for now, before in zip(house_epochs(), epochs, strict=True)), "it owns")
+            house.restart()
+
+        with armed() as passed:
+            positions_seen(house, meanwhile=come_and_go)
+
+        assert passed.passes["handle.announce.committed"] == 1
+
+    def test_a_world_that_breaks_before_anything_is_owned_erases_no_death(self, house: House) -> None:
+        positions: list[int] = []
+        broken = [LogAway("not now")]
+
+        def fence() -> None:
+            if broken:
+                raise broken.pop()
+
+        house.handler(call=lambda event: positions.append(house.position()))
+        house.say(*(("vase", number) for number in NUMBERS))
+        house.relay()
+        died_in_a_batch(house)
+        stop = threading.Event()
+        worker = Worker(registry.groups["house-a"], backends.current(), stop, fence)
+        with house.working(worker=worker, stop=stop):
+            until(lambda: house.seen(name="vase") == [*NUMBERS], "all are handled")
+
+        assert broken == []
+        assert len(set(positions)) == len(NUMBERS)
+
+    @pytest.mark.parametrize("effect", [False, True], ids=["after a death", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
         an_effect = {"effect": True, "record": house.recording("house-a"), "on_doubt": "never"}
         house.handler(**(an_effect if effect else {}))
         house.say(*(("vase", number) for number in NUMBERS))
         testing.settle()
         house.rewind()
+        died_in_a_batch(house)
         house.say(("vase", 5))
 
         with armed() as passed:
             testing.settle()
 
         assert house.seen(name="vase") == [*NUMBERS, 5]
-        assert passed.passes["handle.begin.committed"] == int(effect)  # one by one, but for what was had
+        assert passed.passes["handle.begin.committed"] == 1  # one by one, but for what was had
 
     def test_a_handler_that_asks_for_it_has_a_transaction_to_itself(self, house: House) -> None:
         house.handler()
@@ -140,6 +177,10 @@ class InBatches:
         assert house.seen(name="vase") == [0, *NUMBERS]
         assert ParkedEvent.objects.filter(key="cup").count() == len(NUMBERS)
         assert sum(Progress.objects.filter(group="house-a").values_list("ignored", flat=True)) == len(NUMBERS)
+
+
+def house_epochs() -> list[int]:
+    return list(Progress.objects.filter(group="house-a").order_by("id").values_list("epoch", flat=True))
 
 
 def died_in_a_batch(house: House) -> None:

@@ -46,6 +46,20 @@ FAULTS = [
         fails=["after_an_orderly_end_a_batch_is_one_transaction"],
     ),
     Fault(
+        "vouch for what was never handled",
+        "eventbus.worker.Worker._trusted",
+        "if one not in self._careful | self._suspected",
+        "if True",
+        fails=["who_leaves_before_the_first_batch_does_not_vouch_for_it"],
+    ),
+    Fault(
+        "erase what others left behind",
+        "eventbus.worker.Worker.let_go",
+        "self._forgive or bool(self._owned.epochs)",
+        "True",
+        fails=["a_world_that_breaks_before_anything_is_owned_erases_no_death"],
+    ),
+    Fault(
         "begin what was had before",
         "eventbus.worker.Worker._one_by_one",
         "self._handling.had(records) if announced and len(records) > 1 else set()",
