@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import scenes
-from tests.browser.test_split_site import SLOW_MS, until
+from tests.browser.test_split_site import until
 from tests.front_door import FrontDoor
 from tests.live_site import ROOT, LiveSite
 from tests.split_site import SplitSite
@@ -79,13 +79,12 @@ def split_site(sites: tuple[Site, Site]) -> SplitSite:
 @pytest.mark.usefixtures("split_site")
 def test_an_order_is_paid_at_a_site_that_shares_no_table_with_the_shop(page: Page, sites: tuple[Site, Site]) -> None:
     shop, payment = sites
-    page.set_default_timeout(SLOW_MS)
 
     scenes.go_to_pay(page, shop)
     scenes.type_card(page, scenes.GOOD_CARD)
 
     page.wait_for_url(shop.url + "/orders/*/")
-    expect(page.locator(".page-head .badge--good")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator(".page-head .badge--good")).to_be_visible()
     until(lambda: {"mail", "products"} <= heard(shop, "order.paid.v1"), "what follows from it")
     assert shop.rows("SELECT state FROM orders_order") == [("paid",)]
     assert payment.rows("SELECT status, captured > 0 FROM payment_payment") == [("succeeded", 1)]

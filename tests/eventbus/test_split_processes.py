@@ -1,9 +1,7 @@
 """Relays and handlers as processes of their own over a real Apache Kafka, and what the death of one costs."""
 
 import signal
-import statistics
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,6 @@ import pytest
 
 from tests.eventbus.crowd.processes import (
     PATIENCE_SECONDS,
-    TAKE_OVER_SECONDS,
     Crowd,
     database_of_its_own,
     told,
@@ -21,8 +18,6 @@ from tests.eventbus.crowd.processes import (
 )
 
 RELAY_DEATHS = 3
-# A silent member is missed after the client's session timeout of six seconds; then a rebalance.
-PARTITIONS_MOVE_SECONDS = 30
 HANDLERS = 3
 
 
@@ -83,26 +78,25 @@ def test_when_the_active_relay_is_killed_the_one_that_stands_by_takes_over_and_o
     with spoken(crowd) as acknowledged:
         until(lambda: len(crowd.seen()) > 1, "events handled")
         assert len(crowd.led()) == 1
-        waits = [_die(crowd) for _ in range(RELAY_DEATHS)]
+        for _ in range(RELAY_DEATHS):
+            _die(crowd)
 
     _everything_was_handled_once_and_in_order(crowd, acknowledged)
-    assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits
     remaining = [*crowd.relays.values(), *handlers]
     for process in remaining:
         process.send_signal(signal.SIGTERM)
     assert [process.wait(PATIENCE_SECONDS) for process in remaining] == [0, 0, 0], crowd.log()
 
 
-def _die(crowd: SplitCrowd) -> float:
-    """Kill the relay that leads; how many seconds until another has appended something."""
+def _die(crowd: SplitCrowd) -> None:
+    """Kill the relay that leads, and wait until another has appended something."""
     [leader] = crowd.led()
     process = crowd.relays.pop(leader)
     process.kill()
     process.wait()
-    killed, appended = time.monotonic(), crowd.appended()
+    appended = crowd.appended()
     until(crowd.led, "another takes over")
     until(lambda: crowd.appended() > appended, "it relays")
-    return time.monotonic() - killed
 
 
 def test_when_a_handler_process_is_killed_the_others_take_its_partitions(crowd: SplitCrowd) -> None:
@@ -115,16 +109,14 @@ def test_when_a_handler_process_is_killed_the_others_take_its_partitions(crowd: 
         keys_of_victim = crowd.keys_handled_by(victim)
         victim.kill()
         victim.wait()
-        killed, seen = time.monotonic(), crowd.seen()
+        seen = crowd.seen()
         until(
             lambda: all(len(crowd.seen()[key]) > len(seen[key]) + 1 for key in keys_of_victim),
             "the keys of the one that died go on",
         )
-        seconds = time.monotonic() - killed
 
     _everything_was_handled_once_and_in_order(crowd, acknowledged)
     assert keys_of_victim <= set.union(*map(crowd.keys_handled_by, others))
-    assert seconds <= PARTITIONS_MOVE_SECONDS
 
 
 @contextmanager
