@@ -1,5 +1,7 @@
 """What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
 
+from collections.abc import Collection
+
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 
@@ -41,6 +43,14 @@ class LeaseLost(Exception):
 
 class LogAway(Exception):
     """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event."""
+
+
+class LogLost(LogAway):
+    """The logs of these topics have given a place twice: what lay there is gone, and has to be appended again."""
+
+    def __init__(self, why: str, topics: Collection[str]) -> None:
+        super().__init__(why)
+        self.topics = topics
 
 
 class GroupStopped(Exception):

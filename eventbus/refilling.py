@@ -16,6 +16,7 @@ import msgspec
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from eventbus import clock, failpoints
+from eventbus.backends import places
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
 from eventbus.inbox import LIVE
@@ -51,15 +52,17 @@ class Look:
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
+        self._lost: set[str] = set()  # topics whose log has lost something, whatever it is called
 
-    def soon(self) -> None:
-        """The next look is not put off: something was strange."""
+    def soon(self, lost: Collection[str] = ()) -> None:
+        """The next look is not put off: something was strange. `lost`: topics that are to be filled again."""
         self._looked = float("-inf")
+        self._lost |= set(lost)
 
     def begin(self) -> list[Refilled]:
         """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.
 
-        Later `append` itself sees when a place is given twice.
+        Later `append` itself sees when a place is given twice (`LogLost`).
         """
         return self._look((), self._ends_early) if self._backend.topics else []
 
@@ -80,15 +83,16 @@ class Look:
             self._looked = time.monotonic()
         found = []
         for topic, generation in generations.items():
-            if known.get(topic, generation) != generation or is_short(topic):
+            if known.get(topic, generation) != generation or topic in self._lost or is_short(topic):
                 found.append(self._refill(topic, generation))
+                self._lost.discard(topic)
             elif topic not in known:
                 note(topic, generation)
         return found
 
     def _ends_early(self, topic: str) -> bool:
-        ends = self._backend.ends(self._backend.partitions([topic]))
-        return any(end < _given(topic, place.partition) for place, end in ends.items())
+        ends, given = self._backend.ends(self._backend.partitions([topic])), places.given(topic)
+        return any(end < given.get(place.partition, 0) for place, end in ends.items())
 
     def _refill(self, topic: str, generation: str) -> Refilled:
         self._backend.reset()  # what it remembers is of the log that is gone, and what it sends comes no more
@@ -152,14 +156,6 @@ def count(topic: str, since: datetime) -> Refilled:
 def note(topic: str, generation: str) -> None:
     """All positions of the topic are of this log from now on."""
     TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})
-
-
-def _given(topic: str, partition: int) -> int:
-    """Where the log must end at least, as far as our tables know."""
-    here = {"topic": topic, "partition": partition}
-    passed = Progress.objects.filter(**here).aggregate(end=Max("position"))["end"] or 0
-    last = OutboxRow.objects.filter(**here, position__isnull=False).aggregate(last=Max("position"))["last"]
-    return max(passed, 0 if last is None else last + 1)
 
 
 def _sent(topic: str) -> QuerySet[OutboxRow]:

@@ -6,7 +6,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from eventbus import clock, failpoints, ids, outbox, sql
 from eventbus.backends.base import Backend, Unsent
-from eventbus.errors import LogAway
+from eventbus.errors import LogAway, LogLost
 from eventbus.events import Sealed
 from eventbus.leases import Lease
 from eventbus.models import Timer
@@ -50,8 +50,8 @@ class Relay:
             failpoints.hit("append")
             try:
                 self._backend.append(rows, self._fence)
-            except LogAway:
-                self._look.soon()
+            except LogAway as error:
+                self._look.soon(error.topics if isinstance(error, LogLost) else ())
                 raise
         return due + len(rows)
 

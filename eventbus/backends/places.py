@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from eventbus import clock, sql
 from eventbus.errors import LeaseLost
-from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, TopicLog
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress, TopicLog
 
 _ALL = """
     UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %b
@@ -33,6 +33,18 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
         count = sql.execute_many(connection, _EACH, rows)
     if count != len(places):
         raise LeaseLost("another relay has appended some of these rows")
+
+
+def given(topic: str) -> dict[int, int]:
+    """By partition that a group reads, where the log must end at least, as far as our tables know."""
+    passed = dict(
+        Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("position")).order_by()
+    )
+    for partition, end in passed.items():
+        rows = OutboxRow.objects.filter(topic=topic, partition=partition, position__isnull=False)
+        last = rows.aggregate(last=Max("position"))["last"]
+        passed[partition] = max(end, 0 if last is None else last + 1)
+    return passed
 
 
 def refuse(row_id: int, reason: str) -> None:

@@ -25,7 +25,7 @@ from eventbus.backends.kafka.producing import Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
 from eventbus.bells import Bell
-from eventbus.errors import LogAway
+from eventbus.errors import LogAway, LogLost
 
 logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
@@ -93,18 +93,19 @@ class KafkaBackend(Backend):
         self._admin: AdminClient | None = None
         self._admin_pid = 0
         self._known: dict[str, tuple[float, int]] = {}
-        self._given: dict[tuple[str, int], int] = {}  # by topic and partition, where what we appended ends
+        self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
         self._readers: list[KafkaConsumer] = []
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
+        given = {topic: self._given_of(topic) for topic in {row.topic for row in rows}}
         try:
             outcome = self._sender.send(rows)
         except LogAway as error:
             raise LogAway(self._why(str(error), rows)) from error
         failpoints.hit("append.acknowledged")
-        self._refuse_places_given_before(rows, outcome.sent)
+        self._refuse_places_given_before(given, rows, outcome.sent)
         with failpoints.atomic("mark"):
             fence()
             failpoints.hit("mark.fenced")
@@ -117,22 +118,35 @@ class KafkaBackend(Backend):
             raise LogAway(self._why(outcome.error, rows))
         self._arrived.ring()
 
-    def _refuse_places_given_before(self, rows: Sequence[Unsent], sent: Sequence[Sent]) -> None:
-        """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known."""
+    def _given_of(self, topic: str) -> dict[int, int]:
+        """Asked before anything is sent: what lies there already may be read before it is marked."""
+        known = self._given.get(topic)
+        if known is None:
+            known = self._given[topic] = places.given(topic)
+        return known
+
+    def _refuse_places_given_before(
+        self, given: Mapping[str, dict[int, int]], rows: Sequence[Unsent], sent: Sequence[Sent]
+    ) -> None:
+        """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known.
+
+        It would be taken for one that groups have passed, and be handled by none.
+        """
         topics = {row.id: row.topic for row in rows}
-        first: dict[tuple[str, int], int] = {}
-        ends: dict[tuple[str, int], int] = {}
+        unknown, twice = False, set()
         for row_id, partition, offset in sent:
-            place = topics[row_id], partition
-            first.setdefault(place, offset)
-            ends[place] = offset + 1
-        twice = {
-            topic for (topic, partition), offset in first.items() if offset < self._given.get((topic, partition), 0)
-        }
+            ends = given[topics[row_id]]
+            if offset < 0:  # sent again after an answer got lost: the broker has it, and does not say where
+                unknown = True
+            elif offset < ends.get(partition, 0):
+                twice.add(topics[row_id])
+            else:
+                ends[partition] = offset + 1
         if twice:
             names = ", ".join(map(self._named, sorted(twice)))
-            raise LogAway(f"Kafka gave a place twice: the log of {names} was lost and made anew")
-        self._given |= ends
+            raise LogLost(f"Kafka gave a place twice: the log of {names} was lost and made anew", twice)
+        if unknown:
+            raise LogAway("Kafka does not say where it has put an event: it is sent again")
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
         """It reads the whole log, which as a rule has just been made."""
