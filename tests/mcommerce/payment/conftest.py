@@ -30,7 +30,7 @@ from .line import Line
 
 API_KEY = "key-of-the-tests"
 WEBHOOK_SECRET = "secret-of-the-tests"
-DEADLINE_SECONDS = 10  # for what another thread does at once on an idle machine
+DEADLINE_SECONDS = 60  # for what another thread does at once on an idle machine
 
 
 @pytest.fixture(autouse=True)
