@@ -1,10 +1,10 @@
 """A log that lost everything is noticed, and filled again from the outbox.
 
 All positions of a topic are of one log, whose name (`generation`) is kept beside them. When the brokers show another,
-or end before a place that they gave out, what the outbox still has of the topic is unsent again: the relay appends it
-in order, every group begins at the new log's start, and the inboxes drop what was handled. What a group had passed
-without a trace (events from before it began, or of a type that it did not know) is written into its inbox first, and
-counts as handled from then on: it must not be handled years later because a disk died.
+end before a place that they gave out, or give one twice, what the outbox still has of the topic is unsent again: the
+relay appends it in order, every group begins at the new log's start, and the inboxes drop what was handled. What a
+group had passed without a trace (events from before it began, or of a type that it did not know) is written into its
+inbox first, and counts as handled from then on: it must not be handled years later because a disk died.
 """
 
 import logging
@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 import msgspec
+from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
 from eventbus import clock, failpoints
@@ -36,6 +37,7 @@ from eventbus.models import (
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker starts for several
+UNKNOWN = ""  # which log our positions are of, once theirs has lost something
 ROWS_AT_ONCE = 1_000  # of an INSERT; SQLite takes some 32,000 values
 
 
@@ -52,12 +54,23 @@ class Look:
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
-        self._lost: set[str] = set()  # topics whose log has lost something, whatever it is called
 
-    def soon(self, lost: Collection[str] = ()) -> None:
-        """The next look is not put off: something was strange. `lost`: topics that are to be filled again."""
+    def soon(self) -> None:
+        """The next look is not put off: something was strange."""
         self._looked = float("-inf")
-        self._lost |= set(lost)
+
+    def lost(self, topics: Collection[str]) -> None:
+        """These logs have lost something, whatever they are called: nobody reads on, and the next look fills them.
+
+        It is written down, so that it outlives this process. Raises LeaseLost.
+        """
+        self._looked = float("-inf")
+        with transaction.atomic():
+            self._fence()
+            for topic in sorted(topics):
+                note(topic, UNKNOWN)
+            held = Progress.objects.select_for_update().filter(topic__in=topics).order_by("id")
+            Progress.objects.filter(id__in=[row.pk for row in held]).update(epoch=F("epoch") + 1)
 
     def begin(self) -> list[Refilled]:
         """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.
@@ -79,15 +92,14 @@ class Look:
         topics = {*more, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
         known = dict(TopicLog.objects.values_list("topic", "generation"))
         generations = self._backend.generations(topics)
-        if topics <= generations.keys():  # one that is missing may be made anew at any moment
-            self._looked = time.monotonic()
         found = []
         for topic, generation in generations.items():
-            if known.get(topic, generation) != generation or topic in self._lost or is_short(topic):
+            if known.get(topic, generation) != generation or is_short(topic):
                 found.append(self._refill(topic, generation))
-                self._lost.discard(topic)
             elif topic not in known:
                 note(topic, generation)
+        if topics <= generations.keys():  # one that is missing may be made anew at any moment
+            self._looked = time.monotonic()
         return found
 
     def _ends_early(self, topic: str) -> bool:

@@ -50,8 +50,11 @@ class Relay:
             failpoints.hit("append")
             try:
                 self._backend.append(rows, self._fence)
-            except LogAway as error:
-                self._look.soon(error.topics if isinstance(error, LogLost) else ())
+            except LogLost as error:
+                self._look.lost(error.topics)
+                raise
+            except LogAway:
+                self._look.soon()
                 raise
         return due + len(rows)
 

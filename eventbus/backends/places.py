@@ -36,15 +36,24 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
 
 
 def given(topic: str) -> dict[int, int]:
-    """By partition that a group reads, where the log must end at least, as far as our tables know."""
-    passed = dict(
-        Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("position")).order_by()
-    )
-    for partition, end in passed.items():
-        rows = OutboxRow.objects.filter(topic=topic, partition=partition, position__isnull=False)
-        last = rows.aggregate(last=Max("position"))["last"]
-        passed[partition] = max(end, 0 if last is None else last + 1)
-    return passed
+    """By partition, where the log must end at least, as far as our tables know."""
+    passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("position")).order_by()
+    ends = dict(passed)
+    appended = OutboxRow.objects.filter(topic=topic, position__isnull=False)
+    partition = -1
+    while (row := _last(appended.filter(partition__gt=partition))) is not None:
+        partition, position = row
+        ends[partition] = max(ends.get(partition, 0), position + 1)
+    return ends
+
+
+def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
+    """The last place of the first partition: two steps through the index, however many rows there are."""
+    first = rows.order_by("partition", "position").values_list("partition", flat=True).first()
+    if first is None:
+        return None
+    position = rows.filter(partition=first).aggregate(last=Max("position"))["last"]
+    return first, int(position)
 
 
 def refuse(row_id: int, reason: str) -> None:

@@ -1,10 +1,16 @@
 """What Kafka's client does when it gives up, and what its sender makes of that."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from eventbus.backends.base import Unsent
+from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.producing import Sender
+from eventbus.errors import LogAway, LogLost
+from eventbus.models import Progress
 
 ROW = Unsent(1, "house", "house.noted.v1", "vase", b"{}", '{"specversion": "1.0"}')
 
@@ -26,6 +32,34 @@ class DyingProducer:
         if self._waits == 2:  # as the client does between two reports
             raise SystemError("returned a result with an exception set")
         return 1
+
+
+class ForgetfulProducer:
+    """Reports a batch as a client does that has sent it twice: the broker has it, and did not say where it begins."""
+
+    def __init__(self) -> None:
+        self._reports: list[Callable[[Any, Any], None]] = []
+
+    def produce(self, topic: str, *, on_delivery: Callable[[Any, Any], None], **record: Any) -> None:
+        """Takes it."""
+        self._reports.append(on_delivery)
+
+    def flush(self, seconds: float) -> int:
+        for report, offset in zip(self._reports, [None, 0, 1], strict=False):
+            report(None, SimpleNamespace(partition=lambda: 0, offset=lambda offset=offset: offset))
+        return 0
+
+
+@pytest.mark.django_db
+def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost() -> None:
+    log = KafkaBackend(servers="127.0.0.1:1")
+    log._sender = Sender(ForgetfulProducer, lambda topic: topic)  # type: ignore[arg-type]
+    Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
+
+    with pytest.raises(LogAway, match="sent again") as raised:
+        log.append([ROW, ROW._replace(id=2), ROW._replace(id=3)], lambda: None)
+
+    assert not isinstance(raised.value, LogLost)
 
 
 def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() -> None:

@@ -21,7 +21,7 @@ from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
-from eventbus.backends.kafka.producing import Sender, Sent
+from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
 from eventbus.bells import Bell
@@ -133,18 +133,20 @@ class KafkaBackend(Backend):
         It would be taken for one that groups have passed, and be handled by none.
         """
         topics = {row.id: row.topic for row in rows}
-        unknown, twice = False, set()
+        # Sent again after an answer got lost: the broker has it, and does not say where that or its batch lies.
+        unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
+        twice = set()
         for row_id, partition, offset in sent:
-            ends = given[topics[row_id]]
-            if offset < 0:  # sent again after an answer got lost: the broker has it, and does not say where
-                unknown = True
-            elif offset < ends.get(partition, 0):
-                twice.add(topics[row_id])
+            topic = topics[row_id]
+            if (topic, partition) in unknown:
+                continue
+            if offset < given[topic].get(partition, 0):
+                twice.add(topic)
             else:
-                ends[partition] = offset + 1
+                given[topic][partition] = offset + 1
         if twice:
             names = ", ".join(map(self._named, sorted(twice)))
-            raise LogLost(f"Kafka gave a place twice: the log of {names} was lost and made anew", twice)
+            raise LogLost(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
         if unknown:
             raise LogAway("Kafka does not say where it has put an event: it is sent again")
 

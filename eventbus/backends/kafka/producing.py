@@ -22,6 +22,7 @@ PURGE_SECONDS = 1.0  # for the client to report what was given up
 QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # What the broker will never take, however often it is asked.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+NOWHERE = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
 
 
@@ -30,7 +31,7 @@ class Sent(NamedTuple):
 
     id: int
     partition: int
-    offset: int
+    offset: int  # NOWHERE where the broker has it and does not say where
 
 
 class Outcome(NamedTuple):
@@ -155,7 +156,8 @@ class _Reports:
         def report(error: Any, message: Any) -> None:
             failpoints.hit("send.reported")
             if error is None:
-                self._places[row_id] = message.partition(), message.offset()
+                offset = message.offset()
+                self._places[row_id] = message.partition(), NOWHERE if offset is None else offset
             else:
                 self._errors[row_id] = error
 

@@ -1,0 +1,193 @@
+"""What relays put into a Kafka log that was lost, before anybody knew that it was."""
+
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition as Place
+
+from eventbus import Permanent, ledger, registry
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.errors import LogAway, LogLost
+from eventbus.failpoints import FailedHere, armed
+from eventbus.models import DeadLetter, OutboxRow, TopicLog
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+from tests.eventbus.busy import prune_a_day_later
+from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
+
+TOPIC = Noted.topic
+
+
+def let_go_of(log: KafkaBackend, key: str, records: int) -> None:
+    """The brokers' retention has ended for the first records of this key's partition."""
+    [partition] = OutboxRow.objects.filter(key=key).values_list("partition", flat=True).distinct()
+    place = Place(log.topics.name(TOPIC), partition, records)
+    for answer in log._admin_client().delete_records([place]).values():
+        answer.result(PATIENCE_SECONDS)
+
+
+def work_without_a_relay(log: KafkaBackend) -> None:
+    """A worker handles all that lies in the log."""
+    worker = Worker(registry.groups["house-a"], log)
+    worker.catch_up(PATIENCE_SECONDS)
+    while worker.step():
+        pass
+    worker.leave()
+
+
+def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_waits(
+    replaced: KafkaBackend, house: House, bus_clock: Any
+) -> None:
+    broken = Mended(error=Permanent("poison"))
+    house.handler(call=broken)
+    relay = Relay(replaced)
+    house.say(*(("vase", number) for number in range(1, 6)))
+    relay.step()
+    house.settle()
+    let_go_of(replaced, "vase", 4)
+    assert prune_a_day_later(bus_clock).events == 4  # so the new log is shorter
+    broken.names.add("vase")
+    house.say(("vase", 6), ("vase", 7), ("vase", 8))
+    relay.step()
+    house.settle()
+    assert house.waiting() == [7, 8]
+    house.restart()
+    replace(replaced)
+    house.say(("vase", 9))
+    relay._look._looked = float("inf")  # just before
+
+    with pytest.raises(LogLost):
+        relay.step()
+    relay.step()
+    with armed("append.acknowledged=error"), pytest.raises(FailedHere):
+        relay.step()  # the group is faster than the relay
+
+    work_without_a_relay(replaced)
+    assert house.waiting() == [7, 8, 9]
+    house.settle()
+    assert house.waiting() == [7, 8, 9]
+    assert ledger.problems(ledger.read()) == []
+    broken.names.clear()
+    DeadLetter.objects.update(request="requeue")
+    house.settle()
+    assert house.seen(name="vase") == list(range(1, 10))
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_what_a_relay_that_has_just_begun_puts_into_a_new_log_is_handled_as_well(
+    replaced: KafkaBackend, house: House, bus_clock: Any
+) -> None:
+    """It has appended nothing itself, and the places in which that would lie are free: they were pruned."""
+    house.handler()
+    house.say(*(("vase", number) for number in range(1, 6)))
+    house.settle()
+    let_go_of(replaced, "vase", 4)
+    assert prune_a_day_later(bus_clock).events == 4
+    house.restart()
+    relay = Relay(replaced)
+    relay.begin()
+    replace(replaced)
+    house.say(("vase", 6))
+    relay._look._looked = float("inf")  # just before
+
+    with pytest.raises(LogLost):
+        relay.step()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
+    assert ledger.problems(ledger.read()) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a worker", "a death"])
+def test_a_log_that_lost_its_end_under_a_running_relay_is_filled_again_though_its_name_is_the_same(
+    meanwhile: str, replaced: KafkaBackend, house: House
+) -> None:
+    """As where a broker's machine lost its power, and what was not on the disk yet."""
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2))
+    relay.step()
+    replace(replaced)
+    TopicLog.objects.update(generation=replaced.generations([TOPIC])[TOPIC])
+    house.say(*(("vase", number) for number in range(3, 8)))  # the log is longer than it was at once
+    with pytest.raises(LogLost):
+        relay.step()
+    if meanwhile == "a worker":
+        with pytest.raises(LogAway, match="waits for the relay"):
+            work_without_a_relay(replaced)
+    if meanwhile == "a death":
+        replaced.reset()
+        relay = Relay(replaced)
+        relay.begin()
+
+    relay.step()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBackend, house: House) -> None:
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2))
+    relay.step()
+    replace(replaced)
+    house.restart()
+    relay._look._looked = float("inf")  # just before
+    house.say(("vase", 3))
+    with pytest.raises(LogLost):
+        relay.step()
+
+    house.settle()
+
+    assert [record.key for record in house.log()] == ["vase"] * 4  # the stray, and then all of them
+    assert list(OutboxRow.objects.order_by("id").values_list("position", flat=True)) == [1, 2, 3]
+
+
+def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2), ("lamp", 1))
+    relay.step()
+    replace(replaced)
+    house.say(("vase", 3), ("vase", 4))
+    relay._look._looked = float("inf")  # just before
+    with pytest.raises(LogLost):
+        relay.step()
+
+    replaced.reset()  # its process is gone
+    Relay(replaced).begin()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4]
+    assert house.seen(name="lamp") == [1]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_again(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1))
+    relay.step()
+    house.settle()
+    house.say(("vase", 2), ("vase", 3))
+    relay.step()
+    house.restart()
+    replace(replaced)
+    house.say(("vase", 4), ("vase", 5), ("vase", 6))  # the first lies where the group has been, the others behind it
+    relay._look._looked = float("inf")  # just before
+    with pytest.raises(LogLost):
+        relay.step()
+
+    with pytest.raises(LogAway, match="waits for the relay"):
+        work_without_a_relay(replaced)
+    Relay(replaced).begin()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
+    assert ledger.problems(ledger.read()) == []
