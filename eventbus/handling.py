@@ -221,7 +221,7 @@ class Handling:
                 return False
             seen.add(record.event_id)
             if record.key in parked:
-                parking.wait_behind(parked[record.key], record)
+                parking.wait_at_end(parked[record.key], record)
                 return False
             return True
 

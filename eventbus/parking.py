@@ -53,7 +53,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
         bury(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
     else:
-        wait_behind(key, record)
+        _wait(key, record, record.position)
         postpone(key, policy, error, attempts=attempts)
 
 
@@ -62,15 +62,24 @@ def is_full(group: str) -> bool:
     return ParkedKey.objects.filter(group=group).count() >= PARKED_KEYS_MAX
 
 
-def wait_behind(key: ParkedKey, record: Record) -> None:
-    """Let an event wait behind its key's head."""
+def wait_at_end(key: ParkedKey, record: Record) -> None:
+    """Let an event that comes now wait behind all that came before it.
+
+    Its own position may be smaller: where a lost log is filled again, what waits is moved to where it lies last
+    (`places.finish`), and a relay that died before it could write that down has appended the rest twice.
+    """
+    last = key.events.order_by("position").values_list("position", flat=True).last()
+    _wait(key, record, record.position if last is None else max(record.position, last))
+
+
+def _wait(key: ParkedKey, record: Record, position: int) -> None:
     ParkedEvent.objects.create(
         parked_key=key,
         group=key.group,
         event_id=record.event_id,
         topic=record.topic,
         partition=record.partition,
-        position=record.position,
+        position=position,
         type=record.type,
         key=record.key,
         payload=record.payload,
@@ -165,7 +174,10 @@ def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
     )
     record = record_of(letter)
     letter.delete()
-    wait_behind(key, record)
+    first = key.events.values_list("position", flat=True).first()
+    if letter.parks and first is not None and first <= record.position:  # it was moved, see `wait_at_end`
+        key.events.update(position=F("position") + record.position - first + 1)
+    _wait(key, record, record.position)
     if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
         go_on(key)
 

@@ -1,15 +1,16 @@
 """What relays put into a Kafka log that was lost, before anybody knew that it was."""
 
+import threading
 from typing import Any
 
 import pytest
 from confluent_kafka import TopicPartition as Place
 
-from eventbus import Permanent, ledger, registry
+from eventbus import Permanent, clock, ledger, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.errors import LogAway, LogLost
 from eventbus.failpoints import FailedHere, armed
-from eventbus.models import DeadLetter, OutboxRow, TopicLog
+from eventbus.models import DeadLetter, OutboxRow, ParkedKey, TopicLog
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.busy import prune_a_day_later
@@ -96,6 +97,46 @@ def test_what_a_relay_that_has_just_begun_puts_into_a_new_log_is_handled_as_well
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
+    assert ledger.problems(ledger.read()) == []
+
+
+@pytest.mark.parametrize("error", [Permanent("poison"), ValueError("too early")], ids=["dead", "retrying"])
+def test_what_comes_once_its_key_was_moved_to_the_refilled_logs_place_waits_behind_it(
+    error: Exception, replaced: KafkaBackend, house: House
+) -> None:
+    """A relay died after it had appended both, so that both lie there twice; a worker had seen the first of them."""
+    broken, stop = Mended("vase", error=error), threading.Event()
+
+    def fail_twice(event: Noted) -> None:
+        if broken.calls == 1:
+            stop.set()  # between the two events
+        broken(event)
+
+    house.handler(call=fail_twice)
+    relay = Relay(replaced)
+    house.say(("vase", 1))
+    relay.step()
+    replace(replaced)
+    house.restart()
+    relay = Relay(replaced)
+    relay.begin()
+    house.say(("vase", 2))
+    with armed("append.acknowledged=error"), pytest.raises(FailedHere):
+        relay.step()
+    worker = house.worker(stop=stop)
+    house.step(worker)
+    worker.leave()
+    assert broken.calls == 2
+    relay.step()
+    assert not TopicLog.objects.filter(refill_to__gt=0).exists()
+
+    work_without_a_relay(replaced)
+    broken.names.clear()
+    DeadLetter.objects.update(request="requeue")
+    ParkedKey.objects.update(due_at=clock.now())
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2]
     assert ledger.problems(ledger.read()) == []
 
 
