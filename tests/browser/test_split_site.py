@@ -61,7 +61,7 @@ def test_two_processes_show_the_same_map_and_it_is_the_one_in_the_database(
     pages = {name: open_page(base_url=split_site.address(name)) for name in LIVE}
     for page in pages.values():
         scenes.live("stations:dashboard", query=f"?contract={scenes.CONTRACT}")(page, split_site)
-        moved_from(page.locator("#dashboard"))
+        moved_from(page.locator("#dashboard"), timeout_ms=PATIENCE_SECONDS * 1000)
 
     stop_polling(open_page())
 

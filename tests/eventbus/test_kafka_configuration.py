@@ -66,6 +66,10 @@ def test_a_choice_that_breaks_nothing_is_kept() -> None:
     assert configured("consumer", SERVERS, {"fetch.wait.max.ms": 500})["fetch.wait.max.ms"] == 500
 
 
+def test_a_worker_that_died_is_missed_as_soon_as_the_least_patient_brokers_allow() -> None:
+    assert configured("consumer", SERVERS, {})["session.timeout.ms"] == 6_000
+
+
 def test_a_worker_hears_soon_that_partitions_move() -> None:
     """Two heartbeats, until all have let go and until all have taken: python -m tests.rolling measures the rest."""
     assert 2 * configured("consumer", SERVERS, {})["heartbeat.interval.ms"] <= 1_500
