@@ -138,6 +138,7 @@ def test_a_broken_connection_in_a_handler_counts_no_attempt_and_the_event_is_han
     assert (house.seen(), house.parked(), house.dead()) == ([("ada", 1)], [], [])
 
 
+@pytest.mark.usefixtures("bus_clock")  # which stands still: its next attempt is not due before we have looked
 def test_an_error_in_a_handler_parks_its_key(house: House) -> None:
     house.handler()
     house.say(("ada", 1))

@@ -28,8 +28,8 @@ FAULTS = [
     Fault(
         "requeue to the tail",
         "eventbus.parking.obey",
-        "record = record_of(letter)",
-        "import msgspec\nrecord = msgspec.structs.replace(record_of(letter), position=10**9)",
+        "_wait(key, record, record.position)",
+        "_wait(key, record, 10**9)",
         fails=["a_poison_event_parks_its_key_while_the_others_flow_and_resumes_in_order"],
     ),
     Fault(
