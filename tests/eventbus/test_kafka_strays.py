@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition as Place
 
 from eventbus import Permanent, clock, ledger, registry
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway, LogLost
+from eventbus.errors import LogAway, LogLost, StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, TopicLog
 from eventbus.relay import Relay
@@ -166,6 +166,28 @@ def test_a_log_that_lost_its_end_under_a_running_relay_is_filled_again_though_it
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_worker_that_runs_handles_nothing_more_of_a_log_that_has_lost_something(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    worker, relay = house.worker(), Relay(replaced)
+    house.say(("vase", 1))
+    relay.step()
+    assert house.step(worker) == 1
+    house.say(("vase", 2))
+    relay.step()
+
+    relay._look.lost([TOPIC])
+
+    with pytest.raises(StaleEpoch):
+        house.step(worker)
+    worker.leave()
+    relay.step()
+    house.settle()
+    assert house.seen(name="vase") == [1, 2]
     assert ledger.problems(ledger.read()) == []
 
 

@@ -72,10 +72,7 @@ class StayingBackend(KafkaBackend):
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         new = [partition for partition in partitions if partition not in self._begins]
         self._begins |= super().ends(new) if new else {}
-        given = {
-            TopicPartition(topic, number): end for topic in self._given for number, end in self._given[topic].items()
-        }
-        return {partition: given.get(partition, self._begins[partition]) for partition in partitions}
+        return {one: self._given.get(one.topic, {}).get(one.partition, self._begins[one]) for one in partitions}
 
     def reset(self) -> None:
         """What it remembers stays true."""
