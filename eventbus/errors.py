@@ -1,6 +1,6 @@
 """What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
@@ -46,11 +46,14 @@ class LogAway(Exception):
 
 
 class LogLost(LogAway):
-    """The logs of these topics have given a place twice: what lay there is gone, and has to be appended again."""
+    """Logs have given places twice: what lay there is gone, and has to be appended again.
 
-    def __init__(self, why: str, topics: Collection[str]) -> None:
+    `places` has the first of them, by topic and partition.
+    """
+
+    def __init__(self, why: str, places: Mapping[tuple[str, int], int]) -> None:
         super().__init__(why)
-        self.topics = topics
+        self.places = places
 
 
 class GroupStopped(Exception):

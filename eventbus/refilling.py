@@ -9,7 +9,7 @@ inbox first, and counts as handled from then on: it must not be handled years la
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -59,18 +59,32 @@ class Look:
         """The next look is not put off: something was strange."""
         self._looked = float("-inf")
 
-    def lost(self, topics: Collection[str]) -> None:
-        """These logs have lost something, whatever they are called: nobody reads on, and the next look fills them.
+    def lost(self, places: Mapping[tuple[str, int], int]) -> None:
+        """These logs have lost what lay at these places and behind them: nobody reads on, and the next look fills them.
 
-        It is written down, so that it outlives this process. Raises LeaseLost.
+        Whatever they are called. It is written down, so that it outlives this process. Raises LeaseLost.
         """
         self._looked = float("-inf")
+        topics = {topic for topic, _ in places}
+        cut = self._cut(topics)
         with transaction.atomic():
             self._fence()
             for topic in sorted(topics):
                 note(topic, UNKNOWN)
-            held = Progress.objects.select_for_update().filter(topic__in=topics).order_by("id")
-            Progress.objects.filter(id__in=[row.pk for row in held]).update(epoch=F("epoch") + 1)
+            for row in Progress.objects.select_for_update().filter(topic__in=topics).order_by("id"):
+                passed = row.position
+                if row.topic in cut:  # beyond, the group may have read what took the place of what it has not read
+                    passed = max(row.start, min(passed, places.get((row.topic, row.partition), passed)))
+                Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, position=passed)
+
+    def _cut(self, topics: Collection[str]) -> set[str]:
+        """Those whose log is still the one that was known: it has lost no more than its end, so nothing that is old."""
+        try:
+            there = self._backend.generations(topics)
+        except LogAway:
+            return set()  # as a log that was made anew
+        known = TopicLog.objects.filter(topic__in=topics).values_list("topic", "generation")
+        return {topic for topic, generation in known if there.get(topic) == generation}
 
     def begin(self) -> list[Refilled]:
         """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.

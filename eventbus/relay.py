@@ -51,7 +51,7 @@ class Relay:
             try:
                 self._backend.append(rows, self._fence)
             except LogLost as error:
-                self._look.lost(error.topics)
+                self._look.lost(error.places)
                 raise
             except LogAway:
                 self._look.soon()

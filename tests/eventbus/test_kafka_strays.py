@@ -180,7 +180,7 @@ def test_a_worker_that_runs_handles_nothing_more_of_a_log_that_has_lost_somethin
     house.say(("vase", 2))
     relay.step()
 
-    relay._look.lost([TOPIC])
+    relay._look.lost({(TOPIC, 0): 0})
 
     with pytest.raises(StaleEpoch):
         house.step(worker)
@@ -188,6 +188,40 @@ def test_a_worker_that_runs_handles_nothing_more_of_a_log_that_has_lost_somethin
     relay.step()
     house.settle()
     assert house.seen(name="vase") == [1, 2]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
+    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that runs may be as fast as the relay, and go on with what was put into the place of what was lost."""
+    house.handler()
+    worker, relay = house.worker(), Relay(replaced)
+    house.say(("vase", 1))
+    relay.step()
+    assert house.step(worker) == 1
+    house.say(("vase", 2), ("vase", 3))
+    [partition] = OutboxRow.objects.filter(position=0).values_list("partition", flat=True)
+    for place, row in enumerate(OutboxRow.objects.filter(position=None).order_by("id"), start=1):
+        OutboxRow.objects.filter(id=row.pk).update(partition=partition, position=place, appended_at=clock.now())
+    replaced._given.clear()  # so Kafka has acknowledged them, and has lost them
+    house.say(*(("vase", number) for number in range(4, 9)))
+    lost = relay._look.lost
+
+    def lost_a_moment_later(places: Any) -> None:
+        while house.step(worker):
+            pass
+        lost(places)
+
+    monkeypatch.setattr(relay._look, "lost", lost_a_moment_later)
+    with pytest.raises(LogLost):
+        relay.step()
+    assert house.seen(name="vase") == [1, 4, 5, 6, 7, 8]
+    worker.leave()
+    relay.step()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 4, 5, 6, 7, 8, 2, 3]
     assert ledger.problems(ledger.read()) == []
 
 

@@ -135,17 +135,17 @@ class KafkaBackend(Backend):
         topics = {row.id: row.topic for row in rows}
         # Sent again after an answer got lost: the broker has it, and does not say where that or its batch lies.
         unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
-        twice = set()
+        twice: dict[tuple[str, int], int] = {}
         for row_id, partition, offset in sent:
             topic = topics[row_id]
             if (topic, partition) in unknown:
                 continue
             if offset < given[topic].get(partition, 0):
-                twice.add(topic)
+                twice[topic, partition] = min(offset, twice.get((topic, partition), offset))
             else:
                 given[topic][partition] = offset + 1
         if twice:
-            names = ", ".join(map(self._named, sorted(twice)))
+            names = ", ".join(sorted({self._named(topic) for topic, _ in twice}))
             raise LogLost(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
         if unknown:
             raise LogAway("Kafka does not say where it has put an event: it is sent again")
