@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
+RECONNECT_MS = 1_000  # at most, between two tries to reach a broker, as Java's; librdkafka's 10 s outlast most outages
 SESSION_TIMEOUT_MS = 6_000  # so late a worker that died is missed, so long a pause is forgiven; brokers allow no less
 HEARTBEAT_MS = 500  # so late a worker hears that another came or left, while what moves stands still; a small request
 POLL_INTERVAL_MS = (
@@ -54,6 +55,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "common": {
         "socket.timeout.ms": SOCKET_TIMEOUT_MS,
         "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": RECONNECT_MS,
         "topic.metadata.refresh.interval.ms": METADATA_MS,
     },
     "producer": {"linger.ms": LINGER_MS},
