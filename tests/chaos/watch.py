@@ -49,8 +49,8 @@ class Watch:
         self._site, self._note = site, note
         self._connection: psycopg.Connection | None = None
         self._looked = threading.Condition()
-        self._looks, self._seen = 0, Waits(0, 0, 0, 0, None, None, None)
-        self._ending = threading.Event()
+        self._began, self._looks, self._seen = 0, 0, Waits(0, 0, 0, 0, None, None, None)
+        self._ending, self._wanted = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Self:
@@ -59,16 +59,18 @@ class Watch:
 
     def __exit__(self, *error: object) -> None:
         self._ending.set()
+        self._wanted.set()
         self._thread.join()
         self._hang_up()
 
     def seconds_until_it_flows(self, longest: float, clock: Callable[[], float] = time.monotonic) -> float:
         """From now until all that was told by now, and something told later, was read; `longest` if it is not."""
-        begin, mark, look = clock(), None, self._looks + 1  # that one may have begun before now
+        begin, mark, look = clock(), None, self._began + 1  # one that has begun may not see what was told by now
+        self._wanted.set()
         while clock() - begin < longest:
             with self._looked:
                 self._looked.wait(LOOK_SECONDS)
-                seen, fresh = self._seen, self._looks > look
+                seen, fresh = self._seen, self._looks >= look
             if fresh and mark is None:
                 mark = seen.last_told or 0
             elif fresh and mark is not None and seen.flows(mark):
@@ -76,7 +78,12 @@ class Watch:
         return longest
 
     def _look(self) -> None:
-        while not self._ending.wait(LOOK_SECONDS):
+        while True:
+            self._wanted.wait(LOOK_SECONDS)
+            self._wanted.clear()
+            if self._ending.is_set():
+                return
+            self._began += 1
             try:
                 self._see(self._ask())
             except psycopg.Error:
@@ -96,7 +103,7 @@ class Watch:
             seen = seen._replace(last_read=self._seen.last_read)
         with self._looked:
             self._seen = seen
-            self._looks += 1
+            self._looks = self._began
             self._looked.notify_all()
         self._note(
             f"unsent {seen.unsent}, parked {seen.parked}, unanswered {seen.unanswered}, unread {seen.unread}"
