@@ -107,7 +107,7 @@ def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already
     house.handler()
     house.say(("vase", 1))
     house.settle()
-    topics.declare_topic("house", partitions=40)
+    topics.declare_topic("house", partitions=12)
     assert run("eventbus", "topics", "--apply", "--add-partitions")[0] == 0
     names = [f"key{number}" for number in range(20)]
     log._sender.close()  # a relay that starts again
