@@ -236,20 +236,21 @@ class ShopMachine(RuleBasedStateMachine):
         self.unheard = things
 
     def happened(self) -> None:
-        """The bus gets to work, and all must be true."""
+        """The bus gets to work."""
         if self.unheard:
             self.unheard -= 1
             return
         settle(raise_errors=False)
-        self.look()
 
     def look(self) -> None:
-        """After everything that happens."""
+        """All must be true."""
         truths.check(self.came, self.company)
 
     @invariant()
-    def count(self) -> None:
+    def hold(self) -> None:
+        """After each step, also where nobody has heard yet of what happened."""
         self.floor.steps += 1
+        self.look()
 
     # --- the evening -----------------------------------------------------------------------------------------------
 
