@@ -49,7 +49,7 @@ def test_every_fault_fails_the_cases_that_it_should(found: dict[str, Any], capsy
     missed = {
         fault.name: [case for case in fault.fails if found["table"][fault.name].get(case) != CAUGHT]
         for fault in FAULTS
-        if fault.only in ("", connection.vendor)
+        if fault.only in ("", connection.vendor)  # what only PostgreSQL has: test_faults_on_postgresql.py
     }
     assert {name: cases for name, cases in missed.items() if cases} == {}, "these cases believe these lies"
 
