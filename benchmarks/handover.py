@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.measure import Goal, Row
 from benchmarks.site import Bench
 from eventbus.leases import LEASE_SECONDS
-from tests.eventbus.crowd.processes import STANDBYS, Crowd, database_of_its_own, die, until
+from tests.eventbus.crowd.processes import STANDBYS, Crowd, database_of_its_own, die, see_all_handled_once, until
 
 DEATHS = 10
 HANDOVER_SECONDS_MAX = 5.0  # each of them
@@ -22,10 +22,11 @@ def measure(bench: Bench) -> Iterator[Row]:
             for name in itertools.islice(names, 1 + STANDBYS):
                 crowd.dispatcher(name)
             until(crowd.leader, "a first dispatcher")
-            for name in ("a", "b"):
-                crowd.start("publishing", name, crowd.folder / f"told-{name}")
+            publishing = {
+                file: crowd.start("publishing", file.name, file) for file in (crowd.folder / "a", crowd.folder / "b")
+            }
             until(lambda: len(crowd.seen()) > 1, "events handled under load")
-            yield bench.row(
+            row = bench.row(
                 "dispatcher killed under load",
                 lambda: die(crowd, next(names)),
                 unit="s",
@@ -34,5 +35,7 @@ def measure(bench: Bench) -> Iterator[Row]:
                 goal=Goal(worst_at_most=HANDOVER_SECONDS_MAX),
                 rounds=DEATHS,
             )
+            see_all_handled_once(crowd, publishing)
+            yield row
         finally:
             crowd.close()

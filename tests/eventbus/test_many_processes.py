@@ -14,6 +14,7 @@ from tests.eventbus.crowd.processes import (
     Crowd,
     database_of_its_own,
     die,
+    see_all_handled_once,
     told,
     until,
 )
@@ -55,22 +56,12 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     for name in names[: 1 + STANDBYS]:
         crowd.dispatcher(name)
     until(crowd.leader, "a first dispatcher")
-    files = [crowd.folder / f"told-{name}" for name in ("a", "b")]
-    publishers = [crowd.start("publishing", file.name[-1], file) for file in files]
+    files = [crowd.folder / name for name in ("a", "b")]
+    publishing = {file: crowd.start("publishing", file.name, file) for file in files}
     until(lambda: len(crowd.seen()) > 1, "events handled under load")
 
     early = names[1 + STANDBYS :][:EARLY_DEATHS]
     waits = [die(crowd, name, at_once=name in early) for name in names[1 + STANDBYS :]]
-    for file in files:
-        file.with_suffix(".stop").touch()
-    assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
 
-    acknowledged = told(*files)
-    count = sum(map(len, acknowledged.values()))
-    until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= count, "the rest handled")
-    until(lambda: crowd.number("SELECT sum(position) FROM eventbus_progress") == count, "the group at the log's end")
-    assert crowd.seen() == acknowledged
-    assert crowd.number("SELECT sum(handled) FROM eventbus_progress") == count
-    assert crowd.number("SELECT count(*) FROM eventbus_inbox") == count
-    assert crowd.number("SELECT count(*) FROM eventbus_deadletter") == 0
+    see_all_handled_once(crowd, publishing)
     assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits

@@ -89,6 +89,10 @@ class Crowd:
     def processes_that_handled(self) -> set[int]:
         return {row[0] for row in self.rows("SELECT DISTINCT process FROM crowd_seen")}
 
+    def status(self) -> str:
+        """What `manage.py eventbus status` says. Raises RuntimeError when the ledger does not balance."""
+        return self._site.manage("eventbus", "status")
+
     def close(self) -> None:
         self._exits.close()
 
@@ -147,3 +151,22 @@ def die(crowd: Crowd, fresh: str, *, at_once: bool = False) -> float:
     enough = crowd.number("SELECT count(*) FROM crowd_seen") + ON_ITS_WAY_EVENTS
     until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= enough, "it handles what waited")
     return took
+
+
+def see_all_handled_once(crowd: Crowd, publishing: Mapping[Path, subprocess.Popen[bytes]]) -> None:
+    """Once those who publish, each of whom writes into its file, have stopped: all is handled once, and in order.
+
+    Raises AssertionError, and RuntimeError when the ledger does not balance.
+    """
+    for file in publishing:
+        file.with_suffix(".stop").touch()
+    assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishing.values()] == [0] * len(publishing), crowd.log()
+    acknowledged = told(*publishing)
+    count = sum(map(len, acknowledged.values()))
+    until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= count, "the rest handled")
+    until(lambda: crowd.number("SELECT sum(position) FROM eventbus_progress") == count, "the group at the log's end")
+    assert crowd.seen() == acknowledged
+    assert crowd.number("SELECT sum(handled) FROM eventbus_progress") == count
+    assert crowd.number("SELECT count(*) FROM eventbus_inbox") == count
+    assert crowd.number("SELECT count(*) FROM eventbus_deadletter") == 0
+    crowd.status()
