@@ -14,7 +14,7 @@ from benchmarks.site import Bench
 from eventbus.dispatcher import Dispatcher
 from eventbus.models import Progress
 
-BACKLOG = 50_000  # events, in all rounds together
+BACKLOG = 50_000  # events, in each round
 BACKLOG_QUICK = 10_000
 ROUNDS = 5
 PUBLISHED_AT_ONCE = 500
@@ -27,14 +27,14 @@ def measure(bench: Bench) -> Iterator[Row]:
     make_table()
     make_ledger()
     skip_backlog()
-    backlog = (BACKLOG_QUICK if bench.quick else BACKLOG) // ROUNDS
+    backlog = BACKLOG_QUICK if bench.quick else BACKLOG
     yield bench.row(
         f"a write while {BACKLOG:,} events are drained",
         lambda: p99(writes_during(backlog)),
         unit="ms p99",
         beside="the same write when all is quiet",
         peer=lambda: p99([write() for _ in range(QUIET_WRITES)]),
-        goal=Goal(at_most=WAIT_MS_MAX),
+        goal=Goal(worst_at_most=WAIT_MS_MAX),
         rounds=ROUNDS,
     )
 
