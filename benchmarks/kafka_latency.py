@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from benchmarks.measure import Goal, Row, p99
-from benchmarks.sales import Sale, SaleMade, make_table
+from benchmarks.sales import NOTE, Sale, SaleMade, made, make_table
 from benchmarks.site import Bench
 from eventbus import handles, publish, registry
 from eventbus.dispatcher import Dispatcher
@@ -79,7 +79,7 @@ def waits(rate: int, at_once: int, seconds: float) -> list[float]:
         sales = [Sale(id=one, order_id=one) for one in uuid7s(at_once)]
         with transaction.atomic():
             Sale.objects.bulk_create(sales)
-            publish(*(SaleMade(order_id=sale.order_id, amount=1900, currency="EUR") for sale in sales))
+            publish(*(made(sale, NOTE) for sale in sales))
         committed |= dict.fromkeys((sale.order_id for sale in sales), time.monotonic())
     with _more:
         all_came = _more.wait_for(lambda: committed.keys() <= _handled.keys(), GIVE_UP_SECONDS)

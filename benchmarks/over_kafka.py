@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from benchmarks.handling import GROUP, LEDGER, TWIN, fresh_rows, make_ledger, note_by_hand, stand_beside
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
-from benchmarks.sales import SaleMade, make_table
+from benchmarks.sales import EVENT_BYTES, NOTE, SaleMade, make_table
 from benchmarks.site import Bench
 from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition, Unsent
@@ -61,7 +61,7 @@ def servers() -> str:
 
 
 def _after(count: int, measured: Callable[[], object]) -> float:
-    publish_many(count)
+    publish_many(count, NOTE)
     return rate(measured, count=count)
 
 
@@ -109,6 +109,7 @@ def _unsent() -> list[tuple[Any, ...]]:
 
 def rate_of_sending(producer: Producer, count: int) -> float:
     row = Unsent(*OutboxRow.objects.order_by("-id").values_list(*Unsent._fields)[0])
+    assert len(row.payload) == EVENT_BYTES
     headers = headers_of(row)
 
     def send() -> None:
@@ -148,7 +149,7 @@ def handling(bench: Bench, count: int) -> Iterator[Row]:
 
 
 def _prepared(count: int, measured: Callable[[], float]) -> float:
-    publish_many(count)
+    publish_many(count, NOTE)
     drain(Relay(backends.current()))
     return measured()
 

@@ -59,9 +59,9 @@ def _after(prepare: Callable[[int], None], count: int, measured: Callable[[], ob
     return rate(measured, count=count)
 
 
-def publish_many(count: int) -> None:
+def publish_many(count: int, note: str = "") -> None:
     with transaction.atomic():
-        publish(*(made(Sale()) for _ in range(count)))
+        publish(*(made(Sale(), note) for _ in range(count)))
 
 
 def drain(relay: Relay) -> None:

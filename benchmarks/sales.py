@@ -10,6 +10,9 @@ from eventbus.backends.base import TopicPartition
 from eventbus.ids import uuid7
 from eventbus.models import Progress
 
+EVENT_BYTES = 300  # of an event's data over Kafka
+NOTE = "-" * 208  # what makes it so many
+
 
 class Sale(models.Model):
     """Lives in the benchmark's own database alone: its table is made by `make_table`, not by a migration."""
@@ -36,10 +39,11 @@ class SaleMade(Event):
     order_id: UUID
     amount: int
     currency: str
+    note: str = ""
 
 
-def made(sale: Sale) -> SaleMade:
-    return SaleMade(order_id=sale.order_id, amount=sale.amount, currency=sale.currency)
+def made(sale: Sale, note: str = "") -> SaleMade:
+    return SaleMade(order_id=sale.order_id, amount=sale.amount, currency=sale.currency, note=note)
 
 
 def make_table() -> None:
