@@ -64,6 +64,24 @@ class Cluster:
         if server is not None:
             _stop(server, signal.SIGQUIT)
 
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and everybody who works for it."""
+        assert self._server is not None
+        if number != signal.SIGCONT:
+            self._server.send_signal(signal.SIGSTOP)  # so that it starts nobody meanwhile
+        for pid in (self._server.pid, *children(self._server.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if number == signal.SIGKILL:
+            server, self._server = self._server, None
+            server.wait()
+
+
+def children(parent: int) -> list[int]:
+    """The processes that it has started and that still run."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
 
 @contextmanager
 def stoppable_cluster(*, durable: bool = False, within: Path | None = None) -> Iterator[Cluster]:

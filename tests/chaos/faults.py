@@ -17,6 +17,7 @@ RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that anot
 WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions
 BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgement
 POSTGRES_AWAY_SECONDS = 0.5
+NOTED_SECONDS = 1.0  # until what was committed before is written down as well
 PROVIDER_AWAY_SECONDS = 4.0
 # The clock's jump and back. What was put off by a clock that is ahead waits for as long once it is right again.
 AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
@@ -217,6 +218,28 @@ def _restart_postgres(faults: Faults, draw: float) -> bool:
         time.sleep(POSTGRES_AWAY_SECONDS)  # the fault itself
         faults.site.database.start()
         return True
+
+
+@kind("PostgreSQL killed")
+def _kill_postgres(faults: Faults, draw: float) -> bool:
+    """With all who work for it: nobody says goodbye, and nothing is cleaned up."""
+    with faults.postgres:
+        faults.site.database.signal(signal.SIGKILL)
+        gone = not faults.site.database.running
+        time.sleep(POSTGRES_AWAY_SECONDS)  # the fault itself
+        faults.site.database.start()
+        return gone
+
+
+@kind("PostgreSQL halted")
+def _halt_postgres(faults: Faults, draw: float) -> bool:
+    """It keeps its connections, and says nothing."""
+    with faults.postgres:
+        faults.site.database.signal(signal.SIGSTOP)
+        time.sleep(NOTED_SECONDS)  # the fault itself begins
+        served = faults.serves(faults.acknowledged(), RELAY_STOP_SECONDS)  # the fault itself
+        faults.site.database.signal(signal.SIGCONT)
+        return not served
 
 
 @kind("connections ended")
