@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos days traces lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -53,13 +53,18 @@ sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, by one se
 CHAOS_SEED ?= 1
 CHAOS_SECONDS ?= 600
 chaos: install-dev ## faults on real processes over Kafka and PostgreSQL, then mistakes in bus and shop; writes chaos.json (CHAOS_SEED=7)
-	$(PY) -m tests.chaos --seed $(CHAOS_SEED) --seconds $(CHAOS_SECONDS) --sabotaged --json chaos.json
+	$(PY) -m tests.chaos --seed $(CHAOS_SEED) --seconds $(CHAOS_SECONDS) --shrink --sabotaged --json chaos.json
 
 days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS=1000 of them, RANDOM_SEED to see some again
 days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
 	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
+
+rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
+	$(PY) -m tests.rolling
+	$(PY) -m tests.rolling --to consumer
+	$(PY) -m tests.rolling --think 60 --poll 10
 
 traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
 traces: export RANDOM_DAYS ?= 100

@@ -19,6 +19,8 @@ from tests.chaos.kinds import drawn
 from tests.chaos.run import Keep, Outcome, run
 from tests.chaos.site import world
 
+WHOLE_SECONDS = 600.0  # a run so long must come to something
+
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is stopped as well
@@ -34,13 +36,21 @@ def main(arguments: list[str]) -> int:
             told, failed = outcome.as_json(), bool(outcome.violations)
             if failed and asked.shrink:
                 print(shrinking.shrink(servers, outcome, planned, shop=not asked.town))
+            if asked.seconds >= WHOLE_SECONDS and not asked.only and (short := outcome.falls_short()):
+                print(*short, sep="\n", flush=True)
+                failed = True
+            write(asked.json, told)  # what follows takes as long again
         if asked.sabotaged or asked.only_sabotaged:
             caught = sabotaged.catch_all(servers, asked.seed, asked.only_sabotaged)
             told["sabotage"] = caught
             failed = failed or not all(caught.values())
-    if asked.json:
-        asked.json.write_text(json.dumps(told, indent=2) + "\n")
+    write(asked.json, told)
     return 1 if failed else 0
+
+
+def write(file: Path | None, told: dict[str, object]) -> None:
+    if file:
+        file.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def read(arguments: list[str]) -> argparse.Namespace:

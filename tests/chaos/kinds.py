@@ -6,6 +6,8 @@ from tests.chaos.site import Servers
 
 OF_THE_TOWN: dict[str, faults.Fault] = {**faults.KINDS, **between.KINDS, **filling.KINDS}
 KINDS: dict[str, faults.Fault] = {**OF_THE_TOWN, **of_the_shop.KINDS}
+# What is timed, from a call to its answer's reader, flows on while these last.
+ASIDE = {*of_the_shop.KINDS, "publisher killed", "publisher stopped", "provider in trouble"}
 
 
 def left_out(servers: Servers) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Calm:
-    """A clock that stands still while anything is being done to the site.
+    """A clock that stands still while anything is being done that holds up what is timed.
 
     While the broker is away nothing recovers from the death of a worker before, and faults come faster than one lasts.
     """

@@ -19,6 +19,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     for kind in outcome.left_out:
         yield f"{kind:24}  left out: no file system may be mounted here"
     yield _line("all", outcome.injected.total(), outcome.effective.total(), outcome.recovery())
+    yield _line("by the clock on the wall", "", "", spread(outcome.by_the_wall))
     yield f"{'duplicates absorbed':34}{outcome.duplicates_absorbed:>11}"
     for promise, count in outcome.by_promise().items():
         yield f"{promise:48}{count:>5} violations"
@@ -26,6 +27,6 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield from (f"    {what}" for what in examples[:EXAMPLES_MAX])
 
 
-def _line(what: str, injected: int, effective: int, times: dict[str, float]) -> str:
+def _line(what: str, injected: int | str, effective: int | str, times: dict[str, float]) -> str:
     seconds = "".join(f"{times[name]:8.1f}" for name in ("p50", "p95", "max"))
     return f"{what:24}{injected:>10}{effective:>11}{seconds}"

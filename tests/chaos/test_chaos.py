@@ -101,6 +101,25 @@ def test_it_flows_once_all_before_and_something_later_was_read() -> None:
     assert calm._replace(first_unread=9).flows(7), "what is missing was told later"
 
 
+def test_ten_minutes_that_came_to_little_fall_short() -> None:
+    kinds = [f"kind {number}" for number in range(10)]
+    outcome = Outcome(1, 600, events=20_000)
+    outcome.effective.update(dict.fromkeys(kinds, 10))
+    outcome.recoveries["kind 0"] += [1.0] * 95 + [15.0] * 5
+
+    assert outcome.falls_short() == []
+
+    outcome.events -= 1
+    outcome.effective["kind 0"] = 0
+    outcome.recoveries["kind 0"] += [15.1] * 6
+    assert outcome.falls_short() == [
+        "Falls short: 19999 events, of 20000",
+        "Falls short: 90 effective faults, of 100",
+        "Falls short: 9 kinds of them, of 10",
+        "Falls short: recovery p95 15.1 s, at most 15",
+    ]
+
+
 def test_nothing_is_said_of_the_shop_where_it_did_not_take_part() -> None:
     alone, beside = Outcome(1, 60), Outcome(1, 60, shop=True)
 
