@@ -18,6 +18,7 @@ from tests.kafka.docker import Containers, engine_answers
 from tests.kafka.jars import ROOT, KafkaMissing, version
 
 PORT = 9092  # Kafka's own
+COPIES = 3  # of a topic: one broker may be away, and one lost, and nothing is
 BROKERS_MAX = 5  # each is a process of some 300 MB
 LOOK_SECONDS = 0.5  # between two looks whether it still runs
 
@@ -26,7 +27,7 @@ Kafka {version} answers. Ctrl-C stops it; what it keeps is there at the next sta
 
     KAFKA_BOOTSTRAP_SERVERS={servers}
 
-The site on it, in another window:  EVENTBUS_BACKEND=kafka KAFKA_BOOTSTRAP_SERVERS={servers} make run
+The site on it, in another window:  EVENTBUS_BACKEND=kafka KAFKA_BOOTSTRAP_SERVERS={servers}{copies} make run
 Tests that need a broker, on it:    KAFKA_BOOTSTRAP_SERVERS={servers} make test
 """
 
@@ -43,7 +44,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the brokers are stopped as well
     try:
         cluster.start()
-        print(ANSWERS.format(version=version(), logs=folder, servers=cluster.bootstrap_servers), flush=True)
+        copies = f" KAFKA_REPLICATION={min(COPIES, options.brokers)}" if options.brokers > 1 else ""
+        told = {"version": version(), "logs": folder, "servers": cluster.bootstrap_servers, "copies": copies}
+        print(ANSWERS.format(**told), flush=True)
         while cluster.running:
             time.sleep(LOOK_SECONDS)
         return complain(f"Kafka has ended by itself: {folder} has its log")
