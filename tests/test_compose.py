@@ -35,11 +35,11 @@ def commands() -> list[list[str]]:
             found += [part.split()[1:] for part in parts]
         else:
             role, *rest = service["command"]
-            found.append([*ROLES[role][1:], *rest] if ROLES[role][0] == "python" else [role])
+            found.append([*ROLES[role][1:], *rest] if ROLES[role][0] == "python" else ["-m", *ROLES[role], *rest])
     return found
 
 
-@pytest.mark.parametrize("command", [one for one in commands() if one[0] == "manage.py"], ids=" ".join)
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
 def test_every_command_exists_and_takes_its_options(command: list[str]) -> None:
     asked = subprocess.run(
         [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=HELP_SECONDS
