@@ -72,6 +72,7 @@ ALIASES = {  # librdkafka's other names for what is looked at here
     "request.required.acks": "acks",
     "delivery.timeout.ms": "message.timeout.ms",
     "auto.commit.enable": "enable.auto.commit",
+    "metadata.broker.list": "bootstrap.servers",
 }
 OURS = ("bootstrap.servers", "group.id", "transactional.id")  # the bus names them itself, or does without
 PRODUCER_ONLY = ("linger.ms", "compression.type", "batch.size", "message.timeout.ms")
