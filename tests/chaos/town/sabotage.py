@@ -119,8 +119,9 @@ def _creation_time() -> None:
     relay._UNSENT = f"{head}ORDER BY created_at{tail}"
 
 
-@fault("no lock while publishing", ORDER)
+@fault("no lock while publishing", ORDER, "relay stopped", "broker stopped")
 def _no_slots() -> None:
+    """A relay that is faster than whoever drew the lower number sends in the order of commits: it is held up."""
     from eventbus import inserts, outbox
 
     right = inserts.insert
