@@ -75,6 +75,15 @@ def test_two_who_publish_the_same_keys_in_opposite_orders_both_get_through(house
     assert OutboxRow.objects.count() == len(there) + len(back) + 1
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_as_many_keys_as_a_whole_poll_tells_need_few_locks(house: House) -> None:
+    """PostgreSQL keeps all locks of all sessions in a table of some thousands."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        house.say(*((f"key{number}", 1) for number in range(2_550)))
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone()[0] == LOCK_SLOTS
+
+
 def test_who_counts_queries_sees_that_many_events_are_one(house: House) -> None:
     with transaction.atomic(), CaptureQueriesContext(connection) as seen:
         told = publish(*(Noted(name=f"key{number}", number=number) for number in range(20)))
