@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from eventbus import backends
 from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat, Told
 
@@ -48,7 +49,11 @@ def start() -> None:
 
 
 def announce(role: str) -> None:
-    """Tell operators of this process, which serves and runs nothing else."""
+    """Tell operators of this process, which serves and runs nothing else.
+
+    Raises ImproperlyConfigured where settings would break the bus's promises: now, and not when a visitor comes.
+    """
+    backends.current()
     with _lock:
         _say_what_this_is(role)
 

@@ -72,6 +72,16 @@ def test_what_the_database_url_asks_of_postgresql_goes_before_ours_but_locks_are
     assert second.endswith("-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000")
 
 
+@pytest.mark.parametrize("server", ["asgi", "wsgi"])
+def test_a_web_process_that_would_break_the_buss_promises_does_not_start(tmp_path: Path, server: str) -> None:
+    kafka = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "IN_PROCESS": "0"}
+
+    told = python(tmp_path, f"import mcommerce.{server}", **kafka, KAFKA_CLIENT_SETTINGS="acks=1")
+
+    assert told.returncode != 0
+    assert "acks=1 (an acknowledged event must survive the loss of a broker): leave it out" in told.stderr
+
+
 @pytest.mark.parametrize(("host", "local"), [("shop.localhost", "True"), ("localhost.example", "False")])
 def test_names_that_only_lead_to_this_machine_make_no_deployed_site(tmp_path: Path, host: str, local: str) -> None:
     told = python(tmp_path, PRINT.format(name="LOCAL"), **DEPLOYED | {"ALLOWED_HOSTS": host})
