@@ -24,32 +24,47 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """What differs from the settings for one topic; None does not."""
 
     partitions: int | None = None
+    replication: int | None = None
+    min_insync_replicas: int | None = None
     retention: timedelta = RETENTION
 
 
 declared: dict[str, Declared] = {}
 
 
-def declare_topic(topic: str, *, partitions: int | None = None, retention: timedelta = RETENTION) -> None:
+def declare_topic(
+    topic: str,
+    *,
+    partitions: int | None = None,
+    replication: int | None = None,
+    min_insync_replicas: int | None = None,
+    retention: timedelta = RETENTION,
+) -> None:
     """Say beside a topic's events what it needs. `manage.py eventbus topics --apply` makes it so.
 
-    `partitions`: the most workers that a group can have in it, else EVENTBUS_PARTITIONS. The in-memory log has no
-    brokers to tell, and heeds neither.
+    `partitions`: the most workers that a group can have in it, else EVENTBUS_PARTITIONS. `replication`: its copies,
+    else KAFKA_REPLICATION; there must be as many brokers. `min_insync_replicas`: how many of them must have an event
+    before it is acknowledged, else one less than there are. The in-memory log has no brokers to tell, and heeds none.
     """
-    declared[topic] = Declared(partitions=partitions, retention=retention)
+    declared[topic] = Declared(
+        partitions=partitions,
+        replication=replication,
+        min_insync_replicas=min_insync_replicas,
+        retention=retention,
+    )
 
 
 def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
     """What the topic shall be, where the settings say so many partitions and copies."""
     own = declared.get(topic, Declared())
+    copies = own.replication or replication
+    one_away = max(1, copies - 1)  # one broker may be away, and no acknowledged event is lost
     return TopicSpec(
         partitions=own.partitions or partitions,
-        replication=replication,
+        replication=copies,
         configs={
             "cleanup.policy": "delete",  # a compacted topic would lose all but the newest event of each key
-            "min.insync.replicas": str(
-                max(1, replication - 1)
-            ),  # one broker may be away, and no acknowledged event is lost
+            "min.insync.replicas": str(own.min_insync_replicas or one_away),
             "retention.ms": str(own.retention // timedelta(milliseconds=1)),
         },
     )

@@ -122,6 +122,18 @@ def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already
     until(all_seen, "all is handled, in the new partitions too")
 
 
+def test_how_many_copies_a_topic_needs_is_declared_beside_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "declared", {})
+    topics.declare_topic("money", replication=5, min_insync_replicas=3)
+    topics.declare_topic("mails", replication=3)
+
+    money, mails, house = (topics.wanted(name, partitions=2, replication=1) for name in ("money", "mails", "house"))
+
+    assert (money.replication, money.configs["min.insync.replicas"]) == (5, "3")
+    assert (mails.replication, mails.configs["min.insync.replicas"]) == (3, "2")
+    assert (house.replication, house.configs["min.insync.replicas"]) == (1, "1")
+
+
 def test_fewer_partitions_are_refused(log: KafkaBackend) -> None:
     run("eventbus", "topics", "--apply")
     topics.declare_topic("house", partitions=1)
