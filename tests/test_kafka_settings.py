@@ -8,6 +8,7 @@ from tests.test_settings import python
 
 KAFKA = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "broker.example:9092"}
 CLIENTS = "from django.conf import settings; print(sorted(settings.EVENTBUS['OPTIONS']['clients'].items()))"
+MADE = f"{CLIENTS}; from eventbus import backends; backends.current()._make_producer()"
 CHECK = "from django.core.management import call_command; call_command('check')"
 
 
@@ -82,3 +83,39 @@ def test_what_the_environment_says_reaches_the_clients(tmp_path: Path) -> None:
             ("ssl.ca.location", str(authority)),
         ]
     ), told.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "reaches"),
+    [
+        (
+            {"KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "KAFKA_SASL_USERNAME": "shop", "KAFKA_SASL_PASSWORD": "secret"},
+            {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "shop", "sasl.password": "secret"},
+        ),
+        (
+            {
+                "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+                "KAFKA_OAUTH_TOKEN_URL": "https://login.example/token",
+                "KAFKA_OAUTH_CLIENT_ID": "shop",
+                "KAFKA_OAUTH_CLIENT_SECRET": "secret",
+                "KAFKA_OAUTH_SCOPE": "kafka",
+            },
+            {
+                "sasl.mechanism": "OAUTHBEARER",
+                "sasl.oauthbearer.method": "oidc",
+                "sasl.oauthbearer.token.endpoint.url": "https://login.example/token",
+                "sasl.oauthbearer.client.id": "shop",
+                "sasl.oauthbearer.client.secret": "secret",
+                "sasl.oauthbearer.scope": "kafka",
+            },
+        ),
+    ],
+    ids=["scram", "oauth"],
+)
+def test_other_ways_to_say_who_one_is_reach_the_clients_who_know_them(
+    tmp_path: Path, environment: dict[str, str], reaches: dict[str, str]
+) -> None:
+    told = python(tmp_path, MADE, **KAFKA, **environment, KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT")
+
+    said = {"group.protocol": "classic", "security.protocol": "SASL_PLAINTEXT"} | reaches
+    assert told.stdout.strip() == str(sorted(said.items())), told.stderr
