@@ -12,7 +12,7 @@ from benchmarks.backlog import handled
 from benchmarks.handling import GROUP, make_ledger
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
-from benchmarks.sales import NOTE, make_table
+from benchmarks.sales import PADDING, make_table
 from benchmarks.site import Bench
 from eventbus import backends
 from eventbus.backends.base import TopicPartition
@@ -60,7 +60,7 @@ def rate_of(count: int) -> float:
     """Events a second from the first that is handled to the last, all of them in the log beforehand or meanwhile."""
     wait_for(lambda: pending() == 0)
     before = handled()
-    publish_many(count, NOTE)
+    publish_many(count, PADDING)
     drain(Relay(backends.current()))
     begun, at_begin = time.monotonic(), handled()
     wait_for(lambda: handled() >= before + count)
@@ -68,7 +68,7 @@ def rate_of(count: int) -> float:
 
 
 def rate_of_relay(count: int) -> float:
-    publish_many(count, NOTE)
+    publish_many(count, PADDING)
     return rate(lambda: drain(Relay(backends.current())), count=count)
 
 

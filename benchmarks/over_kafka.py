@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from benchmarks.handling import GROUP, LEDGER, TWIN, fresh_rows, make_ledger, note_by_hand, stand_beside
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
-from benchmarks.sales import EVENT_BYTES, NOTE, SaleMade, make_table
+from benchmarks.sales import EVENT_BYTES, PADDING, SaleMade, make_table
 from benchmarks.site import Bench
 from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition, Unsent
@@ -61,7 +61,7 @@ def servers() -> str:
 
 
 def _after(count: int, measured: Callable[[], object]) -> float:
-    publish_many(count, NOTE)
+    publish_many(count, PADDING)
     return rate(measured, count=count)
 
 
@@ -149,7 +149,7 @@ def handling(bench: Bench, count: int) -> Iterator[Row]:
 
 
 def _prepared(count: int, measured: Callable[[], float]) -> float:
-    publish_many(count, NOTE)
+    publish_many(count, PADDING)
     drain(Relay(backends.current()))
     return measured()
 

@@ -59,9 +59,9 @@ def _after(prepare: Callable[[int], None], count: int, measured: Callable[[], ob
     return rate(measured, count=count)
 
 
-def publish_many(count: int, note: str = "") -> None:
+def publish_many(count: int, padding: str = "") -> None:
     with transaction.atomic():
-        publish(*(made(Sale(), note) for _ in range(count)))
+        publish(*(made(Sale(), padding) for _ in range(count)))
 
 
 def drain(relay: Relay) -> None:

@@ -11,7 +11,7 @@ from eventbus.ids import uuid7
 from eventbus.models import Progress
 
 EVENT_BYTES = 300  # of an event's data over Kafka
-NOTE = "-" * 208  # what makes it so many
+PADDING = "-" * 218  # behind the currency, what makes it so many
 
 
 class Sale(models.Model):
@@ -39,11 +39,10 @@ class SaleMade(Event):
     order_id: UUID
     amount: int
     currency: str
-    note: str = ""
 
 
-def made(sale: Sale, note: str = "") -> SaleMade:
-    return SaleMade(order_id=sale.order_id, amount=sale.amount, currency=sale.currency, note=note)
+def made(sale: Sale, padding: str = "") -> SaleMade:
+    return SaleMade(order_id=sale.order_id, amount=sale.amount, currency=sale.currency + padding)
 
 
 def make_table() -> None:
