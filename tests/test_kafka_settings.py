@@ -118,4 +118,5 @@ def test_other_ways_to_say_who_one_is_reach_the_clients_who_know_them(
     told = python(tmp_path, MADE, **KAFKA, **environment, KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT")
 
     said = {"group.protocol": "classic", "security.protocol": "SASL_PLAINTEXT"} | reaches
+    assert told.returncode == 0, told.stderr
     assert told.stdout.strip() == str(sorted(said.items())), told.stderr
