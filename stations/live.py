@@ -6,6 +6,7 @@ moved on, and each pulls what it lacks at its own pace.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -147,7 +148,8 @@ async def close() -> None:
     """End the live state of this loop, if there is one."""
     task = _lives.pop(asyncio.get_running_loop(), None)
     if task is not None:
-        await (await task).close()
+        with contextlib.suppress(DatabaseError):  # one that could not start has closed itself
+            await (await task).close()
 
 
 def anywhere() -> Live | None:
@@ -162,7 +164,9 @@ async def _started() -> Live:
     live = Live()
     try:
         await live.start()
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, DatabaseError):
+            logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
         await live.close()
         raise
     return live

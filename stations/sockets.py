@@ -84,7 +84,6 @@ class LiveSocket(AsyncWebsocketConsumer):
         try:
             self.live = await live.here()
         except DatabaseError:
-            logger.exception("The live state of the stations cannot start")
             await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site has no database at the moment: try again.")
             return
         self.live.awake.add(self.awake)

@@ -1,14 +1,18 @@
 """What a browser is told on the stations' socket: a snapshot, then numbered deltas, and never a gap."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError, ProgrammingError, connection
 
 from eventbus.testing import published_events
 from stations import doorkeeper, live
 from stations.board import Board
 from stations.events import StationChanged
+from stations.sockets import CLOSE_TRY_AGAIN
 from tests.stations.talking import (
     DEADLINE_SECONDS,
     LeavingBrowser,
@@ -233,6 +237,41 @@ async def test_a_subscription_that_makes_no_sense_is_explained_and_may_be_sent_a
         assert (await browser.hear())["code"] == "bad_subscribe"
 
         assert (await browser.subscribe())["type"] == "snapshot"
+
+
+@on_a_loop
+async def test_who_comes_while_there_is_no_database_is_told_to_come_again():
+    async with no_stations(), browsing() as browser:
+        told = await browser.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+
+        assert (told["type"], told["code"]) == ("error", "not_ready")
+        assert await closed_with(browser) == CLOSE_TRY_AGAIN
+
+    async with browsing() as browser:
+        assert (await browser.subscribe())["type"] == "snapshot"
+
+
+@on_a_loop
+async def test_however_many_wait_for_a_state_that_cannot_start_the_log_says_so_once(caplog):
+    async with no_stations():
+        waited = await asyncio.gather(*(live.here() for _ in range(1_000)), return_exceptions=True)
+
+    assert {type(answer) for answer in waited} <= {OperationalError, ProgrammingError}
+    assert caplog.text.count("The live state of the stations cannot start") == 1
+
+
+@contextlib.asynccontextmanager
+async def no_stations() -> AsyncIterator[None]:
+    await sync_to_async(rename)("stations_station", "stations_away")
+    try:
+        yield
+    finally:
+        await sync_to_async(rename)("stations_away", "stations_station")
+
+
+def rename(table: str, to: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {to}")
 
 
 @on_a_loop
