@@ -4,7 +4,7 @@
 
 "go SECONDS" makes it send FRAMES_PER_SECOND for so long; then it prints its resident memory in kB. `daphne` and
 `uvicorn` serve the site's own sockets, whose live state hears two changed stations a frame; `bare` is asyncio alone,
-which writes frames of the same size to every transport.
+which writes the same frames to every transport.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 FRAMES_PER_SECOND = 10
 STATIONS_A_FRAME = 2
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-BARE_FRAME_BYTES = 1_100  # about what the site's delta of two stations weighs
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def changed(number: int, version: int) -> Any:
 
 
 def obey_for_site() -> None:
-    versions = iter(range(1, sys.maxsize))
+    versions = count(1)
     obey(lambda: change_stations(next(versions)))
 
 
@@ -161,15 +161,27 @@ def _handshake(request: bytes) -> bytes:
     )
 
 
-def bare_frame() -> bytes:
-    text = f'{{"type":"delta","at":"{datetime.now(UTC).isoformat()}","pad":"'.encode()
-    payload = text + b"x" * (BARE_FRAME_BYTES - len(text) - 2) + b'"}'
-    return b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
+def bare_frames() -> Iterator[bytes]:
+    """The frames that the site's sockets would send, each made once for everybody."""
+    import django
+
+    django.setup()
+    from stations.board import Board, Change, StationView
+
+    board = Board()
+    for version in count(1):
+        events = [changed(number, version) for number in range(STATIONS_A_FRAME)]
+        changes = [Change(StationView.of(event), tuple(event.kinds), event.taken) for event in events]
+        board.apply(changes, at=datetime.now(UTC))
+        payload = board.delta(None, after=board.seq - STATIONS_A_FRAME).text.encode()
+        yield b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
 
 
 def serve_bare(port: int) -> None:
+    frames = bare_frames()
+
     def broadcast() -> None:
-        frame = bare_frame()
+        frame = next(frames)
         for transport in Bare.everybody:
             transport.write(frame)
 

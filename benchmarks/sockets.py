@@ -20,7 +20,7 @@ ROUNDS = 5
 P99_MS = {"daphne": 200.0, "uvicorn": 60.0}  # at most, with the largest crowd
 GROWTH_MB = 20.0  # at most, while SILENT sockets read nothing of MEMORY_SECONDS
 MEMORY_SECONDS = 20.0
-HEARD_MIN = 0.5  # of the frames sent: a socket that is late pulls two changes as one frame, as it should
+HEARD_MIN = 0.9  # of the frames sent: a socket that is late pulls two changes as one frame, as it should
 PATH = "/ws/stations/"
 
 
