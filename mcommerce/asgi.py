@@ -13,7 +13,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402  (the settings are needed first)
 
-from mcommerce import background  # noqa: E402
+from mcommerce import background, collector  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 
 application = build_application()
@@ -21,3 +21,4 @@ if settings.IN_PROCESS:
     background.start()
 else:
     background.announce("live")
+collector.settle()

@@ -57,6 +57,21 @@ def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> No
     assert told.stdout.strip() == "False", told.stderr
 
 
+def test_what_a_thousand_sockets_make_and_let_go_of_has_nobody_wait_for_a_look_at_everything(tmp_path: Path) -> None:
+    code = """
+import gc, mcommerce.asgi
+looked_at = []
+gc.callbacks.append(lambda phase, told: looked_at.append(told["generation"]))
+for tick in range(200):
+    made = [[socket] for socket in range(10_000)]
+    del made
+print(gc.get_freeze_count() > 10_000, looked_at)
+"""
+    told = python(tmp_path, code)
+
+    assert told.stdout.strip() == "True []", told.stderr
+
+
 def test_what_the_database_url_asks_of_postgresql_goes_before_ours_but_locks_are_let_go_of(tmp_path: Path) -> None:
     url = "postgres://u:p@db/a?connect_timeout=3&sslmode=require&options=-c%20lock_timeout%3D0%20-c%20search_path%3Da"
     code = "from django.conf import settings; o = settings.DATABASES['default']['OPTIONS']; "
