@@ -121,6 +121,7 @@ declare(
         "pruned": "rows have left, and no total tells of them",
     },
     outside={
+        "publish.committed": "a publisher has committed, and no relay was woken",
         "append": "outbox rows were read",
         "fetched": "records were fetched",
         "effect.ask": "an effect was claimed, and has not happened",
