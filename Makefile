@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test sweep sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test sweep sweep-postgresql sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +46,9 @@ test: install-dev ## lint and run every test: on SQLite, and what a database mat
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20
+
+sweep-postgresql: install-dev ## the same on PostgreSQL, by one seed, threads that hang in transactions too
+	$(PY) -m tests.sweep --postgresql
 
 sweep-kafka: install-dev ## the same over a real Kafka and PostgreSQL, by one seed
 	$(PY) -m tests.sweep --kafka

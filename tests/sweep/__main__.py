@@ -5,10 +5,11 @@
     python -m tests.sweep --only append.commit=kill@3      one, on a day of its own; with a comma two on a day
     python -m tests.sweep --sabotaged                      with faults planted: each must be told
 
+    python -m tests.sweep --postgresql                     on a PostgreSQL
     python -m tests.sweep --kafka                          over a real Kafka and PostgreSQL
 
-With DATABASE_URL naming a PostgreSQL database it runs there, else on SQLite. Over Kafka it takes the brokers that
-KAFKA_BOOTSTRAP_SERVERS names, which must allow sessions of a second; what is not named it starts, PostgreSQL too.
+Without either it runs on SQLite, or where DATABASE_URL says. The PostgreSQL is the one that DATABASE_URL names, and the
+brokers those of KAFKA_BOOTSTRAP_SERVERS, which must allow sessions of a second; what is not named it starts.
 """
 
 import argparse
@@ -16,7 +17,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from tests.kafka import temporary_broker
@@ -29,8 +31,8 @@ SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the ma
 def main(arguments: list[str]) -> int:
     asked = read(arguments)
     servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "") if asked.kafka else ""
-    if asked.kafka and not (servers and os.environ.get("DATABASE_URL")):
-        return beside_its_own(arguments)
+    if missing := missing_servers(asked):
+        return beside_its_own(missing, arguments)
     with tempfile.TemporaryDirectory(prefix="sweep-") as place:
         folder = Path(place)
         set_up(folder)
@@ -55,21 +57,29 @@ def read(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--visitors", type=lambda names: tuple(names.split(",")), default=(), help="who comes to those")
     parser.add_argument("--short", action="store_true", help="two shoppers a day, instead of everybody")
-    parser.add_argument("--one-way", action="store_true", help="each point only one way, drawn by the seed")
+    parser.add_argument("--one-way", action="store_true", help="each point one way, drawn by the seed, of SQLite's")
     parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
+    parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL")
     parser.add_argument("--kafka", action="store_true", help="over a real Kafka, with the points of that backend")
     parser.add_argument("--own", action="store_true", help="only the points that the backend alone has")
     parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
     return parser.parse_args(arguments)
 
 
-def beside_its_own(arguments: list[str]) -> int:
+def missing_servers(asked: argparse.Namespace) -> dict[str, Callable[[], AbstractContextManager[str]]]:
+    """What is asked for and not there yet: the variable that would name it, and how to start it."""
+    missing: dict[str, Callable[[], AbstractContextManager[str]]] = {}
+    if (asked.kafka or asked.postgresql) and not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        missing["DATABASE_URL"] = temporary_cluster
+    if asked.kafka and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        missing["KAFKA_BOOTSTRAP_SERVERS"] = temporary_broker
+    return missing
+
+
+def beside_its_own(missing: Mapping[str, Callable[[], AbstractContextManager[str]]], arguments: list[str]) -> int:
     """The same in another process, which holds none of the threads of Kafka's clients: it forks."""
     with ExitStack() as stack:
-        environment = dict(os.environ)
-        for name, start in (("DATABASE_URL", temporary_cluster), ("KAFKA_BOOTSTRAP_SERVERS", temporary_broker)):
-            if not environment.get(name):
-                environment[name] = stack.enter_context(start())
+        environment = os.environ | {name: stack.enter_context(start()) for name, start in missing.items()}
         return subprocess.call([sys.executable, "-m", "tests.sweep", *arguments], env=environment)
 
 

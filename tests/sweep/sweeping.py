@@ -63,8 +63,8 @@ class Sweeper:
         """Every fault, two on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
-        `short`: to each day come two visitors, who pass its points. `one_way`: each point only one way. `own`: only
-        the points that the backend alone has. With both, PARTY comes to each day.
+        `short`: to each day come two visitors, who pass its points. `one_way`: each point one way that SQLite has too,
+        and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes to each day.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
@@ -122,14 +122,20 @@ def every_case(
     found: dict[str, list[tuple[Fault, Party]]] = defaultdict(list)  # of each way, and who passes
     for point in points:
         passing = sorted(names for names in alone if passes[names].get(point.name))
-        ways = point.ways(connection.vendor)
-        for way in [random.Random(f"{seed} {point.name}").choice(ways)] if one_way else ways:
+        for way in few_ways(seed, point) if one_way else point.ways(connection.vendor):
             dice = random.Random(f"{seed} {point.name} {way}")
             names = dice.choice(passing) if passing else ()
             nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
             found[way].append((Fault(point.name, way, nth), names))
     for faults in found.values():
         yield from in_pairs(seed, faults, everybody)
+
+
+def few_ways(seed: int, point: failpoints.Point) -> list[str]:
+    """One of the ways that SQLite has too, and those that it has not: a thread that hangs inside a transaction."""
+    everywhere = point.ways("sqlite")
+    others = [way for way in point.ways(connection.vendor) if way not in everywhere]
+    return [random.Random(f"{seed} {point.name}").choice(everywhere), *others]
 
 
 def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str]) -> Iterator[Case]:

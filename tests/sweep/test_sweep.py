@@ -26,7 +26,7 @@ def sweep(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def test_every_order_comes_to_its_right_end_whatever_dies_once() -> None:
-    # What PostgreSQL could do otherwise is in the commits and the locks: there each point has one way.
+    # PostgreSQL could do otherwise in commits and locks: it plays one of SQLite's ways, and all that SQLite has not.
     done = sweep("--short", *(["--one-way"] if connection.vendor == "postgresql" else []))
 
     assert done.returncode == 0, done.stdout + done.stderr
