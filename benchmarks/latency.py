@@ -1,4 +1,4 @@
-"""From the start of a publishing transaction to the commit of what its handler wrote, with the dispatcher's threads."""
+"""From a publisher's COMMIT to the commit of what its handler wrote, with the dispatcher's threads."""
 
 import statistics
 import threading
