@@ -1,6 +1,7 @@
 """Which processes there are, for whoever operates them: each says every few seconds what it is and what it does.
 
-Nothing depends on it: who is the one is a lease's matter, and who reads what the backend's.
+Nothing depends on it: who is the one is a lease's matter, and who reads what the backend's. A supervisor that cannot
+ask a process by HTTP looks at the age of its EVENTBUS_ALIVE_FILE.
 """
 
 import logging
@@ -9,8 +10,10 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
+from django.conf import settings
 from django.db import connections, transaction
 
 from eventbus import clock
@@ -92,6 +95,7 @@ class Heartbeat:
         try:
             while True:
                 self._try(self.beat)
+                self._try(touch)  # also without a database: to be started again would not bring that back
                 if self._stop.wait(BEAT_SECONDS):
                     break
             self._try(self._leave)
@@ -124,3 +128,9 @@ class Heartbeat:
     def _leave(self) -> None:
         with transaction.atomic():  # on SQLite a lone statement would not queue with the others
             ProcessRow.objects.filter(id=self._id).delete()
+
+
+def touch() -> None:
+    """Say to a supervisor on this machine that this process lives. Raises OSError."""
+    if settings.EVENTBUS_ALIVE_FILE:
+        Path(settings.EVENTBUS_ALIVE_FILE).touch()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stations.simulator.server import PORT as SIMULATOR_PORT
 from tests.kafka.docker import IMAGE
 from tests.test_image import DOCKERFILE
 from tests.test_operations import defaults
@@ -100,6 +101,15 @@ def test_all_else_starts_again_when_it_ends_and_says_how_it_is() -> None:
     assert {service["restart"] for service in others.values()} == {"unless-stopped"}
     assert "HEALTHCHECK" in DOCKERFILE  # of our own image
     assert all("healthcheck" in service for name, service in others.items() if name not in OURS)
+
+
+def test_stand_ins_are_looked_for_at_the_doors_they_have() -> None:
+    doors = {name: SERVICES[name]["healthcheck"]["test"][1:] for name in ("company", "simulator")}
+
+    assert doors["company"][:-1] == doors["simulator"][:-1] == ["python", "docker-entrypoint", "healthy"]
+    assert SERVICES["company"]["command"][-1] == f"--port={doors['company'][-1]}"
+    assert doors["simulator"][-1] == str(SIMULATOR_PORT)
+    assert {name for name, service in OURS.items() if service["command"][0] == "manage"} == set(doors)
 
 
 def test_what_must_outlive_a_container_lies_in_a_volume() -> None:

@@ -6,10 +6,12 @@ import re
 import runpy
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands
@@ -45,6 +47,35 @@ def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
 
     assert re.search(r"^USER mcommerce$", last_stage, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK .*\"healthy\"\]$", last_stage, re.MULTILINE)
+
+
+@pytest.mark.parametrize("role", ["relay", "handle", "poll"])
+def test_a_process_without_a_door_is_well_while_it_says_that_it_lives(
+    role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = tmp_path / "alive"
+    monkeypatch.setenv("EVENTBUS_ALIVE_FILE", str(alive))
+
+    assert "not said yet" in health(role)
+    alive.touch()
+    assert health(role) == 0
+    os.utime(alive, (0, 0))
+    assert re.search(r"\d+ s ago", health(role))
+    assert re.search(r"^ENV .*EVENTBUS_ALIVE_FILE=/", DOCKERFILE, re.MULTILINE)
+
+
+def test_a_server_is_well_while_it_answers_and_another_while_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        assert health("manage", port) == 0
+
+    assert "refused" in health("manage", port)
+    monkeypatch.setitem(ENTRYPOINT["health"].__globals__, "DOOR", port)
+    assert "refused" in health("pages")
+
+
+def health(role: str, *door: str) -> Any:
+    return ENTRYPOINT["health"](b"\0".join(word.encode() for word in ROLES[role]), *door)
 
 
 def test_every_role_the_image_names_can_be_played() -> None:

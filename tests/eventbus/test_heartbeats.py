@@ -4,6 +4,7 @@ import json
 import os
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,24 @@ def test_a_database_that_is_away_is_waited_for(
         finally:
             rename("elsewhere", "eventbus_process")
         until(processes, "a sign of life")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_supervisor_sees_that_it_lives_though_there_is_no_database(
+    monkeypatch: pytest.MonkeyPatch, settings, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+    alive = tmp_path / "alive"
+    settings.EVENTBUS_ALIVE_FILE = str(alive)
+    rename("eventbus_process", "elsewhere")
+
+    try:
+        with Heartbeat("relay"):
+            until(alive.exists, "a first sign of life")
+            os.utime(alive, (0, 0))
+            until(lambda: alive.stat().st_mtime > 0, "another")
+    finally:
+        rename("elsewhere", "eventbus_process")
 
 
 def rename(table: str, name: str) -> None:
