@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from eventbus.backends.sqlite3.base import FairLock, queue_of
 from eventbus.errors import QueueTimeout
@@ -87,3 +88,50 @@ def test_an_owners_beat_waits_its_turn_among_the_writers() -> None:
     beating.join()
 
     assert LeaseRow.objects.get(name="post").beat == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("write", "owners"),
+    [
+        (lambda: LeaseRow.objects.create(name="rail", owner="ada"), {"", "ada"}),
+        (lambda: LeaseRow.objects.filter(name="post").update(owner="ada"), {"ada"}),
+        (lambda: LeaseRow.objects.filter(name="post").delete(), set()),
+        (lambda: LeaseRow.objects.bulk_create([LeaseRow(name="rail", owner="ada")]), {"", "ada"}),
+    ],
+    ids=["create", "update", "delete", "bulk_create"],
+)
+def test_a_write_outside_a_transaction_waits_its_turn_too(write: Callable[[], Any], owners: set[str]) -> None:
+    LeaseRow.objects.create(name="post")
+    queue = queue_of(str(connection.settings_dict["NAME"])).here
+
+    def write_alone() -> None:
+        try:
+            write()
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        writing = in_a_thread(write_alone)
+        until(lambda: len(queue._waiting) == 1, "the write in the queue")
+    writing.join()
+
+    assert set(LeaseRow.objects.values_list("owner", flat=True)) == owners
+    with transaction.atomic():  # it has given its turn back
+        assert not queue._waiting
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+@pytest.mark.django_db(transaction=True)
+def test_a_write_that_fails_alone_gives_its_turn_back_and_reading_needs_none() -> None:
+    LeaseRow.objects.create(name="post")
+    with pytest.raises(IntegrityError):
+        LeaseRow.objects.create(name="post")
+    queue = queue_of(str(connection.settings_dict["NAME"])).here
+
+    queue.acquire(1)
+    try:
+        assert LeaseRow.objects.count() == 1
+    finally:
+        queue.release()

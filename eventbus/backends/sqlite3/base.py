@@ -1,17 +1,23 @@
 """SQLite's own busy wait is unfair: one busy writer starves the rest. So writers of this process queue up.
 
-The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK. Who has it
-passes a turnstile between processes. Against programs that know of neither, SQLite's busy timeout remains.
+The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK; a statement
+that writes outside a transaction has it for itself. Who has it passes a turnstile between processes. Against programs
+that know of neither, SQLite's busy timeout remains.
 """
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
 from eventbus.backends.sqlite3.turnstile import Turnstile
 from eventbus.errors import QueueTimeout
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")  # what Django and the bus write with
 
 
 class FairLock:
@@ -92,15 +98,54 @@ def queue_of(database: str) -> Queue:
         return _queues.setdefault(database, Queue(database))
 
 
+class QueuedCursor(base.SQLiteCursorWrapper):
+    """Writes in its turn where no transaction is open. The rows of RETURNING may be fetched after it."""
+
+    def __init__(self, wrapper: "DatabaseWrapper", connection: Any) -> None:
+        super().__init__(connection)
+        self._wrapper = wrapper
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        if self._needs_no_turn(query):
+            return super().execute(query, params)
+        with self._wrapper.turn():
+            return super().execute(query, params)
+
+    def executemany(self, query: str, param_list: Any) -> Any:
+        if self._needs_no_turn(query):
+            return super().executemany(query, param_list)
+        with self._wrapper.turn():
+            return super().executemany(query, param_list)
+
+    def _needs_no_turn(self, query: str) -> bool:
+        return self.connection.in_transaction or not query.lstrip()[: len("REPLACE")].upper().startswith(WRITES)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
-    """django.db.backends.sqlite3, whose transactions queue within the process."""
+    """django.db.backends.sqlite3, whose transactions and lone writes queue within the process."""
 
     _turn: Queue | None = None
 
-    def _start_transaction_under_autocommit(self) -> None:
+    def create_cursor(self, name: str | None = None) -> QueuedCursor:
+        cursor: QueuedCursor = self.connection.cursor(factory=partial(QueuedCursor, self))
+        return cursor
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """The turn of a lone statement. Raises QueueTimeout when it does not come in time."""
+        queue = self._queue_up()
+        try:
+            yield
+        finally:
+            queue.release()
+
+    def _queue_up(self) -> Queue:
         queue = queue_of(str(self.settings_dict["NAME"]))
         queue.acquire(float(self.settings_dict["OPTIONS"].get("timeout", 5)))
-        self._turn = queue
+        return queue
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self._turn = self._queue_up()
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
