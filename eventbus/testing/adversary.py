@@ -61,7 +61,7 @@ class Adversary(Backend):
         self, *, seed: int, backend: Backend | str, options: Mapping[str, Any] | None = None, **rates: float
     ) -> None:
         self.inner: Backend = import_string(backend)(**(options or {})) if isinstance(backend, str) else backend
-        self.in_process = self.inner.in_process
+        self.in_process, self.topics = self.inner.in_process, self.inner.topics
         self.did: Counter[str] = Counter()
         if unknown := rates.keys() - RATES.keys():
             raise TypeError(f"An adversary does not know {', '.join(sorted(unknown))}: it knows {', '.join(RATES)}")
@@ -125,8 +125,17 @@ class Adversary(Backend):
     def provision(self, topics: Iterable[str]) -> list[str]:
         return self.inner.provision(topics)
 
+    def generations(self, topics: Iterable[str]) -> dict[str, str]:
+        return self.inner.generations(topics)
+
+    def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
+        return self.inner.strays(topic, beat)
+
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return self.inner.ends(partitions)
+
+    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.shown_from(partitions)
 
     def seen(self) -> int:
         return self.inner.seen()

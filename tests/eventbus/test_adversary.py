@@ -10,6 +10,7 @@ import pytest
 from django.test import override_settings
 
 from eventbus import backends, inbox, parking, testing
+from eventbus.backends.base import Backend
 from eventbus.backends.memory import MemoryBackend
 from eventbus.testing import Crash
 from eventbus.testing.adversary import RATES, Adversary, besieged
@@ -45,6 +46,13 @@ def besieged_house(seed: int, **rates: float) -> Iterator[BesiegedHouse]:
         adversary.quiet()  # what a test does by hand is left to it
         house.adversary = adversary
         yield house
+
+
+def test_it_answers_for_the_backend_behind_it_whatever_that_is_asked() -> None:
+    adversary = Adversary(seed=1, backend=MemoryBackend(partitions=1))
+    answers = {name for name in vars(Backend) if not name.startswith("_")}
+
+    assert answers - {"end"} <= vars(Adversary).keys() | vars(adversary).keys()  # `end` asks `ends`
 
 
 class TestContractUnderAnAdversary(BackendContract):
