@@ -2,6 +2,7 @@
 
 import argparse
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,7 +63,7 @@ def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run
         begun, counted = replay.begin(wanted, who())
         if counted.reach and not json:
             printer.line(counted.reach)
-        _go(begun, printer, json)
+        _go(begun, printer, json, reaches_back_to=counted.reaches_back_to)
     except Refused as refused:
         raise CommandError(str(refused)) from refused
 
@@ -96,7 +97,8 @@ def _resumed(group: Group, number: int, dry_run: bool, options: dict[str, Any]) 
     return found
 
 
-def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
+def _go(found: ReplayRun, printer: Printer, json: bool, **known: datetime | None) -> None:
+    """`known` is told with the run as JSON."""
     stop = threading.Event()
     if not json:
         printer.line(f"replay {found.id} of group {found.group}: {found.matched - found.handled} events to go")
@@ -109,13 +111,13 @@ def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
         try:
             Replay(found, stop, show).go()
         except ReplayFailed as failed:
-            _tell(printer, json, found)
+            _tell(printer, json, found, known)
             raise CommandError(
                 f"Replay {found.id} failed at {failed}\n{_remedy(found, 'Mend it, then go')}"
             ) from failed
         except DatabaseError as error:
             raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
-    _tell(printer, json, found)
+    _tell(printer, json, found, known)
     if found.state != ReplayRun.State.DONE:
         raise CommandError(f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
 
@@ -124,12 +126,12 @@ def _remedy(found: ReplayRun, verb: str) -> str:
     return f"{verb} on with manage.py eventbus replay {found.group} --resume {found.id}"
 
 
-def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
+def _tell(printer: Printer, json: bool, found: ReplayRun, known: Mapping[str, Any]) -> None:
     done = found.state == ReplayRun.State.DONE
     left_out = found.matched - found.handled if done else None
     if json:
         told = {"run": found.id, "group": found.group, "state": found.state, "matched": found.matched}
-        printer.json({**told, "handled": found.handled, "left_out": left_out, "error": found.error})
+        printer.json({**told, "handled": found.handled, "left_out": left_out, "error": found.error, **known})
     elif done:
         aside = f", {left_out} left out: parked or dead" if left_out else ""
         printer.line(f"replay {found.id} done: {found.handled} handled{aside}")

@@ -81,6 +81,7 @@ def test_one_event_is_replayed_and_told_as_json(house: House, projection: Projec
     told = json.loads(said)
     assert told["run"] == ReplayRun.objects.get().id
     assert (told["state"], told["matched"], told["handled"], told["left_out"]) == ("done", 1, 1, 0)
+    assert told["reaches_back_to"] is None  # the log has everything
     assert house.seen()[3:] == [("chair", 1)]
     assert OperatorAction.objects.get().event_id == event.event_id
 
