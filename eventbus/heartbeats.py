@@ -126,8 +126,7 @@ class Heartbeat:
             ProcessRow.objects.filter(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS)).delete()
 
     def _leave(self) -> None:
-        with transaction.atomic():  # on SQLite a lone statement would not queue with the others
-            ProcessRow.objects.filter(id=self._id).delete()
+        ProcessRow.objects.filter(id=self._id).delete()
 
 
 def touch() -> None:

@@ -54,9 +54,7 @@ class Lease:
 
     def beat(self) -> None:
         """Say that the owner lives. Raises LeaseLost."""
-        with failpoints.atomic(
-            "lease.beat"
-        ):  # on SQLite a lone statement would not queue with the others, and might starve
+        with failpoints.atomic("lease.beat"):
             self.check()
 
     def check(self) -> None:
