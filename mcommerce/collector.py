@@ -7,8 +7,8 @@ alone has all objects of the process looked at every few seconds, and meanwhile 
 
 import gc
 
-YOUNG_MAX = 50_000  # made and not let go of, before the young are looked at: room for a tick of 10,000 sockets
-# The older are looked at at each third time of the younger: cycles of 450,000 objects, 100 MB, may lie about.
+YOUNG_MAX = 20_000  # made and not let go of, before the young are looked at: room for a tick of 4,000 sockets
+# The older are looked at at each third time of the younger: what left may lie about for 180,000 objects, 40 MB.
 ROUNDS_MAX = 2
 
 
