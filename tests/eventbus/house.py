@@ -256,18 +256,21 @@ def _run(statements: list[str]) -> None:
 
 
 @contextmanager
-def contention_at(statement: str) -> Iterator[None]:
-    """The first statement of this thread that begins so is refused, as when it meets another writer."""
+def contention_at(statement: str, state: str = "") -> Iterator[None]:
+    """The first statement of this thread that begins so is refused, as when it meets another writer.
+
+    `state` is how the database says so: if none is asked for, that a lock was not to be had in time.
+    """
     met: list[str] = []
 
     def meet(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if met or not sql.startswith(statement):
             return execute(sql, params, many, context)
         met.append(sql)
-        if connection.vendor == "postgresql":  # the server itself says that a lock was not to be had in time
-            return execute("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", None, False, context)
+        if connection.vendor == "postgresql":  # the server itself says so
+            return execute(f"DO $$ BEGIN RAISE SQLSTATE '{state or '55P03'}'; END $$", None, False, context)
         busy = sqlite3.OperationalError("database is locked")
-        busy.sqlite_errorname = "SQLITE_BUSY"
+        busy.sqlite_errorname = state or "SQLITE_BUSY"
         raise OperationalError(*busy.args) from busy
 
     with connection.execute_wrapper(meet):
