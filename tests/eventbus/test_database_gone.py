@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
+from eventbus.effects import CRASHES_MAX
 from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
+from tests.eventbus.house import House, Mended
 from tests.postgres import PostgresMissing, stoppable_cluster
 
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks
@@ -23,7 +26,7 @@ Gone = Callable[[], Any]  # a context manager: inside, the database is gone
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Another program holds the whole of a SQLite database."""
+    """Another program holds a SQLite database, so that nobody else writes; under WAL, who only reads goes on."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as stranger:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:  # at each gap between two transactions: SQLite's own waiting might never get its turn
@@ -85,3 +88,33 @@ def test_a_database_gone_for_twenty_seconds_costs_no_attempt_and_no_event(crowd_
     assert crowd.number("SELECT count(*) FROM eventbus_parkedkey") == 0
     assert crowd.number("SELECT count(*) FROM eventbus_deadletter") == 0
     assert crowd.number("SELECT count(*) FROM eventbus_consumergroup WHERE braked_at IS NOT NULL") == 0
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB"],
+)
+def test_a_sqlite_that_cannot_read_or_write_its_file_costs_no_attempt(house: House, word: str) -> None:
+    away = Mended("vase", error=said_by_sqlite(word))
+    house.handler(call=away, attempts=1)
+    house.say(("vase", 1))
+    house.relay()
+    worker = house.worker()
+
+    for _ in range(CRASHES_MAX + 2):  # more often than an event may crash
+        with pytest.raises(OperationalError):
+            house.step(worker)
+        worker.let_go()  # as its loop does, before it waits for the world
+    away.names.clear()
+    house.step(worker)
+
+    assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
+
+
+def said_by_sqlite(word: str) -> OperationalError:
+    """An error as Django hands on the driver's."""
+    told = sqlite3.OperationalError("the file is away")
+    told.sqlite_errorname = word
+    error = OperationalError(*told.args)
+    error.__cause__ = told
+    return error
