@@ -1,4 +1,4 @@
-"""Publishing: one raw INSERT on the caller's connection, in the caller's transaction."""
+"""Publishing: raw INSERTs on the caller's connection, in the caller's transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,8 +17,9 @@ from eventbus.models import Timer
 def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -> list[UUID]:
     """Tell facts in the current transaction: they are heard once it commits, and never if it does not.
 
-    Events of one key are heard in commit order. All events of a call are one INSERT. `due` makes timers instead: they
-    are published at that time. `ordered=False` gives up the order per key and takes no lock.
+    Events of one key are heard in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000, on
+    SQLite up to 128. `due` makes timers instead: they are published at that time. `ordered=False` gives up the order
+    per key and takes no lock.
     Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, EventTooLarge, and ValueError for
     U+0000 in a text.
     """
