@@ -1,6 +1,5 @@
 """Many processes on one database: each publishes and hears, one dispatches, and its death costs seconds."""
 
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,4 +63,4 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
     waits = [die(crowd, name, at_once=name in early) for name in names[1 + STANDBYS :]]
 
     see_all_handled_once(crowd, publishing)
-    assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits
+    assert max(waits) <= TAKE_OVER_SECONDS, waits
