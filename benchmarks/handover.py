@@ -8,10 +8,17 @@ from pathlib import Path
 from benchmarks.measure import Goal, Row
 from benchmarks.site import Bench
 from eventbus.leases import LEASE_SECONDS
-from tests.eventbus.crowd.processes import STANDBYS, Crowd, database_of_its_own, die, see_all_handled_once, until
+from tests.eventbus.crowd.processes import (
+    HANDOVER_SECONDS_MAX,
+    STANDBYS,
+    Crowd,
+    database_of_its_own,
+    die,
+    see_all_handled_once,
+    until,
+)
 
 DEATHS = 10
-HANDOVER_SECONDS_MAX = 5.0  # each of them
 
 
 def measure(bench: Bench) -> Iterator[Row]:

@@ -3,8 +3,10 @@
 import pytest
 
 from eventbus import leases
+from eventbus.dispatcher import STANDBY_SECONDS
 from eventbus.errors import LeaseLost
 from eventbus.leases import LEASE_SECONDS, Lease
+from tests.eventbus.crowd.processes import HANDOVER_SECONDS_MAX
 
 LOOK_SECONDS = 0.5  # between a standby's looks
 
@@ -19,10 +21,10 @@ class Watch:
         return self.seconds
 
 
-def seconds_until_taken(standby: Lease, watch: Watch) -> float:
+def seconds_until_taken(standby: Lease, watch: Watch, *, look: float = LOOK_SECONDS) -> float:
     began = watch.seconds
     while not standby.acquire():
-        watch.seconds += LOOK_SECONDS
+        watch.seconds += look
         assert watch.seconds < began + 60, "never taken over"
     return watch.seconds - began
 
@@ -52,6 +54,16 @@ class OneAtATime:
         with pytest.raises(LeaseLost):
             owner.beat()
         standby.beat()
+
+    def test_a_dispatcher_that_dies_right_after_a_beat_is_followed_in_time(self, owner: Lease, watch: Watch) -> None:
+        standby = Lease("post")
+        assert not standby.acquire()
+        owner.beat()  # right after that look, and its last: the next look is the first that sees it
+
+        watch.seconds += STANDBY_SECONDS
+        silent = seconds_until_taken(standby, watch, look=STANDBY_SECONDS)
+
+        assert STANDBY_SECONDS + silent < HANDOVER_SECONDS_MAX
 
     def test_an_owner_who_beats_keeps_its_lease(self, owner: Lease, watch: Watch) -> None:
         standby = Lease("post")

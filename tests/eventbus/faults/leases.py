@@ -32,6 +32,13 @@ FAULTS = [
         fails=["a_standby_that_was_held_up_takes_nothing_from_an_owner_held_up_by_the_same_lock"],
     ),
     Fault(
+        "count little of a silence",
+        "eventbus.leases.Lease._silent",
+        "self._seconds / LOOKS_MIN",
+        "self._seconds / LOOKS_MIN / 10",
+        fails=["a_dispatcher_that_dies_right_after_a_beat_is_followed_in_time"],
+    ),
+    Fault(
         "leave without giving it up",
         "eventbus.leases.Lease.release",
         '.update(owner="")',
