@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, connections, transaction
 
 from eventbus import Permanent, ledger, publish
+from eventbus.backends.sqlite3.base import queue_of
 from eventbus.ledger import Account
 from eventbus.models import DeadLetter, OutboxRow
 from eventbus.pruning import Pruned, Pruning
@@ -141,3 +142,15 @@ def kept(name: str = "vase") -> list[int]:
 
 def many(name: str = "vase", count: int = 5) -> list[tuple[str, int]]:
     return [(name, number) for number in range(1, count + 1)]
+
+
+def waiting_publishers() -> int:
+    """How many wait until another's transaction ends: on PostgreSQL for a key's lock, on SQLite for their turn."""
+    if connection.vendor != "postgresql":
+        return len(queue_of(str(connection.settings_dict["NAME"])).here._waiting)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+            " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+        )
+        return cursor.fetchone()[0]

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from eventbus import publish
 from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
+from tests.eventbus.busy import waiting_publishers
 from tests.eventbus.house import House, Noted, until
 
 ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
@@ -48,15 +49,6 @@ def publishing(house: House, *notes: tuple[str, int]) -> Iterator[list[DatabaseE
         yield errors
     finally:
         thread.join()
-
-
-def waiting_publishers() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
-            " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
-        )
-        return cursor.fetchone()[0]
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")

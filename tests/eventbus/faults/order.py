@@ -19,6 +19,15 @@ FAULTS = [
         only="postgresql",
     ),
     Fault(
+        "draw the id before the lock",
+        "eventbus.inserts._postgres",
+        "_ONE,",
+        'f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES '
+        '(%b, %b, %b, %b, %b, %b, %b, pg_advisory_xact_lock(%b::int, %b::int)::text)",',
+        fails=["commit_order_decides_when_two_publish_to_one_key"],
+        only="postgresql",
+    ),
+    Fault(
         "let a later event of a parked key pass",
         "eventbus.handling.Handling._sorting",
         "if record.key in parked:",
