@@ -19,6 +19,7 @@ from tests.eventbus.contract_publishing import ToldWithItsRows
 from tests.eventbus.contract_relay import RelayedInOrder
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
+from tests.eventbus.contract_takeovers import TakenOver
 from tests.eventbus.contract_watching import WatchedFromNowOn
 from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
 
@@ -29,6 +30,7 @@ class BackendContract(
     RelayedInOrder,
     WatchedFromNowOn,
     HandledOnce,
+    TakenOver,
     InBatches,
     EffectsAskedOnce,
     OrderPerKey,

@@ -4,7 +4,7 @@ import pytest
 from django.db.models import F
 
 from eventbus import Permanent, backends, registry
-from eventbus.errors import LeaseLost, StaleEpoch
+from eventbus.errors import LeaseLost
 from eventbus.leases import Lease
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.worker import Worker
@@ -55,23 +55,6 @@ class HandledOnce:
 
         assert house.seen(name="good") == [0, 1, 2, 3, 4]
         assert InboxRow.objects.filter(group="house-a").count() == 6
-
-    def test_a_worker_whose_partition_was_taken_over_writes_nothing(self, house: House) -> None:
-        house.handler()
-        house.say(("vase", 1))
-        house.relay()
-        former = Worker(registry.groups["house-a"], backends.current())
-        house.step(former)
-        house.taken_over()
-
-        with pytest.raises(StaleEpoch):
-            house.say(("vase", 2))
-            house.relay()
-            house.step(former)
-
-        former.leave()
-        house.settle()
-        assert house.seen(name="vase") == [1, 2]
 
     def test_a_worker_whose_lease_was_lost_takes_nothing_over(self, house: House) -> None:
         house.handler()

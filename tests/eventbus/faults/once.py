@@ -46,20 +46,6 @@ FAULTS = [
         fails=["a_batch_that_fails_in_the_middle_is_handled_one_by_one"],
     ),
     Fault(
-        "no epoch check",
-        "eventbus.groups.lock",
-        "if row.epoch != epoch:",
-        "if False:",
-        fails=["a_worker_whose_partition_was_taken_over_writes_nothing"],
-    ),
-    Fault(
-        "take over with the former owner's epoch",
-        "eventbus.groups.take_over",
-        'F("epoch") + 1',
-        'F("epoch")',
-        fails=["a_worker_whose_partition_was_taken_over_writes_nothing"],
-    ),
-    Fault(
         "take over without the lease",
         "eventbus.groups.take_over",
         "fence()",

@@ -1,0 +1,156 @@
+"""Promise 2: handled once, also where partitions are taken over while their former owner is at work."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from eventbus import Permanent, brake, failpoints
+from eventbus.errors import StaleEpoch
+from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
+from tests.eventbus.house import House, Mended, Noted
+
+WRITTEN = (ConsumerGroup, Progress, InboxRow, ParkedKey, ParkedEvent, DeadLetter, Effect)  # by workers
+
+
+def written(house: House) -> list[Any]:
+    """All that workers have written."""
+    return [house.seen(), *(list(table._default_manager.order_by("pk").values()) for table in WRITTEN)]
+
+
+@contextmanager
+def meanwhile(point: str, act: Callable[[], None]) -> Iterator[None]:
+    """Somebody else acts when a failpoint is passed for the first time."""
+    acts = [act]
+
+    def passed(name: str) -> None:
+        if name == point and acts:
+            acts.pop()()
+
+    with failpoints.armed(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "hit", passed)
+        yield
+    assert not acts, f"nothing passed {point}"
+
+
+@pytest.mark.django_db(transaction=True)
+class TakenOver:
+    """Promise 2, where partitions are taken over."""
+
+    @pytest.mark.parametrize("numbers", [[1], [1, 2]], ids=["an event", "several events"])
+    @pytest.mark.parametrize("before", [0, 1], ids=["the first", "a later"])
+    def test_a_worker_whose_partition_was_taken_over_writes_nothing(
+        self, house: House, before: int, numbers: list[int]
+    ) -> None:
+        house.handler()
+        house.say(*(("vase", 0) for _ in range(before)))
+        house.relay()
+        former = house.worker()
+        house.step(former)
+        house.say(*(("vase", number) for number in numbers))
+        house.relay()
+        house.taken_over()
+        left = written(house)
+
+        with pytest.raises(StaleEpoch):
+            house.step(former)
+
+        assert written(house) == left
+        former.leave()
+        house.settle()
+        assert house.seen(name="vase") == [*range(before), *numbers]
+
+    @pytest.mark.parametrize(
+        "error", [ValueError("broken"), Permanent("poison")], ids=["a retry is due", "an operator has a wish"]
+    )
+    def test_a_worker_whose_parked_key_was_taken_over_writes_nothing(
+        self, house: House, bus_clock, error: Exception
+    ) -> None:
+        broken = Mended("vase", error=error)
+        house.handler(call=broken)
+        house.say(("vase", 1))
+        house.relay()
+        former = house.worker()
+        house.step(former)
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        DeadLetter.objects.update(request="requeue")
+        house.taken_over()
+        left = written(house)
+
+        with pytest.raises(StaleEpoch):
+            house.step(former)
+
+        assert written(house) == left
+        former.leave()
+        house.settle()
+        assert house.seen(name="vase") == [1]
+
+    @pytest.mark.parametrize("refuses", [False, True], ids=["answered", "refused"])
+    @pytest.mark.parametrize("probes", [False, True], ids=["flowing", "braked"])
+    @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])
+    def test_a_worker_whose_partition_is_taken_over_while_it_asks_writes_nothing(
+        self, house: House, bus_clock, parked: bool, probes: bool, refuses: bool
+    ) -> None:
+        broken, left = Mended(*["vase"] * parked), []
+
+        def ask(event: Noted, **named: str) -> None:
+            broken(event)
+            if not left:
+                house.taken_over()
+                left.append(written(house))
+                if refuses:
+                    raise ValueError("the provider is closed")
+
+        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_doubt="again")
+        former = house.worker()
+        house.step(former)
+        house.say(("vase", 1))
+        house.relay()
+        if parked:
+            house.step(former)
+            broken.names.clear()
+            bus_clock.advance(hours=1)
+        if probes:
+            brake.close("house-a", "most of it fails")
+            house.step(former)  # to standing still
+
+        with pytest.raises(StaleEpoch):
+            house.step(former)
+
+        assert [written(house)] == left
+        former.leave()
+        house.settle()
+        assert house.seen(name="vase") == [1]
+
+    @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])
+    def test_a_worker_whose_partition_was_taken_over_before_it_asks_asks_nobody(
+        self, house: House, bus_clock, parked: bool
+    ) -> None:
+        broken, asked = Mended(*["vase"] * parked), []
+
+        def ask(event: Noted, **named: str) -> None:
+            broken(event)
+            asked.append(event.number)
+
+        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_doubt="again")
+        former = house.worker()
+        house.step(former)
+        house.say(("vase", 1))
+        house.relay()
+        if parked:
+            house.step(former)
+            broken.names.clear()
+            bus_clock.advance(hours=1)
+
+        with (
+            meanwhile("retry.begin.committed" if parked else "handle.begin.committed", house.taken_over),
+            pytest.raises(StaleEpoch),
+        ):
+            house.step(former)
+
+        assert asked == []
+        former.leave()
+        house.settle()
+        assert house.seen(name="vase") == [1]

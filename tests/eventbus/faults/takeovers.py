@@ -1,0 +1,52 @@
+"""What would let a partition's former owner write."""
+
+from tests.eventbus.faults.planting import Fault
+
+TAKEN_OVER = "a_worker_whose_partition_was_taken_over_writes_nothing"
+PARKED = "a_worker_whose_parked_key_was_taken_over_writes_nothing"
+ASKING = "a_worker_whose_partition_is_taken_over_while_it_asks_writes_nothing"
+BEFORE_IT_ASKS = "a_worker_whose_partition_was_taken_over_before_it_asks_asks_nobody"
+
+
+def unchecked(what: str, place: str, case: str) -> Fault:
+    """The progress row is locked, whoever owns it."""
+    group = "self.group" if place.startswith("eventbus.worker.") else "self._group"
+    return Fault(
+        f"no epoch check {what}", place, "self._owned.lock(partition", f"groups.hold({group}, partition", fails=[case]
+    )
+
+
+FAULTS = [
+    Fault(
+        "no epoch check",
+        "eventbus.groups.lock",
+        "if row.epoch != epoch:",
+        "if False:",
+        fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
+    ),
+    unchecked("before a batch is announced", "eventbus.handling.Handling.announce", TAKEN_OVER),
+    unchecked("in a batch", "eventbus.handling.Handling.batch", TAKEN_OVER),
+    unchecked("before an event alone", "eventbus.handling.Handling._begin", TAKEN_OVER),
+    unchecked("in an event alone", "eventbus.handling.Handling._one", TAKEN_OVER),
+    unchecked("where a key is parked", "eventbus.handling.Handling._park", ASKING),
+    unchecked("where a probe leaves an event", "eventbus.handling.Handling._leave", ASKING),
+    unchecked("before a retry", "eventbus.retrying.Retrying._begin", PARKED),
+    unchecked("in a retry", "eventbus.retrying.Retrying._drain", ASKING),
+    unchecked("where a retry failed", "eventbus.retrying.Retrying._failed", ASKING),
+    unchecked("where a probe leaves a parked event", "eventbus.retrying.Retrying._leave", ASKING),
+    unchecked("where an operator is obeyed", "eventbus.worker.Worker._obey", PARKED),
+    Fault(
+        "no epoch check before an effect is asked for",
+        "eventbus.ownership.Ownership._claim",
+        "self.lock(partition)",
+        "groups.hold(self.group, partition)",
+        fails=[BEFORE_IT_ASKS],
+    ),
+    Fault(
+        "take over with the former owner's epoch",
+        "eventbus.groups.take_over",
+        'F("epoch") + 1',
+        'F("epoch")',
+        fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
+    ),
+]
