@@ -18,10 +18,12 @@ class Retrying:
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
-        if not self._patiently(self._begin, key_id, partition, STOPPED):
+        head = self._patiently(self._begin, key_id, partition, STOPPED)
+        if head is None:
             return False
         try:
-            return self._try(key_id, partition)
+            self._try(head, partition)
+            return True
         except Exception as error:
             if is_nobodys_fault(error):
                 raise
@@ -31,37 +33,36 @@ class Retrying:
 
     def probe(self, key_id: int, partition: TopicPartition) -> bool:
         """For a braked group: the same, and the brake opens. If it fails, it counts as no attempt."""
-        if not self._patiently(self._begin, key_id, partition, PAUSED):
+        head = self._patiently(self._begin, key_id, partition, PAUSED)
+        if head is None:
             return False
         try:
-            return self._try(key_id, partition, opens=True)
+            self._try(head, partition, opens=True)
+            return True
         except Exception as error:
             if is_nobodys_fault(error):
                 raise
             self._patiently(self._leave, key_id, partition, error)
             return False
 
-    def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> bool:
+    def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
+        """The head that is tried from now on; None when its key is free, or waits for an operator."""
         with failpoints.atomic("retry.begin"):
             self._owned.lock(partition, unless=unless)
-            return bool(ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True))
+            if not ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True):
+                return None
+            return ParkedEvent.objects.select_related("parked_key").filter(parked_key=key_id)[0]
 
-    def _try(self, key_id: int, partition: TopicPartition, *, opens: bool = False) -> bool:
-        key = ParkedKey.objects.get(id=key_id)
-        head = key.events.first()
-        if head is None:
-            key.delete()
-            return False
-        record = parking.record_of(head)
+    def _try(self, head: ParkedEvent, partition: TopicPartition, *, opens: bool = False) -> None:
+        key, record = head.parked_key, parking.record_of(head)
         known = bool(self._group.of(record))
         if known and key.crashes >= effects.CRASHES_MAX:
             raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
         note = self._owned.ask(partition, record, parked=True)
-        self._patiently(self._drain, key_id, head.id, partition, note, opens=opens and known)
+        self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
         self._owned.settled(record)
         if known:
             self._owned.brake.succeeded([record], first=key.attempts == 0)
-        return True
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
         """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""

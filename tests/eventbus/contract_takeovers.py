@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from eventbus import Permanent, brake, failpoints
+from eventbus import Permanent, brake, failpoints, parking, registry
 from eventbus.errors import StaleEpoch
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
 from tests.eventbus.house import House, Mended, Noted
@@ -154,3 +155,28 @@ class TakenOver:
         former.leave()
         house.settle()
         assert house.seen(name="vase") == [1]
+
+    def test_a_key_whose_head_the_next_owner_has_buried_stays_parked(self, house: House, bus_clock) -> None:
+        left: list[Any] = []
+
+        def bury() -> None:
+            house.taken_over()
+            key = ParkedKey.objects.get()
+            with transaction.atomic():
+                parking.bury_head(group, key, key.events.get(), Permanent("poison"), attempts=2)
+            left.append(written(house))
+
+        house.handler(call=Mended("vase"))
+        group = registry.groups["house-a"]
+        house.say(("vase", 1))
+        house.relay()
+        former = house.worker()
+        house.step(former)
+        bus_clock.advance(hours=1)
+
+        with meanwhile("retry.begin.committed", bury), pytest.raises(StaleEpoch):
+            house.step(former)
+
+        assert [written(house)] == left
+        assert house.parked() == ["vase"]
+        former.leave()

@@ -49,4 +49,11 @@ FAULTS = [
         'F("epoch")',
         fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
     ),
+    Fault(
+        "free a key that has no head any more",
+        "eventbus.retrying.Retrying._try",
+        "known = bool(self._group.of(record))",
+        "if not key.events.exists():\n    key.delete()\n    return\nknown = bool(self._group.of(record))",
+        fails=["a_key_whose_head_the_next_owner_has_buried_stays_parked"],
+    ),
 ]
