@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -93,9 +94,16 @@ class Twin:
         values = [value for row in self._rows for value in row]
         with transaction.atomic():
             if connection.vendor == "postgresql":
-                connection.connection.cursor().execute(self._statement, values)
+                _server_cursor().execute(self._statement, values)
             else:
                 connection.connection.execute(self._statement.replace("%s", "?"), values)
+
+
+def _server_cursor() -> Any:
+    """The driver's own, which binds on the server. The connection's quotes on the client, as Django wants it."""
+    import psycopg
+
+    return psycopg.Cursor(connection.connection)
 
 
 def _twin_statements() -> list[str]:
