@@ -23,7 +23,7 @@ DEATHS = 10
 
 def measure(bench: Bench) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="handover-") as place, database_of_its_own(Path(place)) as url:
-        crowd = Crowd(Path(place), url)
+        crowd = Crowd(Path(place), url, {"CROWD_DURABLE": "1"})
         names = (f"dispatcher{number}" for number in itertools.count())
         try:
             for name in itertools.islice(names, 1 + STANDBYS):
