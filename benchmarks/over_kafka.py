@@ -1,9 +1,9 @@
 """The bus over Apache Kafka and PostgreSQL: relay and durable handling, each beside the same work written by hand."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import Producer
@@ -11,7 +11,8 @@ from confluent_kafka import TopicPartition as Place
 from django.conf import settings
 from django.db import connection, transaction
 
-from benchmarks.handling import GROUP, LEDGER, TWIN, fresh_rows, make_ledger, note_by_hand, stand_beside
+from benchmarks.by_hand import TWIN, Told, handle_batch, stand_beside
+from benchmarks.handling import GROUP, make_ledger
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
 from benchmarks.sales import EVENT_BYTES, PADDING, SaleMade, make_table
@@ -131,7 +132,7 @@ def handling(bench: Bench, count: int) -> Iterator[Row]:
     for row in Progress.objects.filter(group=GROUP):
         row.position = backends.current().end(TopicPartition(row.topic, row.partition))
         row.save()
-    stand_beside()
+    stand_beside(GROUP)
     worker = Worker(registry.groups[GROUP], backends.current())
     reader = RawReader()
     try:
@@ -177,7 +178,8 @@ class RawReader:
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while count > 0:
             by_partition: dict[int, list[Any]] = {}
-            for message in self._client.consume(BATCH_EVENTS * 4, 0.05):
+            # All that has come, for full batches; a lot of a fixed size would be waited for in the end.
+            for message in self._client.consume(count, 0) or self._client.consume(1, 0.05):
                 by_partition.setdefault(message.partition(), []).append(message)
             for partition, messages in by_partition.items():
                 for start in range(0, len(messages), BATCH_EVENTS):
@@ -189,22 +191,9 @@ class RawReader:
 
 
 def handle_by_hand(partition: int, messages: list[Any]) -> int:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            'SELECT position FROM eventbus_progress WHERE "group" = %s AND topic = %s AND partition = %s FOR UPDATE',
-            [TWIN, TOPIC, partition],
-        )
-        position = cursor.fetchone()[0]
-        ahead = [
-            (dict(message.headers())["ce_id"].decode(), message.key().decode(), message.offset(), message.value())
-            for message in messages
-            if message.offset() >= position
-        ]
-        fresh = fresh_rows(cursor, TOPIC, ahead)
-        for _, _, _, value in fresh:
-            event = json.loads(value)
-            cursor.execute(
-                f"INSERT INTO {LEDGER} (order_id, amount) VALUES (%s, %s)", [event["order_id"], event["amount"]]
-            )
-        note_by_hand(cursor, TOPIC, partition, [row[0] for row in fresh], messages[-1].offset() + 1)
+    told = [
+        Told(UUID(dict(one.headers())["ce_id"].decode()), one.key().decode(), one.offset(), one.value())
+        for one in messages
+    ]
+    handle_batch(TOPIC, partition, told)
     return len(messages)

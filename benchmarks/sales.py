@@ -11,6 +11,7 @@ from eventbus.ids import uuid7
 from eventbus.models import Progress
 
 EVENT_BYTES = 300  # of an event's data over Kafka
+LEDGER = "benchmarks_ledger"  # the table that the handler writes to
 PADDING = "-" * 218  # behind the currency, what makes it so many
 
 
