@@ -1,10 +1,10 @@
 """A server process that sends frames to everybody who is connected, when told to on its standard input.
 
-    python -m benchmarks.broadcaster daphne|uvicorn|bare PORT
+    python -m benchmarks.broadcaster daphne|uvicorn|bare PORT STATIONS [BUFFER]
 
 "go SECONDS" makes it send FRAMES_PER_SECOND for so long; then it prints its resident memory in kB. `daphne` and
-`uvicorn` serve the site's own sockets, whose live state hears two changed stations a frame; `bare` is asyncio alone,
-which writes the same frames to every transport.
+`uvicorn` serve the site's own sockets, whose live state hears so many changed stations a frame; `bare` is asyncio
+alone, which writes the same frames to every transport. The kernel keeps BUFFER bytes for each socket, or what it likes.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import os
 import resource
+import socket
 import struct
 import sys
 import threading
@@ -23,14 +24,21 @@ from pathlib import Path
 from typing import Any
 
 FRAMES_PER_SECOND = 10
-STATIONS_A_FRAME = 2
+BACKLOG = 2_000  # sockets that come at once, and more
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
 def main() -> None:
-    kind, port = sys.argv[1], int(sys.argv[2])
+    kind, (port, stations, *buffer) = sys.argv[1], map(int, sys.argv[2:])
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-    {"daphne": serve_daphne, "uvicorn": serve_uvicorn, "bare": serve_bare}[kind](port)
+    {"daphne": serve_daphne, "uvicorn": serve_uvicorn, "bare": serve_bare}[kind](listening(port, *buffer), stations)
+
+
+def listening(port: int, buffer: int | None = None) -> socket.socket:
+    server = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    if buffer is not None:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)  # those that it accepts inherit this
+    return server
 
 
 def obey(send_frame: Callable[[], None]) -> None:
@@ -65,12 +73,12 @@ def site() -> Any:
     return application
 
 
-def change_stations(version: int) -> None:
+def change_stations(stations: int, version: int) -> None:
     from stations import live
 
     while (here := live.anywhere()) is None:
         time.sleep(0.01)  # until the first browser is served: a version that nobody hears would be missing for ever
-    here._hear_stations([changed(number, version) for number in range(STATIONS_A_FRAME)])
+    here._hear_stations([changed(number, version) for number in range(stations)])
 
 
 def changed(number: int, version: int) -> Any:
@@ -102,30 +110,29 @@ def changed(number: int, version: int) -> Any:
     )
 
 
-def obey_for_site() -> None:
+def obey_for_site(stations: int) -> None:
     versions = count(1)
-    obey(lambda: change_stations(next(versions)))
+    obey(lambda: change_stations(stations, next(versions)))
 
 
-def serve_daphne(port: int) -> None:
+def serve_daphne(server: socket.socket, stations: int) -> None:
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
 
-    endpoints = build_endpoint_description_strings(host="127.0.0.1", port=port)
-    begin = threading.Thread(target=obey_for_site, daemon=True).start
+    endpoints = build_endpoint_description_strings(file_descriptor=server.fileno())
+    begin = threading.Thread(target=obey_for_site, args=(stations,), daemon=True).start
     Server(site(), endpoints=endpoints, signal_handlers=False, ready_callable=begin).run()
 
 
-def serve_uvicorn(port: int) -> None:
+def serve_uvicorn(server: socket.socket, stations: int) -> None:
     import uvicorn
 
     class Told(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
-            threading.Thread(target=obey_for_site, daemon=True).start()
+            threading.Thread(target=obey_for_site, args=(stations,), daemon=True).start()
 
-    config = uvicorn.Config(site(), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
-    Told(config).run()
+    Told(uvicorn.Config(site(), log_level="warning", lifespan="off")).run(sockets=[server])
 
 
 # --- asyncio alone ----------------------------------------------------------------------------------------------------
@@ -161,7 +168,7 @@ def _handshake(request: bytes) -> bytes:
     )
 
 
-def bare_frames() -> Iterator[bytes]:
+def bare_frames(stations: int) -> Iterator[bytes]:
     """The frames that the site's sockets would send, each made once for everybody."""
     import django
 
@@ -170,15 +177,15 @@ def bare_frames() -> Iterator[bytes]:
 
     board = Board()
     for version in count(1):
-        events = [changed(number, version) for number in range(STATIONS_A_FRAME)]
+        events = [changed(number, version) for number in range(stations)]
         changes = [Change(StationView.of(event), tuple(event.kinds), event.taken) for event in events]
         board.apply(changes, at=datetime.now(UTC))
-        payload = board.delta(None, after=board.seq - STATIONS_A_FRAME).text.encode()
+        payload = board.delta(None, after=board.seq - stations).text.encode()
         yield b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
 
 
-def serve_bare(port: int) -> None:
-    frames = bare_frames()
+def serve_bare(listener: socket.socket, stations: int) -> None:
+    frames = bare_frames(stations)
 
     def broadcast() -> None:
         frame = next(frames)
@@ -187,7 +194,7 @@ def serve_bare(port: int) -> None:
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Bare, "127.0.0.1", port, backlog=2_000)
+        server = await loop.create_server(Bare, sock=listener, backlog=BACKLOG)
         threading.Thread(target=obey, args=(lambda: loop.call_soon_threadsafe(broadcast),), daemon=True).start()
         await server.serve_forever()
 

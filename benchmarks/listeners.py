@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 import struct
 import threading
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ AT = b'"at":"'
 AT_CHARACTERS = 32  # of an ISO 8601 time with microseconds and offset
 SUBSCRIBE = b'{"type":"subscribe","contracts":"*"}'
 CONNECT_SECONDS = 60
+SILENT_BUFFER_BYTES = 4_096  # in the kernel, of who does not read: what is sent soon waits in the server's process
 
 
 class Listener(asyncio.Protocol):
@@ -89,6 +91,9 @@ class Crowd:
 
     def __init__(self, port: int, path: str, count: int, *, silent: int = 0) -> None:
         self.ages: list[float] = []
+        self._listeners: list[
+            Listener
+        ] = []  # nobody else knows of one that does not read: it would be closed as garbage
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -101,11 +106,15 @@ class Crowd:
             await asyncio.gather(*(self._connect(port, path, number, reads=number < count) for number in numbers))
 
     async def _connect(self, port: int, path: str, number: int, *, reads: bool) -> None:
-        address = (f"127.0.1.{1 + number // SOCKETS_PER_ADDRESS}", 0)
-        _, listener = await self._loop.create_connection(
-            lambda: Listener(path, self.ages, reads=reads), "127.0.0.1", port, local_addr=address
-        )
+        client = socket.socket()
+        client.setblocking(False)
+        if not reads:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SILENT_BUFFER_BYTES)
+        client.bind((f"127.0.1.{1 + number // SOCKETS_PER_ADDRESS}", 0))
+        await self._loop.sock_connect(client, ("127.0.0.1", port))
+        _, listener = await self._loop.create_connection(lambda: Listener(path, self.ages, reads=reads), sock=client)
         await listener.ready
+        self._listeners.append(listener)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -11,15 +11,14 @@ from contextlib import ExitStack, contextmanager
 from benchmarks.broadcaster import FRAMES_PER_SECOND
 from benchmarks.listeners import Crowd
 from benchmarks.measure import Goal, Row
-from benchmarks.plan import CROWDS, SILENT
+from benchmarks.plan import CROWDS
 from benchmarks.site import Bench
 
 ROUND_SECONDS = 3.0
 ROUND_SECONDS_QUICK = 1.0
 ROUNDS = 5
 P99_MS = {"daphne": 200.0, "uvicorn": 60.0}  # at most, with the largest crowd
-GROWTH_MB = 20.0  # at most, while SILENT sockets read nothing of MEMORY_SECONDS
-MEMORY_SECONDS = 20.0
+STATIONS = 2  # changed in a frame: some 2 kB
 HEARD_MIN = 0.9  # of the frames sent: a socket that is late pulls two changes as one frame, as it should
 PATH = "/ws/stations/"
 
@@ -38,10 +37,10 @@ class Server:
 
 
 @contextmanager
-def serving(kind: str) -> Iterator[Server]:
+def serving(kind: str, stations: int = STATIONS, *buffer: int) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.broadcaster", kind, str(port)]
+    command = [sys.executable, "-m", "benchmarks.broadcaster", kind, *map(str, (port, stations, *buffer))]
     environment = {**os.environ, "IN_PROCESS": "0"}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -60,7 +59,6 @@ def measure(bench: Bench) -> Iterator[Row]:
     for kind in P99_MS:
         for count in CROWDS:
             yield _latency(bench, kind, count, seconds)
-        yield _memory(bench, kind)
 
 
 def _latency(bench: Bench, kind: str, count: int, seconds: float) -> Row:
@@ -86,28 +84,3 @@ def _p99(server: Server, crowd: Crowd, count: int, seconds: float) -> float:
     heard, sent = len(crowd.ages), count * int(seconds * FRAMES_PER_SECOND)
     assert heard > sent * HEARD_MIN, f"{server.kind}: {heard} of {sent} frames came"
     return statistics.quantiles(crowd.ages, n=100)[98]
-
-
-def _memory(bench: Bench, kind: str) -> Row:
-    """How much the server grows while some of its clients take nothing; frames for those must not pile up."""
-    with serving(kind) as server:
-        crowd = Crowd(server.port, PATH, CROWDS[-1] - SILENT, silent=SILENT)
-        server.broadcast(ROUND_SECONDS)
-        figures: list[float] = []
-
-        def growth() -> float:
-            before = figures[-1] if figures else server.broadcast(ROUND_SECONDS)
-            figures.append(server.broadcast(MEMORY_SECONDS / ROUNDS))
-            return max(0.0, figures[-1] - before)
-
-        row = bench.row(
-            f"memory with {SILENT} who never read, {kind}",
-            growth,
-            unit="MB grown",
-            beside="nothing grown",
-            peer=lambda: 0.0,
-            goal=Goal(at_most=GROWTH_MB / ROUNDS),
-            rounds=ROUNDS,
-        )
-        crowd.close()
-        return row
