@@ -9,7 +9,7 @@ from django.db.models import F, Q, Sum
 from eventbus import ledger
 from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from mcommerce.orders.models import Order, OrderStep, Refund
-from mcommerce.payment.ledger import balances
+from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
 from mcommerce.products.models import Stock
@@ -97,13 +97,21 @@ def stock(run: Run) -> Iterator[str]:
 
 
 def money(run: Run) -> Iterator[str]:
-    if total := sum(balances().values()):
-        yield f"the books do not balance: {total}"
+    kept = sum(kept_of(shopper) for shopper in all_of(run))
+    for account, wanted in ((Account.PROVIDER, kept), (Account.CUSTOMER, -kept)):
+        if (held := balances().get((account, "EUR"), 0)) != wanted:
+            yield f"our account {account} holds {held}, not {wanted}, which is what the orders come to"
     for kind, column in ((LedgerEntry.Kind.CAPTURE, "amount"), (LedgerEntry.Kind.REFUND, "refunded")):
         ours = LedgerEntry.objects.filter(kind=kind).aggregate(sum=Sum("amount"))["sum"] or 0
         [row] = Books(run).ask(f"SELECT coalesce(sum({column}), 0) AS sum FROM charge")
         if ours != row["sum"]:
             yield f"our books say {ours} of {kind}, the company's {row['sum']}"
+
+
+def kept_of(shopper: Shopper) -> int:
+    """What we may keep of a shopper's money when the day is over."""
+    order, end = shopper.order, SHOPPERS[shopper.name][1]
+    return order.total if order and end.charged and not end.refunded else 0
 
 
 def told(run: Run) -> Iterator[str]:

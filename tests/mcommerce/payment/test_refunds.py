@@ -58,7 +58,7 @@ def test_parts_go_back_until_everything_is_back(company: Company, paid: Payment,
     assert [told.amount for told in published_events(PaymentRefunded)] == [1000, 900]
     [failed] = published_events(PaymentRefundFailed)
     assert (failed.amount, failed.code) == (1, "exceeds_capture")
-    assert sum(ledger.balances().values()) == 0
+    assert set(ledger.balances().values()) == {0}
 
 
 def test_a_refund_whose_answer_was_lost_is_made_once(
