@@ -15,12 +15,12 @@ from django.db.models import F, Q, Sum
 from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Timer
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.models import Refund as AskedRefund
-from mcommerce.payment import ledger
-from mcommerce.payment.models import Attempt, LedgerEntry, Payment
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.products.models import Reservation, ReservationLine, Stock
 
 from .company import Company
 
+PROVIDER, CUSTOMER = LedgerEntry.Account.PROVIDER, LedgerEntry.Account.CUSTOMER
 HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
 ONCE = ("placed", "reserved", "paid", "cancelled", "shipped", "refunded")  # steps that an order takes at most once
 
@@ -30,6 +30,7 @@ def check(came: Mapping[UUID, int], company: Company) -> None:
     nothing_oversold(came)
     nobody_charged_twice(company)
     money_conserved(company)
+    accounts_hold_what_payments_say()
     each_effect_once()
 
 
@@ -76,8 +77,26 @@ def money_conserved(company: Company) -> None:
     returned = sum(refund["amount"] for refund in company.refunds())
     assert entered.get("capture", 0) <= taken, f"I4: {entered} captured, {taken} at the company"
     assert entered.get("refund", 0) <= returned <= taken, f"I4: {entered} refunded, {returned} at the company"
-    assert sum(ledger.balances().values()) == 0, "I4: debits are not credits"
     assert not Payment.objects.filter(refunded__gt=F("captured")).exists(), "I4: more goes back than came"
+
+
+def accounts_hold_what_payments_say() -> None:
+    """I4: of each order the company holds for us what was captured less what went back, and we owe it to customers."""
+    held = _held()
+    returned = dict(Refund.objects.filter(status="succeeded").values_list("payment").annotate(Sum("amount")))
+    for payment in Payment.objects.all():
+        kept = payment.captured - returned.get(payment.id, 0)
+        ours = [held[payment.order_id, account, payment.currency] for account in (PROVIDER, CUSTOMER)]
+        assert ours == [kept, -kept], f"I4: the company's and the customers' accounts hold {ours} of {kept}"
+
+
+def _held() -> Counter[tuple[UUID, str, str]]:
+    """Debits less credits, for each order, account and currency."""
+    held: Counter[tuple[UUID, str, str]] = Counter()
+    for entry in LedgerEntry.objects.select_related("payment"):
+        held[entry.payment.order_id, entry.debit, entry.currency] += entry.amount
+        held[entry.payment.order_id, entry.credit, entry.currency] -= entry.amount
+    return held
 
 
 def each_effect_once() -> None:
@@ -124,9 +143,16 @@ def no_capture_without_its_order(company: Company) -> None:
 
 
 def books_agree(company: Company) -> None:
-    """I4, sharp: our books and the company's are the same."""
+    """I4, sharp: our books and the company's are the same, and each account holds what the orders come to."""
     entered = dict(LedgerEntry.objects.values_list("kind").annotate(Sum("amount")))
     taken = sum(charge["amount"] for charge in company.charges())
     returned = sum(refund["amount"] for refund in company.refunds())
     ours = (entered.get("capture", 0), entered.get("refund", 0))
     assert ours == (taken, returned), f"I4: {ours} in our books, {(taken, returned)} in the company's"
+    kept = {charge["reference"]: charge["amount"] - charge["refunded"] for charge in company.charges()}
+    held = _held()
+    for order in Order.objects.all():
+        due = 0 if order.state == "cancelled" else order.total
+        holds = [held[order.id, account, order.currency] for account in (PROVIDER, CUSTOMER)]
+        wanted = [kept.get(str(order.id), 0), -due]
+        assert holds == wanted, f"I4: the accounts hold {holds} for an order that is {order.state}, not {wanted}"
