@@ -7,8 +7,8 @@ from django.db import connection
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
+from .fates import FatefulMachine
 from .floor import Floor
-from .people import ShopMachine
 
 STEPS = 30  # a day; hypothesis ends some sooner
 STEPS_MIN = 20  # a day, on average
@@ -28,7 +28,7 @@ def walk(floor: Floor, *, days: int, phases: tuple[Phase, ...]) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(hypothesis.seed(SEED)(lambda: ShopMachine(floor)), settings=chosen)
+    run_state_machine_as_test(hypothesis.seed(SEED)(lambda: FatefulMachine(floor)), settings=chosen)
 
 
 def walk_and_count(floor: Floor, *, days: int) -> None:

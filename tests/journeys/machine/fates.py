@@ -1,0 +1,47 @@
+"""The shop on a day that has something to tell: what seldom comes about by itself is one step here.
+
+An order that is paid and given back, one that is paid when it is cancelled, a webhook forged while money is awaited:
+each asks for several rules in a row with the same order, and on half of the days one of those rules does not come.
+"""
+
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from eventbus import clock
+from mcommerce.orders import services as orders
+
+from .people import CARDS, ShopMachine, cards, products
+
+fates = st.sampled_from(["be sorry", "be glad", "pay too late", "try again", "forge"])
+
+
+class FatefulMachine(ShopMachine):
+    """Whoever orders here meets a fate: the first one in the morning does, and more by chance."""
+
+    @initialize(target=ShopMachine.placed, seed=st.integers(0, 2**16), fate=fates, card=cards)
+    def begin(self, seed: int, fate: str, card: str) -> UUID:
+        order = super().begin(seed=seed)
+        self._meet(order, fate, card)
+        return order
+
+    @rule(target=ShopMachine.placed, product=products, fate=fates, card=cards)
+    def order_one(self, product: int, fate: str, card: str) -> UUID:
+        order = self.order(wanted=[(product, 1)], clicks=1)
+        self._meet(order, fate, card)
+        return order
+
+    def _meet(self, order: UUID, fate: str, card: str) -> None:
+        if fate in ("be sorry", "be glad"):
+            self.go_and_pay(order=order, tries=[(card, True)])
+            self.see_to(order=order, what="ship" if fate == "be glad" else "cancel by staff")
+        elif fate == "try again":
+            self.go_and_pay(order=order, tries=[(card, True), ("good", True)])
+        elif page := self._page_for(order):
+            if fate == "pay too late":
+                orders.cancel_by_customer(order_id=order, now=clock.now())
+                self.company.pay(page, CARDS[card])
+                self.happened()
+            else:
+                self.forge_webhook(page=page)
