@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
 from eventbus.backends.sqlite3.base import FairLock, queue_of
 from eventbus.errors import QueueTimeout
@@ -90,20 +92,25 @@ def test_an_owners_beat_waits_its_turn_among_the_writers() -> None:
     assert LeaseRow.objects.get(name="post").beat == 2
 
 
+def create_many() -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO auth_group (name) VALUES (%s)", [["ada"], ["ben"]])
+
+
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("write", "owners"),
+    ("write", "names"),
     [
-        (lambda: LeaseRow.objects.create(name="rail", owner="ada"), {"", "ada"}),
-        (lambda: LeaseRow.objects.filter(name="post").update(owner="ada"), {"ada"}),
-        (lambda: LeaseRow.objects.filter(name="post").delete(), set()),
-        (lambda: LeaseRow.objects.bulk_create([LeaseRow(name="rail", owner="ada")]), {"", "ada"}),
+        (lambda: Group.objects.create(name="ada"), ["ada", "eve"]),  # its id is RETURNED
+        (lambda: Group.objects.filter(name="eve").update(name="ada"), ["ada"]),
+        (lambda: Group.objects.all()._raw_delete("default"), []),
+        (create_many, ["ada", "ben", "eve"]),
     ],
-    ids=["create", "update", "delete", "bulk_create"],
+    ids=["insert", "update", "delete", "many"],
 )
-def test_a_write_outside_a_transaction_waits_its_turn_too(write: Callable[[], Any], owners: set[str]) -> None:
-    LeaseRow.objects.create(name="post")
+def test_a_write_outside_a_transaction_waits_its_turn_too(write: Callable[[], Any], names: list[str]) -> None:
+    Group.objects.create(name="eve")
     queue = queue_of(str(connection.settings_dict["NAME"])).here
 
     def write_alone() -> None:
@@ -117,9 +124,22 @@ def test_a_write_outside_a_transaction_waits_its_turn_too(write: Callable[[], An
         until(lambda: len(queue._waiting) == 1, "the write in the queue")
     writing.join()
 
-    assert set(LeaseRow.objects.values_list("owner", flat=True)) == owners
-    with transaction.atomic():  # it has given its turn back
-        assert not queue._waiting
+    assert sorted(Group.objects.values_list("name", flat=True)) == names
+    assert not queue._held  # it has given its turn back
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+@pytest.mark.django_db(transaction=True)
+def test_who_has_the_turn_does_not_wait_for_itself_when_sqlite_has_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.5)
+
+    with suppress(OperationalError), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("ROLLBACK")  # as SQLite does by itself when the disk is full
+        Group.objects.create(name="eve")
+
+    assert Group.objects.get().name == "eve"
+    assert not queue_of(str(connection.settings_dict["NAME"])).here._held
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")

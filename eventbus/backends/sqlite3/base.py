@@ -1,8 +1,8 @@
 """SQLite's own busy wait is unfair: one busy writer starves the rest. So writers of this process queue up.
 
 The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK; a statement
-that writes outside a transaction has it for itself. Who has it passes a turnstile between processes. Against programs
-that know of neither, SQLite's busy timeout remains.
+that writes outside a transaction takes it too. Who has it passes a turnstile between processes. Against programs that
+know of neither, SQLite's busy timeout remains.
 """
 
 import threading
@@ -99,7 +99,11 @@ def queue_of(database: str) -> Queue:
 
 
 class QueuedCursor(base.SQLiteCursorWrapper):
-    """Writes in its turn where no transaction is open. The rows of RETURNING may be fetched after it."""
+    """Writes in its turn where no transaction is open.
+
+    With RETURNING SQLite commits once the rows are fetched, right after the turn: whoever is next waits for that moment
+    as SQLite has it.
+    """
 
     def __init__(self, wrapper: "DatabaseWrapper", connection: Any) -> None:
         super().__init__(connection)
@@ -118,7 +122,9 @@ class QueuedCursor(base.SQLiteCursorWrapper):
             return super().executemany(query, param_list)
 
     def _needs_no_turn(self, query: str) -> bool:
-        return self.connection.in_transaction or not query.lstrip()[: len("REPLACE")].upper().startswith(WRITES)
+        if self.connection.in_transaction or self._wrapper.has_turn:
+            return True
+        return not query.lstrip()[: len("REPLACE")].upper().startswith(WRITES)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -129,6 +135,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> QueuedCursor:
         cursor: QueuedCursor = self.connection.cursor(factory=partial(QueuedCursor, self))
         return cursor
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether its transaction has begun: SQLite may have ended it by itself, as when the disk is full."""
+        return self._turn is not None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
