@@ -105,12 +105,15 @@ def count(wanted: Wanted, spans: Spans | None = None) -> Counted:
     aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
     aside |= Q(event_id__in=DeadLetter.objects.filter(group=wanted.group.name).values("event_id"))
     types = events.exclude(aside).order_by("type").values_list("type").annotate(count=Count("id"))
-    whole, oldest = _reach(spans)
+    whole, oldest = reach_of(spans)
     return Counted(types=dict(types), left_out=events.filter(aside).count(), whole=whole, reaches_back_to=oldest)
 
 
-def _reach(spans: Spans) -> tuple[bool, datetime | None]:
-    """Prune leaves what waits or is dead for somebody: how old that is tells nothing of what came after it."""
+def reach_of(spans: Spans) -> tuple[bool, datetime | None]:
+    """Whether the log has everything before their ends, and else since when: see `Counted`.
+
+    Prune leaves what waits or is dead for somebody: how old that is tells nothing of what came after it.
+    """
     waiting = ParkedEvent.objects.values("event_id")
     dead = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values("event_id")
     whole = True

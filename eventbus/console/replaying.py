@@ -2,7 +2,6 @@
 
 import argparse
 import threading
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,7 +62,7 @@ def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run
         begun, counted = replay.begin(wanted, who())
         if counted.reach and not json:
             printer.line(counted.reach)
-        _go(begun, printer, json, reaches_back_to=counted.reaches_back_to)
+        _go(begun, printer, json)
     except Refused as refused:
         raise CommandError(str(refused)) from refused
 
@@ -97,8 +96,7 @@ def _resumed(group: Group, number: int, dry_run: bool, options: dict[str, Any]) 
     return found
 
 
-def _go(found: ReplayRun, printer: Printer, json: bool, **known: datetime | None) -> None:
-    """`known` is told with the run as JSON."""
+def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
     stop = threading.Event()
     if not json:
         printer.line(f"replay {found.id} of group {found.group}: {found.matched - found.handled} events to go")
@@ -111,13 +109,13 @@ def _go(found: ReplayRun, printer: Printer, json: bool, **known: datetime | None
         try:
             Replay(found, stop, show).go()
         except ReplayFailed as failed:
-            _tell(printer, json, found, known)
+            _tell(printer, json, found)
             raise CommandError(
                 f"Replay {found.id} failed at {failed}\n{_remedy(found, 'Mend it, then go')}"
             ) from failed
         except DatabaseError as error:
             raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
-    _tell(printer, json, found, known)
+    _tell(printer, json, found)
     if found.state != ReplayRun.State.DONE:
         raise CommandError(f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
 
@@ -126,12 +124,14 @@ def _remedy(found: ReplayRun, verb: str) -> str:
     return f"{verb} on with manage.py eventbus replay {found.group} --resume {found.id}"
 
 
-def _tell(printer: Printer, json: bool, found: ReplayRun, known: Mapping[str, Any]) -> None:
+def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
     done = found.state == ReplayRun.State.DONE
     left_out = found.matched - found.handled if done else None
     if json:
         told = {"run": found.id, "group": found.group, "state": found.state, "matched": found.matched}
-        printer.json({**told, "handled": found.handled, "left_out": left_out, "error": found.error, **known})
+        _, reaches_back_to = past.reach_of(replay.spans_of(found))
+        told |= {"handled": found.handled, "left_out": left_out, "error": found.error}
+        printer.json({**told, "reaches_back_to": reaches_back_to})
     elif done:
         aside = f", {left_out} left out: parked or dead" if left_out else ""
         printer.line(f"replay {found.id} done: {found.handled} handled{aside}")
