@@ -6,7 +6,6 @@ moved on, and each pulls what it lacks at its own pace.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -54,7 +53,11 @@ class Live:
 
     async def start(self) -> None:
         """Watch, then load. Raises DatabaseError."""
-        feeds = await _in_thread(self._start)
+        try:
+            feeds = await _in_thread(self._start)
+        except DatabaseError:
+            logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
+            raise
         self.news.remember(feeds)
         self._look()
         self._audit = asyncio.create_task(self._audit_for_ever())
@@ -147,9 +150,13 @@ async def here() -> Live:
 async def close() -> None:
     """End the live state of this loop, if there is one."""
     task = _lives.pop(asyncio.get_running_loop(), None)
-    if task is not None:
-        with contextlib.suppress(DatabaseError):  # one that could not start has closed itself
-            await (await task).close()
+    if task is None:
+        return
+    try:
+        live = await task
+    except DatabaseError:
+        return  # it could not start, and has closed itself
+    await live.close()
 
 
 def anywhere() -> Live | None:
@@ -164,9 +171,7 @@ async def _started() -> Live:
     live = Live()
     try:
         await live.start()
-    except BaseException as error:
-        if isinstance(error, DatabaseError):
-            logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
+    except BaseException:
         await live.close()
         raise
     return live

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from eventbus import clock, heartbeats
 from eventbus.heartbeats import FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from eventbus.models import ProcessRow
+from tests.away import without
 from tests.eventbus.house import until
 
 READS = {"orders": ["products/0", "products/1"]}
@@ -65,14 +66,12 @@ def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
     caplog.set_level("INFO", logger="eventbus.heartbeats")
-    rename("eventbus_process", "elsewhere")
-
-    with Heartbeat("pages"):
-        try:
+    with ExitStack() as gone:
+        gone.enter_context(without("eventbus_process"))
+        with Heartbeat("pages"):
             until(lambda: "No word of this process" in caplog.text, "a failure")
-        finally:
-            rename("elsewhere", "eventbus_process")
-        until(processes, "a sign of life")
+            gone.close()
+            until(processes, "a sign of life")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -82,20 +81,11 @@ def test_a_supervisor_sees_that_it_lives_though_there_is_no_database(
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
     alive = tmp_path / "alive"
     settings.EVENTBUS_ALIVE_FILE = str(alive)
-    rename("eventbus_process", "elsewhere")
 
-    try:
-        with Heartbeat("relay"):
-            until(alive.exists, "a first sign of life")
-            os.utime(alive, (0, 0))
-            until(lambda: alive.stat().st_mtime > 0, "another")
-    finally:
-        rename("elsewhere", "eventbus_process")
-
-
-def rename(table: str, name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
+    with without("eventbus_process"), Heartbeat("relay"):
+        until(alive.exists, "a first sign of life")
+        os.utime(alive, (0, 0))
+        until(lambda: alive.stat().st_mtime > 0, "another")
 
 
 def test_status_tells_people_and_programs(db: None) -> None:

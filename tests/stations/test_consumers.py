@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, ProgrammingError, connection
+from django.db import OperationalError, ProgrammingError
 
 from eventbus.testing import published_events
 from stations import doorkeeper, live
 from stations.board import Board
 from stations.events import StationChanged
 from stations.sockets import CLOSE_TRY_AGAIN
+from tests.away import without
 from tests.stations.talking import (
     DEADLINE_SECONDS,
     LeavingBrowser,
@@ -262,16 +263,12 @@ async def test_however_many_wait_for_a_state_that_cannot_start_the_log_says_so_o
 
 @contextlib.asynccontextmanager
 async def no_stations() -> AsyncIterator[None]:
-    await sync_to_async(rename)("stations_station", "stations_away")
+    away = without("stations_station")
+    await sync_to_async(away.__enter__)()
     try:
         yield
     finally:
-        await sync_to_async(rename)("stations_away", "stations_station")
-
-
-def rename(table: str, to: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} RENAME TO {to}")
+        await sync_to_async(away.__exit__)(None, None, None)
 
 
 @on_a_loop
