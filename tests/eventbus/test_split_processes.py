@@ -1,7 +1,6 @@
 """Relays and handlers as processes of their own over a real Apache Kafka, and what the death of one costs."""
 
 import signal
-import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from tests.eventbus.crowd.processes import (
 )
 
 RELAY_DEATHS = 3
+RUNNING = "SELECT count(*) FROM eventbus_process WHERE role = 'relay'"
 HANDLERS = 3
 
 
@@ -80,11 +80,12 @@ def test_when_the_active_relay_is_killed_the_one_that_stands_by_takes_over_and_o
 
     with spoken(crowd) as acknowledged:
         until(lambda: len(crowd.seen()) > 1, "events handled")
+        until(lambda: crowd.number(RUNNING) == 1 + RELAY_DEATHS, "those who would take over")
         assert len(crowd.led()) == 1
         waits = [_die(crowd) for _ in range(RELAY_DEATHS)]
 
     _everything_was_handled_once_and_in_order(crowd, acknowledged)
-    assert statistics.median(waits) <= TAKE_OVER_SECONDS, waits
+    assert max(waits) <= TAKE_OVER_SECONDS, waits
     remaining = [*crowd.relays.values(), *handlers]
     for process in remaining:
         process.send_signal(signal.SIGTERM)

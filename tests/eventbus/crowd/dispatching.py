@@ -1,6 +1,10 @@
-"""`python -m tests.eventbus.crowd.dispatching NAME`: dispatch or stand by, as a server process does, until killed."""
+"""`python -m tests.eventbus.crowd.dispatching NAME LOOKED`: dispatch or stand by, as a server does, until killed.
+
+The file LOOKED is there once it has looked who leads.
+"""
 
 import sys
+from pathlib import Path
 
 import django
 
@@ -9,5 +13,15 @@ if __name__ == "__main__":
     from eventbus.dispatcher import Dispatcher
 
     dispatcher = Dispatcher()
-    dispatcher._lease.owner = sys.argv[1]  # so that the lease tells the test which process leads
+    lease, looked = dispatcher._lease, Path(sys.argv[2])
+    lease.owner = sys.argv[1]  # so that the lease tells the test which process leads
+    acquire = lease.acquire
+
+    def look() -> bool:
+        try:
+            return acquire()
+        finally:
+            looked.touch()
+
+    lease.acquire = look  # type: ignore[method-assign]
     dispatcher.run()
