@@ -32,10 +32,12 @@ def unguarded_stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         else:
             cursor.execute("PRAGMA ignore_check_constraints = ON")
-    yield
-    if not on_postgresql:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    try:
+        yield
+    finally:
+        if not on_postgresql:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 @contextmanager

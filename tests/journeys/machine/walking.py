@@ -45,4 +45,4 @@ def walk_and_count(floor: Floor, *, days: int) -> None:
     assert floor.rests >= days
     assert floor.steps >= days * STEPS_MIN
     assert floor.deeds > days
-    assert floor.trouble.met >= days // DAYS_PER_TROUBLE_MAX
+    assert floor.trouble.met >= max(1, days // DAYS_PER_TROUBLE_MAX)
