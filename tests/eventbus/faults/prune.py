@@ -126,7 +126,7 @@ FAULTS = [
     ),
     Fault(
         "say that the log has everything",
-        "eventbus.past._reach",
+        "eventbus.past.reach_of",
         "if rows.count() < end:",
         "if False:",
         fails=["a_replay_is_told_how_far_the_log_reaches_back"],

@@ -137,7 +137,7 @@ FAULTS = [
     ),
     Fault(
         "say nothing of what was pruned",
-        "eventbus.past._reach",
+        "eventbus.past.reach_of",
         "whole = False",
         "whole = True",
         fails=["what_was_pruned_cannot_come_again_and_the_reach_is_told"],
