@@ -1,5 +1,6 @@
 """One life of the site: shop, bus and web server in one process, and who drives it. Forked warm, so it costs little."""
 
+import faulthandler
 import gc
 import json
 import logging
@@ -32,6 +33,7 @@ def born(run: Run) -> int:
     child = os.fork()
     if not child:
         gc.disable()  # it lives for a second
+        faulthandler.enable((run.folder / "died").open("w"), all_threads=False)  # if the interpreter itself dies
         try:
             live(run)
         except BaseException:
