@@ -20,7 +20,7 @@ from tests.live_site import ROOT, LiveSite
 
 STANDBYS = 2
 HANDOVER_SECONDS_MAX = 5.0  # from a dispatcher's death until another handles, on a machine with nothing else to do
-TAKE_OVER_SECONDS = 60.0  # the same, beside minutes of chaos
+TAKE_OVER_SECONDS = 30.0  # the same, beside minutes of chaos
 PATIENCE_SECONDS = 180  # with processes that start, and with what the load left behind, beside minutes of chaos
 ON_ITS_WAY_EVENTS = 50  # what two publishers say in half a second: far more than lies in hand at any time
 LOG = "processes.log"
