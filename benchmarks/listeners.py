@@ -91,9 +91,8 @@ class Crowd:
 
     def __init__(self, port: int, path: str, count: int, *, silent: int = 0) -> None:
         self.ages: list[float] = []
-        self._listeners: list[
-            Listener
-        ] = []  # nobody else knows of one that does not read: it would be closed as garbage
+        # Nobody else knows of one that does not read: it would be closed as garbage.
+        self._listeners: list[Listener] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
