@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from threading import Lock
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -205,12 +206,27 @@ def sequenced(headers: str, sequence: int) -> str:
 
 
 E = TypeVar("E", bound=Event)
+_decoders: dict[type[Event], msgspec.json.Decoder[Any]] = {}
+_making = Lock()
+
+
+def decode(payload: bytes, event_type: type[E]) -> E:
+    """The event in a payload. Raises what msgspec raises."""
+    decoder = _decoders.get(event_type) or _decoder(event_type)
+    return decoder.decode(payload)  # type: ignore[no-any-return]
+
+
+def _decoder(event_type: type[Event]) -> msgspec.json.Decoder[Any]:
+    """Made by one thread at a time. msgspec learns a type's fields on first use, and whoever decodes one that another
+    thread has half learnt dies of it (SIGSEGV, msgspec 0.22): all groups begin at once, often with the same event."""
+    with _making:
+        return _decoders.setdefault(event_type, msgspec.json.Decoder(event_type))
 
 
 def open_event(record: Record, event_type: type[E]) -> E:
     """The event in a record. Raises Undecodable."""
     try:
-        return msgspec.json.decode(record.payload, type=event_type)
+        return decode(record.payload, event_type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
 

@@ -44,6 +44,10 @@ class _Any(msgspec.Struct):
     type: str
 
 
+_any = msgspec.json.Decoder(_Any).decode
+_subscribe = msgspec.json.Decoder(Subscribe).decode
+
+
 def read(text: str | None) -> Subscribe:
     """The request in a socket's message. Raises BadRequest."""
     if text is None:
@@ -51,12 +55,12 @@ def read(text: str | None) -> Subscribe:
     if len(text.encode()) > MESSAGE_BYTES_MAX:
         raise BadRequest("too_large", f"A message has at most {MESSAGE_BYTES_MAX} bytes.", fatal=True)
     try:
-        kind = msgspec.json.decode(text, type=_Any).type
+        kind = _any(text).type
     except (msgspec.DecodeError, RecursionError):
         raise BadRequest("bad_json", 'A message is a JSON object with a "type".', fatal=True) from None
     if kind != "subscribe":
         raise BadRequest("unknown_type", 'The only request is "subscribe".', fatal=True)
     try:
-        return msgspec.json.decode(text, type=Subscribe)
+        return _subscribe(text)
     except msgspec.ValidationError as error:
         raise BadRequest("bad_subscribe", str(error), fatal=False) from None

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import msgspec
 from django.db import transaction
 
 from eventbus import clock, publish
-from eventbus.events import Event
+from eventbus.events import Event, decode
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey
 from eventbus.testing.settling import settle
 
@@ -67,7 +66,7 @@ class Scenario:
             clock.hold(clock.now() + after)
             settle(raise_errors=False)
         rows = OutboxRow.objects.filter(id__gt=self._since, type=event_type.wire_type()).order_by("id")
-        told = [msgspec.json.decode(bytes(row.payload), type=event_type) for row in rows]
+        told = [decode(bytes(row.payload), event_type) for row in rows]
         return [event for event in told if matching is None or matching(event)]
 
     def _story(self) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
 from django.db import OperationalError
 
 from eventbus import backends, registry
-from eventbus.events import Event
+from eventbus.events import Event, decode
 from eventbus.models import OutboxRow
 from eventbus.relay import Relay
 from eventbus.worker import Worker
@@ -80,7 +79,7 @@ def _step(step: Callable[[], int], on_drop: Callable[[], None]) -> int:
 def published_events(event_type: type[E]) -> list[E]:
     """Every event of a type in the outbox, in the order in which they were published."""
     rows = OutboxRow.objects.filter(type=event_type.wire_type()).order_by("id")
-    return [msgspec.json.decode(bytes(row.payload), type=event_type) for row in rows]
+    return [decode(bytes(row.payload), event_type) for row in rows]
 
 
 def forget() -> None:

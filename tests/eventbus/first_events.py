@@ -1,0 +1,45 @@
+"""Several groups open the first event of a type at once, again and again. It ends with 0 unless the process dies."""
+
+import sys
+from threading import Barrier, Thread
+
+import msgspec
+
+from eventbus import Event
+from eventbus.events import decode
+
+GROUPS = 4
+TYPES = 200
+PARTS = 10  # types that an event's type is made of: the more, the longer it takes to learn
+SWITCH_SECONDS = 1e-6  # another thread may go on in the midst of anything
+
+
+def fresh_type() -> type[Event]:
+    parts = {
+        f"part_{i}": msgspec.defstruct(f"Part{i}", [("quantity", int)], module=__name__) | None for i in range(PARTS)
+    }
+    return type("Told", (Event,), {"__module__": __name__, "__annotations__": parts, **dict.fromkeys(parts)})
+
+
+def open_at_once(event_type: type[Event]) -> None:
+    line = Barrier(GROUPS)
+
+    def group() -> None:
+        line.wait()
+        told = decode(b'{"part_9":{"quantity":3}}', event_type)
+        opened.append(told.part_9.quantity)  # type: ignore[attr-defined]
+
+    opened: list[int] = []
+    groups = [Thread(target=group) for _ in range(GROUPS)]
+    for each in groups:
+        each.start()
+    for each in groups:
+        each.join()
+    if opened != [3] * GROUPS:
+        sys.exit(f"{GROUPS} groups opened it, and saw {opened}")
+
+
+if __name__ == "__main__":
+    sys.setswitchinterval(SWITCH_SECONDS)
+    for _ in range(TYPES):
+        open_at_once(fresh_type())
