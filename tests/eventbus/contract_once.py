@@ -1,13 +1,16 @@
 """Promise 2: handled once."""
 
+from uuid import UUID
+
 import pytest
 from django.db.models import F
 
-from eventbus import Permanent, backends, registry
+from eventbus import Permanent, backends, clock, inbox, registry, testing
 from eventbus.errors import LeaseLost
 from eventbus.leases import Lease
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.worker import Worker
+from tests.eventbus.busy import places
 from tests.eventbus.house import House, Mended, Noted, until
 
 
@@ -99,6 +102,37 @@ class HandledOnce:
         house.settle(raise_errors=True)
 
         assert (broken.calls, len(house.dead()), ParkedEvent.objects.count()) == (1, 1, 0)
+
+    def test_what_was_handled_after_a_worker_had_looked_is_not_handled_again(self, house: House, monkeypatch) -> None:
+        """Its look at the inbox was too early: then only the row itself stands against handling it twice."""
+        house.handler()
+        house.say(("vase", 1), ("vase", 2))
+        testing.settle()  # no adversary here: it cuts batches as it likes
+        house.rewind()
+        early: list[set[UUID]] = [set()]
+        known = inbox.known
+        monkeypatch.setattr(inbox, "known", lambda *asked, **run: early.pop() if early else known(*asked, **run))
+
+        testing.settle(raise_errors=False)
+
+        assert early == []
+        assert house.seen(name="vase") == [1, 2]
+        assert places() == {"handled": 2}
+        assert (house.parked(), house.dead()) == ([], [])
+
+    def test_what_was_handled_while_it_was_parked_is_not_handled_again(self, house: House, bus_clock) -> None:
+        broken = Mended("vase")
+        house.handler(call=broken)
+        [event_id] = house.say(("vase", 1))
+        house.settle()
+        InboxRow.objects.create(group="house-a", event_id=event_id, handled_at=clock.now())
+
+        broken.names.clear()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert house.seen() == [], "what its handler wrote is rolled back"
+        assert house.parked() == ["vase"], "an operator can see that it lies in two places"
 
     def test_an_event_that_comes_twice_in_one_batch_is_handled_once(self, house: House, monkeypatch) -> None:
         heard: list[int] = []

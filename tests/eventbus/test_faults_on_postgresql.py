@@ -22,6 +22,7 @@ GRAVEST = [  # of those that every database can have: what each breaks is promis
     "drop the key",
     "swallow the handler's error",
     "forget the inbox",
+    "pass over what the inbox holds already",
     "deliver a rolled-back event",
     "let a later event of a parked key pass",
     "move the offset though the dead letter could not be written",

@@ -11,6 +11,23 @@ FAULTS = [
         fails=["a_log_that_comes_again_is_handled_once"],
     ),
     Fault(
+        "pass over what the inbox holds already",
+        "eventbus.inbox.note",
+        "execute(connection, _NOTE_ALL,",
+        'execute(connection, _NOTE_ALL + " ON CONFLICT DO NOTHING",',
+        fails=[
+            "what_was_handled_after_a_worker_had_looked_is_not_handled_again",
+            "what_was_handled_while_it_was_parked_is_not_handled_again",
+        ],
+        also=[
+            (
+                "eventbus.inbox.note",
+                "execute_many(connection, _NOTE,",
+                'execute_many(connection, _NOTE + " ON CONFLICT DO NOTHING",',
+            )
+        ],
+    ),
+    Fault(
         "forget what is parked",
         "eventbus.inbox.known",
         "_found(_KNOWN,",
