@@ -1,6 +1,6 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
-from tests.eventbus.contract_batches import InBatches
+from tests.eventbus.contract_batches import BatchesEnd, InBatches
 from tests.eventbus.contract_brake import Brakes, TooEarlyIsNoFailure
 from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
@@ -32,6 +32,7 @@ class BackendContract(
     HandledOnce,
     TakenOver,
     InBatches,
+    BatchesEnd,
     EffectsAskedOnce,
     OrderPerKey,
     ParkTheKey,

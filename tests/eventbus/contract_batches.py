@@ -1,7 +1,9 @@
 """How many events a transaction holds: many, unless one must be told from the others."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from django.db import InterfaceError, connection, transaction
@@ -10,12 +12,15 @@ from eventbus import Permanent, backends, publish, registry, testing
 from eventbus.effects import CRASHES_MAX
 from eventbus.errors import LogAway
 from eventbus.failpoints import armed
+from eventbus.handling import BATCH_SECONDS
 from eventbus.models import ParkedEvent, Progress
 from eventbus.testing import Crash
 from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 
 NUMBERS = range(1, 5)
+EVENTS_MAX = 200  # in a transaction
+SECONDS_MAX = {"sqlite": 0.02, "postgresql": 1.0}  # that it lasts, but for the handler in hand
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,6 +182,48 @@ class InBatches:
         assert house.seen(name="vase") == [0, *NUMBERS]
         assert ParkedEvent.objects.filter(key="cup").count() == len(NUMBERS)
         assert sum(Progress.objects.filter(group="house-a").values_list("ignored", flat=True)) == len(NUMBERS)
+
+
+@pytest.mark.django_db(transaction=True)
+class BatchesEnd:
+    """Promise 6, with the limits that a site has: a transaction that lasts keeps others waiting. No adversary here."""
+
+    @pytest.fixture
+    def now(self, time: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """What time it is for a batch, with the site's own limit: none passes unless a handler takes it."""
+        now = [0.0]
+        monkeypatch.setattr("eventbus.handling.BATCH_SECONDS", BATCH_SECONDS)  # every other case has longer
+        monkeypatch.setattr("eventbus.handling.time", SimpleNamespace(monotonic=lambda: now[0]))
+        return now
+
+    @pytest.mark.usefixtures("now")
+    def test_a_batch_of_quick_events_ends_after_two_hundred(self, house: House) -> None:
+        sizes = batches_of(house, range(1, EVENTS_MAX + 2))
+
+        assert 1 < max(sizes) <= EVENTS_MAX
+
+    def test_a_batch_of_slow_events_ends_when_its_time_is_over(self, house: House, now: list[float]) -> None:
+        def take_a_third() -> None:
+            now[0] += 0.34 * SECONDS_MAX[connection.vendor]
+
+        assert batches_of(house, range(1, 10), take_a_third) == [3, 3, 3]
+
+
+def batches_of(house: House, numbers: range, work: Callable[[], None] = lambda: None) -> list[int]:
+    """How many events each transaction held, of those with `numbers` of one key, after a first event."""
+    positions: dict[int, int] = {}
+
+    def look(event: Noted) -> None:
+        work()
+        positions[event.number] = house.position()
+
+    house.handler(call=look)
+    house.say(("vase", 0))
+    testing.settle()
+    house.say(*(("vase", number) for number in numbers))
+    testing.settle()
+    assert house.seen(name="vase") == [0, *numbers]
+    return [*Counter(positions[number] for number in numbers).values()]
 
 
 def house_epochs() -> list[int]:

@@ -74,11 +74,28 @@ FAULTS = [
         fails=["a_handler_that_asks_for_it_has_a_transaction_to_itself"],
     ),
     Fault(
+        "a batch of twenty thousand",
+        "eventbus.registry.Group.batch",
+        "handler.batch for",
+        "20_000 if handler.batch == BATCH_EVENTS else handler.batch for",
+        fails=["a_batch_of_quick_events_ends_after_two_hundred"],
+    ),
+    Fault(
+        "a batch of twenty seconds",
+        "eventbus.handling.Handling.batch",
+        "BATCH_SECONDS[connection.vendor]",
+        "20.0",
+        fails=["a_batch_of_slow_events_ends_when_its_time_is_over"],
+    ),
+    Fault(
         "a batch takes its time",
         "eventbus.handling.Handling.batch",
         "if time.monotonic() >= until:",
         "if False:",
-        fails=["a_batch_that_took_its_time_lets_others_write"],
+        fails=[
+            "a_batch_that_took_its_time_lets_others_write",
+            "a_batch_of_slow_events_ends_when_its_time_is_over",
+        ],
     ),
     Fault(
         "fetch the rest of a batch again",
