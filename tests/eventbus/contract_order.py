@@ -1,12 +1,16 @@
 """Promise 3: in order per key."""
 
 import threading
+import zlib
+from contextlib import ExitStack
 
 import pytest
 from django.db import connections, transaction
 
 from eventbus import publish
-from tests.eventbus.busy import waiting_publishers
+from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
+from eventbus.models import OutboxRow
+from tests.eventbus.busy import threads, waiting_publishers
 from tests.eventbus.house import House, Mended, Noted, until
 
 
@@ -58,6 +62,21 @@ class OrderPerKey:
 
         assert house.seen(name="vase") == [1, 3, 2]
 
+    @pytest.mark.parametrize("events", [1, ROWS_PER_STATEMENT], ids=["one statement", "several statements"])
+    def test_two_who_tell_of_the_same_keys_in_opposite_orders_both_get_through(self, house: House, events: int) -> None:
+        gate, one, other = keys_by_lock(
+            3
+        )  # the gate's lock sorts first: who holds another before is caught in a circle
+        there = [*((one, number) for number in range(events)), (gate, 0), (other, 0)]
+        back = [*((other, number) for number in range(events)), (gate, 0), (one, 0)]
+
+        with ExitStack() as both, transaction.atomic():
+            house.say((gate, 1))  # holds the gate's lock until this transaction ends
+            both.enter_context(threads(lambda: house.say(*there), lambda: house.say(*back)))
+            until(lambda: waiting_publishers() == 2, "both wait at the gate, with all that they hold by then")
+
+        assert OutboxRow.objects.count() == len(there) + len(back) + 1
+
     def test_commit_order_decides_not_the_clock(self, house: House, bus_clock) -> None:
         house.handler()
         house.say(("vase", 1))
@@ -76,3 +95,9 @@ class OrderPerKey:
 
         assert len(sequences) == 2
         assert sequences == sorted(set(sequences))
+
+
+def keys_by_lock(count: int) -> list[str]:
+    """Keys that share no lock, in the order of their locks."""
+    found = {zlib.crc32(name.encode()) % LOCK_SLOTS: name for name in (f"key{number}" for number in range(10 * count))}
+    return [found[slot] for slot in sorted(found)][:count]

@@ -19,6 +19,14 @@ FAULTS = [
         only="postgresql",
     ),
     Fault(
+        "take locks in the order of the events",
+        "eventbus.inserts.slots",
+        "return sorted({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed})",
+        "return list({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS): one for one in sealed})",
+        fails=["two_who_tell_of_the_same_keys_in_opposite_orders_both_get_through"],
+        only="postgresql",
+    ),
+    Fault(
         "draw the id before the lock",
         "eventbus.inserts._postgres",
         "_ONE,",
