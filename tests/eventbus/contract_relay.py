@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from eventbus import backends, ledger, publish, refusals
 from eventbus.errors import LeaseLost
+from eventbus.failpoints import FailedHere, armed
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.relay import Relay
@@ -69,6 +70,21 @@ class RelayedInOrder:
             house.relay()
 
         assert {query["sql"].split()[0] for query in queries} == {"SELECT"}
+
+    @pytest.mark.parametrize("point", ["timers.gone", "timers.commit", "timers.committed"])
+    def test_a_delayed_event_comes_once_wherever_the_relay_dies(self, house: House, bus_clock, point: str) -> None:
+        house.handler()
+        with transaction.atomic():
+            publish(Noted(name="vase", number=1), due=bus_clock.now())
+
+        with armed(f"{point}=error"), pytest.raises(FailedHere):
+            house.relay()
+        house.restart()
+        house.settle()
+
+        assert house.seen(name="vase") == [1]
+        assert not Timer.objects.exists()
+        assert OutboxRow.objects.filter(key="vase").count() == 1, "foreign readers of the log drop no repeats"
 
     def test_a_delayed_event_of_a_rolled_back_transaction_never_comes(self, house: House, bus_clock) -> None:
         house.handler()

@@ -84,6 +84,27 @@ FAULTS = [
         fails=["what_is_due_comes_in_the_order_of_its_times"],
     ),
     Fault(
+        "let go of what is due before it is published",
+        "eventbus.relay.Relay._publish_due",
+        'failpoints.hit("timers.gone")',
+        'connection.connection.commit()\nfailpoints.hit("timers.gone")',
+        fails=["a_delayed_event_comes_once_wherever_the_relay_dies"],
+    ),
+    Fault(
+        "let go of what is due after it was published",
+        "eventbus.relay.Relay._publish_due",
+        "Timer.objects.filter(id__in=[timer.id for timer in due]).delete()",
+        "outbox.insert(connection, list(map(_sealed, due)))\nconnection.connection.commit()",
+        fails=["a_delayed_event_comes_once_wherever_the_relay_dies"],
+        also=[
+            (
+                "eventbus.relay.Relay._publish_due",
+                "outbox.insert(connection, [_sealed(timer) for timer in due])",
+                "Timer.objects.filter(id__in=[timer.id for timer in due]).delete()",
+            )
+        ],
+    ),
+    Fault(
         "look at timers with a transaction",
         "eventbus.relay.Relay._publish_due",
         "sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())])",
