@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from eventbus.backends.sqlite3 import turnstile
+from eventbus.backends.sqlite3.base import Queue
 from eventbus.backends.sqlite3.turnstile import Turnstile
-from tests.eventbus.house import until
+from tests.eventbus.house import House, Noted, until
 
 TRANSACTION_SECONDS = 0.02
 PASSES = 20
@@ -85,6 +88,63 @@ def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
     mine.acquire()
     assert not turnstile._lock(stopped._turn, time.monotonic())
     mine.release()
+
+
+def stands_in_line(database: Path) -> bool:
+    """Whether some other waits for its turn."""
+    looking = Turnstile(str(database))
+    assert looking._open()
+    try:
+        return not turnstile._lock(looking._next, time.monotonic())
+    finally:
+        for file in (looking._next, looking._turn):
+            os.close(file)
+
+
+def writing_once(queue: Queue, wrote: list[Any]) -> threading.Thread:
+    """Another process, by a queue of its own: it takes its turn and writes, once."""
+
+    def write() -> None:
+        queue.acquire(1)
+        wrote.append("another process")
+        queue.release()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+def test_the_writers_of_a_process_wait_for_those_of_another(tmp_path: Path) -> None:
+    mine, wrote = Queue(str(tmp_path / "db")), list[Any]()
+    mine.acquire(1)
+
+    another = writing_once(Queue(str(tmp_path / "db")), wrote)
+    until(lambda: wrote or stands_in_line(tmp_path / "db"), "the other one in line, or through")
+    wrote.append("this process")
+    mine.release()
+    another.join()
+
+    assert wrote == ["this process", "another process"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
+def test_a_worker_lets_another_process_write_between_two_batches(house: House) -> None:
+    database = Path(connection.settings_dict["NAME"])
+    wrote: list[Any] = []
+    others: list[threading.Thread] = []
+
+    def handle(event: Noted) -> None:
+        if not others:
+            others.append(writing_once(Queue(str(database)), wrote))
+            until(lambda: wrote or stands_in_line(database), "the other one in line, or through")
+        wrote.append(event.number)
+
+    house.handler(call=handle, batch=1)
+    house.say(*(("vase", number) for number in range(3)))
+    house.settle()
+    others[0].join()
+
+    assert wrote == [0, "another process", 1, 2]
 
 
 def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
