@@ -14,14 +14,14 @@ from eventbus.events import Event, Sealed, in_replay, seal
 from eventbus.models import Timer
 
 
-def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -> list[UUID]:
+def publish(*events: Event, due: datetime | None = None, unordered: str = "") -> list[UUID]:
     """Tell facts in the current transaction: they are heard once it commits, and never if it does not.
 
     Events of one key are heard in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000, on
-    SQLite up to 128. `due` makes timers instead: they are published at that time. `ordered=False` gives up the order
-    per key and takes no lock.
+    SQLite up to 128. `due` makes timers instead: they are published at that time. `unordered` gives up the order per
+    key and takes no lock: it is the reason why that order does not matter, in words.
     Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, EventTooLarge, and ValueError for
-    U+0000 in a text.
+    U+0000 in a text, and for what is no reason.
     """
     if in_replay():
         raise PublishInReplay(
@@ -30,6 +30,8 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
         )
     connection = connections[DEFAULT_DB_ALIAS]
     _refuse_outside_transaction(connection)
+    if unordered != "":
+        _refuse_without_reason(unordered)
     sealed = seal(events)
     if due is not None:
         Timer.objects.using(connection.alias).bulk_create(
@@ -46,7 +48,7 @@ def publish(*events: Event, due: datetime | None = None, ordered: bool = True) -
         )
         failpoints.hit("timer.set")
     else:
-        insert(connection, sealed, ordered=ordered)
+        insert(connection, sealed, ordered=not unordered)
     return [one.event_id for one in sealed]
 
 
@@ -55,6 +57,15 @@ def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
     if not any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
         raise PublishOutsideTransaction(
             "publish() was called outside a transaction: put it and the rows it tells of into one transaction.atomic()"
+        )
+
+
+def _refuse_without_reason(unordered: object) -> None:
+    """Whoever reads the call learns why no order was needed, and can tell when that changes."""
+    if not isinstance(unordered, str) or not unordered.strip():
+        raise ValueError(
+            f"publish(unordered={unordered!r}) gives no reason: say in words why the order of a key's events does not "
+            'matter, as in unordered="each event carries all there is to know", or leave it out'
         )
 
 

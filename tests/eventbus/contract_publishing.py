@@ -1,7 +1,7 @@
 """Promise 1: what is told is told with the rows that it tells of, or not at all."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -116,11 +116,18 @@ class ToldWithItsRows:
     def test_who_gives_up_the_order_is_heard_all_the_same(self, house: House) -> None:
         house.handler()
         with transaction.atomic():
-            publish(Noted(name="vase", number=1), ordered=False)
+            publish(Noted(name="vase", number=1), unordered="a vase is noted once")
 
         house.settle()
 
         assert house.seen() == [("vase", 1)]
+
+    @pytest.mark.parametrize("reason", ["  ", True, False, None])
+    def test_giving_up_the_order_for_no_reason_is_refused(self, house: House, reason: Any) -> None:
+        with pytest.raises(ValueError, match="why the order"), transaction.atomic():
+            publish(Noted(name="vase", number=1), unordered=reason)
+
+        assert not OutboxRow.objects.exists()
 
     def test_an_event_says_what_it_is_to_programs_in_any_language(self, house: House) -> None:
         [event_id] = house.say(("vase", 1))

@@ -25,6 +25,14 @@ def test_as_many_keys_as_a_whole_poll_tells_need_few_locks(house: House) -> None
         assert cursor.fetchone()[0] == LOCK_SLOTS
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_who_gives_up_the_order_takes_no_lock(house: House) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        publish(Noted(name="vase", number=1), Noted(name="chair", number=1), unordered="each is noted once")
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone()[0] == 0
+
+
 def test_who_counts_queries_sees_that_many_events_are_one(house: House) -> None:
     with transaction.atomic(), CaptureQueriesContext(connection) as seen:
         told = publish(*(Noted(name=f"key{number}", number=number) for number in range(20)))

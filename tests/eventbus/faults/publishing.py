@@ -17,8 +17,8 @@ FAULTS = [
     Fault(
         "write the outbox after the commit, savepoints or not",
         "eventbus.outbox.publish",
-        "insert(connection, sealed, ordered=ordered)",
-        "connection.run_on_commit.append((set(), lambda: insert(connection, sealed, ordered=ordered), False))",
+        "insert(connection, sealed, ordered=not unordered)",
+        "connection.run_on_commit.append((set(), lambda: insert(connection, sealed, ordered=not unordered), False))",
         fails=["a_savepoint_that_is_rolled_back_takes_its_events_along"],
     ),
     Fault(
@@ -38,8 +38,8 @@ FAULTS = [
     Fault(
         "a statement for each event",
         "eventbus.outbox.publish",
-        "insert(connection, sealed, ordered=ordered)",
-        "for one in sealed:\n    insert(connection, [one], ordered=ordered)",
+        "insert(connection, sealed, ordered=not unordered)",
+        "for one in sealed:\n    insert(connection, [one], ordered=not unordered)",
         fails=["many_events_are_one_statement"],
     ),
     Fault(
@@ -73,9 +73,16 @@ FAULTS = [
     Fault(
         "lose what gives up its order",
         "eventbus.outbox.publish",
-        "insert(connection, sealed, ordered=ordered)",
-        "if ordered:\n    insert(connection, sealed, ordered=ordered)",
+        "insert(connection, sealed, ordered=not unordered)",
+        "if not unordered:\n    insert(connection, sealed, ordered=not unordered)",
         fails=["who_gives_up_the_order_is_heard_all_the_same"],
+    ),
+    Fault(
+        "give up the order for no reason",
+        "eventbus.outbox._refuse_without_reason",
+        "if not isinstance(unordered, str) or not unordered.strip():",
+        "if False:",
+        fails=["giving_up_the_order_for_no_reason_is_refused"],
     ),
     Fault(
         "say nothing of the key on the wire",
