@@ -12,11 +12,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
 django.setup()
 
 from django.conf import settings  # noqa: E402  (the settings are needed first)
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.core.signals import request_finished  # noqa: E402
+from django.db import connections  # noqa: E402
 
 from mcommerce import background, collector  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 
+
+def leave_no_connection(**told: object) -> None:
+    """Each request has a thread of its own, which ends with it: nobody would use its connection again, and it would
+    stay open until the collector comes by."""
+    connections.close_all()
+
+
 application = build_application()
+request_finished.connect(leave_no_connection, sender=ASGIHandler)
 if settings.IN_PROCESS:
     background.start()
 else:

@@ -1,0 +1,39 @@
+"""What a server process that serves pages by ASGI keeps of each of its visitors: nothing."""
+
+from pathlib import Path
+
+from tests.test_settings import python
+
+VISITS = """
+import asyncio, gc
+gc.disable()
+from asgiref.testing import ApplicationCommunicator
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+call_command("migrate", verbosity=0)
+connections.close_all()
+from mcommerce.asgi import application
+gc.disable()
+
+async def visit():
+    head = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"host", b"localhost")]}
+    visitor = ApplicationCommunicator(application, head)
+    await visitor.send_input({"type": "http.request", "body": b""})
+    answer = await visitor.receive_output(20)
+    while (await visitor.receive_output(20)).get("more_body"):
+        pass
+    await visitor.wait()
+    return answer["status"]
+
+print({asyncio.run(visit()) for _ in range(5)})
+wrappers = [one for one in gc.get_objects() if issubclass(type(one), BaseDatabaseWrapper)]
+print(len(wrappers) >= 5, sum(one.connection is not None for one in wrappers))
+"""
+
+
+def test_a_page_leaves_no_connection_to_the_database_behind(tmp_path: Path) -> None:
+    # Each request has a thread of its own and so its own connection, which nobody would use again.
+    told = python(tmp_path, VISITS, IN_PROCESS="0")
+
+    assert told.stdout.splitlines() == ["{200}", "True 0"], told.stderr
