@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 import requests
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -24,6 +24,7 @@ from eventbus.ids import uuid7
 from eventbus.testing import settle
 from mcommerce.events import OrderAwaitingPayment
 from mcommerce.payment.models import Payment
+from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.payment.sandbox import SandboxProvider, serve
 
 from .line import Line
@@ -38,6 +39,22 @@ def only_payments_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The orders of these tests are ids that nobody placed: who would look them up does not listen."""
     ours = {name: group for name, group in registry.groups.items() if name.startswith("payment")}
     monkeypatch.setattr(registry, "groups", ours)
+
+
+@pytest.fixture(autouse=True)
+def nobody_calls_the_company_inside_a_transaction(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While it answers, locks would be held; and what was asked for is done also where the transaction rolls back."""
+    inside: list[str] = []
+
+    def call(shop: Sandbox, method: str, path: str, **rest: Any) -> Any:
+        if connection.in_atomic_block:
+            inside.append(f"{method} {path}")
+        return ask(shop, method, path, **rest)
+
+    ask = Sandbox._call
+    monkeypatch.setattr(Sandbox, "_call", call)
+    yield
+    assert inside == []
 
 
 class Company:
