@@ -27,7 +27,7 @@ PLANS = (
     Plan("handle batches of 200", "benchmarks.handling"),
     Plan("commit to handled, median", "benchmarks.latency"),
     Plan("commit to handled, p99", "benchmarks.latency"),
-    Plan("a write while a backlog is drained", "benchmarks.backlog"),
+    Plan("a request that writes while a backlog is drained", "benchmarks.backlog"),
     Plan("dispatcher killed under load", "benchmarks.handover"),
     Plan("an event in long tables", "benchmarks.growth"),
     Plan("poll, 2 % changed", "benchmarks.poll"),
