@@ -7,9 +7,6 @@
 alone, which writes the same frames to every transport. The kernel keeps BUFFER bytes for each socket, or what it likes.
 """
 
-import asyncio
-import base64
-import hashlib
 import os
 import resource
 import socket
@@ -23,9 +20,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from benchmarks.twins.sockets import serve as serve_alone
+
 FRAMES_PER_SECOND = 10
 BACKLOG = 2_000  # sockets that come at once, and more
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
 
 def main() -> None:
@@ -138,36 +136,6 @@ def serve_uvicorn(server: socket.socket, stations: int) -> None:
 # --- asyncio alone ----------------------------------------------------------------------------------------------------
 
 
-class Bare(asyncio.Protocol):
-    """Shakes hands and listens to nothing."""
-
-    everybody: set[asyncio.Transport] = set()  # noqa: RUF012  # there is one server a process
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport, self._request = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        if self._transport in self.everybody:
-            return
-        self._request += data
-        if b"\r\n\r\n" in self._request:
-            self._transport.write(_handshake(self._request))
-            self.everybody.add(self._transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.everybody.discard(self._transport)
-
-
-def _handshake(request: bytes) -> bytes:
-    lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n") if b": " in line)
-    accept = base64.b64encode(hashlib.sha1(lines[b"Sec-WebSocket-Key"] + GUID).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-        + accept
-        + b"\r\n\r\n"
-    )
-
-
 def bare_frames(stations: int) -> Iterator[bytes]:
     """The frames that the site's sockets would send, each made once for everybody."""
     import django
@@ -186,19 +154,7 @@ def bare_frames(stations: int) -> Iterator[bytes]:
 
 def serve_bare(listener: socket.socket, stations: int) -> None:
     frames = bare_frames(stations)
-
-    def broadcast() -> None:
-        frame = next(frames)
-        for transport in Bare.everybody:
-            transport.write(frame)
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(Bare, sock=listener, backlog=BACKLOG)
-        threading.Thread(target=obey, args=(lambda: loop.call_soon_threadsafe(broadcast),), daemon=True).start()
-        await server.serve_forever()
-
-    asyncio.run(serve())
+    serve_alone(listener, BACKLOG, obey, lambda: next(frames))
 
 
 if __name__ == "__main__":

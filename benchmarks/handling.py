@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection
 
-from benchmarks.by_hand import handle_log, stand_beside
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
 from benchmarks.sales import LEDGER, SaleMade, skip_backlog
 from benchmarks.site import Bench
+from benchmarks.twins.handling import handle_log, stand_beside
 from eventbus import backends, handles, registry
 from eventbus.registry import BATCH_EVENTS
 from eventbus.relay import Relay

@@ -2,48 +2,36 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
-from uuid import UUID
 
-from confluent_kafka import Consumer as Client
-from confluent_kafka import Producer
-from confluent_kafka import TopicPartition as Place
-from django.conf import settings
-from django.db import connection, transaction
-
-from benchmarks.by_hand import TWIN, Told, handle_batch, stand_beside
 from benchmarks.handling import GROUP, make_ledger
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.relay import drain, publish_many
-from benchmarks.sales import EVENT_BYTES, PADDING, SaleMade, make_table
+from benchmarks.sales import PADDING, make_table
 from benchmarks.site import Bench
+from benchmarks.twins.handling import stand_beside
+from benchmarks.twins.over_kafka import GIVE_UP_SECONDS, RawReader, rate_of_sending, raw_producer, relay
 from eventbus import backends, registry
-from eventbus.backends.base import TopicPartition, Unsent
-from eventbus.backends.kafka.configuration import configured
-from eventbus.backends.kafka.envelope import headers_of
-from eventbus.models import OutboxRow, Progress
+from eventbus.backends.base import TopicPartition
+from eventbus.models import Progress
 from eventbus.registry import BATCH_EVENTS
 from eventbus.relay import BATCH_ROWS, Relay
 from eventbus.worker import Worker
 
 EVENTS = 5_000  # of one round
 EVENTS_QUICK = 1_000
-GIVE_UP_SECONDS = 60
-TOPIC = SaleMade.topic
-_ROOM = "UPDATE eventbus_outbox SET partition = place.partition, position = place.position FROM"
 
 
 def measure(bench: Bench) -> Iterator[Row]:
     count = EVENTS_QUICK if bench.quick else EVENTS
     make_table()
     make_ledger()
-    producer = Producer(configured("producer", servers(), {}))
+    producer = raw_producer()
     yield bench.row(
         f"Kafka: relay batches of {BATCH_ROWS}",
         lambda: _after(count, lambda: drain(Relay(backends.current()))),
         unit="events/s",
         beside="by hand: SELECT, the raw client, flush, UPDATE",
-        peer=lambda: _after(count, lambda: relay_by_hand(producer)),
+        peer=lambda: _after(count, lambda: relay(producer)),
         goal=Goal(ratio_min=0.8),
     )
     yield bench.row(
@@ -57,74 +45,9 @@ def measure(bench: Bench) -> Iterator[Row]:
     yield from handling(bench, count)
 
 
-def servers() -> str:
-    return str(settings.EVENTBUS["OPTIONS"]["servers"])
-
-
 def _after(count: int, measured: Callable[[], object]) -> float:
     publish_many(count, PADDING)
     return rate(measured, count=count)
-
-
-class Reports:
-    """Where Kafka put what, by row."""
-
-    def __init__(self) -> None:
-        self.places: list[tuple[int, int, int]] = []
-
-    def of(self, row_id: int) -> Callable[[Any, Any], None]:
-        return lambda error, message: self.places.append((row_id, message.partition(), message.offset()))
-
-
-def relay_by_hand(producer: Producer) -> None:
-    """The least that loses nothing: positions are noted once all are acknowledged."""
-    while rows := [Unsent(*row) for row in _unsent()]:
-        reports = Reports()
-        for row in rows:
-            producer.produce(
-                row.topic,
-                key=row.key.encode(),
-                value=row.payload,
-                headers=headers_of(row),
-                on_delivery=reports.of(row.id),
-            )
-        producer.flush()
-        assert len(reports.places) == len(rows), "Kafka did not take all"
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                f"{_ROOM} unnest(%s::bigint[], %s::int[], %s::bigint[]) AS place (id, partition, position)"
-                " WHERE eventbus_outbox.id = place.id",
-                [list(column) for column in zip(*reports.places, strict=True)],
-            )
-
-
-def _unsent() -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(Unsent._fields)} FROM eventbus_outbox WHERE position IS NULL AND refused = ''"
-            " ORDER BY id LIMIT %s",
-            [BATCH_ROWS],
-        )
-        return list(cursor.fetchall())
-
-
-def rate_of_sending(producer: Producer, count: int) -> float:
-    row = Unsent(*OutboxRow.objects.order_by("-id").values_list(*Unsent._fields)[0])
-    assert len(row.payload) == EVENT_BYTES
-    headers = headers_of(row)
-
-    def send() -> None:
-        for number in range(count):
-            producer.produce(TOPIC, key=str(number).encode(), value=row.payload, headers=headers, on_delivery=_nothing)
-            if number % BATCH_ROWS == BATCH_ROWS - 1:
-                producer.flush()
-        producer.flush()
-
-    return rate(send, count=count)
-
-
-def _nothing(error: Any, message: Any) -> None:
-    assert error is None, error
 
 
 def handling(bench: Bench, count: int) -> Iterator[Row]:
@@ -164,36 +87,3 @@ def work(worker: Worker, count: int) -> None:
         if not moved:
             backends.current().wait(seen, 0.1)
         assert time.monotonic() < deadline, f"{count} events did not come"
-
-
-class RawReader:
-    """A consumer without a group and a loop as anybody would write it, who knows what must not be lost."""
-
-    def __init__(self) -> None:
-        self._client = Client(configured("consumer", servers(), {}) | {"group.id": TWIN})
-        places = Progress.objects.filter(group=TWIN, topic=TOPIC)
-        self._client.assign([Place(row.topic, row.partition, row.position) for row in places])
-
-    def work(self, count: int) -> None:
-        deadline = time.monotonic() + GIVE_UP_SECONDS
-        while count > 0:
-            by_partition: dict[int, list[Any]] = {}
-            # All that has come, for full batches; a lot of a fixed size would be waited for in the end.
-            for message in self._client.consume(count, 0) or self._client.consume(1, 0.05):
-                by_partition.setdefault(message.partition(), []).append(message)
-            for partition, messages in by_partition.items():
-                for start in range(0, len(messages), BATCH_EVENTS):
-                    count -= handle_by_hand(partition, messages[start : start + BATCH_EVENTS])
-            assert time.monotonic() < deadline, f"{count} events did not come"
-
-    def close(self) -> None:
-        self._client.close()
-
-
-def handle_by_hand(partition: int, messages: list[Any]) -> int:
-    told = [
-        Told(UUID(dict(one.headers())["ce_id"].decode()), one.key().decode(), one.offset(), one.value())
-        for one in messages
-    ]
-    handle_batch(TOPIC, partition, told)
-    return len(messages)

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from benchmarks.measure import Goal, Row, rate
 from benchmarks.sales import Sale, made
 from benchmarks.site import Bench
+from benchmarks.twins import relaying
 from eventbus import backends, publish
 from eventbus.relay import BATCH_ROWS, Relay
 
 BATCHES = 10
 BATCHES_QUICK = 4
 PEER_EVENTS = 500  # of one round of a package: they do some thousands a second at best
-PEER_TABLE = "benchmarks_plain_outbox"
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     count = batches * BATCH_ROWS
     relay = Relay(backends.current())
     drain(relay)
-    _make_peer_table()
+    relaying.make_table()
 
     def ours() -> float:
         return _after(publish_many, count, lambda: drain(relay))
@@ -31,25 +31,22 @@ def measure(bench: Bench) -> Iterator[Row]:
         ours,
         unit="events/s",
         beside="by hand: one SELECT and one UPDATE a batch, sending to nothing",
-        peer=lambda: _after(_fill_peer_table, count, _drain_peer_table),
+        peer=lambda: _after(relaying.fill, count, lambda: relaying.drain(BATCH_ROWS)),
         goal=Goal(ratio_min=0.3),
     )
     yield from _beside_packages(bench, ours)
 
 
 def _beside_packages(bench: Bench, ours: Callable[[], float]) -> Iterator[Row]:
-    from benchmarks import peers  # they are installed for `make bench` alone
+    from benchmarks.twins import domain_events, outbox_pattern  # the packages are installed for `make bench` alone
 
-    for package, prepare, drain_theirs in (
-        ("django-outbox-pattern", peers.outbox_pattern_publish, peers.outbox_pattern_relay),
-        ("django-domain-events", peers.domain_events_publish, peers.domain_events_relay),
-    ):
+    for package, twin in (("django-outbox-pattern", outbox_pattern), ("django-domain-events", domain_events)):
         yield bench.row(
             f"relay, {package}",
             ours,
             unit="events/s",
             beside=f"{package} to a receiver that does nothing",
-            peer=lambda prepare=prepare, drain_theirs=drain_theirs: _after(prepare, PEER_EVENTS, drain_theirs),
+            peer=lambda twin=twin: _after(twin.publish, PEER_EVENTS, twin.relay),
             goal=Goal(ratio_min=8),
         )
 
@@ -67,36 +64,3 @@ def publish_many(count: int, padding: str = "") -> None:
 def drain(relay: Relay) -> None:
     while relay.step():
         pass
-
-
-def _make_peer_table() -> None:
-    """An outbox with nothing but what the peer needs: the same payload, a mark, an index of what is not yet sent."""
-    key = "bigint GENERATED ALWAYS AS IDENTITY" if connection.vendor == "postgresql" else "integer"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TABLE {PEER_TABLE} (id {key} PRIMARY KEY, payload {_bytes()} NOT NULL, sent boolean NOT NULL)"
-        )
-        cursor.execute(f"CREATE INDEX {PEER_TABLE}_unsent ON {PEER_TABLE} (id) WHERE NOT sent")
-
-
-def _bytes() -> str:
-    return "bytea" if connection.vendor == "postgresql" else "blob"
-
-
-def _fill_peer_table(count: int) -> None:
-    payload = b"x" * 150  # about what a SaleMade weighs with its headers
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {PEER_TABLE} (payload, sent) VALUES (%s, %s)", [(payload, False)] * count)
-
-
-def _drain_peer_table() -> None:
-    select = f"SELECT id, payload FROM {PEER_TABLE} WHERE NOT sent ORDER BY id LIMIT {BATCH_ROWS}"
-    while True:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(select)
-            rows = cursor.fetchall()
-            if not rows:
-                return
-            cursor.execute(
-                f"UPDATE {PEER_TABLE} SET sent = %s WHERE id BETWEEN %s AND %s", [True, rows[0][0], rows[-1][0]]
-            )

@@ -1,11 +1,8 @@
-"""Peers that one can install, made to do what we measure: take events from their outbox and send them to nothing."""
+"""django-outbox-pattern, made to do what we measure: take events from its outbox and send them to nothing."""
 
 import logging
-from dataclasses import dataclass
 
 from django.db import transaction
-from django_domain_events import DURABLE, event, fire, receiver
-from django_domain_events.delivery.drain_outbox import drain_outbox
 from django_outbox_pattern.models import Published
 from django_outbox_pattern.producers import Producer
 
@@ -34,7 +31,7 @@ class Unresting(Producer):
         pass
 
 
-def outbox_pattern_publish(count: int) -> None:
+def publish(count: int) -> None:
     with transaction.atomic():
         Published.objects.bulk_create(
             Published(destination="sales", body={"order_id": str(uuid7()), "amount": 1900, "currency": "EUR"})
@@ -42,28 +39,5 @@ def outbox_pattern_publish(count: int) -> None:
         )
 
 
-def outbox_pattern_relay() -> None:
+def relay() -> None:
     Unresting(Nowhere(), "", "").publish_message_from_database()
-
-
-@event(name="benchmarks.sale_told")
-@dataclass(frozen=True, slots=True)
-class SaleTold:
-    order_id: str
-    amount: int
-    currency: str
-
-
-@receiver(SaleTold, mode=DURABLE, key="benchmarks.do_nothing")
-def do_nothing(told: SaleTold) -> None:
-    pass
-
-
-def domain_events_publish(count: int) -> None:
-    with transaction.atomic():
-        for _ in range(count):
-            fire(SaleTold(order_id=str(uuid7()), amount=1900, currency="EUR"))
-
-
-def domain_events_relay() -> None:
-    drain_outbox()
