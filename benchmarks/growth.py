@@ -1,6 +1,12 @@
 """What an event costs from publisher to handler when outbox and inbox are long, beside the same when they are short."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from django.db import connection
 
@@ -12,6 +18,7 @@ from benchmarks.site import Bench
 from eventbus import backends, registry
 from eventbus.relay import Relay
 from eventbus.worker import Worker
+from tests.eventbus.crowd.processes import database_of_its_own
 
 SHORT, LONG = 1_000, 1_000_000  # rows in the outbox and in the inbox
 LONG_QUICK = 100_000
@@ -24,25 +31,56 @@ _PAYLOAD = '{"order_id": "01a21320-3f1e-7000-84d0-2123104b55a2", "amount": 1900,
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Not in turn, since filling takes longer than measuring: first short tables, made anew each round, then long."""
-    make_ledger()
     long = LONG_QUICK if bench.quick else LONG
-    short_figures = iter([cost_when_short() for _ in range(bench.rounds + 1)])
-    fill(long)
-    yield bench.row(
-        "an event in long tables",
-        cost,
-        unit="events/s",
-        beside=f"the same at {SHORT:,} rows; long: {long:,}",
-        peer=lambda: next(short_figures),
-        goal=Goal(ratio_min=1 / COST_RATIO_MAX),
-    )
+    with site_with(long) as in_long, site_with(SHORT) as in_short:
+        yield bench.row(
+            "an event in long tables",
+            in_long.rate,
+            unit="events/s",
+            beside=f"the same at {SHORT:,} rows; long: {long:,}",
+            peer=in_short.rate,
+            goal=Goal(ratio_min=1 / COST_RATIO_MAX),
+        )
 
 
-def cost_when_short() -> float:
-    empty()
-    fill(SHORT)
-    return cost()
+class Site:
+    """A process with a database of its own, whose outbox and inbox have so many rows before each round."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdin and process.stdout
+        self._asks, self._answers = process.stdin, process.stdout
+
+    def rate(self) -> float:
+        """Events a second, of one round."""
+        print("go", file=self._asks, flush=True)
+        return float(self._answers.readline())
+
+
+@contextmanager
+def site_with(rows: int) -> Iterator[Site]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="growth-"))
+        url = stack.enter_context(database_of_its_own(Path(folder)))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.growth_process", str(rows)],
+            env={**os.environ, "DATABASE_URL": url, "VAR_DIR": folder},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            yield Site(process)
+
+
+def answer(rows: int) -> Iterator[float]:
+    """A rate for each round that is asked for. What the last one added is gone again where that would be much."""
+    make_ledger()
+    fill(rows)
+    for _ in sys.stdin:
+        if rows == SHORT:
+            empty()
+            fill(rows)
+        yield cost()
 
 
 def cost() -> float:
@@ -56,7 +94,6 @@ def _publish_relay_and_handle() -> None:
 
 
 def empty() -> None:
-    """Of what this and other benchmarks have told."""
     tables = ("eventbus_outbox", "eventbus_inbox")
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from django.conf import settings
@@ -131,7 +132,7 @@ def database_of_its_own(folder: Path) -> Iterator[str]:
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         yield f"sqlite:///{folder / 'site.sqlite3'}"
         return
-    server, name = os.environ["DATABASE_URL"], f"crowd_{os.getpid()}"
+    server, name = os.environ["DATABASE_URL"], f"crowd_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         try:
