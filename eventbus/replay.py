@@ -92,7 +92,8 @@ class Replay:
     def go(self) -> None:
         """Until it is done, or asked to stop: then the run's state tells that it is not.
 
-        Raises ReplayFailed, and DatabaseError when the database went away: then the run can be resumed as well.
+        Raises ReplayFailed, and DatabaseError or InterfaceError when the database went away: then the run can be
+        resumed as well.
         """
         self.run.refresh_from_db()
         for place in spans_of(self.run):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from eventbus import past, registry, replay
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
@@ -113,7 +113,7 @@ def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
             raise CommandError(
                 f"Replay {found.id} failed at {failed}\n{_remedy(found, 'Mend it, then go')}"
             ) from failed
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
     _tell(printer, json, found)
     if found.state != ReplayRun.State.DONE:

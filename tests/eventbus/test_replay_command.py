@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import reverse
 
@@ -177,9 +177,12 @@ def test_a_failed_run_names_the_event_and_is_resumed_once_mended(house: House, p
     assert OperatorAction.objects.count() == 2
 
 
-def test_a_database_that_goes_away_leaves_the_run_resumable(house: House, projection: Projection) -> None:
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError], ids=["lost", "closed"])
+def test_a_database_that_goes_away_leaves_the_run_resumable(
+    house: House, projection: Projection, error: type[Exception]
+) -> None:
     def lose(event: Noted) -> None:
-        raise OperationalError("the connection is lost")
+        raise error("the connection is lost")
 
     projection.meets = lose
     code, _, complaint = run("house-a", "--all")
