@@ -130,7 +130,7 @@ class Dispatcher:
         """Let the workers finish what is in hand. The lease is kept alive for them, lest another begin it again."""
         deadline = time.monotonic() + JOIN_SECONDS
         while (busy := [thread for thread in threads if thread.is_alive()]) and time.monotonic() < deadline:
-            with suppress(LeaseLost, DatabaseError):
+            with suppress(LeaseLost, DatabaseError, InterfaceError):
                 self._lease.beat()
             busy[0].join(BEAT_SECONDS)
 

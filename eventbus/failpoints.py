@@ -83,6 +83,7 @@ declare(
         "lease.release": "the one leaves",
         "groups.ensure": "groups get their rows",
         "groups.take_over": "a worker takes partitions over, and counts who died",
+        "groups.release": "a worker leaves a partition in order, and says so",
         "handle.batch": "many events handled, with inbox and progress",
         "handle.announce": "it is written down that many are begun at once",
         "handle.begin": "an attempt is written down",

@@ -102,7 +102,7 @@ def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
     Touches only what is still ours. One transaction each: in one, it would meet those of others in another order.
     """
     for partition, epoch in epochs.items():
-        with transaction.atomic():
+        with failpoints.atomic("groups.release"):
             ours = Progress.objects.filter(among([partition]), group=group.name, epoch=epoch, running_event=None)
             ours.update(released=epoch)
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
@@ -179,25 +179,34 @@ class Worker:
             self._put_back(consumer)
 
     def _release(self) -> None:
-        """It was asked to leave, and nothing is in hand."""
+        """It was asked to leave, and nothing is in hand. Whatever keeps it from saying so, it leaves."""
         try:
             with unit_of_work():
                 groups.release(self.group, self._trusted())
-        except DatabaseError as error:
-            logger.info("Group %s leaves without a word: whoever comes next is careful (%s)", self.group.name, error)
+        except Exception as error:
+            self._leaves_unsaid("whoever comes next is careful", error)
 
     def _trusted(self) -> dict[TopicPartition, int]:
         """Epochs of what is not to be taken over with care any more: whoever comes next need not either."""
         return {one: epoch for one, epoch in self._owned.epochs.items() if one not in self._careful | self._suspected}
 
     def close(self) -> None:
-        """Leave; the partitions are free for others."""
+        """Leave; the partitions are free for others, also where there is no database to say so."""
         if self._forgive:
             try:
                 groups.forgive(self.group, self._owned.epochs)
-            except DatabaseError:
-                logger.warning("Group %s could not erase an attempt that was ended from outside", self.group.name)
+            except Exception as error:
+                self._leaves_unsaid("an attempt that was ended from outside counts as a crash", error)
         self.leave()
+
+    def _leaves_unsaid(self, therefore: str, error: Exception) -> None:
+        logger.warning(
+            "Group %s leaves without a word, so %s: %s",
+            self.group.name,
+            therefore,
+            error,
+            exc_info=not is_nobodys_fault(error),
+        )
 
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])

@@ -8,6 +8,7 @@ import pytest
 from eventbus import backends, groups, registry
 from eventbus.dispatcher import LEASE_NAME, Dispatcher
 from eventbus.errors import BusError
+from eventbus.failpoints import armed
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow
 from tests.eventbus.house import House, Noted, until
@@ -50,7 +51,9 @@ def test_a_group_whose_thread_ended_begins_anew(house: House, dispatcher: Dispat
     assert len(deaths) == 1
 
 
-def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(house: House, dispatcher: Dispatcher) -> None:
+@pytest.fixture
+def leaving(house: House, dispatcher: Dispatcher) -> Iterator[threading.Event]:
+    """It is asked to leave while a call is in hand, which is answered once what this gives is set."""
     in_hand, finish = threading.Event(), threading.Event()
 
     def call_slowly(event: Noted, **named: str) -> None:
@@ -61,15 +64,33 @@ def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(house: House, d
     dispatcher.start()
     house.say(("vase", 1))
     assert in_hand.wait(20)
-
     dispatcher.stop()
+    yield finish
+    finish.set()
+
+
+def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(
+    house: House, dispatcher: Dispatcher, leaving: threading.Event
+) -> None:
     beat = LeaseRow.objects.get(name=LEASE_NAME).beat
     until(lambda: LeaseRow.objects.get(name=LEASE_NAME).beat > beat + 1, "beats while the call lasts")
-    finish.set()
+    leaving.set()
     dispatcher.close()
 
     assert house.dead("post") == []
     assert house.position("post") == 1
+
+
+def test_a_connection_that_breaks_while_the_process_leaves_ends_no_call_and_leaves_the_lease(
+    house: House, dispatcher: Dispatcher, leaving: threading.Event
+) -> None:
+    with armed("lease.beat.commit=break@2") as plan:  # the first may be the relay's last
+        until(lambda: plan.fired("lease.beat.commit"), "the connection breaks")
+        leaving.set()
+        dispatcher.close()
+
+    assert (house.dead("post"), house.position("post")) == ([], 1)
+    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
 
 
 def test_nothing_is_lost_when_partitions_are_added(house: House, settings) -> None:

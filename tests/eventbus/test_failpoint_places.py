@@ -28,7 +28,6 @@ CROSSINGS = {
 }
 WITHOUT = {
     "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
-    "eventbus/groups.py::release": "a worker leaves in order: what is not noted makes the next one careful, no more",
     "eventbus/heartbeats.py::beat": "a sign of life for operators: the next beat repeats it",
     "eventbus/ledger.py::snapshot": "it only reads",
     "eventbus/pausing.py::pause": "an operator's word, which is typed again; nothing else is in that transaction",
