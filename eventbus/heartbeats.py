@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import connections
 
-from eventbus import clock
+from eventbus import clock, failpoints
 from eventbus.handling import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
@@ -113,7 +113,7 @@ class Heartbeat:
         """Write down what it does now, and forget those that are long silent. Raises DatabaseError."""
         now, (state, assignment) = clock.now(), self._tell()
         said = {"state": state, "assignment": assignment, "beat_at": now}
-        with transaction.atomic():
+        with failpoints.atomic("heartbeat"):
             if not ProcessRow.objects.filter(id=self._id).update(**said):
                 ProcessRow.objects.create(
                     id=self._id,

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import clock
+from eventbus import clock, failpoints
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
 
@@ -70,7 +69,7 @@ def resumable() -> QuerySet[ConsumerGroup]:
 
 def pause(group: ConsumerGroup, who: str) -> None:
     """Let it stand still until it is resumed. Raises Refused."""
-    with transaction.atomic():
+    with failpoints.atomic("pause"):
         row = ConsumerGroup.objects.select_for_update().get(pk=group.pk)
         if row.paused_at is not None:
             raise Refused(_("Group %(group)s is paused already.") % {"group": row.name})
@@ -81,7 +80,7 @@ def pause(group: ConsumerGroup, who: str) -> None:
 
 def resume(group: ConsumerGroup, who: str) -> None:
     """Let it go on, paused or braked; a brake then judges by what comes from now on. Raises Refused."""
-    with transaction.atomic():
+    with failpoints.atomic("resume"):
         row = ConsumerGroup.objects.select_for_update().get(pk=group.pk)
         if row.paused_at is None and row.braked_at is None:
             raise Refused(_("Group %(group)s is neither paused nor braked.") % {"group": row.name})

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-from django.db import transaction
 
 from eventbus import clock, failpoints, groups, inbox, registry
 from eventbus.backends.base import TopicPartition
@@ -57,7 +56,7 @@ def begin(wanted: Wanted, who: str) -> tuple[ReplayRun, Counted]:
 
 def resume(run: ReplayRun, who: str) -> None:
     """Let a run that failed or was stopped go on from where it stands. Raises Refused."""
-    with transaction.atomic():
+    with failpoints.atomic("replay.resume"):
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
         if not unfinished.update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
             raise Refused(f"Replay {run.id} is done: begin another.")
@@ -164,7 +163,7 @@ class Replay:
         record = self._in_hand
         told = f"{record.type} {record.event_id} (key {record.key}): " if record else ""
         told = printable(f"{told}{type(error).__name__}: {error}")
-        with transaction.atomic():
+        with failpoints.atomic("replay.failed"):
             running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
             running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=told)
         self.run.refresh_from_db()

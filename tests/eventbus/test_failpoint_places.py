@@ -28,13 +28,8 @@ CROSSINGS = {
 }
 WITHOUT = {
     "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
-    "eventbus/heartbeats.py::beat": "a sign of life for operators: the next beat repeats it",
     "eventbus/ledger.py::snapshot": "it only reads",
-    "eventbus/pausing.py::pause": "an operator's word, which is typed again; nothing else is in that transaction",
-    "eventbus/pausing.py::resume": "the same",
     "eventbus/refilling.py::lost": "only where a log lost something: no day of the sweep is sure to pass it",
-    "eventbus/replay.py::resume": "an operator's word, which is typed again; nothing else is in that transaction",
-    "eventbus/replay.py::_fail": "the run is left as a death leaves it, and can be resumed alike",
     "eventbus/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
     "mcommerce/payment/services.py::open_payment": "in the transaction of handle.single or handle.batch",
     "mcommerce/payment/services.py::cancel_payment": "in the transaction of handle.single or handle.batch",

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus import clock, heartbeats
+from eventbus.failpoints import armed
 from eventbus.heartbeats import FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from eventbus.models import ProcessRow
 from tests.away import without
@@ -72,6 +73,18 @@ def test_a_database_that_is_away_is_waited_for(
             until(lambda: "No word of this process" in caplog.text, "a failure")
             gone.close()
             until(processes, "a sign of life")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["break", "error"])
+def test_a_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
+
+    with armed(f"heartbeat.commit={way}") as plan, Heartbeat("pages"):
+        until(processes, "a sign of life")
+
+    assert plan.fired("heartbeat.commit")
+    assert processes() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.db.models import Max, Min, Q, QuerySet
 
-from eventbus import bells, clock, ledger, operations, registry, replay
+from eventbus import bells, clock, ledger, operations, pausing, registry, replay
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.past import Wanted
 from tests.sweep import over_kafka, poison, shoppers
@@ -58,7 +58,13 @@ class Journey:
                 return
 
     def _somebody_acts(self) -> bool:
-        acts = {"cook": poison.cook, "replay": partial(show_again, self._run.folder), "operator": self._operator}
+        folder = self._run.folder
+        acts = {
+            "boss": partial(let_rest, folder),  # before the dishes, which so come to a group that stands still
+            "cook": poison.cook,
+            "replay": partial(show_again, folder),
+            "operator": self._operator,
+        }
         if KITCHEN in self._run.visitors:
             acts["kitchen"] = poison.fish
         if self._run.clock.seconds() > START:  # once what happened is past
@@ -128,8 +134,25 @@ class Journey:
         return True
 
 
+def let_rest(folder: Path) -> bool:
+    """Let who eats the dishes stand still, and go on at the next look; each once, whoever dies at it."""
+    group = ConsumerGroup.objects.get(name="sweep")
+    stands, paused, resumed = group.paused_at is not None, folder / "paused", folder / "resumed"
+    if not paused.exists():
+        if not stands:
+            pausing.pause(group, "boss")
+        paused.touch()
+        return True
+    if resumed.exists():
+        return False
+    if stands:
+        pausing.resume(group, "boss")
+    resumed.touch()
+    return True
+
+
 def show_again(folder: Path) -> bool:
-    """Replay what the products told, and go on with a replay that was interrupted."""
+    """Replay what the products told, and go on with a replay that failed, as it does once, or was interrupted."""
     shown = folder / "shown"
     mine = Q(group="orders", topic="products")
     if shown.exists() or behind(mine) or unsent().exists() or ParkedKey.objects.filter(mine).exists():
@@ -140,7 +163,12 @@ def show_again(folder: Path) -> bool:
     elif run.state == ReplayRun.State.FAILED:
         replay.resume(run, "operator")
     if run.state != ReplayRun.State.DONE:
-        replay.Replay(run, threading.Event()).go()
+        try:
+            replay.Replay(run, threading.Event()).go()
+        except replay.ReplayFailed:
+            if not poison.dust(folder):
+                raise
+            return True
     shown.touch()
     return True
 

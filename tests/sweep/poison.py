@@ -8,9 +8,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from eventbus import Event, Permanent, backends, handles, publish
+from eventbus.events import in_replay
 from eventbus.models import OutboxRow
+from mcommerce.events import ProductPublished
 
-MENDED, FRESH = "mended", "fresh"  # files that say so, in the run's folder
+MENDED, FRESH, DUSTED = "mended", "fresh", "dusted"  # files that say so, in the run's folder
 TRIES = "tries"  # the file with a dot for each time that a fish was sent back
 FISH = 6
 FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kitchen's brake closes
@@ -58,6 +60,13 @@ def fry(event: Caught) -> None:
             file.write(".")
         raise ValueError("it smells")
     write_down(event.name, 1)
+
+
+@handles(ProductPublished, group="orders", replayable=True)
+def see_again(event: ProductPublished) -> None:
+    """A replay shows the second product covered with dust, until that is wiped off."""
+    if in_replay() and event.sku == "RARE" and not (settings.SWEEP_FOLDER / DUSTED).exists():
+        raise ValueError("all that dust")
 
 
 def write_down(name: str, number: int) -> None:
@@ -112,6 +121,14 @@ def mend_the_kitchen(folder: Path) -> bool:
     if (folder / FRESH).exists() or not tries.exists() or tries.stat().st_size < enough:
         return False
     (folder / FRESH).touch()
+    return True
+
+
+def dust(folder: Path) -> bool:
+    """The operator's part, once a replay has failed. Whether it was still to do."""
+    if (folder / DUSTED).exists():
+        return False
+    (folder / DUSTED).touch()
     return True
 
 

@@ -15,7 +15,8 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connections
 
-from eventbus import brake, clock, dispatcher, failpoints, worker
+from eventbus import brake, clock, dispatcher, failpoints, heartbeats, worker
+from eventbus.heartbeats import Heartbeat
 from eventbus.leases import Lease
 from tests.sweep import over_kafka, poison, verdict
 from tests.sweep.company import KEY, SECRET
@@ -25,6 +26,7 @@ from tests.sweep.sabotage import SABOTAGES
 
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
 BEAT_SECONDS = 0.05
+SAY_SECONDS = 0.2  # a few times a day a life says what it does
 PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, for the lease, or before a braked group looks around
 
 
@@ -49,8 +51,10 @@ def live(run: Run) -> NoReturn:
         SABOTAGES[run.case.sabotage].plant()
     web = Web(run)
     bus = dispatcher.Dispatcher.start_in_process()
+    heartbeat = Heartbeat("all", bus.tell).start()
     Journey(run).play()
     web.shutdown()
+    heartbeat.close()
     bus.close()
     if run.servers:
         over_kafka.clear_away()
@@ -75,6 +79,8 @@ def settle_in(run: Run) -> None:
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
+    hurry = heartbeats
+    hurry.BEAT_SECONDS = SAY_SECONDS
     worker.STILL_SECONDS = PAUSE_SECONDS
     brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)

@@ -7,7 +7,17 @@ from uuid import UUID
 from django.db.models import F, Q, Sum
 
 from eventbus import ledger
-from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
+from eventbus.models import (
+    ConsumerGroup,
+    DeadLetter,
+    Effect,
+    OperatorAction,
+    OutboxRow,
+    ParkedKey,
+    Progress,
+    ReplayRun,
+    Timer,
+)
 from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
@@ -128,11 +138,15 @@ def bus() -> Iterator[str]:
     left = {
         "unsent events": OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True).count(),
         "timers": Timer.objects.count(),
+        "paused groups": ConsumerGroup.objects.filter(paused_at__isnull=False).count(),
         "parked keys": ParkedKey.objects.count(),
         "dead letters": DeadLetter.objects.filter(state=DeadLetter.State.OPEN).count(),
         "running attempts": Progress.objects.filter(Q(running_event__isnull=False) | Q(crashes__gt=0)).count(),
         "effects in doubt": Effect.objects.filter(state=Effect.State.SENDING).count(),
     }
+    asked = OperatorAction.objects.filter(action__in=["pause", "resume"]).order_by("id")
+    if (trail := list(asked.values_list("action", flat=True))) != ["pause", "resume"]:
+        yield f"a group was let rest and go on once, and the trail says {trail}"
     yield from (f"{group} is still braked" for group in journey.braked())
     yield from (f"{group} did not read to the end" for group in journey.behind())
     yield from (f"{count} {what} are left" for what, count in left.items() if count)
