@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from eventbus import effects, inbox
+from eventbus import effects, inbox, pausing
 from eventbus.backends.base import TopicPartition
 from eventbus.events import Record
 from eventbus.handling import Handling
+from eventbus.models import ConsumerGroup, OperatorAction
 from mcommerce.payment.providers.sandbox import Sandbox
 
 
@@ -62,10 +63,23 @@ def send_without_a_claim() -> None:
     effects.claim = claim
 
 
+def note_a_pause_afterwards() -> None:
+    pause, note = pausing.pause, pausing._note
+
+    def late(group: ConsumerGroup, who: str) -> None:
+        pausing._note = lambda *noted: None
+        pause(group, who)
+        pausing._note = note
+        note(OperatorAction.Action.PAUSE, group, who)
+
+    pausing.pause = late
+
+
 SABOTAGES = {
     "the inbox is forgotten": Sabotage(forget_the_inbox, "append", "does not balance"),
     "progress is stored before handling": Sabotage(store_progress_before_handling, "handler.done", "eaten"),
     "the company is asked without a key": Sabotage(ask_without_a_key, "payment.refunded", "money went failed"),
     "a session is opened without a key": Sabotage(ask_without_a_key, "payment.opened", "sessions of them"),
     "a mail is sent without a claim": Sabotage(send_without_a_claim, "effect.answered", "got the mails"),
+    "a pause is noted after its commit": Sabotage(note_a_pause_afterwards, "pause.committed", "the trail says"),
 }
