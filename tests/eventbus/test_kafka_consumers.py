@@ -23,7 +23,7 @@ from tests.kafka.groups import members
 PARTITIONS = 4
 KEYS = [f"key {number}" for number in range(8)]
 GROUP = "house-a"
-# A client may not wait for less than its session lasts, and a loaded machine sometimes has no heartbeat for two seconds.
+# A client may not wait for less than its session lasts, and a loaded machine has a heartbeat two seconds late.
 IMPATIENT = {"max.poll.interval.ms": 4_000, "session.timeout.ms": 4_000}
 TIMES_LONGER = 2  # takes the handler than what IMPATIENT allows between two polls
 ROUNDS_MORE = 20  # of events that flow, once partitions have moved
