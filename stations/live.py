@@ -12,9 +12,10 @@ from threading import Lock
 from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import clock, watches
+from eventbus.errors import LogAway
 from stations.board import Board, Contracts
 from stations.events import PollFinished, RemarkLeft, StationChanged
 from stations.intake import Intake
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
 AUDIT_SECONDS = 60  # versions are compared with the rows this often; a bus that keeps its promises leaves it nothing
 LOOK_TIMEOUT_SECONDS = 5  # another thread waits this long for the loop; one that is busier has worse troubles
+AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again
 
 
 class Watch(Protocol):
@@ -52,10 +54,10 @@ class Live:
         self._audit: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Watch, then load. Raises DatabaseError."""
+        """Watch, then load. Raises one of AWAY."""
         try:
             feeds = await _in_thread(self._start)
-        except DatabaseError:
+        except AWAY:
             logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
             raise
         self.news.remember(feeds)
@@ -137,7 +139,7 @@ _lives: dict[asyncio.AbstractEventLoop, "asyncio.Task[Live]"] = {}
 
 
 async def here() -> Live:
-    """The live state of this loop, started by whoever comes first. Raises DatabaseError when it cannot start."""
+    """The live state of this loop, started by whoever comes first. Raises one of AWAY when it cannot start."""
     loop = asyncio.get_running_loop()
     for other in [other for other in _lives if other.is_closed()]:
         del _lives[other]
@@ -154,7 +156,7 @@ async def close() -> None:
         return
     try:
         live = await task
-    except DatabaseError:
+    except AWAY:
         return  # it could not start, and has closed itself
     await live.close()
 

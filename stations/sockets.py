@@ -7,7 +7,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import DatabaseError
 
 from eventbus import clock
 from stations import live
@@ -27,7 +26,7 @@ CLOSE_BAD_REQUEST = 4400
 CLOSE_FORBIDDEN = 4403
 CLOSE_TOO_MANY = 4429
 CLOSE_BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
-CLOSE_TRY_AGAIN = 4503  # the live state cannot start, say, without its database
+CLOSE_TRY_AGAIN = 4503  # the live state cannot start without its database and its log
 
 
 class Due(NamedTuple):
@@ -47,6 +46,18 @@ class LiveSocket(AsyncWebsocketConsumer):
     doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
     sleep_seconds_max: ClassVar[float] = HEARTBEAT_SECONDS
 
+    entered = False  # whether it holds a place at the doorkeeper's
+    pulling: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # Channels calls `disconnect` only of a socket whose handlers raised nothing and were not cancelled. A place is
+        # given back however it ends.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.leave()
+
     def may_enter(self) -> bool:
         return True
 
@@ -64,8 +75,6 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        self.pulling: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
         self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
         self.awake = asyncio.Event()  # set at each tick, and when the client asks for something
@@ -83,11 +92,11 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def begin(self) -> None:
         try:
             self.live = await live.here()
-        except DatabaseError:
-            await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site has no database at the moment: try again.")
+        except live.AWAY:
+            await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site lacks its database or its log: try again.")
             return
-        self.live.awake.add(self.awake)
         await self.tell(encode(self.hello()))
+        self.live.awake.add(self.awake)
         self.pulling = asyncio.create_task(self.pull())
         self.look()
 
@@ -104,7 +113,7 @@ class LiveSocket(AsyncWebsocketConsumer):
             "feed": {"name": name, "simulated": simulated},
         }
 
-    async def disconnect(self, code: int) -> None:
+    async def leave(self) -> None:
         if self.entered:
             self.doorkeeper.leave(self.address)
         if self.timer:
@@ -147,7 +156,7 @@ class LiveSocket(AsyncWebsocketConsumer):
                 raise
             await self.close(CLOSE_BEHIND)
         except OSError:
-            pass  # the browser left while a frame was on its way: `disconnect` follows
+            pass  # the browser left while a frame was on its way: the server says so next
         except Exception:
             logger.exception("A socket of the stations broke")
             await self.close(CLOSE_BROKEN)

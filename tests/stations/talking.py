@@ -158,9 +158,13 @@ async def browsing(path: str = "/ws/stations/", *, app: Any = sockets, **scope: 
 
 
 class LeavingBrowser:
-    """The stations' sockets behind a server whose browser can be gone before its frame is."""
+    """The stations' sockets behind a server whose browser can be gone before its frame is.
 
-    def __init__(self) -> None:
+    `after` is the kind of message that is the last one the browser takes, such as `websocket.accept`.
+    """
+
+    def __init__(self, *, after: str = "") -> None:
+        self.after = after
         self.gone, self.missed = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -169,8 +173,11 @@ class LeavingBrowser:
                 self.missed.set()
                 raise ClientDisconnected  # as uvicorn says it
             await send(message)
+            if message["type"] == self.after:
+                self.gone.set()
 
-        await sockets(scope, receive, send_while_here)
+        with contextlib.suppress(ClientDisconnected):  # uvicorn takes it back like that, and says no more
+            await sockets(scope, receive, send_while_here)
 
 
 async def closed_with(browser: Browser) -> int:
