@@ -28,9 +28,17 @@ class OrderConsumer(AsyncWebsocketConsumer):
     order_id: UUID
     telling: asyncio.Task[None] | None = None
 
-    async def connect(self) -> None:
-        self.order_id = self.scope["url_route"]["kwargs"]["order_id"]
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.order_id = scope["url_route"]["kwargs"]["order_id"]
         self.changed = asyncio.Event()
+        # Channels calls `disconnect` only of a socket whose handlers raised nothing and were not cancelled. An order
+        # has room for few: a place is given back however it ends.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.leave()
+
+    async def connect(self) -> None:
         # Accepted first: a browser is told the code of an open socket only.
         await self.accept()
         if await self._version() is None:
@@ -45,7 +53,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
         # Joined before reading: a change between the page and now is seen as a newer version, a later one wakes us.
         self.telling = asyncio.create_task(self._tell(await self._version()))
 
-    async def disconnect(self, code: int) -> None:
+    async def leave(self) -> None:
         live_orders.leave(self.order_id, self.changed.set)
         if self.telling:
             self.telling.cancel()
@@ -58,7 +66,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
         try:
             await self._tell_versions(version)
         except OSError:
-            pass  # the browser left while a version was on its way: `disconnect` follows
+            pass  # the browser left while a version was on its way: the server says so next
         except Exception:
             logger.exception("The socket of order %s broke; its browser will open another", self.order_id)
             await self.close(BROKEN)

@@ -1,6 +1,6 @@
 """A shelf of things for sale as the orders know it, someone who shops, and orders in every state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from eventbus.ids import uuid7
 from mcommerce.events import ProductPublished
-from mcommerce.orders import offers, services
+from mcommerce.orders import access, offers, services
 from mcommerce.orders.checkout import Buyer, place_order
+from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Cart, Offer, Order
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -129,6 +130,23 @@ def paid(waiting: Order) -> Order:
     """A paid order."""
     pay(waiting)
     return fresh(waiting)
+
+
+@pytest.fixture
+def no_watch_left() -> Iterator[None]:
+    yield
+    live_orders.close()
+
+
+@pytest.fixture
+def listener(db: None, waiting: Order) -> Shopper:
+    """The browser that placed the order."""
+    shopper = Shopper()
+    session = shopper.browser.session
+    access.remember(session, waiting.id)
+    session.save()
+    shopper.browser.cookies["sessionid"] = session.session_key
+    return shopper
 
 
 def pay(order: Order, *, payment_id: UUID | None = None, amount: int | None = None, currency: str = "EUR") -> UUID:

@@ -1,90 +1,26 @@
 """The socket of an order's page: who may listen, and that nobody misses a change."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from channels.db import database_sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
-from django.db import connection, connections
+from django.db import connection
 from uvicorn.protocols.utils import ClientDisconnected
 
-from eventbus.testing import settle
-from mcommerce.orders import access, consumers, services
+from mcommerce.orders import consumers, services
 from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.models import Order
-from mcommerce.routing import build_application
 
 from .conftest import LATER, Shopper, fresh, pay
+from .listening import ANSWER_SECONDS, closing_code, happens, hear, run, socket_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
 
-ANSWER_SECONDS = 60  # for what takes milliseconds on an idle machine, and half a minute beside the chaos
 QUIET_SECONDS = 0.3  # three times the pause in which a socket collects changes
-
-
-@pytest.fixture(autouse=True)
-def no_watch_left() -> Iterator[None]:
-    yield
-    live_orders.close()
-
-
-@pytest.fixture
-def listener(db: None, waiting: Order) -> Shopper:
-    """The browser that placed the order."""
-    shopper = Shopper()
-    session = shopper.browser.session
-    access.remember(session, waiting.id)
-    session.save()
-    shopper.browser.cookies["sessionid"] = session.session_key
-    return shopper
-
-
-@asynccontextmanager
-async def socket_of(
-    shopper: Shopper, order_id: UUID, origin: str = "http://testserver"
-) -> AsyncIterator[WebsocketCommunicator]:
-    cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in shopper.browser.cookies.items())
-    headers = [(b"host", b"testserver"), (b"origin", origin.encode()), (b"cookie", cookies.encode())]
-    socket = WebsocketCommunicator(build_application(), f"/ws/orders/{order_id}/", headers=headers)
-    try:
-        yield socket
-    finally:
-        await socket.disconnect(timeout=ANSWER_SECONDS)
-
-
-def run(story: Callable[[], Awaitable[None]]) -> None:
-    async def told() -> None:
-        try:
-            await story()
-        finally:
-            await database_sync_to_async(connections.close_all)()
-
-    asyncio.run(told())
-
-
-async def happens(change: Callable[..., Any], **details: Any) -> None:
-    """Something changes, and the bus tells it."""
-
-    def do() -> None:
-        change(**details)
-        settle()
-
-    await database_sync_to_async(do)()
-
-
-async def hear(socket: WebsocketCommunicator) -> int:
-    return (await socket.receive_json_from(timeout=ANSWER_SECONDS))["version"]
-
-
-async def closing_code(socket: WebsocketCommunicator) -> int:
-    connected, _protocol = await socket.connect(timeout=ANSWER_SECONDS)
-    assert connected, "a browser hears the code of an open socket only"
-    return (await socket.receive_output(timeout=ANSWER_SECONDS))["code"]
 
 
 def test_it_says_the_version_first_and_each_newer_one(listener: Shopper, waiting: Order) -> None:

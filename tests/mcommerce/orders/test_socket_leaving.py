@@ -1,0 +1,66 @@
+"""Whoever leaves an order's socket, in whatever way, gives back the place that it had among the order's few."""
+
+import asyncio
+from itertools import count
+from typing import Any, NoReturn
+
+import pytest
+
+from eventbus import backends
+from eventbus.errors import LogAway
+from mcommerce.orders import consumers
+from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, live_orders
+from mcommerce.orders.models import Order
+
+from .conftest import Shopper
+from .listening import ANSWER_SECONDS, hear, run, socket_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
+
+
+def test_who_meets_a_log_that_is_away_is_forgotten(
+    listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_arguments: Any) -> NoReturn:
+        raise LogAway("the brokers do not answer")
+
+    async def story() -> None:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(backends.current(), "end", away)
+            for _try in range(SOCKETS_PER_ORDER_MAX):
+                with pytest.raises(LogAway):
+                    async with socket_of(listener, waiting.id) as socket:
+                        await socket.connect(timeout=ANSWER_SECONDS)
+        assert live_orders._sockets == {}
+
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert await hear(socket) == waiting.version
+
+    run(story)
+
+
+def test_who_is_given_up_by_the_server_before_the_first_word_is_forgotten(
+    listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        looked_again = asyncio.Event()
+        looks = count(1)
+
+        async def look_for_ever(self: consumers.OrderConsumer) -> int:
+            if next(looks) > 1:
+                looked_again.set()
+                await asyncio.Event().wait()
+            return waiting.version
+
+        monkeypatch.setattr(consumers.OrderConsumer, "_version", look_for_ever)
+        with pytest.raises(asyncio.CancelledError):
+            async with socket_of(listener, waiting.id) as socket:
+                await socket.connect(timeout=ANSWER_SECONDS)
+                await asyncio.wait_for(looked_again.wait(), ANSWER_SECONDS)
+                socket.stop()  # as Daphne does, ten seconds after its browser left
+                await asyncio.wait([socket.future])
+
+    run(story)
+
+    assert live_orders._sockets == {}
