@@ -35,10 +35,14 @@ class Watch:
         self._stop = threading.Event()
         topics = sorted({event_type.topic for event_type in event_types})
         self._consumer = self._backend.consumer(topics)
-        for partition in self._consumer.assignment():
-            self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
-        self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
-        self._thread.start()
+        try:
+            for partition in self._consumer.assignment():
+                self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
+            self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
+            self._thread.start()
+        except BaseException:
+            self._consumer.close()  # nobody holds this watch, and its thread, which would, does not run
+            raise
 
     def close(self) -> None:
         """Stop hearing."""
