@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,9 @@ logger = logging.getLogger(__name__)
 RECORDS_AT_ONCE = 500  # a batch for the callback: one bridge to the event loop for so many
 WAIT_SECONDS = 1.0
 BROKEN_SECONDS = 1.0  # between looks while the log cannot be read
-JOIN_SECONDS = 5.0
+JOIN_SECONDS = 5.0  # for what a watch has in hand: a look at the log, a batch told
+
+_running: set["Watch"] = set()  # of this process
 
 
 class Watch:
@@ -39,8 +42,10 @@ class Watch:
             for partition in self._consumer.assignment():
                 self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
             self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
+            _running.add(self)
             self._thread.start()
         except BaseException:
+            _running.discard(self)
             self._consumer.close()  # nobody holds this watch, and its thread, which would, does not run
             raise
 
@@ -69,6 +74,7 @@ class Watch:
         finally:
             self._consumer.close()
             connections.close_all()
+            _running.discard(self)
 
     def _hear(self) -> int:
         records = self._consumer.fetch(RECORDS_AT_ONCE)
@@ -105,3 +111,19 @@ def watches(
     is called when continuity was lost: load everything again.
     """
     return Watch(event_types, call, reset)
+
+
+def close_all() -> None:
+    """The process ends: have no thread in the database or the log when Python does. All get JOIN_SECONDS together."""
+    ending = list(_running)
+    for watch in ending:
+        watch._stop.set()
+        watch._backend.wake()
+    deadline = time.monotonic() + JOIN_SECONDS
+    for watch in ending:
+        watch._thread.join(max(0.0, deadline - time.monotonic()))
+    busy = sum(watch._thread.is_alive() for watch in ending)
+    if busy:
+        logger.warning("Watches that are left in the middle of something: %d", busy)
+    if ending:
+        logger.info("Watches that have ended: %d", len(ending) - busy)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from eventbus import backends
+from eventbus import backends, watching
 from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat, Told
 
@@ -79,8 +79,9 @@ def _start_simulator() -> Running:
 
 
 def stop() -> None:
-    """End everything, the last started first."""
+    """End everything, the last started first. Before that nobody hears for browsers any more: theirs have left."""
     with _lock:
+        watching.close_all()
         while _running:
             name, running = _running.pop()
             running.close()

@@ -6,6 +6,7 @@ moved on, and each pulls what it lacks at its own pace.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from threading import Lock
@@ -98,7 +99,7 @@ class Live:
 
     def _wake(self) -> None:
         """Once a batch: crossing from a thread to the loop costs 11 us, and much more through `async_to_sync`."""
-        if not self.loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the server has stopped and closed its loop
             self.loop.call_soon_threadsafe(self._plan_tick)
 
     def _plan_tick(self) -> None:

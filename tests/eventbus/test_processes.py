@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.eventbus.house import until
-from tests.live_site import ROOT, LiveSite
+from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
 
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (
@@ -88,6 +90,25 @@ def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: str) -> None:
     assert handled(site) == 1
     assert ask(site, "SELECT count(*) FROM eventbus_progress WHERE running_event IS NOT NULL") == 0
     assert ask(site, "SELECT count(*) FROM eventbus_lease WHERE name = 'dispatcher' AND owner <> ''") == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["manage.py runserver --noreload {port}", "-m uvicorn mcommerce.asgi:application --lifespan=on --port {port}"],
+)
+def test_sigterm_ends_what_hears_for_browsers_before_the_bus(site: LiveSite, command: str) -> None:
+    arguments = command.format(port=site.port).split()
+    address = f"ws://127.0.0.1:{site.port}/ws/stations/"
+    with process(site, *arguments) as running:
+        until(site.is_ready, "the server is ready", seconds=START_DEADLINE_SECONDS)
+        with connect(address, origin=Origin(site.url)) as browser:
+            assert '"hello"' in str(browser.recv(timeout=START_DEADLINE_SECONDS))
+            running.send_signal(signal.SIGTERM)
+            running.wait(LEAVE_SECONDS)
+
+    log = (site.directory / "process.log").read_text()
+    assert 0 < log.find("Watches that have ended: 2") < log.find("The bus has finished"), log[-3000:]
+    assert "could not read the log" not in log
 
 
 def test_a_failpoint_that_the_settings_arm_kills_the_process_once(site: LiveSite) -> None:

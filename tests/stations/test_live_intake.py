@@ -1,8 +1,11 @@
 """Nothing is lost between the rows and the events, and nothing old is taken for new."""
 
+import asyncio
+
 import pytest
 
 from eventbus.testing import published_events
+from stations import live
 from stations.events import StationChanged
 from stations.intake import Intake
 from stations.models import Station
@@ -94,3 +97,15 @@ def test_a_row_that_vanished_is_no_reason_to_stop(intake: Intake):
     intake.hear(events()[2:])
 
     assert intake.take() == (None, [])
+
+
+def test_news_that_come_while_the_server_closes_its_loop_are_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch):
+    async def made() -> live.Live:
+        return live.Live()
+
+    loop = asyncio.new_event_loop()
+    running = loop.run_until_complete(made())
+    loop.close()
+    monkeypatch.setattr(loop, "is_closed", lambda: False)  # as it was a moment ago
+
+    running._hear_news([])

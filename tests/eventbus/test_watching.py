@@ -1,0 +1,66 @@
+"""A process that ends leaves no watch behind."""
+
+import threading
+import time
+
+import pytest
+
+from eventbus import watches, watching
+from eventbus.watching import Watch
+from tests.eventbus.house import House, Noted, until
+
+FAR_AWAY_SECONDS = 60.0  # how long a watch may take that hangs
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def listening() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "eventbus-watch"]
+
+
+def test_a_process_that_ends_waits_for_all_its_watches_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is busy until the other was asked to end: one after the other they would take the time of both."""
+    monkeypatch.setattr(watching, "JOIN_SECONDS", FAR_AWAY_SECONDS)
+    busy: list[Watch] = []
+    others: dict[str, Watch] = {}
+
+    def wait_for(other: str) -> None:
+        busy.append(others[other])
+        others[other]._stop.wait()
+
+    others["first"] = watches(Noted, call=lambda events: wait_for("second"))
+    others["second"] = watches(Noted, call=lambda events: wait_for("first"))
+    house.say(("vase", 1))
+    house.relay()
+    until(lambda: len(busy) == 2, "both are busy")
+
+    began = time.monotonic()
+    watching.close_all()
+
+    assert time.monotonic() - began < FAR_AWAY_SECONDS
+    assert (listening(), watching._running) == ([], set())
+
+
+def test_a_process_that_ends_leaves_a_watch_that_hangs(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watching, "JOIN_SECONDS", 0.1)
+    begun, enough = threading.Event(), threading.Event()
+
+    def hang(events: list[Noted]) -> None:
+        begun.set()
+        enough.wait(FAR_AWAY_SECONDS)
+
+    watch = watches(Noted, call=hang)
+    try:
+        house.say(("vase", 1))
+        house.relay()
+        until(begun.is_set, "it hangs")
+
+        watching.close_all()
+
+        assert listening() == [watch._thread]
+        assert "left in the middle of something: 1" in caplog.text
+    finally:
+        enough.set()
+        monkeypatch.undo()
+        watch.close()
