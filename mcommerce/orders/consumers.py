@@ -10,12 +10,13 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from mcommerce.orders import access
-from mcommerce.orders.live import TooManySockets, live_orders
+from mcommerce.orders.live import AWAY, TooManySockets, live_orders
 
 logger = logging.getLogger(__name__)
 
 NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
 TOO_MANY = 4429
+TRY_AGAIN = 4503  # changes cannot be heard of without the database and the log
 BROKEN = 1011  # the protocol's own word for our fault
 NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
 # Several changes within this time are one look at the page. Shorter than anybody notices.
@@ -49,7 +50,11 @@ class OrderConsumer(AsyncWebsocketConsumer):
         except TooManySockets:
             await self.close(TOO_MANY)
             return
-        await database_sync_to_async(live_orders.start)()
+        try:
+            await live_orders.start()
+        except AWAY:
+            await self.close(TRY_AGAIN)
+            return
         # Joined before reading: a change between the page and now is seen as a newer version, a later one wakes us.
         self.telling = asyncio.create_task(self._tell(await self._version()))
 

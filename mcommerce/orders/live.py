@@ -4,15 +4,21 @@ The bus wakes a watch's thread; each socket lives on the loop of its server. Not
 woken once for all the news of a batch, and looks itself what is new.
 """
 
+import asyncio
+import logging
 import threading
 from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import DatabaseError, InterfaceError, connections
+
 from eventbus import watches
+from eventbus.errors import LogAway
 from mcommerce.events import (
     OrderAwaitingPayment,
     OrderCancelled,
@@ -25,6 +31,8 @@ from mcommerce.events import (
     OrderRefundRequested,
     OrderShipped,
 )
+
+logger = logging.getLogger(__name__)
 
 # All of them are published by the orders, in the transaction that writes the row: who hears one will read the change.
 CHANGES = (
@@ -40,6 +48,7 @@ CHANGES = (
     OrderDelivered,
 )
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
+AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again
 
 
 class Watching(Protocol):
@@ -55,22 +64,36 @@ class LiveOrders:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._starting = threading.Lock()
-        self._watch: Watching | None = None
+        self._watch: Future[Watching] | None = None
+        self._beginner = ThreadPoolExecutor(1, thread_name_prefix="orders-watch")
         self._sockets: dict[UUID, dict[Callable[[], None], AbstractEventLoop]] = defaultdict(dict)
 
-    def start(self) -> None:
-        """Begin to watch, once per process; returns when whatever is published from now on will be heard."""
-        with self._starting:
-            if self._watch is None:
-                self._watch = watches(*CHANGES, call=self._tell, reset=self._wake_all)
+    async def start(self) -> None:
+        """Begin to watch, once per process; returns when whatever is published from now on will be heard.
+
+        Raises one of AWAY, which may take long: one attempt for all who wait, in a thread that does nothing else.
+        """
+        with self._lock:
+            if self._watch is None or (self._watch.done() and self._watch.exception()):
+                self._watch = self._beginner.submit(self._begin)
+            watch = self._watch
+        await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not end it for the others
+
+    def _begin(self) -> Watching:
+        try:
+            return watches(*CHANGES, call=self._tell, reset=self._wake_all)
+        except AWAY:
+            logger.exception("The orders cannot be watched")  # once, for all who wait for it
+            raise
+        finally:
+            connections.close_all()  # this thread's: it rests from now on
 
     def close(self) -> None:
         """Stop watching. The sockets stay and hear no more."""
-        with self._starting:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
+        with self._lock:
+            watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.add_done_callback(_close)
 
     def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop) -> None:
         """Have `wake` called on `loop` whenever the order may have changed. Raises `TooManySockets`."""
@@ -107,6 +130,11 @@ class LiveOrders:
             # A task on the server's own loop: going through async_to_sync would wait for its next tick.
             with suppress(RuntimeError):  # the server has stopped and closed its loop
                 loop.call_soon_threadsafe(_call_all, wakers)
+
+
+def _close(watch: "Future[Watching]") -> None:
+    if not watch.exception():
+        watch.result().close()
 
 
 def _call_all(wakers: list[Callable[[], None]]) -> None:

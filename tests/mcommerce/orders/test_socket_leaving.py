@@ -13,7 +13,7 @@ from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, live_orders
 from mcommerce.orders.models import Order
 
 from .conftest import Shopper
-from .listening import ANSWER_SECONDS, hear, run, socket_of
+from .listening import ANSWER_SECONDS, closing_code, hear, run, socket_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
 
@@ -28,9 +28,8 @@ def test_who_meets_a_log_that_is_away_is_forgotten(
         with monkeypatch.context() as meanwhile:
             meanwhile.setattr(backends.current(), "end", away)
             for _try in range(SOCKETS_PER_ORDER_MAX):
-                with pytest.raises(LogAway):
-                    async with socket_of(listener, waiting.id) as socket:
-                        await socket.connect(timeout=ANSWER_SECONDS)
+                async with socket_of(listener, waiting.id) as socket:
+                    assert await closing_code(socket) == consumers.TRY_AGAIN
         assert live_orders._sockets == {}
 
         async with socket_of(listener, waiting.id) as socket:
