@@ -4,7 +4,8 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Protocol
 
 from django.core.management.base import CommandError
 
@@ -40,7 +41,7 @@ def handle_until_stopped(groups: Collection[Group]) -> None:
 
 def _until_stopped(part: Part, name: str) -> None:
     """Run it; return after what is in hand, once asked to stop."""
-    # In a thread, so that a signal meets this one, which holds no lock of the part's.
+    # In a thread, so that this one is free for signals, however long a step of the part takes.
     thread = threading.Thread(target=part.run, name=name, daemon=True)
     with on_signal(part.stop):
         thread.start()
@@ -58,14 +59,25 @@ def _refuse_beside_another() -> None:
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """While it lasts, SIGTERM and SIGINT ask to stop instead of stopping. No lock of this thread may be in `stop`."""
+    """While it lasts, SIGTERM and SIGINT ask to stop instead of stopping: `stop` is called, in a thread of its own.
 
-    def ask(number: int, frame: Any) -> None:
-        stop()
+    A handler interrupts the main thread wherever it is, also in the middle of another handler. Would it take a lock
+    that this thread holds, as an event's for a moment, it would wait for ever. A SimpleQueue's `put` may be interrupted
+    by another.
+    """
+    asked: SimpleQueue[bool] = SimpleQueue()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    def attend() -> None:
+        while asked.get():
+            stop()
+
+    attending = threading.Thread(target=attend, name="eventbus-signals", daemon=True)
+    before = {number: signal.signal(number, lambda *_: asked.put(True)) for number in (signal.SIGTERM, signal.SIGINT)}
+    attending.start()
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        asked.put(False)
+        attending.join()

@@ -47,8 +47,7 @@ def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **o
     def show(pruned: Pruned) -> None:
         printer.progress(f"{pruned.events} events")
 
-    # In a thread: the signal may come while this one holds the event's own lock.
-    with on_signal(lambda: threading.Thread(target=stop.set).start()):
+    with on_signal(stop.set):
         try:
             pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
         except LogAway as error:

@@ -104,8 +104,7 @@ def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
     def show(run: ReplayRun) -> None:
         printer.progress(f"replay {run.id}: {run.handled} of {run.matched} events")
 
-    # In a thread: the signal may come while this one holds the event's own lock.
-    with on_signal(lambda: threading.Thread(target=stop.set).start()):
+    with on_signal(stop.set):
         try:
             Replay(found, stop, show).go()
         except ReplayFailed as failed:

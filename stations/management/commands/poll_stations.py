@@ -1,15 +1,13 @@
 """`manage.py poll_stations`: ask feeds for their stations, once or until stopped."""
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import clock
+from eventbus.foreground import on_signal
 from eventbus.heartbeats import Heartbeat
 from stations.feeds.base import PollFailed
 from stations.feeds.http import is_loopback
@@ -64,7 +62,7 @@ class Command(BaseCommand):
 
     def _poll_once(self, feeds: list[str], url: str) -> None:
         # The poll in hand is finished whatever comes: a SIGTERM has nothing more to stop.
-        with _on_stop(lambda: None):
+        with on_signal(lambda: None):
             for name in feeds:
                 feed = feed_named(name, url=url)
                 try:
@@ -80,9 +78,9 @@ class Command(BaseCommand):
             steer(feed=name, now=clock.now(), running=True, interval_ms=interval_ms, calls=calls, minimum_ms=minimum_ms)
 
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
-        # In threads, so that a signal meets this one, which holds no lock of theirs.
+        # In threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
-        with _on_stop(pollers.stop), Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {})):
+        with on_signal(pollers.stop), Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {})):
             pollers.start()
             while not pollers.wait(LOOK_SECONDS):
                 if until_used_up and not any(plan_of(name, now=clock.now()).running for name in feeds):
@@ -116,14 +114,3 @@ def _name(feed: str, url: str) -> str:
 def _told(run: PollRun) -> dict[str, Any]:
     names = ("feed", "outcome", "fetched", "changed", "appeared", "gone", "bad", "ms", "reason", "detail")
     return {"at": run.started.isoformat()} | {name: getattr(run, name) for name in names}
-
-
-@contextmanager
-def _on_stop(stop: Any) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop` instead of ending the process; afterwards they do what they did before."""
-    before = {name: signal.signal(name, lambda *_: stop()) for name in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)

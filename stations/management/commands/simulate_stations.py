@@ -1,11 +1,11 @@
 """`manage.py simulate_stations`: JCDecaux's API with invented stations, until stopped."""
 
-import signal
 import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from eventbus.foreground import on_signal
 from stations.simulator.server import HOST, PORT, SPEED, serve
 
 
@@ -22,13 +22,13 @@ class Command(BaseCommand):
         if speed <= 0:
             raise CommandError("--speed must be above zero: time only goes forward.")
         stopped = threading.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: stopped.set())
-        try:
-            simulator = serve(HOST, port, seed, speed=speed, open_to_all=open_to_all)
-        except OSError as error:
-            raise CommandError(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from None
-        self.stdout.write(f"Simulated stations at {simulator.url}/vls/v3/stations (and /vls/v1)")
-        self.stdout.flush()
-        stopped.wait()
-        simulator.close()
+        with on_signal(stopped.set):
+            try:
+                simulator = serve(HOST, port, seed, speed=speed, open_to_all=open_to_all)
+            except OSError as error:
+                text = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
+                raise CommandError(text) from None
+            self.stdout.write(f"Simulated stations at {simulator.url}/vls/v3/stations (and /vls/v1)")
+            self.stdout.flush()
+            stopped.wait()
+            simulator.close()
