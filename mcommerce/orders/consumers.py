@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
 TOO_MANY = 4429
 TRY_AGAIN = 4503  # changes cannot be heard of without the database and the log
-BROKEN = 1011  # the protocol's own word for our fault
+BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
 NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
 # Several changes within this time are one look at the page. Shorter than anybody notices.
 PAUSE_SECONDS = 0.1

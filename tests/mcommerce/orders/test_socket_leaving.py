@@ -17,6 +17,8 @@ from .listening import ANSWER_SECONDS, closing_code, hear, run, socket_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
 
+CODES = range(3_000, 5_000)  # of the others, Daphne's protocol refuses to say all but 1000: the socket would stay open
+
 
 def test_who_meets_a_log_that_is_away_is_forgotten(
     listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
@@ -63,3 +65,17 @@ def test_who_is_given_up_by_the_server_before_the_first_word_is_forgotten(
     run(story)
 
     assert live_orders._sockets == {}
+
+
+def test_a_socket_that_breaks_says_so_by_a_code_that_every_server_can_say(
+    listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: consumers.OrderConsumer, version: int | None) -> None:
+        raise ValueError("broken")
+
+    async def story() -> None:
+        monkeypatch.setattr(consumers.OrderConsumer, "_tell_versions", broken)
+        async with socket_of(listener, waiting.id) as socket:
+            assert await closing_code(socket) in CODES
+
+    run(story)
