@@ -33,19 +33,28 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
     Raises BusError when partitions were taken away while events lie there that the group has not handled.
     """
+    # Asked first: brokers that are away take ten seconds to say nothing, and on SQLite nobody could write meanwhile.
+    begins = {group.name: _begins(backend, group) for group in wanted}
     with failpoints.atomic("groups.ensure"):
-        for group in wanted:
-            ConsumerGroup.objects.get_or_create(name=group.name, defaults={"created_at": clock.now()})
-            there = backend.partitions(group.topics)
-            rows = Progress.objects.filter(group=group.name)
-            known = {TopicPartition(row.topic, row.partition): row.position for row in rows}
-            _refuse_lost_partitions(backend, group, known, there)
-            topics = {one.topic for one in known}
-            begins = {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
+        for name, places in begins.items():
+            ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
             Progress.objects.bulk_create(
-                Progress(group=group.name, topic=one.topic, partition=one.partition, start=begin, position=begin)
-                for one, begin in begins.items()
+                (
+                    Progress(group=name, topic=one.topic, partition=one.partition, start=begin, position=begin)
+                    for one, begin in places.items()
+                ),
+                ignore_conflicts=True,  # of two who ask at once, the first one's word counts
             )
+
+
+def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
+    """Where it begins in each partition in which it has no place yet."""
+    there = backend.partitions(group.topics)
+    rows = Progress.objects.filter(group=group.name)
+    known = {TopicPartition(row.topic, row.partition): row.position for row in rows}
+    _refuse_lost_partitions(backend, group, known, there)
+    topics = {one.topic for one in known}
+    return {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
 
 
 def _refuse_lost_partitions(

@@ -66,6 +66,24 @@ class ABrokenWorldIsNotAPoisonEvent:
 
         assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
 
+    @pytest.mark.parametrize("question", ["partitions", "end"])
+    def test_who_asks_the_log_where_a_group_begins_holds_up_no_writer(
+        self, house: House, question: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        backend, locked = backends.current(), []
+        ask = getattr(backend, question)
+
+        def slow(*words: object) -> object:
+            locked.append(connection.in_atomic_block)  # brokers that are away would be waited for now
+            return ask(*words)
+
+        monkeypatch.setattr(backend, question, slow)
+
+        house.handler()
+
+        assert locked
+        assert True not in locked
+
     def test_a_database_that_goes_away_counts_no_attempt(self, house: House, hasty: None) -> None:
         away = Mended("vase", error=InterfaceError("connection already closed"))
         house.handler(call=away, attempts=1)

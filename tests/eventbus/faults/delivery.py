@@ -29,7 +29,7 @@ FAULTS = [
     ),
     Fault(
         "a new group begins at the beginning",
-        "eventbus.groups.ensure",
+        "eventbus.groups._begins",
         "backend.end(one) for one",
         "0 for one",
         fails=["a_new_group_begins_at_the_end", "a_group_that_hears_of_a_new_topic_begins_there_at_its_end"],

@@ -18,6 +18,13 @@ FAULTS = [
         fails=["a_first_attempt_that_meets_another_writer_is_no_failure"],
     ),
     Fault(
+        "ask the log while writers wait",
+        "eventbus.groups.ensure",
+        "in begins.items():",
+        "in {group.name: _begins(backend, group) for group in wanted}.items():",
+        fails=["who_asks_the_log_where_a_group_begins_holds_up_no_writer"],
+    ),
+    Fault(
         "broken world counted",
         "eventbus.errors.is_broken_world",
         "if isinstance(error, InterfaceError | LogAway):",
