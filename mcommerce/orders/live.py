@@ -10,7 +10,7 @@ import threading
 from asyncio import AbstractEventLoop
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
@@ -65,7 +65,6 @@ class LiveOrders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watch: Future[Watching] | None = None
-        self._beginner = ThreadPoolExecutor(1, thread_name_prefix="orders-watch")
         self._sockets: dict[UUID, dict[Callable[[], None], AbstractEventLoop]] = defaultdict(dict)
 
     async def start(self) -> None:
@@ -75,18 +74,20 @@ class LiveOrders:
         """
         with self._lock:
             if self._watch is None or (self._watch.done() and self._watch.exception()):
-                self._watch = self._beginner.submit(self._begin)
+                self._watch = Future()
+                # A daemon: brokers that are away are asked for long, and the process may end meanwhile.
+                threading.Thread(target=self._begin, args=[self._watch], name="orders-watch", daemon=True).start()
             watch = self._watch
         await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not end it for the others
 
-    def _begin(self) -> Watching:
+    def _begin(self, watch: "Future[Watching]") -> None:
         try:
-            return watches(*CHANGES, call=self._tell, reset=self._wake_all)
-        except AWAY:
+            watch.set_result(watches(*CHANGES, call=self._tell, reset=self._wake_all))
+        except BaseException as error:
             logger.exception("The orders cannot be watched")  # once, for all who wait for it
-            raise
+            watch.set_exception(error)
         finally:
-            connections.close_all()  # this thread's: it rests from now on
+            connections.close_all()
 
     def close(self) -> None:
         """Stop watching. The sockets stay and hear no more."""
