@@ -18,6 +18,7 @@ RECORDS_AT_ONCE = 500  # a batch for the callback: one bridge to the event loop 
 WAIT_SECONDS = 1.0
 BROKEN_SECONDS = 1.0  # between looks while the log cannot be read
 JOIN_SECONDS = 5.0  # for what a watch has in hand: a look at the log, a batch told
+ENDING_SECONDS = 2.0  # for all of them when the process ends: the bus, which has more to end, waits for that
 
 _running: set["Watch"] = set()  # of this process
 
@@ -42,10 +43,8 @@ class Watch:
             for partition in self._consumer.assignment():
                 self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
             self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
-            _running.add(self)
             self._thread.start()
         except BaseException:
-            _running.discard(self)
             self._consumer.close()  # nobody holds this watch, and its thread, which would, does not run
             raise
 
@@ -57,6 +56,7 @@ class Watch:
             self._thread.join(JOIN_SECONDS)
 
     def _run(self) -> None:
+        _running.add(self)
         try:
             while not self._stop.is_set():
                 seen = self._backend.seen()
@@ -114,12 +114,12 @@ def watches(
 
 
 def close_all() -> None:
-    """The process ends: have no thread in the database or the log when Python does. All get JOIN_SECONDS together."""
+    """The process ends: have no thread in the database or the log when Python does."""
     ending = list(_running)
     for watch in ending:
         watch._stop.set()
         watch._backend.wake()
-    deadline = time.monotonic() + JOIN_SECONDS
+    deadline = time.monotonic() + ENDING_SECONDS
     for watch in ending:
         watch._thread.join(max(0.0, deadline - time.monotonic()))
     busy = sum(watch._thread.is_alive() for watch in ending)
