@@ -38,23 +38,27 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     with failpoints.atomic("groups.ensure"):
         for name, places in begins.items():
             ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
+            begun = _places(name)  # by another process, since we asked
+            topics = {one.topic for one in begun}
             Progress.objects.bulk_create(
-                (
-                    Progress(group=name, topic=one.topic, partition=one.partition, start=begin, position=begin)
-                    for one, begin in places.items()
-                ),
-                ignore_conflicts=True,  # of two who ask at once, the first one's word counts
+                Progress(group=name, topic=one.topic, partition=one.partition, start=begin, position=begin)
+                for one, begin in ((one, 0 if one.topic in topics else begin) for one, begin in places.items())
+                if one not in begun
             )
 
 
 def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
     """Where it begins in each partition in which it has no place yet."""
     there = backend.partitions(group.topics)
-    rows = Progress.objects.filter(group=group.name)
-    known = {TopicPartition(row.topic, row.partition): row.position for row in rows}
+    known = _places(group.name)
     _refuse_lost_partitions(backend, group, known, there)
     topics = {one.topic for one in known}
     return {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
+
+
+def _places(name: str) -> dict[TopicPartition, int]:
+    """How far the group is, wherever it has begun."""
+    return {TopicPartition(row.topic, row.partition): row.position for row in Progress.objects.filter(group=name)}
 
 
 def _refuse_lost_partitions(

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus import backends, groups, registry
+from eventbus.backends.base import TopicPartition
 from eventbus.dispatcher import LEASE_NAME, Dispatcher
 from eventbus.errors import BusError
 from eventbus.failpoints import armed
 from eventbus.leases import Lease
-from eventbus.models import LeaseRow
+from eventbus.models import LeaseRow, Progress
 from tests.eventbus.house import House, Noted, until
 
 
@@ -104,6 +105,29 @@ def test_nothing_is_lost_when_partitions_are_added(house: House, settings) -> No
     house.settle()
 
     assert len(house.seen()) == 20
+
+
+def test_a_partition_that_another_process_did_not_see_yet_begins_at_its_start(
+    house: House, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 2}}
+    house.handler("house-b")
+    house.say(*((f"key{number}", number) for number in range(20)))
+    house.relay()
+    backend, ask = backends.current(), backends.current().end
+
+    def end(place: TopicPartition) -> int:
+        """Meanwhile another process, which knows of one partition, gives the group its first place."""
+        first = Progress(group="house-a", topic=place.topic, partition=0, start=0, position=0)
+        Progress.objects.bulk_create([first], ignore_conflicts=True)
+        return ask(place)
+
+    monkeypatch.setattr(backend, "end", end)
+
+    house.handler("house-a")
+
+    begins = Progress.objects.filter(group="house-a").order_by("partition").values_list("partition", "start")
+    assert list(begins) == [(0, 0), (1, 0)]
 
 
 def test_partitions_are_not_taken_away_under_a_group(house: House, settings) -> None:
