@@ -1,5 +1,6 @@
 """Running the bus in the foreground, for the commands that do nothing else: until SIGTERM or SIGINT."""
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -14,6 +15,8 @@ from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat
 from eventbus.registry import Group
 from eventbus.workers import Workers
+
+logger = logging.getLogger(__name__)
 
 
 class Part(Protocol):
@@ -69,7 +72,10 @@ def on_signal(stop: Callable[[], None]) -> Iterator[None]:
 
     def attend() -> None:
         while asked.get():
-            stop()
+            try:
+                stop()
+            except Exception:
+                logger.exception("What was to stop did not; ask once more, or kill it")
 
     attending = threading.Thread(target=attend, name="eventbus-signals", daemon=True)
     before = {number: signal.signal(number, lambda *_: asked.put(True)) for number in (signal.SIGTERM, signal.SIGINT)}

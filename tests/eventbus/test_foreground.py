@@ -24,13 +24,28 @@ def test_a_signal_that_meets_the_lock_of_what_it_shall_stop_stops_it(number: int
     assert got == [True]
 
 
-def test_signals_that_interrupt_one_another_are_all_heard() -> None:
+def test_signals_that_follow_one_another_are_all_heard() -> None:
     stops = []
     with on_signal(lambda: stops.append(1)):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
             signal.raise_signal(number)
 
     assert len(stops) == 3
+
+
+def test_who_could_not_stop_is_asked_again() -> None:
+    asked = []
+
+    def stop() -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ConnectionError("not now")
+
+    with on_signal(stop):
+        for number in (signal.SIGTERM, signal.SIGTERM):
+            signal.raise_signal(number)
+
+    assert len(asked) == 2
 
 
 def test_afterwards_signals_do_what_they_did() -> None:
