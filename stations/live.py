@@ -128,7 +128,7 @@ class Live:
             await asyncio.sleep(AUDIT_SECONDS)
             try:
                 mended = await _in_thread(self._intake.audit)
-            except DatabaseError:
+            except AWAY:
                 logger.warning("Could not compare the live stations with their rows; trying again in a minute")
                 continue
             if mended:
