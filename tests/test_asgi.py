@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 call_command("migrate", verbosity=0)
 connections.close_all()
+from mcommerce import background
 from mcommerce.asgi import application
 gc.disable()
 
@@ -27,6 +28,7 @@ async def visit():
     return answer["status"]
 
 print({asyncio.run(visit()) for _ in range(5)})
+background.stop()  # the heartbeat keeps its own, rightly
 wrappers = [one for one in gc.get_objects() if issubclass(type(one), BaseDatabaseWrapper)]
 print(len(wrappers) >= 5, sum(one.connection is not None for one in wrappers))
 """
