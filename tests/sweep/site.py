@@ -76,6 +76,7 @@ def settle_in(run: Run) -> None:
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
     settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
     clock.hold(run.clock.now())
+    poison.look_for_dust()
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
