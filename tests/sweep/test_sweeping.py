@@ -1,0 +1,44 @@
+"""Days that are played again until each fault has happened, or surely would have."""
+
+from tests.sweep.run import Case, Fault, Outcome
+from tests.sweep.sweeping import Sweeper
+
+LATE, FIRST = Fault("payment.settle.commit", "kill", 3), Fault("payment.settle.commit", "kill", 1)
+OTHER = Fault("prune.commit", "kill", 1)
+TWO = ("eve", "gus")
+
+
+class Sweeping(Sweeper):
+    """Plays no day. Of these cases it says that all their faults happened, of others that none did."""
+
+    def __init__(self, *happened: Case) -> None:
+        self._happened = happened
+        self.played: list[Case] = []
+
+    def _play(self, case: Case) -> Outcome:
+        self.played.append(case)
+        fired = set(case.faults) if case in self._happened else set()
+        return Outcome(case, fired, seconds=1.0, violations=[], passes={})
+
+
+def test_a_fault_that_two_visitors_pass_by_chance_happens_with_everybody() -> None:
+    sweeper = Sweeping(Case((FIRST,)))
+
+    outcomes = sweeper.play(Case((LATE,), visitors=TWO))
+
+    assert sweeper.played == [Case((LATE,), visitors=TWO), Case((FIRST,), visitors=TWO), Case((FIRST,))]
+    assert [outcome.missed for outcome in outcomes] == [False, False, False]
+
+
+def test_a_fault_that_happens_on_no_day_is_told() -> None:
+    outcomes = Sweeping().play(Case((LATE,), visitors=TWO))
+
+    assert [outcome.missed for outcome in outcomes] == [False, False, True]
+
+
+def test_of_two_faults_the_one_that_did_not_happen_has_a_day_alone() -> None:
+    sweeper = Sweeping(Case((LATE,), visitors=TWO), Case((OTHER,), visitors=TWO))
+
+    sweeper.play(Case((LATE, OTHER), visitors=TWO))
+
+    assert sweeper.played[1:] == [Case((LATE,), visitors=TWO), Case((OTHER,), visitors=TWO)]
