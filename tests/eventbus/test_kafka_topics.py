@@ -100,6 +100,19 @@ def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: Ka
     assert "WARNING" in said
 
 
+def test_a_topic_is_made_when_the_broker_that_is_asked_shows_it(
+    log: KafkaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{"house": None}, {"house": None}])  # it has not heard of it yet
+    found = log.topics.found
+    monkeypatch.setattr(log.topics, "found", lambda topics: next(answers, None) or found(topics))
+
+    log.topics.make(["house"])
+
+    assert next(answers, "asked until it was there") == "asked until it was there"
+    assert log.topics.counts(["house"])
+
+
 def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already(
     log: KafkaBackend, house: House
 ) -> None:

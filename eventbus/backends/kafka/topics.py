@@ -89,8 +89,8 @@ class KafkaTopics:
         return there
 
     def make(self, topics: Collection[str]) -> list[str]:
-        wanted = [self._new(topic) for topic in topics]
-        answers = self._admin().create_topics(wanted, request_timeout=ANSWER_SECONDS) if wanted else {}
+        wanted = {self._named(topic): self._new(topic) for topic in topics}
+        answers = self._admin().create_topics([*wanted.values()], request_timeout=ANSWER_SECONDS) if wanted else {}
         made = []
         for name, answer in answers.items():
             try:
@@ -99,6 +99,8 @@ class KafkaTopics:
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise LogAway(f"Kafka did not make {name}: {error}") from error
+        for topic in topics:
+            self._await(topic, lambda spec: True)
         return made
 
     def _new(self, topic: str) -> NewTopic:
