@@ -17,12 +17,12 @@ from stations.wire import STALLED_SECONDS_MAX
 READING = 900  # sockets beside the silent ones: a thousand in all
 STATIONS = 8  # changed in a frame: some 3 kB
 SERVER_BUFFER_BYTES = 16_384  # in the kernel; it would take megabytes for each who is silent, of which nobody hears
-FILL_SECONDS = 1.0
-ROUND_SECONDS = 2.0
-ROUNDS = 5  # and one to warm up: 10 frames a second come to 36 MB for all who are silent
+FILL_SECONDS = 3.0  # 64 kB and a frame for each who is silent wait in its transport by then
+ROUND_SECONDS = 1.5
+ROUNDS = 5  # and one to warm up: 10 frames a second come to 27 MB for all who are silent
 # At most, in all rounds. 64 kB and a frame for each may wait in its transport, but that is full by then; the board
 # remembers 6,000 changes, some 3 MB.
-GROWTH_MB = 12.0
+GROWTH_MB = 6.0
 
 
 def measure(bench: Bench) -> Iterator[Row]:
