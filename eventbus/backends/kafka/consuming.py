@@ -144,17 +144,20 @@ class KafkaConsumer(BusConsumer):
 
     def _run(self) -> None:
         """Read until closed. A client that fails for good is replaced, or its group would stand still for ever."""
+        left = False
         while True:
             try:
+                if left:
+                    self._client = self._make()  # this may fail too, and the old one is left again: that harms nobody
                 self._read(self._client)
             except Exception as error:
                 with self._lock:
                     self._error = complaints.why_ended(error)
             finally:
                 self._leave()
+                left = True
             if self._closing.wait(REOPEN_SECONDS):
                 return
-            self._client = self._make()
 
     def _read(self, client: Consumer) -> None:
         if not self._groupless:
