@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,13 +12,15 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event, to_b
 from cloudevents.core.v1.event import CloudEvent
 from confluent_kafka import Consumer, TopicPartition
 
-from eventbus import ledger
+from eventbus import ledger, watches
 from eventbus.events import KEY_CHARACTERS_MAX, Record
 from eventbus.models import DeadLetter, OutboxRow, Progress
-from tests.eventbus.house import Mended, Noted
+from tests.eventbus.house import Mended, Noted, until
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.kafka.headers import append_with_header
 
 OF_ANOTHER = {"id": "0000-17", "source": "/elsewhere", "type": Noted.wire_type(), "specversion": "1.0"}
+OFTEN = 50  # calls after which Python has quickened them
 BROKEN_BYTES = b'\xff\x00{"name": "vase"'
 
 
@@ -170,6 +173,27 @@ class TestStrangeRecords:
         assert house.seen() == [("vase", 1)]
         assert house.position() == 2
         assert Progress.objects.get(group="house-a").ignored == 0  # that counts what was published here
+        assert not ledger.read().violations
+
+    def test_a_header_whose_name_is_no_text_stops_nobody(self, house: HouseOnKafka) -> None:
+        heard: list[Noted] = []
+        house.handler()
+        value = b'{"name":"vase","number":1}'
+        with closing(watches(Noted, call=heard.extend)):
+            house.say(*(("chair", number) for number in range(OFTEN)))
+            house.relay()
+            topic = house.prefix + Noted.topic
+            append_with_header(house.servers, topic, key=b"vase", value=value, name=b"\xff", text=b"x")
+            house.say(("vase", 2))
+
+            house.settle(raise_errors=True)
+            until(lambda: len(heard) == OFTEN + 1, "what came behind it")
+
+        [*_, strange, ours] = house.log()
+        assert (strange.key, strange.type, strange.payload, strange.ours) == ("vase", "", value, False)
+        assert (house.seen(name="vase"), house.position(), house.dead()) == ([2], OFTEN + 2, [])
+        assert heard[-1].number == 2
+        assert house.backend.strays(Noted.topic, lambda: None) == {0: ours.position + 1}
         assert not ledger.read().violations
 
     @pytest.mark.parametrize("value", [None, BROKEN_BYTES, b'{"x":' + b"[" * 100_000], ids=["none", "broken", "deep"])
