@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from eventbus import failpoints
@@ -58,9 +58,7 @@ class KafkaConsumer(BusConsumer):
         self._make, self._client = make, make()
         self._groupless = partitions is not None
         self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
-        for partition in partitions or []:
-            slot = self._slots[partition] = Slot()
-            slot.sought = True
+        self._slots |= {partition: Slot(sought=True) for partition in partitions or []}
         self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
         self._thread.start()
 
@@ -91,14 +89,7 @@ class KafkaConsumer(BusConsumer):
             slot = self._slots.get(partition)
             if slot is None:
                 return  # it was taken away meanwhile
-            slot.sought = True
-            if slot.covers(position):
-                while slot.buffer and slot.buffer[0].position < position:
-                    slot.buffer.popleft()
-            else:
-                slot.buffer.clear()
-                slot.seeking = slot.next = position
-                slot.believed = True
+            slot.seek(position)
             self._pace.hurry()
 
     def fetch(self, records_max: int) -> list[Record]:
@@ -177,11 +168,7 @@ class KafkaConsumer(BusConsumer):
 
     def _assign_all(self, client: Consumer) -> None:
         with self._lock:
-            places = []
-            for partition, slot in self._slots.items():
-                begin = slot.next if slot.next >= 0 else OFFSET_BEGINNING
-                places.append(Place(self._theirs[partition.topic], partition.partition, begin))
-                slot.next, slot.seeking, slot.paused = max(begin, 0), None, False
+            places = [self._place(partition, slot.begin()) for partition, slot in self._slots.items()]
         client.assign(places)
 
     def _tend(self) -> None:

@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from confluent_kafka import OFFSET_BEGINNING
+
 from eventbus.events import Record
 
 BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which throws its prefetch away
@@ -11,9 +13,9 @@ BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
 class Slot:
     """A partition that this reader was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sought: bool = False) -> None:
         self.buffer: deque[Record] = deque()
-        self.sought = False
+        self.sought = sought
         self.seeking: int | None = None  # where the client shall read on; until it does, what it brings is dropped
         self.next = -1  # where the buffer goes on; -1: not known
         self.paused = False
@@ -27,6 +29,23 @@ class Slot:
             and bool(self.buffer)
             and self.buffer[0].position <= position < self.next
         )
+
+    def seek(self, position: int) -> None:
+        """Have the buffer begin there, or the client read from there."""
+        self.sought = True
+        if self.covers(position):
+            while self.buffer and self.buffer[0].position < position:
+                self.buffer.popleft()
+        else:
+            self.buffer.clear()
+            self.seeking = self.next = position
+            self.believed = True
+
+    def begin(self) -> int:
+        """Where a client reads on that is given the partition now."""
+        begin = self.next if self.next >= 0 else OFFSET_BEGINNING
+        self.next, self.seeking, self.paused = max(begin, 0), None, False
+        return begin
 
     def has_come_to(self, end: int) -> bool:
         """Whether all before that position was taken, or as much as there is room for."""
