@@ -29,6 +29,7 @@ CROSSINGS = {
 WITHOUT = {
     "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
     "eventbus/ledger.py::snapshot": "it only reads",
+    "eventbus/backends/kafka/consuming.py::_grow": "without a group it keeps nothing: who dies begins anew",
     "eventbus/refilling.py::lost": "only where a log lost something: no day of the sweep is sure to pass it",
     "eventbus/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
     "mcommerce/payment/services.py::open_payment": "in the transaction of handle.single or handle.batch",

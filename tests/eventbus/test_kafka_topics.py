@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.db import transaction
 
-from eventbus import publish, topics
-from eventbus.backends.kafka import KafkaBackend
+from eventbus import publish, topics, watches
+from eventbus.backends.kafka import KafkaBackend, growing
 from eventbus.errors import LogAway
 from eventbus.leases import Lease
+from eventbus.models import OutboxRow
 from eventbus.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import in_use
@@ -133,6 +135,38 @@ def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already
         return sorted(house.seen()) == sorted([("vase", 1), *((name, 1) for name in names)])
 
     until(all_seen, "all is handled, in the new partitions too")
+
+
+def test_a_watch_hears_what_is_told_in_an_added_partition_and_is_told_to_load_again(
+    log: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "LOOK_AGAIN_SECONDS", 0.5)
+    log.provision(["house"])
+    told: list[Any] = []
+
+    def heard() -> set[Any]:
+        return {(event.name, event.number) for event in told if event != "reset"}
+
+    with closing(watches(Noted, call=told.extend, reset=lambda: told.append("reset"))):
+        house.say(("vase", 1))
+        Relay(log).step()
+        until(lambda: told, "what is told before")
+        topics.declare_topic("house", partitions=12)
+        assert run("eventbus", "topics", "--apply", "--add-partitions")[0] == 0
+        names = [f"key{number}" for number in range(20)]
+        log._sender.close()  # a relay that starts again
+        house.say(*((name, 1) for name in names))
+        Relay(log).step()
+        until(lambda: len(heard()) == 21, "all is heard, in the new partitions too")
+        added = set(OutboxRow.objects.filter(partition__gte=2).values_list("key", flat=True))
+
+        house.say(("vase", 2), *((name, 2) for name in names))
+        Relay(log).step()
+        until(lambda: len(heard()) == 42, "it goes on in all of them")
+
+    assert told.count("reset") == 1
+    assert len(told) == 43  # each once
+    assert {event.name for event in told[: told.index("reset")]}.isdisjoint(added)
 
 
 def test_how_many_copies_a_topic_needs_is_declared_beside_its_events(monkeypatch: pytest.MonkeyPatch) -> None:

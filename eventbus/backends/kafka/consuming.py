@@ -18,6 +18,7 @@ from eventbus.backends.base import Consumer as BusConsumer
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.envelope import record_of
+from eventbus.backends.kafka.growing import Growth
 from eventbus.backends.kafka.offsets import tell
 from eventbus.backends.kafka.pace import Pace
 from eventbus.backends.kafka.slots import Slot
@@ -55,6 +56,7 @@ class KafkaConsumer(BusConsumer):
         self._error: str = ""
         self._closing = threading.Event()
         self._pace = Pace()
+        self._growth = Growth(topics)
         self._make, self._client = make, make()
         self._groupless = partitions is not None
         self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
@@ -161,6 +163,8 @@ class KafkaConsumer(BusConsumer):
         if self._groupless:
             self._assign_all(client)
         while not self._closing.is_set():
+            if self._groupless:
+                self._grow(client)
             self._tend()
             first = client.poll(self._pace.seconds())
             if first is not None:
@@ -170,6 +174,19 @@ class KafkaConsumer(BusConsumer):
         with self._lock:
             places = [self._place(partition, slot.begin()) for partition, slot in self._slots.items()]
         client.assign(places)
+
+    def _grow(self, client: Consumer) -> None:
+        """Read what was added, from its beginning. Whoever reads may have missed some of it, and is told so."""
+        there = self._growth.look(client)
+        with self._lock:
+            added = {partition: Slot(sought=True) for partition in there if partition not in self._slots}
+            if not added:
+                return
+            self._slots |= added
+            self._error = f"{', '.join(self._theirs)}: partitions were added, and are read from now on"
+            self._changed()
+            places = [self._place(partition, slot.begin()) for partition, slot in added.items()]
+        client.incremental_assign(places)
 
     def _tend(self) -> None:
         """Seeks, commits, and pauses where more waits than is read."""

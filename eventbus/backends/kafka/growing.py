@@ -1,0 +1,36 @@
+"""How a reader without a group learns that a topic got partitions: of groups the brokers see to that."""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaException
+
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.kafka.topics import LOOK_SECONDS
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 30.0  # they are added by hand, and seldom; nothing is read while a broker that is away is asked
+
+
+class Growth:
+    """Which partitions there are. `topics` have their names on the brokers behind ours."""
+
+    def __init__(self, topics: Mapping[str, str]) -> None:
+        self._topics, self._looked = topics, time.monotonic()
+
+    def look(self, client: Consumer) -> list[TopicPartition]:
+        """All of them, now and then; none when it is too early to look again, or nobody says."""
+        if time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
+            return []
+        self._looked = time.monotonic()
+        try:
+            return [
+                TopicPartition(topic, number)
+                for topic, name in self._topics.items()
+                for number in client.list_topics(name, LOOK_SECONDS).topics[name].partitions
+            ]
+        except KafkaException as error:
+            logger.info("Kafka does not say how many partitions there are: %s", error)
+            return []
