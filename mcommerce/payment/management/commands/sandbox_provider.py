@@ -1,8 +1,10 @@
+import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from eventbus.foreground import on_signal
 from mcommerce.payment.local import start_sandbox_provider
 
 
@@ -14,12 +16,14 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, help="The port to listen on; else the port of SANDBOX_PROVIDER_URL.")
 
     def handle(self, *args: Any, host: str | None, port: int | None, **options: Any) -> None:
-        try:
-            provider = start_sandbox_provider(host=host, port=port)
-        except OSError as error:
-            raise CommandError(f"The payment company cannot listen there: {error}. Choose another --port.") from error
-        self.stdout.write(f"The stand-in payment company is at {provider.url}. Ctrl-C ends it.")
-        try:
-            provider.wait()
-        except KeyboardInterrupt:
+        stopped = threading.Event()
+        with on_signal(stopped.set):
+            try:
+                provider = start_sandbox_provider(host=host, port=port)
+            except OSError as error:
+                text = f"The payment company cannot listen there: {error}. Choose another --port."
+                raise CommandError(text) from error
+            self.stdout.write(f"The stand-in payment company is at {provider.url}. Ctrl-C ends it.")
+            self.stdout.flush()
+            stopped.wait()
             provider.close()
