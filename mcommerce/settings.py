@@ -7,12 +7,19 @@ must say what must not be guessed. A missing or wrong value stops the start, all
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvValidationError, validate
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -178,12 +185,41 @@ def _kept_secret(name: str) -> str:
     """A random text, made once and kept in a file of VAR_DIR that only its owner reads."""
     path = VAR_DIR / name
     VAR_DIR.mkdir(parents=True, exist_ok=True)
+    if not (kept := _text_of(path)):
+        with _only_one_in(VAR_DIR):
+            if not (kept := _text_of(path)):
+                kept = secrets.token_urlsafe(50)
+                _write_whole(path, kept)
+    return kept
+
+
+def _text_of(path: Path) -> str:
+    """Nothing too where there is no file: one that was left empty is as good as none."""
+    return path.read_text(encoding="ascii") if path.exists() else ""
+
+
+@contextmanager
+def _only_one_in(folder: Path) -> Iterator[None]:
+    """Processes that begin together make one key; the lock of one that dies goes with it."""
+    if fcntl is None:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
-    return path.read_text(encoding="ascii")
+        fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Under its name the file is there with all of its text or not at all, whenever we die and whoever reads it."""
+    new = path.with_name(f"{path.name}.new")
+    with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
 
 
 SECRET_KEY = SECRET_KEY or _kept_secret("secret_key")

@@ -45,6 +45,38 @@ def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_p
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
 
 
+def test_a_key_whose_file_was_left_empty_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch()  # as by a process that was killed before it wrote
+
+    first, second = (python(tmp_path, PRINT.format(name="SECRET_KEY")) for _ in range(2))
+
+    assert first.stdout.strip() == second.stdout.strip() == (tmp_path / "secret_key").read_text() > "", first.stderr
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_begin_together_have_the_same_keys(tmp_path: Path) -> None:
+    code = """
+from collections import defaultdict
+from multiprocessing import get_context
+from mcommerce.settings import VAR_DIR, _kept_secret
+
+new, left_empty = [f"new-{number}" for number in range(40)], [f"empty-{number}" for number in range(40)]
+for name in left_empty:
+    (VAR_DIR / name).touch()
+asked = [name for name in new + left_empty for process in range(8)]
+read = defaultdict(set)
+with get_context("fork").Pool(8) as processes:
+    for name, key in zip(asked, processes.imap(_kept_secret, asked)):
+        read[name].add(key)
+print(len(read), [keys for keys in read.values() if len(keys) > 1 or "" in keys])
+"""
+    told = python(tmp_path, code)
+
+    assert told.stdout.splitlines() == ["80 []"], told.stderr
+    assert list(tmp_path.glob("*.new")) == []
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077] == []
+
+
 def test_runserver_is_daphnes(tmp_path: Path) -> None:
     told = python(tmp_path, "from django.core.management import get_commands as got; print(got()['runserver'])")
 
