@@ -28,7 +28,9 @@ logger = logging.getLogger(__name__)
 LEASE_NAME = "dispatcher"
 POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
 STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
-BROKEN_SECONDS = 1.0  # between attempts while the database is away
+# Between attempts while the world is away. Half of it is still longer than a standby's pause: one that can begin gets
+# the lease before one that could not tries again.
+BROKEN_SECONDS = 1.0
 
 
 class Dispatcher:
@@ -100,6 +102,12 @@ class Dispatcher:
                 self._stop.wait(STANDBY_SECONDS)
                 return
         logger.info("This process dispatches events")
+        try:
+            self._lead()
+        finally:
+            self._leave()
+
+    def _lead(self) -> None:
         self._backend.reset()
         stop_workers = threading.Event()
         with unit_of_work():
@@ -109,10 +117,10 @@ class Dispatcher:
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
         housekeeping = Housekeeping(stop_workers, self._lease.check)
         house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
-        for thread in (*threads, house):
-            thread.start()
-        self.active.set()
         try:
+            for thread in (*threads, house):
+                thread.start()
+            self.active.set()
             self._relay(threads)
         finally:
             self.active.clear()
@@ -120,7 +128,14 @@ class Dispatcher:
             self._backend.reset()
             self._backend.wake()
             self._await([*threads, house])
-            self._lease.release()
+
+    def _leave(self) -> None:
+        """Let the next one have the lease, also where one could not begin. What was wrong before is not hidden."""
+        try:
+            with unit_of_work():
+                self._lease.release()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The lease is left to itself: %s", error)
 
     def _thread_of(self, group: Group, stop: threading.Event) -> threading.Thread:
         worker = Worker(group, self._backend, stop, self._lease.check)

@@ -1,18 +1,22 @@
 """Relay and workers in one process: what they do when a thread dies, a partition is added or the process leaves."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
 from eventbus import backends, groups, registry
 from eventbus.backends.base import TopicPartition
-from eventbus.dispatcher import LEASE_NAME, Dispatcher
-from eventbus.errors import BusError
+from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
+from eventbus.errors import BusError, LogAway
 from eventbus.failpoints import armed
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow, Progress
 from tests.eventbus.house import House, Noted, until
+
+HAND_OVER_SECONDS = 20  # for what takes one at once on a machine with nothing else to do
 
 
 @pytest.fixture
@@ -91,6 +95,76 @@ def test_a_connection_that_breaks_while_the_process_leaves_ends_no_call_and_leav
         dispatcher.close()
 
     assert (house.dead("post"), house.position("post")) == ([], 1)
+    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+
+
+def with_its_log_away(house: House, asked: Callable[[], None]) -> Dispatcher:
+    """A dispatcher that cannot reach the log when it begins; `asked` is called whenever it tries."""
+
+    def partitions(topics: object) -> list[TopicPartition]:
+        asked()
+        raise LogAway("the brokers do not answer")
+
+    dispatcher = Dispatcher()
+    dispatcher._backend = house.another_backend()
+    dispatcher._backend.partitions = partitions  # type: ignore[method-assign]
+    return dispatcher
+
+
+def test_one_that_cannot_begin_leaves_the_lease_to_one_that_can(house: House, dispatcher: Dispatcher) -> None:
+    tried = threading.Event()
+    house.handler()
+    with closing(with_its_log_away(house, tried.set)) as unable:
+        unable.start()
+        assert tried.wait(HAND_OVER_SECONDS)
+
+        dispatcher.start()
+        house.say(("vase", 1))
+
+        until(house.seen, "the event handled by the other", seconds=HAND_OVER_SECONDS)
+
+
+def test_one_that_is_stopped_while_it_begins_leaves_the_lease_to_the_next(house: House) -> None:
+    in_hand, woken = threading.Event(), threading.Event()
+
+    def wait_for_the_brokers() -> None:
+        in_hand.set()
+        assert woken.wait(HAND_OVER_SECONDS)
+
+    house.handler()
+    unable = with_its_log_away(house, wait_for_the_brokers)
+    unable._backend.wake = woken.set  # type: ignore[method-assign]
+    unable.start()
+    assert in_hand.wait(HAND_OVER_SECONDS)
+
+    unable.close()
+
+    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+
+
+def test_while_the_log_is_away_for_all_each_tries_now_and_then(house: House) -> None:
+    tries: dict[str, list[float]] = {"a": [], "b": []}
+    house.handler()
+    with ExitStack() as stack:
+        for times in tries.values():
+            unable = with_its_log_away(house, lambda times=times: times.append(time.monotonic()))
+            stack.enter_context(closing(unable)).start()
+        until(lambda: all(len(times) > 2 for times in tries.values()), "both have tried", seconds=HAND_OVER_SECONDS)
+
+    pauses = [later - sooner for times in tries.values() for sooner, later in zip(times, times[1:], strict=False)]
+    assert min(pauses) >= BROKEN_SECONDS / 2
+
+
+def test_a_database_that_breaks_when_the_lease_is_left_hides_no_first_error(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+    house.handler()
+    with armed("lease.release.commit=break"), closing(with_its_log_away(house, lambda: tries.append(1))) as unable:
+        unable.start()
+        until(lambda: len(tries) > 1, "it tries again", seconds=HAND_OVER_SECONDS)
+
+    assert "The dispatcher waits for the world: the brokers do not answer" in caplog.text
     assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
 
 
