@@ -61,6 +61,8 @@ class Dispatcher:
     def stop(self) -> None:
         """Ask it to finish what is in hand. Safe in a signal handler's thread."""
         self._stop.set()
+        if self._workers is not None:
+            self._workers.stop()
         published.ring()
         self._backend.wake()
 

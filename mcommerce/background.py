@@ -8,7 +8,7 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,6 +22,13 @@ logger = logging.getLogger(__name__)
 
 class Running(Protocol):
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """What begins work by itself, and can be asked to begin no more."""
+
+    def stop(self) -> None: ...
 
 
 _lock = threading.Lock()
@@ -79,8 +86,15 @@ def _start_simulator() -> Running:
 
 
 def stop() -> None:
-    """End everything, the last started first. Before that nobody hears for browsers any more: theirs have left."""
+    """End everything, the last started first. Before that nobody hears for browsers any more: theirs have left.
+
+    All are asked first: while one finishes what it has in hand, another must not begin what it could not finish before
+    a supervisor kills.
+    """
     with _lock:
+        for _, running in _running:
+            if isinstance(running, Asked):
+                running.stop()
         watching.close_all()
         while _running:
             name, running = _running.pop()
