@@ -21,6 +21,7 @@ class Ownership:
     def __init__(self, group: Group, on_failure: Failure, patiently: Patience) -> None:
         self.group = group
         self.epochs: dict[TopicPartition, int] = {}
+        self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
         self.on_failure = on_failure
         self.patiently = patiently
@@ -30,6 +31,7 @@ class Ownership:
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""
+        self.begun = self.begun or bool(unless)  # what begins something names when not
         return groups.lock(self.group, partition, self.epochs[partition], unless=unless)
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:

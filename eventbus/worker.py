@@ -106,6 +106,7 @@ class Worker:
     def step(self) -> int:
         """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
         self.failures.clear()
+        self._owned.begun = False
         consumer = self._consumer or self._join()
         try:
             self._follow(consumer)
@@ -277,7 +278,7 @@ class Worker:
         """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
         self._fetched = []
         if self._consumer is not None:
-            self._forgive = self._forgive or bool(self._owned.epochs)  # what others left behind is not ours to erase
+            self._forgive = self._forgive or self._owned.begun  # what others left behind is not ours to erase
             self._generation = -1
             self._consumer.unseek()
 

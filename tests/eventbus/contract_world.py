@@ -9,6 +9,7 @@ from django.db import InterfaceError, connection
 from eventbus import backends, groups, registry
 from eventbus.effects import CRASHES_MAX
 from eventbus.errors import is_contention
+from eventbus.failpoints import armed
 from eventbus.models import InboxRow, Progress
 from eventbus.testing import Crash
 from tests.eventbus.contract_batches import died_in_a_batch
@@ -186,6 +187,19 @@ class ABrokenWorldIsNotAPoisonEvent:
         assert (house.seen(name="vase"), house.seen(name="chair")) == ([1], [1])
         assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
         assert house.parked() == ["vase"]
+
+    def test_a_world_that_breaks_before_anything_is_begun_forgets_no_death(self, house: House, hasty: None) -> None:
+        house.handler()
+        [deadly] = house.say(("vase", 1))
+        house.relay()
+        Progress.objects.filter(group="house-a").update(running_event=deadly, crashes=CRASHES_MAX - 1)
+
+        with armed("fetched=break") as plan, house.working():
+            until(lambda: house.dead() or house.seen(), "it is set aside")
+
+        assert plan.fired("fetched")
+        assert house.seen() == []
+        assert [letter.error_class for letter in house.dead()] == ["CrashedRepeatedly"]
 
     def test_an_event_that_outlives_two_deaths_is_handled(self, house: House) -> None:
         deaths = [Crash, Crash]

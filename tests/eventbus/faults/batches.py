@@ -55,7 +55,7 @@ FAULTS = [
     Fault(
         "erase what others left behind",
         "eventbus.worker.Worker.let_go",
-        "self._forgive or bool(self._owned.epochs)",
+        "self._forgive or self._owned.begun",
         "True",
         fails=["a_world_that_breaks_before_anything_is_owned_erases_no_death"],
     ),

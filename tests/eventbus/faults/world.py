@@ -35,13 +35,20 @@ FAULTS = [
     Fault(
         "a broken world is a death",
         "eventbus.worker.Worker.let_go",
-        "self._forgive = self._forgive or bool(self._owned.epochs)",
+        "self._forgive = self._forgive or self._owned.begun",
         "self._forgive = False",
         fails=[
             "a_database_that_goes_away_counts_no_attempt",
             "a_database_that_goes_away_in_a_retry_counts_no_attempt",
             "leaving_while_the_database_is_away_is_no_death",
         ],
+    ),
+    Fault(
+        "forget what others left behind before anything is begun",
+        "eventbus.worker.Worker.let_go",
+        "self._owned.begun",
+        "bool(self._owned.epochs)",
+        fails=["a_world_that_breaks_before_anything_is_begun_forgets_no_death"],
     ),
     Fault(
         "leaving is a death",
