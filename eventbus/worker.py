@@ -13,7 +13,7 @@ from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_broken_world, is_nobodys_fault
 from eventbus.events import Record
-from eventbus.groups import PAUSED
+from eventbus.groups import PAUSED, STOPPED
 from eventbus.handling import Handling, unit_of_work
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
 from eventbus.ownership import Ownership
@@ -29,8 +29,10 @@ PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
 _WAITING = f"""
-    SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
-    UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> '' LIMIT 1
+    SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
+        SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> ''
+    )
 """
 
 
@@ -140,10 +142,16 @@ class Worker:
             self._give_way()
 
     def _something_waits(self) -> bool:
-        """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be."""
-        connection = connections[DEFAULT_DB_ALIAS]
+        """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
+
+        Raises GroupStopped, also when nothing comes: who has not seen that a brake was closed does not judge anew.
+        """
+        connection, name = connections[DEFAULT_DB_ALIAS], self.group.name
         now = sql.time_value(connection, clock.now())
-        return bool(sql.fetch(connection, _WAITING, [self.group.name, now, self.group.name]))
+        [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
+        if stopped:
+            raise GroupStopped(f"{name} is paused or braked")
+        return bool(waits)
 
     def _stand_still(self, consumer: Consumer) -> int:
         """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""

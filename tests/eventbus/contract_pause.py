@@ -2,11 +2,14 @@
 
 import pytest
 
-from eventbus import pausing
+from eventbus import Permanent, brake, pausing
+from eventbus.brake import WINDOW_ATTEMPTS
 from eventbus.models import DeadLetter
 from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
+
+CLOSING = WINDOW_ATTEMPTS // 2 + 1  # so many failures close a brake, if there is nothing else
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,4 +95,31 @@ class StandsStillWhilePaused:
         house.settle()
 
         assert len(house.dead()) == 30
+        assert not is_braked()
+
+    def test_resuming_a_brake_that_was_closed_by_the_last_event_lets_it_judge_anew(self, house: House) -> None:
+        house.handler(call=Broken(error=Permanent("broken")))
+        say_once(house, *KEYS[:CLOSING])
+        house.settle()
+        assert is_braked()
+
+        pausing.resume(group(), "Ada")
+        say_once(house, "late")
+        house.settle()
+
+        assert len(house.dead()) == CLOSING + 1
+        assert not is_braked()
+
+    def test_resuming_a_brake_that_another_process_closed_lets_it_judge_anew(self, house: House) -> None:
+        house.handler(call=Broken(error=Permanent("broken")))
+        say_once(house, *KEYS[: CLOSING - 1])
+        house.settle()
+        brake.close("house-a", "another has seen enough")
+        house.settle()
+
+        pausing.resume(group(), "Ada")
+        say_once(house, "late")
+        house.settle()
+
+        assert len(house.dead()) == CLOSING
         assert not is_braked()

@@ -21,7 +21,10 @@ FAULTS = [
         "if found.braked_at is not None:",
         "if False:",
         fails=["while_it_is_closed_nothing_moves_and_no_attempt_is_counted"],
-        also=[("eventbus.groups.hold", "if stopped:", "if False:")],
+        also=[
+            ("eventbus.groups.hold", "if stopped:", "if False:"),
+            ("eventbus.worker.Worker._something_waits", "if stopped:", "if False:"),
+        ],
     ),
     Fault(
         "no end of the brake",

@@ -14,7 +14,10 @@ FAULTS = [
             "a_braked_group_that_is_paused_is_not_probed",
             "a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more",
         ],
-        also=[("eventbus.groups.hold", "if stopped:", "if False:")],
+        also=[
+            ("eventbus.groups.hold", "if stopped:", "if False:"),
+            ("eventbus.worker.Worker._something_waits", "if stopped:", "if False:"),
+        ],
     ),
     Fault(
         "pause in the middle of what is in hand",
@@ -36,5 +39,15 @@ FAULTS = [
         "self._owned.brake.reset()",
         "pass",
         fails=["resuming_opens_a_brake_which_then_judges_anew"],
+    ),
+    Fault(
+        "see a standstill only when something comes",
+        "eventbus.worker.Worker._something_waits",
+        "if stopped:",
+        "if False:",
+        fails=[
+            "resuming_a_brake_that_was_closed_by_the_last_event_lets_it_judge_anew",
+            "resuming_a_brake_that_another_process_closed_lets_it_judge_anew",
+        ],
     ),
 ]
