@@ -3,6 +3,8 @@
 import logging
 import random
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
@@ -25,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
 STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
-PARKED_AT_ONCE = 50  # parked keys tried before new records get their turn again
+PARKED_AT_ONCE = 50  # parked events tried, or wishes obeyed, before new records get their turn again
+PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
 _WAITING = f"""
@@ -361,14 +364,19 @@ class Worker:
             self._fetched = []
 
     def _parked(self) -> int:
-        """Try the parked keys that are due, each until it fails or is free."""
+        """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
+
+        What is left is still due, and tried after the next records; a key in the middle comes after the others then.
+        """
         due = self._retrying().filter(due_at__lte=clock.now()).order_by("due_at", "id")
-        moved = 0
-        for key_id, topic, number in list(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE]):
-            moved += 1
-            while not self._stop.is_set() and self._parking.retry(key_id, TopicPartition(topic, number)):
-                moved += 1
-        return moved
+        keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
+        tried, until = 0, time.monotonic() + PARKED_SECONDS
+        while keys and tried < PARKED_AT_ONCE and time.monotonic() < until and not self._stop.is_set():
+            key_id, topic, number = keys[0]
+            if not self._parking.retry(key_id, TopicPartition(topic, number)):
+                keys.popleft()
+            tried += 1
+        return tried
 
     def _retrying(self) -> QuerySet[ParkedKey]:
         mine = groups.among(self._owned.epochs)

@@ -1,5 +1,7 @@
 """Promise 4: what fails parks its key, and nothing else."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import transaction
 
@@ -8,6 +10,8 @@ from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
 from eventbus.worker import PARKED_AT_ONCE
 from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, contention_at, elsewhere
+
+TIMEOUT_SECONDS = 30.0  # until a handler gives up a server that does not answer
 
 
 @pytest.mark.django_db(transaction=True)
@@ -103,6 +107,56 @@ class ParkTheKey:
 
         assert house.seen(name="vase") == [1]
         assert len(house.parked()) == PARKED_AT_ONCE
+
+    def test_a_long_queue_behind_a_parked_key_lets_others_have_their_turn(self, house: House) -> None:
+        broken, numbers = Mended("vase", "cup", error=Permanent("poison")), range(3 * PARKED_AT_ONCE)
+        house.handler(call=broken)
+        house.say(*(("vase", number) for number in numbers))
+        house.settle()
+        house.say(("cup", 1))
+        house.settle()
+        broken.names.clear()
+        DeadLetter.objects.update(request="requeue")
+        house.say(("chair", 1))
+        house.relay()
+        house.restart()
+
+        worker = house.worker()
+        house.step(worker)
+        assert house.seen(name="chair") == [1]
+        assert 0 < len(house.seen(name="vase")) <= PARKED_AT_ONCE
+        house.step(worker)
+        assert house.seen(name="cup") == [1]
+        assert len(house.seen(name="vase")) < len(numbers)
+        worker.leave()
+
+        house.settle()
+        assert house.seen(name="vase") == [*numbers]
+        assert house.parked() == []
+
+    def test_slow_retries_let_new_events_have_their_turn(self, house: House, bus_clock, monkeypatch) -> None:
+        now, keys = [0.0], ["vase", "cup", "lamp"]
+
+        def time_out(event: Noted) -> None:
+            if event.name in keys:
+                now[0] += TIMEOUT_SECONDS
+                raise ValueError("no answer")
+
+        monkeypatch.setattr("eventbus.worker.time", SimpleNamespace(monotonic=lambda: now[0]))
+        house.handler(call=time_out, batch=1)  # called once: no batch is tried before
+        house.say(*((key, 1) for key in keys))
+        house.settle()
+        bus_clock.advance(hours=1)
+        house.say(("chair", 1))
+        house.relay()
+        house.restart()
+
+        worker, now[0] = house.worker(), 0.0
+        house.step(worker)
+        assert (house.seen(), now[0]) == ([("chair", 1)], TIMEOUT_SECONDS)
+        for _ in keys[1:]:
+            assert house.step(worker) > 0  # the next follows at once
+        assert sorted(ParkedKey.objects.values_list("key", "attempts")) == sorted((key, 2) for key in keys)
 
     def test_where_order_does_not_matter_a_dead_event_is_skipped(self, house: House) -> None:
         house.handler(

@@ -107,4 +107,35 @@ FAULTS = [
         "",
         fails=["an_error_after_a_parked_event_was_handled_is_not_blamed_on_the_next"],
     ),
+    Fault(
+        "try a parked key until it is free",
+        "eventbus.worker.Worker._parked",
+        "tried < PARKED_AT_ONCE and time.monotonic() < until and ",
+        "",
+        fails=[
+            "a_long_queue_behind_a_parked_key_lets_others_have_their_turn",
+            "slow_retries_let_new_events_have_their_turn",
+        ],
+    ),
+    Fault(
+        "count retries, but not their time",
+        "eventbus.worker.Worker._parked",
+        "time.monotonic() < until and ",
+        "",
+        fails=["slow_retries_let_new_events_have_their_turn"],
+    ),
+    Fault(
+        "wait for the next look though more is due",
+        "eventbus.worker.Worker._parked",
+        "return tried",
+        "return 0",
+        fails=["slow_retries_let_new_events_have_their_turn"],
+    ),
+    Fault(
+        "let a long queue keep its place before other keys",
+        "eventbus.parking.go_on",
+        'key.error, key.due_at = "", clock.now()',
+        'key.error = ""',
+        fails=["a_long_queue_behind_a_parked_key_lets_others_have_their_turn"],
+    ),
 ]

@@ -95,8 +95,8 @@ FAULTS = [
     Fault(
         "leave when the key is free",
         "eventbus.worker.Worker._parked",
-        "while not self._stop.is_set() and",
-        "while",
+        " and not self._stop.is_set()",
+        "",
         fails=["a_worker_asked_to_leave_tries_no_further_event_of_a_parked_key"],
     ),
 ]
