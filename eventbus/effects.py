@@ -12,6 +12,12 @@ from eventbus.registry import Group, Handler
 CRASHES_MAX = 3  # deaths while handling the same event; then it is set aside, lest it kill the process for ever
 
 
+def refuse_deadly(crashes: int) -> None:
+    """Raise CrashedRepeatedly for an event in which the process has died so often."""
+    if crashes >= CRASHES_MAX:
+        raise CrashedRepeatedly(f"The process died {crashes} times while it handled this event")
+
+
 def claim(group: Group, record: Record, *, ours: bool) -> None:
     """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly.
 

@@ -152,8 +152,7 @@ class Handling:
             is_fresh = self._sorting(progress, records)
             fresh = [record for record in records if is_fresh(record)]
             for record in fresh:
-                if progress.crashes >= effects.CRASHES_MAX:
-                    raise CrashedRepeatedly(f"The process died {progress.crashes} times while it handled this event")
+                effects.refuse_deadly(progress.crashes)
                 self._owned.act(record, note)
             self._finish(progress, records, fresh)
             if opens and fresh:

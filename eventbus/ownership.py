@@ -51,8 +51,10 @@ class Ownership:
     def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
         with failpoints.atomic("effect.claim"):
             progress = self.lock(partition)
-            if not parked and (record.position < progress.position or not self.is_fresh(record)):
-                return False
+            if not parked:
+                if record.position < progress.position or not self.is_fresh(record):
+                    return False
+                effects.refuse_deadly(progress.crashes)  # now: an answer would come too late
             effects.claim(self.group, record, ours=record.event_id in self._claimed)
         self._claimed.setdefault(record.event_id, None)
         return True

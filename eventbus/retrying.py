@@ -2,7 +2,7 @@
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, is_nobodys_fault
+from eventbus.errors import is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
@@ -56,8 +56,8 @@ class Retrying:
     def _try(self, head: ParkedEvent, partition: TopicPartition, *, opens: bool = False) -> None:
         key, record = head.parked_key, parking.record_of(head)
         known = bool(self._group.of(record))
-        if known and key.crashes >= effects.CRASHES_MAX:
-            raise CrashedRepeatedly(f"The process died {key.crashes} times while it handled this event")
+        if known:
+            effects.refuse_deadly(key.crashes)
         note = self._owned.ask(partition, record, parked=True)
         self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
         self._owned.settled(record)

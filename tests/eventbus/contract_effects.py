@@ -5,7 +5,7 @@ from django.db import connection
 
 from eventbus import publish, testing
 from eventbus.effects import CRASHES_MAX
-from eventbus.models import Effect, OutboxRow
+from eventbus.models import Effect, OutboxRow, Progress
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, Sown, contention_at
 
@@ -168,4 +168,22 @@ class EffectsAskedOnce:
         house.settle()
 
         assert len(asked) == CRASHES_MAX
+        assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]
+
+    def test_nobody_is_asked_for_an_event_in_which_the_process_died_too_often(self, house: House) -> None:
+        asked: list[int] = []
+        house.handler(
+            "post",
+            lambda event, **named: asked.append(event.number),
+            effect=True,
+            record=house.recording("post"),
+            on_doubt="again",
+        )
+        [event_id] = house.say(("vase", 1))
+        house.relay()
+        Progress.objects.filter(group="post").update(running_event=event_id, crashes=CRASHES_MAX - 1)  # before a claim
+
+        house.settle()
+
+        assert asked == []
         assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]

@@ -74,5 +74,13 @@ FAULTS = [
         "if row.claims >= CRASHES_MAX:",
         "if False:",
         fails=["an_effect_that_kills_the_process_three_times_is_set_aside"],
+        also=[("eventbus.ownership.Ownership._claim", "effects.refuse_deadly(progress.crashes)", "pass")],
+    ),
+    Fault(
+        "ask first, and then look who died",
+        "eventbus.ownership.Ownership._claim",
+        "effects.refuse_deadly(progress.crashes)",
+        "pass",
+        fails=["nobody_is_asked_for_an_event_in_which_the_process_died_too_often"],
     ),
 ]

@@ -60,22 +60,22 @@ FAULTS = [
     Fault(
         "no crash limit",
         "eventbus.handling.Handling._one",
-        "if progress.crashes >= effects.CRASHES_MAX:",
-        "if False:",
+        "effects.refuse_deadly(progress.crashes)",
+        "pass",
         fails=["an_event_that_kills_the_process_three_times_is_set_aside", "only_the_event_that_kills_is_set_aside"],
     ),
     Fault(
         "one death is enough",
         "eventbus.handling.Handling._one",
-        "if progress.crashes >= effects.CRASHES_MAX:",
-        "if progress.crashes:",
+        "effects.refuse_deadly(progress.crashes)",
+        "effects.refuse_deadly(progress.crashes and effects.CRASHES_MAX)",
         fails=["an_event_that_outlives_two_deaths_is_handled"],
     ),
     Fault(
         "no crash limit for retries",
         "eventbus.retrying.Retrying._try",
-        "if known and key.crashes >= effects.CRASHES_MAX:",
-        "if False:",
+        "effects.refuse_deadly(key.crashes)",
+        "pass",
         fails=["a_retry_that_kills_the_process_three_times_is_set_aside"],
     ),
     Fault(
