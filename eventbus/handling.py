@@ -11,7 +11,7 @@ from django.utils import translation
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, GroupStopped, TooManyParked, is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import Progress
@@ -107,7 +107,8 @@ class Handling:
         """For a braked group: try the first record that a handler is for. How many are behind us then.
 
         If it succeeds, the brake opens. If it fails, it never was: no attempt, no dead letter, nothing moves. Where no
-        handler is for any of them, they go by: a probe must come to the next that one is for.
+        handler is for any of them, they go by: a probe must come to the next that one is for. So does what is in doubt,
+        as a dead letter: it is not asked for, shows nothing, and would keep the brake closed for ever.
         """
         ahead = self._first_for_now(records)
         if ahead is None:
@@ -122,8 +123,26 @@ class Handling:
             if is_nobodys_fault(error):
                 raise
             self._owned.on_failure(record, error)
+            if isinstance(error, InDoubt):
+                return self._bury(partition, records[: ahead + 1], error)
             self._patiently(self._leave, partition, record, error)
             return 0
+
+    def _bury(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
+        """Set aside the last of these, after those that no handler is for now. How many are behind us then.
+
+        Where there is no room for its key, it is left.
+        """
+        *ahead, record = records
+        passed = self._patiently(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
+        if passed == len(ahead):
+            try:
+                self._patiently(self._park, partition, record, error)
+                return passed + 1
+            except TooManyParked:
+                pass
+        self._patiently(self._leave, partition, record, error)
+        return passed
 
     def _begin(self, partition: TopicPartition, record: Record, *, unless: str) -> None:
         with failpoints.atomic("handle.begin"):
@@ -198,7 +217,8 @@ class Handling:
             progress = self._owned.lock(partition)
             if record.position < progress.position:
                 return
-            self._owned.unclaim(record)
+            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+                self._owned.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0
                 groups.save(progress)

@@ -2,7 +2,7 @@
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
@@ -110,7 +110,8 @@ class Retrying:
                 return
             record = parking.record_of(key.events.all()[0])
             self._owned.on_failure(record, error)
-            self._owned.unclaim(record)
+            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+                self._owned.unclaim(record)
             key.running = False
             key.save()
 

@@ -2,11 +2,35 @@
 
 import pytest
 
-from eventbus import Permanent
+from eventbus import Permanent, brake, pausing
 from eventbus.effects import CRASHES_MAX
 from eventbus.models import DeadLetter, Effect, ParkedKey, Progress
+from eventbus.testing import Crash
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
-from tests.eventbus.house import House
+from tests.eventbus.house import House, Noted
+
+
+class Answering:
+    """Whom an effect asks: it does with each question for the vase what is next, and then answers like any other."""
+
+    def __init__(self, *does: type[BaseException]) -> None:
+        self.does, self.asked = list(does), []
+
+    def __call__(self, event: Noted, **named: str) -> None:
+        if event.name == "vase":
+            self.asked.append(event.number)
+            if self.does:
+                raise self.does.pop(0)
+
+
+def say_to_a_braked_group(house: House, note: tuple[str, int], *, parked: bool) -> None:
+    """It lies in the log of a group whose brake is closed, or has failed before and is parked."""
+    if parked:
+        house.say(note)
+        house.settle()
+    brake.close("house-a", "most of it fails")
+    if not parked:
+        house.say(note)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -120,6 +144,61 @@ class Probes:
         assert house.seen() == []
         assert not DeadLetter.objects.filter(key="deadly").exists()
 
+    @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])
+    def test_what_a_probe_left_in_doubt_is_not_asked_again_and_keeps_no_brake_closed(
+        self, house: House, bus_clock, parked: bool
+    ) -> None:
+        post = Answering(*[ValueError] * parked, Crash)
+        house.handler(call=post, effect=True, record=house.recording("house-a"), on_doubt="never")
+        say_to_a_braked_group(house, ("vase", 1), parked=parked)
+        house.say(("chair", 1))
+
+        for _ in range(4):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert len(post.asked) == 1 + parked
+        assert not is_braked()
+        assert house.seen() == [("chair", 1)]
+        assert [(letter.key, letter.error_class) for letter in house.dead()] == [("vase", "InDoubt")]
+
+    def test_an_event_in_doubt_that_is_set_aside_takes_nothing_with_it(self, house: House, bus_clock) -> None:
+        post, broken = Answering(Crash), Broken(lambda event: event.name == "chair", Permanent("broken"))
+
+        def send(event: Noted, **named: str) -> None:
+            broken(event)
+            post(event)
+
+        house.handler(call=send, effect=True, record=house.recording("house-a"), on_doubt="never")
+        say_to_a_braked_group(house, ("chair", 1), parked=True)
+        house.say(("chair", 2), ("vase", 1))
+        for _ in range(2):
+            bus_clock.advance(**LONG)
+            house.settle()
+        assert [letter.key for letter in house.dead()] == ["chair", "vase"]
+
+        broken.mend()
+        DeadLetter.objects.filter(key="chair").update(request="requeue")
+        bus_clock.advance(**LONG)
+        house.settle()
+
+        assert house.seen(name="chair") == [1, 2]
+        assert post.asked == [1]
+
+    @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])
+    def test_an_effect_that_kills_the_process_is_probed_no_more_often_than_an_event_may_crash(
+        self, house: House, bus_clock, parked: bool
+    ) -> None:
+        post = Answering(*[Crash, Crash, ValueError] * parked, *[Crash] * 9)
+        house.handler(call=post, effect=True, record=house.recording("house-a"), on_doubt="again")
+        say_to_a_braked_group(house, ("vase", 1), parked=parked)
+
+        for _ in range(4):
+            bus_clock.advance(**LONG)
+            house.settle()
+
+        assert len(post.asked) == CRASHES_MAX + parked
+
 
 @pytest.mark.django_db(transaction=True)
 class NoMoreKeysThanOneCanLookAfter:
@@ -165,3 +244,32 @@ class NoMoreKeysThanOneCanLookAfter:
 
         assert not is_braked()
         assert len(house.seen()) == 60
+
+    def test_an_effect_in_doubt_for_which_there_is_no_room_is_not_asked_again(
+        self, house: House, bus_clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 1)
+        post, broken = Answering(Crash), Broken(lambda event: event.name == "chair", Permanent("broken"))
+
+        def send(event: Noted, **named: str) -> None:
+            broken(event)
+            post(event)
+
+        house.handler(call=send, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.say(("chair", 1))
+        house.settle()
+        assert is_braked()
+        house.say(("vase", 1))
+        pausing.resume(group(), "an operator")
+
+        for _ in range(3):
+            house.settle()
+            bus_clock.advance(**LONG)
+        assert post.asked == [1]
+        assert [letter.key for letter in house.dead()] == ["chair"]
+
+        DeadLetter.objects.update(request="discard")
+        house.settle()
+
+        assert post.asked == [1]
+        assert [letter.key for letter in house.dead() if letter.state == DeadLetter.State.OPEN] == ["vase"]

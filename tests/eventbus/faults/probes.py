@@ -36,6 +36,37 @@ FAULTS = [
         also=[("eventbus.handling.Handling._leave", "self._owned.unclaim(record)", "pass")],
     ),
     Fault(
+        "take a doubt for a failure where a probe leaves an event",
+        "eventbus.handling.Handling._leave",
+        "if not isinstance(error, InDoubt | CrashedRepeatedly):",
+        "if True:",
+        fails=["an_effect_in_doubt_for_which_there_is_no_room_is_not_asked_again"],
+    ),
+    Fault(
+        "take a doubt for a failure where a probe leaves a parked event",
+        "eventbus.retrying.Retrying._leave",
+        "if not isinstance(error, InDoubt | CrashedRepeatedly):",
+        "if True:",
+        fails=[
+            "what_a_probe_left_in_doubt_is_not_asked_again_and_keeps_no_brake_closed",
+            "an_effect_that_kills_the_process_is_probed_no_more_often_than_an_event_may_crash",
+        ],
+    ),
+    Fault(
+        "probe what is in doubt for ever",
+        "eventbus.handling.Handling.probe",
+        "if isinstance(error, InDoubt):",
+        "if False:",
+        fails=["what_a_probe_left_in_doubt_is_not_asked_again_and_keeps_no_brake_closed"],
+    ),
+    Fault(
+        "set aside what is in doubt, and lose what was before it",
+        "eventbus.handling.Handling._bury",
+        'self._patiently(self.batch, partition, ahead, unless="", passing=True) if ahead else 0',
+        "len(ahead)",
+        fails=["an_event_in_doubt_that_is_set_aside_takes_nothing_with_it"],
+    ),
+    Fault(
         "forget the deaths of a probe",
         "eventbus.handling.Handling._leave",
         "if not isinstance(error, CrashedRepeatedly):",
