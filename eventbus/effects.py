@@ -1,6 +1,7 @@
 """What leaves the database: claimed and committed, done outside any transaction, recorded with the inbox row."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from eventbus import clock
@@ -18,18 +19,21 @@ def refuse_deadly(crashes: int) -> None:
         raise CrashedRepeatedly(f"The process died {crashes} times while it handled this event")
 
 
-def claim(group: Group, record: Record, *, ours: bool) -> None:
+def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
     """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly.
 
-    `ours` is a claim that this very process has made before: nothing is in doubt, and nobody died.
+    It returns when it was claimed, by which a claim is known. `ours` is one that this very process has made before,
+    whether it was committed or not: if it is the one that stands, nothing is in doubt, and nobody died. `answered`:
+    it has happened, and this process has the answer.
     """
     row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()
     if row is None:
-        Effect.objects.create(
-            group=group.name, event_id=record.event_id, state=Effect.State.SENDING, claimed_at=clock.now()
-        )
-        return
-    if row.state == Effect.State.SENDING and not ours:
+        now = clock.now()
+        Effect.objects.create(group=group.name, event_id=record.event_id, state=Effect.State.SENDING, claimed_at=now)
+        return now
+    if row.state == Effect.State.SENDING:
+        if answered or row.claimed_at == ours:
+            return row.claimed_at
         if group.policy(record).on_doubt == "never":
             raise InDoubt("A process died between asking and noting the answer; it is not asked twice")
         if row.claims >= CRASHES_MAX:  # each of these ended in a death
@@ -37,6 +41,7 @@ def claim(group: Group, record: Record, *, ours: bool) -> None:
         row.claims += 1
     row.state, row.claimed_at = Effect.State.SENDING, clock.now()
     row.save()
+    return row.claimed_at
 
 
 def ask(group: Group, record: Record) -> Callable[[], None]:

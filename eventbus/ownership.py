@@ -1,6 +1,7 @@
 """What a worker holds while partitions are its own: their epochs, the effects it has claimed, its group's brake."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
@@ -25,9 +26,10 @@ class Ownership:
         self.brake = Brake()
         self.on_failure = on_failure
         self.patiently = patiently
-        # Effects that this process has claimed, with the answer once there is one: a broken world between asking and
+        # When this process claimed effects, and the answers that it has: a broken world between claiming, asking and
         # recording must not ask twice, and is not a death.
-        self._claimed: dict[UUID, Note | None] = {}
+        self._claimed: dict[UUID, datetime] = {}
+        self._answers: dict[UUID, Note] = {}
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""
@@ -40,11 +42,11 @@ class Ownership:
             return None
         if not self.patiently(self._claim, partition, record, parked):
             return None
-        note = self._claimed.get(record.event_id)
+        note = self._answers.get(record.event_id)
         if note is None:
             failpoints.hit("effect.ask")
             with handling(record):
-                note = self._claimed[record.event_id] = effects.ask(self.group, record)
+                note = self._answers[record.event_id] = effects.ask(self.group, record)
             failpoints.hit("effect.answered")
         return note
 
@@ -55,8 +57,9 @@ class Ownership:
                 if record.position < progress.position or not self.is_fresh(record):
                     return False
                 effects.refuse_deadly(progress.crashes)  # now: an answer would come too late
-            effects.claim(self.group, record, ours=record.event_id in self._claimed)
-        self._claimed.setdefault(record.event_id, None)
+            ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers
+            # Remembered before the commit, which can come true without our hearing of it.
+            self._claimed[record.event_id] = effects.claim(self.group, record, ours=ours, answered=answered)
         return True
 
     def act(self, record: Record, note: Note | None) -> None:
@@ -71,13 +74,14 @@ class Ownership:
 
     def unclaim(self, record: Record) -> None:
         """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""
-        if self.group.effects and self._claimed.get(record.event_id) is None:
+        if self.group.effects and record.event_id not in self._answers:
             effects.close(self.group, record, Effect.State.FAILED)
             self._claimed.pop(record.event_id, None)
 
     def settled(self, record: Record) -> None:
         """It is handled: its claim need not be remembered."""
         self._claimed.pop(record.event_id, None)
+        self._answers.pop(record.event_id, None)
 
     def is_fresh(self, record: Record) -> bool:
         """Whether the group has not had it, and its key does not wait."""

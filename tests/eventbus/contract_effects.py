@@ -5,9 +5,10 @@ from django.db import connection
 
 from eventbus import publish, testing
 from eventbus.effects import CRASHES_MAX
+from eventbus.failpoints import armed
 from eventbus.models import Effect, OutboxRow, Progress
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Mended, Noted, Sown, contention_at
+from tests.eventbus.house import House, Mended, Noted, Sown, contention_at, until
 
 
 @pytest.mark.django_db(transaction=True)
@@ -55,6 +56,27 @@ class EffectsAskedOnce:
 
         assert (sent, len(recorded)) == ([1], failures + 1)
         assert (house.parked("post"), house.dead("post")) == ([], [])
+
+    def test_an_answer_that_could_not_be_recorded_and_dies_with_its_process_is_in_doubt(
+        self, house: House, bus_clock
+    ) -> None:
+        sent: list[int] = []
+
+        def record(event: Noted, answer: None) -> None:
+            raise ValueError("the answer does not fit")
+
+        def send(event: Noted, **named: str) -> None:
+            sent.append(event.number)
+
+        house.handler("post", send, effect=True, record=record, on_doubt="never")
+        house.say(("vase", 1))
+        house.settle()
+        house.restart()
+        bus_clock.advance(hours=1)
+        house.settle()
+
+        assert sent == [1]
+        assert [letter.error_class for letter in house.dead("post")] == ["InDoubt"]
 
     def test_an_effect_in_doubt_is_asked_again_with_the_same_key_or_never(self, house: House) -> None:
         keys: dict[str, list[str]] = {"again": [], "never": []}
@@ -154,6 +176,36 @@ class EffectsAskedOnce:
             house.settle(raise_errors=True)
 
         assert (asked, house.seen("post")) == ([1], [("vase", 1)])
+
+    @pytest.mark.parametrize(
+        "breaks",
+        [
+            ["effect.claim.commit=break"],
+            ["effect.claim.committed=break"],
+            ["effect.claim.committed=break", "effect.claim.commit=break@2"],
+        ],
+        ids=["not committed", "committed", "committed, and broken again"],
+    )
+    def test_a_claim_whose_commit_nobody_answered_is_no_doubt(
+        self, house: House, monkeypatch: pytest.MonkeyPatch, breaks: list[str]
+    ) -> None:
+        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        sent: list[int] = []
+        house.handler(
+            "post",
+            lambda event, **named: sent.append(event.number),
+            effect=True,
+            record=house.recording("post"),
+            on_doubt="never",
+        )
+        house.say(("vase", 1))
+        house.relay()
+
+        with armed(*breaks) as plan, house.working("post"):
+            until(lambda: house.seen("post") or house.dead("post"), "the answer recorded")
+
+        assert all(plan.fired(point.partition("=")[0]) for point in breaks)
+        assert (sent, house.dead("post")) == ([1], [])
 
     def test_an_effect_that_kills_the_process_three_times_is_set_aside(self, house: House) -> None:
         asked: list[int] = []

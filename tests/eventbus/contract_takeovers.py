@@ -10,6 +10,7 @@ from django.db import transaction
 from eventbus import Permanent, brake, failpoints, parking, registry
 from eventbus.errors import StaleEpoch
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
+from eventbus.testing import Crash
 from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted
 
@@ -155,6 +156,31 @@ class TakenOver:
         former.leave()
         house.settle()
         assert house.seen(name="vase") == [1]
+
+    def test_what_the_next_owner_died_in_is_in_doubt_for_who_had_begun_to_claim_it(self, house: House) -> None:
+        asked: list[int] = []
+
+        def die(event: Noted, **named: str) -> None:
+            asked.append(event.number)
+            raise Crash
+
+        house.handler(call=die, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.say(("vase", 1))
+        house.relay()
+        former, following = house.worker(), house.worker()
+        with failpoints.armed("effect.claim.commit=break"), pytest.raises(failpoints.BrokeHere):
+            house.step(former)
+        former.let_go()
+        former.leave()
+        with pytest.raises(Crash):
+            house.step(following)
+        following.leave()
+
+        house.step(former)
+
+        assert asked == [1]
+        assert [letter.error_class for letter in house.dead()] == ["InDoubt"]
+        former.leave()
 
     def test_a_key_whose_head_the_next_owner_has_buried_stays_parked(self, house: House, bus_clock) -> None:
         left: list[Any] = []

@@ -58,7 +58,7 @@ def ask_without_a_key() -> None:
 
 
 def send_without_a_claim() -> None:
-    def claim(group: Any, record: Record, *, ours: bool) -> None: ...
+    def claim(group: Any, record: Record, **named: Any) -> None: ...
 
     effects.claim = claim
 

@@ -6,10 +6,10 @@ FAULTS = [
     Fault(
         "ask in a transaction",
         "eventbus.ownership.Ownership.ask",
-        "note = self._claimed[record.event_id] = effects.ask(self.group, record)",
+        "note = self._answers[record.event_id] = effects.ask(self.group, record)",
         "from django.db import transaction\n"
         "with transaction.atomic():\n"
-        "    note = self._claimed[record.event_id] = effects.ask(self.group, record)",
+        "    note = self._answers[record.event_id] = effects.ask(self.group, record)",
         fails=["an_effect_happens_once_and_its_answer_is_recorded", "an_effect_that_failed_is_no_doubt"],
     ),
     Fault(
@@ -43,9 +43,9 @@ FAULTS = [
     Fault(
         "take an answer that could not be recorded for none",
         "eventbus.ownership.Ownership.unclaim",
-        "and self._claimed.get(record.event_id) is None",
+        "and record.event_id not in self._answers",
         "",
-        fails=["an_effect_whose_answer_could_not_be_recorded_is_not_asked_again"],
+        fails=["an_answer_that_could_not_be_recorded_and_dies_with_its_process_is_in_doubt"],
     ),
     Fault(
         "record the answer after the inbox row",
@@ -64,9 +64,12 @@ FAULTS = [
     Fault(
         "forget the answer in hand",
         "eventbus.ownership.Ownership.ask",
-        "note = self._claimed.get(record.event_id)",
+        "note = self._answers.get(record.event_id)",
         "note = None",
-        fails=["an_answer_in_hand_survives_a_database_that_goes_away"],
+        fails=[
+            "an_answer_in_hand_survives_a_database_that_goes_away",
+            "an_effect_whose_answer_could_not_be_recorded_is_not_asked_again",
+        ],
     ),
     Fault(
         "no crash limit for effects",
@@ -78,6 +81,20 @@ FAULTS = [
             "an_effect_that_kills_the_process_is_probed_no_more_often_than_an_event_may_crash",
         ],
         also=[("eventbus.ownership.Ownership._claim", "effects.refuse_deadly(progress.crashes)", "pass")],
+    ),
+    Fault(
+        "remember what was claimed once its commit is answered",
+        "eventbus.ownership.Ownership._claim",
+        "self._claimed[record.event_id] = effects",
+        "claimed_at = effects",
+        fails=["a_claim_whose_commit_nobody_answered_is_no_doubt"],
+        also=[
+            (
+                "eventbus.ownership.Ownership._claim",
+                "return True",
+                "self._claimed[record.event_id] = claimed_at\nreturn True",
+            )
+        ],
     ),
     Fault(
         "ask first, and then look who died",

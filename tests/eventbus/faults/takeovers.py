@@ -43,6 +43,13 @@ FAULTS = [
         fails=[BEFORE_IT_ASKS],
     ),
     Fault(
+        "take another's claim for ours",
+        "eventbus.effects.claim",
+        "row.claimed_at == ours",
+        "ours",
+        fails=["what_the_next_owner_died_in_is_in_doubt_for_who_had_begun_to_claim_it"],
+    ),
+    Fault(
         "take over with the former owner's epoch",
         "eventbus.groups.take_over",
         'F("epoch") + 1',
