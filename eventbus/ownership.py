@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
@@ -76,7 +78,8 @@ class Ownership:
         """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""
         if self.group.effects and record.event_id not in self._answers:
             effects.close(self.group, record, Effect.State.FAILED)
-            self._claimed.pop(record.event_id, None)
+            # Until that is committed, the claim stands and is ours.
+            transaction.on_commit(lambda: self._claimed.pop(record.event_id, None))
 
     def settled(self, record: Record) -> None:
         """It is handled: its claim need not be remembered."""

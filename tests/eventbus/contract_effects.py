@@ -120,6 +120,27 @@ class EffectsAskedOnce:
         assert (len(sent), len(set(sent))) == (2, 1)
         assert (house.seen("post"), house.dead("post")) == ([("vase", 1)], [])
 
+    def test_an_effect_that_failed_is_no_doubt_though_that_could_not_be_written_down_at_first(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        sent: list[int] = []
+
+        def send(event: Noted, **named: str) -> None:
+            sent.append(event.number)
+            if len(sent) == 1:
+                raise ValueError("the provider is closed")
+
+        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        house.say(("vase", 1))
+        house.relay()
+
+        with armed("handle.park.commit=break") as plan, house.working("post"):
+            until(lambda: house.seen("post") or house.dead("post"), "the answer recorded")
+
+        assert plan.fired("handle.park.commit")
+        assert (sent, house.seen("post"), house.dead("post")) == ([1, 1], [("vase", 1)], [])
+
     def test_an_answer_is_recorded_with_what_is_told_of_it_or_not_at_all(self, house: House, bus_clock) -> None:
         broken = Mended("vase")
 

@@ -48,6 +48,13 @@ FAULTS = [
         fails=["an_answer_that_could_not_be_recorded_and_dies_with_its_process_is_in_doubt"],
     ),
     Fault(
+        "forget a claim before it is written down that it failed",
+        "eventbus.ownership.Ownership.unclaim",
+        "transaction.on_commit(lambda: self._claimed.pop(record.event_id, None))",
+        "self._claimed.pop(record.event_id, None)",
+        fails=["an_effect_that_failed_is_no_doubt_though_that_could_not_be_written_down_at_first"],
+    ),
+    Fault(
         "record the answer after the inbox row",
         "eventbus.ownership.Ownership.act",
         "note()",
