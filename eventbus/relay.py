@@ -1,12 +1,13 @@
 """From committed outbox rows to the backend's log, in order. One is active by lease, the others stand by."""
 
 import logging
+import time
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from eventbus import clock, failpoints, ids, outbox, sql
 from eventbus.backends.base import Backend, Unsent
-from eventbus.errors import LogAway, LogLost
+from eventbus.errors import LogAway, LogLost, is_contention
 from eventbus.events import Sealed
 from eventbus.leases import Lease
 from eventbus.models import Timer
@@ -16,6 +17,11 @@ logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500  # one query, one append, one update for so many
 TIMERS_AT_ONCE = 100  # due timers moved in one transaction
+# For a key that another's transaction has told of: longer than a worker's batch, which keeps its keys for a second
+# (handling.BATCH_SECONDS), or delayed events would hardly get their turn where much is told; and less than the lease,
+# for all that is committed waits as long.
+TIMERS_LOCK_MS = 1_500
+TIMERS_AGAIN_SECONDS = 2.0  # after it was not to be had: more of the time is the other events'
 # In the order of commits within a key, without what waits behind a refused event (`refusals.not_behind`).
 _UNSENT = f"""
     SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
@@ -35,6 +41,7 @@ class Relay:
         self._backend = backend
         self._lease = lease
         self._look = Look(backend, self._fence)
+        self._timers_at = float("-inf")  # not tried before, by the monotonic clock
 
     def begin(self) -> None:
         """See whether the logs are those that our positions are of. Raises LogAway, LeaseLost."""
@@ -42,7 +49,7 @@ class Relay:
 
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
-        due = self._publish_due()
+        due = self._publish_due_unless_held_up()
         rows = [Unsent(*row) for row in sql.fetch(connections[DEFAULT_DB_ALIAS], _UNSENT, [BATCH_ROWS])]
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
@@ -62,6 +69,19 @@ class Relay:
         if self._lease is not None:
             self._lease.check()
 
+    def _publish_due_unless_held_up(self) -> int:
+        """Who has told of a key and stays open holds up that key's delayed events, and not what is committed."""
+        if time.monotonic() < self._timers_at:
+            return 0
+        try:
+            return self._publish_due()
+        except OperationalError as error:
+            if not is_contention(error):
+                raise
+            logger.warning("Delayed events wait for another transaction: %s", error)
+            self._timers_at = time.monotonic() + TIMERS_AGAIN_SECONDS
+            return 0
+
     def _publish_due(self) -> int:
         """Only now does a delayed event take its place in the order."""
         connection = connections[DEFAULT_DB_ALIAS]
@@ -72,6 +92,8 @@ class Relay:
             due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:TIMERS_AT_ONCE])
             Timer.objects.filter(id__in=[timer.id for timer in due]).delete()
             failpoints.hit("timers.gone")
+            if connection.vendor == "postgresql":
+                sql.execute(connection, f"SET LOCAL lock_timeout = {TIMERS_LOCK_MS}", [])
             outbox.insert(connection, [_sealed(timer) for timer in due])
         logger.debug("Published %s delayed events", len(due))
         return len(due)

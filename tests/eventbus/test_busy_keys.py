@@ -1,0 +1,64 @@
+"""A transaction that has told of a key and stays open holds up that key's delayed events, and nobody else's."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from eventbus import backends, publish
+from eventbus.models import OutboxRow, Timer
+from eventbus.relay import Relay
+from tests.eventbus.busy import threads
+from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
+
+pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+
+
+@contextmanager
+def telling(house: House, *notes: tuple[str, int]) -> Iterator[None]:
+    """Another connection tells of these, and commits no earlier than this ends."""
+    told, finish = threading.Event(), threading.Event()
+
+    def tell() -> None:
+        with transaction.atomic():
+            house.say(*notes)
+            told.set()
+            assert finish.wait(DEADLINE_SECONDS)
+
+    with threads(tell):
+        assert told.wait(DEADLINE_SECONDS)
+        try:
+            yield
+        finally:
+            finish.set()
+
+
+def patience_seconds() -> float:
+    """How long a statement of ours waits for a lock if nothing else is asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM current_setting('lock_timeout')::interval)")
+        return float(cursor.fetchone()[0])
+
+
+def test_a_delayed_event_whose_key_another_holds_keeps_no_other_event_waiting(house: House, bus_clock: Any) -> None:
+    house.handler()
+    with transaction.atomic():
+        publish(Noted(name="vase", number=2), due=bus_clock.now())
+    relay = Relay(backends.current())
+
+    with telling(house, ("vase", 1)):
+        house.say(("chair", 1))
+        began = time.monotonic()
+        relay.step()
+        assert time.monotonic() - began < patience_seconds(), "the others waited as long as one waits at all"
+        assert list(OutboxRow.objects.filter(position__isnull=False).values_list("key", flat=True)) == ["chair"]
+        assert Timer.objects.count() == 1
+    until(lambda: [relay.step(), Timer.objects.exists()][1] is False, "the delayed event published")
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2]
+    assert house.seen(name="chair") == [1]
