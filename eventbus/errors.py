@@ -1,6 +1,6 @@
 """What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
@@ -42,7 +42,14 @@ class LeaseLost(Exception):
 
 
 class LogAway(Exception):
-    """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event."""
+    """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event.
+
+    `topics` are those of which it did not take something, where that is known.
+    """
+
+    def __init__(self, why: str, topics: Collection[str] = ()) -> None:
+        super().__init__(why)
+        self.topics = topics
 
 
 class LogLost(LogAway):

@@ -16,6 +16,9 @@ from eventbus.refilling import Look
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500  # one query, one append, one update for so many
+# A topic that did not take something is left out so long if others have something to send: finding that out again takes
+# nearly the lease's time, in which nothing else is sent.
+AWAY_SECONDS = 5.0
 TIMERS_AT_ONCE = 100  # due timers moved in one transaction
 # For a key that another's transaction has told of: longer than a worker's batch, which keeps its keys for a second
 # (handling.BATCH_SECONDS), or delayed events would hardly get their turn where much is told; and less than the lease,
@@ -41,6 +44,7 @@ class Relay:
         self._backend = backend
         self._lease = lease
         self._look = Look(backend, self._fence)
+        self._away: dict[str, float] = {}  # topics, and until when they are left out, by the monotonic clock
         self._timers_at = float("-inf")  # not tried before, by the monotonic clock
 
     def begin(self) -> None:
@@ -50,7 +54,7 @@ class Relay:
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
         due = self._publish_due_unless_held_up()
-        rows = [Unsent(*row) for row in sql.fetch(connections[DEFAULT_DB_ALIAS], _UNSENT, [BATCH_ROWS])]
+        rows = self._unsent(_UNSENT)
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
         if rows:
@@ -60,14 +64,26 @@ class Relay:
             except LogLost as error:
                 self._look.lost(error.places)
                 raise
-            except LogAway:
+            except LogAway as error:
                 self._look.soon()
+                self._away |= dict.fromkeys(error.topics, time.monotonic() + AWAY_SECONDS)
                 raise
         return due + len(rows)
 
     def _fence(self) -> None:
         if self._lease is not None:
             self._lease.check()
+
+    def _unsent(self, statement: str) -> list[Unsent]:
+        """The next batch. A whole topic waits or none of it, so that each key's order stays."""
+        connection, now = connections[DEFAULT_DB_ALIAS], time.monotonic()
+        rows: sql.Rows = []
+        if away := [topic for topic, until in self._away.items() if now < until]:
+            there = f"AND NOT {sql.is_among(connection, 'event.topic', 'text')} ORDER BY"
+            rows = sql.fetch(
+                connection, statement.replace("ORDER BY", there), [sql.texts(connection, away), BATCH_ROWS]
+            )
+        return [Unsent(*row) for row in rows or sql.fetch(connection, statement, [BATCH_ROWS])]
 
     def _publish_due_unless_held_up(self) -> int:
         """Who has told of a key and stays open holds up that key's delayed events, and not what is committed."""

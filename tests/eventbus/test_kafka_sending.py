@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
@@ -48,6 +49,26 @@ class ForgetfulProducer:
         for report, offset in zip(self._reports, [None, 0, 1], strict=False):
             report(None, SimpleNamespace(partition=lambda: 0, offset=lambda offset=offset: offset))
         return 0
+
+
+class ChoosyProducer(ForgetfulProducer):
+    """Knows that the brokers have no topic for flowers, and takes nothing for it."""
+
+    def produce(self, topic: str, **record: Any) -> None:
+        if topic == "flowers":
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
+
+    def purge(self) -> None:
+        """Gives up what it holds."""
+
+
+def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
+    sender = Sender(ChoosyProducer, lambda topic: topic)  # type: ignore[arg-type]
+
+    outcome = sender.send([ROW._replace(topic="flowers"), ROW._replace(id=2)])
+
+    assert (outcome.sent, outcome.untaken) == ([], {1})
+    assert outcome.error.startswith("2 of 2 events were not taken")
 
 
 @pytest.mark.django_db

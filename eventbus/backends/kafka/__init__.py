@@ -115,7 +115,7 @@ class KafkaBackend(Backend):
                 places.refuse(row_id, reason)
             places.finish({row.topic for row in rows})
         if outcome.error:
-            raise LogAway(self._why(outcome.error, rows))
+            raise LogAway(self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken})
         self._arrived.ring()
 
     def _given_of(self, topic: str) -> dict[int, int]:

@@ -35,11 +35,15 @@ class Sent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a batch: what is in the log, in order; which rows the broker refuses; whether all was tried."""
+    """What became of a batch: what is in the log, in order; which rows the broker refuses; whether all was tried.
+
+    `untaken` are the rows that were tried, and are neither.
+    """
 
     sent: list[Sent]
     refused: dict[int, str]
     error: str
+    untaken: frozenset[int] = frozenset()
 
 
 class Sender:
@@ -149,10 +153,13 @@ class _Reports:
     """The delivery reports of a batch, by row."""
 
     def __init__(self) -> None:
+        self._tried: set[int] = set()
         self._places: dict[int, tuple[int, int]] = {}
         self._errors: dict[int, KafkaError] = {}
 
     def of(self, row_id: int) -> Callable[[Any, Any], None]:
+        self._tried.add(row_id)
+
         def report(error: Any, message: Any) -> None:
             failpoints.hit("send.reported")
             if error is None:
@@ -172,4 +179,5 @@ class _Reports:
             sent=[Sent(row.id, *self._places[row.id]) for row in rows if row.id in self._places],
             refused=refused,
             error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
+            untaken=frozenset(self._tried.intersection(missing)),
         )
