@@ -54,6 +54,7 @@ class Look:
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
+        self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
 
     def soon(self) -> None:
         """The next look is not put off: something was strange."""
@@ -62,9 +63,11 @@ class Look:
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:
         """These logs have lost what lay at these places and behind them: nobody reads on, and the next look fills them.
 
-        Whatever they are called. It is written down, so that it outlives this process. Raises LeaseLost.
+        Whatever they are called. It is written down, so that it outlives this process. Raises LeaseLost, DatabaseError:
+        then the next look begins with it, for once the log has grown it gives no place twice any more.
         """
         self._looked = float("-inf")
+        self._lost = places
         topics = {topic for topic, _ in places}
         cut = self._cut(topics)
         with transaction.atomic():
@@ -76,6 +79,7 @@ class Look:
                 if row.topic in cut:  # beyond, the group may have read what took the place of what it has not read
                     passed = max(row.start, min(passed, places.get((row.topic, row.partition), passed)))
                 Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, position=passed)
+        self._lost = {}
 
     def _cut(self, topics: Collection[str]) -> set[str]:
         """Those whose log is still the one that was known: it has lost no more than its end, so nothing that is old."""
@@ -96,8 +100,10 @@ class Look:
     def look(self, topics: Collection[str]) -> list[Refilled]:
         """Now and then: which logs are gone, of these topics and of all that groups read. They wait to be appended.
 
-        Raises LogAway, LeaseLost.
+        Raises LogAway, LeaseLost, DatabaseError.
         """
+        if self._lost:
+            self.lost(self._lost)
         if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
             return []
         return self._look(topics, lambda topic: False)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from eventbus import Permanent, clock, handles, ledger, publish
 from eventbus.backends.kafka import KafkaBackend
@@ -15,7 +15,7 @@ from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
-from tests.eventbus.house import House, Mended, Noted, Unknown, until
+from tests.eventbus.house import House, Mended, Noted, Unknown, contention_at, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
@@ -99,6 +99,29 @@ def test_a_log_that_ends_before_what_it_gave_out_is_filled_again(replaced: Kafka
 
     assert house.seen() == [("vase", 1), ("vase", 2), ("vase", 3)]
     assert len(house.log()) == 3
+
+
+def test_a_loss_that_the_database_could_not_take_down_at_once_is_not_forgotten(
+    replaced: KafkaBackend, house: House
+) -> None:
+    """The log has grown meanwhile behind all that it ever gave out: nothing would ever tell of the loss again."""
+    house.handler()
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2))
+    relay.step()
+    replace(replaced)
+    TopicLog.objects.update(generation=replaced.generations([TOPIC])[TOPIC])
+    house.say(*(("vase", number) for number in range(3, 8)))
+
+    for _ in range(2):
+        with contention_at('UPDATE "eventbus_topiclog"'), pytest.raises(OperationalError):
+            relay.step()
+    assert sum(replaced.ends(replaced.partitions([TOPIC])).values()) == 5, "it has sent more behind the loss"
+    relay.step()
+    house.settle()
+
+    assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
+    assert ledger.problems(ledger.read()) == []
 
 
 def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: KafkaBackend, house: House) -> None:
