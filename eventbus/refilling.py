@@ -109,8 +109,9 @@ class Look:
         return self._look(topics, lambda topic: False)
 
     def _look(self, more: Collection[str], is_short: Callable[[str], bool]) -> list[Refilled]:
-        topics = {*more, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
         known = dict(TopicLog.objects.values_list("topic", "generation"))
+        lost = (topic for topic, generation in known.items() if generation == UNKNOWN)
+        topics = {*more, *lost, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
         generations = self._backend.generations(topics)
         found = []
         for topic, generation in generations.items():

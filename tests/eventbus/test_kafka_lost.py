@@ -15,7 +15,7 @@ from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
-from tests.eventbus.house import House, Mended, Noted, Unknown, contention_at, until
+from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, contention_at, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
@@ -122,6 +122,24 @@ def test_a_loss_that_the_database_could_not_take_down_at_once_is_not_forgotten(
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
     assert ledger.problems(ledger.read()) == []
+
+
+def test_a_log_that_no_group_reads_is_filled_again_at_once_though_others_have_more_to_say(
+    replaced: KafkaBackend, house: House
+) -> None:
+    """Events of its own that came first would lie before what was lost."""
+    replaced.provision([Sown.topic])
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2))
+    relay.step()
+    [(_, partition)] = [place for place, end in replaced.ends(replaced.partitions([TOPIC])).items() if end]
+    with transaction.atomic():
+        publish(Sown(name="rose", number=1))
+
+    relay._look.lost({(TOPIC, partition): 0})
+    relay.step()
+
+    assert OutboxRow.objects.filter(topic=TOPIC, position=None).count() == 2
 
 
 def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: KafkaBackend, house: House) -> None:
