@@ -22,6 +22,7 @@ from eventbus.patience import Patience
 from eventbus.text import printable
 
 RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
+NOWHERE = "{}"  # the positions of a run that was ended because its places in the log mean nothing any more
 
 
 class ReplayFailed(BusError):
@@ -58,10 +59,17 @@ def resume(run: ReplayRun, who: str) -> None:
     """Let a run that failed or was stopped go on from where it stands. Raises Refused."""
     with failpoints.atomic("replay.resume"):
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
-        if not unfinished.update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
-            raise Refused(f"Replay {run.id} is done: begin another.")
+        if not unfinished.exclude(positions=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
+            raise Refused(_why_refused(run))
         _note(run, who)
     run.refresh_from_db()
+
+
+def _why_refused(run: ReplayRun) -> str:
+    ended = ReplayRun.objects.filter(id=run.id, positions=NOWHERE).first()
+    if ended is None:
+        return f"Replay {run.id} is done: begin another."
+    return f"Replay {run.id} cannot go on. {ended.error or 'Its places in the log are gone: begin another'}."
 
 
 def _note(run: ReplayRun, who: str) -> None:

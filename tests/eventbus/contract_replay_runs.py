@@ -102,6 +102,20 @@ class ReplayIsHandledOnce:
         with pytest.raises(Refused, match="is done"):
             replay.resume(run, "ada")
 
+    def test_a_run_whose_places_are_gone_does_not_count_as_done_but_is_refused(self, house: House) -> None:
+        house.handler(replayable=True)
+        house.say(VASE)
+        house.settle()
+        run = begun()
+        lost = {"state": ReplayRun.State.FAILED, "error": "The log was lost: begin another", "positions": "{}"}
+        ReplayRun.objects.update(**lost)
+
+        with pytest.raises(Refused, match=r"cannot go on\. The log was lost: begin another"):
+            replay.resume(run, "ada")
+
+        assert ReplayRun.objects.filter(**lost).exists()
+        assert replayed().handled == 1
+
     def test_contention_is_no_failure(self, house: House) -> None:
         house.handler(replayable=True)
         house.say(VASE)

@@ -99,6 +99,13 @@ FAULTS = [
         fails=["a_run_that_was_stopped_goes_on_where_it_was"],
     ),
     Fault(
+        "resume a run whose places are gone, and find it done",
+        "eventbus.replay.resume",
+        ".exclude(positions=NOWHERE)",
+        "",
+        fails=["a_run_whose_places_are_gone_does_not_count_as_done_but_is_refused"],
+    ),
+    Fault(
         "move a run's position before handling",
         "eventbus.replay.Replay._step",
         "run.handled += self._handle(run, records)",
