@@ -16,7 +16,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
-from eventbus import clock, failpoints
+from eventbus import clock, failpoints, replay
 from eventbus.backends import places
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
@@ -30,7 +30,6 @@ from eventbus.models import (
     ParkedEvent,
     ParkedKey,
     Progress,
-    ReplayRun,
     TopicLog,
 )
 
@@ -39,6 +38,7 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker starts for several
 UNKNOWN = ""  # which log our positions are of, once theirs has lost something
 ROWS_AT_ONCE = 1_000  # of an INSERT; SQLite takes some 32,000 values
+SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin another once the group has passed them"
 
 
 class Refilled(msgspec.Struct, frozen=True):
@@ -142,7 +142,7 @@ class Look:
                     start=begin, position=begin, epoch=F("epoch") + 1, ignored=F("pruned_ignored")
                 )
             _renumber(topic)
-            _end_replays(topic)
+            replay.end(topic, "The log was lost meanwhile, and filled again: begin another")
         logger.error("The log of %s was lost: %s events are appended again from the outbox", topic, events)
         return Refilled(topic, events)
 
@@ -172,6 +172,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])
         events = _unsend(held, _told(topic, since), topic)
+        replay.end(topic, SAID_AGAIN)
         OperatorAction.objects.create(
             at=clock.now(),
             who=who[:WHO_CHARACTERS_MAX],
@@ -234,10 +235,3 @@ def _renumber(topic: str) -> None:
         for number, event in enumerate(key.events.order_by("position", "id"), start=1):
             ParkedEvent.objects.filter(id=event.pk).update(position=number)
     DeadLetter.objects.filter(topic=topic).update(position=0)
-
-
-def _end_replays(topic: str) -> None:
-    """A run's places are of the log that is gone."""
-    running = ReplayRun.objects.filter(state=ReplayRun.State.RUNNING, positions__contains=f'"{topic}/')
-    error = "The log was lost meanwhile, and filled again: begin another"
-    running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=error, positions="{}")

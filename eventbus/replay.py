@@ -66,10 +66,24 @@ def resume(run: ReplayRun, who: str) -> None:
 
 
 def _why_refused(run: ReplayRun) -> str:
-    ended = ReplayRun.objects.filter(id=run.id, positions=NOWHERE).first()
-    if ended is None:
-        return f"Replay {run.id} is done: begin another."
-    return f"Replay {run.id} cannot go on. {ended.error or 'Its places in the log are gone: begin another'}."
+    found = ReplayRun.objects.filter(id=run.id).first()
+    return (found and why_ended(found)) or f"Replay {run.id} is done: begin another."
+
+
+def why_ended(run: ReplayRun) -> str:
+    """Why a run has no places to go on from, and what to do; empty if it has."""
+    if run.positions != NOWHERE:
+        return ""
+    return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
+
+
+def end(topic: str, why: str) -> None:
+    """No run that names the topic goes on: its places there mean nothing any more. `why` says also what to do.
+
+    In the transaction that makes it so, which holds the topic's progress: a run at work sees it before its next batch.
+    """
+    its = ReplayRun.objects.filter(positions__contains=f'"{topic}/').exclude(state=ReplayRun.State.DONE)
+    its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, positions=NOWHERE)
 
 
 def _note(run: ReplayRun, who: str) -> None:
@@ -105,7 +119,7 @@ class Replay:
         self.run.refresh_from_db()
         for place in spans_of(self.run):
             began = time.monotonic()
-            while not self._stop.is_set() and self._advance(place):
+            while not self._stop.is_set() and self._is_on() and self._advance(place):
                 self._on_progress(self.run)
                 self._stop.wait(RESTS * (time.monotonic() - began))
                 began = time.monotonic()
@@ -114,6 +128,10 @@ class Replay:
             with failpoints.atomic("replay.done"):
                 running.update(state=ReplayRun.State.DONE, ended_at=clock.now())
         self.run.refresh_from_db()
+
+    def _is_on(self) -> bool:
+        """Not failed in another process, nor ended: then it has no places any more."""
+        return self.run.state == ReplayRun.State.RUNNING
 
     def _advance(self, place: TopicPartition) -> bool:
         """A batch in one transaction; one by one when that fails, to keep what came before and name what failed."""

@@ -116,7 +116,7 @@ def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
             raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
     _tell(printer, json, found)
     if found.state != ReplayRun.State.DONE:
-        raise CommandError(f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
+        raise CommandError(replay.why_ended(found) or f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
 
 
 def _remedy(found: ReplayRun, verb: str) -> str:
