@@ -130,7 +130,7 @@ class Pruning:
                 self._in_batches(self._events, place)
             except Unbalanced as error:
                 self.pruned.unbalanced.append(str(error))
-        for run in ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING):
+        for run in self._ended():
             self._in_batches(self._replay, run)
         self._in_batches(self._withdrawn, OutboxRow.objects.filter(refusals.WITHDRAWN, withdrawn_at__lt=self._before))
         return self.pruned
@@ -177,10 +177,15 @@ class Pruning:
                 Progress.objects.filter(id=reader.pk).update(**{name: F(name) + more for name, more in total.items()})
         return pruned
 
+    def _ended(self) -> QuerySet[ReplayRun]:
+        return ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING)
+
     def _replay(self, run: ReplayRun, begin: int) -> tuple[Pruned, int]:
         """The inbox rows of a replay that has ended; then the run itself."""
         with failpoints.atomic("prune.replay"):
             self._fence()
+            if self._ended().select_for_update().filter(id=run.pk).first() is None:  # resumed since we asked
+                return Pruned(), 0
             rows = InboxRow.objects.filter(group=run.group, replay=run.pk, id__gte=begin)
             ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
             inbox = self._remove(InboxRow.objects.filter(id__in=ids))

@@ -67,7 +67,9 @@ def resume(run: ReplayRun, who: str) -> None:
 
 def _why_refused(run: ReplayRun) -> str:
     found = ReplayRun.objects.filter(id=run.id).first()
-    return (found and why_ended(found)) or f"Replay {run.id} is done: begin another."
+    if found is None:
+        return f"Replay {run.id} was pruned: begin another."
+    return why_ended(found) or f"Replay {run.id} is done: begin another."
 
 
 def why_ended(run: ReplayRun) -> str:

@@ -11,7 +11,7 @@ from eventbus.housekeeping import Housekeeping
 from eventbus.leases import Lease
 from eventbus.models import ConsumerGroup, DeadLetter, InboxRow, OperatorAction, ParkedKey, Progress, ReplayRun
 from eventbus.past import Wanted
-from eventbus.pruning import Pruning
+from eventbus.pruning import Pruned, Pruning
 from tests.eventbus.busy import KEEP, kept, many, places, prune_a_day_later, threads
 from tests.eventbus.house import House, Mended, until
 
@@ -48,6 +48,33 @@ class WhatAReplayNeedsStays:
         assert InboxRow.objects.count() == 1
         assert not ReplayRun.objects.exists()
         assert OperatorAction.objects.get().action == "replay"
+        with pytest.raises(past.Refused, match="was pruned: begin another"):  # somebody had it in hand
+            replay.resume(run, "Ada")
+
+    def test_a_run_that_is_resumed_while_it_is_pruned_goes_on(self, house: House, bus_clock, monkeypatch) -> None:
+        monkeypatch.setattr(pruning, "BATCH_ROWS", 2)
+        broken = Mended()
+        house.handler(call=lambda event: broken(event) if event.number == 5 else None, replayable=True)
+        house.say(*many())
+        house.settle()
+        house.handler("house-b")
+        Progress.objects.filter(group="house-b").update(start=0, position=0)  # it is slow: no event goes
+        broken.names.add("vase")
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        with pytest.raises(replay.ReplayFailed):
+            replay.Replay(run, threading.Event()).go()
+        broken.names.clear()
+        bus_clock.advance(hours=25)
+
+        def told(pruned: Pruned) -> None:
+            if pruned.inbox == 2 and run.state == ReplayRun.State.FAILED:
+                replay.resume(run, "Ada")
+
+        assert Pruning(KEEP, told=told).go() == Pruned(inbox=2)
+
+        replay.Replay(run, threading.Event()).go()
+        assert (run.state, run.handled) == (ReplayRun.State.DONE, 5)
+        assert house.seen() == many() * 2
 
     def test_a_replay_is_told_how_far_the_log_reaches_back(self, house: House, bus_clock) -> None:
         broken = Mended("vase", error=Permanent("poison"))

@@ -119,10 +119,17 @@ FAULTS = [
     ),
     Fault(
         "take the rows of a replay that has just ended",
-        "eventbus.pruning.Pruning.go",
+        "eventbus.pruning.Pruning._ended",
         "ended_at__lt=self._before",
         "ended_at__isnull=False",
         fails=["replays_that_ended_go_with_their_rows"],
+    ),
+    Fault(
+        "take a replay that was resumed meanwhile",
+        "eventbus.pruning.Pruning._replay",
+        "if self._ended().select_for_update().filter(id=run.pk).first() is None:",
+        "if False:",
+        fails=["a_run_that_is_resumed_while_it_is_pruned_goes_on"],
     ),
     Fault(
         "say that the log has everything",
