@@ -3,7 +3,7 @@
 import msgspec
 from django.db.models import Q, QuerySet
 
-from eventbus import clock, failpoints, registry
+from eventbus import clock, failpoints, registry, replay
 from eventbus.errors import BusError
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -86,6 +86,8 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
         raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
     for table in (ParkedEvent, ParkedKey, DeadLetter, Progress):
         table._default_manager.filter(its).delete()
+    if topic:  # the runs of a group that is gone go with it
+        replay.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)
     OperatorAction.objects.create(
         at=clock.now(),
         who=who[:WHO_CHARACTERS_MAX],

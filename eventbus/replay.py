@@ -79,12 +79,12 @@ def why_ended(run: ReplayRun) -> str:
     return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
 
 
-def end(topic: str, why: str) -> None:
+def end(topic: str, why: str, **whose: str) -> None:
     """No run that names the topic goes on: its places there mean nothing any more. `why` says also what to do.
 
     In the transaction that makes it so, which holds the topic's progress: a run at work sees it before its next batch.
     """
-    its = ReplayRun.objects.filter(positions__contains=f'"{topic}/').exclude(state=ReplayRun.State.DONE)
+    its = ReplayRun.objects.filter(positions__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
     its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, positions=NOWHERE)
 
 

@@ -143,6 +143,22 @@ class AGroupThatIsGoneIsClosed:
         with pytest.raises(closing.Unknown):
             closing.close("house-a", "elsewhere", who="Ada")
 
+    def test_a_replay_that_was_left_goes_no_further_once_its_topic_is_closed(self, house: House, bus_clock) -> None:
+        house.handler("house-a", replayable=True)
+        house.handler("house-b")
+        house.say(*many())
+        house.settle()
+        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        Progress.objects.create(group="house-a", topic="elsewhere", partition=0)
+        del registry.groups["house-a"]
+
+        closing.close("house-a", "house", who="Ada")
+
+        with pytest.raises(past.Refused, match=r"cannot go on\. Group house-a was closed for house"):
+            replay.resume(run, "Ada")
+        assert prune_a_day_later(bus_clock).events == 4
+        assert pruning.held_back() == []
+
     def test_closing_that_ended_in_the_middle_is_taken_up_again(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1))

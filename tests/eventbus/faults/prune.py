@@ -160,6 +160,13 @@ FAULTS = [
         fails=["one_topic_of_a_group_is_closed_and_the_others_stay"],
     ),
     Fault(
+        "let a replay of a topic that was closed hold back for ever",
+        "eventbus.closing._close",
+        "if topic:  # ",
+        "if False:  # ",
+        fails=["a_replay_that_was_left_goes_no_further_once_its_topic_is_closed"],
+    ),
+    Fault(
         "leave behind what a closed group had handled",
         "eventbus.closing._forget_handled",
         "for table in (InboxRow, Effect):",
