@@ -94,5 +94,11 @@ def test_a_fault_whose_place_has_changed_says_so(place: str, text: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("instead", ["return nowhere and ", "return (lambda: nowhere)() and "])
+def test_a_fault_that_asks_for_what_is_not_there_says_so(instead: str) -> None:
+    with pytest.raises(DoesNotFit, match="nobody knows nowhere"), lie("eventbus.inbox.known", "return ", instead):
+        pass
+
+
 def lie(place: str, text: str, instead: str) -> Any:
     return Fault("a lie", place, text, instead, fails=[]).planted()

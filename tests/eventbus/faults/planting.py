@@ -1,6 +1,8 @@
 """A fault is a lie told in one place: a function of the bus whose living code says something else for a while."""
 
 import ast
+import builtins
+import dis
 import inspect
 import pkgutil
 import textwrap
@@ -54,7 +56,10 @@ def _told(place: str, changes: Sequence[tuple[str, str]]) -> Iterator[None]:
     code, text = function.__code__, inspect.getsource(function)
     for honest, lie in changes:
         text = _changed(place, text, honest, lie)
-    function.__code__ = _compiled(place, text)
+    lied = _compiled(place, text)
+    if strange := sorted(set(_globals_of(lied)) - function.__globals__.keys() - vars(builtins).keys()):
+        raise DoesNotFit(f"nobody knows {', '.join(strange)} in {place}: any case would catch that")
+    function.__code__ = lied
     try:
         yield
     finally:
@@ -87,3 +92,11 @@ def _compiled(place: str, text: str) -> CodeType:
     module = compile(ast.Module([tree], []), f"<a lie in {place}>", "exec", dont_inherit=True)
     [code] = [one for one in module.co_consts if isinstance(one, CodeType) and one.co_name == tree.name]
     return code
+
+
+def _globals_of(code: CodeType) -> Iterator[str]:
+    """What it asks its module for, and what the functions in it do."""
+    yield from (str(step.argval) for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _globals_of(inner)

@@ -109,7 +109,7 @@ FAULTS = [
         "move a run's position before handling",
         "eventbus.replay.Replay._step",
         "run.handled += self._handle(run, records)",
-        "transaction.on_commit(lambda: self._handle(run, records))",
+        "from django.db import transaction\ntransaction.on_commit(lambda: self._handle(run, records))",
         fails=["a_run_that_was_killed_in_a_batch_goes_on_before_it"],
     ),
     Fault(
