@@ -26,6 +26,11 @@ CROSSINGS = {
     "provider": {"create_session", "fetch_session", "expire_session", "refund"},
     "effects": {"ask"},
 }
+# Of those, where dying before is one story and dying after another: a point on either side. The others' second point is
+# where their answer comes in.
+BOTH_SIDES = {("consumer", "commit"), ("client", "commit"), ("effects", "ask")} | {
+    ("provider", method) for method in CROSSINGS["provider"]
+}
 WITHOUT = {
     "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
     "eventbus/ledger.py::snapshot": "it only reads",
@@ -39,10 +44,9 @@ WITHOUT = {
 
 
 class Place(NamedTuple):
-    """A function that does something after which the world is another, and whether it has a point."""
+    """A function that does something after which the world is another, and whether it has the points that it needs."""
 
     name: str
-    what: str
     has_point: bool
 
 
@@ -65,28 +69,37 @@ def test_a_transaction_without_a_point_is_seen(tmp_path: Path) -> None:
     source.write_text(
         "def stray():\n    with transaction.atomic():\n        pass\n\n"
         "@transaction.atomic\ndef decorated(): ...\n\n"
+        "def bare():\n    with atomic():\n        pass\n\n"
         "def asks():\n    provider.refund(1)\n\n"
+        "def asks_and_dies_only_before():\n    failpoints.hit('ask')\n    provider.refund(1)\n\n"
+        "def asks_and_dies_only_after():\n    provider.refund(1)\n    failpoints.hit('asked')\n\n"
+        "def is_well():\n    failpoints.hit('a')\n    provider.refund(1)\n    failpoints.hit('b')\n\n"
         "class Relay:\n    def step(self):\n        self._backend.append([])\n"
     )
 
-    assert [place.what for place in places(source) if not place.has_point] == [
-        "transaction.atomic",
-        "transaction.atomic",
-        "provider.refund",
-        "backend.append",
+    assert [place.name.partition("::")[2] for place in places(source) if not place.has_point] == [
+        "stray",
+        "decorated",
+        "bare",
+        "asks",
+        "asks_and_dies_only_before",
+        "asks_and_dies_only_after",
+        "step",
     ]
 
 
 def places(path: Path) -> Iterator[Place]:
     where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
     for function in functions(path):
-        has_hit = any(dotted(node) == "failpoints.hit" for node in ast.walk(function))
-        for node in ast.walk(function):
+        hits = [node.lineno for node in attributes(function) if dotted(node) == "failpoints.hit"]
+        for node in attributes(function):
             match dotted(node).lstrip("_").split("."):
-                case ["transaction", "atomic"]:
-                    yield Place(f"{where}::{function.name}", "transaction.atomic", False)
+                case ["transaction", "atomic"] | ["atomic"]:
+                    yield Place(f"{where}::{function.name}", False)
                 case [owner, method] if method in CROSSINGS.get(owner, ()):
-                    yield Place(f"{where}::{function.name}", f"{owner}.{method}", has_hit)
+                    before, after = min(hits, default=node.lineno) < node.lineno, max(hits, default=0) > node.lineno
+                    wanted = (before and after) if (owner, method) in BOTH_SIDES else before
+                    yield Place(f"{where}::{function.name}", wanted)
 
 
 def names(path: Path) -> Iterator[str]:
@@ -104,8 +117,14 @@ def functions(path: Path) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
 
 
+def attributes(function: ast.FunctionDef) -> list[ast.Attribute | ast.Name]:
+    return [node for node in ast.walk(function) if isinstance(node, ast.Attribute | ast.Name)]
+
+
 def dotted(node: ast.AST) -> str:
-    """`backend.append` for backend.append as for self._backend.append; "" for anything else."""
+    """`backend.append` for backend.append as for self._backend.append, `atomic` for itself; "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
     if not isinstance(node, ast.Attribute):
         return ""
     owner = node.value
