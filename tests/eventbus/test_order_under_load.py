@@ -85,6 +85,8 @@ def all_write(seed: int) -> dict[str, list[int]]:
     for thread in threads:
         thread.join(END_SECONDS)
     assert errors == []
+    numbers = {number for found in committed.values() for number in found.values()}
+    assert numbers == set(range(writers * rounds)), "not all have written all in time"
     return {key: [number for _, number in sorted(found.items())] for key, found in committed.items()}
 
 
