@@ -14,12 +14,16 @@ Round = Callable[[], float]  # does the thing once and returns the figure, in th
 
 @dataclass(frozen=True)
 class Goal:
-    """What a row promises: a limit for its own median or worst, or for its ratio to the peer beside it."""
+    """What a row promises: a limit for its own median or worst, or for its ratio to the peer beside it.
+
+    A `firm` one is far from what any machine needs: who misses it has broken something.
+    """
 
     ratio_min: float | None = None
     at_least: float | None = None
     at_most: float | None = None
     worst_at_most: float | None = None
+    firm: bool = False
 
     def met(self, *, median: float, worst: float, ratio: float) -> bool:
         return (self.worst_at_most is None or worst <= self.worst_at_most) and self._usually_met(
@@ -53,6 +57,7 @@ class Row:
     ratio: float  # how fast we are, the peer being 1: rates divide as they are, times the other way round
     goal: str
     met: bool
+    firm: bool
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
@@ -91,6 +96,7 @@ def side_by_side(
         ratio=round(ratio, 3),
         goal=str(goal),
         met=goal.met(median=median, worst=worst, ratio=ratio),
+        firm=goal.firm,
     )
 
 

@@ -47,7 +47,7 @@ def _beside_packages(bench: Bench, ours: Callable[[], float]) -> Iterator[Row]:
             unit="events/s",
             beside=f"{package} to a receiver that does nothing",
             peer=lambda twin=twin: _after(twin.publish, PEER_EVENTS, twin.relay),
-            goal=Goal(ratio_min=8),
+            goal=Goal(ratio_min=8, firm=True),
         )
 
 

@@ -44,7 +44,7 @@ def growth_of(bench: Bench, kind: str) -> Row:
             unit="MB grown",
             beside="asyncio alone, which never looks whether anybody reads",
             peer=growths[1].so_far,
-            goal=Goal(worst_at_most=GROWTH_MB),
+            goal=Goal(worst_at_most=GROWTH_MB, firm=True),
             rounds=ROUNDS,
         )
         took = time.monotonic() - began

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from benchmarks.broadcaster import FRAMES_PER_SECOND
 from benchmarks.listeners import Crowd
-from benchmarks.measure import Goal, Row
+from benchmarks.measure import Goal, Row, p99
 from benchmarks.plan import CROWDS
 from benchmarks.site import Bench
 
@@ -19,7 +18,10 @@ ROUND_SECONDS_QUICK = 1.0
 ROUNDS = 5
 P99_MS = {"daphne": 200.0, "uvicorn": 60.0}  # at most, with the largest crowd
 STATIONS = 2  # changed in a frame: some 2 kB
-HEARD_MIN = 0.9  # of the frames sent: a socket that is late pulls two changes as one frame, as it should
+HEARD_MIN = 0.9  # of the frames sent, in all rounds
+# A socket that is late pulls two changes as one frame, as it should. That frame tells the time of the later change: the
+# earlier one was as old as the frames are apart, at least.
+MISSED_MS = 1_000 / FRAMES_PER_SECOND
 PATH = "/ws/stations/"
 
 
@@ -90,14 +92,15 @@ class Audience:
         self.close = self._crowd.close
 
     def p99(self, seconds: float) -> float:
-        """Of the frames of one more round, in milliseconds."""
+        """How old the changes of one more round were when they were heard, in milliseconds."""
         self._crowd.ages.clear()
         self._server.broadcast(seconds)
         ages = self._crowd.ages[:]
+        sent = self._count * int(seconds * FRAMES_PER_SECOND)
         self.heard += len(ages)
-        self.sent += self._count * int(seconds * FRAMES_PER_SECOND)
+        self.sent += sent
         assert len(ages) > self._count, f"{self._server.kind}: next to nothing came in a round: {self}"
-        return statistics.quantiles(ages, n=100)[98]
+        return p99([*ages, *[MISSED_MS] * (sent - len(ages))])
 
     def __str__(self) -> str:
         return f"{self._server.kind}: {self.heard} of {self.sent}"
