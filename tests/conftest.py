@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-pytest_plugins = ["eventbus.testing", "tests.browser.plugin", "tests.kafka.plugin"]
+pytest_plugins = ["eventbus.testing.fixtures", "tests.browser.plugin", "tests.kafka.plugin"]
 
 
 @pytest.fixture(scope="session")

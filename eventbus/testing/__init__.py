@@ -7,11 +7,11 @@
 
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-Name it in `conftest.py`, `pytest_plugins = ["eventbus.testing"]`, for the fixtures `bus`, `bus_clock` and `scenario`.
+Name its plugin in `conftest.py`, `pytest_plugins = ["eventbus.testing.fixtures"]`, for the fixtures `bus`, `bus_clock`
+and `scenario`.
 They work with pytest-django's `db` and `transactional_db` alike: everything runs in the test's own thread.
 """
 
-from eventbus.testing.fixtures import _fresh_bus, bus, bus_clock, scenario
 from eventbus.testing.scenario import Scenario
 from eventbus.testing.settling import ConnectionDropped, Crash, forget, published_events, settle
 
@@ -19,11 +19,7 @@ __all__ = [
     "ConnectionDropped",
     "Crash",
     "Scenario",
-    "_fresh_bus",
-    "bus",
-    "bus_clock",
     "forget",
     "published_events",
-    "scenario",
     "settle",
 ]

@@ -14,7 +14,8 @@ listens.
         assert adversary.did.total()
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-A whole site lives with it through settings.EVENTBUS, on a database of its own:
+A whole site lives with it through settings.EVENTBUS, on a database of its own. There it does not crash: nobody stands
+by to begin a dead process anew, as `settle` does. Kill the site's processes instead.
 
     EVENTBUS = {
         "BACKEND": "eventbus.testing.adversary.Adversary",
@@ -55,17 +56,21 @@ class Adversary(Backend):
     """See the module. `rates` changes how often it does what, 0.0 to 1.0, by the names in `RATES`.
 
     `did` counts its deeds by those names. Under several threads the seed decides how much it does, not where.
+    A `backend` given by its name is a site's. Raises TypeError for an unknown rate, ValueError for crashes of a site.
     """
 
     def __init__(
         self, *, seed: int, backend: Backend | str, options: Mapping[str, Any] | None = None, **rates: float
     ) -> None:
+        in_site = isinstance(backend, str)
         self.inner: Backend = import_string(backend)(**(options or {})) if isinstance(backend, str) else backend
         self.in_process, self.topics = self.inner.in_process, self.inner.topics
         self.did: Counter[str] = Counter()
         if unknown := rates.keys() - RATES.keys():
             raise TypeError(f"An adversary does not know {', '.join(sorted(unknown))}: it knows {', '.join(RATES)}")
-        self.rates = RATES | rates
+        if in_site and rates.get("crash"):
+            raise ValueError("In a site nobody begins a dead process anew: leave `crash` out, and kill its processes")
+        self.rates = RATES | ({"crash": 0.0} if in_site else {}) | rates
         self._chance = random.Random(seed)
         self._quiet = False
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""The fixtures of the pytest plugin."""
+"""The pytest plugin: what only tests need, so that a site can live with the adversary without pytest."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,9 @@
 """The bus under an adversary: nothing is lost, each is handled once, in order; and a bus that cheats is caught."""
 
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +15,13 @@ from django.test import override_settings
 from eventbus import backends, inbox, parking, testing
 from eventbus.backends.base import Backend
 from eventbus.backends.memory import MemoryBackend
+from eventbus.dispatcher import Dispatcher
 from eventbus.testing import Crash
 from eventbus.testing.adversary import RATES, Adversary, besieged
 from tests.eventbus import contract_brake, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
-from tests.eventbus.house import House, Noted, open_house
+from tests.eventbus.house import House, Noted, open_house, until
+from tests.live_site import ROOT
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
@@ -161,6 +166,42 @@ def test_it_can_be_named_in_the_settings() -> None:
     assert isinstance(adversary.inner, MemoryBackend)
     assert adversary.in_process
     assert len(adversary.partitions(["house"])) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_site_lives_with_it_as_its_settings_name_it(house: House) -> None:
+    house.handler()
+    options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "drop": 0.3}
+
+    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.adversary.Adversary", "OPTIONS": options}):
+        adversary = backends.current()
+        dispatcher = Dispatcher.start_in_process()
+        try:
+            for number in range(1, 21):
+                house.say(("vase", number))
+            until(lambda: len(house.seen()) >= 20, "all of it handled")
+        finally:
+            adversary.quiet()
+            dispatcher.close()
+
+    assert house.seen(name="vase") == list(range(1, 21))
+    assert adversary.did["drop"] > 0
+
+
+def test_a_site_that_is_to_crash_is_refused() -> None:
+    with pytest.raises(ValueError, match="kill its processes"):
+        Adversary(seed=1, backend="eventbus.backends.memory.MemoryBackend", crash=0.1)
+
+
+def test_a_site_lives_with_it_without_pytest() -> None:
+    code = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "import django; django.setup()\n"
+        "import eventbus.testing.adversary, eventbus.testing"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "mcommerce.settings"}
+
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)
 
 
 def test_a_deed_that_it_does_not_know_is_refused() -> None:

@@ -150,8 +150,8 @@ def test_the_docstrings_examples_hold(name: str, house: House, request: pytest.F
 
 
 @pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```", (DOCS / "testing.md").read_text(), re.M | re.S))
-@pytest.mark.django_db(transaction=True)
-def test_the_pages_examples_hold(code: str, bus_clock: Any, request: pytest.FixtureRequest) -> None:
+@pytest.mark.django_db
+def test_the_pages_examples_hold(code: str, request: pytest.FixtureRequest) -> None:
     run(code, vars(examples), request)
 
 
