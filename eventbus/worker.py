@@ -113,13 +113,14 @@ class Worker:
         self.failures.clear()
         self._owned.begun = False
         consumer = self._consumer or self._join()
-        try:
-            self._follow(consumer)
-            return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
-        except GroupStopped:
-            self._put_back(consumer)
-            self._stands_still = True
-            return 1  # to standing still: look at once whether it is a pause or a brake
+        with consumer.at_work():
+            try:
+                self._follow(consumer)
+                return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
+            except GroupStopped:
+                self._put_back(consumer)
+                self._stands_still = True
+                return 1  # to standing still: look at once whether it is a pause or a brake
 
     def _flow(self, consumer: Consumer) -> int:
         moved = self._operators() + self._parked() if self._something_waits() else 0
@@ -308,7 +309,7 @@ class Worker:
         partition = self._partition()
         announced = partition in self._careful | self._suspected or self.group.effects
         if partition in self._suspected or self.group.effects or len(records) == 1:
-            passed = self._one_by_one(partition, records, announced=announced)
+            passed = self._one_by_one(consumer, records, announced=announced)
         else:
             try:
                 if announced:
@@ -319,7 +320,7 @@ class Worker:
                     if announced and is_broken_world(error):
                         self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
                     raise
-                passed = self._one_by_one(partition, records, announced=True)
+                passed = self._one_by_one(consumer, records, announced=True)
         if not self._fetched:
             self._careful.discard(partition)
             self._suspected.discard(partition)
@@ -329,8 +330,9 @@ class Worker:
             failpoints.hit("consumer.committed")
         return passed
 
-    def _one_by_one(self, partition: TopicPartition, records: Sequence[Record], *, announced: bool) -> int:
-        """Until it is asked to leave. What no handler is called for is passed over in one go."""
+    def _one_by_one(self, consumer: Consumer, records: Sequence[Record], *, announced: bool) -> int:
+        """Until it is asked to leave, or partitions move. What no handler is called for is passed over in one go."""
+        partition = self._partition()
         had = self._handling.had(records) if announced and len(records) > 1 else set()
 
         def is_called(record: Record) -> bool:
@@ -339,7 +341,7 @@ class Worker:
         passed = 0
         for called, group in groupby(records, key=is_called):
             run = list(group)
-            while run and not self._stop.is_set():
+            while run and not self._stop.is_set() and consumer.generation == self._generation:
                 count = 0 if called else self._patiently(self._handling.batch, partition, run, passing=True)
                 if not count:
                     self._handling.single(partition, run[0], announced=announced)

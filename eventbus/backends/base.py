@@ -3,6 +3,7 @@
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from eventbus.events import Record
@@ -68,6 +69,13 @@ class Consumer(ABC):
     @abstractmethod
     def commit(self, partition: TopicPartition, position: int) -> None:
         """Tell the backend's own tools how far the group is. The truth is in the table `progress`."""
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """While it lasts something may be in hand. A partition that is to move moves afterwards, or after a while.
+
+        The next one to read it would take what is in hand for left behind by a death.
+        """
+        return nullcontext()
 
     @abstractmethod
     def close(self) -> None:

@@ -27,7 +27,7 @@ import random
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -226,6 +226,9 @@ class AdversaryConsumer(Consumer):
             Progress.objects.filter(group=self._group, topic=partition.topic, partition=partition.partition).update(
                 position=self._earlier(partition)
             )
+
+    def at_work(self) -> AbstractContextManager[None]:
+        return self._inner.at_work()
 
     def close(self) -> None:
         self._inner.close()

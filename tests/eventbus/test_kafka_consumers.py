@@ -28,6 +28,7 @@ IMPATIENT = {"max.poll.interval.ms": 4_000, "session.timeout.ms": 4_000}
 TIMES_LONGER = 2  # takes the handler than what IMPATIENT allows between two polls
 ROUNDS_MORE = 20  # of events that flow, once partitions have moved
 PAUSE_SECONDS = 0.01  # between two rounds of them: a load that lasts, not a flood
+MOVED_SECONDS = 2  # four heartbeats: what was given away is the other's by then
 until = partial(houses.until, seconds=PATIENCE_SECONDS)
 PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
@@ -160,6 +161,54 @@ def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKaf
 
         assert [worker._consumer.generation, other._consumer.generation] == generations
     assert sorted(calls) == ["quick", "slow"]
+
+
+class Hand:
+    """A handler with an effect that takes until it may end; whoever dies in it is not to begin it again."""
+
+    def __init__(self, house: HouseOnKafka) -> None:
+        self.calls: list[str] = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        house.handler(call=self._send, effect=True, record=house.recording(GROUP), on_doubt="never")
+
+    def _send(self, event: Noted, *, idempotency_key: str) -> None:
+        self.calls.append(idempotency_key)
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE_SECONDS)
+
+
+@PROTOCOLS
+def test_partitions_are_given_away_when_what_is_in_hand_is_done(house: HouseOnKafka, protocol: str) -> None:
+    hand, telling, clients = Hand(house), Telling(house), {"group.protocol": protocol}
+    with another_worker(house, **clients) as first:
+        until(lambda: owned(first) == PARTITIONS, "the first has all")
+        telling.tell()
+        assert hand.begun.wait(PATIENCE_SECONDS)
+        with another_worker(house, **clients) as second:
+            until(lambda: owned(first) < PARTITIONS, "the first is to give some away")
+            with pytest.raises(AssertionError, match="not in time: the second"):
+                houses.until(lambda: owned(second), "the second has some", seconds=MOVED_SECONDS)
+            hand.may_end.set()
+            until(shared(first, second), "both have some")
+            telling.until_handled("all is handled")
+
+    assert len(set(hand.calls)) == len(hand.calls) == len(KEYS)
+    assert house.dead() == []
+    telling.assert_kept()
+
+
+def test_partitions_are_not_kept_for_a_hand_that_does_not_end(
+    house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.hand.HOLD_SECONDS", 0.1)
+    hand, telling = Hand(house), Telling(house)
+    with another_worker(house) as first:
+        until(lambda: owned(first) == PARTITIONS, "the first has all")
+        telling.tell()
+        assert hand.begun.wait(PATIENCE_SECONDS)
+        with another_worker(house) as second:
+            until(shared(first, second), "the second has its part")
+            hand.may_end.set()
 
 
 @PROTOCOLS

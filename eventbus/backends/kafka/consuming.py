@@ -7,6 +7,7 @@ group was given is read only once the reader has said from where (`seek`): the t
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.envelope import record_of
 from eventbus.backends.kafka.growing import Growth
+from eventbus.backends.kafka.hand import Hand
 from eventbus.backends.kafka.offsets import tell
 from eventbus.backends.kafka.pace import Pace
 from eventbus.backends.kafka.slots import Slot
@@ -53,6 +55,7 @@ class KafkaConsumer(BusConsumer):
         self._slots: dict[TopicPartition, Slot] = {}
         self._commits: dict[TopicPartition, int] = {}
         self._generation = 0
+        self._hand = Hand(self._lock)
         self._error: str = ""
         self._closing = threading.Event()
         self._pace = Pace()
@@ -128,8 +131,13 @@ class KafkaConsumer(BusConsumer):
         with self._lock:
             self._commits[partition] = position
 
+    def at_work(self) -> AbstractContextManager[None]:
+        return self._hand.at_work()
+
     def close(self) -> None:
         self._closing.set()
+        with self._lock:
+            self._lock.notify_all()
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_SECONDS)
 
@@ -252,24 +260,29 @@ class KafkaConsumer(BusConsumer):
             self._changed()
 
     def _revoked(self, client: Consumer, places: list[Place]) -> None:
+        """Nothing of them is read from now on. What is in hand comes to its end before another reads them."""
         failpoints.hit("reader.revoked")
-        with self._lock:
-            commits = {at: self._commits.pop(at) for place in places if (at := self._partition(place)) in self._commits}
-        self._commit(commits, wait=True)
-        client.incremental_unassign(places)
         self._forget(places)
+        self._hand.wait(unless=self._closing.is_set)
+        self._commit(self._take_commits(places), wait=True)
+        client.incremental_unassign(places)
 
     def _lost(self, client: Consumer, places: list[Place]) -> None:
         failpoints.hit("reader.lost")
         client.incremental_unassign(places)
+        self._take_commits(places)
         self._forget(places)
 
     def _forget(self, places: list[Place]) -> None:
         with self._lock:
             for place in places:
                 self._slots.pop(self._partition(place), None)
-                self._commits.pop(self._partition(place), None)
             self._changed()
+
+    def _take_commits(self, places: list[Place]) -> dict[TopicPartition, int]:
+        with self._lock:
+            ours = map(self._partition, places)
+            return {partition: self._commits.pop(partition) for partition in ours if partition in self._commits}
 
     def _changed(self) -> None:
         self._generation += 1

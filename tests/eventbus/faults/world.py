@@ -88,8 +88,8 @@ FAULTS = [
     Fault(
         "leave at the end of the batch",
         "eventbus.worker.Worker._one_by_one",
-        "while run and not self._stop.is_set():",
-        "while run:",
+        "while run and not self._stop.is_set() and",
+        "while run and",
         fails=["a_worker_asked_to_leave_finishes_what_is_in_hand_and_no_more"],
     ),
     Fault(
