@@ -81,7 +81,8 @@ class StaleEpoch(LeaseLost):
 
 # SQLSTATE classes and codes (PostgreSQL, appendix A), and SQLite's primary result names.
 CONTENTION_STATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
-BROKEN_STATE_CLASSES = ("08", "53", "57", "58", "25P03", "XX")  # connection, resources, operator, system, idle kill
+IDLE_STATE = "25P03"  # idle in transaction session timeout
+BROKEN_STATE_CLASSES = ("08", "53", "57", "58", IDLE_STATE, "XX")  # connection, resources, operator, system
 CONTENTION_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
 BROKEN_SQLITE = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 
@@ -110,6 +111,11 @@ def is_broken_world(error: BaseException) -> bool:
         return name.startswith(BROKEN_SQLITE)
     # psycopg gives no state when the connection broke under it.
     return state.startswith(BROKEN_STATE_CLASSES) if state else isinstance(error, OperationalError)
+
+
+def is_cut_off(error: BaseException) -> bool:
+    """The database ended a session that stood idle in its transaction: its process was frozen, or its handler slow."""
+    return isinstance(error, DatabaseError) and _sqlstate(error) == IDLE_STATE
 
 
 def is_nobodys_fault(error: BaseException) -> bool:

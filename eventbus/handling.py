@@ -11,7 +11,7 @@ from django.utils import translation
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import Progress
@@ -98,7 +98,7 @@ class Handling:
         try:
             self._alone(partition, [record], unless="" if announced else STOPPED)
         except Exception as error:
-            if is_nobodys_fault(error):
+            if self._owned.excuses(record, error):
                 raise
             self._owned.on_failure(record, error)
             self._park_or_stop(partition, record, error)
@@ -120,7 +120,7 @@ class Handling:
             self._alone(partition, records[: ahead + 1], opens=True)
             return ahead + 1
         except Exception as error:
-            if is_nobodys_fault(error):
+            if self._owned.excuses(record, error):
                 raise
             self._owned.on_failure(record, error)
             if isinstance(error, InDoubt):

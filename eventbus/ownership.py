@@ -9,6 +9,7 @@ from django.db import transaction
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
+from eventbus.errors import is_cut_off, is_nobodys_fault
 from eventbus.events import Record, handling
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
@@ -32,6 +33,17 @@ class Ownership:
         # recording must not ask twice, and is not a death.
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
+        self._cut_off: UUID | None = None  # the last event whose session the database ended
+
+    def excuses(self, record: Record, error: BaseException) -> bool:
+        """Whether an attempt that was alone ended so by nobody's fault.
+
+        Whose session stood idle for too long may have been frozen; the event that does so twice in a row does it.
+        """
+        if is_cut_off(error):
+            before, self._cut_off = self._cut_off, record.event_id
+            return before != record.event_id
+        return is_nobodys_fault(error)
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""

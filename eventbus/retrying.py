@@ -2,7 +2,7 @@
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, InDoubt
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
@@ -25,7 +25,7 @@ class Retrying:
             self._try(head, partition)
             return True
         except Exception as error:
-            if is_nobodys_fault(error):
+            if self._owned.excuses(parking.record_of(head), error):
                 raise
             self._patiently(self._failed, key_id, partition, error)
             self._owned.brake_if_due()
@@ -40,7 +40,7 @@ class Retrying:
             self._try(head, partition, opens=True)
             return True
         except Exception as error:
-            if is_nobodys_fault(error):
+            if self._owned.excuses(parking.record_of(head), error):
                 raise
             self._patiently(self._leave, key_id, partition, error)
             return False

@@ -1,6 +1,7 @@
-"""A process that stands still with a lock of PostgreSQL's in its hand holds nobody up for long."""
+"""Who stands still in a transaction of PostgreSQL's holds nobody up for long: a frozen process, or a slow handler."""
 
 from contextlib import closing
+from typing import Any
 
 import psycopg
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 
 from tests.eventbus.house import House, until
 
+TIMEOUT = "terminating connection due to idle-in-transaction timeout"  # in PostgreSQL's words
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has nobody who could end a session")
 
 
@@ -15,10 +17,8 @@ def test_who_idles_with_a_lock_is_ended_and_the_event_is_handled_at_its_only_att
     house.handler(attempts=1)
     house.say(("vase", 1))
     house.relay()
-    asked = connection.get_connection_params()
-    same = {name: asked[name] for name in ("dbname", "user", "password", "host", "port", "options") if name in asked}
 
-    with closing(psycopg.connect(**same)) as stopped:
+    with closing(psycopg.connect(**same())) as stopped:
         stopped.execute("SELECT 1 FROM eventbus_progress FOR UPDATE")
         with house.working():
             until(lambda: house.seen() == [("vase", 1)], "the lock let go of, and the event handled")
@@ -26,3 +26,47 @@ def test_who_idles_with_a_lock_is_ended_and_the_event_is_handled_at_its_only_att
         with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
             stopped.execute("SELECT 1")
     assert house.dead() == []
+
+
+def test_an_event_whose_handler_idles_too_long_is_set_aside_and_the_others_go_on(house: House) -> None:
+    house.handler("house-a", lambda event: event.name != "slow" or idle_until_ended(), attempts=2)
+    house.say(("slow", 1), ("vase", 1), ("slow", 2))
+    house.relay()
+
+    with house.working():
+        until(lambda: house.dead() and house.seen(), "the slow one set aside, and the other handled")
+
+    assert house.seen() == [("vase", 1)]
+    assert [letter.error for letter in house.dead()] == [TIMEOUT]
+
+
+def test_an_event_whose_session_was_ended_once_is_handled_at_its_only_attempt(house: House) -> None:
+    idles = [idle_until_ended]
+    house.handler("house-a", lambda event: idles and idles.pop()(), attempts=1)
+    house.say(("vase", 1))
+    house.relay()
+
+    with house.working():
+        until(house.seen, "the event handled")
+
+    assert house.dead() == []
+
+
+def idle_until_ended() -> None:
+    """Stand still in the transaction for as long as the database bears it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [(pid,)] = cursor.fetchall()
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
+    with closing(psycopg.connect(**same())) as other:
+        other.autocommit = True
+        until(
+            lambda: not other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall(),
+            "the session ended",
+        )
+
+
+def same() -> dict[str, Any]:
+    """What a connection to the same database is asked for with."""
+    asked = connection.get_connection_params()
+    return {name: asked[name] for name in ("dbname", "user", "password", "host", "port", "options") if name in asked}
