@@ -100,7 +100,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class Pruning:
-    """One run. `fence` raises, in each transaction, when we may not; `told` hears after each how far it is.
+    """One run. `fence` raises before a transaction, or in it, when we may not; `told` hears after each how far it is.
 
     A dry run only counts. What was done before an error or before `stop` was set stays done.
     """
@@ -145,8 +145,8 @@ class Pruning:
             self._stop.wait(PAUSE_SECONDS)
 
     def _events(self, place: TopicPartition, begin: int) -> tuple[Pruned, int]:
+        self._fence()  # not in the transaction, which may wait for a handler: the relay would wait for both
         with failpoints.atomic("prune"):
-            self._fence()
             readers = list(_at(place).select_for_update().order_by("id"))
             needed = _needed_from(place, readers)
             old = self._old(place, begin, min(needed, self._shown_from.get(place, needed)))

@@ -5,8 +5,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from eventbus.leases import Lease
+from eventbus.pruning import Pruning
+from tests.eventbus.busy import KEEP, kept, many, threads
 from tests.eventbus.house import House, until
 
 TIMEOUT = "terminating connection due to idle-in-transaction timeout"  # in PostgreSQL's words
@@ -50,6 +53,34 @@ def test_an_event_whose_session_was_ended_once_is_handled_at_its_only_attempt(ho
         until(house.seen, "the event handled")
 
     assert house.dead() == []
+
+
+def test_the_relay_goes_on_while_pruning_waits_for_a_slow_handler(house: House, bus_clock: Any) -> None:
+    house.handler()
+    house.say(*many())
+    house.settle()
+    bus_clock.advance(hours=25)
+    lease = Lease("dispatcher")
+    assert lease.acquire()
+
+    with closing(psycopg.connect(**same())) as handler:
+        handler.execute("SELECT 1 FROM eventbus_progress FOR UPDATE")
+        with threads(lambda: Pruning(KEEP, fence=lease.check).go()):
+            until(somebody_waits_for_a_row, "pruning waits for the handler")
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = 500")
+                lease.check()
+            handler.rollback()
+
+    assert kept() == [5]
+
+
+def somebody_waits_for_a_row() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"
+        )
+        return bool(cursor.fetchall())
 
 
 def idle_until_ended() -> None:
