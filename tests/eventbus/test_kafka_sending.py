@@ -11,9 +11,13 @@ from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.producing import Sender
 from eventbus.errors import LogAway, LogLost
+from eventbus.leases import LEASE_SECONDS
 from eventbus.models import Progress
 
 ROW = Unsent(1, "house", "house.noted.v1", "vase", b"{}", '{"specversion": "1.0"}')
+
+
+LARGE = b"[]"  # a payload that the broker will not take
 
 
 class DyingProducer:
@@ -60,6 +64,53 @@ class ChoosyProducer(ForgetfulProducer):
 
     def purge(self) -> None:
         """Gives up what it holds."""
+
+
+class SlowProducer:
+    """Refuses whatever comes with a large row, and has each other row acknowledged a second later."""
+
+    now = 0.0
+
+    def __init__(self) -> None:
+        self._held: list[tuple[bytes, Callable[[Any, Any], None]]] = []
+
+    def produce(self, topic: str, *, value: bytes, on_delivery: Callable[[Any, Any], None], **record: Any) -> None:
+        """Takes it."""
+        self._held.append((value, on_delivery))
+
+    def purge(self) -> None:
+        """Gives up what it holds."""
+
+    def flush(self, seconds: float) -> int:
+        held, self._held = self._held, []
+        if any(value == LARGE for value, _ in held):
+            for _, report in held:
+                report(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), None)
+            return 0
+        type(self).now += 1
+        for offset, (_, report) in enumerate(held):
+            report(None, SimpleNamespace(partition=lambda: 0, offset=lambda offset=offset: offset))
+        return 0
+
+
+def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: SlowProducer.now)
+    sender = Sender(SlowProducer, lambda topic: topic)  # type: ignore[arg-type]
+    rows = [ROW._replace(id=number) for number in range(1, 9)] + [ROW._replace(id=9, payload=LARGE)]
+    sent: list[int] = []
+    turns = 0
+
+    while True:
+        began, turns = SlowProducer.now, turns + 1
+        outcome = sender.send(rows)
+        assert SlowProducer.now - began < LEASE_SECONDS + 1  # the last may begin in time and end after it
+        sent += [one.id for one in outcome.sent]
+        rows = [row for row in rows if row.id not in sent]
+        if outcome.refused:
+            break
+
+    assert (sent, list(outcome.refused)) == ([1, 2, 3, 4, 5, 6, 7, 8], [9])
+    assert turns > 1
 
 
 def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -61,9 +62,10 @@ class Sender:
         A broker refuses whole batches of the client's: whose fault it was shows when each row goes alone.
         """
         with self._lock:
+            until = monotonic() + FLUSH_SECONDS
             outcome = self._send(rows)
             if outcome.refused and len(rows) > 1:
-                outcome = self._send_alone(rows, outcome.sent)
+                outcome = self._send_alone(rows, outcome.sent, until)
         return outcome
 
     def _send(self, rows: Sequence[Unsent]) -> Outcome:
@@ -78,8 +80,11 @@ class Sender:
             self._drop()
         return outcome
 
-    def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent]) -> Outcome:
-        """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again."""
+    def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
+        """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again.
+
+        At least one, and then as long as time is left: whoever owns the lease has to beat.
+        """
         done = list(sent)
         there = {one.id for one in sent}
         for row in rows:
@@ -88,6 +93,8 @@ class Sender:
                 done += outcome.sent
                 if outcome.refused or outcome.error:
                     return outcome._replace(sent=done)
+                if monotonic() >= until:
+                    break
         return Outcome(done, {}, "")
 
     def _produce(self, rows: Sequence[Unsent], reports: "_Reports") -> None:
