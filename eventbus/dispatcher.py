@@ -103,7 +103,6 @@ class Dispatcher:
             if not self._lease.acquire():
                 self._stop.wait(STANDBY_SECONDS)
                 return
-        logger.info("This process dispatches events")
         try:
             self._lead()
         finally:
@@ -123,6 +122,7 @@ class Dispatcher:
             for thread in (*threads, house):
                 thread.start()
             self.active.set()
+            logger.info("This process dispatches events")
             self._relay(threads)
         finally:
             self.active.clear()
