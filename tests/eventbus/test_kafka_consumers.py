@@ -4,13 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer as Client
 from django.db import connections
 
-from eventbus import registry, watches
+from eventbus import registry
 from eventbus.backends.base import Consumer
 from eventbus.backends.kafka.configuration import configured
 from eventbus.errors import LogAway
@@ -264,21 +264,6 @@ def test_two_workers_of_one_name_are_told_of_it_and_the_one_that_stays_goes_on(h
     double.close()
 
     until(has_all(first), "the first has all again")
-
-
-def test_a_watch_that_is_not_told_where_the_log_ends_leaves_no_reader_behind(
-    house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_arguments: Any) -> NoReturn:
-        raise LogAway("the brokers do not answer")
-
-    monkeypatch.setattr(house.backend, "end", away)
-    before = set(threading.enumerate())
-
-    with pytest.raises(LogAway):
-        watches(Noted, call=print)
-
-    assert [thread.name for thread in set(threading.enumerate()) - before] == []
 
 
 def _refuses(consumer: Consumer) -> bool:

@@ -1,5 +1,6 @@
 """Whoever reads a real Kafka reads on, whatever becomes of the client."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NoReturn
@@ -93,3 +94,18 @@ def test_a_reader_that_can_have_no_client_says_so_until_it_is_closed(
     reader.close()
 
     assert not reader._thread.is_alive()
+
+
+def test_a_watch_that_is_not_told_where_the_log_ends_leaves_no_reader_behind(
+    house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_arguments: Any) -> NoReturn:
+        raise LogAway("the brokers do not answer")
+
+    monkeypatch.setattr(house.backend, "end", away)
+    before = set(threading.enumerate())
+
+    with pytest.raises(LogAway):
+        watches(Noted, call=print)
+
+    assert [thread.name for thread in set(threading.enumerate()) - before] == []
