@@ -41,6 +41,10 @@ class SandboxProvider:
         self._sender.start()
         self._thread.start()
 
+    def wait(self) -> None:
+        """Block until it is closed."""
+        self._thread.join()
+
     def close(self) -> None:
         self._server.closing.set()
         self._server.shutdown()
