@@ -33,15 +33,17 @@ class Ownership:
         # recording must not ask twice, and is not a death.
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
-        self._cut_off: UUID | None = None  # the last event whose session the database ended
+        self._cut_off: dict[TopicPartition, UUID] = {}  # the last event of each whose session the database ended
 
     def excuses(self, record: Record, error: BaseException) -> bool:
         """Whether an attempt that was alone ended so by nobody's fault.
 
         Whose session stood idle for too long may have been frozen; the event that does so twice in a row does it.
+        Partitions take turns, so each has a row of its own.
         """
         if is_cut_off(error):
-            before, self._cut_off = self._cut_off, record.event_id
+            place = TopicPartition(record.topic, record.partition)
+            before, self._cut_off[place] = self._cut_off.get(place), record.event_id
             return before != record.event_id
         return is_nobodys_fault(error)
 
