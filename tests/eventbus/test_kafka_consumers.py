@@ -197,17 +197,15 @@ def test_partitions_are_given_away_when_what_is_in_hand_is_done(house: HouseOnKa
     telling.assert_kept()
 
 
-def test_partitions_are_not_kept_for_a_hand_that_does_not_end(
-    house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.hand.HOLD_SECONDS", 0.1)
+def test_partitions_are_not_kept_for_longer_than_kafka_waits_for_a_poll(house: HouseOnKafka) -> None:
     hand, telling = Hand(house), Telling(house)
-    with another_worker(house) as first:
+    with another_worker(house, **IMPATIENT) as first:
         until(lambda: owned(first) == PARTITIONS, "the first has all")
         telling.tell()
         assert hand.begun.wait(PATIENCE_SECONDS)
         with another_worker(house) as second:
             until(shared(first, second), "the second has its part")
+            assert owned(first), "and the first was not thrown out"
             hand.may_end.set()
 
 

@@ -21,6 +21,7 @@ from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
 from eventbus.backends.kafka.consuming import KafkaConsumer
+from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
@@ -241,6 +242,7 @@ class KafkaBackend(Backend):
             self.partitions(topics) if group is None else None,
             self._arrived,
             self.ends,
+            hold_seconds(config),
         )
         with self._lock:
             self._readers = [*(one for one in self._readers if not one.closed), reader]

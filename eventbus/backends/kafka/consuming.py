@@ -47,6 +47,7 @@ class KafkaConsumer(BusConsumer):
         partitions: Iterable[TopicPartition] | None,
         bell: Bell,
         ends: Callable[[list[TopicPartition]], dict[TopicPartition, int]],
+        hold_seconds: float,
     ) -> None:
         self._ours = {theirs: ours for ours, theirs in topics.items()}
         self._theirs = topics
@@ -55,7 +56,7 @@ class KafkaConsumer(BusConsumer):
         self._slots: dict[TopicPartition, Slot] = {}
         self._commits: dict[TopicPartition, int] = {}
         self._generation = 0
-        self._hand = Hand(self._lock)
+        self._hand = Hand(self._lock, hold_seconds)
         self._error: str = ""
         self._closing = threading.Event()
         self._pace = Pace()

@@ -2,21 +2,25 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
-# Longer than a server's answer to an effect is waited for. Nothing is polled meanwhile, which POLL_INTERVAL_MS allows
-# for much longer.
-HOLD_SECONDS = 30.0
+HOLD_SECONDS = 30.0  # longer than a server's answer to an effect is waited for
+
+
+def hold_seconds(config: Mapping[str, Any]) -> float:
+    """How long a client may wait for what is in hand: it polls nothing meanwhile, and is thrown out after a while."""
+    return min(HOLD_SECONDS, int(config["max.poll.interval.ms"]) / 1_000 / 2)
 
 
 class Hand:
     """Of one thread that works, for another that waits. `change` is notified by whoever ends the wait."""
 
-    def __init__(self, change: threading.Condition) -> None:
-        self._change = change
+    def __init__(self, change: threading.Condition, seconds: float) -> None:
+        self._change, self._seconds = change, seconds
         self._works, self._worked = False, 0  # whether it is at work, and how often it was
 
     @contextmanager
@@ -36,7 +40,7 @@ class Hand:
         with self._change:
             worked = self._worked
             done = self._change.wait_for(
-                lambda: not self._works or self._worked != worked or unless(), timeout=HOLD_SECONDS
+                lambda: not self._works or self._worked != worked or unless(), timeout=self._seconds
             )
         if not done:
-            logger.warning("What is in hand takes longer than %g s: its partition may be read by another", HOLD_SECONDS)
+            logger.warning("What is in hand takes over %g s: its partition may be read by another", self._seconds)
