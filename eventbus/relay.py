@@ -96,6 +96,8 @@ class Relay:
                 raise
             logger.warning("Delayed events wait for another transaction: %s", error)
             self._timers_at = time.monotonic() + TIMERS_AGAIN_SECONDS
+            if self._lease is not None:
+                self._lease.beat()  # that of the timers was undone, and what is appended now may take as long again
             return 0
 
     def _publish_due(self) -> int:

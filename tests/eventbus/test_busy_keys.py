@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
 
 from eventbus import backends, publish
-from eventbus.models import OutboxRow, Timer
+from eventbus.leases import Lease
+from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.relay import Relay
 from tests.eventbus.busy import threads
 from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
@@ -48,12 +50,18 @@ def test_a_delayed_event_whose_key_another_holds_keeps_no_other_event_waiting(ho
     house.handler()
     with transaction.atomic():
         publish(Noted(name="vase", number=2), due=bus_clock.now())
-    relay = Relay(backends.current())
+    lease = Lease("dispatcher")
+    assert lease.acquire()
+    relay, before = Relay(backends.current(), lease), LeaseRow.objects.get().beat
+    appending = mock.patch.object(relay, "_backend", wraps=relay._backend)
 
-    with telling(house, ("vase", 1)):
+    with telling(house, ("vase", 1)), appending as backend:
         house.say(("chair", 1))
+        beats: list[int] = []
+        backend.append.side_effect = lambda *_: beats.append(LeaseRow.objects.get().beat) or mock.DEFAULT
         began = time.monotonic()
         relay.step()
+        assert beats == [before + 1], "it may append for as long again: it has beaten in between"
         assert time.monotonic() - began < patience_seconds(), "the others waited as long as one waits at all"
         assert list(OutboxRow.objects.filter(position__isnull=False).values_list("key", flat=True)) == ["chair"]
         assert Timer.objects.count() == 1
