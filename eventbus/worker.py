@@ -185,6 +185,8 @@ class Worker:
     def _probe_log(self, consumer: Consumer) -> int:
         self._fetched = consumer.fetch(BATCH_EVENTS)
         if not self._fetched:
+            if not self._backend.in_process:
+                self._look_back()
             return 0
         try:
             return self._passed(self._handling.probe(self._partition(), self._fetched))
