@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from eventbus import backends, clock, failpoints, pausing, refusals
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.dispatcher import LEASE_NAME
+from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
 from eventbus.errors import BusError
 from eventbus.heartbeats import ProcessStatus, processes
 from eventbus.leases import LEASE_SECONDS, Lease
@@ -32,6 +32,7 @@ from eventbus.pausing import Standstill
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 LOOK_SECONDS = 0.1  # between looks at a lease's beat: the answer "it lives" comes soon after the beat
+BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin tries again, and a little
 
 
 class Refused(BusError):
@@ -140,21 +141,24 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     return told
 
 
-def is_beating(name: str = LEASE_NAME, *, seconds: float = LEASE_SECONDS) -> bool:
-    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease."""
-    lease, seen = Lease(name), _beat(name)
-    until = time.monotonic() + seconds
-    while lease.held_by_another():
+def is_beating(name: str = LEASE_NAME, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
+    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease.
+
+    `free_seconds` is how long to wait where nobody has it: a dispatcher that cannot begin takes it and leaves it again,
+    once in BEGINS_SECONDS.
+    """
+    lease, seen, began = Lease(name), _beat(name), time.monotonic()
+    while True:
+        enough = seconds if lease.held_by_another() else free_seconds
         if _beat(name) != seen:
             return True
-        if time.monotonic() >= until:
+        if time.monotonic() - began >= enough:
             return False
         time.sleep(LOOK_SECONDS)
-    return False
 
 
-def _beat(name: str) -> tuple[str, int] | None:
-    return LeaseRow.objects.filter(name=name).values_list("owner", "beat").first()
+def _beat(name: str) -> int | None:
+    return LeaseRow.objects.filter(name=name).values_list("beat", flat=True).first()
 
 
 def _outbox() -> OutboxStatus:

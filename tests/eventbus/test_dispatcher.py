@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from eventbus import backends, groups, registry
+from eventbus import backends, groups, operations, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
 from eventbus.errors import BusError, LogAway
@@ -122,6 +122,18 @@ def test_one_that_cannot_begin_leaves_the_lease_to_one_that_can(house: House, di
         house.say(("vase", 1))
 
         until(house.seen, "the event handled by the other", seconds=HAND_OVER_SECONDS)
+
+
+def test_one_that_cannot_begin_is_seen_to_try(house: House) -> None:
+    tries = threading.Semaphore(0)
+    house.handler()
+    with closing(with_its_log_away(house, tries.release)) as unable:
+        unable.start()
+        assert tries.acquire(timeout=HAND_OVER_SECONDS)
+
+        assert operations.is_beating(free_seconds=operations.BEGINS_SECONDS)
+
+    assert not operations.is_beating(free_seconds=operations.BEGINS_SECONDS)
 
 
 def test_one_that_is_stopped_while_it_begins_leaves_the_lease_to_the_next(house: House) -> None:
