@@ -120,7 +120,7 @@ def status() -> Status:
 
 
 def problems(found: Status, *, dispatches: bool) -> list[str]:
-    """What an operator must see to, one sentence each; `dispatches` is whether somebody does (`is_beating`)."""
+    """What an operator must see to, one sentence each; `dispatches` is whether somebody does (`is_dispatched`)."""
     told = []
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
@@ -141,11 +141,18 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     return told
 
 
+def is_dispatched() -> bool:
+    """Whether some process dispatches, or tries to: one that cannot begin takes the lease and leaves it again.
+
+    Waits for a dead one's lease, or so long as one that tries stays away (BEGINS_SECONDS).
+    """
+    return is_beating(free_seconds=BEGINS_SECONDS)
+
+
 def is_beating(name: str = LEASE_NAME, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
     """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease.
 
-    `free_seconds` is how long to wait where nobody has it: a dispatcher that cannot begin takes it and leaves it again,
-    once in BEGINS_SECONDS.
+    `free_seconds` is how long to wait where nobody has it.
     """
     lease, seen, began = Lease(name), _beat(name), time.monotonic()
     while True:

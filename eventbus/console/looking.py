@@ -34,7 +34,7 @@ def add(actions: Actions) -> None:
 
 def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> None:
     """Raises CommandError with what is wrong, so that the exit code tells."""
-    found, dispatches = operations.status(), operations.is_beating(free_seconds=operations.BEGINS_SECONDS)
+    found, dispatches = operations.status(), operations.is_dispatched()
     counted = None if no_ledger else ledger.read()
     wrong = operations.problems(found, dispatches=dispatches) + (ledger.problems(counted) if counted else [])
     if json:

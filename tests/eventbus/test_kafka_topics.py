@@ -92,7 +92,7 @@ def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: Ka
     lease = Lease("dispatcher")
     assert lease.acquire()
     with pytest.MonkeyPatch.context() as living:
-        living.setattr("eventbus.operations.is_beating", lambda **_: True)
+        living.setattr("eventbus.operations.is_dispatched", lambda: True)
         assert "while a relay runs" in run("eventbus", "topics", "--apply", "--add-partitions")[2]
     lease.release()
 
