@@ -4,10 +4,11 @@ import json
 from contextlib import closing, suppress
 from typing import Any
 
+import pytest
 from django.db.models import F
 from msgspec import structs
 
-from eventbus import registry
+from eventbus import brake, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.slots import BUFFER_RECORDS_MAX
 from eventbus.errors import LogAway
@@ -81,17 +82,20 @@ def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_
         worker.leave()
 
 
+@pytest.mark.parametrize("braked", [False, True], ids=["flows", "braked"])
 def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
-    replaced: KafkaBackend, house: House
+    replaced: KafkaBackend, house: House, braked: bool
 ) -> None:
     house.handler()
     house.say(("vase", 1))
     house.relay()
     worker = house.worker()
     until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
+    if braked:  # it opens by a probe, if there is something to probe
+        brake.close("house-a", "most of what it saw had failed")
 
     InboxRow.objects.all().delete()
     Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
 
-    until(lambda: house.step(worker) and len(house.seen()) == 2, "it reads from there")
+    until(lambda: [house.step(worker), len(house.seen())][1] == 2, "it reads from there")
     worker.leave()
