@@ -43,15 +43,7 @@ def main(arguments: list[str]) -> int:
                 return sweeper.sabotaged()
             seeds = range(asked.seed, asked.seed + asked.seeds)
             return max(
-                sweeper.sweep(
-                    seed,
-                    asked.only,
-                    asked.visitors,
-                    short=asked.short,
-                    one_way=asked.one_way,
-                    own=asked.own,
-                    inside=asked.inside,
-                )
+                sweeper.sweep(seed, asked.only, asked.visitors, short=asked.short, one_way=asked.one_way, own=asked.own)
                 for seed in seeds
             )
 
@@ -70,7 +62,6 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL")
     parser.add_argument("--kafka", action="store_true", help="over a real Kafka, with the points of that backend")
     parser.add_argument("--own", action="store_true", help="only the points that the backend alone has")
-    parser.add_argument("--inside", action="store_true", help="only the points inside a transaction")
     parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
     return parser.parse_args(arguments)
 

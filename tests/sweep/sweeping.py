@@ -67,14 +67,12 @@ class Sweeper:
         short: bool = False,
         one_way: bool = False,
         own: bool = False,
-        inside: bool = False,
     ) -> int:
         """Every fault, two on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
         `short`: to each day come two visitors, who pass its points. `one_way`: each point one way that SQLite has too,
         and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes to each day.
-        `inside`: only the points inside a transaction.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
@@ -85,7 +83,7 @@ class Sweeper:
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
             cases = [case_of(specs, seed, visitors) for specs in only] or list(
-                every_case(seed, passes, self._points(own=own, inside=inside), one_way)
+                every_case(seed, passes, self._points(own=own), one_way)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             happened = days_played = 0
@@ -96,11 +94,10 @@ class Sweeper:
         print(f"seed {seed}: {happened} faults on {days_played} days, {wrong} ended badly", flush=True)
         return 1 if wrong else 0
 
-    def _points(self, *, own: bool, inside: bool) -> list[failpoints.Point]:
+    def _points(self, *, own: bool) -> list[failpoints.Point]:
         """All but those of the other backend, or those of this one."""
         here = "kafka" if self._servers else "memory"
-        backends = {here} if own else {"", here}
-        return [one for one in failpoints.points.values() if one.backend in backends and (one.inside or not inside)]
+        return [point for point in failpoints.points.values() if point.backend in ({here} if own else {"", here})]
 
     def sabotaged(self) -> int:
         """Each planted fault must be told in its own words, on days with one death. 1 when one was not seen."""
