@@ -1,5 +1,6 @@
-"""The bus's clock: what time it is for timers and retries. Tests hold it still and move it (`eventbus.testing`)."""
+"""The bus's clock: what time it is for timers, retries and what a turn may take. Tests hold it still and move it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 _held: datetime | None = None
@@ -8,6 +9,11 @@ _held: datetime | None = None
 def now() -> datetime:
     """The current time, aware and in UTC."""
     return _held or datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds from some moment, to tell how long something takes: while the clock is held, nothing takes any time."""
+    return time.monotonic() if _held is None else _held.timestamp()
 
 
 def hold(at: datetime | None) -> None:

@@ -1,6 +1,5 @@
 """Running one group's handlers for records, in transactions that no one can half keep."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
@@ -9,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, effects, failpoints, groups, inbox, parking
+from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
 from eventbus.events import Record
@@ -64,7 +63,7 @@ class Handling:
         fresh: list[Record] = []
         with failpoints.atomic("handle.batch"):
             progress = self._owned.lock(partition, unless=unless)
-            until = time.monotonic() + BATCH_SECONDS[connection.vendor]
+            until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
             is_fresh = self._sorting(progress, records)
             for record in records:
                 if is_fresh(record):
@@ -73,7 +72,7 @@ class Handling:
                     self._owned.act(record, None)
                     fresh.append(record)
                 done.append(record)
-                if time.monotonic() >= until:
+                if clock.monotonic() >= until:
                     break
             if done:
                 self._finish(progress, done, fresh)

@@ -3,7 +3,6 @@
 import logging
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
@@ -374,8 +373,8 @@ class Worker:
         """
         due = self._retrying().filter(due_at__lte=clock.now()).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
-        tried, until = 0, time.monotonic() + PARKED_SECONDS
-        while keys and tried < PARKED_AT_ONCE and time.monotonic() < until and not self._stop.is_set():
+        tried, until = 0, clock.monotonic() + PARKED_SECONDS
+        while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
             key_id, topic, number = keys[0]
             if not self._parking.retry(key_id, TopicPartition(topic, number)):
                 keys.popleft()

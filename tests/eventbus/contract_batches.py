@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from types import SimpleNamespace
 
 import pytest
 from django.db import InterfaceError, connection, transaction
@@ -193,7 +192,7 @@ class BatchesEnd:
         """What time it is for a batch, with the site's own limit: none passes unless a handler takes it."""
         now = [0.0]
         monkeypatch.setattr("eventbus.handling.BATCH_SECONDS", BATCH_SECONDS)  # every other case has longer
-        monkeypatch.setattr("eventbus.handling.time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr("eventbus.clock.monotonic", lambda: now[0])
         return now
 
     @pytest.mark.usefixtures("now")

@@ -1,7 +1,5 @@
 """Promise 4: what fails parks its key, and nothing else."""
 
-from types import SimpleNamespace
-
 import pytest
 from django.db import transaction
 
@@ -142,7 +140,7 @@ class ParkTheKey:
                 now[0] += TIMEOUT_SECONDS
                 raise ValueError("no answer")
 
-        monkeypatch.setattr("eventbus.worker.time", SimpleNamespace(monotonic=lambda: now[0]))
+        monkeypatch.setattr("eventbus.clock.monotonic", lambda: now[0])
         house.handler(call=time_out, batch=1)  # called once: no batch is tried before
         house.say(*((key, 1) for key in keys))
         house.settle()

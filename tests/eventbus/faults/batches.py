@@ -90,7 +90,7 @@ FAULTS = [
     Fault(
         "a batch takes its time",
         "eventbus.handling.Handling.batch",
-        "if time.monotonic() >= until:",
+        "if clock.monotonic() >= until:",
         "if False:",
         fails=[
             "a_batch_that_took_its_time_lets_others_write",

@@ -110,7 +110,7 @@ FAULTS = [
     Fault(
         "try a parked key until it is free",
         "eventbus.worker.Worker._parked",
-        "tried < PARKED_AT_ONCE and time.monotonic() < until and ",
+        "tried < PARKED_AT_ONCE and clock.monotonic() < until and ",
         "",
         fails=[
             "a_long_queue_behind_a_parked_key_lets_others_have_their_turn",
@@ -120,7 +120,7 @@ FAULTS = [
     Fault(
         "count retries, but not their time",
         "eventbus.worker.Worker._parked",
-        "time.monotonic() < until and ",
+        "clock.monotonic() < until and ",
         "",
         fails=["slow_retries_let_new_events_have_their_turn"],
     ),
