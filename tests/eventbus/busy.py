@@ -144,13 +144,15 @@ def many(name: str = "vase", count: int = 5) -> list[tuple[str, int]]:
     return [(name, number) for number in range(1, count + 1)]
 
 
-def waiting_publishers() -> int:
-    """How many wait until another's transaction ends: on PostgreSQL for a key's lock, on SQLite for their turn."""
+def waiting() -> int:
+    """How many wait until another's transaction ends: on PostgreSQL for a lock of its, on SQLite for their turn."""
     if connection.vendor != "postgresql":
         return len(queue_of(str(connection.settings_dict["NAME"])).here._waiting)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
-            " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+            # Not pg_stat_activity: within a transaction that is as it was at the first look.
+            "SELECT count(DISTINCT pid) FROM pg_locks AS asked JOIN pg_locks AS theirs USING (pid)"
+            " JOIN pg_database ON pg_database.oid = theirs.database"
+            " WHERE datname = current_database() AND NOT asked.granted"
         )
         return cursor.fetchone()[0]

@@ -10,7 +10,7 @@ from django.db import connections, transaction
 from eventbus import publish
 from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
-from tests.eventbus.busy import threads, waiting_publishers
+from tests.eventbus.busy import threads, waiting
 from tests.eventbus.house import House, Mended, Noted, until
 
 
@@ -55,7 +55,7 @@ class OrderPerKey:
         with transaction.atomic():
             publish(Noted(name="vase", number=1))
             thread.start()
-            until(waiting_publishers, "the second waits, however long we take")
+            until(waiting, "the second waits, however long we take")
             publish(Noted(name="vase", number=3))
         thread.join()
         house.settle()
@@ -73,7 +73,7 @@ class OrderPerKey:
         with ExitStack() as both, transaction.atomic():
             house.say((gate, 1))  # holds the gate's lock until this transaction ends
             both.enter_context(threads(lambda: house.say(*there), lambda: house.say(*back)))
-            until(lambda: waiting_publishers() == 2, "both wait at the gate, with all that they hold by then")
+            until(lambda: waiting() == 2, "both wait at the gate, with all that they hold by then")
 
         assert OutboxRow.objects.count() == len(there) + len(back) + 1
 

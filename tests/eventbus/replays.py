@@ -11,7 +11,6 @@ from eventbus.models import ReplayRun
 from eventbus.past import Wanted
 from eventbus.replay import Replay
 
-NOT_LONG_SECONDS = 0.3  # long enough for who does not wait, and nobody has to sleep longer than that
 VASE = ("vase", 1)
 
 
