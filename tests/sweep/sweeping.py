@@ -19,7 +19,6 @@ from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, O
 from tests.sweep.sabotage import SABOTAGES
 
 Party = tuple[str, ...]  # of visitors
-TOGETHER, TOGETHER_SHORT = 2, 3  # faults on a day: each more makes fewer days, and may mend more of what another broke
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -69,12 +68,11 @@ class Sweeper:
         one_way: bool = False,
         own: bool = False,
     ) -> int:
-        """Every fault, TOGETHER on a day. 1 when an order came to a wrong end, or a fault did not happen.
+        """Every fault, two on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
-        `short`: TOGETHER_SHORT, and to each day come two or three visitors, who pass its points. `one_way`: each point
-        one way that SQLite has too, and all that it has not. `own`: only the points that the backend alone has. With
-        both, PARTY comes to each day.
+        `short`: to each day come two visitors, who pass its points. `one_way`: each point one way that SQLite has too,
+        and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes to each day.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
@@ -84,9 +82,8 @@ class Sweeper:
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
-            together = TOGETHER_SHORT if short else TOGETHER
             cases = [case_of(specs, seed, visitors) for specs in only] or list(
-                every_case(seed, passes, self._points(own=own), one_way=one_way, together=together)
+                every_case(seed, passes, self._points(own=own), one_way)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             happened = days_played = 0
@@ -122,9 +119,7 @@ def every_case(
     seed: int,
     passes: Mapping[Party, Mapping[str, int]],
     points: Iterable[failpoints.Point],
-    *,
     one_way: bool,
-    together: int,
 ) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
@@ -141,7 +136,7 @@ def every_case(
             nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
             found[way].append((Fault(point.name, way, nth), names))
     for faults in found.values():
-        yield from on_days(seed, faults, everybody, together)
+        yield from in_pairs(seed, faults, everybody)
 
 
 def few_ways(seed: int, point: failpoints.Point) -> list[str]:
@@ -151,24 +146,25 @@ def few_ways(seed: int, point: failpoints.Point) -> list[str]:
     return [random.Random(f"{seed} {point.name}").choice(everywhere), *others]
 
 
-def on_days(
-    seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str], together: int
-) -> Iterator[Case]:
-    """So many of one way on a day, and others together by each seed: what comes later may mend what came before.
+def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str]) -> Iterator[Case]:
+    """Two of one way on a day, and other pairs by each seed: what comes later may mend what came before.
 
-    Who comes to a short day is who passes its points; everybody where nobody alone passes one.
+    Three would be too many: an event in whose handling the process dies three times is set aside (CRASHES_MAX).
+
+    Who comes to a short day is who passes the two points; everybody where nobody alone passes one.
     """
-    days = -(-len(faults) // together)
-    for day in range(days):
-        places = (nth * days + (day + nth * seed) % days for nth in range(together))
-        its = [faults[place] for place in places if place < len(faults)]
+    half = (len(faults) + 1) // 2
+    others: list[tuple[Fault, Party] | None] = [*faults[half:], None][:half]
+    turn = seed % half if half else 0
+    for one, other in zip(faults[:half], [*others[turn:], *others[:turn]], strict=True):
+        pair = [one] if other is None else [one, other]
         visitors: Party = ()
-        if all(names for _fault, names in its):
-            visitors = tuple(dict.fromkeys(name for _fault, names in its for name in names))
+        if all(names for _fault, names in pair):
+            visitors = tuple(dict.fromkeys(name for _fault, names in pair for name in names))
             absent = [name for name in everybody if name not in visitors]
             if len(visitors) == 1 and absent:
-                visitors += (random.Random(f"{seed} {its[0]}").choice(absent),)
-        yield Case(tuple(fault for fault, _names in its), seed, visitors=visitors)
+                visitors += (random.Random(f"{seed} {one}").choice(absent),)
+        yield Case(tuple(fault for fault, _names in pair), seed, visitors=visitors)
 
 
 def case_of(specs: str, seed: int, visitors: Party) -> Case:
