@@ -11,7 +11,7 @@ from eventbus import backends
 from eventbus.backends.base import partition_of
 from eventbus.leases import Lease
 from eventbus.pruning import Pruning
-from tests.eventbus.busy import KEEP, kept, many, threads
+from tests.eventbus.busy import KEEP, kept, many, threads, waiting
 from tests.eventbus.house import House, Noted, until
 
 SLOW = ("slow", "slower")  # of two partitions, which take turns
@@ -70,21 +70,13 @@ def test_the_relay_goes_on_while_pruning_waits_for_a_slow_handler(house: House, 
     with closing(psycopg.connect(**same())) as handler:
         handler.execute("SELECT 1 FROM eventbus_progress FOR UPDATE")
         with threads(lambda: Pruning(KEEP, fence=lease.check).go()):
-            until(somebody_waits_for_a_row, "pruning waits for the handler")
+            until(waiting, "pruning waits for the handler")
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = 500")
                 lease.check()
             handler.rollback()
 
     assert kept() == [5]
-
-
-def somebody_waits_for_a_row() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"
-        )
-        return bool(cursor.fetchall())
 
 
 def idle_until_ended() -> None:

@@ -162,8 +162,8 @@ def die(crowd: Crowd, fresh: str, *, at_once: bool = False) -> float:
     enough = crowd.number("SELECT count(*) FROM crowd_seen") + ON_ITS_WAY_EVENTS
     until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= enough, "it handles what waited")
     # So many events come in batches, and so at the same moment each time: what is in hand then would be so again.
-    died_in_twice = "SELECT count(*) FROM eventbus_progress WHERE running_event IS NOT NULL AND crashes >= 1"
-    until(lambda: crowd.number(died_in_twice) == 0, "no event is in hand in which two have died")
+    begun_again = "SELECT count(*) FROM eventbus_progress WHERE running_event IS NOT NULL AND crashes > 0"
+    until(lambda: crowd.number(begun_again) == 0, "no event is in hand in which one has died already")
     return took
 
 
