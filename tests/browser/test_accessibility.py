@@ -53,6 +53,12 @@ FINISH_TRANSITIONS = """() => {
     for (let found = running(); found.length; found = running()) found.forEach(one => one.finish());
 }"""
 
+# WCAG 2.2.2: what moves by itself for longer must be stoppable. To paint it for ever also costs a third of a core.
+LONGEST_MOVE_MS = 5_000
+MOVES_TOO_LONG = """longest => document.getAnimations()
+    .filter(one => one.effect.getComputedTiming().endTime > longest)
+    .map(one => `${one.animationName} of ${one.effect.target.className}`)"""
+
 
 def grave_faults(page: Page, options: dict[str, Any]) -> list[str]:
     """What axe finds serious or critical, one line each."""
@@ -70,6 +76,9 @@ def test_nobody_is_kept_out(scene: Scene, live_site: LiveSite, page: Page, fault
     page.emulate_media(reduced_motion="reduce")
     scene.reach(page, live_site)
 
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(MOVES_TOO_LONG, LONGEST_MOVE_MS) == []
+    page.emulate_media(reduced_motion="reduce")
     for scheme, rules in RULES.items():
         page.emulate_media(color_scheme=scheme)
         page.evaluate(FINISH_TRANSITIONS)
