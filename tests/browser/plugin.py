@@ -11,20 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS, REMEDY
 from tests.browser.faults import Faults
 from tests.live_site import LiveSite, running_site
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-CHROMIUM_OPTIONS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WAIT_MS = 90_000  # a page on two cores beside the chaos, which at times leaves a site nothing for half a minute
 expect.set_options(timeout=WAIT_MS)
 SITES = ("fresh_site", "live_site", "split_site")  # fixtures that a page's test may name
@@ -69,10 +59,9 @@ def fresh_site(tmp_path: Path, prepared_database: Path) -> Iterator[LiveSite]:
 def browser() -> Iterator[Browser]:
     """Chromium without a screen."""
     if not CHROMIUM.exists():
-        reason = f"No Chromium at {CHROMIUM}; set CHROMIUM to one."
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(REMEDY)
+        pytest.skip(REMEDY)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         yield chromium

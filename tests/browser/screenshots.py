@@ -15,7 +15,8 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.plugin import CHROMIUM, CHROMIUM_OPTIONS, WAIT_MS
+from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS
+from tests.browser.plugin import WAIT_MS
 from tests.browser.scenes import SCENES, Scene
 from tests.live_site import LiveSite, running_site
 
