@@ -17,10 +17,11 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.kafka.jars import fetch_jars, find_java
+from tests.kafka.jars import class_archive, fetch_jars, find_java, one_at_a_time
 from tests.kafka.settings import as_properties, server_settings
 
 START_SECONDS = 90  # one broker needs five; three beside a test run on two cores ten times as much
+ARCHIVE_SECONDS = 120  # for a broker that stops and writes down the classes that it has loaded; alone it takes three
 STOP_SECONDS = 15  # an orderly stop takes one; then it is killed, and reads its log anew when it starts again
 ASK_SECONDS = 2  # for one answer of a broker that starts
 LOG_TAIL_BYTES = 4000  # of its log, for whoever reads why it did not start
@@ -42,11 +43,12 @@ JVM = (
 class Broker:
     """One node, broker and controller in one. It can be stopped, killed, robbed of its disk, and started again."""
 
-    def __init__(self, folder: Path, settings: dict[str, str], cluster_id: str) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], cluster_id: str, options: Sequence[str]) -> None:
         self.number = int(settings["node.id"])
         self.address = settings["advertised.listeners"].partition("://")[2]
         self._folder, self._data, self._log = folder, folder / "data", folder / "broker.log"
         self._settings, self._cluster_id = settings | {"log.dirs": str(self._data)}, cluster_id
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -67,16 +69,16 @@ class Broker:
         with self._log.open("ab") as log:
             if not (self._data / "meta.properties").exists():
                 tool = ["kafka.tools.StorageTool", "format", f"--config={properties}"]
-                subprocess.run(_java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log)
+                subprocess.run(self._java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log)
             # A group of its own: Ctrl-C is for whoever started it, who stops it in order.
-            command = _java("kafka.Kafka", str(properties))
+            command = self._java("kafka.Kafka", str(properties))
             self._process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
         self._guard = _guard(self._process.pid)
         wait_until_it_answers(self.address, lambda brokers: self.number in brokers, lambda: self.running, self.log_tail)
 
-    def stop(self) -> None:
-        """In order. Harmless when it does not run."""
-        self._end(signal.SIGTERM)
+    def stop(self, within: float = STOP_SECONDS) -> bool:
+        """In order; after so many seconds it is killed, which is False. Harmless when it does not run."""
+        return self._end(signal.SIGTERM, within)
 
     def kill(self) -> None:
         """At once, as `kill -9` does. Harmless when it does not run."""
@@ -90,20 +92,26 @@ class Broker:
     def log_tail(self) -> str:
         return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
 
-    def _end(self, how: signal.Signals) -> None:
+    def _java(self, *arguments: str) -> list[str]:
+        return [find_java(), *JVM, *self._options, "-cp", f"{fetch_jars()}/*", *arguments]
+
+    def _end(self, how: signal.Signals, within: float = STOP_SECONDS) -> bool:
         process, self._process = self._process, None
         guard, self._guard = self._guard, None
         if process is None:
-            return
+            return True
         process.send_signal(how)
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(within)
+            by_itself = True
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            by_itself = False
         if guard is not None:
             guard.kill()
             guard.communicate()  # which closes its pipe as well
+        return by_itself
 
 
 class Cluster:
@@ -111,10 +119,13 @@ class Cluster:
 
     ports: one a broker, for clients. The brokers' own are taken where they are free.
     doors: where clients are sent instead, one a broker, if something stands between.
+    options: for Java, more than JVM; without any, the classes that an earlier broker has loaded are taken from it.
     """
 
-    def __init__(self, folder: Path, ports: list[int], doors: Sequence[int] = ()) -> None:
-        self._folder, self._ports, self._doors = folder, ports, doors or ports
+    def __init__(
+        self, folder: Path, ports: list[int], doors: Sequence[int] = (), options: Sequence[str] | None = None
+    ) -> None:
+        self._folder, self._ports, self._doors, self._options = folder, ports, doors or ports, options
         self.bootstrap_servers = ",".join(f"127.0.0.1:{port}" for port in self._doors)
         self.brokers: list[Broker] = []
 
@@ -146,7 +157,7 @@ class Cluster:
         self.brokers = []
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _each(self, do: Callable[[Broker], None]) -> None:
+    def _each(self, do: Callable[[Broker], object]) -> None:
         with ThreadPoolExecutor(max(1, len(self.brokers))) as pool:
             list(pool.map(do, self.brokers))
 
@@ -157,12 +168,13 @@ class Cluster:
         self._folder.mkdir(parents=True, exist_ok=True)
         numbers = range(1, len(self._ports) + 1)
         voters = {number: f"127.0.0.1:{port}" for number, port in zip(numbers, free_ports(len(numbers)), strict=True)}
+        options = _kept_classes() if self._options is None else self._options
         brokers = []
         for number, port, door in zip(numbers, self._ports, self._doors, strict=True):
             listeners = {"PLAINTEXT": f"127.0.0.1:{port}", "CONTROLLER": voters[number]}
             clients = {"PLAINTEXT": f"127.0.0.1:{door}"}
             settings = server_settings(number, voters, listeners=listeners, advertised=clients)
-            brokers.append(Broker(self._folder / str(number), settings, self._cluster_id()))
+            brokers.append(Broker(self._folder / str(number), settings, self._cluster_id(), options))
         return brokers
 
     def _cluster_id(self) -> str:
@@ -231,5 +243,25 @@ def _guard(pid: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sh", "-c", f"read _; kill -9 {pid}"], stdin=subprocess.PIPE, process_group=0)
 
 
-def _java(*arguments: str) -> list[str]:
-    return [find_java(), *JVM, "-cp", f"{fetch_jars()}/*", *arguments]
+def _kept_classes() -> list[str]:
+    """Java's option to take Kafka's classes as one file, which is made here the first time: a start costs half then."""
+    archive = class_archive()
+    if not archive.exists():
+        with one_at_a_time():
+            if not archive.exists():
+                _keep_classes(archive)
+    return [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []  # not every Java makes one
+
+
+def _keep_classes(archive: Path) -> None:
+    """By a broker that comes and goes: Java writes at its end which classes it has loaded."""
+    part = archive.with_suffix(".part")  # renamed when it is whole
+    with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
+        teacher = Cluster(Path(folder) / "cluster", free_ports(1), options=[f"-XX:ArchiveClassesAtExit={part}"])
+        try:
+            teacher.start()
+            if teacher.brokers[0].stop(within=ARCHIVE_SECONDS) and part.exists():
+                part.rename(archive)
+        finally:
+            teacher.kill()
+            part.unlink(missing_ok=True)

@@ -5,6 +5,9 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from xml.etree import ElementTree
@@ -36,7 +39,7 @@ def find_java() -> str:
     if java is None:
         place = "JAVA_HOME has" if home else "here is"
         raise KafkaMissing(f"Kafka needs Java {JAVA_MIN} or later, and {place} none ({REMEDY})")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS).stderr
+    said = _version_of(java)
     found = re.search(r'version "(\d+)', said)
     if found is None or int(found[1]) < JAVA_MIN:
         what = said.partition("\n")[0] or "nothing"
@@ -44,16 +47,34 @@ def find_java() -> str:
     return java
 
 
+@cache
+def _version_of(java: str) -> str:
+    return subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_SECONDS).stderr
+
+
+def class_archive() -> Path:
+    """Where the classes that a broker loads may be kept, ready for use by this Java. Raises KafkaMissing."""
+    java = sha256(_version_of(find_java()).encode()).hexdigest()[:12]
+    return fetch_jars() / f"classes-{java}.jsa"
+
+
 def fetch_jars() -> Path:
     """The folder with the jars that the pom names. The first call asks Maven. Raises KafkaMissing."""
     folder = CACHE / f"jars-{sha256(POM.read_bytes()).hexdigest()[:12]}"
     if not folder.exists():
-        CACHE.mkdir(exist_ok=True)
-        with (CACHE / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of two test runs one fetches
+        with one_at_a_time():
             if not folder.exists():
                 _fetch(folder)
     return folder
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Of all test runs on this checkout one is here: it makes what the others wait for."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _fetch(folder: Path) -> None:

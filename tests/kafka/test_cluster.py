@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.kafka import Cluster
 from tests.kafka.cluster import known_brokers
+from tests.kafka.jars import class_archive
 from tests.kafka.plugin import brokers_or_skip
 from tests.kafka.records import PATIENCE_SECONDS, append, make_topic, read
 
@@ -70,6 +71,12 @@ def test_a_cluster_that_lost_everything_is_another_one_at_the_same_address(fresh
     assert fresh_kafka.bootstrap_servers == servers
     assert topics(fresh_kafka) == set()
     assert cluster_id(fresh_kafka) != identity
+
+
+def test_a_broker_takes_the_classes_that_an_earlier_one_has_kept(fresh_kafka: Cluster) -> None:
+    maps = Path(f"/proc/{fresh_kafka.brokers[0].pid}/maps").read_text()
+
+    assert str(class_archive()) in maps
 
 
 def test_of_three_brokers_one_may_lose_its_disk() -> None:
