@@ -1,8 +1,8 @@
-"""The crash sweep: days in the shop with each failpoint and each way once, two on a day, and what became of the orders.
+"""The crash sweep: days in the shop with each failpoint and each way once, few on a day, and what became of the orders.
 
-    python -m tests.sweep                                  every point and way once, in pairs
+    python -m tests.sweep                                  every point and way once, few on a day
     python -m tests.sweep --seeds 20                       by twenty seeds
-    python -m tests.sweep --only append.commit=kill@3      one, on a day of its own; with a comma two on a day
+    python -m tests.sweep --only append.commit=kill@3      one, on a day of its own; with commas more on a day
     python -m tests.sweep --sabotaged                      with faults planted: each must be told
 
     python -m tests.sweep --postgresql                     on a PostgreSQL

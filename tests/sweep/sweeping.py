@@ -19,6 +19,9 @@ from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, O
 from tests.sweep.sabotage import SABOTAGES
 
 Party = tuple[str, ...]  # of visitors
+# Faults on a day: each more makes fewer days, and may mend more of what another broke. Three deaths may be of one
+# event, which is set aside then (CRASHES_MAX); what is raised is tried eight times.
+TOGETHER = {"kill": 2, "hang": 2, "break": 4, "error": 4}
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -68,7 +71,7 @@ class Sweeper:
         one_way: bool = False,
         own: bool = False,
     ) -> int:
-        """Every fault, two on a day. 1 when an order came to a wrong end, or a fault did not happen.
+        """Every fault, TOGETHER on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
         `short`: to each day come two visitors, who pass its points. `one_way`: each point one way that SQLite has too,
@@ -125,18 +128,13 @@ def every_case(
 
     `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor or party alone.
     """
-    alone = {names for names in passes if names}
-    everybody = sorted({name for names in alone for name in names})
-    found: dict[str, list[tuple[Fault, Party]]] = defaultdict(list)  # of each way, and who passes
+    found: dict[str, list[str]] = defaultdict(list)  # the points of each way
     for point in points:
-        passing = sorted(names for names in alone if passes[names].get(point.name))
         for way in few_ways(seed, point) if one_way else point.ways(connection.vendor):
-            dice = random.Random(f"{seed} {point.name} {way}")
-            names = dice.choice(passing) if passing else ()
-            nth = dice.randint(1, max(1, passes.get(names, {}).get(point.name, 0) // 2))
-            found[way].append((Fault(point.name, way, nth), names))
-    for faults in found.values():
-        yield from in_pairs(seed, faults, everybody)
+            found[way].append(point.name)
+    for way, names in found.items():
+        for its in on_days(seed, names, TOGETHER[way]):
+            yield day_of(seed, way, its, passes)
 
 
 def few_ways(seed: int, point: failpoints.Point) -> list[str]:
@@ -146,25 +144,31 @@ def few_ways(seed: int, point: failpoints.Point) -> list[str]:
     return [random.Random(f"{seed} {point.name}").choice(everywhere), *others]
 
 
-def in_pairs(seed: int, faults: Sequence[tuple[Fault, Party]], everybody: Sequence[str]) -> Iterator[Case]:
-    """Two of one way on a day, and other pairs by each seed: what comes later may mend what came before.
+def on_days(seed: int, points: Sequence[str], together: int) -> Iterator[list[str]]:
+    """So many on a day, and others together by each seed: what comes later may mend what came before."""
+    days = -(-len(points) // together)
+    for day in range(days):
+        places = (turn * days + (day + turn * seed) % days for turn in range(together))
+        yield [points[place] for place in places if place < len(points)]
 
-    Three would be too many: an event in whose handling the process dies three times is set aside (CRASHES_MAX).
 
-    Who comes to a short day is who passes the two points; everybody where nobody alone passes one.
-    """
-    half = (len(faults) + 1) // 2
-    others: list[tuple[Fault, Party] | None] = [*faults[half:], None][:half]
-    turn = seed % half if half else 0
-    for one, other in zip(faults[:half], [*others[turn:], *others[:turn]], strict=True):
-        pair = [one] if other is None else [one, other]
-        visitors: Party = ()
-        if all(names for _fault, names in pair):
-            visitors = tuple(dict.fromkeys(name for _fault, names in pair for name in names))
-            absent = [name for name in everybody if name not in visitors]
-            if len(visitors) == 1 and absent:
-                visitors += (random.Random(f"{seed} {one}").choice(absent),)
-        yield Case(tuple(fault for fault, _names in pair), seed, visitors=visitors)
+def day_of(seed: int, way: str, points: Sequence[str], passes: Mapping[Party, Mapping[str, int]]) -> Case:
+    """Who comes to a short day passes its points, and is not alone; everybody where nobody alone passes one."""
+    alone = sorted(names for names in passes if names)
+    visitors: Party = ()
+    faults, everybody_comes = [], False
+    for point in points:
+        dice = random.Random(f"{seed} {point} {way}")
+        passing = [names for names in alone if passes[names].get(point)]
+        there = [names for names in passing if set(names) <= set(visitors)]
+        names = dice.choice(there or passing) if passing else ()
+        faults.append(Fault(point, way, dice.randint(1, max(1, passes.get(names, {}).get(point, 0) // 2))))
+        visitors = tuple(dict.fromkeys((*visitors, *names)))
+        everybody_comes |= not names
+    absent = sorted({name for names in alone for name in names} - set(visitors))
+    if len(visitors) == 1 and absent:
+        visitors += (random.Random(f"{seed} {faults[0]}").choice(absent),)
+    return Case(tuple(faults), seed, visitors=() if everybody_comes else visitors)
 
 
 def case_of(specs: str, seed: int, visitors: Party) -> Case:
