@@ -22,6 +22,7 @@ COPIES = 3  # of a topic: one broker may be away, and one lost, and nothing is
 BROKERS_MAX = 5  # each is a process of some 300 MB
 LOOK_SECONDS = 0.5  # between two looks whether it still runs
 
+STARTS = "Kafka starts. The first time it is fetched and its classes are kept, which may take a minute."
 ANSWERS = """\
 Kafka {version} answers. Ctrl-C stops it; what it keeps is there at the next start. Its log is in {logs}.
 
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     by_docker = options.by == "docker" if options.by else engine_answers()
     cluster = Containers(folder, ports) if by_docker else Cluster(folder, ports)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the brokers are stopped as well
+    print(STARTS, file=sys.stderr)
     try:
         cluster.start()
         copies = f" KAFKA_REPLICATION={min(COPIES, options.brokers)}" if options.brokers > 1 else ""

@@ -74,8 +74,8 @@ class Sweeper:
         """Every fault, TOGETHER on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
-        `short`: to each day come two visitors, who pass its points. `one_way`: each point one way that SQLite has too,
-        and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes to each day.
+        `short`: to each day come those who pass its points, two at least. `one_way`: each point one way that SQLite has
+        too, and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes daily.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
