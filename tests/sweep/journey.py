@@ -101,6 +101,7 @@ class Journey:
             return False  # nobody knows why it died: that is a violation
         wish = operations.request_requeue if again else operations.request_discard
         wish(letter, "operator")
+        bells.appended.ring()  # a worker that has nothing to do would look in half a second
         return True
 
     def _quiet(self) -> bool:
@@ -136,15 +137,16 @@ class Journey:
 
 def let_rest(folder: Path) -> bool:
     """Let who eats the dishes stand still, and go on at the next look; each once, whoever dies at it."""
+    paused, resumed = folder / "paused", folder / "resumed"
+    if resumed.exists():
+        return False
     group = ConsumerGroup.objects.get(name="sweep")
-    stands, paused, resumed = group.paused_at is not None, folder / "paused", folder / "resumed"
+    stands = group.paused_at is not None
     if not paused.exists():
         if not stands:
             pausing.pause(group, "boss")
         paused.touch()
         return True
-    if resumed.exists():
-        return False
     if stands:
         pausing.resume(group, "boss")
     resumed.touch()

@@ -26,7 +26,7 @@ from django.utils import translation
 from tests.sweep import company, over_kafka, poison, site
 from tests.sweep.run import Case, Fault, Outcome, Run
 
-LOOK_SECONDS = 0.005  # between looks at a life
+LOOK_SECONDS = 0.02  # between looks at a life
 HUNG_SECONDS = 0.2  # a life in which something hangs gets so long to do the rest of its work
 RUN_SECONDS = 180  # a run takes a second or two; on a machine busy with other things it may take twenty
 PIECES = 100
