@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 
 pytest_plugins = ["eventbus.testing.fixtures", "tests.browser.plugin", "tests.kafka.plugin"]
 
@@ -28,4 +28,11 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_are_hashed_quickly() -> Iterator[None]:
+    """They are hashed slowly on purpose: half a second for each test that somebody signs in to."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield

@@ -2,18 +2,11 @@
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from mcommerce.accounts.models import User
 
 EMAIL = "ada@example.com"
 PASSWORD = "difference engine no. 2"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(settings: Settings) -> None:
-    """Passwords are hashed slowly on purpose; here a dozen are tried a test."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
