@@ -20,7 +20,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.db import connection
 from django.template.loader import get_template
-from django.urls import get_resolver
+from django.urls import get_resolver, reverse
 from django.utils import translation
 
 from tests.sweep import company, over_kafka, poison, site
@@ -115,6 +115,7 @@ def warm_up() -> None:
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             translation.gettext("Paid")
+            reverse("orders:cart")
 
 
 def play(case: Case, databases: Databases, folder: Path, servers: str = "") -> Outcome:

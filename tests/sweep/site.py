@@ -27,7 +27,8 @@ from tests.sweep.sabotage import SABOTAGES
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
 BEAT_SECONDS = 0.05
 SAY_SECONDS = 0.2  # a few times a day a life says what it does
-PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, for the lease, or before a braked group looks around
+PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, and for the lease
+STILL_SECONDS = 0.05  # before a braked group looks around: what it asks costs as much as an event
 
 
 def born(run: Run) -> int:
@@ -82,7 +83,7 @@ def settle_in(run: Run) -> None:
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
     hurry = heartbeats
     hurry.BEAT_SECONDS = SAY_SECONDS
-    worker.STILL_SECONDS = PAUSE_SECONDS
+    worker.STILL_SECONDS = STILL_SECONDS
     brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
     if run.servers:
