@@ -33,6 +33,6 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _passwords_are_hashed_quickly() -> Iterator[None]:
-    """They are hashed slowly on purpose: half a second for each test that somebody signs in to."""
+    """They are hashed slowly on purpose: a third of a second for each test that somebody signs in to."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield

@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.04  # between looks at whether all is quiet
 MINUTE_SECONDS = 60  # time jumps to the next full minute: what is due within it comes together
 TRIES = 10  # in a row, LOOK_SECONDS apart: a busy machine must not make a shopper give up until the deadline to pay
 ALL = Q()
-# In one statement, which sees one moment, and costs a look little: there are hundreds on a day.
+# In one statement, which sees one moment, and costs a look little: there are dozens on a day.
 SOMETHING_TO_DO = """
 WITH
     braked AS (SELECT name FROM eventbus_consumergroup WHERE braked_at IS NOT NULL),
