@@ -49,7 +49,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"beginning of a name: {', '.join(names())}".replace("%", "%%"))
     parser.add_argument("--out", type=Path, default=ROOT / "bench.json")
     parser.add_argument("--strict", action="store_true", help="fail when any goal is not met")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not wanted(options.only):
+        parser.error(f"No figure's name begins with {options.only!r}: --help shows them all")
+    return options
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """A benchmark's figures can be believed: compared the right way round, and none of them missing unseen."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from benchmarks.__main__ import verdict
+from benchmarks.__main__ import main, verdict
 from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
 from benchmarks.plan import names, wanted
 
@@ -57,6 +60,20 @@ def test_too_few_rounds_are_refused() -> None:
 )
 def test_a_goal_for_the_figure_itself(goal: Goal, met: bool) -> None:
     assert goal.met(median=3, worst=4, ratio=1) is met
+
+
+def test_a_misspelt_name_measures_nothing_and_leaves_the_last_figures_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = tmp_path / "bench.json"
+    last.write_text("the last figures")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--only=sockets", f"--out={last}"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "No figure's name begins with 'sockets'" in capsys.readouterr().err
+    assert last.read_text() == "the last figures"
 
 
 def test_a_missing_row_fails_the_run_and_an_unmet_goal_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
