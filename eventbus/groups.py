@@ -58,7 +58,8 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
 
 def _places(name: str) -> dict[TopicPartition, int]:
     """How far the group is, wherever it has begun."""
-    return {TopicPartition(row.topic, row.partition): row.position for row in Progress.objects.filter(group=name)}
+    rows = Progress.objects.filter(group=name).values_list("topic", "partition", "position")
+    return {TopicPartition(topic, partition): position for topic, partition, position in rows}
 
 
 def _refuse_lost_partitions(
