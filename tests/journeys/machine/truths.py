@@ -44,18 +44,17 @@ def check_at_rest(came: Mapping[UUID, int], company: Company) -> None:
 
 def nothing_oversold(came: Mapping[UUID, int]) -> None:
     """I1"""
-    held, committed = _pieces(HELD), _pieces(COMMITTED)
-    for stock in Stock.objects.all():
-        out, sold, there = held.get(stock.product_id, 0), committed.get(stock.product_id, 0), came[stock.product_id]
+    pieces = _pieces()
+    for product, *books in Stock.objects.values_list("product_id", "held", "sold"):
+        out, sold, there = pieces[product, HELD], pieces[product, COMMITTED], came[product]
         assert out + sold <= there, f"I1: {out} held and {sold} sold of {there}"
-        assert (out, sold) == (stock.held, stock.sold), (
-            f"I1: {out} held, {sold} sold; in the books {stock.held}, {stock.sold}"
-        )
+        assert [out, sold] == books, f"I1: {out} held, {sold} sold; in the books {books}"
 
 
-def _pieces(status: Reservation.Status) -> dict[UUID, int]:
-    lines = ReservationLine.objects.filter(reservation__status=status)
-    return dict(lines.values_list("product_id").annotate(Sum("quantity")))
+def _pieces() -> Counter[tuple[UUID, str]]:
+    """By product and the state of their reservation."""
+    lines = ReservationLine.objects.values_list("product_id", "reservation__status").annotate(Sum("quantity"))
+    return Counter({(product, status): quantity for product, status, quantity in lines})
 
 
 def nobody_charged_twice(company: Company) -> None:
@@ -63,11 +62,12 @@ def nobody_charged_twice(company: Company) -> None:
     charges = {charge["id"]: charge for charge in company.charges()}
     per_order = Counter(charge["reference"] for charge in charges.values())
     assert max(per_order.values(), default=0) <= 1, f"I2: charged twice: {per_order.most_common(1)}"
-    for payment in Payment.objects.filter(Q(status="succeeded") | Q(captured__gt=0)):
-        charge = charges.get(payment.provider_ref)
-        assert charge, f"I2: the company knows nothing of {payment.provider_ref}"
+    paid = Payment.objects.filter(Q(status="succeeded") | Q(captured__gt=0))
+    for order, known_as, captured in paid.values_list("order_id", "provider_ref", "captured"):
+        charge = charges.get(known_as)
+        assert charge, f"I2: the company knows nothing of {known_as}"
         taken = (charge["reference"], charge["amount"])
-        assert taken == (str(payment.order_id), payment.captured), f"I2: {taken}, in the books {payment.captured}"
+        assert taken == (str(order), captured), f"I2: {taken}, in the books {captured}"
 
 
 def money_conserved(company: Company) -> None:
@@ -84,18 +84,19 @@ def accounts_hold_what_payments_say() -> None:
     """I4: of each order the company holds for us what was captured less what went back, and we owe it to customers."""
     held = _held()
     returned = dict(Refund.objects.filter(status="succeeded").values_list("payment").annotate(Sum("amount")))
-    for payment in Payment.objects.all():
-        kept = payment.captured - returned.get(payment.id, 0)
-        ours = [held[payment.order_id, account, payment.currency] for account in (PROVIDER, CUSTOMER)]
+    for payment, order, captured, currency in Payment.objects.values_list("id", "order_id", "captured", "currency"):
+        kept = captured - returned.get(payment, 0)
+        ours = [held[order, account, currency] for account in (PROVIDER, CUSTOMER)]
         assert ours == [kept, -kept], f"I4: the company's and the customers' accounts hold {ours} of {kept}"
 
 
 def _held() -> Counter[tuple[UUID, str, str]]:
     """Debits less credits, for each order, account and currency."""
     held: Counter[tuple[UUID, str, str]] = Counter()
-    for entry in LedgerEntry.objects.select_related("payment"):
-        held[entry.payment.order_id, entry.debit, entry.currency] += entry.amount
-        held[entry.payment.order_id, entry.credit, entry.currency] -= entry.amount
+    entries = LedgerEntry.objects.values_list("payment__order_id", "debit", "credit", "currency", "amount")
+    for order, debit, credit, currency, amount in entries:
+        held[order, debit, currency] += amount
+        held[order, credit, currency] -= amount
     return held
 
 
