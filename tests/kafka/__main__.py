@@ -22,7 +22,7 @@ COPIES = 3  # of a topic: one broker may be away, and one lost, and nothing is
 BROKERS_MAX = 5  # each is a process of some 300 MB
 LOOK_SECONDS = 0.5  # between two looks whether it still runs
 
-STARTS = "Kafka starts. The first time it is fetched and its classes are kept, which may take a minute."
+STARTS = "Kafka starts. The first time takes longer: what it needs is fetched."
 ANSWERS = """\
 Kafka {version} answers. Ctrl-C stops it; what it keeps is there at the next start. Its log is in {logs}.
 
