@@ -66,7 +66,8 @@ def site_on(place: str) -> Iterator[dict[str, str]]:
         with ExitStack() as stack:
             environment |= {"DATABASE_URL": stack.enter_context(temporary_cluster(durable=True))}
             if place in OVER_KAFKA:
-                servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or stack.enter_context(temporary_broker())
+                given = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+                servers = given or stack.enter_context(temporary_broker(on_disk=True))
                 environment |= {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": servers}
             yield environment
 

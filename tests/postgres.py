@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.in_memory import folder_in_memory
+
 START_SECONDS = 30  # a slow disk needs five
 STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway
 # Faster, and no worse for data that nobody keeps.
@@ -85,9 +87,13 @@ def children(parent: int) -> list[int]:
 
 @contextmanager
 def stoppable_cluster(*, durable: bool = False, within: Path | None = None) -> Iterator[Cluster]:
-    """A running cluster, in a folder `within` another. `durable` keeps fsync on. Raises PostgresMissing."""
+    """A running cluster, in a folder `within` another. Raises PostgresMissing.
+
+    `durable` keeps it on a disk, with fsync on.
+    """
     binaries = find_binaries()
-    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=within))
+    place = within if durable else within or folder_in_memory()
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
     try:
         _hand_over(folder)
         _create(binaries, folder)

@@ -17,6 +17,7 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.in_memory import folder_in_memory
 from tests.kafka.jars import class_archive, fetch_jars, find_java, one_at_a_time
 from tests.kafka.settings import as_properties, server_settings
 
@@ -186,10 +187,16 @@ class Cluster:
 
 @contextmanager
 def stoppable_brokers(
-    brokers: int = 1, *, ports: Sequence[int] = (), doors: Sequence[int] = (), within: Path | None = None
+    brokers: int = 1,
+    *,
+    ports: Sequence[int] = (),
+    doors: Sequence[int] = (),
+    within: Path | None = None,
+    on_disk: bool = False,
 ) -> Iterator[Cluster]:
     """A running cluster in a folder, `within` another, that is gone afterwards. Raises KafkaMissing."""
-    folder = Path(tempfile.mkdtemp(prefix="kafka-", dir=within))
+    place = within if on_disk else within or folder_in_memory()
+    folder = Path(tempfile.mkdtemp(prefix="kafka-", dir=place))
     cluster = Cluster(folder / "cluster", list(ports) or free_ports(brokers), doors)
     try:
         cluster.start()
@@ -200,9 +207,9 @@ def stoppable_brokers(
 
 
 @contextmanager
-def temporary_broker(brokers: int = 1) -> Iterator[str]:
+def temporary_broker(brokers: int = 1, *, on_disk: bool = False) -> Iterator[str]:
     """The bootstrap servers, host:port and commas, of a running cluster. Raises KafkaMissing."""
-    with stoppable_brokers(brokers) as cluster:
+    with stoppable_brokers(brokers, on_disk=on_disk) as cluster:
         yield cluster.bootstrap_servers
 
 
