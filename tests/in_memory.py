@@ -5,6 +5,7 @@ room for a new file the slower the more were removed lately: ext4 without a jour
 database, memory takes a thirtieth.
 """
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,12 @@ ROOM_BYTES_MIN = 4 * 2**30  # the servers of a whole run have 0.3 GB at once, an
 
 
 def folder_in_memory() -> Path | None:
-    """Where to make a folder; None, which is the usual place for it, where there is no such thing or it is short."""
+    """Where to make a folder; None, which is the usual place for it, where there is no such thing or it is short.
+
+    Whoever names a place by TMPDIR has them there.
+    """
+    if os.environ.get("TMPDIR"):
+        return None
     try:
         available = re.search(r"^MemAvailable: *(\d+) kB$", MEMORY_FREE.read_text(), re.MULTILINE)
         room = min(shutil.disk_usage(MEMORY).free, int(available[1]) * 1024 if available else 0)

@@ -15,6 +15,7 @@ PLENTY = "MemTotal:       24684092 kB\nMemAvailable:   21120000 kB\n"
 @pytest.fixture
 def meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What the kernel says of memory, for the test to write."""
+    monkeypatch.delenv("TMPDIR", raising=False)
     file = tmp_path / "meminfo"
     file.write_text(PLENTY)
     monkeypatch.setattr(in_memory, "MEMORY_FREE", file)
@@ -42,5 +43,11 @@ def test_a_small_share_of_memory_is_left_alone(meminfo: Path, monkeypatch: pytes
 
 def test_a_system_without_one_uses_its_disk(meminfo: Path) -> None:
     meminfo.unlink()
+
+    assert folder_in_memory() is None
+
+
+def test_whoever_names_a_place_has_them_there(meminfo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
 
     assert folder_in_memory() is None
