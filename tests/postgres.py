@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from tests.in_memory import folder_in_memory
+from tests.throwaway import throwaway_folder
 
 START_SECONDS = 30  # a slow disk needs five
 STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway
@@ -92,9 +91,7 @@ def stoppable_cluster(*, durable: bool = False, within: Path | None = None) -> I
     `durable` keeps it on a disk, with fsync on.
     """
     binaries = find_binaries()
-    place = within if durable else within or folder_in_memory()
-    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
-    try:
+    with throwaway_folder("postgres-", within=within, on_disk=durable) as folder:
         _hand_over(folder)
         _create(binaries, folder)
         cluster = Cluster(binaries, folder, durable=durable)
@@ -103,8 +100,6 @@ def stoppable_cluster(*, durable: bool = False, within: Path | None = None) -> I
             yield cluster
         finally:
             cluster.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

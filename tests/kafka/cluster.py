@@ -18,9 +18,9 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.in_memory import folder_in_memory
 from tests.kafka.jars import class_archive, fetch_jars, find_java, one_at_a_time
 from tests.kafka.settings import as_properties, server_settings
+from tests.throwaway import throwaway_folder
 
 START_SECONDS = 90  # one broker needs five; three beside a test run on two cores ten times as much
 ARCHIVE_SECONDS = 120  # for a broker that stops and writes down the classes that it has loaded; alone it takes three
@@ -214,15 +214,13 @@ def stoppable_brokers(
     on_disk: bool = False,
 ) -> Iterator[Cluster]:
     """A running cluster in a folder, `within` another, that is gone afterwards. Raises KafkaMissing."""
-    place = within if on_disk else within or folder_in_memory()
-    folder = Path(tempfile.mkdtemp(prefix="kafka-", dir=place))
-    cluster = Cluster(folder / "cluster", list(ports) or free_ports(brokers), doors)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.kill()  # nobody needs what it holds
-        shutil.rmtree(folder, ignore_errors=True)
+    with throwaway_folder("kafka-", within=within, on_disk=on_disk) as folder:
+        cluster = Cluster(folder / "cluster", list(ports) or free_ports(brokers), doors)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.kill()  # nobody needs what it holds
 
 
 @contextmanager
