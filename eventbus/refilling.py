@@ -19,7 +19,9 @@ from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from eventbus import clock, failpoints, replay
 from eventbus.backends import places
 from eventbus.backends.base import Backend
+from eventbus.checks import event_types
 from eventbus.errors import LogAway
+from eventbus.events import Event
 from eventbus.inbox import LIVE
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -95,7 +97,9 @@ class Look:
 
         Later `append` itself sees when a place is given twice (`LogLost`).
         """
-        return self._look((), self._ends_early) if self._backend.topics else []
+        if not self._backend.topics:
+            return []
+        return self._look({one.topic for one in event_types(Event) if getattr(one, "topic", None)}, self._ends_early)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
         """Now and then: which logs are gone, of these topics and of all that groups read. They wait to be appended.
@@ -117,6 +121,7 @@ class Look:
         for topic, generation in generations.items():
             if known.get(topic, generation) != generation or is_short(topic):
                 found.append(self._refill(topic, generation))
+                self._tell(found[-1], new=topic not in known)
             elif topic not in known:
                 note(topic, generation)
         if topics <= generations.keys():  # one that is missing may be made anew at any moment
@@ -143,8 +148,15 @@ class Look:
                 )
             _renumber(topic)
             replay.end(topic, "The log was lost meanwhile, and filled again: begin another")
-        logger.error("The log of %s was lost: %s events are appended again from the outbox", topic, events)
         return Refilled(topic, events)
+
+    def _tell(self, found: Refilled, *, new: bool) -> None:
+        if new:  # no relay has ever seen this one: the site ran on another log, such as in memory
+            logger.warning("This log has nothing of %s yet: %s events are appended to it", found.topic, found.events)
+        else:
+            logger.error(
+                "The log of %s was lost: %s events are appended again from the outbox", found.topic, found.events
+            )
 
     def _refuse_other_partitions(self, topic: str) -> None:
         """A group's counts are by partition, and a key must come back to its own."""

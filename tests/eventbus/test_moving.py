@@ -1,0 +1,80 @@
+"""A site that ran in memory moves to Kafka, and back: nothing is lost, handled twice, or out of order."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from eventbus import Permanent, ledger, publish
+from eventbus.backends.base import partition_of
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.models import DeadLetter, OutboxRow
+from eventbus.relay import Relay
+from tests.eventbus.house import House, Mended, Noted, Sown
+from tests.eventbus.house_on_kafka import in_use
+
+NAMES = [f"key{number}" for number in range(12)]  # they lie in several partitions
+
+
+@pytest.fixture
+def elsewhere(kafka: str) -> Iterator[KafkaBackend]:
+    """A log at the brokers in which the site has never been."""
+    log = KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")
+    log.provision([Noted.topic, Sown.topic])
+    yield log
+    log.close()
+
+
+def where_keys_lie() -> dict[str, int]:
+    return dict(OutboxRow.objects.filter(partition__isnull=False).values_list("key", "partition"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_site_moves_to_kafka_and_back_with_its_books_balanced(
+    house: House, elsewhere: KafkaBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = Mended("vase", error=Permanent("poison"))
+    house.handler("house-a", broken)
+    house.handler("house-b")
+    house.say(*((name, 1) for name in NAMES), ("vase", 1), ("vase", 2))
+    with transaction.atomic():
+        publish(Sown(name="rose", number=1))  # which no group reads
+    house.settle()
+    in_memory = where_keys_lie()
+
+    with in_use(elsewhere):
+        house.restart()
+        house.say(*((name, 2) for name in NAMES), ("vase", 3))
+        Relay(elsewhere).begin()
+        house.settle()
+        assert ledger.problems(ledger.read()) == []
+        assert where_keys_lie() == in_memory
+        broken.names.clear()
+        DeadLetter.objects.update(request="requeue")
+        house.settle()
+    house.restart()
+    house.say(*((name, 3) for name in NAMES), ("vase", 4))
+    house.settle()
+
+    for group in ("house-a", "house-b"):
+        assert {name: house.seen(group, name) for name in NAMES} == dict.fromkeys(NAMES, [1, 2, 3])
+        assert house.seen(group, "vase") == [1, 2, 3, 4]
+    assert ledger.problems(ledger.read()) == []
+    assert [record.levelname for record in caplog.records if "appended" in record.message] == ["WARNING", "WARNING"]
+    assert "lost" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"),
+    [  # from the tests of Kafka's own client
+        ("21", -973932308),
+        ("foobar", -790332482),
+        ("a-little-bit-long-string", -985981536),
+        ("a-little-bit-longer-string", -1486304829),
+        ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        ("abc", 479470107),
+    ],
+)
+def test_a_key_lies_where_kafkas_clients_put_it(key: str, hashed: int) -> None:
+    assert partition_of(key, 1_000) == (hashed & 0x7FFFFFFF) % 1_000
