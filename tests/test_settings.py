@@ -192,3 +192,19 @@ def test_a_probe_is_answered_by_whatever_name_it_asks(tmp_path: Path) -> None:
     )
 
     assert python(tmp_path, code, **DEPLOYED).stdout.split() == ["200", "503"]  # nobody has migrated this one
+
+
+def test_a_command_in_a_wrong_environment_says_what_to_set_and_no_more(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "EVENTBUS_BACKEND": "rabbit"}
+    command = [sys.executable, "manage.py", "migrate"]
+
+    short, long = (
+        subprocess.run([*command, *more], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        for more in ([], ["--traceback"])
+    )
+
+    assert (short.returncode, short.stderr.strip()) == (
+        1,
+        "The environment is wrong: EVENTBUS_BACKEND: Must be one of: memory, kafka.",
+    )
+    assert "Traceback" in long.stderr
