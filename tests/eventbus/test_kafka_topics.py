@@ -20,6 +20,7 @@ from eventbus.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import in_use
 from tests.eventbus.test_commands import run
+from tests.kafka.cluster import free_ports
 
 CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for half a minute
 DAY_MS = "86400000"
@@ -213,3 +214,12 @@ def test_a_relay_without_its_topic_says_which_and_what_makes_it(log: KafkaBacken
 
     with pytest.raises(LogAway, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
         Relay(log).step()
+
+
+def test_brokers_that_say_nothing_are_looked_for_where_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.topics.ANSWER_SECONDS", 0.1)
+    with (
+        closing(KafkaBackend(servers=f"127.0.0.1:{free_ports(1)[0]}")) as nowhere,
+        pytest.raises(LogAway, match=r"house is like: no broker has answered.*KAFKA_BOOTSTRAP_SERVERS"),
+    ):
+        nowhere.generations(["house"])

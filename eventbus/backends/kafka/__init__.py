@@ -24,7 +24,7 @@ from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
-from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist
+from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, said
 from eventbus.bells import Bell
 from eventbus.errors import LogAway, LogLost
 
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
 logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
 logger.addFilter(lambda record: complaints.OLDER not in record.getMessage())  # we say it ourselves, and what it means
+logger.addFilter(complaints.Sparing())
 
 TOPICS_KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
@@ -197,7 +198,7 @@ class KafkaBackend(Backend):
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
             found = insist(lambda: self._ask_ends(asked), passes=_passes)
         except (KafkaException, TimeoutError) as error:
-            raise LogAway(f"Kafka does not say where its log ends: {error}") from error
+            raise LogAway(f"Kafka does not say where its log ends: {said(error)}") from error
         return {asked[place]: offset for place, offset in found.items()}
 
     def _ask_ends(self, asked: Iterable[Place]) -> dict[Place, int]:
@@ -214,7 +215,7 @@ class KafkaBackend(Backend):
                 found[asked[place]] = answer.result(ANSWER_SECONDS).offset
             except (KafkaException, TimeoutError) as error:
                 if not _passes(error):
-                    raise LogAway(f"Kafka does not say where its log begins: {error}") from error
+                    raise LogAway(f"Kafka does not say where its log begins: {said(error)}") from error
         return found
 
     def _offsets(self, asked: Iterable[Place], which: OffsetSpec) -> dict[Place, Any]:

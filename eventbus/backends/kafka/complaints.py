@@ -1,6 +1,8 @@
 """What Kafka's clients complain of, and who has to do something about it."""
 
 import logging
+import re
+import time
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -9,6 +11,26 @@ logger = logging.getLogger(__name__)
 # A broker says so to a member of the newer protocol (KIP-848) while the group has members of the older one that it
 # cannot take along: librdkafka's sticky ones, as soon as they have once shared.
 OLDER = "group id does not exist"
+REPEAT_SECONDS = 10.0  # a dozen clients tell each second that a broker is away, and hide what else the log says
+FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<place>[^]]*)\]")
+
+
+class Sparing(logging.Filter):
+    """Lets a client's complaint pass once in a while: the next of its kind about the same broker says no more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, str], float] = {}  # when, by the monotonic clock
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = FROM_CLIENT.match(record.getMessage())
+        if found is None:
+            return True
+        what, now = (found["kind"], found["place"]), time.monotonic()
+        if now - self._told.get(what, float("-inf")) < REPEAT_SECONDS:
+            return False
+        self._told[what] = now
+        return True
 
 
 def note(error: KafkaError) -> str:

@@ -85,7 +85,7 @@ class KafkaTopics:
                 there[ours[name]] = answer.result(ANSWER_SECONDS)
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise LogAway(f"Kafka does not say what {name} is like: {error}") from error
+                    raise LogAway(f"Kafka does not say what {name} is like: {said(error)}") from error
         return there
 
     def make(self, topics: Collection[str]) -> list[str]:
@@ -98,7 +98,7 @@ class KafkaTopics:
                 made.append(name)
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise LogAway(f"Kafka did not make {name}: {error}") from error
+                    raise LogAway(f"Kafka did not make {name}: {said(error)}") from error
         for topic in topics:
             self._await(topic, lambda spec: True)
         return made
@@ -153,7 +153,14 @@ def _answer(answer: Any, what: str) -> Any:
     try:
         return answer.result(ANSWER_SECONDS)
     except (KafkaException, TimeoutError) as error:
-        raise LogAway(f"Kafka has no answer about {what}: {error}") from error
+        raise LogAway(f"Kafka has no answer about {what}: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What is wrong; when the brokers say nothing, the client names no reason."""
+    return (
+        str(error) or f"no broker has answered within {ANSWER_SECONDS:.0f} s: does one run at KAFKA_BOOTSTRAP_SERVERS?"
+    )
 
 
 def _code(error: Exception) -> int | None:
