@@ -126,7 +126,10 @@ class Poller:
 
     def _record_failure(self, failed: PollFailed, asked_at: datetime, began: float) -> PollRun:
         self._failures += 1
-        logger.warning("Polling %s failed: %s; its state is of %s", self.feed.name, failed, self._answered_at)
+        known = (
+            f"its state is of {self._answered_at:%Y-%m-%d %H:%M:%S} UTC" if self._answered_at else "it never answered"
+        )
+        logger.warning("Polling %s failed: %s (%s)", self.feed.name, str(failed).rstrip("."), known)
         poll = services.Poll(feed=self.feed.name, asked_at=asked_at, began=began, failed=failed)
         return services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
 

@@ -103,7 +103,8 @@ def _feed_told(feed: FeedHealth) -> dict[str, object]:
 
 def _origin() -> dict[str, object]:
     """Where the stations come from: an attribution is owed, and a simulation says what it is."""
-    sources = {source_of(feed) for feed in settings.STATIONS_FEEDS}
+    shown = set(Station.objects.filter(gone=False).order_by().values_list("source", flat=True).distinct())
+    sources = shown or {source_of(feed) for feed in settings.STATIONS_FEEDS}  # a feed just set has told nothing yet
     return {
         "simulated": all(is_simulated(source) for source in sources),
         "partly_simulated": any(is_simulated(source) for source in sources),

@@ -52,6 +52,16 @@ def test_the_figures_of_every_city_are_on_the_page(client: Client):
 
 
 @pytest.mark.usefixtures("_two_cities")
+def test_simulated_stations_are_called_so_until_the_real_feed_has_answered(client: Client, settings):
+    settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
+
+    page = read(client)
+
+    assert "Simulated feed" in page
+    assert "Live from the feed" not in page
+
+
+@pytest.mark.usefixtures("_two_cities")
 def test_a_station_that_is_gone_is_not_counted(client: Client):
     polled({key(1): state(bikes=10)}, gone=[key(2)])
 
