@@ -40,7 +40,10 @@ def add(actions: Actions) -> None:
 
 def time_of(text: str) -> datetime:
     """A time on the command line, which names its zone."""
-    at = datetime.fromisoformat(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no time: write it like 2026-11-25T08:00:00Z") from None
     if at.tzinfo is None:
         raise argparse.ArgumentTypeError(
             f"{text} has no time zone: write {at.isoformat()}Z for UTC, or +01:00 at its end"

@@ -110,6 +110,12 @@ def test_a_time_without_a_zone_is_refused_with_the_remedy(house: House, projecti
     assert not ReplayRun.objects.exists()
 
 
+def test_what_is_no_time_is_refused_with_an_example(house: House, projection: Projection) -> None:
+    code, _, complaint = run("house-a", "--since", "yesterday")
+
+    assert (code != 0, "yesterday is no time: write it like 2026-" in complaint) == (True, True)
+
+
 def test_a_dry_run_counts_by_type_and_writes_nothing(house: House, projection: Projection) -> None:
     inbox = InboxRow.objects.count()
 
