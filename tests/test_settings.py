@@ -208,3 +208,12 @@ def test_a_command_in_a_wrong_environment_says_what_to_set_and_no_more(tmp_path:
         "The environment is wrong: EVENTBUS_BACKEND: Must be one of: memory, kafka.",
     )
     assert "Traceback" in long.stderr
+
+
+@pytest.mark.parametrize("demo", ["0", "1"])
+def test_what_django_tells_is_told_once(tmp_path: Path, demo: str) -> None:
+    code = "import logging; logging.getLogger('django.request').warning('Not found: /nowhere')"
+
+    told = python(tmp_path, code, DEMO=demo).stderr
+
+    assert told.count("Not found: /nowhere") == 1
