@@ -30,8 +30,9 @@ run: export SITE_URL ?= http://127.0.0.1:$(PORT)
 run: export SANDBOX_PROVIDER_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 1)
 run: export SIMULATOR_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 2)
 run:
-	@$(PY) -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
-		{ echo "Port $(PORT) cannot be had; perhaps a site already runs there. Try: make run PORT=8010" >&2; exit 1; }
+	@for port in $(PORT) $$(($(PORT) + 1)) $$(($(PORT) + 2)); do \
+		$(PY) -c "import socket; socket.create_server(('127.0.0.1', $$port))" 2>/dev/null || \
+		{ echo "Port $$port cannot be had; perhaps a site already runs there. Try: make run PORT=8010" >&2; exit 1; }; done
 	@[ "$$EVENTBUS_BACKEND" != kafka ] || $(PY) manage.py eventbus topics --apply
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py load_demo_catalogue

@@ -46,12 +46,12 @@ def start() -> None:
 
         # The stand-ins first: the poller's first question and the first payment should find somebody at home.
         if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
-            _start("simulator", _start_simulator)
+            _start("simulator", _start_simulator, "SIMULATOR_URL")
         if settings.PAYMENT_PROVIDER == "sandbox":
-            _start("sandbox provider", start_sandbox_provider)
+            _start("sandbox provider", start_sandbox_provider, "SANDBOX_PROVIDER_URL")
         dispatcher = Dispatcher.start_in_process()
         _running.append(("bus", dispatcher))
-        _start("poller", poller.start_in_process)
+        _running.append(("poller", poller.start_in_process()))
         _say_what_this_is("all", dispatcher.tell)
 
 
@@ -70,11 +70,13 @@ def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) ->
     atexit.register(stop)
 
 
-def _start(name: str, begin: Callable[[], Running]) -> None:
+def _start(name: str, begin: Callable[[], Running], setting: str) -> None:
+    """A stand-in, at the address in `setting`."""
     try:
         _running.append((name, begin()))
     except OSError as error:
-        logger.error("The %s could not start (%s): free its port, or set its address to another", name, error)
+        where = f"{getattr(settings, setting)} ({error})"
+        logger.error("The %s could not start at %s: free its port, or name another in %s", name, where, setting)
         _failed.append(name)
 
 
