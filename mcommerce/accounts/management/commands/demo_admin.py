@@ -31,4 +31,4 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"email": EMAIL, "password": password}))
         else:
-            self.stdout.write(f"The desk is at /admin/ for {EMAIL} with the password {password}")
+            self.stdout.write(f"The admin is at {settings.SITE_URL}/admin/ for {EMAIL} with the password {password}")
