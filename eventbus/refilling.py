@@ -99,7 +99,8 @@ class Look:
         """
         if not self._backend.topics:
             return []
-        return self._look({one.topic for one in event_types(Event) if getattr(one, "topic", None)}, self._ends_early)
+        named = {one.topic for one in event_types(Event) if getattr(one, "topic", None)}
+        return self._look({topic for topic in named if places.given(topic)}, self._ends_early)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
         """Now and then: which logs are gone, of these topics and of all that groups read. They wait to be appended.
