@@ -36,7 +36,7 @@ def throwaway_folder(prefix: str, *, within: Path | None = None, on_disk: bool =
     """A folder that is gone afterwards, also when this process is killed. It is `within` another, if that is named."""
     place = within if within or on_disk else folder_in_memory()
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-    command = ["sh", "-c", CLEAR_AWAY, "sh", str(folder)]
+    command = ["/bin/sh", "-c", CLEAR_AWAY, "sh", str(folder)]
     nowhere = subprocess.DEVNULL
     # Ctrl-C is not for it.
     guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, process_group=0)

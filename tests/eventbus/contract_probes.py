@@ -9,6 +9,8 @@ from eventbus.testing import Crash
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
 
+NEIGHBOUR = "shelf"  # a key in the vase's partition
+
 
 class Answering:
     """Whom an effect asks: it does with each question for the vase what is next, and then answers like any other."""
@@ -151,7 +153,7 @@ class Probes:
         post = Answering(*[ValueError] * parked, Crash)
         house.handler(call=post, effect=True, record=house.recording("house-a"), on_doubt="never")
         say_to_a_braked_group(house, ("vase", 1), parked=parked)
-        house.say(("chair", 1))
+        house.say((NEIGHBOUR, 1))
 
         for _ in range(4):
             bus_clock.advance(**LONG)
@@ -159,30 +161,30 @@ class Probes:
 
         assert len(post.asked) == 1 + parked
         assert not is_braked()
-        assert house.seen() == [("chair", 1)]
+        assert house.seen() == [(NEIGHBOUR, 1)]
         assert [(letter.key, letter.error_class) for letter in house.dead()] == [("vase", "InDoubt")]
 
     def test_an_event_in_doubt_that_is_set_aside_takes_nothing_with_it(self, house: House, bus_clock) -> None:
-        post, broken = Answering(Crash), Broken(lambda event: event.name == "chair", Permanent("broken"))
+        post, broken = Answering(Crash), Broken(lambda event: event.name == NEIGHBOUR, Permanent("broken"))
 
         def send(event: Noted, **named: str) -> None:
             broken(event)
             post(event)
 
         house.handler(call=send, effect=True, record=house.recording("house-a"), on_doubt="never")
-        say_to_a_braked_group(house, ("chair", 1), parked=True)
-        house.say(("chair", 2), ("vase", 1))
+        say_to_a_braked_group(house, (NEIGHBOUR, 1), parked=True)
+        house.say((NEIGHBOUR, 2), ("vase", 1))
         for _ in range(2):
             bus_clock.advance(**LONG)
             house.settle()
-        assert [letter.key for letter in house.dead()] == ["chair", "vase"]
+        assert [letter.key for letter in house.dead()] == [NEIGHBOUR, "vase"]
 
         broken.mend()
-        DeadLetter.objects.filter(key="chair").update(request="requeue")
+        DeadLetter.objects.filter(key=NEIGHBOUR).update(request="requeue")
         bus_clock.advance(**LONG)
         house.settle()
 
-        assert house.seen(name="chair") == [1, 2]
+        assert house.seen(name=NEIGHBOUR) == [1, 2]
         assert post.asked == [1]
 
     @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])

@@ -14,7 +14,7 @@ from eventbus.pruning import Pruning
 from tests.eventbus.busy import KEEP, kept, many, threads, waiting
 from tests.eventbus.house import House, Noted, until
 
-SLOW = ("slow", "slower")  # of two partitions, which take turns
+SLOW = ("slow", "snail")  # of two partitions, which take turns
 TIMEOUT = "terminating connection due to idle-in-transaction timeout"  # in PostgreSQL's words
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has nobody who could end a session")
 
