@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from eventbus.backends import kafka
 from eventbus.backends.kafka.complaints import REPEAT_SECONDS, Sparing
 
 AWAY = "FAIL [rdkafka#consumer-{client}] [thrd:{place}]: {place}: Connect failed: Connection refused"
@@ -34,3 +35,10 @@ def test_what_is_new_is_told_at_once() -> None:
     assert passes(told, "PARTCNT [rdkafka#producer-2] [thrd:127.0.0.1:9092/1]: Topic orders partition count changed")
     assert passes(told, "The log of orders ends early")
     assert passes(told, "The log of orders ends early")
+
+
+def test_what_the_backends_clients_say_is_spared(caplog: pytest.LogCaptureFixture) -> None:
+    for client in range(12):
+        kafka.logger.error(AWAY.format(client=client, place="127.0.0.1:9099/9"))
+
+    assert len(caplog.records) == 1
