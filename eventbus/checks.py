@@ -99,5 +99,10 @@ def event_types(base: type[Event]) -> Iterator[type[Event]]:
         yield from event_types(event_type)
 
 
+def told_events() -> list[type[Event]]:
+    """Every event class that names its topic. The others are what such have in common."""
+    return [one for one in event_types(Event) if getattr(one, "topic", None)]
+
+
 def _name(event_type: type[Event]) -> str:
     return f"{event_type.__module__}.{event_type.__qualname__}"

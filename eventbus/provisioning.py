@@ -7,9 +7,8 @@ from django.db import connection
 
 from eventbus import backends, operations, registry
 from eventbus.backends.base import TopicPartition
-from eventbus.checks import event_types
+from eventbus.checks import told_events
 from eventbus.errors import BusError
-from eventbus.events import Event
 from eventbus.models import ParkedKey, Progress
 from eventbus.topics import MORE, Difference, TopicSpec, apply, differences
 
@@ -40,12 +39,12 @@ def topics() -> list[TopicStatus]:
     log = backend.topics
     found = log.found(names) if log else {}
     there = [topic for topic in names if log is None or found[topic] is not None]
-    declared = {one.topic for one in _named()}  # the others were read once
+    declared = {one.topic for one in told_events()}  # the others were read once
     return [
         TopicStatus(
             topic=topic,
             ends=[backend.end(place) for place in backend.partitions([topic])] if topic in there else [],
-            types=sorted({one.wire_type() for one in _named() if one.topic == topic}),
+            types=sorted({one.wire_type() for one in told_events() if one.topic == topic}),
             groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
             name=log.name(topic) if log else topic,
             found=found.get(topic),
@@ -74,11 +73,7 @@ def topic_names() -> list[str]:
     """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
     is_migrated = Progress._meta.db_table in connection.introspection.table_names()
     read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated else []
-    return sorted({one.topic for one in _named()} | set(read))
-
-
-def _named() -> list[type[Event]]:
-    return [one for one in event_types(Event) if getattr(one, "topic", None)]
+    return sorted({one.topic for one in told_events()} | set(read))
 
 
 def _refuse_under_way(topic: str) -> None:

@@ -19,9 +19,8 @@ from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from eventbus import clock, failpoints, replay
 from eventbus.backends import places
 from eventbus.backends.base import Backend
-from eventbus.checks import event_types
+from eventbus.checks import told_events
 from eventbus.errors import LogAway
-from eventbus.events import Event
 from eventbus.inbox import LIVE
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -99,7 +98,7 @@ class Look:
         """
         if not self._backend.topics:
             return []
-        named = {one.topic for one in event_types(Event) if getattr(one, "topic", None)}
+        named = {one.topic for one in told_events()}
         return self._look({topic for topic in named if places.given(topic)}, self._ends_early)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
