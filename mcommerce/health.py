@@ -13,6 +13,8 @@ from mcommerce import background
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
+OK = "ok"
+
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
     """Middleware: a probe from inside the machine asks by any host name, and is neither redirected nor refused."""
@@ -32,22 +34,23 @@ def before_hosts_are_checked(get_response: Answer) -> Answer:
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """200 while the process answers at all."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": OK})
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, is migrated, and what this process runs in the background is running; else 503."""
-    checks = {"database": _database(), "background": background.state() if settings.IN_PROCESS else "elsewhere"}
-    healthy = checks["database"] == "ok" and checks["background"] in {"ok", "elsewhere", "not started"}
-    return JsonResponse({"status": "ok" if healthy else "unavailable", **checks}, status=200 if healthy else 503)
+    checks = {"database": database(), "background": background.state() if settings.IN_PROCESS else "elsewhere"}
+    healthy = checks["database"] == OK and checks["background"] in {"ok", "elsewhere", "not started"}
+    return JsonResponse({"status": OK if healthy else "unavailable", **checks}, status=200 if healthy else 503)
 
 
-def _database() -> str:
+def database() -> str:
+    """`OK`, or what is the matter with it and what to do."""
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
         return "no answer: is it running, and is DATABASE_URL right?"
-    return "not migrated: run manage.py migrate" if pending else "ok"
+    return "not migrated: run manage.py migrate" if pending else OK

@@ -116,7 +116,7 @@ def _faults() -> list[str]:
             }.items()
             if not os.environ.get(name)
         ]
-    faults += _kafka_faults()
+    faults += _database_faults() + _kafka_faults()
     for name, url in {"SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}.items():
         if urlsplit(url or "").scheme not in {"http", "https"}:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
@@ -124,6 +124,17 @@ def _faults() -> list[str]:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
     return faults
+
+
+def _database_faults() -> list[str]:
+    name, write = _database["NAME"], "write it as postgres://user:password@host/name or sqlite:////folder/file"
+    if _database["ENGINE"] not in {"django.db.backends.postgresql", "django.db.backends.sqlite3"}:
+        return [f"DATABASE_URL is of no database that the bus knows: {write}"]
+    if not name and "service" not in _database.get("OPTIONS", {}):
+        return [f"DATABASE_URL names no database: {write}"]
+    if name == ":memory:":  # each connection would see one of its own
+        return [f"DATABASE_URL names no file: {write}"]
+    return []
 
 
 def _kafka_faults() -> list[str]:

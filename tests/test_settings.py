@@ -157,6 +157,9 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
+        ({"DATABASE_URL": "mysql://shop@127.0.0.1/shop"}, "DATABASE_URL is of no database that the bus knows"),
+        ({"DATABASE_URL": "postgres://shop@127.0.0.1/"}, "DATABASE_URL names no database"),
+        ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL names no file"),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY"),
         ({"EVENTBUS_FAILPOINTS": "append=kill"} | DEPLOYED, "unset it"),
         ({"EVENTBUS_FAILPOINTS": "apend=kill"}, "There is no failpoint"),
@@ -208,6 +211,27 @@ def test_a_command_in_a_wrong_environment_says_what_to_set_and_no_more(tmp_path:
         "The environment is wrong: EVENTBUS_BACKEND: Must be one of: memory, kafka.",
     )
     assert "Traceback" in long.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("", "The database: not migrated: run manage.py migrate"),
+        ("postgres://nobody@127.0.0.1:1/none", "The database: no answer: is it running, and is DATABASE_URL right?"),
+    ],
+)
+def test_a_command_that_the_database_refuses_says_what_to_do_and_no_more(
+    tmp_path: Path, address: str, remedy: str
+) -> None:
+    more = {"DATABASE_URL": address} if address else {}
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **more}
+    command = [sys.executable, "manage.py", "eventbus", "status"]
+
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.splitlines()[0] == remedy
+    assert "Traceback" not in told.stderr
 
 
 @pytest.mark.parametrize("demo", ["0", "1"])
