@@ -19,9 +19,11 @@ from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, O
 from tests.sweep.sabotage import SABOTAGES
 
 Party = tuple[str, ...]  # of visitors
+Way = tuple[str, str]  # a point, and what happens there
 # Faults on a day: each more makes fewer days, and may mend more of what another broke. Three deaths may be of one
-# event, which is set aside then (CRASHES_MAX); what is raised is tried eight times.
-TOGETHER = {"kill": 2, "hang": 2, "break": 4, "error": 4}
+# event, which is set aside then (CRASHES_MAX); what is raised is tried eight times. No death comes to a day on which
+# something is raised: that must be mended without a new start.
+DAYS = ({"kill": 2}, {"hang": 2}, {"break": 4, "error": 4})
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -71,7 +73,7 @@ class Sweeper:
         one_way: bool = False,
         own: bool = False,
     ) -> int:
-        """Every fault, TOGETHER on a day. 1 when an order came to a wrong end, or a fault did not happen.
+        """Every fault, few on a day (DAYS). 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
         `short`: to each day come those who pass its points, two at least. `one_way`: each point one way that SQLite has
@@ -132,9 +134,12 @@ def every_case(
     for point in points:
         for way in few_ways(seed, point) if one_way else point.ways(connection.vendor):
             found[way].append(point.name)
-    for way, names in found.items():
-        for its in on_days(seed, names, TOGETHER[way]):
-            yield day_of(seed, way, its, passes)
+    for kind in DAYS:
+        days: list[list[Way]] = []
+        for way, together in kind.items():
+            days = list(both(days, [[(name, way) for name in its] for its in on_days(seed, found[way], together)]))
+        for day in days:
+            yield day_of(seed, day, passes)
 
 
 def few_ways(seed: int, point: failpoints.Point) -> list[str]:
@@ -152,12 +157,24 @@ def on_days(seed: int, points: Sequence[str], together: int) -> Iterator[list[st
         yield [points[place] for place in places if place < len(points)]
 
 
-def day_of(seed: int, way: str, points: Sequence[str], passes: Mapping[Party, Mapping[str, int]]) -> Case:
+def both(days: Iterable[list[Way]], others: Iterable[list[Way]]) -> Iterator[list[Way]]:
+    """One of these and one of the others on each day, as far as no point comes twice: by it is known what happened."""
+    left = list(others)
+    for day in days:
+        points = {point for point, _way in day}
+        mate = next((other for other in left if points.isdisjoint(point for point, _way in other)), None)
+        if mate is not None:
+            left.remove(mate)
+        yield day + (mate or [])
+    yield from left
+
+
+def day_of(seed: int, ways: Sequence[Way], passes: Mapping[Party, Mapping[str, int]]) -> Case:
     """Who comes to a short day passes its points, and is not alone; everybody where nobody alone passes one."""
     alone = sorted(names for names in passes if names)
     visitors: Party = ()
     faults, everybody_comes = [], False
-    for point in points:
+    for point, way in ways:
         dice = random.Random(f"{seed} {point} {way}")
         passing = [names for names in alone if passes[names].get(point)]
         there = [names for names in passing if set(names) <= set(visitors)]

@@ -60,6 +60,8 @@ def test_each_point_and_way_has_its_day_and_on_none_the_process_dies_three_times
     wanted = [(point.name, way) for point in points for way in point.ways(connection.vendor)]
     assert Counter((fault.point, fault.way) for day in days for fault in day.faults) == Counter(wanted)
     assert max(sum(fault.way in ("kill", "hang") for fault in day.faults) for day in days) == 2
+    assert max(len(day.faults) for day in days) == 8
+    assert all(len({fault.point for fault in day.faults}) == len(day.faults) for day in days)
     assert {len(day.visitors) for day in days} == {2}
 
 
