@@ -27,7 +27,7 @@ from eventbus.models import (
     ReplayRun,
     Timer,
 )
-from eventbus.text import readable
+from eventbus.text import ranged, readable
 
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
 
@@ -200,4 +200,4 @@ class ProcessRowAdmin(Looked):
 
     @admin.display(description=_("partitions that it reads"))
     def reads(self, row: ProcessRow) -> str:
-        return "; ".join(f"{group}: {', '.join(partitions)}" for group, partitions in row.assignment.items())
+        return "; ".join(f"{group}: {ranged(partitions)}" for group, partitions in row.assignment.items())

@@ -1,6 +1,7 @@
 """Foreign text, made fit for databases and eyes."""
 
 import json
+from collections.abc import Iterable
 
 ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: the ends tell, and a row stays a row
 
@@ -19,3 +20,16 @@ def printable(text: str) -> str:
     safe = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     half = ERROR_CHARACTERS_MAX // 2
     return safe if len(safe) <= ERROR_CHARACTERS_MAX else f"{safe[: half - 5]}\n...\n{safe[-half:]}"
+
+
+def ranged(partitions: Iterable[str]) -> str:
+    """Partitions as "orders/0" in their order, with those of a topic that follow one another as "orders/0-3"."""
+    runs: list[list[tuple[str, int]]] = []  # each as its first and its last
+    for topic, _, number in (one.rpartition("/") for one in partitions):
+        place = topic, int(number)
+        if runs and runs[-1][1] == (topic, place[1] - 1):
+            runs[-1][1] = place
+        else:
+            runs.append([place, place])
+    told = ((topic, first, last) for (topic, first), (_, last) in runs)
+    return ", ".join(f"{topic}/{first}" if first == last else f"{topic}/{first}-{last}" for topic, first, last in told)

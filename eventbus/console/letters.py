@@ -40,8 +40,10 @@ def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded:
     elif ids:
         for letter in letters:
             printer.fields(_told(letter))
-    else:
+    elif letters:
         printer.table(LETTER_COLUMNS, [_row(letter) for letter in letters])
+    else:
+        printer.line(f"There are no {'discarded' if discarded else 'dead'} letters{_those(**options)}.")
 
 
 def requeue(*, printer: Printer, json: bool, action: str, **options: Any) -> None:
@@ -63,6 +65,11 @@ def _selecting(parser: CommandParser) -> None:
 def _selected(options: dict[str, Any], *, discarded: bool = False) -> QuerySet[DeadLetter]:
     group, topic, key = (options[name] for name in SELECTORS)
     return operations.dead(group=group, topic=topic, key=key, discarded=discarded)
+
+
+def _those(**options: Any) -> str:
+    said = ", ".join(f"{name} {options[name]}" for name in SELECTORS if options[name])
+    return f" of {said}" if said else ""
 
 
 def _chosen(*, ids: list[int], all: bool, **options: Any) -> list[DeadLetter]:

@@ -13,13 +13,15 @@ from eventbus.heartbeats import ProcessStatus
 from eventbus.ledger import Ledger
 from eventbus.operations import GroupStatus, Status
 from eventbus.pausing import TIME, Standstill
+from eventbus.text import ranged
 
 GROUP_COLUMNS = (
     *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),
     *("retrying_keys", "dead_keys", "dead_letters"),
 )
 
-PROCESS_COLUMNS = ("process", "host", "pid", "state", "since", "last sign of life", "reads")
+PROCESS_COLUMNS = ("process", "host", "pid", "state", "since", "last sign of life")
+READS_COLUMNS = ("host", "pid", "group", "reads")
 LEDGER_COLUMNS = (
     *("group", "topic", "published", "handled", "ignored", "skipped", "discarded", "dead", "parked", "pending"),
     "balance",
@@ -64,13 +66,21 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.table(("lease", "owner", "beat", "epoch"), leases)
     printer.line()
     printer.table(PROCESS_COLUMNS, [_process_cells(one, found.at) for one in found.processes])
+    reads = [
+        (one.host, one.pid, group, ranged(partitions))
+        for one in found.processes
+        for group, partitions in one.assignment.items()
+        if partitions
+    ]
+    if reads:
+        printer.line()
+        printer.table(READS_COLUMNS, reads)
 
 
 def _process_cells(one: ProcessStatus, now: datetime) -> list[Any]:
     ago = f"{(now - one.beat_at).total_seconds():.0f} s ago"
-    reads = "; ".join(f"{group}: {', '.join(partitions)}" for group, partitions in one.assignment.items())
     seen = f"SILENT, {ago}" if one.silent else ago
-    return [one.role, one.host, one.pid, one.state, f"{one.began_at:{TIME}}", seen, reads]
+    return [one.role, one.host, one.pid, one.state, f"{one.began_at:{TIME}}", seen]
 
 
 def _print_standstill(printer: Printer, one: Standstill) -> None:

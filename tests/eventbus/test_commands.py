@@ -129,6 +129,15 @@ def test_a_table_of_the_dead_keeps_to_its_lines(house: House, poison: set[int]) 
     assert "\x1b" not in said
 
 
+def test_where_nothing_died_that_is_said(house: House, poison: set[int]) -> None:
+    assert run("eventbus", "dead", "--group", "house-a", "--key", "sofa") == (
+        0,
+        "There are no dead letters of group house-a, key sofa.\n",
+        "",
+    )
+    assert run("eventbus", "dead", "--discarded")[1] == "There are no discarded letters.\n"
+
+
 def test_a_dead_letter_is_shown_in_full_without_steering_the_terminal(house: House, poison: set[int]) -> None:
     code, said, _ = run("eventbus", "dead", str(DeadLetter.objects.get(key="vase").pk))
 

@@ -17,6 +17,7 @@ from eventbus import clock, heartbeats
 from eventbus.failpoints import armed
 from eventbus.heartbeats import FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from eventbus.models import ProcessRow
+from eventbus.text import ranged
 from tests.away import without
 from tests.eventbus.house import until
 
@@ -109,7 +110,7 @@ def test_status_tells_people_and_programs(db: None) -> None:
         with pytest.raises(Exception, match="Nobody dispatches"):
             call_command("eventbus", "status", "--no-ledger", *options, stdout=stream)
 
-    assert "orders: products/0, products/1" in said.getvalue()
+    assert ["orders", "products/0-1"] in [line.split()[-2:] for line in said.getvalue().splitlines()]
     [process] = json.loads(told.getvalue())["processes"]
     assert (process["role"], process["assignment"]) == ("handle", READS)
 
@@ -119,5 +120,18 @@ def test_the_desk_shows_them(admin_client: Client) -> None:
 
     page = admin_client.get(reverse("admin:eventbus_processrow_changelist"), headers={"accept-language": "fr"})
 
-    assert "orders: products/0, products/1" in page.content.decode()
+    assert "orders: products/0-1" in page.content.decode()
     assert "dernier signe de vie" in page.content.decode().lower()
+
+
+@pytest.mark.parametrize(
+    ("partitions", "short"),
+    [
+        ([], ""),
+        (["a/0"], "a/0"),
+        (["a/0", "a/1", "a/2", "a/4", "b/5"], "a/0-2, a/4, b/5"),
+        (["a/9", "a/10", "b/11"], "a/9-10, b/11"),
+    ],
+)
+def test_partitions_that_follow_one_another_are_told_as_one(partitions: list[str], short: str) -> None:
+    assert ranged(partitions) == short
