@@ -17,6 +17,7 @@ from tests.kafka.jars import fetch_jars, find_java
 # `tests/run` hides the second from the site that is tested, and hands it on as the first.
 NEEDS = {"kafka", "fresh_kafka", "kafka_installed"}  # the fixtures below
 GIVEN = ("TESTS_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS")
+RUNNING = pytest.StashKey[pytest.Item]()  # the test that is run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,12 +27,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.session.stash[RUNNING] = item
+
+
+def refuse_unmarked(session: pytest.Session) -> None:
+    """A test that names no fixture of these but asks for one later runs where no broker is: it would start another."""
+    if session.stash[RUNNING].get_closest_marker("kafka") is None:
+        pytest.fail("It asks for a broker, so mark it: pytest.mark.kafka")
+
+
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
+def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     """The bootstrap servers of a Kafka: the one that the environment names, or one of the run's own.
 
     Tests share it, so each names topics and groups of its own.
     """
+    refuse_unmarked(request.session)
     given = next((os.environ[name] for name in GIVEN if os.environ.get(name)), None)
     if given:
         if not known_brokers(given.partition(",")[0]):
@@ -43,8 +56,9 @@ def kafka() -> Iterator[str]:
 
 
 @pytest.fixture
-def fresh_kafka() -> Iterator[Cluster]:
+def fresh_kafka(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A broker of this test's own, whatever the environment names."""
+    refuse_unmarked(request.session)
     with brokers_or_skip() as cluster:
         yield cluster
 

@@ -13,7 +13,7 @@ from tests.eventbus.house_on_kafka import open_house_on_kafka
 DEADLINE_SECONDS = 20  # for what ends within one or two on a machine with nothing else to do
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
 def house(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[House]:
     if request.param == "memory":
         with open_house() as house:
