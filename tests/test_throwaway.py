@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections import namedtuple
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests import throwaway
+from tests.eventbus.house import until
 from tests.postgres import PostgresMissing, find_binaries
 from tests.throwaway import folder_in_memory
 
@@ -75,11 +75,9 @@ def test_a_test_run_that_is_killed_leaves_no_database_behind() -> None:
         there = folder.is_dir(), len(running_on(folder))
         run.kill()
 
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (running_on(folder) or folder.exists()) and time.monotonic() < deadline:
-        pass
     assert there == (True, 1)
-    assert (folder.exists(), running_on(folder)) == (False, [])
+    until(lambda: not folder.exists(), "the folder gone", seconds=PATIENCE_SECONDS)
+    assert running_on(folder) == []
 
 
 def running_on(folder: Path) -> list[str]:

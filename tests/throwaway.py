@@ -36,16 +36,25 @@ def throwaway_folder(prefix: str, *, within: Path | None = None, on_disk: bool =
     """A folder that is gone afterwards, also when this process is killed. It is `within` another, if that is named."""
     place = within if within or on_disk else folder_in_memory()
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+    try:
+        with _guarded(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _guarded(folder: Path) -> Iterator[None]:
+    """When this process dies meanwhile, another clears away what is there."""
     command = ["/bin/sh", "-c", CLEAR_AWAY, "sh", str(folder)]
     nowhere = subprocess.DEVNULL
     # Ctrl-C is not for it.
     guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, process_group=0)
     try:
-        yield folder
+        yield
     finally:
         guard.kill()
         guard.communicate()  # which closes its pipe as well
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def folder_in_memory() -> Path | None:
