@@ -1,5 +1,6 @@
 """Whole processes: killed, started again, asked to leave."""
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,13 +23,24 @@ SAY = (
 )
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> LiveSite:
-    """A site with the slow app, migrated, with nobody running it."""
-    environment = {"SLOW_FOLDER": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.eventbus.slow_settings"}
-    site = LiveSite(tmp_path, environment)
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a new site, made once."""
+    site = slow_site(tmp_path_factory.mktemp("migrated"))
     site.manage("migrate", "--verbosity=0")
+    return site.database_path
+
+
+@pytest.fixture
+def site(tmp_path: Path, migrated: Path) -> LiveSite:
+    """A new site with the slow app, with nobody running it."""
+    site = slow_site(tmp_path)
+    shutil.copy(migrated, site.database_path)
     return site
+
+
+def slow_site(folder: Path) -> LiveSite:
+    return LiveSite(folder, {"SLOW_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "tests.eventbus.slow_settings"})
 
 
 @contextmanager
