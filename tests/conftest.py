@@ -1,5 +1,6 @@
 """What every test stands on: the bus's fixtures, the browser's, Kafka's, and a database that no other process knows."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -7,7 +8,13 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
 
+gc.disable()  # while everything is loaded, which is kept: each look at it finds more to look at, and nothing to free
 pytest_plugins = ["eventbus.testing.fixtures", "tests.browser.plugin", "tests.kafka.plugin"]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
