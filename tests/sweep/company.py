@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -43,11 +42,13 @@ class Books:
 
     def __init__(self, run: Run) -> None:
         self._address = f"file:{run.company_ledger}?mode=ro"
+        self._database: sqlite3.Connection | None = None  # opened by whoever asks first, which is asked dozens of times
 
     def ask(self, query: str, *parameters: Any) -> list[sqlite3.Row]:
-        with closing(sqlite3.connect(self._address, uri=True, timeout=5)) as database:
-            database.row_factory = sqlite3.Row
-            return database.execute(query, parameters).fetchall()
+        if self._database is None:
+            self._database = sqlite3.connect(self._address, uri=True, timeout=5)
+            self._database.row_factory = sqlite3.Row
+        return self._database.execute(query, parameters).fetchall()
 
     def next_webhook(self) -> float | None:
         """When the next one is due, in seconds since 1970."""

@@ -104,9 +104,9 @@ class Journey:
         """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it."""
         if poison.mend_the_kitchen(self._run.folder):
             return True
-        letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id").first()
-        if letter is None:
+        if not is_somebody_needed():
             return False
+        letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id")[0]
         if letter.group == "sweep":
             if again := letter.key == "spoiled":
                 (self._run.folder / poison.MENDED).touch()
@@ -196,6 +196,13 @@ def all_is_done() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(SOMETHING_TO_DO, {"now": now, "retrying": ParkedKey.State.RETRYING})
         return not cursor.fetchone()[0]
+
+
+def is_somebody_needed() -> bool:
+    """Whether a dead letter waits for a decision. Asked at each look, and so without the ORM, as `all_is_done`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM eventbus_deadletter WHERE state = %s AND request = ''", [DeadLetter.State.OPEN])
+        return cursor.fetchone() is not None
 
 
 def unsent() -> QuerySet[OutboxRow]:
