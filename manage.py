@@ -4,11 +4,14 @@
 import os
 import sys
 
-if __name__ == "__main__":
+INTERRUPTED = 130  # as a shell's command that Ctrl-C has ended
+
+
+def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import DatabaseError
+    from django.db import OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
@@ -16,9 +19,26 @@ if __name__ == "__main__":
         if "--traceback" in sys.argv:
             raise
         sys.exit(str(error))  # it says what to set: where the program noticed helps nobody
-    except DatabaseError as error:
-        from mcommerce.health import OK, database
-
-        if (state := database()) == OK or "--traceback" in sys.argv:
+    except (OperationalError, ProgrammingError) as error:
+        if "--traceback" in sys.argv or not (remedy := remedy_of_the_database()):
             raise
-        sys.exit(f"The database: {state}\n{error}")
+        sys.exit(f"The database: {remedy}\n{error}\n--traceback shows where.")
+
+
+def remedy_of_the_database() -> str:
+    """What is the matter with it, asked anew; nothing when the failure lies elsewhere: then it is told in full."""
+    from django.db import connection
+
+    from mcommerce import health
+
+    connection.close()  # it may be in the midst of what has failed
+    state = health.database()
+    is_told = state in {health.OK, health.NOT_MIGRATED} if "migrate" in sys.argv[1:2] else state == health.OK
+    return "" if is_told else state
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

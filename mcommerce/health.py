@@ -13,7 +13,7 @@ from mcommerce import background
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
-OK = "ok"
+OK, NOT_MIGRATED = "ok", "not migrated: run manage.py migrate"
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
@@ -53,4 +53,4 @@ def database() -> str:
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
         return "no answer: is it running, and is DATABASE_URL right?"
-    return "not migrated: run manage.py migrate" if pending else OK
+    return NOT_MIGRATED if pending else OK

@@ -129,10 +129,10 @@ def _faults() -> list[str]:
 def _database_faults() -> list[str]:
     name, write = _database["NAME"], "write it as postgres://user:password@host/name or sqlite:////folder/file"
     if _database["ENGINE"] not in {"django.db.backends.postgresql", "django.db.backends.sqlite3"}:
-        return [f"DATABASE_URL is of no database that the bus knows: {write}"]
+        return [f"DATABASE_URL is of no kind that the site runs on: {write}"]
     if not name and "service" not in _database.get("OPTIONS", {}):
         return [f"DATABASE_URL names no database: {write}"]
-    if name == ":memory:":  # each connection would see one of its own
+    if ":memory:" in name or "mode=memory" in name:  # a connection would see one of its own, or locks of tables
         return [f"DATABASE_URL names no file: {write}"]
     return []
 
