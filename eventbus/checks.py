@@ -100,7 +100,7 @@ def event_types(base: type[Event]) -> Iterator[type[Event]]:
 
 
 def told_events() -> list[type[Event]]:
-    """Every event class that names its topic. The others are what such have in common."""
+    """Every event class that names its topic."""
     return [one for one in event_types(Event) if getattr(one, "topic", None)]
 
 

@@ -1,5 +1,6 @@
 """What commands have in common that do something with rows an operator names."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,13 @@ from eventbus.console import EXIT_WRONG_LINE, Printer
 from eventbus.console.printing import who
 
 M = TypeVar("M", bound=Model)
+
+
+def positive(text: str) -> int:
+    """For argparse: a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def named(rows: QuerySet[M], ids: Iterable[int], *, what: str, command: str) -> list[M]:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from eventbus import operations
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.asking import ask, named
+from eventbus.console.asking import ask, named, positive
 from eventbus.models import DeadLetter
 from eventbus.text import readable
 
@@ -23,7 +23,7 @@ def add(actions: Actions) -> None:
     shown = actions.add("dead", dead, "dead letters; with ids, in full")
     _selecting(shown)
     shown.add_argument("--discarded", action="store_true", help="those that were discarded instead")
-    shown.add_argument("--limit", type=int, default=LETTERS_SHOWN, help="how many at most (%(default)s)")
+    shown.add_argument("--limit", type=positive, default=LETTERS_SHOWN, help="how many at most (%(default)s)")
     again = "have dead letters handled again, each at the head of its key: first mend what made them fail"
     let_go = "let dead letters go; their keys go on without them"
     for name, run, text in (("requeue", requeue, again), ("discard", discard, let_go)):
@@ -34,7 +34,7 @@ def add(actions: Actions) -> None:
 
 def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded: bool, **options: Any) -> None:
     """Many as rows, named ones in full."""
-    letters = _letters_by_id(ids) if ids else list(_selected(options, discarded=discarded)[: max(0, limit)])
+    letters = _letters_by_id(ids) if ids else list(_selected(options, discarded=discarded)[:limit])
     if json:
         printer.json([_told(letter) for letter in letters])
     elif ids:

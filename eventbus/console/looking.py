@@ -21,7 +21,7 @@ GROUP_COLUMNS = (
 )
 
 PROCESS_COLUMNS = ("process", "host", "pid", "state", "since", "last sign of life")
-READS_COLUMNS = ("host", "pid", "group", "reads")
+READS_COLUMNS = ("process", "host", "pid", "group", "reads")
 LEDGER_COLUMNS = (
     *("group", "topic", "published", "handled", "ignored", "skipped", "discarded", "dead", "parked", "pending"),
     "balance",
@@ -67,10 +67,9 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.line()
     printer.table(PROCESS_COLUMNS, [_process_cells(one, found.at) for one in found.processes])
     reads = [
-        (one.host, one.pid, group, ranged(partitions))
+        (one.role, one.host, one.pid, group, ranged(partitions))
         for one in found.processes
         for group, partitions in one.assignment.items()
-        if partitions
     ]
     if reads:
         printer.line()

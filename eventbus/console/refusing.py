@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from eventbus import refusals
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.asking import ask, named
+from eventbus.console.asking import ask, named, positive
 from eventbus.models import OutboxRow
 from eventbus.text import readable
 
@@ -23,7 +23,7 @@ def add(actions: Actions) -> None:
     shown = actions.add("refused", refused, text)
     shown.add_argument("--topic", default="", help="only those of this topic")
     shown.add_argument("--withdrawn", action="store_true", help="those that were withdrawn instead")
-    shown.add_argument("--limit", type=int, default=EVENTS_SHOWN, help="how many at most (%(default)s)")
+    shown.add_argument("--limit", type=positive, default=EVENTS_SHOWN, help="how many at most (%(default)s)")
     text = "offer refused events to the log again, each before the later ones of its key: first have it take them"
     again = actions.add("resend", resend, text)
     again.add_argument("--all", action="store_true", help="every refused event")
@@ -35,7 +35,7 @@ def add(actions: Actions) -> None:
 
 def refused(*, printer: Printer, json: bool, topic: str, withdrawn: bool, limit: int, **options: Any) -> None:
     """The oldest first."""
-    rows = list(refusals.refused(topic, withdrawn=withdrawn)[: max(0, limit)])
+    rows = list(refusals.refused(topic, withdrawn=withdrawn)[:limit])
     if json:
         printer.json([_told(row) for row in rows])
     elif rows:

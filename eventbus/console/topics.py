@@ -56,8 +56,10 @@ def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partit
     """What differs is shown before it is changed."""
     told = [one for topic in found for one in topic.differences]
     if not json:
+        if told:
+            printer.line()
         for one in told:
-            printer.line(f"\n{one}" if one.remedy != MORE else f"\n{one.topic}: WARNING: {one}")
+            printer.line(str(one) if one.remedy != MORE else f"{one.topic}: WARNING: {one}")
     provisioning.mend_topics(found, add_partitions=add_partitions)
     if not json:
         for one in told:

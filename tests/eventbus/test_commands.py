@@ -138,6 +138,14 @@ def test_where_nothing_died_that_is_said(house: House, poison: set[int]) -> None
     assert run("eventbus", "dead", "--discarded")[1] == "There are no discarded letters.\n"
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "all"])
+def test_how_many_are_shown_is_a_number(house: House, limit: str) -> None:
+    for action in ("dead", "refused"):
+        code, _, complaint = run("eventbus", action, "--limit", limit)
+        assert code
+        assert f"'{limit}' is not a whole number from 1" in complaint
+
+
 def test_a_dead_letter_is_shown_in_full_without_steering_the_terminal(house: House, poison: set[int]) -> None:
     code, said, _ = run("eventbus", "dead", str(DeadLetter.objects.get(key="vase").pk))
 
