@@ -32,19 +32,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.session.stash[RUNNING] = item
 
 
-def refuse_unmarked(session: pytest.Session) -> None:
-    """A test that names no fixture of these but asks for one later runs where no broker is: it would start another."""
-    if session.stash[RUNNING].get_closest_marker("kafka") is None:
-        pytest.fail("It asks for a broker, so mark it: pytest.mark.kafka")
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """A test that names none of these but asks for one later is run where no broker is, and would start another."""
+    if fixturedef.argname in NEEDS and request.session.stash[RUNNING].get_closest_marker("kafka") is None:
+        pytest.fail("It asks for a broker while it runs, so mark it: pytest.mark.kafka")
 
 
 @pytest.fixture(scope="session")
-def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
+def kafka() -> Iterator[str]:
     """The bootstrap servers of a Kafka: the one that the environment names, or one of the run's own.
 
     Tests share it, so each names topics and groups of its own.
     """
-    refuse_unmarked(request.session)
     given = next((os.environ[name] for name in GIVEN if os.environ.get(name)), None)
     if given:
         if not known_brokers(given.partition(",")[0]):
@@ -56,9 +56,8 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def fresh_kafka(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def fresh_kafka() -> Iterator[Cluster]:
     """A broker of this test's own, whatever the environment names."""
-    refuse_unmarked(request.session)
     with brokers_or_skip() as cluster:
         yield cluster
 
