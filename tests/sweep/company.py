@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import weakref
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,7 @@ class Books:
         if self._database is None:
             self._database = sqlite3.connect(self._address, uri=True, timeout=5)
             self._database.row_factory = sqlite3.Row
+            weakref.finalize(self, self._database.close)
         return self._database.execute(query, parameters).fetchall()
 
     def next_webhook(self) -> float | None:

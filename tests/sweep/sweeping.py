@@ -137,7 +137,9 @@ def every_case(
     for kind in DAYS:
         days: list[list[Way]] = []
         for way, together in kind.items():
-            days = list(both(days, [[(name, way) for name in its] for its in on_days(seed, found[way], together)]))
+            days = list(
+                both(seed, days, [[(name, way) for name in its] for its in on_days(seed, found[way], together)])
+            )
         for day in days:
             yield day_of(seed, day, passes)
 
@@ -157,9 +159,10 @@ def on_days(seed: int, points: Sequence[str], together: int) -> Iterator[list[st
         yield [points[place] for place in places if place < len(points)]
 
 
-def both(days: Iterable[list[Way]], others: Iterable[list[Way]]) -> Iterator[list[Way]]:
+def both(seed: int, days: Iterable[list[Way]], others: Iterable[list[Way]]) -> Iterator[list[Way]]:
     """One of these and one of the others on each day, as far as no point comes twice: by it is known what happened."""
     left = list(others)
+    random.Random(seed).shuffle(left)
     for day in days:
         points = {point for point, _way in day}
         mate = next((other for other in left if points.isdisjoint(point for point, _way in other)), None)
