@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests import throwaway
 from tests.eventbus.house import until
 from tests.postgres import PostgresMissing, find_binaries
-from tests.throwaway import folder_in_memory
+from tests.throwaway import folder_in_memory, throwaway_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60
@@ -59,6 +60,15 @@ def test_whoever_names_a_place_has_them_there(meminfo: Path, monkeypatch: pytest
     monkeypatch.setenv("TMPDIR", "/elsewhere")
 
     assert folder_in_memory() is None
+
+
+def test_where_nobody_can_guard_it_no_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throwaway.subprocess, "Popen", Mock(side_effect=OSError("no more processes")))
+
+    with pytest.raises(OSError, match="no more processes"), throwaway_folder("postgres-", within=tmp_path):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_test_run_that_is_killed_leaves_no_database_behind() -> None:
