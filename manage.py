@@ -22,7 +22,7 @@ def main() -> None:
     except (OperationalError, ProgrammingError) as error:
         if "--traceback" in sys.argv or not (remedy := remedy_of_the_database()):
             raise
-        sys.exit(f"The database: {remedy}\n{error}\n--traceback shows where.")
+        sys.exit(f"The database: {remedy}\n{error}\nTo see where: manage.py COMMAND --traceback ...")
 
 
 def remedy_of_the_database() -> str:

@@ -33,6 +33,7 @@ KAFKA_SASL_NEEDS = {
     "OAUTHBEARER": ("KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"),
 }
 POSITIVE = validate.Range(min=1)
+KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
 
@@ -74,7 +75,7 @@ KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
 KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
 EVENTBUS_FAILPOINTS = env.list("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home only: eventbus/failpoints.py
 # Hours that events which every group has passed are kept: what a replay can show again
-EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=POSITIVE)
+EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
 IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
@@ -117,9 +118,14 @@ def _faults() -> list[str]:
             if not os.environ.get(name)
         ]
     faults += _database_faults() + _kafka_faults()
-    for name, url in {"SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}.items():
+    addresses = {"SITE_URL": SITE_URL, "SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}
+    for name, url in addresses.items():
         if urlsplit(url or "").scheme not in {"http", "https"}:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
+    if "EMAIL_BACKEND" not in EMAIL_URL:
+        faults.append("EMAIL_URL is of no kind that is known: write smtp+tls://user:password@host:587 or console:")
+    if VAR_DIR.exists() and not VAR_DIR.is_dir():
+        faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
@@ -134,6 +140,8 @@ def _database_faults() -> list[str]:
         return [f"DATABASE_URL names no database: {write}"]
     if ":memory:" in name or "mode=memory" in name:  # a connection would see one of its own, or locks of tables
         return [f"DATABASE_URL names no file: {write}"]
+    if "DATABASE_URL" in os.environ and _database["ENGINE"].endswith("sqlite3") and not Path(name).parent.is_dir():
+        return [f"DATABASE_URL names a file in {Path(name).parent}, and there is no such folder"]
     return []
 
 

@@ -1,18 +1,14 @@
 """An empty environment is a safe local site; a wrong one is refused, all faults at once, each with its remedy."""
 
 import os
-import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PRINT = "from django.conf import settings; print(settings.{name})"
-INTERRUPTED_SECONDS = 60  # on a machine that is busy otherwise
 DEPLOYED = {
     "ALLOWED_HOSTS": "shop.example",
     "SECRET_KEY": "a-key-of-this-test-that-is-long-enough-to-be-taken-for-a-real-one",
@@ -165,6 +161,11 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DATABASE_URL": "postgres://shop@127.0.0.1/"}, "DATABASE_URL names no database"),
         ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL names no file"),
         ({"DATABASE_URL": "sqlite:///file::memory:?cache=shared"}, "DATABASE_URL names no file"),
+        ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "there is no such folder"),
+        ({"EMAIL_URL": "smpt+tls://a@b"}, "EMAIL_URL is of no kind that is known"),
+        ({"VAR_DIR": __file__}, "which is no folder"),
+        ({"SITE_URL": "shop.example"}, "SITE_URL is 'shop.example': write it as http://host:port"),
+        ({"EVENTBUS_KEEP_HOURS": "1000000000000"}, "EVENTBUS_KEEP_HOURS"),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY"),
         ({"EVENTBUS_FAILPOINTS": "append=kill"} | DEPLOYED, "unset it"),
         ({"EVENTBUS_FAILPOINTS": "apend=kill"}, "There is no failpoint"),
@@ -200,86 +201,6 @@ def test_a_probe_is_answered_by_whatever_name_it_asks(tmp_path: Path) -> None:
     )
 
     assert python(tmp_path, code, **DEPLOYED).stdout.split() == ["200", "503"]  # nobody has migrated this one
-
-
-def test_a_command_in_a_wrong_environment_says_what_to_set_and_no_more(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "EVENTBUS_BACKEND": "rabbit"}
-    command = [sys.executable, "manage.py", "migrate"]
-
-    short, long = (
-        subprocess.run([*command, *more], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        for more in ([], ["--traceback"])
-    )
-
-    assert (short.returncode, short.stderr.strip()) == (
-        1,
-        "The environment is wrong: EVENTBUS_BACKEND: Must be one of: memory, kafka.",
-    )
-    assert "Traceback" in long.stderr
-
-
-@pytest.mark.parametrize(
-    ("address", "remedy"),
-    [
-        ("", "The database: not migrated: run manage.py migrate"),
-        ("postgres://nobody@127.0.0.1:1/none", "The database: no answer: is it running, and is DATABASE_URL right?"),
-    ],
-)
-def test_a_command_that_the_database_refuses_says_what_to_do_and_no_more(
-    tmp_path: Path, address: str, remedy: str
-) -> None:
-    more = {"DATABASE_URL": address} if address else {}
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **more}
-    command = [sys.executable, "manage.py", "eventbus", "status"]
-
-    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
-    assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr.splitlines()[0] == remedy
-    assert "Traceback (most recent" not in told.stderr
-
-
-def test_what_a_database_refuses_for_another_reason_is_told_in_full(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
-    with closing(sqlite3.connect(tmp_path / "mcommerce.sqlite3")) as database:
-        database.execute("CREATE TABLE products_product (id)")
-        database.commit()
-
-    told = subprocess.run(
-        [sys.executable, "manage.py", "migrate"], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-
-    assert told.returncode == 1
-    assert "Traceback" in told.stderr
-    assert told.stderr.endswith('table "products_product" already exists\n')
-
-
-def test_a_fault_of_the_code_in_a_good_database_is_told_in_full(tmp_path: Path) -> None:
-    code = (
-        "import sys; from unittest import mock; import manage; from mcommerce import health;"
-        "from django.db import OperationalError as error; from django.core import management;"
-        "management.execute_from_command_line = mock.Mock(side_effect=error('no such column')); {told}; manage.main()"
-    )
-    good = "health.database = lambda: health.OK"
-
-    raised, remedied = (python(tmp_path, code.format(told=told)).stderr for told in (good, "pass"))
-
-    assert raised.endswith("OperationalError: no such column\n")
-    assert "Traceback" not in remedied
-
-
-def test_a_command_that_is_interrupted_ends_at_once_and_says_nothing(tmp_path: Path) -> None:
-    code = "print('begun', flush=True); input()"
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
-    command = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stdout and running.stdout.readline() == b"begun\n"
-        running.send_signal(signal.SIGINT)
-        _, complaint = running.communicate(timeout=INTERRUPTED_SECONDS)
-
-    assert (running.returncode, complaint) == (130, b"")
 
 
 @pytest.mark.parametrize("demo", ["0", "1"])

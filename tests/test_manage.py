@@ -1,0 +1,104 @@
+"""What the command line says when a command cannot do its work."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.test_settings import ROOT, python
+
+INTERRUPTED_SECONDS = 60  # on a machine that is busy otherwise
+
+
+def test_a_command_in_a_wrong_environment_says_what_to_set_and_no_more(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "EVENTBUS_BACKEND": "rabbit"}
+    command = [sys.executable, "manage.py", "migrate"]
+
+    short, long = (
+        subprocess.run([*command, *more], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        for more in ([], ["--traceback"])
+    )
+
+    assert (short.returncode, short.stderr.strip()) == (
+        1,
+        "The environment is wrong: EVENTBUS_BACKEND: Must be one of: memory, kafka.",
+    )
+    assert "Traceback" in long.stderr
+
+
+def test_topics_are_asked_for_before_there_are_tables(tmp_path: Path) -> None:
+    code = "from django.core.management import call_command; call_command('eventbus', 'topics', '--apply')"
+
+    told = python(tmp_path, code)
+
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "order.placed.v1" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("", "The database: not migrated: run manage.py migrate"),
+        ("postgres://nobody@127.0.0.1:1/none", "The database: no answer: is it running, and is DATABASE_URL right?"),
+    ],
+)
+def test_a_command_that_the_database_refuses_says_what_to_do_and_no_more(
+    tmp_path: Path, address: str, remedy: str
+) -> None:
+    more = {"DATABASE_URL": address} if address else {}
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **more}
+    command = [sys.executable, "manage.py", "eventbus", "status"]
+
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.splitlines()[0] == remedy
+    assert "Traceback (most recent" not in told.stderr
+
+
+def test_what_a_database_refuses_for_another_reason_is_told_in_full(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
+    with closing(sqlite3.connect(tmp_path / "mcommerce.sqlite3")) as database:
+        database.execute("CREATE TABLE products_product (id)")
+        database.commit()
+
+    told = subprocess.run(
+        [sys.executable, "manage.py", "migrate"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+    assert told.returncode == 1
+    assert "Traceback" in told.stderr
+    assert told.stderr.endswith('table "products_product" already exists\n')
+
+
+def test_a_fault_of_the_code_in_a_good_database_is_told_in_full(tmp_path: Path) -> None:
+    code = (
+        "import sys; from unittest import mock; import manage; from mcommerce import health;"
+        "from django.db import OperationalError as error; from django.core import management;"
+        "management.execute_from_command_line = mock.Mock(side_effect=error('no such column')); {told}; manage.main()"
+    )
+    good = "health.database = lambda: health.OK"
+
+    raised, remedied = (python(tmp_path, code.format(told=told)).stderr for told in (good, "pass"))
+
+    assert raised.endswith("OperationalError: no such column\n")
+    assert "Traceback" not in remedied
+
+
+def test_a_command_that_is_interrupted_ends_at_once_and_says_nothing(tmp_path: Path) -> None:
+    code = "print('begun', flush=True); input()"
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
+    command = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout and running.stdout.readline() == b"begun\n"
+        running.send_signal(signal.SIGINT)
+        _, complaint = running.communicate(timeout=INTERRUPTED_SECONDS)
+
+    assert (running.returncode, complaint) == (130, b"")
