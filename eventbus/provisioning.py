@@ -38,7 +38,7 @@ def topics() -> list[TopicStatus]:
     backend, names = backends.current(), topic_names()
     log = backend.topics
     found = log.found(names) if log else {}
-    there = [topic for topic in names if log is None or found[topic] is not None]
+    there = [topic for topic in names if (is_migrated() if log is None else found[topic] is not None)]
     declared = {one.topic for one in told_events()}  # the others were read once
     return [
         TopicStatus(
@@ -71,9 +71,12 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
 
 def topic_names() -> list[str]:
     """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
-    is_migrated = Progress._meta.db_table in connection.introspection.table_names()
-    read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated else []
+    read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated() else []
     return sorted({one.topic for one in told_events()} | set(read))
+
+
+def is_migrated() -> bool:
+    return Progress._meta.db_table in connection.introspection.table_names()
 
 
 def _refuse_under_way(topic: str) -> None:

@@ -27,6 +27,9 @@ class IntervalOutOfRange(ValueError):
 class CallsOutOfRange(ValueError):
     """Fewer than none (until stopped), or more than CALLS_MAX."""
 
+    def __init__(self) -> None:
+        super().__init__(f"The number of calls is from 0 to {CALLS_MAX}.")
+
 
 def interval_ms_min(feed: str) -> int:
     """How often this feed may be asked at most."""

@@ -57,7 +57,7 @@ def discard(*, printer: Printer, json: bool, action: str, **options: Any) -> Non
 
 
 def _selecting(parser: CommandParser) -> None:
-    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="as `eventbus dead` shows it")
+    parser.add_argument("ids", nargs="*", type=positive, metavar="ID", help="as `eventbus dead` shows it")
     for name in SELECTORS:
         parser.add_argument(f"--{name}", default="", help=f"those of this {name}")
 
@@ -86,7 +86,7 @@ def _letters_by_id(ids: list[int]) -> list[DeadLetter]:
 
 
 def _row(letter: DeadLetter) -> list[Any]:
-    told = {**_told(letter), "died_at": f"{letter.died_at:%Y-%m-%d %H:%M:%S}"}
+    told = {**_told(letter), "died_at": f"{letter.died_at:%Y-%m-%d %H:%M:%S} UTC"}
     told["error"] = f"{letter.error_class}: {letter.error}"[:ERROR_CHARACTERS_SHOWN]
     return [told[name] for name in LETTER_COLUMNS]
 

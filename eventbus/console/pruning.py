@@ -16,6 +16,7 @@ from eventbus.errors import LogAway
 from eventbus.foreground import on_signal
 from eventbus.pruning import Pruned, Pruning
 
+KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
 
 
@@ -34,7 +35,12 @@ def add(actions: Actions) -> None:
 
 
 def _hours(text: str) -> float:
-    hours = float(text)
+    try:
+        hours = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours") from None
+    if hours > KEEP_HOURS_MAX:
+        raise argparse.ArgumentTypeError(f"at most {KEEP_HOURS_MAX}")
     if not hours >= KEEP_HOURS_MIN:
         raise argparse.ArgumentTypeError(f"at least {KEEP_HOURS_MIN}: who watches from elsewhere reads the same rows")
     return hours

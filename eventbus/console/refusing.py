@@ -30,7 +30,7 @@ def add(actions: Actions) -> None:
     text = "never tell refused events; their keys go on without them. With --json it prints them whole, to be kept"
     let_go = actions.add("withdraw", withdraw, text)
     for asking in (again, let_go):
-        asking.add_argument("ids", nargs="*", type=int, metavar="ID", help="as `eventbus refused` shows it")
+        asking.add_argument("ids", nargs="*", type=positive, metavar="ID", help="as `eventbus refused` shows it")
 
 
 def refused(*, printer: Printer, json: bool, topic: str, withdrawn: bool, limit: int, **options: Any) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import call_command
@@ -14,6 +15,7 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from eventbus import Permanent, operations
+from eventbus.errors import LogAway
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction
 from tests.eventbus.house import House, Noted, until
@@ -89,6 +91,12 @@ def test_status_fails_when_nobody_dispatches(house: House) -> None:
     assert "Nobody dispatches" in complaint
 
 
+def test_brokers_that_do_not_answer_are_told_in_a_sentence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventbus.operations.status", Mock(side_effect=LogAway("no broker has answered")))
+
+    assert run("eventbus", "status") == (1, "", "no broker has answered")
+
+
 def test_status_fails_when_something_died(house: House, poison: set[int]) -> None:
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status", "--json")
@@ -138,7 +146,7 @@ def test_where_nothing_died_that_is_said(house: House, poison: set[int]) -> None
     assert run("eventbus", "dead", "--discarded")[1] == "There are no discarded letters.\n"
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "all"])
+@pytest.mark.parametrize("limit", ["0", "-1", "all", "9" * 20])
 def test_how_many_are_shown_is_a_number(house: House, limit: str) -> None:
     for action in ("dead", "refused"):
         code, _, complaint = run("eventbus", action, "--limit", limit)

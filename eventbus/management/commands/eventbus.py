@@ -3,7 +3,7 @@
 from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus.console import (
     EXITS,
@@ -19,6 +19,7 @@ from eventbus.console import (
     republishing,
     topics,
 )
+from eventbus.errors import LogAway
 
 
 class Command(BaseCommand):
@@ -31,4 +32,7 @@ class Command(BaseCommand):
             module.add(actions)
 
     def handle(self, *, run: Run, **options: Any) -> None:
-        run(printer=Printer(self.stdout), **options)
+        try:
+            run(printer=Printer(self.stdout), **options)
+        except LogAway as error:
+            raise CommandError(str(error)) from error

@@ -13,7 +13,7 @@ from stations.feeds.base import PollFailed
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
-from stations.models import PollRun
+from stations.models import PollPlan, PollRun
 from stations.plan import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
 from stations.poller import Poller, PollerThreads
 
@@ -78,6 +78,7 @@ class Command(BaseCommand):
             steer(feed=name, now=clock.now(), running=True, interval_ms=interval_ms, calls=calls, minimum_ms=minimum_ms)
 
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
+        PollPlan.objects.exists()  # without its tables it would ask for them on and on
         # In threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
         with on_signal(pollers.stop), Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {})):
