@@ -17,7 +17,7 @@ ID_DIGITS_MAX = 18  # 64 bits have room for any such
 
 def positive(text: str) -> int:
     """For argparse: a whole number from 1, which a database can compare its ids with."""
-    if not text.isdecimal() or not int(text[:ID_DIGITS_MAX]) >= 1 or len(text) > ID_DIGITS_MAX:
+    if not text.isdecimal() or len(text) > ID_DIGITS_MAX or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 with {ID_DIGITS_MAX} digits at most")
     return int(text)
 

@@ -42,12 +42,16 @@ def test_a_longer_window_can_be_asked_for(old: House) -> None:
     assert json.loads(run("eventbus", "prune", "--older-than", "47.5", "--json")[1])["events"] == 4
 
 
-@pytest.mark.parametrize("hours", ["0", "-1", "nan", "soon"])
-def test_a_window_that_is_none_is_refused(old: House, hours: str) -> None:
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [("0", "at least"), ("-1", "at least"), ("nan", "at least"), ("inf", "at most"), ("soon", "is no number of hours")],
+)
+def test_a_window_that_is_none_is_refused(old: House, hours: str, told: str) -> None:
     code, _, complaint = run("eventbus", "prune", "--older-than", hours)
 
     assert code != 0
     assert "--older-than" in complaint
+    assert told in complaint
     assert OutboxRow.objects.count() == 5
 
 

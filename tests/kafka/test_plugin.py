@@ -3,7 +3,6 @@
 import pytest
 
 
-@pytest.mark.parametrize("name", ["fresh_kafka"])
-def test_who_asks_for_a_broker_and_is_not_marked_is_told_to_be(request: pytest.FixtureRequest, name: str) -> None:
+def test_who_asks_for_a_broker_and_is_not_marked_is_told_to_be(request: pytest.FixtureRequest) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"pytest\.mark\.kafka"):
-        request.getfixturevalue(name)
+        request.getfixturevalue("fresh_kafka")

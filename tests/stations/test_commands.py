@@ -179,6 +179,11 @@ def test_a_number_of_calls_is_made_and_then_it_ends(server: AnsweringServer):
     assert (len(server.asked), PollPlan.objects.get().running) == (2, False)
 
 
+def test_a_number_of_calls_that_is_none_is_refused_with_its_limits():
+    with pytest.raises(CommandError, match="from 0 to 100000"):
+        call_command("poll_stations", "--feed", "jcdecaux:lyon", "--calls", "-1")
+
+
 def test_an_interval_that_a_feed_cannot_bear_is_refused_with_the_limit():
     with pytest.raises(CommandError, match="from 10000 to 3600000 ms"):
         call_command("poll_stations", "--feed", "jcdecaux:lyon", "--interval-ms", "500")
