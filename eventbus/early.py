@@ -61,9 +61,9 @@ def ignored_once(row: Progress, *, passed: int, nowhere: int) -> int:
     """How many events were ignored whose rows are there, each counted once.
 
     Of the group's rows `passed` lie behind its position, and `nowhere` of these are in no other place. What it passed
-    beyond them and beyond the pruned ones are repeats (or others' records): as many may have been counted too often.
+    beyond them and beyond those pruned of this log are repeats (or others' records): as many may have been counted too
+    often.
     """
     counted = row.ignored - row.pruned_ignored
-    pruned = row.pruned_handled + row.pruned_ignored + row.pruned_discarded
-    beyond = max(0, row.position - row.start - pruned - passed)
+    beyond = max(0, row.position - row.start - (row.pruned - row.pruned_before) - passed)
     return max(counted - beyond, min(counted, nowhere))

@@ -55,6 +55,7 @@ FIELD_NAMES = {
     "pid": _("process id"),
     "position": _("position"),
     "positions": _("positions"),
+    "pruned_before": _("pruned of a log before"),
     "pruned_discarded": _("discarded, pruned"),
     "pruned_handled": _("handled, pruned"),
     "pruned_ignored": _("ignored, pruned"),

@@ -188,7 +188,7 @@ def _accounts(tallies: Iterable[_Tally], unsent: Mapping[str, int]) -> list[Acco
 
 def _account(group: str, topic: str, partitions: list[_Tally], unsent: int, undecodable: int) -> Account:
     rows = [one.row for one in partitions]
-    pruned = sum(row.pruned_handled + row.pruned_ignored + row.pruned_discarded for row in rows)
+    pruned = sum(row.pruned for row in rows)
     published = unsent + pruned + sum(one.places.total() for one in partitions)
     places = {
         "handled": sum(row.handled for row in rows),

@@ -106,7 +106,7 @@ class Progress(models.Model):
     `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
     event that is being handled alone; left behind by a death, it counts a crash; `crashes` without it: many were begun
     together. `start` is where the group began. What happened to its events is counted here for ever; `pruned_*` is how
-    many of those have no rows any more.
+    many of those have no rows any more, and `pruned_before` how many of these lay in a log before this one.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -124,6 +124,7 @@ class Progress(models.Model):
     pruned_handled = models.PositiveBigIntegerField(default=0)
     pruned_ignored = models.PositiveBigIntegerField(default=0)
     pruned_discarded = models.PositiveBigIntegerField(default=0)
+    pruned_before = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("progress")
@@ -132,6 +133,11 @@ class Progress(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} {self.topic}/{self.partition} at {self.position}"
+
+    @property
+    def pruned(self) -> int:
+        """How many of its events have no rows any more."""
+        return self.pruned_handled + self.pruned_ignored + self.pruned_discarded
 
 
 class InboxRow(models.Model):

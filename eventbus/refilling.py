@@ -144,7 +144,11 @@ class Look:
             for row in held:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(
-                    start=begin, position=begin, epoch=F("epoch") + 1, ignored=F("pruned_ignored")
+                    start=begin,
+                    position=begin,
+                    epoch=F("epoch") + 1,
+                    ignored=F("pruned_ignored"),
+                    pruned_before=row.pruned,
                 )
             _renumber(topic)
             replay.end(topic, "The log was lost meanwhile, and filled again: begin another")

@@ -18,10 +18,11 @@ from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, ParkedKey, Progress
+from eventbus.relay import Relay
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, BackendAtHand, HouseOnKafka, open_house_on_kafka
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, BackendAtHand, HouseOnKafka, open_house_on_kafka, replace
 
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
 
@@ -113,6 +114,26 @@ class TestKafkaBackend(BackendContract):
         counted = Progress.objects.filter(group="house-a").aggregate(ignored=Sum("ignored"))
         assert counted == {"ignored": 2}
         assert places() == {"ignored": 1}
+
+    def test_what_was_pruned_before_a_loss_hides_no_repeats_after_it(self, house: HouseOnKafka, bus_clock: Any) -> None:
+        """It lay in the log that is gone, and fills no place in the one that was made anew."""
+        house.handler()
+        house.say(*many())
+        house.settle()
+        assert prune_a_day_later(bus_clock).events == 4
+        replace(house.backend)
+        with transaction.atomic():
+            publish(Unknown(name="vase"))
+        Relay(house.backend).begin()
+
+        with failpoints.armed("append.acknowledged=break"), pytest.raises(failpoints.BrokeHere):
+            house.relay()  # Kafka has the last of before and the new one, and no row says so
+        house.settle()
+
+        assert len(house.log()) == 4, "each twice"
+        assert house.seen() == many()
+        assert places() == {"handled": 5, "ignored": 1}
+        assert ledger.problems(ledger.read()) == []
 
     def test_what_waits_and_lies_twice_in_kafka_has_its_event(self, house: House) -> None:
         house.handler(call=Mended("vase"))
