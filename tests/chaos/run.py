@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import psycopg
 
+from tests.chaos import evidence
 from tests.chaos.faults import Faults
 from tests.chaos.kinds import ASIDE, KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
@@ -211,18 +212,25 @@ def run(
 ) -> Outcome:
     """On a database and topics of its own, with the `shop` or the town alone.
 
-    `keep`: when its folder stays, with all logs and the timeline.
+    `keep`: when its folder stays, with all logs and the timeline, the tables and what lay in Kafka.
     """
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         outcome.shop = shop
         site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop)
         try:
-            return Run(site, planned, outcome, patience)()
+            Run(site, planned, outcome, patience)()
+            if _stays(keep, outcome):
+                evidence.keep(site)
+            return outcome
         finally:
             site.close()
     finally:
-        if keep == "always" or (keep == "when violated" and outcome.violations):
-            print(f"The processes' logs, and what happened when: {folder}")
+        if _stays(keep, outcome):
+            print(f"The processes' logs, tables and records, and what happened when: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stays(keep: Keep, outcome: Outcome) -> bool:
+    return keep == "always" or (keep == "when violated" and bool(outcome.violations))
