@@ -253,7 +253,7 @@ STATIONS_PRODUCER_OPEN = DEMO
 # --- Django --------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "mcommerce.daphne.Daphne",  # first: its runserver speaks WebSocket
+    "mcommerce.daphne",  # before staticfiles: its runserver speaks WebSocket
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -38,6 +39,27 @@ def test_topics_are_asked_for_before_there_are_tables(tmp_path: Path) -> None:
 
     assert (told.returncode, told.stderr) == (0, "")
     assert "order.placed.v1" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("port", "more", "why"),
+    [
+        (0, [], "Address already in use"),
+        (0, ["--noreload"], "Address already in use"),
+        (99_999, ["--noreload"], "bind(): port must be 0-65535."),
+    ],
+)
+def test_a_server_that_cannot_listen_says_so_and_ends(tmp_path: Path, port: int, more: list[str], why: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = port or held.getsockname()[1]
+        environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "DEMO": "1"}
+        line = [sys.executable, "manage.py", "runserver", f"127.0.0.1:{port}", *more]
+        told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ENDED_SECONDS)
+
+    assert told.returncode == 1, told.stderr
+    assert f"Nothing can listen at 127.0.0.1 port {port}: {why}" in told.stderr
+    assert "Name another, such as manage.py runserver 8010" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 @pytest.mark.parametrize(

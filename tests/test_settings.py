@@ -80,7 +80,7 @@ print(len(read), [keys for keys in read.values() if len(keys) > 1 or "" in keys]
 def test_runserver_is_daphnes(tmp_path: Path) -> None:
     told = python(tmp_path, "from django.core.management import get_commands as got; print(got()['runserver'])")
 
-    assert told.stdout.strip() == "daphne", told.stderr
+    assert told.stdout.strip() == "mcommerce.daphne", told.stderr
 
 
 def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from django.apps import AppConfig
 
 
-class Daphne(AppConfig):
+class DaphneConfig(AppConfig):
     """Its runserver. Its own AppConfig loads Twisted into every process: a fifth of a second at each start."""
 
-    name = "daphne"
+    name = "mcommerce.daphne"
     verbose_name = "Daphne"

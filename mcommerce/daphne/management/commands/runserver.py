@@ -1,0 +1,35 @@
+"""Daphne's runserver, which looks whether it can listen before it begins."""
+
+import os
+import socket
+from typing import Any
+
+from daphne.management.commands import runserver
+from django.core.management import CommandError
+
+
+class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
+    """Daphne's own only tells the log where the port is taken, and serves nobody from then on, while its bus works."""
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        if complaint := _cannot_listen(self.addr, int(self.port)):
+            if not options["use_reloader"]:
+                raise CommandError(complaint)
+            self.stderr.write(self.style.ERROR(complaint))
+            self.stderr.flush()
+            os._exit(1)  # in the reloader's thread, which would wait for a changed file
+        super().inner_run(*args, **options)
+
+
+def _cannot_listen(host: str, port: int) -> str:
+    """Why not, and what to do; empty where it can."""
+    try:
+        [(family, kind, protocol, _, (address, *_)), *_] = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Twisted does
+            door.bind((address, port))
+            door.listen()
+    except (OSError, OverflowError) as error:
+        said = getattr(error, "strerror", None) or error
+        return f"Nothing can listen at {host} port {port}: {said}. Name another, such as manage.py runserver 8010"
+    return ""
