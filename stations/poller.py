@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections, reset_queries
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections, reset_queries
 
 from eventbus import clock
 from eventbus.errors import LeaseLost
@@ -97,8 +97,9 @@ class Poller:
             except LeaseLost:
                 logger.warning("Another poller took over %s", self.feed.name)
                 self._leading = False
-            except (DatabaseError, InterfaceError):
-                logger.exception("The database is away, polling of %s waits for it", self.feed.name)
+            except (DatabaseError, InterfaceError) as error:
+                ours = not isinstance(error, OperationalError | InterfaceError)  # not what a database that is away says
+                logger.warning("Polling %s waits for the database: %s", self.feed.name, error, exc_info=ours)
                 self._stop.wait(BEAT_SECONDS)
             self._stop.wait(TICK_SECONDS)
         self._leave()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 import pytest
+from django.db import OperationalError
 
 from eventbus import clock
 from eventbus.errors import LeaseLost
@@ -167,6 +168,26 @@ def test_it_polls_at_once_and_then_by_its_interval():
     plan(interval_ms=1)
     with running(Feed([reading()])) as polls:
         until(lambda: len(polls) >= 3)
+
+
+def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
+    feed = Feed([reading()])
+    away = iter([OperationalError("server closed the connection unexpectedly")])
+
+    def lose_it() -> None:
+        for error in away:
+            raise error
+
+    feed.meanwhile = lose_it
+    with running(feed) as polls:
+        until(lambda: bool(polls))
+
+    [told] = [one for one in caplog.records if one.name == "stations.poller" and one.levelname == "WARNING"]
+    assert told.getMessage() == (
+        "Polling simulator:lyon waits for the database: server closed the connection unexpectedly"
+    )
+    assert not told.exc_info
+    assert feed.asked == 2
 
 
 def test_after_the_number_of_calls_it_rests_until_started_again():
