@@ -16,11 +16,11 @@ from eventbus.events import Event
 
 @register("eventbus")
 def check_backend(**ignored: Any) -> list[CheckMessage]:
-    """The backend can be imported, and made as it is set."""
+    """The backend can be imported, made as it is set, and work so."""
     try:
         chosen: dict[str, Any] = settings.EVENTBUS
         import_string(chosen["BACKEND"])
-        backends.current()
+        backends.current().refuse_settings()
     except ImproperlyConfigured as error:
         return [Error(str(error), hint="See docs/operations.md, Settings", id="eventbus.E008")]
     except (AttributeError, KeyError, TypeError, ImportError) as error:

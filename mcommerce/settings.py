@@ -126,10 +126,20 @@ def _faults() -> list[str]:
         faults.append("EMAIL_URL is of no kind that is known: write smtp+tls://user:password@host:587 or console:")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
+    if STATIONS_TILE_URL and not _draws_tiles(STATIONS_TILE_URL):
+        faults.append(f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png")
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
     return faults
+
+
+def _draws_tiles(address: str) -> bool:
+    """Of another site or of this one; Leaflet puts zoom, column and row into it."""
+    found = urlsplit(address)
+    elsewhere = found.scheme in {"http", "https"} and found.netloc and "{" not in found.netloc  # the CSP names one host
+    here = not found.scheme and not found.netloc and found.path.startswith("/")
+    return bool(elsewhere or here) and all(name in address for name in ("{z}", "{x}", "{y}"))
 
 
 def _database_faults() -> list[str]:

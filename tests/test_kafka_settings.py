@@ -55,6 +55,23 @@ def test_a_setting_that_would_break_a_promise_is_refused_with_its_reason(tmp_pat
     assert "compression.type" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("chosen", "why"),
+    [
+        ("compresion.type=zstd", 'No such configuration property: "compresion.type"'),
+        (
+            "compression.type=none,fetch.wait.max.ms=soon",
+            'Invalid value for configuration property "fetch.wait.max.ms"',
+        ),
+    ],
+)
+def test_a_setting_that_kafkas_client_does_not_take_is_told_at_start(tmp_path: Path, chosen: str, why: str) -> None:
+    refused = python(tmp_path, CHECK, **KAFKA, KAFKA_CLIENT_SETTINGS=chosen)
+
+    assert refused.returncode
+    assert f"Kafka's client refuses its settings: {why}. See KAFKA_CLIENT_SETTINGS" in refused.stderr
+
+
 def test_what_the_environment_says_reaches_the_clients(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     authority.touch()

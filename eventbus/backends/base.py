@@ -149,6 +149,10 @@ class Backend(ABC):
     def wake(self) -> None:
         """End every wait of this process at once, so that whoever was asked to leave sees it."""
 
+    def refuse_settings(self) -> None:
+        """Raise ImproperlyConfigured when it could not work as it is set. Asks nobody, and takes milliseconds."""
+        return
+
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the topics that are missing; which they were. A log that needs none made does nothing."""
         return []

@@ -19,7 +19,7 @@ from eventbus import failpoints
 from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import complaints
-from eventbus.backends.kafka.configuration import configured, refuse_broken_promises
+from eventbus.backends.kafka.configuration import configured, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
@@ -97,6 +97,10 @@ class KafkaBackend(Backend):
         self._known: dict[str, tuple[float, int]] = {}
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
         self._readers: list[KafkaConsumer] = []
+
+    def refuse_settings(self) -> None:
+        consumer = self._configured("consumer") | {"group.id": self._named(GROUPLESS)}
+        refuse_unknown(self._configured("producer"), consumer, logger)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
 """How this backend's clients are set: what the promises need is fixed, what would break them is refused."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, Producer
 from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
@@ -113,6 +115,17 @@ def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
         ]
     if wrong:
         raise ImproperlyConfigured("Kafka's clients would break the bus's promises with " + "; ".join(wrong))
+
+
+def refuse_unknown(producer: dict[str, Any], consumer: dict[str, Any], logger: logging.Logger) -> None:
+    """Raises ImproperlyConfigured for what clients do not take. Only they know it: one of each is made, and let go."""
+    try:
+        Producer(producer, logger=logger)
+        Consumer(consumer, logger=logger).close()
+    except KafkaException as error:
+        raise ImproperlyConfigured(
+            f"Kafka's client refuses its settings: {error.args[0].str()}. See KAFKA_CLIENT_SETTINGS and KAFKA_SSL_*"
+        ) from error
 
 
 def _text(value: Any) -> str:
