@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
 
 from eventbus import watches
+from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import consuming
 from eventbus.errors import LogAway
+from eventbus.models import OutboxRow
 from tests.eventbus.house import Noted, until
-from tests.eventbus.house_on_kafka import HouseOnKafka, open_house_on_kafka
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, HouseOnKafka, open_house_on_kafka
 
 
 @pytest.fixture
@@ -27,6 +30,17 @@ class FailedForGood(Client):
 
     def poll(self, *_arguments: Any) -> NoReturn:
         raise KafkaException(KafkaError(KafkaError._FATAL, "fatal"))
+
+
+class BeginsAnew(Client):
+    """A client that reads on from before where it was, once it is told from where."""
+
+    places: ClassVar[list[Place]] = []
+
+    def poll(self, *arguments: Any) -> Any:
+        while self.places:
+            self.seek(self.places.pop())
+        return super().poll(*arguments)
 
 
 def refuse(*_arguments: Any, **_named: Any) -> NoReturn:
@@ -58,6 +72,29 @@ def test_a_group_goes_on_once_a_client_can_be_made_in_place_of_the_one_that_fail
         until(lambda: house.seen() == [("vase", 1)], "it is handled")
 
     assert clients == []
+
+
+def test_a_group_gets_each_record_once_when_its_client_begins_anew_before_it(
+    house: HouseOnKafka, clients: list[Callable[..., Client]]
+) -> None:
+    """As clients do now and then, such as after a broker came back. What nobody handles would be counted twice."""
+    house.say(("vase", 1), ("vase", 2), ("vase", 3))
+    house.relay()
+    place = TopicPartition(*OutboxRow.objects.values_list("topic", "partition")[0])
+    clients.append(BeginsAnew)
+    with closing(house.backend.consumer([Noted.topic], "house-a")) as reader:
+        until(lambda: place in reader.assignment(), "it is given the partition")
+        for one in reader.assignment():
+            reader.seek(one, 0)
+        reader.catch_up(PATIENCE_SECONDS)
+
+        BeginsAnew.places.append(Place(house.prefix + place.topic, place.partition, 1))
+        until(lambda: not BeginsAnew.places, "it begins anew")
+        house.say(("vase", 4))
+        house.relay()
+        reader.catch_up(PATIENCE_SECONDS)
+
+        assert [record.position for record in reader.fetch(100)] == [0, 1, 2, 3]
 
 
 def test_a_watch_goes_on_where_it_was_once_a_client_can_be_made(

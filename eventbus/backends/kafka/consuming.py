@@ -248,6 +248,8 @@ class KafkaConsumer(BusConsumer):
                 slot = self._slots.get(TopicPartition(topic, message.partition()))
                 if slot is None or slot.seeking is not None:
                     continue  # taken away, or read from elsewhere in a moment
+                if slot.had(message.offset()) and not self._groupless:  # whom nobody makes seek in a log made anew
+                    continue
                 slot.buffer.append(record_of(message, topic))
                 slot.next = message.offset() + 1
             self._lock.notify_all()

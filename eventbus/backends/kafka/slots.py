@@ -21,6 +21,10 @@ class Slot:
         self.paused = False
         self.believed = True  # that what the buffer holds is of the log as it is now
 
+    def had(self, position: int) -> bool:
+        """Whether it came before: now and then a client begins anew before where it was."""
+        return position < self.next
+
     def covers(self, position: int) -> bool:
         """Whether what the buffer holds goes on from there."""
         return (
