@@ -6,6 +6,7 @@ its progress lock (`parking.obey`).
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from eventbus import backends, clock, failpoints, pausing, refusals
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
-from eventbus.errors import BusError
+from eventbus.errors import BusError, LogAway
 from eventbus.heartbeats import ProcessStatus, processes
 from eventbus.leases import LEASE_SECONDS, Lease
 from eventbus.models import (
@@ -60,12 +61,12 @@ class TimersStatus(msgspec.Struct, frozen=True):
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """How far a group is in one partition."""
+    """How far a group is in one partition. `end` and `lag` are None where the log does not say where it ends."""
 
     partition: int
     position: int
-    end: int
-    lag: int
+    end: int | None
+    lag: int | None
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
@@ -74,8 +75,8 @@ class GroupStatus(msgspec.Struct, frozen=True):
     group: str
     topic: str
     position: int
-    end: int
-    lag: int
+    end: int | None
+    lag: int | None
     handled: int
     ignored: int
     discarded: int
@@ -95,9 +96,10 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """All of it, at one time."""
+    """All of it, at one time. `log_away` is why the log does not say where it ends; empty while it does."""
 
     at: datetime
+    log_away: str
     outbox: OutboxStatus
     timers: TimersStatus
     groups: list[GroupStatus]
@@ -108,11 +110,14 @@ class Status(msgspec.Struct, frozen=True):
 
 def status() -> Status:
     """How the bus is now. A few small queries; nothing counts the whole outbox."""
+    progress = list(Progress.objects.order_by("group", "topic", "partition"))
+    ends, log_away = _ends(backends.current(), progress)
     return Status(
         at=clock.now(),
+        log_away=log_away,
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
-        groups=_groups(backends.current()),
+        groups=_groups(progress, ends),
         standstills=pausing.standstills(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
         processes=processes(),
@@ -124,6 +129,8 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     told = []
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
+    if found.log_away:
+        told.append(found.log_away)
     if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
         told.append(
             f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
@@ -181,42 +188,54 @@ def _outbox() -> OutboxStatus:
     )
 
 
-def _groups(backend: Backend) -> list[GroupStatus]:
-    retrying, dead_keys, letters = _parked(ParkedKey.State.RETRYING), _parked(ParkedKey.State.DEAD), _letters()
-    ends: dict[TopicPartition, int] = {}
+def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
+    """Where the log ends wherever a group is; or nothing, and why it does not say."""
+    try:
+        return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
+    except LogAway as error:
+        return {}, str(error)
+
+
+def _groups(progress: Iterable[Progress], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
+    waits = {
+        "retrying_keys": _parked(ParkedKey.State.RETRYING),
+        "dead_keys": _parked(ParkedKey.State.DEAD),
+        "dead_letters": _letters(),
+    }
     rows: dict[tuple[str, str], list[Progress]] = {}
-    for row in Progress.objects.order_by("group", "topic", "partition"):
+    for row in progress:
         rows.setdefault((row.group, row.topic), []).append(row)
-        place = TopicPartition(row.topic, row.partition)
-        ends[place] = ends[place] if place in ends else backend.end(place)
     return [
-        _group(name, topic, found, ends, retrying[name, topic], dead_keys[name, topic], letters[name, topic])
-        for (name, topic), found in rows.items()
+        _group(place, found, ends, {name: counts[place] for name, counts in waits.items()})
+        for place, found in rows.items()
     ]
 
 
 def _group(
-    name: str, topic: str, rows: list[Progress], ends: dict[TopicPartition, int], retrying: int, dead: int, letters: int
+    place: tuple[str, str], rows: list[Progress], ends: Mapping[TopicPartition, int], waits: Mapping[str, int]
 ) -> GroupStatus:
-    partitions = [_partition(row, ends[TopicPartition(topic, row.partition)]) for row in rows]
+    group, topic = place
+    partitions = [_partition(row, ends.get(TopicPartition(topic, row.partition))) for row in rows]
     return GroupStatus(
-        group=name,
+        group=group,
         topic=topic,
         position=sum(one.position for one in partitions),
-        end=sum(one.end for one in partitions),
-        lag=sum(one.lag for one in partitions),
+        end=_sum([one.end for one in partitions]),
+        lag=_sum([one.lag for one in partitions]),
         handled=sum(row.handled for row in rows),
         ignored=sum(row.ignored for row in rows),
         discarded=sum(row.discarded for row in rows),
-        retrying_keys=retrying,
-        dead_keys=dead,
-        dead_letters=letters,
         partitions=partitions,
+        **waits,
     )
 
 
-def _partition(row: Progress, end: int) -> PartitionStatus:
-    return PartitionStatus(row.partition, row.position, end, max(0, end - row.position))
+def _partition(row: Progress, end: int | None) -> PartitionStatus:
+    return PartitionStatus(row.partition, row.position, end, None if end is None else max(0, end - row.position))
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    return None if None in counts else sum(filter(None, counts))
 
 
 def _parked(state: str) -> Counter[tuple[str, str]]:

@@ -100,4 +100,5 @@ def _print_ledger(printer: Printer, counted: Ledger) -> None:
 
 
 def _cells(one: GroupStatus) -> list[Any]:
-    return [getattr(one, name) for name in GROUP_COLUMNS]
+    cells = (getattr(one, name) for name in GROUP_COLUMNS)
+    return ["?" if cell is None else cell for cell in cells]
