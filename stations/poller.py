@@ -45,7 +45,7 @@ class Poller:
         self.feed = feed
         self._lease = lease
         self._stop = stop or threading.Event()
-        self._leading = lease is None
+        self._leading, self._stands_by = lease is None, False
         self._beaten = float("-inf")
         self._held: dict[Key, Held] | None = None
         self._answered_at: datetime | None = None
@@ -151,8 +151,12 @@ class Poller:
         if self._leading:
             self._lease.beat()
         elif self._lease.acquire():
-            self._leading = True
+            self._leading, self._stands_by = True, False
             self._held = None  # what this poller held is of the time before the other
+            logger.info("This process polls %s", self.feed.name)
+        elif not self._stands_by:
+            self._stands_by = True
+            logger.info("Another process polls %s; this one stands by", self.feed.name)
         return self._leading
 
     def _forget_old(self, rhythm: "_Rhythm") -> None:

@@ -134,7 +134,10 @@ def test_a_feed_that_is_down_is_asked_less_and_less_often():
 class NeverLeading:
     """A lease that another process holds."""
 
+    asked = 0
+
     def acquire(self) -> bool:
+        self.asked += 1
         return False
 
 
@@ -234,13 +237,14 @@ def test_whoever_starts_it_again_need_not_wait_for_the_backoff():
         until(lambda: len(polls) >= 2)
 
 
-def test_while_another_process_polls_this_one_stands_by():
+def test_while_another_process_polls_this_one_stands_by_and_says_so_once(caplog):
     plan(interval_ms=1)
-    feed = Feed([reading()])
-    with running(feed, lease=NeverLeading()) as polls:
-        threading.Event().wait(0.01)
+    feed, lease = Feed([reading()]), NeverLeading()
+    with caplog.at_level("INFO", "stations.poller"), running(feed, lease=lease) as polls:
+        until(lambda: lease.asked == 2)
 
     assert (feed.asked, polls, feed.is_closed) == (0, [], True)
+    assert caplog.messages == ["Another process polls simulator:lyon; this one stands by"]
 
 
 def test_a_poller_that_lost_its_lease_while_it_asked_writes_nothing():
