@@ -7,15 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
-from unittest.mock import Mock
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
-from eventbus import Permanent, backends, operations
-from eventbus.errors import LogAway
+from eventbus import Permanent, operations
 from eventbus.leases import Lease
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction
 from tests.eventbus.house import House, Noted, until
@@ -89,32 +87,6 @@ def test_status_fails_when_nobody_dispatches(house: House) -> None:
     assert code == 1
     assert "dispatched: no" in said
     assert "Nobody dispatches" in complaint
-
-
-def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
-    house: House, poison: set[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Just then somebody wants to know what waits."""
-    monkeypatch.setattr(backends.current(), "ends", Mock(side_effect=LogAway("no broker has answered")))
-
-    code, said, complaint = run("eventbus", "status", "--no-ledger")
-    _, told, _ = run("eventbus", "status", "--no-ledger", "--json")
-
-    assert code == 1
-    assert "no broker has answered" in complaint.splitlines()
-    assert "Dead letters: 2" in complaint
-    [row] = [line.split() for line in said.splitlines() if line.startswith("house-a ")]
-    assert row[3:5] == ["?", "?"], "where the log ends, and the lag"
-    [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
-    assert (house_a["end"], house_a["lag"], house_a["dead_letters"]) == (None, None, 2)
-
-
-def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eventbus.operations.status", Mock(side_effect=LogAway("no broker has answered")))
-
-    assert run("eventbus", "status") == (1, "", "no broker has answered")
 
 
 def test_status_fails_when_something_died(house: House, poison: set[int]) -> None:

@@ -1,8 +1,12 @@
-"""`manage.py eventbus status` shows the ledger, and its exit code says whether it balances."""
+"""`manage.py eventbus status`: its exit code says whether all is well, and the ledger balances."""
 
 import json
+from unittest.mock import Mock
 
-from eventbus import Permanent
+import pytest
+
+from eventbus import Permanent, backends
+from eventbus.errors import LogAway
 from eventbus.models import InboxRow
 from tests.eventbus.house import House, Noted
 from tests.eventbus.test_commands import a_living_dispatcher, run
@@ -63,3 +67,31 @@ def test_status_answers_at_once_without_the_ledger(house: House) -> None:
 
     assert code == 0
     assert json.loads(said)["ledger"] is None
+
+
+def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just then somebody wants to know what waits."""
+    house.handler()
+    house.say(("vase", 1))
+    monkeypatch.setattr(backends.current(), "ends", Mock(side_effect=LogAway("no broker has answered")))
+
+    with a_living_dispatcher():
+        code, said, complaint = run("eventbus", "status")
+        _, told, _ = run("eventbus", "status", "--json")
+
+    assert (code, complaint) == (1, "no broker has answered")
+    assert "outbox: 1 unsent" in said
+    [row, _] = [line.split() for line in said.splitlines() if line.startswith("house-a ")]
+    assert row[3:5] == ["?", "?"], "where the log ends, and the lag"
+    [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
+    assert (house_a["position"], house_a["end"], house_a["lag"]) == (0, None, None)
+
+
+def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventbus.operations.status", Mock(side_effect=LogAway("no broker has answered")))
+
+    assert run("eventbus", "status") == (1, "", "no broker has answered")
