@@ -9,7 +9,7 @@ from eventbus.errors import BusError, Permanent
 from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
-ATTEMPTS_MAX = 8  # with the backoff below some four minutes in the mean: longer than most restarts
+ATTEMPTS_MAX = 8  # with the backoff below a minute in the mean, and two at most: longer than most restarts
 BACKOFF_SECONDS = 1.0  # the first retry comes within this time
 BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: an operator mends and wants to see it work
 

@@ -21,6 +21,9 @@ from mcommerce.events import (
 )
 from mcommerce.orders import mail, offers, refunds, services
 
+# Five minutes apart at most: a day and a half until a mail is set aside for a person. Mail servers are away for hours.
+MAIL_ATTEMPTS_MAX = 800
+
 # --- what is for sale ----------------------------------------------------------------------------------------------
 
 
@@ -107,21 +110,21 @@ def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, 
     services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
-@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_doubt="never")
+@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
 def confirm(event: OrderPaid, *, idempotency_key: str) -> str:
     return mail.send("paid", event.order_id)
 
 
-@handles(OrderCancelled, group="mail", effect=True, record=note_mail, on_doubt="never")
+@handles(OrderCancelled, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> str:
     return mail.send("cancelled", event.order_id)
 
 
-@handles(OrderRefunded, group="mail", effect=True, record=note_mail, on_doubt="never")
+@handles(OrderRefunded, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> str:
     return mail.send("refunded", event.order_id)
 
 
-@handles(OrderShipped, group="mail", effect=True, record=note_mail, on_doubt="never")
+@handles(OrderShipped, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_sent(event: OrderShipped, *, idempotency_key: str) -> str:
     return mail.send("shipped", event.order_id)

@@ -1,13 +1,19 @@
 """Mails about an order: who gets them, in which language, and that their link opens the order."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend as EmailBackend
 from django.test import Client
 from django.utils import translation
 
+from eventbus import Permanent, registry
 from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.models import Order, Refund
 
@@ -72,3 +78,30 @@ def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(wai
 
     assert "not paid in time" in mailoutbox[0].body
     assert "Nothing was charged." in mailoutbox[0].body
+
+
+class MailServer(EmailBackend):
+    """It refuses every recipient with `code`."""
+
+    code = 0
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        raise SMTPRecipientsRefused({address: (self.code, b"no") for one in email_messages for address in one.to})
+
+
+@pytest.mark.parametrize(("code", "error"), [(550, Permanent), (450, SMTPRecipientsRefused)])
+def test_an_address_that_the_mail_server_refuses_for_good_is_not_tried_again(
+    paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.MailServer"
+    monkeypatch.setattr(MailServer, "code", code)
+
+    with pytest.raises(error, match=str(code)):
+        mail.send("paid", paid.id)
+
+
+def test_mails_wait_for_more_than_a_day_for_a_mail_server_that_is_away() -> None:
+    for handler in registry.groups["mail"].all():
+        first, longest = handler.backoff
+        waits = [min(longest, first * 2**attempt) / 2 for attempt in range(handler.attempts - 1)]
+        assert timedelta(seconds=sum(waits)) > timedelta(days=1), f"in the mean, {handler.event_type.__name__}"
