@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from eventbus import backends, failpoints, ledger, publish, refusals
-from eventbus.backends.base import TopicPartition, Unsent
+from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
@@ -27,6 +27,7 @@ from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, BackendAtHand, House
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
 
 LIMIT_BYTES = 1_200  # more than an ordinary event's record, less than that one's
+PARTITIONS = 4  # of a topic, where nothing else is declared
 SMALL_MESSAGES = {"message.max.bytes": str(LIMIT_BYTES)}
 
 
@@ -176,3 +177,22 @@ def test_what_the_client_itself_does_not_take_is_not_overtaken_by_the_next_of_it
 
         assert (outcome.sent, list(outcome.refused)) == ([], [large.id])
         assert sum(backend.ends(backend.partitions([Noted.topic])).values()) == 0
+
+
+def test_nothing_overtakes_what_the_broker_refuses_of_a_producer_that_it_does_not_know_yet(kafka: str) -> None:
+    """A broker takes any first number of one. Each record goes in a request of its own, several at a time."""
+    clients = {"batch.num.messages": 1}
+    with closing(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", clients=clients)) as backend:
+        backend.provision([Noted.topic])
+        limit(backend, "max.message.bytes", LIMIT_BYTES)
+        elsewhere = next(
+            key for key in "abcdefghi" if partition_of(key, PARTITIONS) != partition_of("vase", PARTITIONS)
+        )
+        large = Unsent(2, Noted.topic, Noted.wire_type(), "vase", b"x" * 2 * LIMIT_BYTES, '{"id":"1"}')
+        small = [large._replace(id=number, payload=b"x") for number in range(3, 30)]
+        assert backend._sender.send([large._replace(id=1, key=elsewhere, payload=b"x")]).sent, "it has begun"
+
+        outcome = backend._sender.send([large, *small])
+
+        assert (outcome.sent, list(outcome.refused)) == ([], [large.id])
+        assert sum(backend.ends(backend.partitions([Noted.topic])).values()) == 1

@@ -83,6 +83,8 @@ class SlowProducer:
 
     def flush(self, seconds: float) -> int:
         held, self._held = self._held, []
+        if not held:
+            return 0
         if any(value == LARGE for value, _ in held):
             for _, report in held:
                 report(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), None)
@@ -95,7 +97,7 @@ class SlowProducer:
 
 def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: SlowProducer.now)
-    sender = Sender(SlowProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = Sender(SlowProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
     rows = [ROW._replace(id=number) for number in range(1, 9)] + [ROW._replace(id=9, payload=LARGE)]
     sent: list[int] = []
     turns = 0
@@ -114,7 +116,7 @@ def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.Mon
 
 
 def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
-    sender = Sender(ChoosyProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = Sender(ChoosyProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
 
     outcome = sender.send([ROW._replace(topic="flowers"), ROW._replace(id=2)])
 
@@ -125,7 +127,7 @@ def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
 @pytest.mark.django_db
 def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost() -> None:
     log = KafkaBackend(servers="127.0.0.1:1")
-    log._sender = Sender(ForgetfulProducer, lambda topic: topic)  # type: ignore[arg-type]
+    log._sender = Sender(ForgetfulProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
     Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
 
     with pytest.raises(LogAway, match="sent again") as raised:
@@ -135,7 +137,7 @@ def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost()
 
 
 def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() -> None:
-    sender = Sender(DyingProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = Sender(DyingProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
 
     outcome = sender.send([ROW])
 

@@ -88,7 +88,7 @@ class KafkaBackend(Backend):
         self._servers, self._prefix = servers, prefix
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
-        self._sender = Sender(self._make_producer, self._named)
+        self._sender = Sender(self._make_producer, self._named, self._count)
         self._lock = threading.Lock()
         self._arrived = Bell()
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)

@@ -3,14 +3,14 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from eventbus import failpoints
-from eventbus.backends.base import Unsent
+from eventbus.backends.base import Unsent, partition_of
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.errors import LogAway
 from eventbus.leases import LEASE_SECONDS
@@ -23,8 +23,15 @@ PURGE_SECONDS = 1.0  # for the client to report what was given up
 QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # What the broker will never take, however often it is asked.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+# A broker takes whatever number a producer begins with in a partition where it knows nothing of it: also that of what
+# comes behind a refused batch. It knows a producer for a day after its last record there (producer.id.expiration.ms).
+KNOWN_SECONDS = 3_600.0
+INTRODUCED_SECONDS = 0.5  # for the answers to those first ones, once there are some: a broker answers within 0.1 s
 NOWHERE = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
+
+
+Place = tuple[str, int]  # a topic and a partition
 
 
 class Sent(NamedTuple):
@@ -48,12 +55,18 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """A producer that is made when it is needed, anew in each process, and anew after an error."""
+    """A producer that is made when it is needed, anew in each process, and anew after an error.
 
-    def __init__(self, make: Callable[[], Producer], topic_of: Callable[[str], str]) -> None:
-        self._make, self._topic_of = make, topic_of
+    `topic_of` gives a topic's name on the brokers, `partitions` how many it has; the latter raises LogAway.
+    """
+
+    def __init__(
+        self, make: Callable[[], Producer], topic_of: Callable[[str], str], partitions: Callable[[str], int]
+    ) -> None:
+        self._make, self._topic_of, self._partitions = make, topic_of, partitions
         self._producer: Producer | None = None
         self._pid = 0
+        self._known: dict[Place, float] = {}  # until when partitions know the producer, by the monotonic clock
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
@@ -69,16 +82,65 @@ class Sender:
         return outcome
 
     def _send(self, rows: Sequence[Unsent]) -> Outcome:
-        reports = _Reports()
+        """The first row of each partition that does not know the producer goes before all the rest of it."""
+        reports, until = _Reports(), monotonic() + FLUSH_SECONDS
         try:
-            self._produce(rows, reports)
+            producer = self._current()
+            places = self._places_of_unknown(rows)
+            if places:
+                self._introduce(producer, places, reports, until)
+            if reports.all_well:
+                self._queue_all(producer, self._rest(rows, places, reports), reports)
+            self._finish(producer, until)
         except (KafkaException, BufferError) as error:
             self._drop()
             raise LogAway(f"Kafka takes no events: {error}") from error
         outcome = reports.outcome(rows)
         if outcome.error or outcome.refused:
             self._drop()
+        else:
+            topics = {row.id: row.topic for row in rows}
+            known = {(topics[one.id], one.partition) for one in outcome.sent}
+            self._known |= dict.fromkeys(known, monotonic() + KNOWN_SECONDS)
         return outcome
+
+    def _places_of_unknown(self, rows: Sequence[Unsent]) -> list[tuple[Unsent, Place]]:
+        """The rows of partitions where the broker may not know the producer yet, each with its own."""
+        now = monotonic()
+        counts = {topic: self._count(topic) for topic in {row.topic for row in rows}}
+        known = {place for place, until in self._known.items() if until > now}
+        new = {topic for topic, count in counts.items() if any((topic, number) not in known for number in range(count))}
+        places = ((row, (row.topic, partition_of(row.key, counts[row.topic]))) for row in rows if row.topic in new)
+        return [(row, place) for row, place in places if place not in known]
+
+    def _count(self, topic: str) -> int:
+        """Of a topic that is away, one row finds that out."""
+        try:
+            return self._partitions(topic)
+        except LogAway:
+            return 1
+
+    def _introduce(
+        self, producer: Producer, places: Sequence[tuple[Unsent, Place]], reports: "_Reports", until: float
+    ) -> None:
+        """Send the first of each and wait for the answers, not for long for the last: some may have no leader."""
+        first: dict[Place, Unsent] = {}
+        for row, place in places:
+            first.setdefault(place, row)
+        self._queue_all(producer, first.values(), reports)
+        while (left := until - monotonic()) > 0:
+            if not self._unanswered(producer, min(INTRODUCED_SECONDS, left)) or reports.places:
+                break
+
+    def _rest(
+        self, rows: Sequence[Unsent], places: Sequence[tuple[Unsent, Place]], reports: "_Reports"
+    ) -> Sequence[Unsent]:
+        """What was not sent yet, without that of partitions where the first row is not there."""
+        if not places:
+            return rows
+        there = {place for row, place in places if row.id in reports.places}
+        waits = {row.id for row, place in places if place not in there}
+        return [row for row in rows if row.id not in waits and row.id not in reports.places]
 
     def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
         """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again.
@@ -97,13 +159,15 @@ class Sender:
                     break
         return Outcome(done, {}, "")
 
-    def _produce(self, rows: Sequence[Unsent], reports: "_Reports") -> None:
+    def _queue_all(self, producer: Producer, rows: Iterable[Unsent], reports: "_Reports") -> None:
         """What comes after a row that the client itself does not take is left out: it might overtake that row."""
-        producer = self._current()
         for row in rows:
             if not self._queue(producer, row, reports.of(row.id)):
                 break
-        if self._unanswered(producer, FLUSH_SECONDS):
+
+    def _finish(self, producer: Producer, until: float) -> None:
+        """Wait for what has no answer yet, and then give it up."""
+        if self._unanswered(producer, max(0.0, until - monotonic())):
             producer.purge()
             self._unanswered(producer, PURGE_SECONDS)
 
@@ -140,7 +204,7 @@ class Sender:
 
     def _current(self) -> Producer:
         if self._producer is None or self._pid != os.getpid():
-            self._producer, self._pid = self._make(), os.getpid()
+            self._producer, self._pid, self._known = self._make(), os.getpid(), {}
         return self._producer
 
     def _drop(self) -> None:
@@ -161,7 +225,7 @@ class _Reports:
 
     def __init__(self) -> None:
         self._tried: set[int] = set()
-        self._places: dict[int, tuple[int, int]] = {}
+        self.places: dict[int, tuple[int, int]] = {}
         self._errors: dict[int, KafkaError] = {}
 
     def of(self, row_id: int) -> Callable[[Any, Any], None]:
@@ -171,19 +235,24 @@ class _Reports:
             failpoints.hit("send.reported")
             if error is None:
                 offset = message.offset()
-                self._places[row_id] = message.partition(), NOWHERE if offset is None else offset
+                self.places[row_id] = message.partition(), NOWHERE if offset is None else offset
             else:
                 self._errors[row_id] = error
 
         return report
 
+    @property
+    def all_well(self) -> bool:
+        """Whether none was refused or given up so far."""
+        return not self._errors
+
     def outcome(self, rows: Sequence[Unsent]) -> Outcome:
         refused = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
-        missing = [row.id for row in rows if row.id not in self._places and row.id not in refused]
+        missing = [row.id for row in rows if row.id not in self.places and row.id not in refused]
         known = (error for error in self._errors.values() if error.code() not in REFUSED | GIVEN_UP)
         why = next((error.str() for error in known), "no answer in time")
         return Outcome(
-            sent=[Sent(row.id, *self._places[row.id]) for row in rows if row.id in self._places],
+            sent=[Sent(row.id, *self.places[row.id]) for row in rows if row.id in self.places],
             refused=refused,
             error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
             untaken=frozenset(self._tried.intersection(missing)),
