@@ -127,6 +127,9 @@ class Adversary(Backend):
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         return self.inner.partitions(topics)
 
+    def refuse_settings(self) -> None:
+        self.inner.refuse_settings()
+
     def provision(self, topics: Iterable[str]) -> list[str]:
         return self.inner.provision(topics)
 
