@@ -24,19 +24,49 @@ class DyingProducer:
     """Takes a record, hears nothing of it, and dies of a fatal error while what it holds is given up."""
 
     def __init__(self) -> None:
-        self._waits = 0
+        self._gives_up, self._dies = False, iter([True])
 
     def produce(self, topic: str, *, on_delivery: Callable[[Any, Any], None], **record: Any) -> None:
         """Takes it."""
 
     def purge(self) -> None:
         """Gives up what it holds."""
+        self._gives_up = True
 
     def flush(self, seconds: float) -> int:
-        self._waits += 1
-        if self._waits == 2:  # as the client does between two reports
+        if self._gives_up and next(self._dies, False):  # as the client does between two reports
             raise SystemError("returned a result with an exception set")
         return 1
+
+
+class HalfDeafProducer:
+    """Whatever is sent to `flowers` has no answer, and all else has one at once."""
+
+    now = 0.0
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, Callable[[Any, Any], None]]] = []
+        self._taken = 0
+
+    def produce(self, topic: str, *, on_delivery: Callable[[Any, Any], None], **record: Any) -> None:
+        """Takes it."""
+        self._held.append((topic, on_delivery))
+
+    def purge(self) -> None:
+        """Gives up what it holds."""
+        for _, report in self._held:
+            report(KafkaError(KafkaError._PURGE_QUEUE), None)
+        self._held = []
+
+    def flush(self, seconds: float) -> int:
+        for topic, report in self._held:
+            if topic != "flowers":
+                self._taken += 1
+                report(None, SimpleNamespace(partition=lambda: 0, offset=lambda offset=self._taken: offset))
+        self._held = [(topic, report) for topic, report in self._held if topic == "flowers"]
+        if self._held:
+            type(self).now += seconds
+        return len(self._held)
 
 
 class ForgetfulProducer:
@@ -97,7 +127,7 @@ class SlowProducer:
 
 def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: SlowProducer.now)
-    sender = Sender(SlowProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
+    sender = Sender(SlowProducer, lambda topic: topic)  # type: ignore[arg-type]
     rows = [ROW._replace(id=number) for number in range(1, 9)] + [ROW._replace(id=9, payload=LARGE)]
     sent: list[int] = []
     turns = 0
@@ -115,8 +145,23 @@ def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.Mon
     assert turns > 1
 
 
+def test_what_has_no_answer_holds_up_and_blames_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: HalfDeafProducer.now)
+    sender = Sender(HalfDeafProducer, lambda topic: topic)  # type: ignore[arg-type]
+    assert sender.send([ROW]).error == ""
+    flowers = [ROW._replace(id=number, topic="flowers") for number in (2, 3)]
+    known = [ROW._replace(id=number) for number in (4, 5)]
+    new = [ROW._replace(id=number, key="lamp") for number in (6, 7, 8)]
+
+    outcome = sender.send([*flowers, *known, *new])
+
+    assert sorted(one.id for one in outcome.sent) == [4, 5, 6, 7, 8]
+    assert outcome.untaken == {2}
+    assert HalfDeafProducer.now < LEASE_SECONDS
+
+
 def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
-    sender = Sender(ChoosyProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
+    sender = Sender(ChoosyProducer, lambda topic: topic)  # type: ignore[arg-type]
 
     outcome = sender.send([ROW._replace(topic="flowers"), ROW._replace(id=2)])
 
@@ -127,7 +172,7 @@ def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
 @pytest.mark.django_db
 def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost() -> None:
     log = KafkaBackend(servers="127.0.0.1:1")
-    log._sender = Sender(ForgetfulProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
+    log._sender = Sender(ForgetfulProducer, lambda topic: topic)  # type: ignore[arg-type]
     Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
 
     with pytest.raises(LogAway, match="sent again") as raised:
@@ -137,7 +182,7 @@ def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost()
 
 
 def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() -> None:
-    sender = Sender(DyingProducer, lambda topic: topic, lambda topic: 1)  # type: ignore[arg-type]
+    sender = Sender(DyingProducer, lambda topic: topic)  # type: ignore[arg-type]
 
     outcome = sender.send([ROW])
 

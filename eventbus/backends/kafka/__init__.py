@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from confluent_kafka import Consumer as Client
@@ -88,7 +89,7 @@ class KafkaBackend(Backend):
         self._servers, self._prefix = servers, prefix
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
-        self._sender = Sender(self._make_producer, self._named, self._count)
+        self._sender = Sender(self._make_producer, self._named)
         self._lock = threading.Lock()
         self._arrived = Bell()
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
@@ -142,7 +143,7 @@ class KafkaBackend(Backend):
         # Sent again after an answer got lost: the broker has it, and does not say where that or its batch lies.
         unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
         twice: dict[tuple[str, int], int] = {}
-        for row_id, partition, offset in sent:
+        for row_id, partition, offset in sorted(sent, key=attrgetter("offset")):
             topic = topics[row_id]
             if (topic, partition) in unknown:
                 continue

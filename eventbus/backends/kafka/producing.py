@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from eventbus import failpoints
-from eventbus.backends.base import Unsent, partition_of
+from eventbus.backends.base import Unsent
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.errors import LogAway
 from eventbus.leases import LEASE_SECONDS
@@ -24,14 +24,18 @@ QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # What the broker will never take, however often it is asked.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
 # A broker takes whatever number a producer begins with in a partition where it knows nothing of it: also that of what
-# comes behind a refused batch. It knows a producer for a day after its last record there (producer.id.expiration.ms).
+# comes behind a refused batch. It knows a producer for a day after its last record there, unless
+# producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
-INTRODUCED_SECONDS = 0.5  # for the answers to those first ones, once there are some: a broker answers within 0.1 s
+KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
+ANSWERS_SECONDS = (
+    0.05  # between looks which first rows are there: those whose partition has no leader hold up no others
+)
 NOWHERE = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
 
 
-Place = tuple[str, int]  # a topic and a partition
+Key = tuple[str, str]  # a topic and a key in it
 
 
 class Sent(NamedTuple):
@@ -43,7 +47,7 @@ class Sent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a batch: what is in the log, in order; which rows the broker refuses; whether all was tried.
+    """What became of a batch: what is in the log; which rows the broker refuses; whether all was tried.
 
     `untaken` are the rows that were tried, and are neither.
     """
@@ -57,16 +61,14 @@ class Outcome(NamedTuple):
 class Sender:
     """A producer that is made when it is needed, anew in each process, and anew after an error.
 
-    `topic_of` gives a topic's name on the brokers, `partitions` how many it has; the latter raises LogAway.
+    `topic_of` gives a topic's name on the brokers.
     """
 
-    def __init__(
-        self, make: Callable[[], Producer], topic_of: Callable[[str], str], partitions: Callable[[str], int]
-    ) -> None:
-        self._make, self._topic_of, self._partitions = make, topic_of, partitions
+    def __init__(self, make: Callable[[], Producer], topic_of: Callable[[str], str]) -> None:
+        self._make, self._topic_of = make, topic_of
         self._producer: Producer | None = None
         self._pid = 0
-        self._known: dict[Place, float] = {}  # until when partitions know the producer, by the monotonic clock
+        self._known: dict[Key, float] = {}  # until when their partitions know the producer, by the monotonic clock
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
@@ -82,15 +84,16 @@ class Sender:
         return outcome
 
     def _send(self, rows: Sequence[Unsent]) -> Outcome:
-        """The first row of each partition that does not know the producer goes before all the rest of it."""
+        """Of a key whose partition may not know the producer, one row goes before all others."""
         reports, until = _Reports(), monotonic() + FLUSH_SECONDS
         try:
             producer = self._current()
-            places = self._places_of_unknown(rows)
-            if places:
-                self._introduce(producer, places, reports, until)
-            if reports.all_well:
-                self._queue_all(producer, self._rest(rows, places, reports), reports)
+            first, later = self._apart(rows)
+            self._queue_all(producer, first, reports)
+            while later and reports.all_well and (left := until - monotonic()) > 0:
+                self._unanswered(producer, min(ANSWERS_SECONDS, left))
+                self._queue_all(producer, [row for row, before in later if before in reports.places], reports)
+                later = [(row, before) for row, before in later if before not in reports.places]
             self._finish(producer, until)
         except (KafkaException, BufferError) as error:
             self._drop()
@@ -99,48 +102,29 @@ class Sender:
         if outcome.error or outcome.refused:
             self._drop()
         else:
-            topics = {row.id: row.topic for row in rows}
-            known = {(topics[one.id], one.partition) for one in outcome.sent}
-            self._known |= dict.fromkeys(known, monotonic() + KNOWN_SECONDS)
+            self._remember(row for row in rows if row.id in reports.places)
         return outcome
 
-    def _places_of_unknown(self, rows: Sequence[Unsent]) -> list[tuple[Unsent, Place]]:
-        """The rows of partitions where the broker may not know the producer yet, each with its own."""
+    def _apart(self, rows: Sequence[Unsent]) -> tuple[list[Unsent], list[tuple[Unsent, int]]]:
+        """What may be sent at once; and what comes later, each with the id of the row that must be there before."""
+        before: dict[Key, int] = {}
+        first, later = list[Unsent](), list[tuple[Unsent, int]]()
         now = monotonic()
-        counts = {topic: self._count(topic) for topic in {row.topic for row in rows}}
-        known = {place for place, until in self._known.items() if until > now}
-        new = {topic for topic, count in counts.items() if any((topic, number) not in known for number in range(count))}
-        places = ((row, (row.topic, partition_of(row.key, counts[row.topic]))) for row in rows if row.topic in new)
-        return [(row, place) for row, place in places if place not in known]
+        for row in rows:
+            key = row.topic, row.key
+            if key in before:
+                later.append((row, before[key]))
+                continue
+            if self._known.get(key, now) <= now:
+                before[key] = row.id
+            first.append(row)
+        return first, later
 
-    def _count(self, topic: str) -> int:
-        """Of a topic that is away, one row finds that out."""
-        try:
-            return self._partitions(topic)
-        except LogAway:
-            return 1
-
-    def _introduce(
-        self, producer: Producer, places: Sequence[tuple[Unsent, Place]], reports: "_Reports", until: float
-    ) -> None:
-        """Send the first of each and wait for the answers, not for long for the last: some may have no leader."""
-        first: dict[Place, Unsent] = {}
-        for row, place in places:
-            first.setdefault(place, row)
-        self._queue_all(producer, first.values(), reports)
-        while (left := until - monotonic()) > 0:
-            if not self._unanswered(producer, min(INTRODUCED_SECONDS, left)) or reports.places:
-                break
-
-    def _rest(
-        self, rows: Sequence[Unsent], places: Sequence[tuple[Unsent, Place]], reports: "_Reports"
-    ) -> Sequence[Unsent]:
-        """What was not sent yet, without that of partitions where the first row is not there."""
-        if not places:
-            return rows
-        there = {place for row, place in places if row.id in reports.places}
-        waits = {row.id for row, place in places if place not in there}
-        return [row for row in rows if row.id not in waits and row.id not in reports.places]
+    def _remember(self, sent: Iterable[Unsent]) -> None:
+        """The partitions of these keys know the producer."""
+        if len(self._known) > KEYS_KNOWN_MAX:
+            self._known.clear()
+        self._known |= dict.fromkeys(((row.topic, row.key) for row in sent), monotonic() + KNOWN_SECONDS)
 
     def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
         """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again.
