@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
 STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
+BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while there is something to do all the time
 PARKED_AT_ONCE = 50  # parked events tried, or wishes obeyed, before new records get their turn again
 PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
@@ -67,6 +69,7 @@ class Worker:
         self._suspected: set[TopicPartition] = set()
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
+        self._looked = float("-inf")  # when it was last seen that it is still the same, by the monotonic clock
 
     def run(self) -> None:
         """Work until stopped, or until another owner has taken over. A broken world is waited for."""
@@ -127,16 +130,17 @@ class Worker:
             self._fetched = consumer.fetch(self.group.batch)
             if self._fetched:
                 failpoints.hit("fetched")
-            elif not self._backend.in_process:
+            if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
                 self._look_back()
         return moved + self._handle(consumer)
 
     def _look_back(self) -> None:
-        """Nothing comes: was the log filled again, so that what we have to read lies before where we read?
+        """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
 
         A log that was made anew is read by a new client: the old one's group may have shared out its partitions while
         the topic was away, so none, and librdkafka does not share out again what comes back as it was.
         """
+        self._looked = time.monotonic()
         before, self._logs = self._logs, groups.logs(self.group)
         if any(self._logs.get(topic, log) != log for topic, log in before.items()):
             self.let_go()

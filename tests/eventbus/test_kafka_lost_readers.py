@@ -12,7 +12,7 @@ from eventbus import brake, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.slots import BUFFER_RECORDS_MAX
 from eventbus.errors import LogAway
-from eventbus.models import InboxRow, Progress
+from eventbus.models import InboxRow, OutboxRow, Progress
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.house import House, Noted, until
@@ -38,6 +38,26 @@ def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(
         reader.catch_up(PATIENCE_SECONDS)
 
         assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]
+
+
+def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_say(
+    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.handler("house-a", batch=1)
+    house.say(("vase", 1), ("chair", 0))
+    Relay(replaced).step()
+    with closing(Worker(registry.groups["house-a"], replaced)) as worker:
+        until(lambda: [worker.step(), len(house.seen())][1] == 2, "both handled", seconds=PATIENCE_SECONDS)
+        mine = Progress.objects.filter(group="house-a", partition=OutboxRow.objects.get(key="vase").partition)
+        mine.update(epoch=F("epoch") + 1, position=0)  # as the relay does that fills it again
+        before = mine.get().epoch
+        house.say(*(("chair", number) for number in range(1, 101)))
+        Relay(replaced).step()
+        monkeypatch.setattr("eventbus.worker.BACK_SECONDS", 0.0)
+
+        until(lambda: [worker.step(), mine.get().epoch][1] > before, "it is taken over", seconds=PATIENCE_SECONDS)
+
+        assert len(house.seen(name="chair")) < 50, "and not when all the rest is done"
 
 
 def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_once_it_is_back(
