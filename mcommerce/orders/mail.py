@@ -1,6 +1,7 @@
 """Mails about an order: plain text, in the order's language, with a link that opens it."""
 
-from smtplib import SMTPRecipientsRefused
+from contextlib import suppress
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPServerDisconnected
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,13 +16,16 @@ from mcommerce.orders.access import link_key
 from mcommerce.orders.models import Order
 from mcommerce.orders.page import page_of
 
-PERMANENT_CODE_MIN = 500  # of SMTP's answers; smaller ones ask to try again later (RFC 5321, 4.2.1)
+ADDRESS_CODES = {550, 551, 553}  # of SMTP's answers to a recipient: there is no such mailbox (RFC 5321, 4.2.2)
+OUR_FAULT = b"5.7."  # how enhanced ones begin that are about who sends, not who receives (RFC 3463, 3.8)
+FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
 def send(name: str, order_id: UUID) -> str:
     """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
 
-    Raises Permanent where no attempt can help: there is no such order, or its address is refused for good.
+    Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
+    refuses its address or the mail for good, or does not say whether it has taken it.
     """
     order = Order.objects.filter(id=order_id).first()
     if order is None:
@@ -34,13 +38,27 @@ def send(name: str, order_id: UUID) -> str:
 
 
 def _send(message: EmailMessage) -> None:
+    """What is raised is tried again for long; so that must not be what may have reached the customer."""
+    connection = message.get_connection()
     try:
-        message.send()
+        connection.open()
+        connection.send_messages([message])
+    except SMTPServerDisconnected as gone:
+        if connection.connection is None:  # nothing was said yet
+            raise
+        raise Permanent("The mail server gave no answer: it may have the mail, which is not sent twice.") from gone
     except SMTPRecipientsRefused as refused:
-        [(code, _)] = refused.recipients.values()
-        if code < PERMANENT_CODE_MIN:
+        [(code, said)] = refused.recipients.values()
+        if code not in ADDRESS_CODES or OUR_FAULT in said:
             raise
         raise Permanent(f"The mail server takes no mail for the order's address: it says {code}.") from refused
+    except SMTPDataError as refused:
+        if refused.smtp_code < FINAL_CODE_MIN:
+            raise
+        raise Permanent(f"The mail server does not take this mail: it says {refused.smtp_code}.") from refused
+    finally:
+        with suppress(SMTPException):  # whatever it says to a farewell, the mail is sent or it is not
+            connection.close()
 
 
 def link_to(order_id: UUID) -> str:

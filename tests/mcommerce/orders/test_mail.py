@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 
 import pytest
@@ -81,22 +81,58 @@ def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(wai
 
 
 class MailServer(EmailBackend):
-    """It refuses every recipient with `code`."""
+    """It answers with an error: to the mail, or to whoever comes."""
 
-    code = 0
+    connection: object = None
+    at_the_door: Exception | None = None
+    to_the_mail: Exception | None = None
+
+    def open(self) -> bool:
+        if self.at_the_door:
+            raise self.at_the_door
+        self.connection = "open"
+        return True
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        raise SMTPRecipientsRefused({address: (self.code, b"no") for one in email_messages for address in one.to})
+        assert self.to_the_mail is not None
+        raise self.to_the_mail
 
 
-@pytest.mark.parametrize(("code", "error"), [(550, Permanent), (450, SMTPRecipientsRefused)])
-def test_an_address_that_the_mail_server_refuses_for_good_is_not_tried_again(
-    paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception]
+def refused(code: int, said: bytes) -> SMTPRecipientsRefused:
+    return SMTPRecipientsRefused({"ada@example.com": (code, said)})
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        (refused(550, b"5.1.1 no such user here"), Permanent),
+        (refused(550, b"5.7.1 relaying denied"), SMTPRecipientsRefused),
+        (refused(450, b"4.2.0 come back in five minutes"), SMTPRecipientsRefused),
+        (SMTPDataError(554, b"this is spam"), Permanent),
+        (SMTPDataError(452, b"the disk is full"), SMTPDataError),
+        (SMTPServerDisconnected("Connection unexpectedly closed: timed out"), Permanent),
+    ],
+)
+def test_a_mail_is_not_tried_again_when_it_is_refused_for_good_or_may_have_been_taken(
+    paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception, raised: type[Exception]
 ) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.MailServer"
-    monkeypatch.setattr(MailServer, "code", code)
+    monkeypatch.setattr(MailServer, "to_the_mail", answer)
 
-    with pytest.raises(error, match=str(code)):
+    with pytest.raises(Exception) as told:
+        mail.send("paid", paid.id)
+
+    assert type(told.value) is raised
+
+
+@pytest.mark.parametrize("answer", [ConnectionRefusedError(), SMTPServerDisconnected("closed")])
+def test_a_mail_server_that_is_away_is_tried_again(
+    paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.MailServer"
+    monkeypatch.setattr(MailServer, "at_the_door", answer)
+
+    with pytest.raises(type(answer)):
         mail.send("paid", paid.id)
 
 
