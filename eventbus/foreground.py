@@ -10,9 +10,10 @@ from typing import Protocol
 
 from django.core.management.base import CommandError
 
-from eventbus import backends, operations
-from eventbus.dispatcher import Dispatcher
+from eventbus import backends
+from eventbus.dispatcher import LEASE_NAME, Dispatcher
 from eventbus.heartbeats import Heartbeat
+from eventbus.leases import is_beating
 from eventbus.registry import Group
 from eventbus.workers import Workers
 
@@ -53,7 +54,7 @@ def _until_stopped(part: Part, name: str) -> None:
 
 def _refuse_beside_another() -> None:
     """With such a backend one process does all; a second would only stand by, and its operator wait in vain."""
-    if backends.current().in_process and operations.is_beating():
+    if backends.current().in_process and is_beating(LEASE_NAME):
         raise CommandError(
             "Another process relays and handles already, and this backend needs only one. Most likely it is the "
             "server: stop it, or start it with IN_PROCESS=0, and run this again. Or leave all as it is: events flow."

@@ -12,6 +12,7 @@ from eventbus.models import LeaseRow
 LEASE_SECONDS = 3.0  # a standby takes over after this long without a beat: several beats, so a pause is forgiven
 LOOKS_MIN = 4  # a silence is believed after so many looks: one look counts for no more than its part of the lease
 BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.1  # between looks at another's beat: the answer "it lives" comes soon after the beat
 
 
 class Lease:
@@ -71,3 +72,22 @@ class Lease:
     def held_by_another(self) -> bool:
         """Whether somebody owns it; look twice, LEASE_SECONDS apart, to know whether that one lives."""
         return LeaseRow.objects.filter(name=self.name).exclude(owner__in=["", self.owner]).exists()
+
+
+def is_beating(name: str, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
+    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease.
+
+    `free_seconds` is how long to wait where nobody has it.
+    """
+    lease, seen, began = Lease(name), _beat(name), time.monotonic()
+    while True:
+        enough = seconds if lease.held_by_another() else free_seconds
+        if _beat(name) != seen:
+            return True
+        if time.monotonic() - began >= enough:
+            return False
+        time.sleep(LOOK_SECONDS)
+
+
+def _beat(name: str) -> int | None:
+    return LeaseRow.objects.filter(name=name).values_list("beat", flat=True).first()

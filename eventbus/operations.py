@@ -4,10 +4,9 @@ Nothing here touches an event. A wish is written down beside the dead letter, wi
 its progress lock (`parking.obey`).
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from django.db.models import Count, Min, Q, QuerySet
@@ -18,7 +17,7 @@ from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
 from eventbus.errors import BusError, LogAway
 from eventbus.heartbeats import ProcessStatus, processes
-from eventbus.leases import LEASE_SECONDS, Lease
+from eventbus.leases import is_beating
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
     DeadLetter,
@@ -32,7 +31,7 @@ from eventbus.models import (
 from eventbus.pausing import Standstill
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
-LOOK_SECONDS = 0.1  # between looks at a lease's beat: the answer "it lives" comes soon after the beat
+RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts
 BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin tries again, and a little
 
 
@@ -96,13 +95,17 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """All of it, at one time. `log_away` is why the log does not say where it ends; empty while it does."""
+    """All of it, at one time. `log_away` is why the log does not say where it ends; empty while it does.
+
+    `retrying_long` is how many keys have been tried again for over RETRYING_SECONDS_MAX, by group.
+    """
 
     at: datetime
     log_away: str
     outbox: OutboxStatus
     timers: TimersStatus
     groups: list[GroupStatus]
+    retrying_long: dict[str, int]
     standstills: list[Standstill]
     leases: list[LeaseStatus]
     processes: list[ProcessStatus]
@@ -118,6 +121,7 @@ def status() -> Status:
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
         groups=_groups(progress, ends),
+        retrying_long=_retrying_long(),
         standstills=pausing.standstills(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
         processes=processes(),
@@ -142,6 +146,11 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             "behind. See manage.py eventbus refused, then resend or withdraw."
         )
     told += pausing.problems(found.standstills)
+    for group, keys in found.retrying_long.items():
+        told.append(
+            f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
+            "the admin's parked keys say why."
+        )
     letters = sum(one.dead_letters for one in found.groups)
     if letters:
         told.append(f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.")
@@ -153,26 +162,7 @@ def is_dispatched() -> bool:
 
     Waits for a dead one's lease, or so long as one that tries stays away (BEGINS_SECONDS).
     """
-    return is_beating(free_seconds=BEGINS_SECONDS)
-
-
-def is_beating(name: str = LEASE_NAME, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
-    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease.
-
-    `free_seconds` is how long to wait where nobody has it.
-    """
-    lease, seen, began = Lease(name), _beat(name), time.monotonic()
-    while True:
-        enough = seconds if lease.held_by_another() else free_seconds
-        if _beat(name) != seen:
-            return True
-        if time.monotonic() - began >= enough:
-            return False
-        time.sleep(LOOK_SECONDS)
-
-
-def _beat(name: str) -> int | None:
-    return LeaseRow.objects.filter(name=name).values_list("beat", flat=True).first()
+    return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
 
 
 def _outbox() -> OutboxStatus:
@@ -240,6 +230,12 @@ def _sum(counts: Sequence[int | None]) -> int | None:
 
 def _parked(state: str) -> Counter[tuple[str, str]]:
     return _by_group_and_topic(ParkedKey.objects.filter(state=state).values_list("group", "topic"))
+
+
+def _retrying_long() -> dict[str, int]:
+    since = clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX)
+    keys = ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, parked_at__lt=since)
+    return dict(keys.order_by("group").values_list("group").annotate(count=Count("id")))
 
 
 def _letters() -> Counter[tuple[str, str]]:

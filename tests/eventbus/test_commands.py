@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
-from eventbus import Permanent, operations
-from eventbus.leases import Lease
+from eventbus import Permanent
+from eventbus.dispatcher import LEASE_NAME
+from eventbus.leases import Lease, is_beating
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction
 from tests.eventbus.house import House, Noted, until
 
@@ -242,7 +243,7 @@ def stopping_after(condition, asked: signal.Signals) -> Iterator[None]:
 
     def watch() -> None:
         try:
-            until(lambda: operations.is_beating(seconds=0.2), "a dispatcher that beats")
+            until(lambda: is_beating(LEASE_NAME, seconds=0.2), "a dispatcher that beats")
             until(condition, "the condition")
         except BaseException as error:
             late.append(error)

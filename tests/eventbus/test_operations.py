@@ -8,7 +8,7 @@ from django.db import transaction
 
 from eventbus import Permanent, clock, operations, provisioning, publish
 from eventbus.ids import uuid7
-from eventbus.leases import Lease
+from eventbus.leases import Lease, is_beating
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey
 from eventbus.operations import GroupStatus
 from eventbus.text import readable
@@ -172,6 +172,21 @@ def test_a_key_that_will_be_tried_again_is_told_apart_from_a_dead_one(house: Hou
     assert (found.retrying_keys, found.dead_keys, found.dead_letters) == (1, 0, 0)
 
 
+def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: House, bus_clock) -> None:
+    def fail(event: Noted) -> None:
+        raise ValueError("not now")
+
+    house.handler(call=fail, attempts=1_000)
+    house.say(("vase", 1))
+    house.settle()
+    assert operations.problems(operations.status(), dispatches=True) == []
+
+    bus_clock.advance(seconds=operations.RETRYING_SECONDS_MAX + 1)
+
+    [problem] = operations.problems(operations.status(), dispatches=True)
+    assert problem.startswith("Group house-a has tried 1 keys for over 10 minutes, and goes on")
+
+
 def test_an_old_unsent_event_is_a_problem(house: House, bus_clock) -> None:
     house.handler()
     house.say(("vase", 1))
@@ -197,14 +212,14 @@ def test_a_topic_tells_who_says_what_to_whom(house: House) -> None:
 
 @pytest.mark.django_db
 def test_a_lease_whose_owner_died_is_not_beating() -> None:
-    assert not operations.is_beating("dispatcher", seconds=0)
+    assert not is_beating("dispatcher", seconds=0)
     lease = Lease("dispatcher")
     lease.acquire()
 
-    assert not operations.is_beating("dispatcher", seconds=0.3)
+    assert not is_beating("dispatcher", seconds=0.3)
 
     lease.release()
-    assert not operations.is_beating("dispatcher")
+    assert not is_beating("dispatcher")
 
 
 @pytest.mark.parametrize(
