@@ -127,7 +127,10 @@ def _faults() -> list[str]:
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
     if STATIONS_TILE_URL and not _draws_tiles(STATIONS_TILE_URL):
-        faults.append(f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png")
+        faults.append(
+            f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png, of one host, "
+            "or as a path of this site"
+        )
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
@@ -136,10 +139,14 @@ def _faults() -> list[str]:
 
 def _draws_tiles(address: str) -> bool:
     """Of another site or of this one; Leaflet puts zoom, column and row into it."""
-    found = urlsplit(address)
+    try:
+        found = urlsplit(address)
+    except ValueError:  # brackets that are no IPv6 address
+        return False
     elsewhere = found.scheme in {"http", "https"} and found.netloc and "{" not in found.netloc  # the CSP names one host
     here = not found.scheme and not found.netloc and found.path.startswith("/")
-    return bool(elsewhere or here) and all(name in address for name in ("{z}", "{x}", "{y}"))
+    rows = "{y}" in address or "{-y}" in address  # the latter counts from the south
+    return bool(elsewhere or here) and "{z}" in address and "{x}" in address and rows
 
 
 def _database_faults() -> list[str]:

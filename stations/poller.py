@@ -98,8 +98,10 @@ class Poller:
                 logger.warning("Another poller took over %s", self.feed.name)
                 self._leading = False
             except (DatabaseError, InterfaceError) as error:
-                ours = not isinstance(error, OperationalError | InterfaceError)  # not what a database that is away says
-                logger.warning("Polling %s waits for the database: %s", self.feed.name, error, exc_info=ours)
+                if isinstance(error, OperationalError | InterfaceError):
+                    logger.warning("Polling %s waits for the database: %s", self.feed.name, error)
+                else:
+                    logger.exception("Polling %s begins anew after an error of our own", self.feed.name)
                 self._stop.wait(BEAT_SECONDS)
             self._stop.wait(TICK_SECONDS)
         self._leave()

@@ -16,6 +16,7 @@ SILENCE_SECONDS = 10.0  # after which a log has no more to show
 def keep(site: Site) -> None:
     """In the site's folder: each table of bus and town as `TABLE.csv`, and what lies in Kafka as `records.csv`."""
     with psycopg.connect(site.url) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")  # all at one moment
         for (table,) in connection.execute(TABLES).fetchall():
             with (
                 (site.folder / f"{table}.csv").open("wb") as file,
@@ -40,8 +41,8 @@ def _keep_records(site: Site, file: Path) -> None:
                     place = message.topic(), message.partition()
                     if message.error() is None:
                         headers = dict(message.headers() or [])
-                        told = [headers.get(f"ce_{name}", b"").decode() for name in ("id", "type")]
-                        key = (message.key() or b"").decode()
+                        told = [(headers.get(f"ce_{name}") or b"").decode() for name in ("id", "type")]
+                        key = (message.key() or b"").decode("utf-8", "backslashreplace")
                         rows.writerow([*place, message.offset(), message.timestamp()[1], key, *told])
                     elif message.error().code() == KafkaError._PARTITION_EOF:
                         left.discard(place)

@@ -241,7 +241,7 @@ def test_while_another_process_polls_this_one_stands_by_and_says_so_once(caplog)
     plan(interval_ms=1)
     feed, lease = Feed([reading()]), NeverLeading()
     with caplog.at_level("INFO", "stations.poller"), running(feed, lease=lease) as polls:
-        until(lambda: lease.asked == 2)
+        until(lambda: lease.asked >= 2)
 
     assert (feed.asked, polls, feed.is_closed) == (0, [], True)
     assert caplog.messages == ["Another process polls simulator:lyon; this one stands by"]

@@ -24,12 +24,11 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
 def _cannot_listen(host: str, port: int) -> str:
     """Why not, and what to do; empty where it can."""
     try:
-        [(family, kind, protocol, _, (address, *_)), *_] = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        with socket.socket(family, kind, protocol) as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Twisted does
-            door.bind((address, port))
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:  # as Twisted does
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind((host, port))
             door.listen()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         said = getattr(error, "strerror", None) or error
         return f"Nothing can listen at {host} port {port}: {said}. Name another, such as manage.py runserver 8010"
     return ""
