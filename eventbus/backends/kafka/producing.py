@@ -28,12 +28,9 @@ REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.
 # producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
 KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
-ANSWERS_SECONDS = (
-    0.05  # between looks which first rows are there: those whose partition has no leader hold up no others
-)
+ANSWERS_SECONDS = 0.05  # between looks which first rows are there: one that has no answer holds up no others
 NOWHERE = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
-
 
 Key = tuple[str, str]  # a topic and a key in it
 
