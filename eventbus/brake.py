@@ -7,7 +7,7 @@ the worker's memory: the hot path writes nothing more, and a restart only delays
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -43,12 +43,13 @@ class Brake:
             0  # the parked key that was probed last: probes take turns, or one poison event would do for all
         )
 
-    def succeeded(self, records: Iterable[Record], *, first: bool = True) -> None:
+    def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
         """Note what was handled, at its first attempt or not."""
-        for record in records:
-            if first or record.event_id in self._early:
-                self._early.discard(record.event_id)
-                self._attempts.append((record.topic, record.key, ""))
+        if not first:
+            records = [record for record in records if record.event_id in self._early]
+        if self._early:
+            self._early.difference_update(record.event_id for record in records)
+        self._attempts.extend((record.topic, record.key, "") for record in records[-WINDOW_ATTEMPTS:])
 
     def failed(self, record: Record, error: BaseException, *, first: bool = True, final: bool = False) -> None:
         """Note what failed. Being too early is no failure yet: what comes of it is."""

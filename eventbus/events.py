@@ -1,7 +1,7 @@
 """Events and their envelope. An event is a fact in the past tense: ids and values, frozen."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -62,7 +62,7 @@ def _text(value: Any) -> str:
     return ids.text(value) if type(value) is UUID else str(value)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in it can point back at it
     """What a backend stores and fetches: where it lies, and an event's bytes with its CloudEvents attributes."""
 
     topic: str
@@ -77,11 +77,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ours(self) -> bool:
         """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
-        return ours() in self.headers
+        return bool(count_ours([self]))
 
     def attributes(self) -> dict[str, str]:
         """Its CloudEvents attributes by name."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
+
+
+def count_ours(records: Iterable[Record]) -> int:
+    """How many of these were published here."""
+    mark = ours()
+    return sum(mark in record.headers for record in records)
 
 
 class Undecodable(Permanent):
@@ -115,18 +121,20 @@ def seal(events: Sequence[Event]) -> list[Sealed]:
     if not events:
         return []
     drawn = ids.uuid7s(len(events))
-    moment = _moment(drawn[0].hex)
-    return [_seal(event, event_id, moment) for event, event_id in zip(events, drawn, strict=True)]
+    identities = ids.texts(drawn)
+    moment = _moment(identities[0].replace("-", ""))
+    return [
+        _seal(event, event_id, identity, moment)
+        for event, event_id, identity in zip(events, drawn, identities, strict=True)
+    ]
 
 
 class _Moment(msgspec.Struct, frozen=True):
     """What all events of one call have in common; the texts are parts of a JSON object."""
 
     now: datetime
-    time: str
-    source: str
     correlation: str  # of the cause, as JSON; "" where each event begins a story of its own
-    rest: str
+    rest: str  # the attributes that each has
 
 
 def _moment(first: str) -> _Moment:
@@ -136,17 +144,18 @@ def _moment(first: str) -> _Moment:
     """
     cause = _handled.get()
     now = clock.now()
+    each = f'{ours()},"time":"{now.isoformat()}","datacontenttype":"application/json"'
     if cause is None:
         trace = _trace.get() or f"00-{first}-{first[16:]}-01"
-        return _Moment(now, now.isoformat(), source(), "", f'"traceparent":"{trace}"')
+        return _Moment(now, "", f'{each},"traceparent":"{trace}"')
     before = cause.attributes()
     trace = before.get("traceparent") or _trace.get() or f"00-{first}-{first[16:]}-01"
-    rest = f'"traceparent":{_json(trace)},"causationid":"{cause.event_id}"'
+    rest = f'{each},"traceparent":{_json(trace)},"causationid":"{cause.event_id}"'
     correlation = before.get("correlationid", "")
-    return _Moment(now, now.isoformat(), source(), correlation and _json(correlation), rest)
+    return _Moment(now, correlation and _json(correlation), rest)
 
 
-def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
+def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Sealed:
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:
         raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")
@@ -156,7 +165,6 @@ def _seal(event: Event, event_id: UUID, moment: _Moment) -> Sealed:
     if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
         raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
     wire_type = event.wire_type()
-    identity = ids.text(event_id)
     return Sealed(
         event_id=event_id,
         identity=identity,
@@ -178,8 +186,7 @@ def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
     subject = _json(key)
     correlation = moment.correlation or f'"{identity}"'
     return (
-        f'{{"specversion":"1.0","id":"{identity}","source":"{moment.source}","type":"{wire_type}","subject":{subject},'
-        f'"time":"{moment.time}","datacontenttype":"application/json","partitionkey":{subject},'
+        f'{{"specversion":"1.0","id":"{identity}","type":"{wire_type}","subject":{subject},"partitionkey":{subject},'
         f'"correlationid":{correlation},{moment.rest}}}'
     )
 
@@ -202,10 +209,11 @@ def _any_nul(value: Any) -> bool:
 
 def sequenced(headers: str, sequence: int) -> str:
     """The attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
-    return f'{headers[:-1]},"sequence":"{sequence:0{SEQUENCE_DIGITS}d}"}}'
+    return f'{headers[:-1]},"sequence":"{str(sequence).zfill(SEQUENCE_DIGITS)}"}}'
 
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 _decoders: dict[type[Event], msgspec.json.Decoder[Any]] = {}
 _making = Lock()
 
@@ -231,19 +239,13 @@ def open_event(record: Record, event_type: type[E]) -> E:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
 
 
-class handling:  # noqa: N801  # used as a function; a class because it surrounds every event
-    """While it lasts, what is published names this record as its cause."""
-
-    __slots__ = ("_record", "_token")
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-
-    def __enter__(self) -> None:
-        self._token = _handled.set(self._record)
-
-    def __exit__(self, *error: object) -> None:
-        _handled.reset(self._token)
+def because_of(record: Record, call: Callable[..., T], *given: Any) -> T:
+    """Call; what is published meanwhile names this record as its cause. A `with` took twice as long, for each event."""
+    token = _handled.set(record)
+    try:
+        return call(*given)
+    finally:
+        _handled.reset(token)
 
 
 @contextmanager

@@ -4,35 +4,40 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
 _lock = threading.Lock()
 _last = 0
+_reader = msgspec.json.Decoder(list[UUID])
 COUNTER_BITS = 12  # rand_a of RFC 9562, used as a counter so that ids of one millisecond keep their order
 COUNTER_MASK = (1 << COUNTER_BITS) - 1
-HALF_BYTES = 8  # time and counter, then random bits
+ID_BYTES = 16  # a half is time and counter, the other random bits
 VERSION = 7
 _VARIANT = bytes(byte & 0b0011_1111 | 0b1000_0000 for byte in range(256))  # the first two of the random bits
 
 
 def uuid7() -> UUID:
     """A new id: 48 bits of Unix milliseconds, a counter, 62 random bits (RFC 9562, section 5.7, method 1)."""
-    return uuid7s(1)[0]
+    stamp = _draw(1)
+    head = (stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & COUNTER_MASK
+    tail = 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    return UUID(int=head << 64 | tail)
 
 
 def uuid7s(count: int) -> list[UUID]:
     """So many new ids, in their order: the lock is taken and the random bits are drawn once for all."""
+    if count == 1:
+        return [uuid7()]
     stamps = range(first := _draw(count), first + count)
     numbers = [(stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & COUNTER_MASK for stamp in stamps]
-    heads = struct.pack(f">{count}Q", *numbers)
-    tails = bytearray(os.urandom(HALF_BYTES * count))
-    tails[::HALF_BYTES] = tails[::HALF_BYTES].translate(_VARIANT)
-    starts = range(0, HALF_BYTES * count, HALF_BYTES)
-    return [  # in half the time of UUID(bytes=...)
-        msgspec.convert(heads[start : start + HALF_BYTES] + tails[start : start + HALF_BYTES], UUID) for start in starts
-    ]
+    drawn = bytearray(os.urandom(ID_BYTES * count))
+    memoryview(drawn).cast("Q")[::2] = memoryview(struct.pack(f">{count}Q", *numbers)).cast("Q")
+    drawn[ID_BYTES // 2 :: ID_BYTES] = drawn[ID_BYTES // 2 :: ID_BYTES].translate(_VARIANT)
+    # Read as a list of JSON in a quarter of the time that UUID(bytes=...) takes for each.
+    return _reader.decode('["' + drawn.hex(",", ID_BYTES).replace(",", '","') + '"]')
 
 
 def _draw(count: int) -> int:
@@ -48,3 +53,8 @@ def text(identity: UUID) -> str:
     """The same as str(identity), in a quarter of the time."""
     told: str = msgspec.to_builtins(identity)
     return told
+
+
+def texts(identities: Sequence[UUID]) -> list[str]:
+    """The same of many, at least one, in half that time again."""
+    return msgspec.json.encode(identities)[2:-2].decode().split('","')

@@ -14,8 +14,8 @@ _SET_ASIDE = """
 """
 _KNOWN = 'SELECT event_id FROM eventbus_inbox WHERE "group" = %b AND replay = %b AND {among} UNION ALL' + _SET_ASIDE
 _COLUMNS = '"group", event_id, replay, handled_at'
-_NOTE = f"INSERT INTO eventbus_inbox ({_COLUMNS}) VALUES (%b, %b, %b, %b)"
-_NOTE_ALL = f"INSERT INTO eventbus_inbox ({_COLUMNS}) SELECT %b, event_id, %b, %b FROM unnest(%b::uuid[]) AS event_id"
+_NOTE = f"INSERT INTO eventbus_inbox ({_COLUMNS}) SELECT %b, event_id, %b, %b FROM {{events}}"
+_EVENTS = {"postgresql": "unnest(%b::uuid[]) AS event_id", "sqlite": "(SELECT value AS event_id FROM json_each(%b))"}
 
 
 def known(group: str, event_ids: Sequence[UUID], *, replay: int = LIVE) -> set[UUID]:
@@ -33,15 +33,12 @@ def set_aside(group: str, event_ids: Iterable[UUID]) -> set[UUID]:
 def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
     connection = connections[DEFAULT_DB_ALIAS]
     asked = statement.format(among=sql.is_among(connection, "event_id"))
-    return {sql.uuid_of(event_id) for (event_id,) in sql.fetch(connection, asked, parameters)}
+    return set(sql.uuids_of([event_id for (event_id,) in sql.fetch(connection, asked, parameters)]))
 
 
 def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
     """Mark as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
     connection = connections[DEFAULT_DB_ALIAS]  # itself: the proxy looks it up at each use
+    statement = _NOTE.format(events=_EVENTS[connection.vendor])
     now = sql.time_value(connection, clock.now())
-    if connection.vendor == "postgresql":
-        sql.execute(connection, _NOTE_ALL, [group, replay, now, list(event_ids)])
-    else:
-        rows = [(group, one.hex, replay, now) for one in event_ids]
-        sql.execute_many(connection, _NOTE, rows)
+    sql.execute(connection, statement, [group, replay, now, sql.ids(connection, event_ids)])

@@ -2,8 +2,6 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -73,14 +71,8 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: 
 
 def sqlite_values(one: Sealed) -> tuple[Any, ...]:
     """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
-    identity, created_at = one.identity.replace("-", ""), _sqlite_time(one.created_at)
-    return identity, one.topic, one.type, one.key, one.payload, one.headers, created_at
-
-
-@lru_cache(maxsize=1)
-def _sqlite_time(at: datetime) -> str:
-    """All events of a call have the same."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    identity = one.identity.replace("-", "")
+    return identity, one.topic, one.type, one.key, one.payload, one.headers, sql.sqlite_time(one.created_at)
 
 
 def postgres_values(one: Sealed) -> tuple[Any, ...]:

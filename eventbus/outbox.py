@@ -54,10 +54,12 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
 
 def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
     """A test case's own atomic block does not count, or a forgotten `atomic` would pass every test."""
-    if not any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise PublishOutsideTransaction(
-            "publish() was called outside a transaction: put it and the rows it tells of into one transaction.atomic()"
-        )
+    for block in connection.atomic_blocks:
+        if not getattr(block, "_from_testcase", False):
+            return
+    raise PublishOutsideTransaction(
+        "publish() was called outside a transaction: put it and the rows it tells of into one transaction.atomic()"
+    )
 
 
 def _refuse_without_reason(unordered: object) -> None:

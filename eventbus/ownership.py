@@ -10,7 +10,7 @@ from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
 from eventbus.errors import is_cut_off, is_nobodys_fault
-from eventbus.events import Record, handling
+from eventbus.events import Record, because_of
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
 from eventbus.registry import Group
@@ -61,8 +61,7 @@ class Ownership:
         note = self._answers.get(record.event_id)
         if note is None:
             failpoints.hit("effect.ask")
-            with handling(record):
-                note = self._answers[record.event_id] = effects.ask(self.group, record)
+            note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)
             failpoints.hit("effect.answered")
         return note
 
@@ -81,11 +80,10 @@ class Ownership:
     def act(self, record: Record, note: Note | None) -> None:
         """Run its handlers, or record the answer of its effect, in the caller's transaction."""
         failpoints.hit("handler.call")
-        with handling(record):
-            if note is None:
-                self.group.call(record)
-            else:
-                note()
+        if note is None:
+            because_of(record, self.group.call, record)
+        else:
+            because_of(record, note)
         failpoints.hit("handler.done")
 
     def unclaim(self, record: Record) -> None:

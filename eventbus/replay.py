@@ -14,7 +14,7 @@ import msgspec
 from eventbus import clock, failpoints, groups, inbox, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError, is_nobodys_fault
-from eventbus.events import Record, handling, replaying, sequenced
+from eventbus.events import Record, because_of, replaying, sequenced
 from eventbus.handling import unit_of_work
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ReplayRun
 from eventbus.past import Counted, Refused, Spans, Wanted, count
@@ -178,8 +178,8 @@ class Replay:
         known = inbox.known(group.name, [record.event_id for record in records], replay=run.id)
         fresh = [record for record in records if record.event_id not in known]
         for self._in_hand in fresh:
-            with handling(self._in_hand), replaying():
-                group.call(self._in_hand)
+            with replaying():
+                because_of(self._in_hand, group.call, self._in_hand)
         inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
         return len(fresh)
 

@@ -15,6 +15,7 @@ import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Rows = list[tuple[Any, ...]]
+_in_hex = msgspec.json.Encoder(uuid_format="hex")  # as SQLite's columns hold UUIDs
 # Few lengths, so that the driver keeps each statement parsed. Any SQLite takes 999 values: seven columns of the first.
 ROWS_OF_STATEMENTS = (128, 32, 8, 1)
 
@@ -64,12 +65,14 @@ def insert_many(connection: BaseDatabaseWrapper, into: str, row: str, rows: Sequ
     if _watched(connection):
         execute_many(connection, into + row, rows)
         return
+    execute_raw = connection.connection.execute
     done = 0
-    for count in ROWS_OF_STATEMENTS:
-        while len(rows) - done >= count:
-            values = [value for one in rows[done : done + count] for value in one]
-            execute(connection, _of_rows(into, row, count), values)
-            done += count
+    with connection.wrap_database_errors:
+        for count in ROWS_OF_STATEMENTS:
+            while len(rows) - done >= count:
+                values = [value for one in rows[done : done + count] for value in one]
+                execute_raw(_for_sqlite(_of_rows(into, row, count)), values)
+                done += count
 
 
 @lru_cache(maxsize=64)
@@ -108,7 +111,7 @@ def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -
 
 def ids(connection: BaseDatabaseWrapper, values: Iterable[UUID]) -> Any:
     """The parameter for `is_among` a uuid column."""
-    return list(values) if connection.vendor == "postgresql" else _json(one.hex for one in values)
+    return list(values) if connection.vendor == "postgresql" else _in_hex.encode(list(values)).decode()
 
 
 def texts(connection: BaseDatabaseWrapper, values: Iterable[str]) -> Any:
@@ -127,9 +130,20 @@ def uuid_value(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
 
 def uuid_of(value: Any) -> UUID:
     """The UUID in a column that was fetched."""
-    return value if isinstance(value, UUID) else UUID(hex=value)
+    return uuids_of([value])[0]
+
+
+def uuids_of(values: list[Any]) -> list[UUID]:
+    """The UUIDs in a column of many rows, in a fifth of the time that UUID(value) takes for each."""
+    return msgspec.convert(values, list[UUID])
 
 
 def time_value(connection: BaseDatabaseWrapper, at: datetime) -> Any:
     """A time in UTC as the column holds it."""
-    return at if connection.vendor == "postgresql" else at.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    return at if connection.vendor == "postgresql" else sqlite_time(at)
+
+
+@lru_cache(maxsize=1)
+def sqlite_time(at: datetime) -> str:
+    """A time as SQLite's columns hold it, in UTC. All events of a call have the same."""
+    return at.astimezone(UTC).isoformat(sep=" ")[: -len("+00:00")]

@@ -50,7 +50,10 @@ NOTE = {
         'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at)'
         " SELECT %b, event_id, %b, %b FROM unnest(%b::uuid[]) AS event_id"
     ),
-    "sqlite": 'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at) VALUES (?, ?, ?, ?)',
+    "sqlite": (
+        'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at)'
+        " SELECT %b, event_id, %b, %b FROM (SELECT value AS event_id FROM json_each(%b))"
+    ),
 }
 SAVE = """
     UPDATE eventbus_progress
@@ -129,11 +132,7 @@ def _fresh(topic: str, told: Sequence[Told]) -> list[Told]:
 
 
 def _note(event_ids: list[Any]) -> None:
-    now = _now()
-    if connection.vendor == "postgresql":
-        _run(NOTE["postgresql"], [TWIN, 0, now, event_ids])
-    else:
-        connection.connection.executemany(NOTE["sqlite"], [(TWIN, event_id, 0, now) for event_id in event_ids])
+    _run(NOTE[connection.vendor], [TWIN, 0, _now(), _list(event_ids)])
 
 
 def _run(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -156,6 +156,7 @@ def _ends(partitions: int) -> str:
 
 def _read(partition: TopicPartition, position: int, records_max: int) -> list[Record]:
     rows = sql.fetch(connection, _READ, [partition.topic, partition.partition, position, records_max])
+    event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
     return [
         Record(
             topic=partition.topic,
@@ -163,9 +164,9 @@ def _read(partition: TopicPartition, position: int, records_max: int) -> list[Re
             position=place,
             key=key,
             type=wire_type,
-            event_id=sql.uuid_of(event_id),
+            event_id=event_id,
             payload=payload,
             headers=sequenced(headers, row_id),
         )
-        for row_id, place, key, wire_type, event_id, payload, headers in rows
+        for (row_id, place, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
     ]

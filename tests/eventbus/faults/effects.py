@@ -6,10 +6,10 @@ FAULTS = [
     Fault(
         "ask in a transaction",
         "eventbus.ownership.Ownership.ask",
-        "note = self._answers[record.event_id] = effects.ask(self.group, record)",
+        "note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)",
         "from django.db import transaction\n"
         "with transaction.atomic():\n"
-        "    note = self._answers[record.event_id] = effects.ask(self.group, record)",
+        "    note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)",
         fails=["an_effect_happens_once_and_its_answer_is_recorded", "an_effect_that_failed_is_no_doubt"],
     ),
     Fault(
@@ -57,7 +57,7 @@ FAULTS = [
     Fault(
         "record the answer after the inbox row",
         "eventbus.ownership.Ownership.act",
-        "note()",
+        "because_of(record, note)",
         "from django.db import transaction\ntransaction.on_commit(note)",
         fails=["an_answer_is_recorded_with_what_is_told_of_it_or_not_at_all"],
     ),

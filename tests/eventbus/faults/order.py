@@ -52,8 +52,8 @@ FAULTS = [
     Fault(
         "number all alike",
         "eventbus.events.sequenced",
-        "{sequence:0",
-        "{0:0",
+        "str(sequence).zfill",
+        "str(0).zfill",
         fails=["sequence_grows_within_a_key"],
     ),
 ]

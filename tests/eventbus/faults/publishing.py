@@ -24,8 +24,8 @@ FAULTS = [
     Fault(
         "publish outside a transaction",
         "eventbus.outbox._refuse_outside_transaction",
-        "if not any(",
-        "if False and not any(",
+        "for block in",
+        "return\nfor block in",
         fails=["publishing_outside_a_transaction_is_refused"],
     ),
     Fault(
@@ -93,17 +93,17 @@ FAULTS = [
     ),
     Fault(
         "forget the cause",
-        "eventbus.events.handling.__enter__",
-        "_handled.set(self._record)",
+        "eventbus.events.because_of",
+        "_handled.set(record)",
         "_handled.set(None)",
         fails=["what_a_handler_tells_names_its_cause"],
     ),
     Fault(
         "tell before the handler is done",
         "eventbus.ownership.Ownership.act",
-        "self.group.call(record)",
+        "because_of(record, self.group.call, record)",
         "from django.db import connection\n"
-        "try:\n    self.group.call(record)\nfinally:\n    connection.connection.commit()",
+        "try:\n    because_of(record, self.group.call, record)\nfinally:\n    connection.connection.commit()",
         fails=["what_a_handler_tells_before_it_fails_was_never_told"],
     ),
 ]
