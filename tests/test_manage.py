@@ -90,6 +90,20 @@ def test_a_command_that_the_database_refuses_says_what_to_do_and_no_more(
     assert "Traceback (most recent" not in told.stderr
 
 
+def test_a_file_that_is_no_database_is_named_as_what_is_wrong(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
+    (tmp_path / "mcommerce.sqlite3").write_text("The accounts of last year. " * 100)
+    line = [sys.executable, "manage.py", "migrate"]
+
+    told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert told.returncode == 1
+    assert told.stderr.startswith(
+        "The database: no answer: is it running, and is DATABASE_URL right?\nfile is not a database\n"
+    )
+    assert "Traceback" not in told.stderr
+
+
 def test_what_a_database_refuses_for_another_reason_is_told_in_full(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
     with closing(sqlite3.connect(tmp_path / "mcommerce.sqlite3")) as database:
@@ -131,3 +145,26 @@ def test_a_command_that_is_interrupted_ends_at_once_and_says_nothing(tmp_path: P
         _, complaint = running.communicate(timeout=ENDED_SECONDS)
 
     assert (running.returncode, complaint) == (130, b"")
+
+
+def test_a_command_whose_reader_has_seen_enough_ends_and_says_nothing(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
+    unread, end = os.pipe()
+    os.close(unread)
+    try:
+        line = [sys.executable, "manage.py", "help"]
+        told = subprocess.run(line, cwd=ROOT, env=environment, stdout=end, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(end)
+
+    assert (told.returncode, told.stderr) == (141, "")
+
+
+def test_a_connection_that_broke_is_no_reader_who_has_seen_enough(tmp_path: Path) -> None:
+    code = (
+        "import runpy; from unittest import mock; from django.core import management;"
+        "management.execute_from_command_line = mock.Mock(side_effect=BrokenPipeError('a connection'));"
+        "runpy.run_path('manage.py', run_name='__main__')"
+    )
+
+    assert python(tmp_path, code).stderr.endswith("BrokenPipeError: a connection\n")
