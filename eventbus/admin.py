@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus import operations, pausing, refusals
+from eventbus import heartbeats, operations, pausing, refusals
 from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularInline, TopicFilter, WayFilter, ask, tell
 from eventbus.field_names import name_fields
 from eventbus.models import (
@@ -195,8 +195,13 @@ class LeaseRowAdmin(Looked):
 
 @admin.register(ProcessRow)
 class ProcessRowAdmin(Looked):
-    list_display = ("role", "host", "pid", "state", "began_at", "beat_at", "reads")
+    list_display = ("role", "host", "pid", "state_now", "began_at", "beat_at", "reads")
     ordering = ("role", "host", "pid")
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_now(self, row: ProcessRow) -> str:
+        """As it last said, unless that is too long ago."""
+        return str(pgettext_lazy("process", "silent") if heartbeats.is_silent(row) else row.get_state_display())
 
     @admin.display(description=_("partitions that it reads"))
     def reads(self, row: ProcessRow) -> str:

@@ -47,9 +47,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 
 def processes() -> list[ProcessStatus]:
     """Those that have said something within FORGET_SECONDS, in order of role, host and process id."""
-    now = clock.now()
-    rows = ProcessRow.objects.filter(beat_at__gte=now - timedelta(seconds=FORGET_SECONDS))
-    silent_since = now - timedelta(seconds=SILENT_SECONDS)
+    rows = ProcessRow.objects.filter(beat_at__gte=clock.now() - timedelta(seconds=FORGET_SECONDS))
     return [
         ProcessStatus(
             role=row.role,
@@ -59,10 +57,15 @@ def processes() -> list[ProcessStatus]:
             assignment=row.assignment,
             began_at=row.began_at,
             beat_at=row.beat_at,
-            silent=row.beat_at < silent_since,
+            silent=is_silent(row),
         )
         for row in rows.order_by("role", "host", "pid")
     ]
+
+
+def is_silent(row: ProcessRow) -> bool:
+    """Whether it has said nothing for so long that its state is no news."""
+    return row.beat_at < clock.now() - timedelta(seconds=SILENT_SECONDS)
 
 
 class Heartbeat:

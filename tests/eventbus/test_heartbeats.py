@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from contextlib import ExitStack
 from datetime import timedelta
 from io import StringIO
@@ -122,6 +123,18 @@ def test_the_desk_shows_them(admin_client: Client) -> None:
 
     assert "orders: products/0-1" in page.content.decode()
     assert "dernier signe de vie" in page.content.decode().lower()
+
+
+def test_the_desk_does_not_call_active_who_was_killed(admin_client: Client, bus_clock: Any) -> None:
+    Heartbeat("relay", lambda: ("active", {})).beat()
+
+    pages = []
+    for _ in range(2):
+        page = admin_client.get(reverse("admin:eventbus_processrow_changelist"), headers={"accept-language": "fr"})
+        pages.append(re.findall('class="field-state_now">([^<]*)<', page.content.decode()))
+        clock.advance(seconds=SILENT_SECONDS + 1)
+
+    assert pages == [["actif"], ["muet"]]
 
 
 @pytest.mark.parametrize(
