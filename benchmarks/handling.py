@@ -9,7 +9,7 @@ from benchmarks.relay import drain, publish_many
 from benchmarks.sales import LEDGER, SaleMade, skip_backlog
 from benchmarks.site import Bench
 from benchmarks.twins.handling import handle_log, stand_beside
-from eventbus import backends, handles, ids, registry
+from eventbus import backends, handles, registry
 from eventbus.registry import BATCH_EVENTS
 from eventbus.relay import Relay
 from eventbus.worker import Worker
@@ -21,7 +21,7 @@ BATCHES_QUICK = 4
 
 @handles(SaleMade, group=GROUP)
 def book(event: SaleMade) -> None:
-    write(ids.text(event.order_id), event.amount)
+    write(str(event.order_id), event.amount)
 
 
 def write(order_id: str, amount: int) -> None:

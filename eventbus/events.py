@@ -77,7 +77,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
     @property
     def ours(self) -> bool:
         """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
-        return bool(count_ours([self]))
+        return ours() in self.headers
 
     def attributes(self) -> dict[str, str]:
         """Its CloudEvents attributes by name."""
@@ -85,7 +85,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
 
 def count_ours(records: Iterable[Record]) -> int:
-    """How many of these were published here."""
+    """How many of these were published here: the site is asked once for all."""
     mark = ours()
     return sum(mark in record.headers for record in records)
 

@@ -21,7 +21,7 @@ _VARIANT = bytes(byte & 0b0011_1111 | 0b1000_0000 for byte in range(256))  # the
 
 def uuid7() -> UUID:
     """A new id: 48 bits of Unix milliseconds, a counter, 62 random bits (RFC 9562, section 5.7, method 1)."""
-    stamp = _draw(1)
+    stamp = _draw(1)  # by arithmetic: for one alone that takes half the time
     head = (stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & COUNTER_MASK
     tail = 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
     return UUID(int=head << 64 | tail)
@@ -29,8 +29,8 @@ def uuid7() -> UUID:
 
 def uuid7s(count: int) -> list[UUID]:
     """So many new ids, in their order: the lock is taken and the random bits are drawn once for all."""
-    if count == 1:
-        return [uuid7()]
+    if count < 2:
+        return [uuid7() for _ in range(count)]
     stamps = range(first := _draw(count), first + count)
     numbers = [(stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & COUNTER_MASK for stamp in stamps]
     drawn = bytearray(os.urandom(ID_BYTES * count))

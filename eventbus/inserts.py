@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -72,7 +73,10 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: 
 def sqlite_values(one: Sealed) -> tuple[Any, ...]:
     """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
     identity = one.identity.replace("-", "")
-    return identity, one.topic, one.type, one.key, one.payload, one.headers, sql.sqlite_time(one.created_at)
+    return identity, one.topic, one.type, one.key, one.payload, one.headers, _sqlite_time(one.created_at)
+
+
+_sqlite_time = lru_cache(maxsize=1)(sql.sqlite_time)  # all events of a call have the same
 
 
 def postgres_values(one: Sealed) -> tuple[Any, ...]:

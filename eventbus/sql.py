@@ -110,7 +110,7 @@ def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -
 
 
 def ids(connection: BaseDatabaseWrapper, values: Iterable[UUID]) -> Any:
-    """The parameter for `is_among` a uuid column."""
+    """Ids as one parameter: for `is_among` a uuid column, or to be unnested into rows."""
     return list(values) if connection.vendor == "postgresql" else _in_hex.encode(list(values)).decode()
 
 
@@ -143,7 +143,6 @@ def time_value(connection: BaseDatabaseWrapper, at: datetime) -> Any:
     return at if connection.vendor == "postgresql" else sqlite_time(at)
 
 
-@lru_cache(maxsize=1)
 def sqlite_time(at: datetime) -> str:
-    """A time as SQLite's columns hold it, in UTC. All events of a call have the same."""
+    """A time as SQLite's columns hold it, in UTC."""
     return at.astimezone(UTC).isoformat(sep=" ")[: -len("+00:00")]

@@ -18,6 +18,10 @@ def test_ids_sort_by_when_they_were_drawn_one_by_one_or_many_at_once() -> None:
     assert all(begun <= one.int >> 80 <= time.time_ns() // 1_000_000 + 2 for one in drawn)
 
 
+def test_none_are_drawn_for_nothing() -> None:
+    assert ids.uuid7s(0) == []
+
+
 def test_the_random_bits_of_ids_differ() -> None:
     many, singles = ids.uuid7s(1_000), [ids.uuid7() for _ in range(1_000)]
 

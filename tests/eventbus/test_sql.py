@@ -40,6 +40,18 @@ def test_a_conflict_is_djangos_own_error(watched: bool) -> None:
         inbox.note("house", once)
 
 
+@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
+def test_nothing_may_be_noted_but_nothing_twice(watched: bool) -> None:
+    twice = [uuid7()] * 2
+
+    with CaptureQueriesContext(connection) if watched else transaction.atomic():
+        inbox.note("house", [])
+        with pytest.raises(IntegrityError), transaction.atomic():
+            inbox.note("house", twice)
+
+    assert not InboxRow.objects.exists()
+
+
 def test_a_time_can_be_found_again_by_django() -> None:
     inbox.note("house", [uuid7()])
     at = InboxRow.objects.get().handled_at
