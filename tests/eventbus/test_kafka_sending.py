@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.backends.kafka.producing import Sender
+from eventbus.backends.kafka.producing import KNOWN_SECONDS, Sender
 from eventbus.errors import LogAway, LogLost
 from eventbus.leases import LEASE_SECONDS
 from eventbus.models import Progress
@@ -96,6 +96,30 @@ class ChoosyProducer(ForgetfulProducer):
         """Gives up what it holds."""
 
 
+class NotingProducer:
+    """Acknowledges all at each flush, and notes what it was given between two."""
+
+    now = 0.0
+
+    def __init__(self) -> None:
+        self.rounds: list[list[bytes]] = []
+        self._held: list[tuple[bytes, Callable[[Any, Any], None]]] = []
+        self._taken = 0
+
+    def produce(self, topic: str, *, value: bytes, on_delivery: Callable[[Any, Any], None], **record: Any) -> None:
+        """Takes it."""
+        self._held.append((value, on_delivery))
+
+    def flush(self, seconds: float) -> int:
+        held, self._held = self._held, []
+        if held:
+            self.rounds.append([value for value, _ in held])
+        for _, report in held:
+            self._taken += 1
+            report(None, SimpleNamespace(partition=lambda: 0, offset=lambda offset=self._taken: offset))
+        return 0
+
+
 class SlowProducer:
     """Refuses whatever comes with a large row, and has each other row acknowledged a second later."""
 
@@ -158,6 +182,47 @@ def test_what_has_no_answer_holds_up_and_blames_nothing_else(monkeypatch: pytest
     assert sorted(one.id for one in outcome.sent) == [4, 5, 6, 7, 8]
     assert outcome.untaken == {2}
     assert HalfDeafProducer.now < LEASE_SECONDS
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> NotingProducer:
+    monkeypatch.setattr(NotingProducer, "now", 0.0)
+    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: NotingProducer.now)
+    return NotingProducer()
+
+
+def numbered(*rows: tuple[str, int]) -> list[Unsent]:
+    """Rows by key and number; the number is their payload as well."""
+    return [ROW._replace(id=number, key=key, payload=b"%d" % number) for key, number in rows]
+
+
+def test_one_row_of_a_key_goes_before_all_others_where_the_broker_may_have_forgotten_the_producer(
+    noting: NotingProducer,
+) -> None:
+    sender = Sender(lambda: noting, lambda topic: topic)  # type: ignore[arg-type, return-value]
+
+    sender.send(numbered(("vase", 1), ("vase", 2), ("vase", 3)))
+    NotingProducer.now += KNOWN_SECONDS - 1
+    sender.send(numbered(("vase", 4), ("vase", 5)))
+    NotingProducer.now += KNOWN_SECONDS - 1  # since the last
+    sender.send(numbered(("vase", 6), ("vase", 7)))
+    NotingProducer.now += KNOWN_SECONDS
+    sender.send(numbered(("vase", 8), ("vase", 9)))
+
+    assert noting.rounds == [[b"1"], [b"2", b"3"], [b"4", b"5"], [b"6", b"7"], [b"8"], [b"9"]]
+
+
+def test_a_key_that_was_forgotten_for_the_sake_of_others_is_introduced_again(
+    noting: NotingProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.producing.KEYS_KNOWN_MAX", 2)
+    sender = Sender(lambda: noting, lambda topic: topic)  # type: ignore[arg-type, return-value]
+
+    sender.send(numbered(("vase", 1), ("lamp", 2), ("rug", 3)))
+    sender.send(numbered(("sofa", 4), ("vase", 5), ("vase", 6)))  # is known: forgotten only after this
+    sender.send(numbered(("lamp", 7), ("lamp", 8), ("vase", 9), ("vase", 10)))
+
+    assert noting.rounds == [[b"1", b"2", b"3"], [b"4", b"5", b"6"], [b"7", b"9", b"10"], [b"8"]]
 
 
 def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
