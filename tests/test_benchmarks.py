@@ -1,13 +1,18 @@
 """A benchmark's figures can be believed: compared the right way round, and none of them missing unseen."""
 
+import ast
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.__main__ import main, verdict
+from benchmarks.__main__ import ROOT, main, verdict
 from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
 from benchmarks.plan import names, wanted
+from eventbus import groups, inbox, parking, worker
+from eventbus.backends import memory
+from eventbus.sql import is_among
 
 
 def test_twice_the_rate_and_half_the_time_are_both_twice_as_fast() -> None:
@@ -90,6 +95,41 @@ def test_a_firm_goal_that_is_not_met_fails_any_run_and_is_named(capsys: pytest.C
 
     assert verdict([broken, *(row | {"met": True} for row in rest)], only="", strict=False) == 1
     assert capsys.readouterr().err == f"not met: {broken['name']} on {broken['database']}, <= 1\n"
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_the_hand_runs_a_workers_statements_text_for_text(vendor: str) -> None:
+    database = SimpleNamespace(vendor=vendor)
+    ids, keys = (is_among(database, *of) for of in (("event_id",), ("key", "text")))  # type: ignore[arg-type]
+
+    hand = {name: "".join(text.split()) for name, text in statements_of_the_hand(vendor).items()}
+
+    assert hand == {
+        name: "".join(text.split())
+        for name, text in {
+            "WAITS": worker._WAITING,
+            "READ": memory._READ,
+            "HOLD": groups._hold(vendor, groups.STOPPED),
+            "KNOWN": inbox._KNOWN.format(among=ids),
+            "PARKED": parking._WAITING.format(among=keys),
+            "NOTE": inbox._NOTE.format(events=inbox._EVENTS[vendor]),
+            "SAVE": groups._SAVE,
+        }.items()
+    }
+
+
+def statements_of_the_hand(vendor: str) -> dict[str, str]:
+    """Read, not imported: the module comes with a model that belongs to the benchmarks' own database."""
+    source = ast.parse((ROOT / "benchmarks" / "twins" / "handling.py").read_text())
+    found = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id != "BOOK"
+    }
+    texts = {name: found[name] for name in ("WAITS", "READ", "HOLD", "KNOWN", "PARKED", "SAVE")}
+    return {name: text.format(**found["DIALECTS"][vendor]) for name, text in texts.items()} | {
+        "NOTE": found["NOTE"][vendor]
+    }
 
 
 def test_every_plan_has_a_name_of_its_own() -> None:

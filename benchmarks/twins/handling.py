@@ -24,8 +24,12 @@ BOOK = f"INSERT INTO {LEDGER} (order_id, amount) VALUES (%s, %s)"
 
 # `%b` is bound by PostgreSQL's server; for SQLite it is `?`. What is in braces differs, see DIALECTS.
 WAITS = """
-    SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = 'retrying' AND due_at <= %b
-    UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> '' LIMIT 1
+    SELECT EXISTS (
+        SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND (paused_at IS NOT NULL OR braked_at IS NOT NULL)
+    ), EXISTS (
+        SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = 'retrying' AND due_at <= %b
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> ''
+    )
 """
 READ = """
     SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
@@ -33,7 +37,7 @@ READ = """
 """
 HOLD = """
     SELECT "id", "group", "topic", "partition", "start", "position", "epoch", "released", "running_event", "crashes",
-        "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored", "pruned_discarded",
+        "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored", "pruned_discarded", "pruned_before",
         EXISTS (
             SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND (paused_at IS NOT NULL OR braked_at IS NOT NULL)
         )
@@ -104,7 +108,8 @@ def handle_log(count: int) -> None:
 
 
 def handle_batch(topic: str, partition: int, told: Sequence[Told]) -> None:
-    assert not _run(WAITS, [TWIN, _now(), TWIN]), "nothing was parked"
+    [stopped_or_waits] = _run(WAITS, [TWIN, TWIN, _now(), TWIN])
+    assert not any(stopped_or_waits), "nobody pauses it, and nothing was parked"
     with transaction.atomic():
         [held] = _run(HOLD, [TWIN, TWIN, topic, partition])
         row_id, position, stopped = held[0], held[5], held[-1]

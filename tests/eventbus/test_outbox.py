@@ -41,6 +41,23 @@ def test_who_counts_queries_sees_that_many_events_are_one(house: House) -> None:
     assert OutboxRow.objects.count() == len(told) == 20
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's statements are counted on the wire")
+@pytest.mark.parametrize(("count", "statements"), [(1, 1), (128, 1), (300, 8), (500, 12)])
+def test_many_events_share_statements_also_where_nobody_counts_queries(
+    house: House, count: int, statements: int
+) -> None:
+    seen: list[str] = []
+    with transaction.atomic():
+        connection.connection.set_trace_callback(seen.append)
+        try:
+            publish(*(Noted(name=f"key{number}", number=number) for number in range(count)))
+        finally:
+            connection.connection.set_trace_callback(None)
+
+    assert sum("INSERT INTO eventbus_outbox" in statement for statement in seen) == statements
+    assert OutboxRow.objects.count() == count
+
+
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no wire")
 @pytest.mark.parametrize(("count", "statements"), [(1, 1), (20, 1), (ROWS_PER_STATEMENT + 1, 2)])
 def test_publishing_costs_one_round_trip_a_statement(house: House, tmp_path: Path, count: int, statements: int) -> None:
