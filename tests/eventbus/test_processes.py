@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.eventbus.house import until
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
+from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (
@@ -61,13 +61,23 @@ def ask(site: LiveSite, question: str) -> int:
         return database.execute(question).fetchone()[0]
 
 
+def pids(site: LiveSite, state: str) -> list[int]:
+    """Of those that say that they are in this state."""
+    with closing(sqlite3.connect(site.database_path, timeout=20)) as database:
+        return [pid for (pid,) in database.execute("SELECT pid FROM eventbus_process WHERE state = ?", [state])]
+
+
+def say(site: LiveSite, *names: str) -> None:
+    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=list(names)))
+
+
 def handled(site: LiveSite) -> int:
     return ask(site, "SELECT count(*) FROM eventbus_inbox WHERE \"group\" = 'slow'")
 
 
 def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: LiveSite) -> None:
     server = ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}")
-    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    say(site, "first")
     with process(site, *server) as killed:
         until((site.directory / "begun-first").exists, "a handler in hand")
         killed.send_signal(signal.SIGKILL)
@@ -77,6 +87,33 @@ def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: 
 
     with process(site, *server):
         until(lambda: handled(site) == 1, "the event handled by the next process")
+
+    assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
+
+
+def test_of_two_web_servers_one_dispatches_and_when_it_is_killed_the_other_does(site: LiveSite) -> None:
+    [other] = free_ports(1)
+    servers = (
+        ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}"),
+        ("-m", "uvicorn", "mcommerce.asgi:application", "--lifespan=on", "--port", str(other)),
+    )
+    with process(site, *servers[0]) as first, process(site, *servers[1]) as second:
+        until(
+            lambda: pids(site, "active") and pids(site, "standby"),
+            "one that dispatches, and one that stands by",
+            seconds=START_DEADLINE_SECONDS,
+        )
+        [active], [standby] = pids(site, "active"), pids(site, "standby")
+        assert {active, standby} == {first.pid, second.pid}
+
+        say(site, "first")
+        until((site.directory / "begun-first").exists, "a handler in hand")
+        (first if first.pid == active else second).kill()
+        for name in ("first", "second"):
+            (site.directory / f"finish-{name}").touch()
+        say(site, "second")
+
+        until(lambda: handled(site) == 2, "both events handled by the one that is left")
 
     assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
 
@@ -91,7 +128,7 @@ def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: 
 )
 def test_sigterm_finishes_what_is_in_hand(site: LiveSite, command: str) -> None:
     arguments = command.format(port=site.port).split()
-    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    say(site, "first")
     with process(site, *arguments) as running:
         until((site.directory / "begun-first").exists, "a handler in hand")
         running.send_signal(signal.SIGTERM)
@@ -124,7 +161,7 @@ def test_sigterm_ends_what_hears_for_browsers_before_the_bus(site: LiveSite, com
 
 
 def test_a_failpoint_that_the_settings_arm_kills_the_process_once(site: LiveSite) -> None:
-    site.manage("shell", "--verbosity=0", "-c", SAY.format(names=["first"]))
+    say(site, "first")
     (site.directory / "finish-first").touch()
     site.environment["EVENTBUS_FAILPOINTS"] = "append.commit=kill"
 
