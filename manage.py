@@ -49,7 +49,8 @@ def is_unread() -> bool:
 if __name__ == "__main__":
     try:
         main()
-        sys.stdout.flush()
+        if sys.stdout:  # some daemons are started without one
+            sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

@@ -160,6 +160,15 @@ def test_a_command_whose_reader_has_seen_enough_ends_and_says_nothing(tmp_path: 
     assert (told.returncode, told.stderr) == (141, "")
 
 
+def test_a_command_that_says_nothing_needs_nowhere_to_say_it(tmp_path: Path) -> None:
+    line = ["sh", "-c", '"$0" manage.py shell --verbosity=0 --command pass >&-', sys.executable]
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
+
+    told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert (told.returncode, told.stderr) == (0, "")
+
+
 def test_a_connection_that_broke_is_no_reader_who_has_seen_enough(tmp_path: Path) -> None:
     code = (
         "import runpy; from unittest import mock; from django.core import management;"
