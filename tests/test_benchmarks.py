@@ -4,6 +4,7 @@ import ast
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -99,23 +100,22 @@ def test_a_firm_goal_that_is_not_met_fails_any_run_and_is_named(capsys: pytest.C
 
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
 def test_the_hand_runs_a_workers_statements_text_for_text(vendor: str) -> None:
-    database = SimpleNamespace(vendor=vendor)
-    ids, keys = (is_among(database, *of) for of in (("event_id",), ("key", "text")))  # type: ignore[arg-type]
-
-    hand = {name: "".join(text.split()) for name, text in statements_of_the_hand(vendor).items()}
-
-    assert hand == {
-        name: "".join(text.split())
-        for name, text in {
-            "WAITS": worker._WAITING,
-            "READ": memory._READ,
-            "HOLD": groups._hold(vendor, groups.STOPPED),
-            "KNOWN": inbox._KNOWN.format(among=ids),
-            "PARKED": parking._WAITING.format(among=keys),
-            "NOTE": inbox._NOTE.format(events=inbox._EVENTS[vendor]),
-            "SAVE": groups._SAVE,
-        }.items()
+    database: Any = SimpleNamespace(vendor=vendor)
+    of_a_worker = {
+        "WAITS": worker._WAITING,
+        "READ": memory._READ,
+        "HOLD": groups._hold(vendor, groups.STOPPED),
+        "KNOWN": inbox._KNOWN.format(among=is_among(database, "event_id")),
+        "PARKED": parking._WAITING.format(among=is_among(database, "key", "text")),
+        "NOTE": inbox._NOTE.format(events=inbox._EVENTS[vendor]),
+        "SAVE": groups._SAVE,
     }
+
+    assert unspaced(statements_of_the_hand(vendor)) == unspaced(of_a_worker)
+
+
+def unspaced(statements: dict[str, str]) -> dict[str, str]:
+    return {name: "".join(text.split()) for name, text in statements.items()}
 
 
 def statements_of_the_hand(vendor: str) -> dict[str, str]:

@@ -149,9 +149,14 @@ class SlowProducer:
         return 0
 
 
+def sender_over(make: Callable[[], Any]) -> Sender:
+    """It sends by what this makes, to topics that the brokers call as we do."""
+    return Sender(make, lambda topic: topic)
+
+
 def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: SlowProducer.now)
-    sender = Sender(SlowProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = sender_over(SlowProducer)
     rows = [ROW._replace(id=number) for number in range(1, 9)] + [ROW._replace(id=9, payload=LARGE)]
     sent: list[int] = []
     turns = 0
@@ -171,7 +176,7 @@ def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.Mon
 
 def test_what_has_no_answer_holds_up_and_blames_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: HalfDeafProducer.now)
-    sender = Sender(HalfDeafProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = sender_over(HalfDeafProducer)
     assert sender.send([ROW]).error == ""
     flowers = [ROW._replace(id=number, topic="flowers") for number in (2, 3)]
     known = [ROW._replace(id=number) for number in (4, 5)]
@@ -199,7 +204,7 @@ def numbered(*rows: tuple[str, int]) -> list[Unsent]:
 def test_one_row_of_a_key_goes_before_all_others_where_the_broker_may_have_forgotten_the_producer(
     noting: NotingProducer,
 ) -> None:
-    sender = Sender(lambda: noting, lambda topic: topic)  # type: ignore[arg-type, return-value]
+    sender = sender_over(lambda: noting)
 
     sender.send(numbered(("vase", 1), ("vase", 2), ("vase", 3)))
     NotingProducer.now += KNOWN_SECONDS - 1
@@ -216,7 +221,7 @@ def test_a_key_that_was_forgotten_for_the_sake_of_others_is_introduced_again(
     noting: NotingProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.producing.KEYS_KNOWN_MAX", 2)
-    sender = Sender(lambda: noting, lambda topic: topic)  # type: ignore[arg-type, return-value]
+    sender = sender_over(lambda: noting)
 
     sender.send(numbered(("vase", 1), ("lamp", 2), ("rug", 3)))
     sender.send(numbered(("sofa", 4), ("vase", 5), ("vase", 6)))  # is known: forgotten only after this
@@ -226,7 +231,7 @@ def test_a_key_that_was_forgotten_for_the_sake_of_others_is_introduced_again(
 
 
 def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
-    sender = Sender(ChoosyProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = sender_over(ChoosyProducer)
 
     outcome = sender.send([ROW._replace(topic="flowers"), ROW._replace(id=2)])
 
@@ -237,7 +242,7 @@ def test_a_topic_that_was_not_even_tried_is_not_to_blame() -> None:
 @pytest.mark.django_db
 def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost() -> None:
     log = KafkaBackend(servers="127.0.0.1:1")
-    log._sender = Sender(ForgetfulProducer, lambda topic: topic)  # type: ignore[arg-type]
+    log._sender = sender_over(ForgetfulProducer)
     Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
 
     with pytest.raises(LogAway, match="sent again") as raised:
@@ -247,7 +252,7 @@ def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost()
 
 
 def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() -> None:
-    sender = Sender(DyingProducer, lambda topic: topic)  # type: ignore[arg-type]
+    sender = sender_over(DyingProducer)
 
     outcome = sender.send([ROW])
 
