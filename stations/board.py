@@ -136,9 +136,9 @@ class Board:
 
     def _frame(self, wanted: tuple[Contracts, int | None]) -> Delta:
         """Encode each distinct frame once until the next change."""
-        if wanted in self._frames:
+        if (made := self._frames.get(wanted)) is not None:
             self._frames.move_to_end(wanted)
-            return self._frames[wanted]
+            return made
         contracts, after = wanted
         frame = self._snapshot(contracts) if after is None else self._delta(contracts, after, after)
         self._frames[wanted] = frame

@@ -39,6 +39,8 @@ class StationsConsumer(LiveSocket):
         if not self.subscribed:
             return Due([])
         stations = self.stations_due()
+        if self.news == self.live.news.number:
+            return stations
         return Due([*stations.frames, *self.news_due()], stations.close_code)
 
     def stations_due(self) -> Due:
@@ -78,8 +80,6 @@ class StationsConsumer(LiveSocket):
 
     def news_due(self) -> list[str]:
         news = self.live.news
-        if self.news == news.number:
-            return []
         after, self.news = self.news, news.number
         return [*news.feeds_told(after), *news.remarks(after)]
 

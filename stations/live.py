@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import clock, watches
 from eventbus.errors import LogAway
+from stations.alarm import Alarm
 from stations.board import Board, Contracts
 from stations.events import PollFinished, RemarkLeft, StationChanged
 from stations.intake import Intake
@@ -44,7 +45,7 @@ class Live:
     def __init__(self) -> None:
         self.board = Board()
         self.news = News()
-        self.awake: set[asyncio.Event] = set()  # of the sockets: a tick sets them all
+        self.awake: set[Alarm] = set()  # of the sockets: a tick sets them all
         self.loop = asyncio.get_running_loop()
         self._intake = Intake()
         self._events: list[PollFinished | RemarkLeft] = []

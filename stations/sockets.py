@@ -10,6 +10,7 @@ from django.conf import settings
 
 from eventbus import clock
 from stations import live
+from stations.alarm import Alarm
 from stations.board import encode
 from stations.doorkeeper import Doorkeeper, Pace
 from stations.feeds.registry import is_simulated
@@ -77,7 +78,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         await self.accept()
         self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
-        self.awake = asyncio.Event()  # set at each tick, and when the client asks for something
+        self.awake = Alarm()  # set at each tick, and when the client asks for something
         self.pace = Pace()
         self.wire = Wire(self.base_send)
         self.address = (self.scope.get("client") or ("",))[0]

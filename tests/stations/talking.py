@@ -16,6 +16,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
 from stations import live, services
+from stations.alarm import Alarm
 from stations.feeds.base import Fetched, Key, PollFailed, Reading, State, diff
 from stations.routing import sockets_for_all, sockets_for_staff
 
@@ -73,7 +74,7 @@ async def happens(*arguments: Any, **named: Any) -> None:
 async def reached(seq: int) -> None:
     """The live state of this loop has come so far."""
     running = await live.here()
-    awake = asyncio.Event()
+    awake = Alarm()
     running.awake.add(awake)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):

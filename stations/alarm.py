@@ -1,0 +1,35 @@
+"""What wakes a socket's task: an asyncio.Event for one waiter, which costs half as much.
+
+A tick sets one for every browser, ten thousand a second on a large site.
+"""
+
+import asyncio
+
+
+class Alarm:
+    """Set by anyone on the loop, waited for by one task at a time."""
+
+    __slots__ = ("_loop", "_set", "_waiting")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Future[None] | None = None
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():  # done: its task was cancelled
+            waiting.set_result(None)
+
+    def clear(self) -> None:
+        self._set = False
+
+    def wait(self) -> "asyncio.Future[None]":
+        """Await it: it is done at once where the alarm is set, and otherwise by the next `set`."""
+        waiting = self._loop.create_future()
+        if self._set:
+            waiting.set_result(None)
+        else:
+            self._waiting = waiting
+        return waiting
