@@ -1,7 +1,9 @@
-"""An ASGI program for a real Daphne: sends without end until the wire says that the client does not read.
+"""An ASGI program for a real Daphne, whose clients it feels by the site's wire.
 
-Run as `python -m tests.stations.firehose PORT`. Prints "paused N" after N frames that the client did not take, and
-when it has taken them, sends N as the last frame.
+Run as `python -m tests.stations.firehose PORT [PEM]`; with a key and its certificate it speaks TLS. At `/` it sends
+without end until the wire says that the client does not read, prints "paused N" after N frames that the client did not
+take, and when it has taken them, sends N as the last frame. At `/busy` it answers a word, does nothing at all
+until a line comes on its standard input, and sends more than the kernel takes at once, and a last word.
 """
 
 import asyncio
@@ -14,16 +16,22 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 from django.conf import settings
 
-FRAME = "x" * 262_144
+FRAME = "x" * 262_144  # twice what Twisted hands to the kernel at once
 FRAMES_MAX = 400  # 100 MB: nothing between two processes swallows so much unread
 
 
-async def firehose(scope: Any, receive: Any, send: Any) -> None:
+async def serve(scope: Any, receive: Any, send: Any) -> None:
     from stations.wire import Wire
 
     await receive()
     await send({"type": "websocket.accept"})
-    wire, sent = Wire(send), 0
+    wire = Wire(send)
+    await {"/": firehose, "/busy": be_busy}[scope["path"]](wire, receive, send)
+    await send({"type": "websocket.close", "code": 1000})
+
+
+async def firehose(wire: Any, receive: Any, send: Any) -> None:
+    sent = 0
     while not wire.paused and sent < FRAMES_MAX:
         await send({"type": "websocket.send", "text": FRAME})
         sent += 1
@@ -31,14 +39,24 @@ async def firehose(scope: Any, receive: Any, send: Any) -> None:
     print("paused" if wire.paused else "never paused after", sent, flush=True)
     await wire.writable()
     await send({"type": "websocket.send", "text": str(sent)})
-    await send({"type": "websocket.close", "code": 1000})
+
+
+async def be_busy(wire: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.send", "text": "at once"})
+    sys.stdin.readline()
+    for text in (FRAME, "the end"):
+        await send({"type": "websocket.send", "text": text})
 
 
 if __name__ == "__main__":
     logging.disable(logging.INFO)
     settings.configure(SECRET_KEY="of a test", SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")
-    application = CookieMiddleware(SessionMiddleware(firehose))  # wrapped as the site's sockets are
-    endpoints = build_endpoint_description_strings(host="127.0.0.1", port=int(sys.argv[1]))
+    application = CookieMiddleware(SessionMiddleware(serve))  # wrapped as the site's sockets are
+    port, *pem = sys.argv[1:]
+    endpoints = build_endpoint_description_strings(host="127.0.0.1", port=int(port))
+    if pem:
+        endpoints = [f"ssl:{port}:interface=127.0.0.1:privateKey={pem[0]}:certKey={pem[0]}"]
     Server(
         application, endpoints=endpoints, signal_handlers=False, ready_callable=lambda: print("ready", flush=True)
     ).run()

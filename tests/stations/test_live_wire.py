@@ -4,14 +4,21 @@ import asyncio
 import functools
 import json
 import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 from websockets.sync.client import connect
 
@@ -121,31 +128,65 @@ async def test_a_server_whose_send_waits_for_ever_is_not_waited_for(monkeypatch:
         assert await closed_with(browser) == sockets.CLOSE_BEHIND
 
 
-@pytest.fixture
-def daphne_process() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A real Daphne that runs `firehose`, and its port."""
+@pytest.fixture(params=["plain", "tls"])
+def certificate(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+    """A key and its certificate in one file, where Daphne is to speak TLS."""
+    if request.param == "plain":
+        return None
+    secret, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    end = datetime.now(UTC) + timedelta(hours=1)
+    begin = end - timedelta(hours=2)
+    builder = x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number(), begin, end)
+    pem = tmp_path / "daphne.pem"
+    pem.write_bytes(
+        secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + builder.sign(secret, SHA256()).public_bytes(Encoding.PEM)
+    )
+    return pem
+
+
+@contextmanager
+def a_daphne(certificate: Path | None = None) -> Iterator[tuple["subprocess.Popen[str]", Callable[[str], Any]]]:
+    """A real Daphne that runs `firehose`, and how to connect to a path of its."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tests.stations.firehose", str(port)]
-    with subprocess.Popen(command, cwd=Path(settings.BASE_DIR), stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "tests.stations.firehose", str(port), *([str(certificate)] if certificate else [])]
+    scheme, trusting = ("wss", ssl._create_unverified_context()) if certificate else ("ws", None)
+
+    def connected(path: str) -> Any:
+        address = f"{scheme}://127.0.0.1:{port}{path}"
+        return connect(address, ssl=trusting, max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS)
+
+    with subprocess.Popen(
+        command, cwd=Path(settings.BASE_DIR), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout and process.stdout.readline().strip() == "ready"
-            yield process, port
+            yield process, connected
         finally:
             process.kill()
 
 
-def test_daphne_shows_that_a_client_does_not_read(daphne_process: tuple[subprocess.Popen[str], int]):
-    process, port = daphne_process
-    with connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS) as client:
+def test_daphne_shows_that_a_client_does_not_read(certificate: Path | None):
+    with a_daphne(certificate) as (process, connected), connected("/") as client:
         word, count = process.stdout.readline().split()  # the client reads nothing until Daphne has felt it
         assert word == "paused"
         assert int(count) < firehose.FRAMES_MAX
 
         frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count) + 1)]
 
-    assert frames[-1] == count
+    assert frames == [*[firehose.FRAME] * int(count), count]
+
+
+def test_daphne_writes_at_once_what_the_kernel_takes_and_the_rest_in_its_place():
+    with a_daphne() as (process, connected), connected("/busy") as client:
+        client.send("a word")
+        assert client.recv(timeout=DEADLINE_SECONDS) == "at once"  # while its loop comes to nothing else
+
+        print(file=process.stdin, flush=True)
+
+        assert [client.recv(timeout=DEADLINE_SECONDS) for _ in range(2)] == [firehose.FRAME, "the end"]
 
 
 def test_the_sockets_are_where_the_protocol_says():
