@@ -14,6 +14,8 @@ from django.db import connection
 from django.db.models import Max, Min, Q, QuerySet
 
 from eventbus import bells, clock, operations, pausing, registry, replay
+from eventbus.effects import CRASHES_MAX
+from eventbus.errors import CrashedRepeatedly
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.past import Wanted
 from tests.sweep import over_kafka, poison, shoppers
@@ -101,13 +103,18 @@ class Journey:
         return acted
 
     def _operator(self) -> bool:
-        """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it."""
+        """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it.
+
+        What was set aside for deaths is tried again once as many have happened: they were none of its doing.
+        """
         if poison.mend_the_kitchen(self._run.folder):
             return True
         if not is_somebody_needed():
             return False
         letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id")[0]
-        if letter.group == "sweep":
+        if letter.error_class == CrashedRepeatedly.__name__ and self._run.deaths >= CRASHES_MAX:
+            again = True
+        elif letter.group == "sweep":
             if again := letter.key == "spoiled":
                 (self._run.folder / poison.MENDED).touch()
         elif letter.group == "mail" and letter.error_class == "InDoubt":

@@ -83,6 +83,11 @@ class Run:
         return {fault for fault in self.case.faults if (self.folder / "fired" / fault.point).exists()}
 
     @property
+    def deaths(self) -> int:
+        """How many lives have ended; a thread that hangs ends one as well."""
+        return sum(fault.way in ("kill", "hang") for fault in self.fired)
+
+    @property
     def company_ledger(self) -> Path:
         return self.folder / "company.sqlite3"
 

@@ -20,10 +20,10 @@ from tests.sweep.sabotage import SABOTAGES
 
 Party = tuple[str, ...]  # of visitors
 Way = tuple[str, str]  # a point, and what happens there
-# Faults on a day: each more makes fewer days, and may mend more of what another broke. Three deaths may be of one
-# event, which is set aside then (CRASHES_MAX); what is raised is tried eight times. No death comes to a day on which
-# something is raised: that must be mended without a new start.
+# Faults on a day: each more makes fewer days, and may mend more of what another broke. What is raised is tried eight
+# times. No death comes to a day on which something is raised: that must be mended without a new start.
 DAYS = ({"kill": 2}, {"hang": 2}, {"break": 4, "error": 4})
+DAYS_OF_SHORT = ({"kill": 4, "hang": 2}, {"break": 6, "error": 6})
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -73,11 +73,12 @@ class Sweeper:
         one_way: bool = False,
         own: bool = False,
     ) -> int:
-        """Every fault, few on a day (DAYS). 1 when an order came to a wrong end, or a fault did not happen.
+        """Every fault, few on a day. 1 when an order came to a wrong end, or a fault did not happen.
 
         `only`: these days, each with its faults, separated by commas, and with these `visitors` or everybody.
-        `short`: to each day come those who pass its points, two at least. `one_way`: each point one way that SQLite has
-        too, and all that it has not. `own`: only the points that the backend alone has. With both, PARTY comes daily.
+        `short`: each day has more faults, and of people those who pass its points, two at least. `one_way`: each point
+        one way that SQLite has too, and all that it has not. `own`: only the points that the backend alone has. With
+        both, PARTY comes daily.
         """
         alone = [PARTY] if own and self._servers else [(), *((name,) for name in self._visitors)]
         parties = alone if short else [()]
@@ -88,7 +89,7 @@ class Sweeper:
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
             cases = [case_of(specs, seed, visitors) for specs in only] or list(
-                every_case(seed, passes, self._points(own=own), one_way)
+                every_case(seed, passes, self._points(own=own), one_way, DAYS_OF_SHORT if short else DAYS)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             happened = days_played = 0
@@ -125,16 +126,18 @@ def every_case(
     passes: Mapping[Party, Mapping[str, int]],
     points: Iterable[failpoints.Point],
     one_way: bool,
+    days_of: Sequence[Mapping[str, int]],
 ) -> Iterator[Case]:
     """Each point and way, at some pass of the first half: threads pass a point more or less often from day to day.
 
     `passes`: how often each point is passed by everybody `()` and, for short days, by one visitor or party alone.
+    `days_of`: how many faults of each way come together.
     """
     found: dict[str, list[str]] = defaultdict(list)  # the points of each way
     for point in points:
         for way in few_ways(seed, point) if one_way else point.ways(connection.vendor):
             found[way].append(point.name)
-    for kind in DAYS:
+    for kind in days_of:
         days: list[list[Way]] = []
         for way, together in kind.items():
             days = list(
