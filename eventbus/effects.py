@@ -11,12 +11,20 @@ from eventbus.models import Effect
 from eventbus.registry import Group, Handler
 
 CRASHES_MAX = 3  # deaths while handling the same event; then it is set aside, lest it kill the process for ever
+DOUBT = "A process died between asking and noting the answer; it is not asked twice"
 
 
-def refuse_deadly(crashes: int) -> None:
-    """Raise CrashedRepeatedly for an event in which the process has died so often."""
-    if crashes >= CRASHES_MAX:
-        raise CrashedRepeatedly(f"The process died {crashes} times while it handled this event")
+def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
+    """Raise CrashedRepeatedly for an event in which the process has died so often, or InDoubt where its effect is.
+
+    Who reads CrashedRepeatedly may try again without a thought; a mail that may be on its way must not hide in it.
+    """
+    if crashes < CRASHES_MAX:
+        return
+    begun = Effect.objects.filter(group=group.name, event_id=record.event_id, state=Effect.State.SENDING)
+    if group.policy(record).on_doubt == "never" and begun.exists():
+        raise InDoubt(DOUBT)
+    raise CrashedRepeatedly(f"The process died {crashes} times while it handled this event")
 
 
 def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
@@ -35,7 +43,7 @@ def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool
         if answered or row.claimed_at == ours:
             return row.claimed_at
         if group.policy(record).on_doubt == "never":
-            raise InDoubt("A process died between asking and noting the answer; it is not asked twice")
+            raise InDoubt(DOUBT)
         if row.claims >= CRASHES_MAX:  # each of these ended in a death
             raise CrashedRepeatedly(f"The process died {row.claims} times in this effect")
         row.claims += 1

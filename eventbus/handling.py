@@ -170,7 +170,7 @@ class Handling:
             is_fresh = self._sorting(progress, records)
             fresh = [record for record in records if is_fresh(record)]
             for record in fresh:
-                effects.refuse_deadly(progress.crashes)
+                effects.refuse_deadly(self._group, record, progress.crashes)
                 self._owned.act(record, note)
             self._finish(progress, records, fresh)
             if opens and fresh:

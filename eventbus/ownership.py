@@ -71,7 +71,7 @@ class Ownership:
             if not parked:
                 if record.position < progress.position or not self.is_fresh(record):
                     return False
-                effects.refuse_deadly(progress.crashes)  # now: an answer would come too late
+                effects.refuse_deadly(self.group, record, progress.crashes)  # now: an answer would come too late
             ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers
             # Remembered before the commit, which can come true without our hearing of it.
             self._claimed[record.event_id] = effects.claim(self.group, record, ours=ours, answered=answered)

@@ -57,7 +57,7 @@ class Retrying:
         key, record = head.parked_key, parking.record_of(head)
         known = bool(self._group.of(record))
         if known:
-            effects.refuse_deadly(key.crashes)
+            effects.refuse_deadly(self._group, record, key.crashes)
         note = self._owned.ask(partition, record, parked=True)
         self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
         self._owned.settled(record)

@@ -1,12 +1,14 @@
 """Promise 2, for what leaves the database: asked outside any transaction, its answer recorded with the inbox row."""
 
+from uuid import UUID
+
 import pytest
 from django.db import connection
 
 from eventbus import publish, testing
 from eventbus.effects import CRASHES_MAX
 from eventbus.failpoints import armed
-from eventbus.models import Effect, OutboxRow, Progress
+from eventbus.models import Effect, OutboxRow, ParkedKey, Progress
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, Sown, contention_at, until
 
@@ -243,6 +245,31 @@ class EffectsAskedOnce:
         assert len(asked) == CRASHES_MAX
         assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]
 
+    @pytest.mark.parametrize("parked", [False, True], ids=["at its first try", "while its key was parked"])
+    def test_however_often_the_process_died_a_doubt_is_called_one(self, house: House, bus_clock, parked: bool) -> None:
+        deaths: list[type[BaseException]] = [Crash, ValueError] if parked else [Crash]
+        sent: list[int] = []
+
+        def send(event: Noted, **named: str) -> None:
+            if deaths[-1] is Crash:
+                sent.append(event.number)
+            raise deaths.pop()
+
+        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        [event_id] = house.say(("vase", 1))
+        house.relay()
+        if parked:
+            house.settle()
+            ParkedKey.objects.filter(group="post").update(crashes=CRASHES_MAX - 1)
+            bus_clock.advance(hours=1)
+        else:
+            self._died_before(event_id, CRASHES_MAX - 2)
+
+        house.settle()
+
+        assert sent == [1]
+        assert [letter.error_class for letter in house.dead("post")] == ["InDoubt"]
+
     def test_nobody_is_asked_for_an_event_in_which_the_process_died_too_often(self, house: House) -> None:
         asked: list[int] = []
         house.handler(
@@ -254,9 +281,13 @@ class EffectsAskedOnce:
         )
         [event_id] = house.say(("vase", 1))
         house.relay()
-        Progress.objects.filter(group="post").update(running_event=event_id, crashes=CRASHES_MAX - 1)  # before a claim
+        self._died_before(event_id, CRASHES_MAX - 1)
 
         house.settle()
 
         assert asked == []
         assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]
+
+    def _died_before(self, event_id: UUID, times: int) -> None:
+        """So often in this event, before it was claimed; the next start counts one more, or the next attempt does."""
+        Progress.objects.filter(group="post").update(running_event=event_id, crashes=times)

@@ -34,6 +34,13 @@ FAULTS = [
         fails=["an_effect_in_doubt_is_asked_again_with_the_same_key_or_never"],
     ),
     Fault(
+        "deaths hide a doubt",
+        "eventbus.effects.refuse_deadly",
+        '.on_doubt == "never"',
+        '.on_doubt == ""',
+        fails=["however_often_the_process_died_a_doubt_is_called_one"],
+    ),
+    Fault(
         "take a failure for a doubt",
         "eventbus.ownership.Ownership.unclaim",
         "effects.close(self.group, record, Effect.State.FAILED)",
@@ -87,7 +94,13 @@ FAULTS = [
             "an_effect_that_kills_the_process_three_times_is_set_aside",
             "an_effect_that_kills_the_process_is_probed_no_more_often_than_an_event_may_crash",
         ],
-        also=[("eventbus.ownership.Ownership._claim", "effects.refuse_deadly(progress.crashes)", "pass")],
+        also=[
+            (
+                "eventbus.ownership.Ownership._claim",
+                "effects.refuse_deadly(self.group, record, progress.crashes)",
+                "pass",
+            )
+        ],
     ),
     Fault(
         "remember what was claimed once its commit is answered",
@@ -106,7 +119,7 @@ FAULTS = [
     Fault(
         "ask first, and then look who died",
         "eventbus.ownership.Ownership._claim",
-        "effects.refuse_deadly(progress.crashes)",
+        "effects.refuse_deadly(self.group, record, progress.crashes)",
         "pass",
         fails=["nobody_is_asked_for_an_event_in_which_the_process_died_too_often"],
     ),
