@@ -56,7 +56,9 @@ def read(arguments: list[str]) -> argparse.Namespace:
         "--only", action="append", default=[], metavar="FAULTS", help="only a day with this or these; again for more"
     )
     parser.add_argument("--visitors", type=lambda names: tuple(names.split(",")), default=(), help="who comes to those")
-    parser.add_argument("--short", action="store_true", help="only those who pass a day's points come, two at least")
+    parser.add_argument(
+        "--short", action="store_true", help="more faults on a day; who passes them comes, two at least"
+    )
     parser.add_argument("--one-way", action="store_true", help="each point one way, drawn by the seed, of SQLite's")
     parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL")

@@ -103,17 +103,16 @@ class Journey:
         return acted
 
     def _operator(self) -> bool:
-        """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it.
-
-        What was set aside for deaths is tried again once as many have happened: they were none of its doing.
-        """
+        """Mends, requeues and discards. A mail in doubt is sent again only if the letterbox does not hold it."""
         if poison.mend_the_kitchen(self._run.folder):
             return True
         if not is_somebody_needed():
             return False
         letter = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, request="").order_by("id")[0]
-        if letter.error_class == CrashedRepeatedly.__name__ and self._run.deaths >= CRASHES_MAX:
-            again = True
+        if letter.error_class == CrashedRepeatedly.__name__:
+            if not self._so_many_died(letter):
+                return False  # it was set aside too early: that is a violation
+            again = True  # the deaths were ours, and none of its doing
         elif letter.group == "sweep":
             if again := letter.key == "spoiled":
                 (self._run.folder / poison.MENDED).touch()
@@ -125,6 +124,13 @@ class Journey:
         wish(letter, "operator")
         bells.appended.ring()  # a worker that has nothing to do would look in half a second
         return True
+
+    def _so_many_died(self, letter: DeadLetter) -> bool:
+        """Whether an event was set aside for deaths that there were, when it was first seen to be."""
+        early: Path = self._run.folder / f"early-{letter.id}"
+        if self._run.deaths < CRASHES_MAX:
+            early.touch()
+        return not early.exists()
 
     def _quiet(self) -> bool:
         """Whether nothing will happen before time goes on. At one moment, or what moves meanwhile is not seen.

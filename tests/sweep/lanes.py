@@ -148,6 +148,8 @@ def live_through(run: Run, deadline: float) -> list[str]:
             return [f"the day did not end: {tail(run.folder / 'log')}"]
         if (run.folder / "report.json").exists():
             return []
+        with (run.folder / "deaths").open("a") as deaths:
+            deaths.write("+")
         if run.fired == fired_before:
             return [f"the site died by itself: {tail(run.folder / 'died') or f'status {status}'}"]
 
