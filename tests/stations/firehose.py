@@ -1,9 +1,9 @@
 """An ASGI program for a real Daphne, whose clients it feels by the site's wire.
 
-Run as `python -m tests.stations.firehose PORT [PEM]`; with a key and its certificate it speaks TLS. At `/` it sends
-without end until the wire says that the client does not read, prints "paused N" after N frames that the client did not
-take, and when it has taken them, sends N as the last frame. At `/busy` it answers a word, does nothing at all
-until a line comes on its standard input, and sends more than the kernel takes at once, and a last word.
+Run as `python -m tests.stations.firehose PORT [PEM]`; with a key and its certificate it speaks TLS. At `/`, once it has
+heard a word, it sends without end until the wire says that the client does not read, prints "paused N" after N frames,
+and when the client has taken them, sends N as the last. At `/busy` it answers a word, does nothing at all until a line
+comes on its standard input, and sends more than Twisted hands to the kernel at once, and a last word.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 from django.conf import settings
 
-FRAME = "x" * 262_144  # twice what Twisted hands to the kernel at once
-FRAMES_MAX = 400  # 100 MB: nothing between two processes swallows so much unread
+FRAME = "x" * 32_768  # half of what may wait in a transport before its wire is paused
+FRAMES_MAX = 3_200  # 100 MB: nothing between two processes swallows so much unread
+LARGE = "x" * 262_144  # twice what Twisted hands to the kernel at once
 
 
 async def serve(scope: Any, receive: Any, send: Any) -> None:
@@ -31,11 +32,12 @@ async def serve(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def firehose(wire: Any, receive: Any, send: Any) -> None:
+    await receive()  # a word: so the handshake is through
     sent = 0
     while not wire.paused and sent < FRAMES_MAX:
         await send({"type": "websocket.send", "text": FRAME})
         sent += 1
-        await asyncio.sleep(0)  # the server's turn to write
+        await asyncio.sleep(0)  # the loop's turn to write
     print("paused" if wire.paused else "never paused after", sent, flush=True)
     await wire.writable()
     await send({"type": "websocket.send", "text": str(sent)})
@@ -45,7 +47,7 @@ async def be_busy(wire: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "websocket.send", "text": "at once"})
     sys.stdin.readline()
-    for text in (FRAME, "the end"):
+    for text in (LARGE, "the end"):
         await send({"type": "websocket.send", "text": text})
 
 
