@@ -3,6 +3,7 @@
 from tests.eventbus.contract_batches import BatchesEnd, InBatches
 from tests.eventbus.contract_brake import Brakes, TooEarlyIsNoFailure
 from tests.eventbus.contract_dead_letters import KeptForOperators
+from tests.eventbus.contract_deadly_effects import EffectsThatKill
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_effects import EffectsAskedOnce
 from tests.eventbus.contract_housekeeping import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
@@ -34,6 +35,7 @@ class BackendContract(
     InBatches,
     BatchesEnd,
     EffectsAskedOnce,
+    EffectsThatKill,
     OrderPerKey,
     ParkTheKey,
     KeptForOperators,

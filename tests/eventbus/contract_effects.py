@@ -1,14 +1,11 @@
 """Promise 2, for what leaves the database: asked outside any transaction, its answer recorded with the inbox row."""
 
-from uuid import UUID
-
 import pytest
 from django.db import connection
 
 from eventbus import publish, testing
-from eventbus.effects import CRASHES_MAX
 from eventbus.failpoints import armed
-from eventbus.models import Effect, OutboxRow, ParkedKey, Progress
+from eventbus.models import Effect, OutboxRow
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, Sown, contention_at, until
 
@@ -229,65 +226,3 @@ class EffectsAskedOnce:
 
         assert all(plan.fired(point.partition("=")[0]) for point in breaks)
         assert (sent, house.dead("post")) == ([1], [])
-
-    def test_an_effect_that_kills_the_process_three_times_is_set_aside(self, house: House) -> None:
-        asked: list[int] = []
-
-        def kill(event: Noted, **named: str) -> None:
-            asked.append(event.number)
-            raise Crash
-
-        house.handler("post", kill, effect=True, record=house.recording("post"), on_doubt="again")
-        house.say(("vase", 1))
-
-        house.settle()
-
-        assert len(asked) == CRASHES_MAX
-        assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]
-
-    @pytest.mark.parametrize("parked", [False, True], ids=["at its first try", "while its key was parked"])
-    def test_however_often_the_process_died_a_doubt_is_called_one(self, house: House, bus_clock, parked: bool) -> None:
-        deaths: list[type[BaseException]] = [Crash, ValueError] if parked else [Crash]
-        sent: list[int] = []
-
-        def send(event: Noted, **named: str) -> None:
-            if deaths[-1] is Crash:
-                sent.append(event.number)
-            raise deaths.pop()
-
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
-        [event_id] = house.say(("vase", 1))
-        house.relay()
-        if parked:
-            house.settle()
-            ParkedKey.objects.filter(group="post").update(crashes=CRASHES_MAX - 1)
-            bus_clock.advance(hours=1)
-        else:
-            self._died_before(event_id, CRASHES_MAX - 2)
-
-        house.settle()
-
-        assert sent == [1]
-        assert [letter.error_class for letter in house.dead("post")] == ["InDoubt"]
-
-    def test_nobody_is_asked_for_an_event_in_which_the_process_died_too_often(self, house: House) -> None:
-        asked: list[int] = []
-        house.handler(
-            "post",
-            lambda event, **named: asked.append(event.number),
-            effect=True,
-            record=house.recording("post"),
-            on_doubt="again",
-        )
-        [event_id] = house.say(("vase", 1))
-        house.relay()
-        self._died_before(event_id, CRASHES_MAX - 1)
-
-        house.settle()
-
-        assert asked == []
-        assert [letter.error_class for letter in house.dead("post")] == ["CrashedRepeatedly"]
-
-    def _died_before(self, event_id: UUID, times: int) -> None:
-        """So often in this event, before it was claimed; the next start counts one more, or the next attempt does."""
-        Progress.objects.filter(group="post").update(running_event=event_id, crashes=times)

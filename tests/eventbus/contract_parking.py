@@ -67,7 +67,7 @@ class ParkTheKey:
         house.handler("house-a", hasty, attempts=20, backoff=(1.0, 2.0))
         house.handler("house-b", calm, attempts=2, backoff=(0.0, 0.0))
         house.say(("vase", 1))
-        for _ in range(10):  # a wait without limit, drawn from zero up, would be short so often once in 2 ** 36 times
+        for _ in range(10):  # waits without limit, drawn from zero up, are so short nine times in a row once in 2 ** 28
             house.settle()
             bus_clock.advance(seconds=2)
 

@@ -41,6 +41,20 @@ FAULTS = [
         fails=["however_often_the_process_died_a_doubt_is_called_one"],
     ),
     Fault(
+        "take deaths for a doubt",
+        "eventbus.effects.refuse_deadly",
+        "begun.exists()",
+        "True",
+        fails=["nobody_is_asked_for_an_event_in_which_the_process_died_too_often"],
+    ),
+    Fault(
+        "take what failed before the deaths for a doubt",
+        "eventbus.effects.refuse_deadly",
+        ", state=Effect.State.SENDING",
+        "",
+        fails=["what_failed_before_the_process_died_too_often_is_no_doubt"],
+    ),
+    Fault(
         "take a failure for a doubt",
         "eventbus.ownership.Ownership.unclaim",
         "effects.close(self.group, record, Effect.State.FAILED)",
