@@ -21,7 +21,8 @@ from tests.sweep.sabotage import SABOTAGES
 Party = tuple[str, ...]  # of visitors
 Way = tuple[str, str]  # a point, and what happens there
 # Faults on a day: each more makes fewer days, and may mend more of what another broke. What is raised is tried eight
-# times. No death comes to a day on which something is raised: that must be mended without a new start.
+# times, twice where somebody eats. No death comes to a day on which something is raised: that must be mended without a
+# new start.
 DAYS = ({"kill": 2}, {"hang": 2}, {"break": 4, "error": 4})
 DAYS_OF_SHORT = ({"kill": 4, "hang": 2}, {"break": 6, "error": 6})
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
