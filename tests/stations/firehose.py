@@ -16,8 +16,9 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 from django.conf import settings
 
-FRAME = "x" * 32_768  # half of what may wait in a transport before its wire is paused
-FRAMES_MAX = 3_200  # 100 MB: nothing between two processes swallows so much unread
+FRAME = "x" * 8_192  # an eighth of what may wait in a transport before its wire is paused
+FRAMES_MAX = 12_800  # 100 MB: nothing between two processes swallows so much unread
+FRAMES_UNASKED = 16  # with fewer a wire was paused before the kernel was asked to take any
 LARGE = "x" * 262_144  # twice what Twisted hands to the kernel at once
 
 
