@@ -1,4 +1,4 @@
-"""What wakes a socket's task: an asyncio.Event for one waiter, which costs half as much.
+"""What wakes a socket's task: an asyncio.Event for one waiter, which saves a microsecond of five.
 
 A tick sets one for every browser, ten thousand a second on a large site.
 """
