@@ -6,10 +6,6 @@ limit. But the transport knows: it asks its producer to pause once more than 64 
 before a frame is made, a socket looks whether its transport is paused, and makes none until it is not. What it missed
 meanwhile it is told in one frame. Acknowledgements by the client would do the same behind every server, yet a client
 that wants harm does not send them.
-
-Twisted also leaves each write to its loop's next turn, which registers the socket for it and forgets it afterwards: a
-third of what a frame costs behind Daphne. `_at_once` writes what the kernel takes there and then, as asyncio's own
-transports do.
 """
 
 import asyncio
@@ -63,18 +59,7 @@ def _write_at_once(transport: Any) -> None:
     """Make a plain TCP connection of Twisted's write at once. Any other, as one with TLS, stays as it is."""
     from twisted.internet.tcp import Server  # only behind Daphne, which has loaded it
 
+    from stations.at_once import ServerAtOnce
+
     if type(transport) is Server and not transport.TLS:
-        transport.__class__ = _at_once(Server)
-
-
-@functools.cache
-def _at_once(server: Any) -> Any:
-    class ServerAtOnce(server):  # type: ignore[misc]  # Twisted has types, but is not loaded with this module
-        def write(self, data: bytes) -> None:
-            if self.connected and not (self.disconnecting or self.TLS or len(self.dataBuffer) + self._tempDataLen):
-                taken = self.writeSomeData(data)  # an exception where the connection is lost: then the reactor meets it
-                if isinstance(taken, int) and taken > 0:
-                    data = data[taken:]
-            super().write(data)
-
-    return ServerAtOnce
+        transport.__class__ = ServerAtOnce
