@@ -8,15 +8,8 @@ from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
 from eventbus.text import ERROR_CHARACTERS_MAX
 from eventbus.worker import PARKED_AT_ONCE
-from tests.eventbus.house import (
-    House,
-    Mended,
-    Noted,
-    Unknown,
-    contention_at,
-    elsewhere,
-    refusing_dead_letters,
-)
+from tests.eventbus.house import House, Mended, Noted, Unknown, elsewhere
+from tests.eventbus.obstacles import contention_at, refusing_dead_letters
 
 
 @pytest.mark.django_db(transaction=True)

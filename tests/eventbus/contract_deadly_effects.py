@@ -58,14 +58,7 @@ class EffectsThatKill:
     def test_nobody_is_asked_for_an_event_in_which_the_process_died_too_often(
         self, house: House, on_doubt: str
     ) -> None:
-        asked: list[int] = []
-        house.handler(
-            "post",
-            lambda event, **named: asked.append(event.number),
-            effect=True,
-            record=house.recording("post"),
-            on_doubt=on_doubt,
-        )
+        asked = house.asking("post", on_doubt=on_doubt)
         [event_id] = house.say(("vase", 1))
         house.relay()
         self._died_before(event_id, CRASHES_MAX - 1)

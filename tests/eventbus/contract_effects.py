@@ -7,7 +7,8 @@ from eventbus import publish, testing
 from eventbus.failpoints import armed
 from eventbus.models import Effect, OutboxRow
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Mended, Noted, Sown, contention_at, until
+from tests.eventbus.house import House, Mended, Noted, Sown, until
+from tests.eventbus.obstacles import contention_at
 
 
 @pytest.mark.django_db(transaction=True)
@@ -182,14 +183,7 @@ class EffectsAskedOnce:
         assert house.seen("post", "vase") == [1, 2]
 
     def test_an_answer_whose_recording_meets_another_writer_is_not_asked_for_again(self, house: House) -> None:
-        asked: list[int] = []
-        house.handler(
-            "post",
-            lambda event, **named: asked.append(event.number),
-            effect=True,
-            record=house.recording("post"),
-            on_doubt="never",
-        )
+        asked = house.asking("post", on_doubt="never")
         house.say(("vase", 1))
 
         with contention_at("INSERT INTO house_seen"):
@@ -210,14 +204,7 @@ class EffectsAskedOnce:
         self, house: House, monkeypatch: pytest.MonkeyPatch, breaks: list[str]
     ) -> None:
         monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
-        sent: list[int] = []
-        house.handler(
-            "post",
-            lambda event, **named: sent.append(event.number),
-            effect=True,
-            record=house.recording("post"),
-            on_doubt="never",
-        )
+        sent = house.asking("post", on_doubt="never")
         house.say(("vase", 1))
         house.relay()
 

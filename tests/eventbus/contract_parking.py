@@ -7,7 +7,8 @@ from eventbus import NotYet, Permanent, handles, publish, registry
 from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
 from eventbus.worker import PARKED_AT_ONCE
-from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, contention_at, elsewhere
+from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, elsewhere
+from tests.eventbus.obstacles import contention_at
 
 TIMEOUT_SECONDS = 30.0  # until a handler gives up a server that does not answer
 

@@ -11,7 +11,8 @@ from eventbus.past import Refused
 from eventbus.replay import Replay, ReplayFailed
 from eventbus.testing import Crash
 from tests.eventbus.busy import waiting
-from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, locked_progress, until
+from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, until
+from tests.eventbus.obstacles import locked_progress
 from tests.eventbus.replays import VASE, begun, in_thread, replayed, stopped_after
 
 SEVERAL = 3  # tries, each until its lock timeout

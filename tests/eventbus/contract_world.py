@@ -13,7 +13,8 @@ from eventbus.failpoints import armed
 from eventbus.models import InboxRow, Progress
 from eventbus.testing import Crash
 from tests.eventbus.contract_batches import died_in_a_batch
-from tests.eventbus.house import House, Mended, Noted, contention_at, locked_progress, until
+from tests.eventbus.house import House, Mended, Noted, until
+from tests.eventbus.obstacles import contention_at, locked_progress
 
 # How a database says that two writers met: serialization failure, deadlock, lock not available; SQLite has one word.
 MEETINGS = ["40001", "40P01", "55P03"] if connection.vendor == "postgresql" else ["SQLITE_BUSY"]

@@ -1,6 +1,5 @@
 """A small house on the bus, for tests: groups of its own, and a table in which its handlers write what they saw."""
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 from django.conf import settings
-from django.db import OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 from django.utils.module_loading import import_string
 
 from eventbus import Event, backends, groups, handles, publish, registry, testing
@@ -97,6 +96,18 @@ class House:
     def recording(self, group: str) -> Callable[[Noted, Any], None]:
         """What records an effect's answer: it writes down the event."""
         return lambda event, answer: self.write(group, event)
+
+    def asking(self, group: str, *, on_doubt: str) -> list[int]:
+        """Add a group whose effect asks somebody who always answers: a list that grows by each number asked."""
+        asked: list[int] = []
+        self.handler(
+            group,
+            lambda event, **named: asked.append(event.number),
+            effect=True,
+            record=self.recording(group),
+            on_doubt=on_doubt,
+        )
+        return asked
 
     def say(self, *notes: tuple[str, int]) -> list[Any]:
         with transaction.atomic():
@@ -224,77 +235,3 @@ def open_house(kind: Callable[[], House] = House) -> Iterator[House]:
             cursor.execute("DROP TABLE house_seen")
         registry.groups.clear()
         registry.groups.update(kept)
-
-
-@contextmanager
-def refusing_dead_letters(*, that: str = "1 = 1") -> Iterator[None]:
-    """While it lasts, the database takes no dead letter, or none `that` is so (in SQL, its columns behind NEW)."""
-    if connection.vendor == "postgresql":
-        begin = [
-            "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$ LANGUAGE plpgsql",
-            "CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter FOR EACH ROW "
-            f"WHEN ({that}) EXECUTE FUNCTION refuse()",
-        ]
-        end = ["DROP TRIGGER refuse ON eventbus_deadletter", "DROP FUNCTION refuse()"]
-    else:
-        begin = [
-            f"CREATE TRIGGER refuse BEFORE INSERT ON eventbus_deadletter WHEN {that} "
-            "BEGIN SELECT RAISE(ABORT, 'refused'); END",
-        ]
-        end = ["DROP TRIGGER refuse"]
-    _run(begin)
-    try:
-        yield
-    finally:
-        _run(end)
-
-
-def _run(statements: list[str]) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-
-
-@contextmanager
-def contention_at(statement: str, state: str = "") -> Iterator[None]:
-    """The first statement of this thread that begins so is refused, as when it meets another writer.
-
-    `state` is how the database says so: if none is asked for, that a lock was not to be had in time.
-    """
-    met: list[str] = []
-
-    def meet(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if met or not sql.startswith(statement):
-            return execute(sql, params, many, context)
-        met.append(sql)
-        if connection.vendor == "postgresql":  # the server itself says so
-            return execute(f"DO $$ BEGIN RAISE SQLSTATE '{state or '55P03'}'; END $$", None, False, context)
-        busy = sqlite3.OperationalError("database is locked")
-        busy.sqlite_errorname = state or "SQLITE_BUSY"
-        raise OperationalError(*busy.args) from busy
-
-    with connection.execute_wrapper(meet):
-        yield
-    assert met, f"nothing began with {statement}"
-
-
-@contextmanager
-def locked_progress() -> Iterator[None]:
-    """Another connection holds what every worker must lock, for longer than any worker's patience with one try."""
-    options = connection.settings_dict["OPTIONS"]
-    kept = dict(options)
-    if connection.vendor == "postgresql":
-        options["options"] = "-c lock_timeout=100"
-    else:
-        options["timeout"] = 0.1
-    stranger = connection.copy("stranger")
-    try:
-        stranger.set_autocommit(False)
-        with stranger.cursor() as cursor:
-            cursor.execute("UPDATE eventbus_progress SET position = position")
-        yield
-        stranger.rollback()
-    finally:
-        stranger.close()
-        options.clear()
-        options.update(kept)

@@ -15,8 +15,9 @@ from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.relay import Relay
-from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, contention_at, until
+from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
+from tests.eventbus.obstacles import contention_at
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster
