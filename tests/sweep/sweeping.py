@@ -25,6 +25,7 @@ Way = tuple[str, str]  # a point, and what happens there
 # new start.
 DAYS = ({"kill": 2}, {"hang": 2}, {"break": 4, "error": 4})
 DAYS_OF_SHORT = ({"kill": 4, "hang": 2}, {"break": 6, "error": 6})
+DAYS_OF_ONE_WAY = ({"kill": 2, "hang": 4}, {"break": 6, "error": 6})  # most of these faults hang
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 
@@ -89,8 +90,9 @@ class Sweeper:
             wrong = sum(bool(outcome.violations) for outcome in calm.values())
             print(f"seed {seed}: {len(calm)} calm days, {wrong} of them ended badly", flush=True)
             passes = {names: outcome.passes for names, outcome in calm.items()}
+            days_of = DAYS if not short else DAYS_OF_ONE_WAY if one_way else DAYS_OF_SHORT
             cases = [case_of(specs, seed, visitors) for specs in only] or list(
-                every_case(seed, passes, self._points(own=own), one_way, DAYS_OF_SHORT if short else DAYS)
+                every_case(seed, passes, self._points(own=own), one_way, days_of)
             )
             print(f"{'point':26} {'way':6} {'fired':8} recovered", flush=True)
             happened = days_played = 0
