@@ -6,6 +6,8 @@ limit. But the transport knows: it asks its producer to pause once more than 64 
 before a frame is made, a socket looks whether its transport is paused, and makes none until it is not. What it missed
 meanwhile it is told in one frame. Acknowledgements by the client would do the same behind every server, yet a client
 that wants harm does not send them.
+
+A plain connection behind Daphne is also made to write at once (`stations.at_once`).
 """
 
 import asyncio
@@ -30,6 +32,8 @@ class Wire:
         if hasattr(self._protocol, "maxMessagePayloadSize"):  # Daphne's own have no limit at all
             self._protocol.maxFramePayloadSize = FRAME_BYTES_MAX
             self._protocol.maxMessagePayloadSize = MESSAGE_BYTES_MAX
+            # autobahn's own second cuts off the close code, and the snapshot before it, for whom both are meant
+            self._protocol.closeHandshakeTimeout = STALLED_SECONDS_MAX
             _write_at_once(self._protocol.transport)
 
     @property
@@ -57,7 +61,8 @@ def _daphne_protocol(send: Any) -> Any:
 
 def _write_at_once(transport: Any) -> None:
     """Make a plain TCP connection of Twisted's write at once. Any other, as one with TLS, stays as it is."""
-    from twisted.internet.tcp import Server  # only behind Daphne, which has loaded it
+    # Only behind Daphne, which has loaded Twisted.
+    from twisted.internet.tcp import Server
 
     from stations.at_once import ServerAtOnce
 

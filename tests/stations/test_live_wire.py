@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from stations import live, sockets
@@ -181,6 +182,20 @@ def test_daphne_shows_that_a_client_does_not_read(certificate: Path | None):
         frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count) + 1)]
 
     assert frames == [*[firehose.FRAME] * int(count), count]
+
+
+def test_a_client_that_is_slow_to_read_is_told_why_daphne_closes(certificate: Path | None):
+    with a_daphne(certificate) as (process, connected), connected("/farewell") as client:
+        client.send("a word")
+        [_, count], late = process.stdout.readline().split(), process.stdout.readline().strip()
+        assert late == "late"  # the client has read nothing so far
+
+        frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count))]
+
+        assert frames == [firehose.FRAME] * int(count)
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=DEADLINE_SECONDS)
+        assert closed.value.rcvd.code == firehose.GOODBYE
 
 
 def test_daphne_writes_at_once_what_the_kernel_takes_and_the_rest_in_its_place():
