@@ -8,7 +8,7 @@ from twisted.internet.tcp import Server
 
 
 class ServerAtOnce(Server):
-    """A plain TCP connection: what bytes wait already, and what TLS has to say first, goes before."""
+    """A plain TCP connection. What waits already goes first; once TLS begins, every byte is Twisted's to write."""
 
     def write(self, data: bytes) -> None:
         if self.connected and not (self.disconnecting or self.TLS or len(self.dataBuffer) + self._tempDataLen):
