@@ -25,7 +25,7 @@ Way = tuple[str, str]  # a point, and what happens there
 # new start.
 DAYS = ({"kill": 2}, {"hang": 2}, {"break": 4, "error": 4})
 DAYS_OF_SHORT = ({"kill": 4, "hang": 2}, {"break": 6, "error": 6})
-DAYS_OF_ONE_WAY = ({"kill": 2, "hang": 4}, {"break": 6, "error": 6})  # most of these faults hang
+DAYS_OF_ONE_WAY = ({"kill": 2, "hang": 4}, {"break": 6, "error": 6})  # many more of these hang than kill
 PASSES_TRIED = 8  # a planted fault shows at some passes of its point: those of one group, such as the mails
 
 

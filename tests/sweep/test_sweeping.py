@@ -8,7 +8,7 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.run import Case, Fault, Outcome
-from tests.sweep.sweeping import DAYS, DAYS_OF_SHORT, Sweeper, every_case
+from tests.sweep.sweeping import DAYS, DAYS_OF_ONE_WAY, DAYS_OF_SHORT, Sweeper, every_case
 
 LATE, FIRST = Fault("payment.settle.commit", "kill", 3), Fault("payment.settle.commit", "kill", 1)
 OTHER = Fault("prune.commit", "kill", 1)
@@ -51,7 +51,9 @@ def test_of_two_faults_the_one_that_did_not_happen_has_a_day_alone() -> None:
     assert sweeper.played[1:] == [Case((LATE,), visitors=TWO), Case((OTHER,), visitors=TWO)]
 
 
-@pytest.mark.parametrize(("days_of", "deaths", "faults"), [(DAYS, 2, 8), (DAYS_OF_SHORT, 6, 12)])
+@pytest.mark.parametrize(
+    ("days_of", "deaths", "faults"), [(DAYS, 2, 8), (DAYS_OF_SHORT, 6, 12), (DAYS_OF_ONE_WAY, 6, 12)]
+)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_point_and_way_has_its_day_and_none_has_too_many(
     seed: int, days_of: Sequence[Mapping[str, int]], deaths: int, faults: int
