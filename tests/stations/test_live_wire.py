@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
+from websockets.asyncio.client import connect  # the other reads and writes one TLS connection in two threads: some hang
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from stations import live, sockets
 from stations.board import Board
@@ -148,7 +148,7 @@ def certificate(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 
 @contextmanager
 def a_daphne(certificate: Path | None = None) -> Iterator[tuple["subprocess.Popen[str]", Callable[[str], Any]]]:
-    """A real Daphne that runs `firehose`, and how to connect to a path of its."""
+    """A real Daphne that runs `firehose`, and how to connect to a path of its. Who waits for its words, reads none."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -172,40 +172,47 @@ def a_daphne(certificate: Path | None = None) -> Iterator[tuple["subprocess.Pope
             process.kill()
 
 
-def test_daphne_shows_that_a_client_does_not_read(certificate: Path | None):
-    with a_daphne(certificate) as (process, connected), connected("/") as client:
-        client.send("a word")
-        word, count = process.stdout.readline().split()  # the client reads nothing until Daphne has felt it
-        assert word == "paused"
-        assert firehose.FRAMES_UNASKED < int(count) < firehose.FRAMES_MAX
-
-        frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count) + 1)]
-
-    assert frames == [*[firehose.FRAME] * int(count), count]
+async def heard(client: Any, frames: int = 1) -> list[Any]:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        return [await client.recv() for _ in range(frames)]
 
 
-def test_a_client_that_is_slow_to_read_is_told_why_daphne_closes(certificate: Path | None):
-    with a_daphne(certificate) as (process, connected), connected("/farewell") as client:
-        client.send("a word")
-        [_, count], late = process.stdout.readline().split(), process.stdout.readline().strip()
-        assert late == "late"  # the client has read nothing so far
+@on_a_loop
+async def test_daphne_shows_that_a_client_does_not_read(certificate: Path | None):
+    with a_daphne(certificate) as (process, connected):
+        async with connected("/") as client:
+            await client.send("a word")
+            word, count = process.stdout.readline().split()  # until Daphne has felt that nobody reads
+            assert word == "paused"
+            assert firehose.FRAMES_UNASKED < int(count) < firehose.FRAMES_MAX
 
-        frames = [client.recv(timeout=DEADLINE_SECONDS) for _ in range(int(count))]
-
-        assert frames == [firehose.FRAME] * int(count)
-        with pytest.raises(ConnectionClosed) as closed:
-            client.recv(timeout=DEADLINE_SECONDS)
-        assert closed.value.rcvd.code == firehose.GOODBYE
+            assert await heard(client, int(count) + 1) == [*[firehose.FRAME] * int(count), count]
 
 
-def test_daphne_writes_at_once_what_the_kernel_takes_and_the_rest_in_its_place():
-    with a_daphne() as (process, connected), connected("/busy") as client:
-        client.send("a word")
-        assert client.recv(timeout=DEADLINE_SECONDS) == "at once"  # while its loop comes to nothing else
+@on_a_loop
+async def test_a_client_that_is_slow_to_read_is_told_why_daphne_closes(certificate: Path | None):
+    with a_daphne(certificate) as (process, connected):
+        async with connected("/farewell") as client:
+            await client.send("a word")
+            [_, count], late = process.stdout.readline().split(), process.stdout.readline().strip()
+            assert late == "late"
 
-        print(file=process.stdin, flush=True)
+            assert await heard(client, int(count)) == [firehose.FRAME] * int(count)
+            with pytest.raises(ConnectionClosed) as closed:
+                await heard(client)
+            assert closed.value.rcvd.code == firehose.GOODBYE
 
-        assert [client.recv(timeout=DEADLINE_SECONDS) for _ in range(2)] == [firehose.LARGE, "the end"]
+
+@on_a_loop
+async def test_daphne_writes_at_once_what_the_kernel_takes_and_the_rest_in_its_place():
+    with a_daphne() as (process, connected):
+        async with connected("/busy") as client:
+            await client.send("a word")
+            assert await heard(client) == ["at once"]  # while its loop comes to nothing else
+
+            print(file=process.stdin, flush=True)
+
+            assert await heard(client, 2) == [firehose.LARGE, "the end"]
 
 
 def test_the_sockets_are_where_the_protocol_says():
