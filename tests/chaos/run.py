@@ -24,6 +24,7 @@ from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
 from tests.chaos.told import Violation
+from tests.chaos.town.publishing import PAUSE_SECONDS
 from tests.chaos.watch import Watch
 
 AT_ONCE = 2  # faults that last at the same time
@@ -209,15 +210,16 @@ def run(
     patience: float = REST_SECONDS,
     keep: Keep = "never",
     shop: bool = False,
+    pause_seconds: float = PAUSE_SECONDS,
 ) -> Outcome:
-    """On a database and topics of its own, with the `shop` or the town alone.
+    """On a database and topics of its own, with the `shop` or the town alone; `pause_seconds` as its Site's.
 
     `keep`: when its folder stays, with all logs and the timeline, the tables and what lay in Kafka.
     """
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         outcome.shop = shop
-        site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop)
+        site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop, pause_seconds=pause_seconds)
         try:
             Run(site, planned, outcome, patience)()
             if _stays(keep, outcome):

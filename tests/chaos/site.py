@@ -17,6 +17,7 @@ from tests.chaos.links import Link, over_port, over_socket
 from tests.chaos.processes import Crew
 from tests.chaos.shop import roles
 from tests.chaos.shop.house import Shop
+from tests.chaos.town.publishing import PAUSE_SECONDS
 from tests.kafka.cluster import free_ports
 from tests.live_site import ROOT, LiveSite
 
@@ -42,9 +43,21 @@ class Servers(NamedTuple):
 
 
 class Site:
-    """One run's database, topics, folder and processes. `shop`: beside the town there is the whole shop."""
+    """One run's database, topics, folder and processes. `shop`: beside the town there is the whole shop.
 
-    def __init__(self, folder: Path, servers: Servers, seed: int, sabotage: str, *, shop: bool = False) -> None:
+    `pause_seconds` lie between two of a publisher's transactions, at most.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        servers: Servers,
+        seed: int,
+        sabotage: str,
+        *,
+        shop: bool = False,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
         self.folder, self.servers = folder, servers
         self.database, self.broker = servers.database, servers.broker
         self.name = f"chaos_{uuid4().hex[:8]}"
@@ -54,7 +67,8 @@ class Site:
             connection.execute(f"CREATE DATABASE {self.name}")
         self.prefix = f"{self.name}-"
         self.before_loss = 0  # records of a Kafka that lost them
-        self._live = LiveSite(folder, self._environment(sabotage) | (roles.environment() if shop else {}))
+        paused = {"CHAOS_PAUSE_SECONDS": str(pause_seconds)}
+        self._live = LiveSite(folder, self._environment(sabotage) | paused | (roles.environment() if shop else {}))
         self._run(f"tests.chaos.{'shop' if shop else 'town'}.preparing")
         self.shop = Shop(folder, self.rows, self._run) if shop else None
         others = roles.roles(folder, seed, self._live.environment) if shop else {}

@@ -18,6 +18,7 @@ from tests.postgres import PostgresMissing
 
 SECONDS = 120.0
 SEED = 1
+PAUSE_SECONDS = 1.0  # ten events a second: what is looked for are faults, and each event costs the other tests time
 EFFECTIVE_MIN = 15  # of some twenty; one may come while another has stopped everything
 KINDS_MIN = 10
 
@@ -35,7 +36,7 @@ def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> No
     """Of the town: with the shop beside it, two cores that also run other tests have too much to do."""
     planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False))
 
-    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated")
+    outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
 
     print(report.table(outcome))
     assert outcome.violations == [], report.table(outcome)

@@ -36,7 +36,7 @@ def main(told: Path, chance: random.Random) -> None:
 
     from tests.chaos.town import sabotage
 
-    pause = HURRY_SECONDS if sabotage.of_the_bus() else PAUSE_SECONDS
+    pause = HURRY_SECONDS if sabotage.of_the_bus() else float(os.environ["CHAOS_PAUSE_SECONDS"])
     with told.open("a") as file:
         while not told.with_suffix(".stop").exists():
             tokens: list[str] = []
