@@ -10,6 +10,7 @@ from uuid import uuid4
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from tests.browser.carts import fill_cart, have_cart
 from tests.live_site import LiveSite
 
 PASSWORD = "never-guess-a-hamster"
@@ -46,24 +47,15 @@ def see_product(page: Page, site: LiveSite) -> None:
     page.wait_for_url("**/products/**")
 
 
-def fill_cart(page: Page, site: LiveSite) -> None:
-    """Two different things, one of them twice."""
-    for nth, quantity in enumerate(("2", "1")):
-        page.goto(reverse("products:list"))
-        page.locator(".card:has(.badge--good) .card__title a").nth(nth).click()
-        page.locator("#quantity").fill(quantity)
-        page.locator(".product form .button--primary").click()
-        page.wait_for_url("**" + reverse("orders:cart"))
-
-
 def see_emptied_cart(page: Page, site: LiveSite) -> None:
-    fill_cart(page, site)
+    have_cart(page)
+    page.reload()
     page.locator(".line:first-child .line__act form:last-child button").click()
     expect(page.locator(".lines .line")).to_have_count(1)
 
 
 def see_checkout(page: Page, site: LiveSite) -> None:
-    fill_cart(page, site)
+    have_cart(page)
     page.goto(reverse("orders:checkout"))
 
 
@@ -76,8 +68,13 @@ def see_faulty_checkout(page: Page, site: LiveSite) -> None:
 
 
 def place_order(page: Page, site: LiveSite) -> None:
-    """Order what is in a filled cart; returns when it can be paid."""
+    """Returns when it can be paid."""
     see_checkout(page, site)
+    send_checkout(page)
+
+
+def send_checkout(page: Page) -> None:
+    """Order what is in the cart, at the checkout; returns when it can be paid."""
     answers = {
         "email": "hera@olymp.example",
         "name": "Hera",
