@@ -113,6 +113,7 @@ declare(
         "close.forget": "what it had handled is forgotten",
         "close.last": "its name is forgotten",
         "heartbeat": "a process says what it does",
+        "heartbeat.leave": "a process that leaves takes its row with it",
     },
     inside={
         "publish": "events stand in their publisher's open transaction",

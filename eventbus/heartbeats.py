@@ -129,7 +129,8 @@ class Heartbeat:
             ProcessRow.objects.filter(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS)).delete()
 
     def _leave(self) -> None:
-        ProcessRow.objects.filter(id=self._id).delete()
+        with failpoints.atomic("heartbeat.leave"):
+            ProcessRow.objects.filter(id=self._id).delete()
 
 
 def touch() -> None:

@@ -90,6 +90,21 @@ def test_a_word_that_fails_is_said_again(monkeypatch: pytest.MonkeyPatch, way: s
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["break", "error"])
+def test_who_cannot_say_goodbye_leaves_nonetheless_and_is_forgotten_later(bus_clock: Any, way: str) -> None:
+    with armed(f"heartbeat.leave.commit={way}") as plan, Heartbeat("pages") as gone:
+        until(processes, "a sign of life")
+    assert plan.fired("heartbeat.leave.commit")
+    assert not gone._thread.is_alive()
+    assert [process.role for process in processes()] == ["pages"]
+
+    clock.advance(seconds=FORGET_SECONDS + 1)
+    Heartbeat("relay").beat()
+
+    assert [process.role for process in processes()] == ["relay"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_supervisor_sees_that_it_lives_though_there_is_no_database(
     monkeypatch: pytest.MonkeyPatch, settings, tmp_path: Path
 ) -> None:
