@@ -196,6 +196,7 @@ def test_a_topic_with_one_copy_is_not_told_to_wait_for_two(kafka: str, log: Kafk
     name = log.topics.name("house")
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.create_topics([NewTopic(name, num_partitions=2)])[name].result(10)
+    until(lambda: log.topics.counts(["house"]), "the topic known to the broker, which is after it was made")
     log.topics._replication = 3
 
     code, _, complaint = run("eventbus", "topics", "--apply")
