@@ -126,6 +126,7 @@ class PollPlan(models.Model):
     running = models.BooleanField(_("running"), default=True)
     interval_ms = models.PositiveIntegerField(_("interval in milliseconds"))
     calls_left = models.PositiveIntegerField(_("calls left"), default=0)  # 0: until stopped
+    not_before = models.DateTimeField(_("not asked before"), null=True, blank=True)  # the feed's own Retry-After
     changed_at = models.DateTimeField(_("changed at"))
 
     class Meta:

@@ -68,6 +68,12 @@ def steer(
         return PollPlan.objects.get(feed=feed)
 
 
+def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
+    """Ask this feed nothing before `until`, whoever steers it: it asked for that itself."""
+    plan_of(feed, now=now)
+    PollPlan.objects.filter(feed=feed).update(not_before=until)
+
+
 def call_made(feed: str) -> None:
     """One of the calls that were asked for is done; after the last the feed rests."""
     PollPlan.objects.filter(feed=feed, running=True, calls_left__gt=0).update(

@@ -189,7 +189,7 @@ class _Rhythm:
         """Whether to poll now; then the interval runs anew."""
         if self._steered_at != plan.changed_at:
             self._steered_at, self._is_steered = plan.changed_at, True
-        if not plan.running:
+        if not plan.running or (plan.not_before and clock.now() < plan.not_before):
             return False
         wait = wait_seconds(plan.interval_ms, failures) * self._jitter
         if self._is_steered:

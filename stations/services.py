@@ -12,6 +12,7 @@ from django.db import connection, models, transaction
 from django.utils.crypto import salted_hmac
 
 from eventbus import publish
+from stations import plan
 from stations.events import Kind, PollFinished, Position, RemarkLeft, StationChanged
 from stations.feeds.base import Change, Held, Key, PollFailed, State
 from stations.models import (
@@ -86,6 +87,9 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
         _write_stations(poll, now)
         run = _run(poll)
         run.save(force_insert=True)
+        if poll.failed and poll.failed.retry_after_seconds:
+            wait = timedelta(seconds=poll.failed.retry_after_seconds)
+            plan.hold_off(feed=poll.feed, until=now + wait, now=now)
         publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), _finished_event(run))
     return run
 

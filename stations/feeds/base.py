@@ -113,13 +113,14 @@ class ListedContract(NamedTuple):
 class PollFailed(Exception):
     """The feed gave nothing usable. `reason` says why and what to do; `detail` is for whoever looks closer.
 
-    Neither holds a URL, a key, or what the feed sent.
+    Neither holds a URL, a key, or what the feed sent. `retry_after_seconds` is how long the feed asks to be left alone.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.detail})" if self.detail else self.reason

@@ -1,17 +1,21 @@
 """Asking a feed over HTTP: within a time and a size, again where that helps, and without ever telling the key."""
 
+import codecs
 import ipaddress
 import logging
 import random
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
 
+from eventbus import clock
 from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
 
@@ -22,6 +26,7 @@ ATTEMPTS_MAX = 3  # a poll that failed three times in a row is better tried at t
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not return together
 ANSWER_BYTES_MAX = 16 * 2**20  # all stations of the world are 2 MB
 CHUNK_BYTES = 64 * 2**10  # read at once
+RETRY_AFTER_SECONDS_MAX = 3_600.0  # an hour: a feed with a wrong clock must not silence us for a year
 
 USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
 
@@ -104,7 +109,7 @@ class HttpClient:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             answer = self._ask(f"{self._base_url}/{path}", query, deadline)
             if isinstance(answer, bytes):
-                return answer
+                return answer.removeprefix(codecs.BOM_UTF8)
             failure, again = answer
             wait = random.uniform(0.5, 1) * self._backoff_seconds * 2**attempt
             if not again or attempt == ATTEMPTS_MAX or time.monotonic() + wait >= deadline:
@@ -122,7 +127,7 @@ class HttpClient:
             ) as answer:
                 if answer.status_code == HTTPStatus.OK:
                     return _body(answer, deadline)
-                return _failure_of_status(answer.status_code)
+                return _failure_of_status(answer.status_code, answer.headers.get("Retry-After", ""))
         except PollFailed as failed:
             return failed, False
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -175,7 +180,7 @@ def _body(answer: requests.Response, deadline: float) -> bytes:
     return bytes(body)
 
 
-def _failure_of_status(status: int) -> tuple[PollFailed, bool]:
+def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]:
     failure = {
         HTTPStatus.UNAUTHORIZED: Failure.KEY_REFUSED,
         HTTPStatus.FORBIDDEN: Failure.KEY_REFUSED,
@@ -184,7 +189,28 @@ def _failure_of_status(status: int) -> tuple[PollFailed, bool]:
     }.get(status)  # type: ignore[call-overload]
     if failure is None:
         failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(status // 100, Failure.UNEXPECTED)
-    return PollFailed(failure, f"HTTP {status}"), failure in (Failure.TOO_MANY, Failure.THEIR_ERROR)
+    may_pass = failure in (Failure.TOO_MANY, Failure.THEIR_ERROR)
+    wait = retry_after_seconds(retry_after) if may_pass else None
+    if wait is None:
+        return PollFailed(failure, f"HTTP {status}"), may_pass
+    told = f"HTTP {status}, Retry-After: {wait:.0f} s"
+    return PollFailed(failure, told, retry_after_seconds=wait), False  # asking again now is what it asked us not to do
+
+
+def retry_after_seconds(header: str) -> float | None:
+    """The wait that a `Retry-After` asks for, at most RETRY_AFTER_SECONDS_MAX; None when it asks for none.
+
+    RFC 9110 has two forms of it: whole seconds, and an HTTP date.
+    """
+    header = header.strip()
+    if header.isascii() and header.isdigit():
+        return min(float(header), RETRY_AFTER_SECONDS_MAX)
+    try:
+        when = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
 
 
 def _failed(failure: Failure, error: Exception) -> PollFailed:

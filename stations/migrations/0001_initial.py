@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
                 ('running', models.BooleanField(default=True, verbose_name='running')),
                 ('interval_ms', models.PositiveIntegerField(verbose_name='interval in milliseconds')),
                 ('calls_left', models.PositiveIntegerField(default=0, verbose_name='calls left')),
+                ('not_before', models.DateTimeField(blank=True, null=True, verbose_name='not asked before')),
                 ('changed_at', models.DateTimeField(verbose_name='changed at')),
             ],
             options={

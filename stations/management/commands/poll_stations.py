@@ -64,11 +64,18 @@ class Command(BaseCommand):
         # The poll in hand is finished whatever comes: a SIGTERM has nothing more to stop.
         with on_signal(lambda: None):
             for name in feeds:
+                self._leave_alone(name)
                 feed = feed_named(name, url=url)
                 try:
                     self._say(Poller(feed).poll())
                 finally:
                     feed.close()
+
+    def _leave_alone(self, feed: str) -> None:
+        """Raises CommandError while the feed's own Retry-After runs."""
+        until = plan_of(feed, now=clock.now()).not_before
+        if until and clock.now() < until:
+            raise CommandError(f"{feed} asked for a rest: ask it again after {until:%Y-%m-%d %H:%M:%S} UTC.")
 
     def _plan(self, feeds: list[str], url: str, interval_ms: int | None, calls: int | None) -> None:
         if interval_ms is None and calls is None:

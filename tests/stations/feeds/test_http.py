@@ -1,16 +1,18 @@
 """Feeds that are down, slow, lying or forbidding: each ends as one sentence with a remedy, and none tells the key."""
 
+import codecs
 import gzip
 import io
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
-from stations.feeds.http import ANSWER_BYTES_MAX, ATTEMPTS_MAX
+from stations.feeds.http import ANSWER_BYTES_MAX, ATTEMPTS_MAX, RETRY_AFTER_SECONDS_MAX, retry_after_seconds
 from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
 from tests.stations.answers import KEY, Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
@@ -224,3 +226,39 @@ def test_a_good_poll_is_logged_with_the_key_covered(
     assert "contract=lyon&apiKey=***" in all_that_is_logged.getvalue()
     assert KEY not in all_that_is_logged.getvalue()
     assert KEY not in repr(feed)
+
+
+def test_a_mark_of_byte_order_before_the_answer_is_read_past(server: AnsweringServer, feed_of: FeedOf):
+    server.will_answer(Answer(codecs.BOM_UTF8 + GOOD))
+
+    assert len(feed_of().fetch().readings) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_feed_that_says_when_to_come_again_is_not_asked_before(status: int, server: AnsweringServer, feed_of: FeedOf):
+    server.will_answer(Answer(status=status, headers={"Retry-After": "120"}))
+
+    failed = failure_of(feed_of())
+
+    assert (failed.retry_after_seconds, len(server.asked)) == (120, 1)
+    assert failed.detail == f"HTTP {status}, Retry-After: 120 s"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        ("Fri, 01 May 2026 12:02:00 GMT", 120),
+        ("Fri, 01 May 2026 11:00:00 GMT", 0),
+        ("Fri, 01 May 2099 12:00:00 GMT", RETRY_AFTER_SECONDS_MAX),
+        ("9" * 400, RETRY_AFTER_SECONDS_MAX),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+    ],
+)
+def test_when_to_come_again_is_told_in_seconds_or_as_a_date(bus_clock, header: str, seconds: float | None):
+    bus_clock.hold(datetime(2026, 5, 1, 12, tzinfo=UTC))
+
+    assert retry_after_seconds(header) == seconds
