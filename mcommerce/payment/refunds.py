@@ -50,25 +50,22 @@ def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
 def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
     """The refund's row, with its money set aside, so that all refunds together never exceed what was captured.
 
-    In a transaction.
+    One that failed is asked for again: somebody decided so. In a transaction.
     """
     payment = _captured_payment(event.payment_id)
     known = Refund.objects.select_related("payment").filter(id=event.refund_id).first()
-    if known is not None:
+    if known is not None and known.status != Refund.Status.FAILED:
         return known
     set_aside = Payment.objects.filter(id=payment.id, captured__gte=F("refunded") + event.amount).update(
         refunded=F("refunded") + event.amount
     )
-    refused = {} if set_aside else {"status": Refund.Status.FAILED, "code": "exceeds_capture"}
-    return Refund.objects.create(
-        id=event.refund_id,
-        payment=payment,
-        amount=event.amount,
-        currency=event.currency,
-        reason=event.reason,
-        requested_at=now,
-        **refused,
+    asked = {"status": Refund.Status.REQUESTED, "code": ""}
+    refused = {"status": Refund.Status.FAILED, "code": "exceeds_capture"}
+    facts = {"amount": event.amount, "currency": event.currency, "reason": event.reason, "requested_at": now}
+    refund, _new = Refund.objects.update_or_create(
+        id=event.refund_id, defaults={"payment": payment, **facts, **(asked if set_aside else refused)}
     )
+    return refund
 
 
 def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: datetime) -> None:

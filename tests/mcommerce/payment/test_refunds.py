@@ -94,6 +94,21 @@ def test_a_refund_that_the_company_refuses_is_told_and_raises_an_alarm(
     assert Refund.objects.get().status == "failed"
 
 
+def test_a_refused_refund_that_staff_asks_for_again_is_asked_for_at_the_company(
+    company: Company, paid: Payment, line: Line, tell: Any
+) -> None:
+    company.call("POST", "/v1/refunds", {"charge": paid.provider_ref, "amount": 1}, key="by hand")
+    request = asked(paid)
+
+    tell(request)
+    tell(request)
+
+    assert [passed.path for passed in line.requests].count("/v1/refunds") == 2
+    assert [failed.code for failed in published_events(PaymentRefundFailed)] == ["refund_too_large"] * 2
+    paid.refresh_from_db()
+    assert paid.refunded == 0
+
+
 def test_more_than_was_captured_cannot_even_be_written(paid: Payment) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Payment.objects.filter(id=paid.id).update(refunded=1901)
