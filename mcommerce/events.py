@@ -164,6 +164,7 @@ class RefundReason(StrEnum):
     PAID_TWICE = "paid_twice"
     AMOUNT_MISMATCH = "amount_mismatch"  # another sum or currency than the order's was taken
     STOCK_LOST = "stock_lost"
+    RETURNED = "returned"  # sent already, and the customer does not keep it
 
 
 class OrderPlaced(Event):
@@ -305,6 +306,16 @@ class OrderDelivered(Event):
     order_id: UUID
     carrier: str = ""
     tracking: str = ""
+
+
+class OrderReturned(Event):
+    """The pieces of a sent order came back, and staff says that they can be sold again."""
+
+    wire_name: ClassVar[str] = "order.returned"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
 
 
 class OrderExpiredCheck(Event):

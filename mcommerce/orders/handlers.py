@@ -122,7 +122,7 @@ def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> str:
 
 @handles(OrderRefunded, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> str:
-    return mail.send("refunded", event.order_id)
+    return mail.send("refunded", event.order_id, amount=event.amount, currency=event.currency)
 
 
 @handles(OrderShipped, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)

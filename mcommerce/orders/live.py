@@ -29,6 +29,7 @@ from mcommerce.events import (
     OrderRefunded,
     OrderRefundFailed,
     OrderRefundRequested,
+    OrderReturned,
     OrderShipped,
 )
 
@@ -46,6 +47,7 @@ CHANGES = (
     OrderRefundFailed,
     OrderShipped,
     OrderDelivered,
+    OrderReturned,
 )
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
 AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again

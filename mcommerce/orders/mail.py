@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPServerDisconnected
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,8 +22,10 @@ OUR_FAULT = b"5.7."  # how enhanced ones begin that are about who sends, not who
 FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
-def send(name: str, order_id: UUID) -> str:
+def send(name: str, order_id: UUID, **more: Any) -> str:
     """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
+
+    `more` is what the template shows beside the order.
 
     Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
     refuses its address or the mail for good, or does not say whether it has taken it.
@@ -31,7 +34,7 @@ def send(name: str, order_id: UUID) -> str:
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
     with translation.override(order.language):
-        context = {"page": page_of(order, now=clock.now()), "link": link_to(order_id)}
+        context = {"page": page_of(order, now=clock.now()), "link": link_to(order_id), **more}
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
     _send(EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]))
     return name

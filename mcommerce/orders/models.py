@@ -29,6 +29,16 @@ CANCEL_REASONS = {  # in the words of the desk; the customer's are in `page`
 }
 
 
+REFUND_REASONS = {  # in the words of the desk
+    RefundReason.CANCELLED: _("cancelled by us"),
+    RefundReason.PAID_AFTER_CANCELLATION: _("paid after the cancellation"),
+    RefundReason.PAID_TWICE: _("paid twice"),
+    RefundReason.AMOUNT_MISMATCH: _("another sum than the order’s"),
+    RefundReason.STOCK_LOST: _("goods not found"),
+    RefundReason.RETURNED: _("sent back"),
+}
+
+
 class Titled(models.Model):
     """Something with a title per language, as the merchant wrote it."""
 
@@ -193,6 +203,7 @@ class OrderStep(models.Model):
         REFUND_FAILED = "refund_failed", _("Sending your money back failed; we are looking into it")
         SHIPPED = "shipped", _("On its way to you")
         DELIVERED = "delivered", _("Delivered")
+        RETURNED = "returned", _("Your things came back to us")
         MAILED = "mailed", _("We wrote to you")
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="steps")
@@ -222,7 +233,7 @@ class Refund(models.Model):
     payment_id = models.UUIDField(_("payment"), unique=True)
     amount = models.PositiveBigIntegerField(_("amount"))  # minor units
     currency = models.CharField(_("currency"), max_length=3)
-    reason = models.CharField(_("reason"), max_length=30, choices=[(reason, reason) for reason in RefundReason])
+    reason = models.CharField(_("reason"), max_length=30, choices=list(REFUND_REASONS.items()))
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     code = models.CharField(_("provider’s code"), max_length=100, blank=True)  # why it failed
 

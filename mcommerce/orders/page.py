@@ -11,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 from mcommerce.events import CancelReason
 from mcommerce.orders.forms import COUNTRIES
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
+from mcommerce.orders.templatetags.order_money import money
 
 Text = str | Promise
 Kind, State = OrderStep.Kind, Order.State
@@ -40,9 +41,9 @@ DECLINES: dict[str, Text] = {
 }
 DECLINED: Text = _("The payment did not go through.")
 REFUNDS: dict[str, Text] = {
-    Refund.State.REQUESTED: _("Your money is on its way back to you."),
-    Refund.State.REFUNDED: _("Your money was sent back to you."),
-    Refund.State.FAILED: _("Sending your money back failed. A person is looking into it."),
+    Refund.State.REQUESTED: _("Your money is on its way back to you: %(sum)s."),
+    Refund.State.REFUNDED: _("Your money was sent back to you: %(sum)s."),
+    Refund.State.FAILED: _("Sending your money back failed: %(sum)s. A person is looking into it."),
 }
 PROGRESS = (
     (
@@ -103,7 +104,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         sentence=SENTENCES[order.state],
         reason=REASONS.get(order.cancel_reason, ""),
         decline=_decline(order, steps),
-        refunds=[REFUNDS[refund.state] for refund in refunds],
+        refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
         refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
         progress=_progress(order),
         # With a refund under way its money came and did not fit: a person has to look before anybody pays again.

@@ -1,7 +1,7 @@
 """What the stock does about orders. One event a transaction: its rows are the products', not the order's own."""
 
 from eventbus import clock, handles
-from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, StockLine
+from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderReturned, StockLine
 from mcommerce.products import stock
 
 
@@ -22,3 +22,8 @@ def commit_stock(event: OrderPaid) -> None:
 @handles(OrderCancelled, group="products", batch=1)
 def release_stock(event: OrderCancelled) -> None:
     stock.release_stock(order_id=event.order_id, now=clock.now())
+
+
+@handles(OrderReturned, group="products", batch=1)
+def take_back_stock(event: OrderReturned) -> None:
+    stock.take_back_stock(order_id=event.order_id, now=clock.now())

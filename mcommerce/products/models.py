@@ -156,6 +156,7 @@ class Reservation(models.Model):
         HELD = "held", _("held")
         COMMITTED = "committed", _("sold")
         RELEASED = "released", _("released")
+        RETURNED = "returned", _("returned")
 
     order_id = models.UUIDField(_("order"), primary_key=True)
     status = models.CharField(_("status"), max_length=10, choices=Status)
@@ -168,7 +169,7 @@ class Reservation(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["held", "committed", "released"]), name="reservation_status_known"
+                condition=Q(status__in=["held", "committed", "released", "returned"]), name="reservation_status_known"
             ),
         ]
 
@@ -204,6 +205,7 @@ class StockMovement(models.Model):
         RELEASED = "released", _("released by an order")
         SOLD = "sold", _("sold")
         LOST = "lost", _("written off")
+        RETURNED = "returned", _("returned")
 
     product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
     kind = models.CharField(_("what happened"), max_length=10, choices=Kind)

@@ -27,6 +27,7 @@ from mcommerce.events import (
 from mcommerce.products.models import Product, Reservation, ReservationLine, Stock, StockMovement
 
 HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
+RETURNED = Reservation.Status.RETURNED
 
 
 class NothingAsked(ValueError):
@@ -111,6 +112,20 @@ def release_stock(*, order_id: UUID, now: datetime) -> None:
         )
     _record(StockMovement.Kind.RELEASED, freed, order_id, now)
     publish(*_changes(freed))
+
+
+@transaction.atomic
+def take_back_stock(*, order_id: UUID, now: datetime) -> None:
+    """The pieces sold to the order are on the shelf again. Once: a repeat, and what was never sold, change nothing."""
+    if not _move(order_id, COMMITTED, RETURNED, now):
+        return
+    back = _held_lines(order_id)
+    for line in back:
+        Stock.objects.filter(product_id=line.product_id).update(
+            on_hand=F("on_hand") + line.quantity, sold=F("sold") - line.quantity, version=F("version") + 1
+        )
+    _record(StockMovement.Kind.RETURNED, back, order_id, now)
+    publish(*_changes(back))
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -13,8 +14,9 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.testing import published_events, settle
 from mcommerce.events import OrderPaid, StockCommitted
-from mcommerce.orders import services
+from mcommerce.orders import returns, services
 from mcommerce.orders.models import Order, Refund
+from mcommerce.payment.ledger import balances
 from mcommerce.payment.sandbox import serve
 from mcommerce.products.models import Product
 
@@ -112,6 +114,25 @@ def test_cancelling_a_paid_order_gives_back_what_was_taken(
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
     assert [charge["refunded"] for charge in charges()] == [1_900]
+
+
+def test_what_was_sent_back_is_paid_back_once_and_can_be_sold_again(
+    order_of: Callable[..., Order], vase: Product, pay: Callable[..., str], charges: Callable[[], list[dict[str, Any]]]
+) -> None:
+    order = order_of(quantity=2)
+    pay(order)
+    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", now=clock.now())
+
+    for _click in range(2):
+        returns.refund_sent(order_id=order.id, pieces_are_back=True, now=clock.now())
+        settle()
+
+    assert (state_of(order), Refund.objects.get().state) == (State.SHIPPED, Refund.State.REFUNDED)
+    assert [charge["refunded"] for charge in charges()] == [3_800]
+    assert set(balances().values()) == {0}
+    assert stock_of(vase) == (2, 0)
+    assert [sent.subject for sent in mail.outbox][-1] == f"Your money for order {order.number} was sent back"
+    assert "€38.00" in mail.outbox[-1].body
 
 
 def test_money_that_came_after_the_cancellation_goes_back_once(

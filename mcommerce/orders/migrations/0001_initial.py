@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='at')),
-                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('mailed', 'We wrote to you')], max_length=20, verbose_name='what happened')),
+                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('returned', 'Your things came back to us'), ('mailed', 'We wrote to you')], max_length=20, verbose_name='what happened')),
                 ('detail', models.CharField(blank=True, max_length=200, verbose_name='detail')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='orders.order')),
             ],
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ('payment_id', models.UUIDField(unique=True, verbose_name='payment')),
                 ('amount', models.PositiveBigIntegerField(verbose_name='amount')),
                 ('currency', models.CharField(max_length=3, verbose_name='currency')),
-                ('reason', models.CharField(choices=[(mcommerce.events.RefundReason['CANCELLED'], mcommerce.events.RefundReason['CANCELLED']), (mcommerce.events.RefundReason['PAID_AFTER_CANCELLATION'], mcommerce.events.RefundReason['PAID_AFTER_CANCELLATION']), (mcommerce.events.RefundReason['PAID_TWICE'], mcommerce.events.RefundReason['PAID_TWICE']), (mcommerce.events.RefundReason['AMOUNT_MISMATCH'], mcommerce.events.RefundReason['AMOUNT_MISMATCH']), (mcommerce.events.RefundReason['STOCK_LOST'], mcommerce.events.RefundReason['STOCK_LOST'])], max_length=30, verbose_name='reason')),
+                ('reason', models.CharField(choices=[('cancelled', 'cancelled by us'), ('paid_after_cancellation', 'paid after the cancellation'), ('paid_twice', 'paid twice'), ('amount_mismatch', 'another sum than the order’s'), ('stock_lost', 'goods not found'), ('returned', 'sent back')], max_length=30, verbose_name='reason')),
                 ('state', models.CharField(choices=[('requested', 'Requested'), ('refunded', 'Refunded'), ('failed', 'Failed')], default='requested', max_length=20, verbose_name='state')),
                 ('code', models.CharField(blank=True, max_length=100, verbose_name='provider’s code')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refunds', to='orders.order')),

@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
             name='Reservation',
             fields=[
                 ('order_id', models.UUIDField(primary_key=True, serialize=False, verbose_name='order')),
-                ('status', models.CharField(choices=[('held', 'held'), ('committed', 'sold'), ('released', 'released')], max_length=10, verbose_name='status')),
+                ('status', models.CharField(choices=[('held', 'held'), ('committed', 'sold'), ('released', 'released'), ('returned', 'returned')], max_length=10, verbose_name='status')),
                 ('created_at', models.DateTimeField(verbose_name='created')),
                 ('changed_at', models.DateTimeField(verbose_name='changed')),
             ],
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
             name='StockMovement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('received', 'received'), ('held', 'held for an order'), ('released', 'released by an order'), ('sold', 'sold'), ('lost', 'written off')], max_length=10, verbose_name='what happened')),
+                ('kind', models.CharField(choices=[('received', 'received'), ('held', 'held for an order'), ('released', 'released by an order'), ('sold', 'sold'), ('lost', 'written off'), ('returned', 'returned')], max_length=10, verbose_name='what happened')),
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
                 ('order_id', models.UUIDField(blank=True, null=True, verbose_name='order')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['held', 'committed', 'released'])), name='reservation_status_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['held', 'committed', 'released', 'returned'])), name='reservation_status_known'),
         ),
         migrations.AddField(
             model_name='reservationline',

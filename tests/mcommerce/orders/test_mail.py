@@ -54,7 +54,7 @@ def test_every_mail_has_a_subject_of_one_line_and_text_as_it_was_typed(
 ) -> None:
     Order.objects.filter(id=paid.id).update(name="Ada & <Bob>", language=language, carrier="La Poste")
 
-    mail.send(name, paid.id)
+    mail.send(name, paid.id, amount=paid.total, currency=paid.currency)
 
     [sent] = mailoutbox
     assert paid.number in sent.subject
@@ -68,7 +68,7 @@ def test_a_cancellation_says_why_and_what_happens_to_the_money(paid: Order, wait
     mail.send("cancelled", paid.id)
     refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
 
-    assert "We cancelled it. Your money is on its way back to you." in mailoutbox[0].body
+    assert "We cancelled it. Your money is on its way back to you: €19.00." in mailoutbox[0].body
 
 
 def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(waiting: Order, mailoutbox: list) -> None:

@@ -157,7 +157,7 @@ def test_money_that_did_not_fit_is_not_asked_for_again(waiting: Order, look: Cal
     page = look(waiting)
 
     assert reverse("payment:pay", args=[waiting.id]) not in page
-    assert "Your money is on its way back to you." in page
+    assert "Your money is on its way back to you: €0.01." in page
 
 
 def test_a_paid_order_says_thank_you_and_cannot_be_cancelled(paid: Order, look: Callable[[Order], str]) -> None:
@@ -170,11 +170,11 @@ def test_a_paid_order_says_thank_you_and_cannot_be_cancelled(paid: Order, look: 
 
 def test_a_cancelled_order_says_why_and_where_the_money_is(paid: Order, look: Callable[[Order], str]) -> None:
     services.lose_stock(order_id=paid.id, now=LATER)
-    assert "Your money is on its way back to you." in look(paid)
+    assert "Your money is on its way back to you: €19.00." in look(paid)
     assert "in our stock any more" in look(paid)
 
     refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
-    assert "Your money was sent back to you." in look(paid)
+    assert "Your money was sent back to you: €19.00." in look(paid)
 
 
 def test_a_tracking_number_is_shown(paid: Order, look: Callable[[Order], str]) -> None:

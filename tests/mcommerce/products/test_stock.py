@@ -214,3 +214,27 @@ def test_the_database_refuses_sums_that_do_not_add_up(wrong: dict[str, int]) -> 
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Stock.objects.filter(product=vase).update(**wrong)
+
+
+def test_pieces_that_come_back_are_on_the_shelf_once_with_a_movement() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+    stock.commit_stock(order_id=order, now=NOW)
+
+    for _time in range(2):
+        stock.take_back_stock(order_id=order, now=NOW)
+
+    assert left(vase) == (5, 0, 0)
+    back = StockMovement.objects.get(kind=StockMovement.Kind.RETURNED)
+    assert (back.product_id, back.quantity, back.order_id) == (vase.id, 2, order)
+    assert published_events(ProductStockChanged)[-1].available == 5
+
+
+def test_what_was_never_sold_does_not_come_back() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+
+    stock.take_back_stock(order_id=order, now=NOW)
+    stock.take_back_stock(order_id=uuid4(), now=NOW)
+
+    assert left(vase) == (5, 2, 0)
