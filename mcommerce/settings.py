@@ -282,6 +282,7 @@ INSTALLED_APPS = [
     "csp",
     "js_lib_leaflet",
     "eventbus",
+    "mcommerce.rate_limits",
     "mcommerce.accounts",
     "mcommerce.products",
     "mcommerce.orders",
@@ -300,6 +301,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "mcommerce.rate_limits.middleware.RateLimitedAnswers",
 ]
 ROOT_URLCONF = "mcommerce.urls"
 ASGI_APPLICATION = "mcommerce.asgi.application"
@@ -362,6 +364,9 @@ else:
     _asked = DATABASES["default"].get("OPTIONS", {})  # what DATABASE_URL says after its ?
     _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # of two the last counts
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **_asked, "options": _server_options}
+
+# Rate limits hold across processes, so they are counted where all processes meet.
+CACHES = {"default": {"BACKEND": "mcommerce.rate_limits.cache.CountingCache", "LOCATION": "cache_entry"}}
 
 EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each that has fired: it does not fire again
 _bus_options = {"partitions": EVENTBUS_PARTITIONS}

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
 
@@ -43,3 +44,16 @@ def _passwords_are_hashed_quickly() -> Iterator[None]:
     """They are hashed slowly on purpose: a third of a second for each test that somebody signs in to."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _limits_are_counted_in_memory() -> Iterator[None]:
+    """A test needs no database for them. Those about several processes ask for the site's own cache."""
+    with override_settings(CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nobody_did_anything_yet() -> None:
+    """No test is refused for what another did too often."""
+    cache.clear()

@@ -1,0 +1,30 @@
+"""Who did something too often is told when to come back."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from mcommerce.rate_limits.limits import RateLimited
+
+RETRY_SECONDS = 60  # where the limit does not say itself when it ends
+
+
+class RateLimitedAnswers:
+    """Middleware: a view that raises RateLimited answers 429."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return too_many_requests(request, error.retry_after) if isinstance(error, RateLimited) else None
+
+
+def too_many_requests(request: HttpRequest, retry_after: int = RETRY_SECONDS) -> HttpResponse:
+    """The page that says so, with Retry-After in seconds."""
+    answer = render(request, "429.html", {"minutes": -(-retry_after // 60)}, status=429)
+    answer["Retry-After"] = str(retry_after)
+    return answer

@@ -1,0 +1,123 @@
+"""What is counted is counted once, by however many threads and processes at the same time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core.cache.backends.base import BaseCache
+from django.db import connection, connections
+
+from mcommerce.rate_limits.cache import CountingCache
+from mcommerce.rate_limits.models import CacheEntry
+from tests.live_site import ROOT
+
+THREADS = 4
+HITS = 25  # by each
+PROGRAM = f"""
+import django; django.setup()
+from mcommerce.rate_limits.limits import RateLimit, RateLimited
+limit, refused = RateLimit("tests", {HITS}, 3_600), 0
+for _ in range({HITS}):
+    try: limit.hit("somebody")
+    except RateLimited: refused += 1
+print(refused)
+"""
+
+
+def at_once(act: Callable[[], Any]) -> list[Any]:
+    """What each of several threads got, each with a connection of its own, begun in the same moment."""
+    barrier = Barrier(THREADS)
+
+    def run() -> Any:
+        try:
+            barrier.wait()
+            return act()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [each.result() for each in [pool.submit(run) for _ in range(THREADS)]]
+
+
+def test_counts_of_several_connections_all_count(site_cache: BaseCache) -> None:
+    site_cache.add("count", 0)
+
+    at_once(lambda: [site_cache.incr("count") for _ in range(HITS)])
+
+    assert site_cache.get("count") == THREADS * HITS
+
+
+def test_of_several_who_add_a_key_one_does(site_cache: BaseCache) -> None:
+    assert sum(at_once(lambda: site_cache.add("lock", 1))) == 1
+
+
+def test_of_several_who_add_a_key_that_has_expired_one_does(site_cache: BaseCache) -> None:
+    site_cache.set("lock", 1, timeout=-1)
+
+    assert sum(at_once(lambda: site_cache.add("lock", 1))) == 1
+
+
+def test_two_processes_share_a_limit(site_cache: BaseCache) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+
+    refused = [int(process.communicate()[0]) for process in processes]
+
+    assert sum(refused) == HITS
+
+
+def environment() -> dict[str, str]:
+    """Ours, with the tests' database as the site's."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{name}"
+    else:
+        url = f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
+    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "mcommerce.settings"}
+
+
+def test_it_does_what_a_cache_does(site_cache: BaseCache) -> None:
+    assert site_cache.get("key", "nothing") == "nothing"
+    site_cache.set("key", [1.5, "é"], 60)
+    assert not site_cache.add("key", 2)
+    assert site_cache.get("key") == [1.5, "é"]
+    assert site_cache.touch("key", 120) and not site_cache.touch("other", 120)
+    assert site_cache.delete("key") and site_cache.get("key") is None
+    site_cache.set("for ever".replace(" ", "-"), 1, None)
+    assert site_cache.get("for-ever") == 1
+    assert site_cache.decr("for-ever") == 0
+    with pytest.raises(ValueError):
+        site_cache.incr("nobody")
+
+
+def test_an_expired_count_begins_anew(site_cache: BaseCache) -> None:
+    site_cache.set("count", 7, timeout=-1)
+
+    with pytest.raises(ValueError):
+        site_cache.incr("count")
+    assert site_cache.add("count", 0)
+
+    assert site_cache.incr("count") == 1
+
+
+def test_expired_entries_leave_the_table_and_others_stay(site_cache: BaseCache, settings: Any) -> None:
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.OftenCulled", "LOCATION": "cache_entry"}}
+    site_cache.set("old", 1, timeout=-1)
+    for number in range(400):  # more than Django's own would keep
+        site_cache.set(f"new{number}", 1)
+
+    assert CacheEntry.objects.count() == 400
+    assert not CacheEntry.objects.filter(cache_key__endswith="old").exists()
+
+
+class OftenCulled(CountingCache):
+    writes_per_cull = 1
