@@ -1,17 +1,25 @@
-"""Who may see an order: the session that placed it, its account, staff, and whoever holds the link from its mail."""
+"""Who may see an order: the session that placed it, its account, who holds its mail's link, and staff who may."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
 
+from mcommerce import staff
 from mcommerce.orders.models import Order
 
 SESSION_KEY = "orders"
 REMEMBERED_MAX = 50  # orders a session knows, the newest ones: a session row is read with every request
 LINK_AGE = timedelta(days=365)  # a mail is kept for as long as a thing may be brought back
+
+VIEW = "orders.view_order"
+CANCEL = "orders.cancel_order"  # and have what was paid sent back
+SHIP = "orders.ship_order"  # and say that it arrived
+REFUND = "orders.refund_order"
+ATTEND = "orders.change_order"  # say that a person has looked at it
 
 _signer = signing.TimestampSigner(salt="mcommerce.orders.link")
 
@@ -27,7 +35,17 @@ def _may_see(order: Order, user: AbstractBaseUser | AnonymousUser, session: Sess
         return True
     if not user.is_authenticated:
         return False
-    return order.customer_id == user.pk or bool(getattr(user, "is_staff", False))
+    return order.customer_id == user.pk or acts_as_staff(order, user)
+
+
+def acts_as_staff(order: Order, user: Any) -> bool:
+    """Whether this person comes to the order as staff: they may see all orders, and it is not their own."""
+    return user.is_authenticated and order.customer_id != user.pk and staff.may(user, VIEW)
+
+
+def may_cancel(order: Order, user: Any) -> bool:
+    """Whether who sees the order may cancel it: its customer always, staff with the permission."""
+    return not acts_as_staff(order, user) or staff.may(user, CANCEL)
 
 
 def remember(session: SessionBase, order_id: UUID) -> None:

@@ -1,6 +1,7 @@
 """The orders' desk: everything can be read, nothing edited; what staff decides goes through the services."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from mcommerce.orders import refunds, services
+from mcommerce import staff
+from mcommerce.orders import access, refunds, services
 from mcommerce.orders.forms import SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 from mcommerce.orders.templatetags.order_money import money
@@ -42,8 +44,17 @@ class LineInline(ReadOnly, admin.TabularInline):
 
 class StepInline(ReadOnly, admin.TabularInline):
     model = OrderStep
-    fields = ["at", "kind", "detail"]
+    fields = ["at", "kind", "detail", "who"]
+    readonly_fields = ["who"]
     extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderStep]:
+        return super().get_queryset(request).annotate(by_name=staff.name_of("by"))
+
+    @admin.display(description=_("by"))
+    def who(self, step: Any) -> str:
+        """Who of the staff decided it: the name, or the id of somebody deleted."""
+        return step.by_name or step.by or "–"
 
 
 class RefundInline(ReadOnly, admin.TabularInline):
@@ -67,35 +78,45 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):
     def sum(self, order: Order) -> str:
         return money(order.total, order.currency)
 
-    @admin.action(description=_("Cancel, and send the money back"), permissions=["decide"])
+    @admin.action(description=_("Cancel, and send the money back"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._each(request, orders, lambda order: services.cancel_by_staff(order_id=order.id, now=clock.now()))
+        self._each(request, orders, services.cancel_by_staff)
 
-    @admin.action(description=_("Mark as sent (carrier and tracking number beside)"), permissions=["decide"])
+    @admin.action(description=_("Mark as sent (carrier and tracking number beside)"), permissions=["ship"])
     def ship(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         sent = {name: request.POST.get(name, "")[:100].strip() for name in ("carrier", "tracking")}
-        self._each(request, orders, lambda order: services.ship(order_id=order.id, now=clock.now(), **sent))
+        self._each(request, orders, partial(services.ship, **sent))
 
-    @admin.action(description=_("Mark as delivered"), permissions=["decide"])
+    @admin.action(description=_("Mark as delivered"), permissions=["ship"])
     def deliver(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._each(request, orders, lambda order: services.deliver(order_id=order.id, now=clock.now()))
+        self._each(request, orders, services.deliver)
 
-    @admin.action(description=_("Try failed refunds again"), permissions=["decide"])
+    @admin.action(description=_("Try failed refunds again"), permissions=["refund"])
     def refund_again(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         failed = Refund.objects.filter(order__in=orders, state=Refund.State.FAILED)
-        self._each(request, failed, lambda refund: refunds.ask_again(refund_id=refund.id, now=clock.now()))
+        self._each(request, failed, refunds.ask_again, named="refund_id")
 
-    @admin.action(description=_("A person has looked at it"), permissions=["decide"])
+    @admin.action(description=_("A person has looked at it"), permissions=["attend"])
     def looked_at(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        orders.update(needs_attention=False)
+        self._each(request, orders, services.note_look)
 
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Whoever could change orders, if they could be changed by hand, may decide about them."""
-        return request.user.has_perm("orders.change_order")
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return staff.may(request.user, access.CANCEL)
 
-    def _each(self, request: HttpRequest, rows: Iterable[Any], decide: Callable[[Any], bool]) -> None:
+    def has_ship_permission(self, request: HttpRequest) -> bool:
+        return staff.may(request.user, access.SHIP)
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return staff.may(request.user, access.REFUND)
+
+    def has_attend_permission(self, request: HttpRequest) -> bool:
+        return staff.may(request.user, access.ATTEND)
+
+    def _each(
+        self, request: HttpRequest, rows: Iterable[Any], decide: Callable[..., bool], *, named: str = "order_id"
+    ) -> None:
         """Decide about each; say how many it was done to, and how many were in a state that does not allow it."""
-        outcomes = [decide(row) for row in rows]
+        outcomes = [decide(**{named: row.id}, by=request.user.pk, now=clock.now()) for row in rows]
         done, left = outcomes.count(True), outcomes.count(False)
         if done:
             messages.success(request, _("Done: %(count)d.") % {"count": done})

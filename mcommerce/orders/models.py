@@ -155,6 +155,11 @@ class Order(models.Model):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         ordering = ["-placed_at", "-id"]
+        permissions = [
+            ("cancel_order", "Can cancel orders, and have what was paid sent back"),
+            ("ship_order", "Can mark orders as sent and as delivered"),
+            ("refund_order", "Can send money of orders back"),
+        ]
         indexes = [models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer")]
         constraints = [
             models.CheckConstraint(condition=models.Q(tax__lte=models.F("total")), name="order_tax_within_total"),
@@ -205,11 +210,13 @@ class OrderStep(models.Model):
         DELIVERED = "delivered", _("Delivered")
         RETURNED = "returned", _("Your things came back to us")
         MAILED = "mailed", _("We wrote to you")
+        LOOKED_AT = "looked_at", _("A person has looked at it")
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="steps")
     at = models.DateTimeField(_("at"))
     kind = models.CharField(_("what happened"), max_length=20, choices=Kind)
     detail = models.CharField(_("detail"), max_length=200, blank=True)  # a reason or code, for machines and staff
+    by = models.UUIDField(_("by"), null=True, blank=True)  # who of the staff decided it; customers are not told
 
     class Meta:
         verbose_name = _("step")

@@ -56,6 +56,7 @@ PROGRESS = (
     (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
+DESK_STEPS = {Kind.LOOKED_AT}  # not for customers
 BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}
 
 
@@ -92,7 +93,7 @@ class OrderPage:
 
 def page_of(order: Order, *, now: datetime) -> OrderPage:
     """Everything that the order page shows at `now`."""
-    steps = list(order.steps.all())
+    steps = [step for step in order.steps.all() if step.kind not in DESK_STEPS]
     refunds = list(order.refunds.all())
     unpaid = order.state in (State.PLACED, State.AWAITING_PAYMENT)
     return OrderPage(

@@ -17,7 +17,14 @@ Kind, State = OrderStep.Kind, Refund.State
 
 
 def request_refund(
-    *, order_id: UUID, payment_id: UUID, amount: int, currency: str, reason: RefundReason, now: datetime
+    *,
+    order_id: UUID,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    reason: RefundReason,
+    now: datetime,
+    by: UUID | None = None,
 ) -> list[OrderRefundRequested]:
     """Note that a payment's money goes back, inside the caller's transaction.
 
@@ -29,7 +36,7 @@ def request_refund(
     )
     if not created:
         return []
-    note(order_id, Kind.REFUND_REQUESTED, reason, now=now)
+    note(order_id, Kind.REFUND_REQUESTED, reason, now=now, by=by)
     return [_requested(refund)]
 
 
@@ -64,12 +71,12 @@ def fail(*, refund_id: UUID, code: str, now: datetime) -> None:
             )
 
 
-def ask_again(*, refund_id: UUID, now: datetime) -> bool:
+def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
     """Staff has the failed refund tried once more, with the same id, so that it can never go back twice."""
     with transaction.atomic():
         refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,))
         if refund:
-            note(refund.order_id, Kind.REFUND_REQUESTED, refund.reason, now=now)
+            note(refund.order_id, Kind.REFUND_REQUESTED, refund.reason, now=now, by=by)
             publish(_requested(refund))
         return refund is not None
 

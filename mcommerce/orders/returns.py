@@ -18,7 +18,7 @@ SENT = (Order.State.SHIPPED, Order.State.DELIVERED)
 Kind = OrderStep.Kind
 
 
-def refund_sent(*, order_id: UUID, pieces_are_back: bool, now: datetime) -> bool:
+def refund_sent(*, order_id: UUID, pieces_are_back: bool, by: UUID, now: datetime) -> bool:
     """Send back all that was paid for a sent order. Says whether it was one, and its money not asked for before.
 
     `pieces_are_back`: they can be sold again.
@@ -34,18 +34,19 @@ def refund_sent(*, order_id: UUID, pieces_are_back: bool, now: datetime) -> bool
             currency=order.currency,
             reason=RefundReason.RETURNED,
             now=now,
+            by=by,
         )
-        publish(*requested, *(_put_back(order, now) if pieces_are_back else []))
+        publish(*requested, *(_put_back(order, by, now) if pieces_are_back else []))
         return True
 
 
-def put_back(*, order_id: UUID, now: datetime) -> bool:
+def put_back(*, order_id: UUID, by: UUID, now: datetime) -> bool:
     """The pieces of a sent, refunded order can be sold again. Says whether it was one, and this not said before."""
     with transaction.atomic():
         order = _locked(order_id)
         if not can_be_put_back(order):
             return False
-        publish(*_put_back(order, now))
+        publish(*_put_back(order, by, now))
         return True
 
 
@@ -67,6 +68,6 @@ def _locked(order_id: UUID) -> Order:
     return Order.objects.select_for_update().get(id=order_id)
 
 
-def _put_back(order: Order, now: datetime) -> list[OrderReturned]:
-    note(order.id, Kind.RETURNED, now=now)
+def _put_back(order: Order, by: UUID, now: datetime) -> list[OrderReturned]:
+    note(order.id, Kind.RETURNED, now=now, by=by)
     return [OrderReturned(order_id=order.id)]

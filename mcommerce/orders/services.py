@@ -110,32 +110,43 @@ def cancel_by_customer(*, order_id: UUID, now: datetime) -> bool:
     return _cancel(order_id, CancelReason.CUSTOMER, was=UNPAID, now=now)
 
 
-def cancel_by_staff(*, order_id: UUID, now: datetime) -> bool:
+def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
     """Staff cancels: an unpaid order just ends, of a paid one the money goes back. Not once it is on its way."""
-    if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now):
+    if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now, by=by):
         return True
     with transaction.atomic():
-        return _cancel_paid(_existing(order_id), CancelReason.STAFF, RefundReason.CANCELLED, now=now)
+        return _cancel_paid(_existing(order_id), CancelReason.STAFF, RefundReason.CANCELLED, now=now, by=by)
 
 
-def ship(*, order_id: UUID, carrier: str, tracking: str, now: datetime) -> bool:
+def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime) -> bool:
     """A paid order leaves the house. Says whether it was one."""
     with transaction.atomic():
         sent = {"carrier": carrier, "tracking": tracking}
-        moved = move(order_id, State.SHIPPED, was=(State.PAID,), step=Kind.SHIPPED, detail=tracking, now=now, **sent)
+        moved = move(
+            order_id, State.SHIPPED, was=(State.PAID,), step=Kind.SHIPPED, detail=tracking, now=now, by=by, **sent
+        )
         if moved:
             publish(OrderShipped(order_id=order_id, **sent))
         return moved
 
 
-def deliver(*, order_id: UUID, now: datetime) -> bool:
+def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
     """A sent order has arrived. Says whether it was one."""
     with transaction.atomic():
-        moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now)
+        moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now, by=by)
         if moved:
             order = Order.objects.get(id=order_id)
             publish(OrderDelivered(order_id=order_id, carrier=order.carrier, tracking=order.tracking))
         return moved
+
+
+def note_look(*, order_id: UUID, by: UUID, now: datetime) -> bool:
+    """A person has looked at an order that called for one. Says whether it did."""
+    with transaction.atomic():
+        called = Order.objects.filter(id=order_id, needs_attention=True).update(needs_attention=False)
+        if called:
+            note(order_id, Kind.LOOKED_AT, now=now, by=by)
+        return bool(called)
 
 
 def note_mail(*, order_id: UUID, name: str, now: datetime) -> None:
@@ -195,17 +206,21 @@ def _still_waiting(order_id: UUID, step: OrderStep.Kind, detail: str = "", *, no
     return move(order_id, State.AWAITING_PAYMENT, was=(State.AWAITING_PAYMENT,), step=step, detail=detail, now=now)
 
 
-def _cancel(order_id: UUID, reason: CancelReason, *, was: tuple[Order.State, ...], now: datetime) -> bool:
+def _cancel(
+    order_id: UUID, reason: CancelReason, *, was: tuple[Order.State, ...], now: datetime, by: UUID | None = None
+) -> bool:
     with transaction.atomic():
         moved = move(
-            order_id, State.CANCELLED, was=was, step=Kind.CANCELLED, detail=reason, now=now, cancel_reason=reason
+            order_id, State.CANCELLED, was=was, step=Kind.CANCELLED, detail=reason, now=now, by=by, cancel_reason=reason
         )
         if moved:
             publish(OrderCancelled(order_id=order_id, reason=reason))
         return moved
 
 
-def _cancel_paid(order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime) -> bool:
+def _cancel_paid(
+    order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime, by: UUID | None = None
+) -> bool:
     """End a paid order and ask for its money to go back, in the caller's transaction."""
     moved = move(
         order.id,
@@ -214,6 +229,7 @@ def _cancel_paid(order: Order, reason: CancelReason, refund_reason: RefundReason
         step=Kind.CANCELLED,
         detail=reason,
         now=now,
+        by=by,
         cancel_reason=reason,
     )
     if not moved:
@@ -227,6 +243,7 @@ def _cancel_paid(order: Order, reason: CancelReason, refund_reason: RefundReason
         currency=paid.currency,
         reason=refund_reason,
         now=now,
+        by=by,
     )
     publish(OrderCancelled(order_id=paid.id, reason=reason), *requested)
     return True

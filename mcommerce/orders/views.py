@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -110,14 +111,29 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     if found is None:
         raise Http404
     template = "orders/order_now.html" if "fragment" in request.GET else "orders/order.html"
-    return render(request, template, {"page": page_of(found, now=clock.now())})
+    context = {
+        "page": page_of(found, now=clock.now()),
+        "as_staff": access.acts_as_staff(found, request.user),
+        "may_cancel": access.may_cancel(found, request.user),
+    }
+    return render(request, template, context)
 
 
 @require_POST
 def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """The customer does not want it any more."""
-    if access.find_visible(order_id, user=request.user, session=request.session) is None:
+    """The customer does not want it any more, or staff ends it for them."""
+    found = access.find_visible(order_id, user=request.user, session=request.session)
+    if found is None:
         raise Http404
-    if not services.cancel_by_customer(order_id=order_id, now=clock.now()):
+    if not access.may_cancel(found, request.user):
+        raise PermissionDenied
+    if not _cancelled(request, found):
         messages.error(request, _("It is too late to cancel this order here. Write to us and we will help."))
     return redirect("orders:order", order_id=order_id)
+
+
+def _cancelled(request: HttpRequest, order: Order) -> bool:
+    """Whether it could still be cancelled; whoever acts as staff is written down as staff."""
+    if access.acts_as_staff(order, request.user):
+        return services.cancel_by_staff(order_id=order.id, by=request.user.pk, now=clock.now())
+    return services.cancel_by_customer(order_id=order.id, now=clock.now())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -109,7 +110,7 @@ def test_cancelling_a_paid_order_gives_back_what_was_taken(
     order = order_of()
     pay(order)
 
-    services.cancel_by_staff(order_id=order.id, now=clock.now())
+    services.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
     settle()
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)

@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
                 'ordering': ['-placed_at', '-id'],
+                'permissions': [('cancel_order', 'Can cancel orders, and have what was paid sent back'), ('ship_order', 'Can mark orders as sent and as delivered'), ('refund_order', 'Can send money of orders back')],
                 'indexes': [models.Index(fields=['customer_id', '-placed_at'], name='order_of_customer')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('tax__lte', models.F('total'))), name='order_tax_within_total')],
             },
@@ -91,8 +92,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='at')),
-                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('returned', 'Your things came back to us'), ('mailed', 'We wrote to you')], max_length=20, verbose_name='what happened')),
+                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('returned', 'Your things came back to us'), ('mailed', 'We wrote to you'), ('looked_at', 'A person has looked at it')], max_length=20, verbose_name='what happened')),
                 ('detail', models.CharField(blank=True, max_length=200, verbose_name='detail')),
+                ('by', models.UUIDField(blank=True, null=True, verbose_name='by')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='orders.order')),
             ],
             options={

@@ -183,11 +183,11 @@ class ShopMachine(RuleBasedStateMachine):
     @rule(order=placed, what=st.sampled_from(["ship", "ship", "cancel by customer", "cancel by staff"]))
     def see_to(self, order: UUID, what: str) -> None:
         if what == "ship":
-            orders.ship(order_id=order, carrier="La Poste", tracking="1", now=clock.now())
+            orders.ship(order_id=order, carrier="La Poste", tracking="1", by=uuid4(), now=clock.now())
         elif what == "cancel by customer":
             orders.cancel_by_customer(order_id=order, now=clock.now())
         else:
-            orders.cancel_by_staff(order_id=order, now=clock.now())
+            orders.cancel_by_staff(order_id=order, by=uuid4(), now=clock.now())
         self.happened()
 
     @rule(minutes=st.sampled_from([1, 1, 11, 31]))

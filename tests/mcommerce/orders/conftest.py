@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +20,7 @@ from mcommerce.orders.models import Cart, Offer, Order
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
+STAFF = UUID(int=7)  # the id of whoever decides at the desk
 BUYER = Buyer(
     email="ada@example.com",
     name="Ada Lovelace",
@@ -132,6 +134,26 @@ def paid(waiting: Order) -> Order:
     return fresh(waiting)
 
 
+def let_in(shopper: Shopper, order: Order) -> None:
+    """As after placing it in this browser."""
+    session = shopper.browser.session
+    access.remember(session, order.id)
+    session.save()
+    shopper.browser.cookies["sessionid"] = session.session_key
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., Shopper]:
+    """Someone signed in."""
+
+    def signed_in(email: str, **fields: object) -> Shopper:
+        shopper = Shopper()
+        shopper.browser.force_login(get_user_model().objects.create_user(email=email, **fields))
+        return shopper
+
+    return signed_in
+
+
 @pytest.fixture
 def no_watch_left() -> Iterator[None]:
     yield
@@ -142,10 +164,7 @@ def no_watch_left() -> Iterator[None]:
 def listener(db: None, waiting: Order) -> Shopper:
     """The browser that placed the order."""
     shopper = Shopper()
-    session = shopper.browser.session
-    access.remember(session, waiting.id)
-    session.save()
-    shopper.browser.cookies["sessionid"] = session.session_key
+    let_in(shopper, waiting)
     return shopper
 
 

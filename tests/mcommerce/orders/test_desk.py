@@ -11,9 +11,10 @@ from django.urls import reverse
 from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested
 from mcommerce.orders import refunds, services
-from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.admin import OrderAdmin
+from mcommerce.orders.models import Order, OrderStep, Refund
 
-from .conftest import LATER, fresh, put_up
+from .conftest import LATER, STAFF, Shopper, fresh, put_up
 
 LIST = "admin:orders_order_changelist"
 
@@ -76,7 +77,7 @@ def test_what_a_state_does_not_allow_is_said(desk: Client, waiting: Order) -> No
 
 
 def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client, paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
 
     decide(desk, "refund_again", paid)
@@ -84,6 +85,58 @@ def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client,
 
     assert Refund.objects.get().state == Refund.State.REQUESTED
     assert fresh(paid).needs_attention is False
+
+
+def clerk(*permissions: str) -> Client:
+    """Grace of the staff, who may see orders and do what is named."""
+    grace = get_user_model().objects.create_user(email="grace@example.com", name="Grace Hopper", is_staff=True)
+    allowed = ["view_order", "view_orderstep", *permissions]
+    grace.user_permissions.set(Permission.objects.filter(content_type__app_label="orders", codename__in=allowed))
+    client = Client()
+    client.force_login(grace)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("permission", "actions"),
+    [
+        ("cancel_order", {"cancel"}),
+        ("ship_order", {"ship", "deliver"}),
+        ("refund_order", {"refund_again"}),
+        ("change_order", {"looked_at"}),
+    ],
+)
+def test_each_decision_has_a_permission_of_its_own(paid: Order, permission: str, actions: set[str]) -> None:
+    page = clerk(permission).get(reverse(LIST)).content.decode()
+
+    assert {name for name in OrderAdmin.actions if f'<option value="{name}">' in page} == actions
+
+
+def test_every_decision_says_who_in_the_history_that_staff_see(paid: Order) -> None:
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
+    grace = clerk("refund_order", "change_order")
+
+    decide(grace, "refund_again", paid)
+    decide(grace, "looked_at", paid)
+
+    history = grace.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
+    decided = OrderStep.objects.filter(by=get_user_model().objects.get(email="grace@example.com").pk)
+    assert [step.kind for step in decided] == ["refund_requested", "looked_at"]
+    assert history.count("<p>Grace Hopper</p>") == 2
+    assert f"<p>{STAFF}</p>" in history, "of somebody deleted, the id stays"
+
+
+def test_the_customer_is_not_told_who_packed_it_or_looked_at_it(paid: Order, listener: Shopper) -> None:
+    decide(clerk("ship_order"), "ship", paid, carrier="La Poste", tracking="6A1")
+    Order.objects.update(needs_attention=True)
+    services.note_look(order_id=paid.id, by=STAFF, now=LATER)
+
+    page = listener.look_at(paid).content.decode()
+
+    assert "6A1" in page
+    assert "Grace" not in page
+    assert "looked at" not in page
 
 
 def test_who_may_only_look_decides_nothing(paid: Order) -> None:

@@ -17,7 +17,7 @@ from eventbus import Permanent, registry
 from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.models import Order, Refund
 
-from .conftest import BUYER, LATER, fresh, pay, put_up
+from .conftest import BUYER, LATER, STAFF, fresh, pay, put_up
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_every_mail_has_a_subject_of_one_line_and_text_as_it_was_typed(
 
 
 def test_a_cancellation_says_why_and_what_happens_to_the_money(paid: Order, waiting: Order, mailoutbox: list) -> None:
-    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     mail.send("cancelled", paid.id)
     refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
 

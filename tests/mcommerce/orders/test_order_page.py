@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from eventbus import clock
@@ -13,28 +14,7 @@ from eventbus.ids import uuid7
 from mcommerce.orders import access, refunds, services
 from mcommerce.orders.models import Order, Refund
 
-from .conftest import BUYER, LATER, NOW, Shopper, fresh, pay, put_up
-
-
-def let_in(shopper: Shopper, order: Order) -> None:
-    """As after placing it in this browser."""
-    session = shopper.browser.session
-    access.remember(session, order.id)
-    session.save()
-    shopper.browser.cookies["sessionid"] = session.session_key
-
-
-@pytest.fixture
-def person(db: None) -> Callable[..., Shopper]:
-    """Someone signed in."""
-
-    def signed_in(email: str, **fields: object) -> Shopper:
-        shopper = Shopper()
-        shopper.browser.force_login(get_user_model().objects.create_user(email=email, **fields))
-        return shopper
-
-    return signed_in
-
+from .conftest import BUYER, LATER, NOW, STAFF, Shopper, fresh, let_in, pay, put_up
 
 # --- who -----------------------------------------------------------------------------------------------------------
 
@@ -58,10 +38,14 @@ def test_an_order_that_is_not_yours_looks_like_one_that_never_was(waiting: Order
     assert (not_yours.status_code, never_was.status_code) == (404, 404)
 
 
-def test_its_account_and_staff_see_it_and_another_account_does_not(
+def test_its_account_and_staff_who_may_see_it_and_another_account_does_not(
     placed: Callable[..., Order], person: Callable[..., Shopper]
 ) -> None:
-    ada, bob, staff = person("ada@example.com"), person("bob@example.com"), person("desk@example.com", is_staff=True)
+    ada, bob = person("ada@example.com"), person("bob@example.com")
+    staff = person("desk@example.com", is_staff=True)
+    get_user_model().objects.get(email="desk@example.com").user_permissions.add(
+        Permission.objects.get(codename="view_order")
+    )
     ada_id = get_user_model().objects.get(email="ada@example.com").id
     order = placed(buyer=replace(BUYER, customer_id=ada_id))
 
@@ -178,7 +162,7 @@ def test_a_cancelled_order_says_why_and_where_the_money_is(paid: Order, look: Ca
 
 
 def test_a_tracking_number_is_shown(paid: Order, look: Callable[[Order], str]) -> None:
-    services.ship(order_id=paid.id, carrier="La Poste", tracking="6A-1", now=LATER)
+    services.ship(order_id=paid.id, carrier="La Poste", tracking="6A-1", by=STAFF, now=LATER)
 
     assert "6A-1" in look(paid)
 

@@ -12,14 +12,14 @@ from mcommerce.orders import mail, refunds, returns, services
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.page import page_of
 
-from .conftest import LATER, fresh, pay
+from .conftest import LATER, STAFF, fresh, pay
 from .test_races import at_the_same_time
 
 State = Order.State
 
 
 def send(order: Order) -> Order:
-    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", now=LATER)
+    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
     return fresh(order)
 
 
@@ -30,13 +30,13 @@ def sent(paid: Order) -> Order:
 
 
 def refund(order: Order, *, pieces_are_back: bool = False) -> bool:
-    return returns.refund_sent(order_id=order.id, pieces_are_back=pieces_are_back, now=LATER)
+    return returns.refund_sent(order_id=order.id, pieces_are_back=pieces_are_back, by=STAFF, now=LATER)
 
 
 @pytest.mark.parametrize("delivered", [False, True])
 def test_all_that_was_paid_for_a_sent_order_goes_back_and_it_stays_sent(sent: Order, delivered: bool) -> None:
     if delivered:
-        services.deliver(order_id=sent.id, now=LATER)
+        services.deliver(order_id=sent.id, by=STAFF, now=LATER)
 
     assert refund(sent) is True
 
@@ -82,13 +82,16 @@ def test_money_that_came_twice_and_went_back_does_not_stand_in_the_way(sent: Ord
 
 
 def test_the_pieces_come_back_with_the_money_or_later_and_once(sent: Order) -> None:
-    assert returns.put_back(order_id=sent.id, now=LATER) is False
+    assert returns.put_back(order_id=sent.id, by=STAFF, now=LATER) is False
 
     refund(sent)
-    outcomes = [returns.put_back(order_id=sent.id, now=LATER) for _click in range(2)]
+    outcomes = [returns.put_back(order_id=sent.id, by=STAFF, now=LATER) for _click in range(2)]
 
     assert outcomes == [True, False]
     assert published_events(OrderReturned) == [OrderReturned(order_id=sent.id)]
+    assert {step.kind: step.by for step in sent.steps.filter(by=STAFF)}.keys() == {
+        *("shipped", "refund_requested", "returned")
+    }
 
 
 def test_the_orders_page_says_that_it_came_and_where_the_money_is(sent: Order) -> None:

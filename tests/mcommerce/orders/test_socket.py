@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connection
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -135,11 +136,13 @@ def test_a_stranger_is_closed_as_if_there_were_no_order(waiting: Order) -> None:
     run(story)
 
 
-def test_staff_and_the_account_may_listen(waiting: Order) -> None:
-    staff, ada, bob = (Shopper() for _person in range(3))
-    for shopper, fields in ((staff, {"is_staff": True}), (ada, {}), (bob, {})):
+def test_the_account_and_staff_who_may_see_it_may_listen(waiting: Order) -> None:
+    staff, idle, ada, bob = (Shopper() for _person in range(4))
+    for shopper, fields in ((staff, {"is_staff": True}), (idle, {"is_staff": True}), (ada, {}), (bob, {})):
         user = get_user_model().objects.create_user(email=f"{id(shopper)}@example.com", **fields)
         shopper.browser.force_login(user)
+        if shopper is staff:
+            user.user_permissions.add(Permission.objects.get(codename="view_order"))
         if shopper is ada:
             Order.objects.filter(id=waiting.id).update(customer_id=user.id)
 
@@ -148,8 +151,9 @@ def test_staff_and_the_account_may_listen(waiting: Order) -> None:
             async with socket_of(shopper, waiting.id) as socket:
                 await socket.connect(timeout=ANSWER_SECONDS)
                 assert await hear(socket) == fresh_version
-        async with socket_of(bob, waiting.id) as socket:
-            assert await closing_code(socket) == consumers.NOT_FOUND
+        for shopper in (bob, idle):
+            async with socket_of(shopper, waiting.id) as socket:
+                assert await closing_code(socket) == consumers.NOT_FOUND
 
     fresh_version = fresh(waiting).version
     run(story)

@@ -26,7 +26,7 @@ from mcommerce.events import (
 from mcommerce.orders import refunds, services
 from mcommerce.orders.models import Order, OrderStep, Refund
 
-from .conftest import LATER, NOW, fresh, pay
+from .conftest import LATER, NOW, STAFF, fresh, pay
 
 State = Order.State
 
@@ -87,7 +87,7 @@ def test_lost_stock_of_an_order_not_known_to_be_paid_waits_for_the_payment(waiti
 
 
 def test_lost_stock_of_an_order_already_sent_calls_a_person(paid: Order) -> None:
-    services.ship(order_id=paid.id, carrier="", tracking="", now=NOW)
+    services.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=NOW)
 
     services.lose_stock(order_id=paid.id, now=LATER)
 
@@ -218,7 +218,7 @@ def test_a_customer_cannot_cancel_what_is_paid(paid: Order) -> None:
 
 
 def test_staff_cancels_a_paid_order_and_the_money_goes_back(paid: Order) -> None:
-    assert services.cancel_by_staff(order_id=paid.id, now=LATER) is True
+    assert services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER) is True
 
     assert (fresh(paid).state, fresh(paid).cancel_reason) == (State.CANCELLED, CancelReason.STAFF)
     [request] = published_events(OrderRefundRequested)
@@ -226,13 +226,13 @@ def test_staff_cancels_a_paid_order_and_the_money_goes_back(paid: Order) -> None
 
 
 def test_staff_cancels_an_unpaid_order_without_a_refund(waiting: Order) -> None:
-    assert services.cancel_by_staff(order_id=waiting.id, now=LATER) is True
+    assert services.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is True
 
     assert published_events(OrderRefundRequested) == []
 
 
 def test_the_payment_of_a_refunded_order_heard_again_asks_for_no_second_refund(paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
 
     pay(paid)
 
@@ -240,8 +240,8 @@ def test_the_payment_of_a_refunded_order_heard_again_asks_for_no_second_refund(p
 
 
 def test_a_paid_order_is_sent_and_delivered(paid: Order) -> None:
-    assert services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", now=LATER) is True
-    assert services.deliver(order_id=paid.id, now=LATER) is True
+    assert services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER) is True
+    assert services.deliver(order_id=paid.id, by=STAFF, now=LATER) is True
 
     assert fresh(paid).state == State.DELIVERED
     assert published_events(OrderShipped) == [OrderShipped(order_id=paid.id, carrier="La Poste", tracking="6A1")]
@@ -249,11 +249,11 @@ def test_a_paid_order_is_sent_and_delivered(paid: Order) -> None:
 
 
 def test_what_is_not_paid_is_not_sent_and_what_is_sent_is_not_cancelled(waiting: Order) -> None:
-    assert services.ship(order_id=waiting.id, carrier="", tracking="", now=LATER) is False
+    assert services.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER) is False
     pay(waiting)
-    services.ship(order_id=waiting.id, carrier="", tracking="", now=LATER)
+    services.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER)
 
-    assert services.cancel_by_staff(order_id=waiting.id, now=LATER) is False
+    assert services.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is False
     assert fresh(waiting).state == State.SHIPPED
 
 
@@ -272,7 +272,7 @@ def test_news_of_an_order_that_never_was_is_set_aside_for_good(db: None) -> None
 
 @pytest.fixture
 def refund(paid: Order) -> Refund:
-    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     return Refund.objects.get(order=paid)
 
 
@@ -291,11 +291,11 @@ def test_a_failed_refund_calls_a_person_who_tries_again_with_the_same_refund(ref
     assert Order.objects.get(id=refund.order_id).needs_attention is True
     assert len(published_events(OrderRefundFailed)) == 1
 
-    assert refunds.ask_again(refund_id=refund.id, now=LATER) is True
+    assert refunds.ask_again(refund_id=refund.id, by=STAFF, now=LATER) is True
 
     first, second = published_events(OrderRefundRequested)
     assert first == second
-    assert refunds.ask_again(refund_id=refund.id, now=LATER) is False
+    assert refunds.ask_again(refund_id=refund.id, by=STAFF, now=LATER) is False
 
 
 def test_a_failure_heard_after_the_money_went_back_is_old_news(refund: Refund) -> None:
@@ -307,7 +307,7 @@ def test_a_failure_heard_after_the_money_went_back_is_old_news(refund: Refund) -
 
 
 def test_the_history_tells_every_step(paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, now=LATER)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.settle(refund_id=Refund.objects.get(order=paid).id, now=LATER)
 
     assert steps_of(paid) == ["placed", "reserved", "paid", "cancelled", "refund_requested", "refunded"]

@@ -1,0 +1,27 @@
+"""Staff: whether they may, and the audit trail of who did.
+
+Features keep the id of who decided; its name is looked up here, for the desk alone. Customers never see it.
+"""
+
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.db.models import CharField, F, Model, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, NullIf
+
+
+def may(user: Any, permission: str) -> bool:
+    """Whether this person is staff and has the permission, such as `orders.view_order`. Nobody else has any."""
+    return bool(user.is_active and user.is_staff and user.has_perm(permission))
+
+
+def name_of(column: str) -> Subquery:
+    """The name of the person whose id `column` holds, to annotate rows with; None for nobody, or somebody deleted."""
+    shown = Coalesce(NullIf(F("name"), Value("")), F("email"), output_field=CharField())
+    return Subquery(get_user_model().objects.filter(pk=OuterRef(column)).values(shown=shown))
+
+
+def record(user: Any, row: Model, message: str) -> None:
+    """Write into a row's history at the desk that this person did something to it."""
+    LogEntry.objects.log_actions(user.pk, [row], CHANGE, change_message=message, single_object=True)
