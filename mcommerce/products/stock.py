@@ -1,4 +1,4 @@
-"""The stock: pieces come, are held for orders, and leave or are let go.
+"""The stock: pieces come, are held for orders, leave or are let go, and come back when a paid order is cancelled.
 
 Never read, decide, then write: each take is one statement whose WHERE says that enough is there, and rows are taken in
 sorted order of their ids, so that two orders never wait for each other in a circle. Events are published last, all in
@@ -100,10 +100,11 @@ def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: dateti
 def release_stock(*, order_id: UUID, now: datetime) -> None:
     """The order is cancelled: let go of what is held for it, and never hold anything for it again.
 
-    What is already sold stays sold: whether it comes back is for somebody to see.
+    Sold pieces go back on the shelf: an order that was sent is not cancelled any more, so they never left the house.
     """
     _leave_tombstone(order_id, now)
     if not _move(order_id, HELD, RELEASED, now):
+        take_back_stock(order_id=order_id, now=now)
         return
     freed = _held_lines(order_id)
     for line in freed:

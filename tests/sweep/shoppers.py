@@ -48,6 +48,7 @@ class End:
     charged: bool = False
     refunded: bool = False
     sold: bool = False
+    put_back: bool = False  # sold, and back on the shelf
 
 
 class Shopper:
@@ -237,7 +238,14 @@ SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
     ),
     "eve": (
         (PLACE, *PAY, Step("staff cancels", cancel_as_staff, (State.PAID,))),
-        End(State.CANCELLED, "staff", mails=("paid", "cancelled", "refunded"), charged=True, refunded=True, sold=True),
+        End(
+            State.CANCELLED,
+            "staff",
+            mails=("paid", "cancelled", "refunded"),
+            charged=True,
+            refunded=True,
+            put_back=True,
+        ),
     ),
     "gus": ((PLACE,), End(State.CANCELLED, "stock_rejected", mails=("cancelled",))),
 }

@@ -22,7 +22,7 @@ from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
-from mcommerce.products.models import Stock
+from mcommerce.products.models import Stock, StockMovement
 from tests.sweep import journey, letters, poison
 from tests.sweep.company import Books
 from tests.sweep.run import JANITOR, KITCHEN, Run
@@ -96,7 +96,8 @@ def one_payment(books: Books, who: str, order_id: UUID) -> Iterator[str]:
 
 
 def stock(run: Run) -> Iterator[str]:
-    sold = sum(SHOPPERS[shopper.name][1].sold for shopper in all_of(run))
+    ends = [SHOPPERS[shopper.name][1] for shopper in all_of(run)]
+    sold, back = sum(end.sold for end in ends), sum(end.put_back for end in ends)
     for row in Stock.objects.select_related("product"):
         wanted = sold if row.product.sku == "VASE" else 0
         if (row.sold, row.held) != (wanted, 0) or row.on_hand + row.sold + row.lost != row.received:
@@ -104,6 +105,10 @@ def stock(run: Run) -> Iterator[str]:
                 f"{row.product.sku}: {row.received} received, {row.sold} sold (not {wanted}), {row.held} held, "
                 f"{row.on_hand} there"
             )
+    moved = dict(StockMovement.objects.order_by().values_list("kind").annotate(Sum("quantity")))
+    told = [moved.get(kind, 0) for kind in (StockMovement.Kind.SOLD, StockMovement.Kind.RETURNED)]
+    if told != [sold + back, back]:
+        yield f"by the movements {told[0]} were sold and {told[1]} put back, not {sold + back} and {back}"
 
 
 def money(run: Run) -> Iterator[str]:

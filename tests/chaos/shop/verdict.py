@@ -106,6 +106,11 @@ class Verdict:
                 yield Violation(STOCK, f"{sold} of {sku} sold, and {wanted} paid for")
         for (order,) in self._rows("SELECT order_id FROM products_reservation WHERE status = 'held'"):
             yield Violation(STOCK, f"goods set aside for ever: {order}")
+        for (order,) in self._rows(_NOT_PUT_BACK):
+            yield Violation(STOCK, f"cancelled, and its goods are not back on the shelf: {order}")
+        for sku, moved, sold in self._rows(_MOVED):
+            if moved != sold:
+                yield Violation(STOCK, f"{moved} of {sku} sold and not put back by the movements, and {sold} sold")
 
     def _money(self) -> Iterator[Violation]:
         charges = [charge for known in self._books.charges.values() for charge in known]
@@ -168,9 +173,18 @@ _ORDERS = """
 _STOCK = """
     SELECT product.sku, received, on_hand, held, sold, lost, coalesce((
         SELECT sum(line.quantity) FROM orders_orderline AS line
-        WHERE line.product_id = stock.product_id AND EXISTS (
-            SELECT 1 FROM orders_orderstep AS step WHERE step.order_id = line.order_id AND step.kind = 'paid')
+        WHERE line.product_id = stock.product_id AND line.order_id IN (SELECT id FROM orders_order WHERE state = 'paid')
     ), 0)
+    FROM products_stock AS stock JOIN products_product AS product ON product.id = stock.product_id
+"""
+_NOT_PUT_BACK = """
+    SELECT order_id FROM products_reservation JOIN orders_order ON orders_order.id = order_id
+    WHERE status = 'committed' AND state = 'cancelled'
+"""
+_MOVED = """
+    SELECT sku, coalesce((
+        SELECT sum(CASE kind WHEN 'sold' THEN quantity ELSE -quantity END) FROM products_stockmovement AS moved
+        WHERE moved.product_id = stock.product_id AND kind IN ('sold', 'returned')), 0), sold
     FROM products_stock AS stock JOIN products_product AS product ON product.id = stock.product_id
 """
 _LEDGER = "SELECT kind, sum(amount) FROM payment_ledgerentry GROUP BY kind"
@@ -191,6 +205,8 @@ _ON_THE_WAY = """
     UNION ALL SELECT count(*) FROM orders_refund WHERE state = 'requested'
     UNION ALL SELECT count(*) FROM payment_attempt WHERE outcome IN ('open', 'action_required')
     UNION ALL SELECT count(*) FROM products_stock WHERE held > 0
+    UNION ALL SELECT count(*) FROM products_reservation JOIN orders_order ON orders_order.id = order_id
+        WHERE status = 'committed' AND state = 'cancelled'
     UNION ALL SELECT (SELECT sum(version) FROM stations_station) - (SELECT count(*) FROM stations_stationhistory)
     UNION ALL SELECT count(*) FROM eventbus_timer
     UNION ALL SELECT count(*) FROM eventbus_outbox WHERE position IS NULL

@@ -16,12 +16,13 @@ from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Timer
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.models import Refund as AskedRefund
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
-from mcommerce.products.models import Reservation, ReservationLine, Stock
+from mcommerce.products.models import Reservation, ReservationLine, Stock, StockMovement
 
 from .company import Company
 
 PROVIDER, CUSTOMER = LedgerEntry.Account.PROVIDER, LedgerEntry.Account.CUSTOMER
 HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
+RETURNED, Moved = Reservation.Status.RETURNED, StockMovement.Kind
 ONCE = ("placed", "reserved", "paid", "cancelled", "shipped", "refunded")  # steps that an order takes at most once
 
 
@@ -44,17 +45,28 @@ def check_at_rest(came: Mapping[UUID, int], company: Company) -> None:
 
 def nothing_oversold(came: Mapping[UUID, int]) -> None:
     """I1"""
-    pieces = _pieces()
-    for product, *books in Stock.objects.values_list("product_id", "held", "sold"):
+    pieces, moved = _pieces(), _moved()
+    for product, *books in Stock.objects.values_list("product_id", "held", "sold", "on_hand"):
         out, sold, there = pieces[product, HELD], pieces[product, COMMITTED], came[product]
         assert out + sold <= there, f"I1: {out} held and {sold} sold of {there}"
-        assert [out, sold] == books, f"I1: {out} held, {sold} sold; in the books {books}"
+        assert [out, sold, there - sold] == books, f"I1: {out} held, {sold} sold of {there}; in the books {books}"
+        held = moved[product, Moved.HELD] - moved[product, Moved.RELEASED] - moved[product, Moved.SOLD]
+        kept = moved[product, Moved.SOLD] - moved[product, Moved.RETURNED]
+        assert [held, kept] == [out, sold], f"I1: {held} held, {kept} sold by the movements, not {out} and {sold}"
+        back = pieces[product, RETURNED]
+        assert moved[product, Moved.RETURNED] == back, f"I1: {moved[product, Moved.RETURNED]} put back, not {back}"
 
 
 def _pieces() -> Counter[tuple[UUID, str]]:
     """By product and the state of their reservation."""
     lines = ReservationLine.objects.values_list("product_id", "reservation__status").annotate(Sum("quantity"))
     return Counter({(product, status): quantity for product, status, quantity in lines})
+
+
+def _moved() -> Counter[tuple[UUID, str]]:
+    """By product and what happened to them."""
+    rows = StockMovement.objects.order_by().values_list("product_id", "kind").annotate(Sum("quantity"))
+    return Counter({(product, kind): quantity for product, kind, quantity in rows})
 
 
 def nobody_charged_twice(company: Company) -> None:
@@ -126,7 +138,8 @@ def nothing_stuck() -> None:
         if order.state != "cancelled":
             assert reserved[order.id] == COMMITTED, f"I3: paid, and its goods are {reserved[order.id]}"
         else:
-            assert reserved[order.id] != HELD, "I3: cancelled, and its goods are held for ever"
+            ends = (RELEASED, RETURNED)
+            assert reserved[order.id] in ends, f"I3: cancelled, and its goods are {reserved[order.id]} for ever"
     assert not Effect.objects.filter(state=Effect.State.SENDING).exclude(group="mail").exists(), "I3: in doubt for ever"
 
 

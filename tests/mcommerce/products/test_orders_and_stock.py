@@ -64,6 +64,16 @@ def test_an_order_cancelled_gives_its_pieces_back() -> None:
     assert left(vase) == (5, 0, 0)
 
 
+def test_a_paid_order_cancelled_puts_its_pieces_back() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    tell(placed(order, vase), paid(order, vase))
+    assert left(vase) == (3, 0, 2)
+
+    tell(OrderCancelled(order_id=order, reason="staff"))
+
+    assert left(vase) == (5, 0, 0)
+
+
 def test_an_order_cancelled_before_anything_was_held_is_no_trouble() -> None:
     vase, order = put_on_shelf(pieces=5), uuid4()
 

@@ -141,15 +141,45 @@ def test_paying_after_the_pieces_were_let_go_fails_aloud() -> None:
     assert left(vase) == (5, 0, 0)
 
 
-def test_cancelling_after_the_pieces_were_sold_leaves_them_sold() -> None:
-    vase, order = put_on_shelf(pieces=5), uuid4()
-    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+def test_cancelling_after_the_pieces_were_sold_puts_them_back_on_the_shelf_once() -> None:
+    vase, horse, order = put_on_shelf("Vase", pieces=5), put_on_shelf("Horse", pieces=1), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2), line(horse, 1)], now=NOW)
     stock.commit_stock(order_id=order, now=NOW)
 
+    for _again in range(2):
+        stock.release_stock(order_id=order, now=NOW)
+
+    assert (left(vase), left(horse)) == ((5, 0, 0), (1, 0, 0))
+    assert Reservation.objects.get().status == Reservation.Status.RETURNED
+    returned = StockMovement.objects.filter(kind=StockMovement.Kind.RETURNED, order_id=order)
+    assert set(returned.values_list("product_id", "quantity")) == {(vase.id, 2), (horse.id, 1)}
+    told = {one.product_id: one.available for one in published_events(ProductStockChanged)}
+    assert told == {vase.id: 5, horse.id: 1}, "the last of each"
+
+
+def test_pieces_that_came_back_are_sold_to_somebody_else() -> None:
+    vase, order, another = put_on_shelf(pieces=2), uuid4(), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+    stock.commit_stock(order_id=order, now=NOW)
     stock.release_stock(order_id=order, now=NOW)
 
-    assert left(vase) == (3, 0, 2)
-    assert Reservation.objects.get().status == Reservation.Status.COMMITTED
+    stock.reserve_stock(order_id=another, lines=[line(vase, 2)], now=NOW)
+    stock.commit_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+
+    assert left(vase) == (2, 2, 0), "a payment told again takes nothing any more"
+    assert not published_events(StockCommitFailed)
+
+
+def test_a_cancellation_heard_before_the_payment_leaves_the_pieces_on_the_shelf() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+
+    stock.release_stock(order_id=order, now=NOW)
+    stock.commit_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+    stock.release_stock(order_id=order, now=NOW)
+
+    assert left(vase) == (5, 0, 0)
+    assert not StockMovement.objects.filter(kind=StockMovement.Kind.RETURNED).exists()
 
 
 @pytest.mark.parametrize("ending", [stock.release_stock, stock.commit_stock])
@@ -187,6 +217,8 @@ def test_the_movements_add_up_to_the_stock() -> None:
         stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
     stock.commit_stock(order_id=orders[0], now=NOW)
     stock.release_stock(order_id=orders[1], now=NOW)
+    stock.commit_stock(order_id=orders[2], now=NOW)
+    stock.release_stock(order_id=orders[2], now=NOW)
     stock.write_off_stock(product_id=vase.id, quantity=1, now=NOW)
 
     moved = dict.fromkeys(StockMovement.Kind, 0)
@@ -194,9 +226,10 @@ def test_the_movements_add_up_to_the_stock() -> None:
         moved[StockMovement.Kind(movement.kind)] += movement.quantity
     kinds = StockMovement.Kind
 
-    on_hand = moved[kinds.RECEIVED] - moved[kinds.SOLD] - moved[kinds.LOST]
+    sold = moved[kinds.SOLD] - moved[kinds.RETURNED]
+    on_hand = moved[kinds.RECEIVED] - sold - moved[kinds.LOST]
     held = moved[kinds.HELD] - moved[kinds.RELEASED] - moved[kinds.SOLD]
-    assert left(vase) == (on_hand, held, moved[kinds.SOLD]) == (6, 2, 2)
+    assert left(vase) == (on_hand, held, sold) == (6, 0, 2)
 
 
 def test_every_change_of_the_stock_has_the_next_version() -> None:

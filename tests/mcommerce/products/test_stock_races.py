@@ -12,7 +12,7 @@ from django.db import connections
 from eventbus.testing import published_events
 from mcommerce.events import StockCommitFailed, StockCommitted, StockRejected, StockReserved
 from mcommerce.products import stock
-from mcommerce.products.models import Reservation
+from mcommerce.products.models import Reservation, StockMovement
 
 from .conftest import NOW, left, line, put_on_shelf
 
@@ -74,7 +74,7 @@ def test_the_same_order_asked_for_side_by_side_is_held_once() -> None:
     assert len(published_events(StockReserved)) == 1
 
 
-def test_paying_and_cancelling_at_once_has_one_winner() -> None:
+def test_paying_and_cancelling_at_once_leaves_every_piece_on_the_shelf() -> None:
     vase = put_on_shelf(pieces=SHOPPERS)
     orders = [uuid4() for _ in range(SHOPPERS // 2)]
     for order in orders:
@@ -82,10 +82,21 @@ def test_paying_and_cancelling_at_once_has_one_winner() -> None:
 
     all_at_once([end for order in orders for end in both_ends(order)])
 
-    sold = Reservation.objects.filter(status=Reservation.Status.COMMITTED).count()
-    assert left(vase) == (SHOPPERS - sold, 0, sold)
-    assert len(published_events(StockCommitted)) == sold
-    assert len(published_events(StockCommitFailed)) == len(orders) - sold
+    returned = Reservation.objects.filter(status=Reservation.Status.RETURNED).count()
+    assert left(vase) == (SHOPPERS, 0, 0)
+    assert len(published_events(StockCommitted)) == returned
+    assert len(published_events(StockCommitFailed)) == len(orders) - returned
+    assert StockMovement.objects.filter(kind=StockMovement.Kind.RETURNED).count() == returned
+
+
+def test_a_paid_order_cancelled_many_times_at_once_comes_back_once() -> None:
+    vase, order = put_on_shelf(pieces=5), uuid4()
+    stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
+    stock.commit_stock(order_id=order, now=NOW)
+
+    all_at_once([lambda: stock.release_stock(order_id=order, now=NOW)] * SHOPPERS)
+
+    assert left(vase) == (5, 0, 0)
 
 
 def both_ends(order: UUID) -> list[Callable[[], None]]:
