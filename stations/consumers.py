@@ -99,8 +99,8 @@ class ProducerConsumer(LiveSocket):
     def told_seq(self) -> int:
         return self.live.board.seq
 
-    def may_enter(self) -> bool:
-        return may_produce(self.scope.get("user"))
+    async def may_enter(self) -> bool:
+        return await database_sync_to_async(may_produce)(self.scope.get("user"))
 
     def answer(self, request: Subscribe) -> None:
         raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)

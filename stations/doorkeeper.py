@@ -1,4 +1,4 @@
-"""Who may see the producer's side, how many sockets an address may hold, and how fast a client may talk."""
+"""Who may see and steer the producer's side, how many sockets an address may hold, and how fast a client may talk."""
 
 import time
 from collections import Counter, deque
@@ -9,11 +9,16 @@ from django.conf import settings
 SOCKETS_PER_ADDRESS_MAX = 60  # a classroom behind one address; a socket costs some 50 kB
 MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; ours sends one for each connection and each chosen city
 MESSAGES_SECONDS = 10
+WATCH = "stations.view_pollplan"  # see the producer's page, and how polls go
+STEER = "stations.change_pollplan"
+REMARK = "stations.add_remark"
 
 
-def may_produce(user: Any) -> bool:
-    """Staff, unless the site's settings open the producer's side to all: a demonstration."""
-    return settings.STATIONS_PRODUCER_OPEN or bool(user and user.is_active and user.is_staff)
+def may_produce(user: Any, permission: str = WATCH) -> bool:
+    """Staff with the permission, unless the site's settings open the producer's side to all: a demonstration."""
+    if settings.STATIONS_PRODUCER_OPEN:
+        return True
+    return bool(user and user.is_active and user.is_staff and user.has_perm(permission))
 
 
 class Doorkeeper:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
@@ -16,9 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventbus import clock
 from stations import plan, services
-from stations.doorkeeper import may_produce
+from stations.doorkeeper import REMARK, STEER, WATCH, may_produce
 from stations.forms import PlanForm, RemarkForm
-from stations.models import PollRun, Remark
+from stations.models import PollPlan, PollRun, Remark
 from stations.views import REMARKS_SHOWN
 
 POLLS_SHOWN = 30  # the last ones; the page keeps as many
@@ -26,43 +27,46 @@ POLLS_SHOWN = 30  # the last ones; the page keeps as many
 View = Callable[..., HttpResponse]
 
 
-def for_producers(view: View) -> View:
+def for_producers(permission: str) -> Callable[[View], View]:
     """Only for whom the doorkeeper lets in; a stranger is asked to sign in first."""
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if may_produce(request.user):
-            return view(request, *args, **kwargs)
-        if request.user.is_authenticated:
-            raise PermissionDenied
-        return redirect_to_login(request.get_full_path())
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if may_produce(request.user, permission):
+                return view(request, *args, **kwargs)
+            if request.user.is_authenticated:
+                raise PermissionDenied
+            return redirect_to_login(request.get_full_path())
 
-    return guarded
+        return guarded
+
+    return guard
 
 
 @require_safe
-@for_producers
+@for_producers(WATCH)
 def page(request: HttpRequest) -> HttpResponse:
     return _page(request)
 
 
 @require_POST
-@for_producers
+@for_producers(STEER)
 def steer(request: HttpRequest, feed: str) -> HttpResponse:
     """Start or stop polling a feed, at an interval, so many times."""
     if feed not in settings.STATIONS_FEEDS:
         raise Http404
     if request.POST.get("action") == "stop":
-        plan.steer(feed=feed, now=clock.now(), running=False)
+        _record(request, plan.steer(feed=feed, now=clock.now(), running=False))
         return _done(request, _("Stopped. The state of the stations stays as it is."))
     form = PlanForm(request.POST, plan=plan.plan_of(feed, now=clock.now()))
-    if form.is_valid() and _started(form, feed):
+    if form.is_valid() and _started(request, form, feed):
         return _done(request, _("Started."))
     return _refused(request, form, plan_forms={feed: form})
 
 
 @require_POST
-@for_producers
+@for_producers(REMARK)
 def leave_remark(request: HttpRequest) -> HttpResponse:
     form = RemarkForm(request.POST)
     if form.is_valid() and _left(form, client=_client(request)):
@@ -70,10 +74,13 @@ def leave_remark(request: HttpRequest) -> HttpResponse:
     return _refused(request, form, remark_form=form)
 
 
-def _started(form: PlanForm, feed: str) -> bool:
+def _started(request: HttpRequest, form: PlanForm, feed: str) -> bool:
     wanted = form.cleaned_data
     try:
-        plan.steer(feed=feed, now=clock.now(), running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"])
+        steered = plan.steer(
+            feed=feed, now=clock.now(), running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"]
+        )
+        _record(request, steered)
     except plan.IntervalOutOfRange as limits:
         allowed = {"min": limits.minimum_ms, "max": limits.maximum_ms}
         form.add_error("interval_ms", _("The interval is from %(min)s to %(max)s.") % allowed)
@@ -94,6 +101,20 @@ def _left(form: RemarkForm, *, client: str) -> bool:
     except services.RemarksTooOften:
         form.add_error(None, _("Enough remarks for the moment: try again in a minute."))
     return not form.errors
+
+
+def _record(request: HttpRequest, steered: PollPlan) -> None:
+    """Write into the plan's history at the desk who steered it so. A demonstration's visitors have no name."""
+    if request.user.is_authenticated:
+        words = {"ms": steered.interval_ms, "calls": steered.calls_left}
+        said = _("Started: every %(ms)s ms, %(calls)s calls (0: until stopped).") % words
+        LogEntry.objects.log_actions(
+            request.user.pk,
+            [steered],
+            CHANGE,
+            change_message=said if steered.running else _("Stopped."),
+            single_object=True,
+        )
 
 
 def _client(request: HttpRequest) -> str:
@@ -128,6 +149,8 @@ def _page(
     context = {
         "plans": [{"plan": one, "form": (plan_forms or {}).get(one.feed) or PlanForm(plan=one)} for one in plans],
         "remark_form": remark_form or RemarkForm(),
+        "may_steer": may_produce(request.user, STEER),
+        "may_remark": may_produce(request.user, REMARK),
         "polls": PollRun.objects.order_by("-started")[:POLLS_SHOWN],
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
     }

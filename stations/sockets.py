@@ -59,7 +59,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         finally:
             await self.leave()
 
-    def may_enter(self) -> bool:
+    async def may_enter(self) -> bool:
         return True
 
     def answer(self, request: Subscribe) -> None:
@@ -85,8 +85,8 @@ class LiveSocket(AsyncWebsocketConsumer):
         self.entered = self.doorkeeper.enter(self.address)
         if not self.entered:
             await self.refuse(CLOSE_TOO_MANY, "too_many_sockets", "This address holds too many sockets: close a page.")
-        elif not self.may_enter():
-            await self.refuse(CLOSE_FORBIDDEN, "staff_only", "This socket is for staff: sign in.")
+        elif not await self.may_enter():
+            await self.refuse(CLOSE_FORBIDDEN, "staff_only", "This socket is for staff who may see it: sign in.")
         else:
             await self.begin()
 

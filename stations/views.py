@@ -11,7 +11,7 @@ from eventbus import clock
 from stations import figures, live
 from stations.board import Board, StationView
 from stations.contracts import LIVE
-from stations.doorkeeper import may_produce
+from stations.doorkeeper import REMARK, may_produce
 from stations.feeds.registry import is_simulated
 from stations.models import Remark, Station, StationHistory
 from stations.news import FeedHealth, feeds_remembered, in_every_language, source_of
@@ -39,6 +39,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "feeds": [_feed_told(feed) for feed in feeds],
         "places": [{"contract": c.name, "name": c.city, "lat": c.lat, "lng": c.lng} for c in LIVE],
         "may_produce": may_produce(request.user),
+        "may_remark": may_produce(request.user, REMARK),
         **_origin(),
     }
     return render(request, "stations/dashboard.html", context)

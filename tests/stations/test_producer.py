@@ -3,7 +3,9 @@
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
 
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
@@ -25,8 +27,10 @@ def closed(settings) -> None:
     settings.STATIONS_PRODUCER_OPEN = False
 
 
-def person(**given: object):
-    return get_user_model().objects.create_user(email="ada@example.com", password="a long enough one", **given)
+def person(*permissions: str, **given: object):
+    ada = get_user_model().objects.create_user(email="ada@example.com", password="a long enough one", **given)
+    ada.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return ada
 
 
 def start(client: Client, *, interval_ms: object = 500, calls: object = 3, **headers: str):
@@ -56,11 +60,48 @@ def test_a_customer_is_refused(client: Client):
 
 
 @pytest.mark.usefixtures("closed")
-def test_staff_may_steer(client: Client):
+def test_staff_without_permission_neither_look_nor_steer_nor_leave_remarks(client: Client):
     client.force_login(person(is_staff=True))
+
+    assert client.get("/stations/producer/").status_code == 403
+    assert start(client).status_code == 403
+    assert client.post("/stations/producer/remark/", {"message": "Hello"}).status_code == 403
+    assert not PollPlan.objects.exists()
+    assert not Remark.objects.exists()
+
+
+@pytest.mark.usefixtures("closed")
+def test_who_may_only_look_sees_no_form_and_steers_nothing(client: Client):
+    client.force_login(person("view_pollplan", is_staff=True))
+
+    page = client.get("/stations/producer/").content.decode()
+
+    assert 'id="polls"' in page
+    assert "/stations/producer/plan/" not in page
+    assert "/stations/producer/remark/" not in page
+    assert start(client).status_code == 403
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_customer_with_a_staff_permission_is_no_staff(client: Client):
+    client.force_login(person("view_pollplan", "change_pollplan"))
+
+    assert client.get("/stations/producer/").status_code == 403
+    assert start(client).status_code == 403
+
+
+@pytest.mark.usefixtures("closed")
+def test_staff_may_steer_and_the_history_says_who(client: Client):
+    client.force_login(person("view_pollplan", "change_pollplan", is_staff=True))
 
     assert client.get("/stations/producer/").status_code == 200
     assert start(client).status_code == 302
+    client.post("/stations/producer/plan/simulator/", {"action": "stop"})
+
+    history = client.get(reverse("admin:stations_pollplan_history", args=["simulator"])).content.decode()
+    assert history.count("ada@example.com") >= 2
+    assert "Started: every 500 ms, 3 calls" in history
+    assert "Stopped." in history
 
 
 @pytest.mark.usefixtures("open_to_all")
@@ -141,8 +182,16 @@ async def test_the_sockets_of_strangers_and_customers_are_closed():
 
 @pytest.mark.usefixtures("closed")
 @on_a_loop
-async def test_staff_see_each_poll_as_it_finishes():
+async def test_the_socket_of_staff_without_permission_is_closed():
     staff = await sync_to_async(person)(is_staff=True)
+    async with browsing("/ws/producer/", user=staff) as refused:
+        assert await closed_with(refused) == 4403
+
+
+@pytest.mark.usefixtures("closed")
+@on_a_loop
+async def test_staff_see_each_poll_as_it_finishes():
+    staff = await sync_to_async(person)("view_pollplan", is_staff=True)
     async with browsing("/ws/producer/", user=staff) as browser:
         await browser.next_of("hello")  # from now on it listens
         await happens({key(): state()})
