@@ -39,6 +39,7 @@ class ProductPublished(Event):
     tax_rate: int  # basis points
     image: str  # URL path, "" when there is none
     version: int
+    thumbnail: str = ""  # URL path of the same as small as a line of a cart shows it
 
 
 class ProductWithdrawn(Event):

@@ -15,7 +15,7 @@ def keep_published(event: ProductPublished) -> None:
         "price": event.price,
         "currency": event.currency,
         "tax_rate": event.tax_rate,
-        "image": event.image,
+        "image": event.thumbnail or event.image,
         "for_sale": True,
     }
     _keep(event.product_id, "version", event.version, fields)

@@ -97,12 +97,12 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("picture"))
     def shown_picture(self, product: Product) -> str:
-        return _picture(product, 48)
+        return _picture(product, "cart", 48)
 
     @admin.display(description=_("picture"))
     def preview(self, product: Product) -> str:
         kept = Product.objects.filter(id=product.id).first()  # not the one just sent, which may be refused
-        return _picture(kept, 240) if kept else NO_PICTURE
+        return _picture(kept, "card", 240) if kept else NO_PICTURE
 
     @admin.display(description=_("title"))
     def shown_title(self, product: Product) -> str:
@@ -184,7 +184,6 @@ def _ids(chosen: Iterable[Product]) -> list[Any]:
     return sorted(product.id for product in chosen)
 
 
-def _picture(product: Product, size: int) -> str:
-    if not product.image_url:
-        return NO_PICTURE
-    return format_html('<img src="{}" alt="" width="{}" height="{}">', product.image_url, size, size)
+def _picture(product: Product, size: str, pixels: int) -> str:
+    url = product.image_url_in(size)
+    return format_html('<img src="{}" alt="" width="{}" height="{}">', url, pixels, pixels) if url else NO_PICTURE

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus import clock
 from eventbus.ids import uuid7
-from mcommerce.products.pictures import allow_picture, picture_name
+from mcommerce.products.pictures import PictureField, picture_name
 from mcommerce.products.words import fold, spoken
 
 MINOR_UNITS = 100  # cents of a euro; every currency we sell in has two decimals
@@ -43,14 +43,13 @@ class Product(models.Model):
     currency = models.CharField(_("currency"), max_length=3)  # ISO 4217
     tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
     image = models.CharField(_("drawing"), max_length=200, blank=True)  # a static path; `picture` goes before it
-    picture = models.FileField(
+    picture = PictureField(
         _("picture"),
         upload_to=picture_name,
         storage=picture_storage,
-        validators=[allow_picture],
         blank=True,
         max_length=200,
-        help_text=_("SVG, PNG, JPEG or WebP."),
+        help_text=_("PNG, JPEG or WebP. What the file says of place and camera is removed."),
     )
     published = models.BooleanField(_("for sale"), default=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
@@ -92,9 +91,23 @@ class Product(models.Model):
 
     @property
     def image_url(self) -> str:
-        """Path of the picture, "" without one. Never a hashed name: it travels in events and outlives a deployment."""
+        """URL path of the picture as large as a page shows it, "" without one."""
+        return self.image_url_in("page")
+
+    @property
+    def card_image_url(self) -> str:
+        """The same as a list shows it."""
+        return self.image_url_in("card")
+
+    @property
+    def cart_image_url(self) -> str:
+        """The same as a line of a cart shows it."""
+        return self.image_url_in("cart")
+
+    def image_url_in(self, size: str) -> str:
+        """Never a hashed name: it travels in events and outlives a deployment. A drawing is one file for every size."""
         if self.picture:
-            return self.picture.url
+            return self.picture.url_in(size)
         return urljoin(settings.STATIC_URL, self.image) if self.image else ""
 
     def fold_words(self) -> None:

@@ -1,48 +1,189 @@
-"""Pictures that a merchant uploads: told by their bytes, never by their name."""
+"""Pictures that a merchant uploads: decoded, checked, and drawn anew in the sizes that pages show.
+
+Nothing of the sender's file is kept but its pixels. Comments, EXIF with its GPS position, and whatever else a file can
+carry beside a picture never reach a visitor. Decision 0021 says why.
+"""
 
 import re
+from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
+from zipfile import is_zipfile
 
+from django import forms
 from django.core.exceptions import ValidationError
-from django.core.files import File
+from django.core.files.base import ContentFile, File
+from django.db import models
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext_lazy as _
+from PIL import Image, ImageCms, ImageOps
 
 from eventbus.ids import uuid7
 
 PICTURE_BYTES_MAX = 5 * 1024 * 1024  # a photograph of a whole screen; more only makes the shop slow
-HEAD_BYTES = 1024  # an SVG may begin with a declaration and comments
+PIXELS_MAX = 25_000_000  # what a good camera takes, 6,000 by 4,000; they are 100 MB while they are drawn anew
+FORMATS = ("PNG", "JPEG", "WEBP")  # no other decoder is let near it
+SCANS_MAX = 100  # of a progressive JPEG, which has about ten: each makes the decoder walk over the whole picture again
+SIZES = {"page": 1280, "card": 640, "cart": 160}  # pixels of the longer side, twice what the page gives it
+QUALITY = 82  # of 100: no loss that one sees beside the original
+CONTENT_TYPE = "image/webp"
 
-CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
-SVG = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>\[]*>\s*)*<svg[\s>]", re.S
-)
-
-
-def kind_of(file: File) -> str | None:
-    """The picture's kind as a file ending, or None for what is no picture that we show."""
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpg"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return "webp"
-    return "svg" if SVG.match(head) else None
+_PDF_HEAD_BYTES = 1024  # readers of PDF take a file that begins so late
+# Beginnings that make a browser, a server or an office program take the file for something else. None is shorter than
+# five letters, or compressed pixels would contain it by chance.
+_SOMETHING_ELSE = re.compile(rb"<(?:script|html|body|iframe|svg[\s>]|\?php|!doctype|!entity)", re.IGNORECASE)
 
 
-def allow_picture(file: File) -> None:
-    """Raises ValidationError for what is too large or no picture."""
+@dataclass(frozen=True)
+class Redrawn:
+    """A picture as it is kept: bytes of WebP by the name of a size."""
+
+    sizes: dict[str, bytes]
+
+
+def redraw(file: File) -> Redrawn:
+    """Decode an upload and draw it anew in every size. Raises ValidationError with a sentence for the merchant."""
     if file.size > PICTURE_BYTES_MAX:
         raise ValidationError(
             _("This file is larger than %(megabytes)d MB."),
             params={"megabytes": PICTURE_BYTES_MAX // (1024 * 1024)},
         )
-    if kind_of(file) is None:
-        raise ValidationError(_("This file is no SVG, PNG, JPEG or WebP picture."))
+    file.seek(0)
+    content = file.read(PICTURE_BYTES_MAX)
+    picture = _decode(content)
+    return Redrawn({name: _encode(picture, side) for name, side in SIZES.items()})
 
 
-def picture_name(product: Any, _name: str) -> str:
+def name_in(size: str, page_name: str) -> str:
+    """The stored name of a picture in another size, from its name in the size of a page."""
+    return page_name.replace("-page.", f"-{size}.")
+
+
+def _is_something_else(content: bytes) -> bool:
+    return (
+        b"%PDF-" in content[:_PDF_HEAD_BYTES]
+        or _SOMETHING_ELSE.search(content) is not None
+        or is_zipfile(BytesIO(content))
+    )
+
+
+def _decode(content: bytes) -> Image.Image:
+    """The picture's pixels, upright, in sRGB, with nothing else."""
+    unreadable = ValidationError(_("This file is no PNG, JPEG or WebP picture, or it is damaged."))
+    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > SCANS_MAX:
+        raise unreadable
+    try:
+        picture = Image.open(BytesIO(content), formats=FORMATS)
+        _allow(picture, content)
+        return _plain(picture)
+    except ValidationError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many_pixels() from None
+    except Exception:  # whatever a decoder makes of a hostile file, the merchant is told the same
+        raise unreadable from None
+
+
+def _allow(picture: Image.Image, content: bytes) -> None:
+    """Look at what the file says of itself, before a pixel is decoded."""
+    if picture.width * picture.height > PIXELS_MAX:
+        raise _too_many_pixels()
+    if _is_something_else(content):
+        raise ValidationError(_("This file is more than a picture. Save it again with a picture editor."))
+    # MPO is a telephone's JPEG with another one behind it, such as a map of its lights: the first is the picture.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
+        raise ValidationError(_("This picture moves. Choose one that stands still."))
+    if picture.format in {"JPEG", "MPO"}:  # its decoder makes a smaller one for less; never smaller than asked
+        picture.draft("RGB", (SIZES["page"], SIZES["page"]))
+
+
+def _too_many_pixels() -> ValidationError:
+    return ValidationError(
+        _("This picture has more than %(millions)d million pixels. Make it smaller first."),
+        params={"millions": PIXELS_MAX // 1_000_000},
+    )
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    picture.load()
+    profile = picture.info.get("icc_profile")
+    if picture.mode not in {"RGB", "RGBA", "CMYK"}:
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    picture.thumbnail((SIZES["page"], SIZES["page"]), Image.Resampling.LANCZOS)  # first: all that follows costs less
+    if profile:
+        picture = _in_srgb(picture, profile)
+    picture = ImageOps.exif_transpose(picture)
+    return picture.convert("RGBA" if picture.mode == "RGBA" else "RGB")
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Colours as they were meant; a profile that cannot be read is passed over."""
+    try:
+        mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+        there = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return ImageCms.profileToProfile(picture, there, ImageCms.createProfile("sRGB"), outputMode=mode) or picture
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture
+
+
+def _encode(picture: Image.Image, side: int) -> bytes:
+    """WebP within a square; a picture that is smaller stays as it is."""
+    smaller = picture.copy()
+    smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
+    clean = Image.new(smaller.mode, smaller.size)  # carries no `info`, so no metadata can come along
+    clean.paste(smaller)
+    out = BytesIO()
+    clean.save(out, "WEBP", quality=QUALITY)
+    return out.getvalue()
+
+
+class RedrawnFile(ContentFile):
+    """An upload that was drawn anew: reads as the picture in the size of a page, and has the other sizes with it."""
+
+    def __init__(self, redrawn: Redrawn) -> None:
+        super().__init__(redrawn.sizes["page"], name="picture.webp")
+        self.redrawn = redrawn
+
+
+class PictureUpload(forms.FileField):
+    """A form's field that gives what was uploaded drawn anew, or says why it cannot."""
+
+    widget = forms.ClearableFileInput
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {**super().widget_attrs(widget), "accept": "image/png,image/jpeg,image/webp"}
+
+    def to_python(self, data: Any) -> Any:
+        uploaded = super().to_python(data)
+        return None if uploaded is None else RedrawnFile(redraw(uploaded))
+
+
+class PictureFile(FieldFile):
+    """A stored picture. Its name is that of the page's size; the others lie beside it."""
+
+    def save(self, name: str, content: File, save: bool = True) -> None:
+        """Store every size. What did not come by a form is drawn anew first: no other bytes are ever stored."""
+        file = content if isinstance(content, RedrawnFile) else RedrawnFile(redraw(content))
+        super().save(name, file, save=False)
+        for size in SIZES.keys() - {"page"}:
+            self.storage.save(name_in(size, self.name), ContentFile(file.redrawn.sizes[size]))
+        if save:
+            self.instance.save()
+
+    def url_in(self, size: str) -> str:
+        """URL path of the picture in one of SIZES."""
+        return str(self.storage.url(name_in(size, self.name)))
+
+
+class PictureField(models.FileField):
+    """A picture of a row, kept in SIZES."""
+
+    attr_class = PictureFile
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{"form_class": PictureUpload, **kwargs})
+
+
+def picture_name(_product: Any, _name: str) -> str:
     """A new name for each upload: nothing of the sender's name is trusted, and browsers may keep it for ever."""
-    return f"pictures/{uuid7()}.{kind_of(product.picture) or 'bin'}"
+    return f"pictures/{uuid7()}-page.webp"

@@ -81,6 +81,7 @@ def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
         currency=product.currency,
         tax_rate=product.tax_rate,
         image=product.image_url,
+        thumbnail=product.cart_image_url,
         version=product.version,
     )
     # Pieces may have come while it was a draft, which no reader had a use for.

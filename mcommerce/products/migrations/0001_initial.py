@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(max_length=3, verbose_name='currency')),
                 ('tax_rate', models.PositiveIntegerField(verbose_name='VAT rate')),
                 ('image', models.CharField(blank=True, max_length=200, verbose_name='drawing')),
-                ('picture', models.FileField(blank=True, help_text='SVG, PNG, JPEG or WebP.', max_length=200, storage=mcommerce.products.models.picture_storage, upload_to=mcommerce.products.pictures.picture_name, validators=[mcommerce.products.pictures.allow_picture], verbose_name='picture')),
+                ('picture', mcommerce.products.pictures.PictureField(blank=True, help_text='PNG, JPEG or WebP. What the file says of place and camera is removed.', max_length=200, storage=mcommerce.products.models.picture_storage, upload_to=mcommerce.products.pictures.picture_name, verbose_name='picture')),
                 ('published', models.BooleanField(default=False, verbose_name='for sale')),
                 ('version', models.PositiveBigIntegerField(default=0, editable=False)),
                 ('folded', models.JSONField(default=dict, editable=False)),

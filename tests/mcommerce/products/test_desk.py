@@ -1,14 +1,11 @@
 """The merchant keeps the catalogue and the stock at the desk."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from pytest_django import Settings
 
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
@@ -143,47 +140,3 @@ def test_a_drawing_that_is_not_there_is_refused(desk: Client, write_down: Filled
     answer = desk.post(ADD, write_down(image="products/demo/unicorn.svg"))
 
     assert answer.context["adminform"].form.errors["image"]
-
-
-PICTURES = {
-    "svg": b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>',
-    "png": b"\x89PNG\r\n\x1a\n....",
-    "jpg": b"\xff\xd8\xff\xe0....",
-    "webp": b"RIFF....WEBP....",
-}
-
-
-@pytest.mark.parametrize("kind", PICTURES)
-def test_a_picture_is_shown_by_what_it_is_and_not_by_its_name(
-    desk: Client, write_down: Filled, kind: str, settings: Settings, tmp_path: Path
-) -> None:
-    settings.MEDIA_ROOT = tmp_path
-
-    desk.post(ADD, write_down(picture=SimpleUploadedFile("../evil.html", PICTURES[kind])))
-
-    url = Product.objects.get().image_url
-    picture = desk.get(url)
-    assert url.endswith(f".{kind}")
-    assert picture.content == PICTURES[kind]
-    assert f'href="{url}"' in desk.get(change(Product.objects.get())).content.decode()
-    assert picture["Content-Type"].startswith("image/")
-    assert "sandbox" in picture["Content-Security-Policy"]
-    assert published_events(ProductPublished)[0].image == url
-
-
-@pytest.mark.parametrize("content", [b"<html><svg></svg></html>", b"GIF89a....", b"<script>1</script><svg>", b"MZ"])
-def test_a_file_that_is_no_picture_is_refused(desk: Client, write_down: Filled, content: bytes) -> None:
-    answer = desk.post(ADD, write_down(picture=SimpleUploadedFile("photo.png", content)))
-
-    assert answer.context["adminform"].form.errors["picture"]
-    assert not Product.objects.exists()
-
-
-def test_a_good_picture_beside_a_bad_price_is_asked_for_again(desk: Client, write_down: Filled) -> None:
-    answer = desk.post(ADD, write_down(price="free", picture=SimpleUploadedFile("horse.png", PICTURES["png"])))
-
-    assert list(answer.context["adminform"].form.errors) == ["price"]
-
-
-def test_a_picture_that_is_not_there_is_not_found(client: Client) -> None:
-    assert client.get(f"/media/pictures/{uuid4()}.png").status_code == 404

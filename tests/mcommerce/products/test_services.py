@@ -29,6 +29,7 @@ def test_a_product_for_sale_is_told_with_everything_others_need() -> None:
             tax_rate=2_000,
             image="/static/products/demo/vase.svg",
             version=1,
+            thumbnail="/static/products/demo/vase.svg",
         )
     ]
 
