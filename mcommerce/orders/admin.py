@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from eventbus import clock
 from mcommerce import staff
 from mcommerce.orders import access, refunds, services
+from mcommerce.orders.deciding import DecidingAdmin
 from mcommerce.orders.forms import SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 from mcommerce.orders.templatetags.order_money import money
@@ -65,7 +66,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, admin.ModelAdmin):
+class OrderAdmin(DecidingAdmin, ReadOnly, admin.ModelAdmin):
     list_display = ["number", "placed_at", "state", "cancel_reason", "sum", "email", "needs_attention"]
     list_filter = ["needs_attention", "state", "cancel_reason", "country"]
     search_fields = ["number__iexact", "email__iexact", "name", "id"]

@@ -98,8 +98,22 @@ class CheckoutForm(forms.Form):
         return Buyer(customer_id=customer_id, **{name: self.cleaned_data[name] for name in names})
 
 
-class SendingForm(ActionForm):
-    """Beside the desk's list of actions: who carries an order, and by which number."""
+class SentForm(forms.Form):
+    """Who carries an order, and by which number."""
 
     carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
     tracking = forms.CharField(label=_("Tracking number"), max_length=100, required=False)
+
+
+class SendingForm(ActionForm, SentForm):
+    """The same beside the desk's list of actions."""
+
+
+class PiecesForm(forms.Form):
+    """Whether what was sent is here again."""
+
+    pieces_are_back = forms.BooleanField(
+        label=_("And put the pieces back"),
+        required=False,
+        help_text=_("Tick it when they are here and can be sold again. You can also say so later."),
+    )
