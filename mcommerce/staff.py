@@ -9,6 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, F, Model, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
+from django.utils.functional import Promise
 
 
 def may(user: Any, permission: str) -> bool:
@@ -22,6 +23,6 @@ def name_of(column: str) -> Subquery:
     return Subquery(get_user_model().objects.filter(pk=OuterRef(column)).values(shown=shown))
 
 
-def record(user: Any, row: Model, message: str) -> None:
+def record(user: Any, row: Model, message: str | Promise) -> None:
     """Write into a row's history at the desk that this person did something to it."""
-    LogEntry.objects.log_actions(user.pk, [row], CHANGE, change_message=message, single_object=True)
+    LogEntry.objects.log_actions(user.pk, [row], CHANGE, change_message=str(message), single_object=True)

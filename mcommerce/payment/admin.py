@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
+from mcommerce import staff
 from mcommerce.payment import services
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
 
@@ -56,13 +57,18 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
     inlines = (AttemptInline, StatusChangeInline, RefundInline, LedgerEntryInline)
     actions = ("ask_again",)
 
-    @admin.action(description=_("Ask the payment company again"), permissions=["view"])
+    @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         payments = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in payments:
             services.ask_now(payment_id=payment.id, now=clock.now())
+            staff.record(request.user, payment, _("Asked the payment company."))
         asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(payments))
         messages.success(request, asked % {"count": len(payments)})
+
+    def has_ask_permission(self, request: HttpRequest) -> bool:
+        """Its answer may change the payment."""
+        return staff.may(request.user, "payment.change_payment")
 
 
 @admin.register(Refund)

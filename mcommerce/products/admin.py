@@ -1,20 +1,23 @@
 """The desk's view of the catalogue and the stock. Everything that changes goes through the services."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from mcommerce.products import services, stock
+from mcommerce import staff
+from mcommerce.products import changes, services, stock
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
 from mcommerce.products.money import written
@@ -65,9 +68,13 @@ class ProductAdmin(admin.ModelAdmin):
         services.save_product(product=obj, now=now)
         note = form.cleaned_data["stock_note"]
         if received := form.cleaned_data["received_now"]:
-            stock.receive_stock(product_id=obj.id, quantity=received, now=now, note=note)
+            stock.receive_stock(product_id=obj.id, quantity=received, now=now, note=note, by=request.user.pk)
         if lost := form.cleaned_data["lost_now"]:
-            stock.write_off_stock(product_id=obj.id, quantity=lost, now=now, note=note)
+            stock.write_off_stock(product_id=obj.id, quantity=lost, now=now, note=note, by=request.user.pk)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """A price says what it was before: the history at the desk is all that remembers it."""
+        return super().construct_change_message(request, form, formsets, add) if add else changes.told(form)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -83,17 +90,24 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Put up for sale"), permissions=["change"])
     def put_up_for_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
-        for product_id in _ids(chosen):
-            services.publish_product(product_id=product_id, now=clock.now())
+        self._turn(request, chosen, services.publish_product, _("Put up for sale."))
         said = ngettext("%d product is for sale.", "%d products are for sale.", len(chosen)) % len(chosen)
         messages.success(request, said)
 
     @admin.action(description=_("Take off sale"), permissions=["change"])
     def take_off_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
-        for product_id in _ids(chosen):
-            services.withdraw_product(product_id=product_id, now=clock.now())
+        self._turn(request, chosen, services.withdraw_product, _("Taken off sale."))
         said = ngettext("%d product is off sale.", "%d products are off sale.", len(chosen)) % len(chosen)
         messages.success(request, said)
+
+    def _turn(
+        self, request: HttpRequest, chosen: Iterable[Product], turn: Callable[..., bool], said: str | Promise
+    ) -> None:
+        """Sorted by id, as everywhere where several rows are taken."""
+        for product in sorted(chosen, key=lambda product: product.id):
+            with transaction.atomic():
+                if turn(product_id=product.id, now=clock.now()):
+                    staff.record(request.user, product, said)
 
     @admin.display(description=_("picture"))
     def shown_picture(self, product: Product) -> str:
@@ -130,7 +144,8 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("latest movements"))
     def movements(self, product: Product) -> str:
-        rows = product.movements.all()[:MOVEMENTS_SHOWN] if product.version else []
+        all_rows = product.movements.annotate(by_name=staff.name_of("by"))
+        rows = all_rows[:MOVEMENTS_SHOWN] if product.version else []
         if not rows:
             return _("No movement yet.")
         cells = (
@@ -139,11 +154,13 @@ class ProductAdmin(admin.ModelAdmin):
                 row.get_kind_display(),
                 row.quantity,
                 row.note or row.order_id or "",
+                row.by_name or row.by or "",
             )
             for row in rows
         )
-        head = format_html_join("", "<th>{}</th>", [[_("at")], [_("what happened")], [_("quantity")], [_("note")]])
-        body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", cells)
+        names = [_("at"), _("what happened"), _("quantity"), _("note"), _("by")]
+        head = format_html_join("", "<th>{}</th>", [[name] for name in names])
+        body = format_html_join("", f"<tr>{'<td>{}</td>' * len(names)}</tr>", cells)
         return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
 
 
@@ -167,21 +184,23 @@ class ReservationAdmin(ReadOnly):
 class StockMovementAdmin(ReadOnly):
     """Every change of the stock, newest first."""
 
-    list_display = ["at", "product", "kind", "quantity", "order_id", "note"]
+    list_display = ["at", "product", "kind", "quantity", "order_id", "note", "who"]
     list_filter = ["kind", "product"]
     list_select_related = ["product"]
     search_fields = ["order_id", "product__sku", "note"]
     date_hierarchy = "at"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StockMovement]:
+        return super().get_queryset(request).annotate(by_name=staff.name_of("by"))
+
+    @admin.display(description=_("by"))
+    def who(self, movement: Any) -> str:
+        return movement.by_name or movement.by or "–"
+
 
 def _shop_language_first(field: str) -> tuple[bool, bool]:
     kind, _underscore, code = field.rpartition("_")
     return code != settings.SHOP_LANGUAGE, kind != "title"
-
-
-def _ids(chosen: Iterable[Product]) -> list[Any]:
-    """Sorted, as everywhere where several rows are taken."""
-    return sorted(product.id for product in chosen)
 
 
 def _picture(product: Product, size: str, pixels: int) -> str:

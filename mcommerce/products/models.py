@@ -225,6 +225,7 @@ class StockMovement(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"))
     order_id = models.UUIDField(_("order"), null=True, blank=True)
     note = models.CharField(_("note"), max_length=200, blank=True)
+    by = models.UUIDField(_("by"), null=True, blank=True)  # who of the staff; None: an order's own
     at = models.DateTimeField(_("at"))
 
     class Meta:

@@ -38,21 +38,23 @@ def save_product(*, product: Product, now: datetime) -> None:
 
 
 @transaction.atomic
-def publish_product(*, product_id: UUID, now: datetime) -> None:
-    """Put a product up for sale; nothing happens when it is already. Raises ProductUnknown."""
-    product = _locked(product_id)
-    if not product.published:
-        product.published = True
-        save_product(product=product, now=now)
+def publish_product(*, product_id: UUID, now: datetime) -> bool:
+    """Put a product up for sale. Says whether it was not yet. Raises ProductUnknown."""
+    return _turn(_locked(product_id), published=True, now=now)
 
 
 @transaction.atomic
-def withdraw_product(*, product_id: UUID, now: datetime) -> None:
+def withdraw_product(*, product_id: UUID, now: datetime) -> bool:
     """Take a product off sale: this is how one is deleted. Orders already placed stand. Raises ProductUnknown."""
-    product = _locked(product_id)
-    if product.published:
-        product.published = False
-        save_product(product=product, now=now)
+    return _turn(_locked(product_id), published=False, now=now)
+
+
+def _turn(product: Product, *, published: bool, now: datetime) -> bool:
+    if product.published == published:
+        return False
+    product.published = published
+    save_product(product=product, now=now)
+    return True
 
 
 def _locked(product_id: UUID) -> Product:

@@ -130,26 +130,29 @@ def take_back_stock(*, order_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic
-def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "") -> None:
-    """So many pieces came. Raises NothingAsked unless `quantity` is positive, Stock.DoesNotExist for no product."""
+def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
+    """So many pieces came; `by` is who of the staff says so.
+
+    Raises NothingAsked unless `quantity` is positive, Stock.DoesNotExist for no product.
+    """
     arrived = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
     if not Stock.objects.filter(product_id=product_id).update(
         received=F("received") + quantity, on_hand=F("on_hand") + quantity, version=F("version") + 1
     ):
         raise Stock.DoesNotExist(product_id)
-    _record(StockMovement.Kind.RECEIVED, arrived, None, now, note)
+    _record(StockMovement.Kind.RECEIVED, arrived, None, now, note, by)
     publish(*_changes(arrived))
 
 
 @transaction.atomic
-def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "") -> None:
+def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
     """So many pieces broke or went missing. Raises NothingAsked, and NotEnoughThere: what is held is promised."""
     gone = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
     if not _enough(product_id, quantity).update(
         on_hand=F("on_hand") - quantity, lost=F("lost") + quantity, version=F("version") + 1
     ):
         raise NotEnoughThere(product_id)
-    _record(StockMovement.Kind.LOST, gone, None, now, note)
+    _record(StockMovement.Kind.LOST, gone, None, now, note, by)
     publish(*_changes(gone))
 
 
@@ -212,11 +215,16 @@ def _held_lines(order_id: UUID) -> tuple[StockLine, ...]:
 
 
 def _record(
-    kind: StockMovement.Kind, lines: Sequence[StockLine], order_id: UUID | None, now: datetime, note: str = ""
+    kind: StockMovement.Kind,
+    lines: Sequence[StockLine],
+    order_id: UUID | None,
+    now: datetime,
+    note: str = "",
+    by: UUID | None = None,
 ) -> None:
     StockMovement.objects.bulk_create(
         StockMovement(
-            product_id=line.product_id, kind=kind, quantity=line.quantity, order_id=order_id, note=note, at=now
+            product_id=line.product_id, kind=kind, quantity=line.quantity, order_id=order_id, note=note, by=by, at=now
         )
         for line in lines
     )

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
                 ('order_id', models.UUIDField(blank=True, null=True, verbose_name='order')),
                 ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
+                ('by', models.UUIDField(blank=True, null=True, verbose_name='by')),
                 ('at', models.DateTimeField(verbose_name='at')),
             ],
             options={

@@ -1,0 +1,39 @@
+"""What a merchant changed on a product's form, in words for its history at the desk."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from mcommerce.products.money import written
+
+
+def told(form: Any) -> str:
+    """Price, VAT and being for sale with what they were before; pieces with how many; the rest by name."""
+    return " ".join([*_known(form), *_rest(form)])
+
+
+def _known(form: Any) -> Iterator[str]:
+    shown = _shown_by(form.instance.currency)
+    for name in form.changed_data:
+        if name in shown:
+            before, after = form.initial.get(name), form.cleaned_data[name]
+            yield f"{form.fields[name].label}: {shown[name](before)} → {shown[name](after)}."
+        elif name in ("received_now", "lost_now"):
+            yield f"{form.fields[name].label}: {form.cleaned_data[name]}."
+
+
+def _rest(form: Any) -> Iterator[str]:
+    shown = {*_shown_by(""), "received_now", "lost_now", "stock_note", "seen_version"}
+    names = [str(form.fields[name].label) for name in form.changed_data if name not in shown]
+    if names:
+        yield _("Changed: %(fields)s.") % {"fields": ", ".join(names)}
+
+
+def _shown_by(currency: str) -> dict[str, Callable[[Any], str]]:
+    return {
+        "price": lambda price: written(price, currency) if price is not None else "–",
+        "tax_rate": lambda rate: f"{Decimal(rate).scaleb(-2)} %" if rate is not None else "–",
+        "published": lambda published: _("yes") if published else _("no"),
+    }
