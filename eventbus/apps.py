@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.apps import AppConfig
 from django.apps import apps as installed
@@ -13,6 +13,7 @@ class EventbusConfig(AppConfig):
     name = "eventbus"
     verbose_name = _("Event bus")
     default_auto_field = "django.db.models.BigAutoField"
+    staff_groups: ClassVar = {"operator": ("view_*", "change_outboxrow", "change_deadletter", "change_consumergroup")}
 
     def ready(self) -> None:
         """Learn who handles what, and where it can be made to fail.

@@ -1,5 +1,7 @@
 """The bikes: a live map of the world's stations."""
 
+from typing import ClassVar
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -8,3 +10,4 @@ class StationsConfig(AppConfig):
     name = "stations"
     verbose_name = _("Bike stations")
     default_auto_field = "django.db.models.BigAutoField"
+    staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "add_remark", "delete_remark")}

@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.utils.translation import gettext_lazy as _
 
 from mcommerce.accounts.forms import SignInForm
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.rights import PeopleAdmin
 
 
 class DeskSignInForm(SignInForm, AdminAuthenticationForm):
@@ -35,7 +35,7 @@ class Addresses(admin.StackedInline):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(PeopleAdmin):
     """Customers and staff."""
 
     form = PersonForm

@@ -1,6 +1,7 @@
 """Who signs in: customers and staff. Other apps know a person by id only."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,3 +9,8 @@ class AccountsConfig(AppConfig):
     name = "mcommerce.accounts"
     verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from mcommerce.accounts.groups import fill_groups
+
+        post_migrate.connect(fill_groups)

@@ -1,5 +1,7 @@
 """Carts, orders and the walk of an order from placed to delivered."""
 
+from typing import ClassVar
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +11,7 @@ class OrdersConfig(AppConfig):
     label = "orders"
     verbose_name = _("Orders")
     default_auto_field = "django.db.models.BigAutoField"
+    staff_groups: ClassVar = {"merchant": ("view_*", "change_order", "cancel_order", "ship_order", "refund_order")}
 
     def ready(self) -> None:
         from mcommerce.orders import signing_in  # noqa: F401  # listens to Django's user_logged_in

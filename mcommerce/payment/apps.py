@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -7,3 +9,4 @@ class PaymentConfig(AppConfig):
     label = "payment"
     verbose_name = _("Payments")
     default_auto_field = "django.db.models.BigAutoField"
+    staff_groups: ClassVar = {"merchant": ("view_*", "change_payment")}

@@ -1,5 +1,7 @@
 """What the shop sells, and how many of it are left."""
 
+from typing import ClassVar
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -8,3 +10,4 @@ class ProductsConfig(AppConfig):
     name = "mcommerce.products"
     verbose_name = _("Products")
     default_auto_field = "django.db.models.BigAutoField"
+    staff_groups: ClassVar = {"merchant": ("view_*", "add_product", "change_product")}

@@ -1,0 +1,24 @@
+"""The groups that staff are put in: each feature says in its AppConfig's `staff_groups` what its part of them is."""
+
+from fnmatch import fnmatch
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as installed
+
+
+def fill_groups(*, sender: AppConfig, using: str, apps: Any = installed, **ignored: Any) -> None:
+    """After `migrate`: give each group its permissions of this app, and make the group where there is none.
+
+    Permissions that the owner gave a group besides stay; those taken away from these groups come back.
+    """
+    patterns_by_group = getattr(sender, "staff_groups", {})
+    try:
+        groups, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    except LookupError:  # `migrate` stopped before there were any
+        return
+    of_app = list(permissions.objects.using(using).filter(content_type__app_label=sender.label))
+    for name, patterns in patterns_by_group.items():
+        group, _new = groups.objects.using(using).get_or_create(name=name)
+        wanted = [one for one in of_app if any(fnmatch(one.codename, pattern) for pattern in patterns)]
+        group.permissions.add(*wanted)
