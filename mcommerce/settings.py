@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvValidationError, validate
 
+from mcommerce.money import CURRENCIES
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -79,7 +81,7 @@ EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
 IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
-SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR", validate=validate.Regexp(r"^[A-Z]{3}\Z"))
+SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))
 SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
 SANDBOX_PROVIDER_KEY = env.str("SANDBOX_PROVIDER_KEY", "")
@@ -124,6 +126,8 @@ def _faults() -> list[str]:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
     if "EMAIL_BACKEND" not in EMAIL_URL:
         faults.append("EMAIL_URL is of no kind that is known: write smtp+tls://user:password@host:587 or console:")
+    if SHOP_CURRENCY not in CURRENCIES:
+        faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
     if STATIONS_TILE_URL and not _draws_tiles(STATIONS_TILE_URL):
@@ -323,7 +327,8 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mcommerce.orders.context_processors.cart_count",
-            ]
+            ],
+            "libraries": {"money": "mcommerce.money.filters"},
         },
     }
 ]

@@ -12,11 +12,11 @@ from django.utils.translation import ngettext
 
 from eventbus import clock
 from mcommerce import staff
+from mcommerce.money.filters import money
 from mcommerce.orders import access, refunds, services
 from mcommerce.orders.deciding import DecidingAdmin
 from mcommerce.orders.forms import SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
-from mcommerce.orders.templatetags.order_money import money
 
 
 class ReadOnly:

@@ -10,10 +10,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from mcommerce.money.filters import money
 from mcommerce.orders import access, refunds, returns, services
 from mcommerce.orders.forms import PiecesForm, SentForm
 from mcommerce.orders.models import Order, Refund
-from mcommerce.orders.templatetags.order_money import money
 
 Text = str | Promise
 State = Order.State

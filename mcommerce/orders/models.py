@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.ids import uuid7
 from mcommerce.events import CancelReason, RefundReason
+from mcommerce.money.filters import money
 
 NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none is mistaken for another when read aloud
 NUMBER_LENGTH = 6  # 729 million numbers: short enough to say on the phone, too many to count a shop's orders by
@@ -250,4 +251,4 @@ class Refund(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}"
+        return money(self.amount, self.currency)

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mcommerce.events import CancelReason
+from mcommerce.money.filters import money
 from mcommerce.orders.forms import COUNTRIES
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
-from mcommerce.orders.templatetags.order_money import money
 
 Text = str | Promise
 Kind, State = OrderStep.Kind, Order.State

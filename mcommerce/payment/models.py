@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from eventbus.ids import uuid7
+from mcommerce.money.filters import money
 
 
 class Payment(models.Model):
@@ -21,15 +22,15 @@ class Payment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_id = models.UUIDField(_("order"), unique=True)
-    amount = models.PositiveIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.NEW)
     version = models.PositiveIntegerField(_("version"), default=1)
     expires_at = models.DateTimeField(_("to be paid before"))
     provider = models.CharField(_("payment company"), max_length=30)
     provider_ref = models.CharField(_("its reference"), max_length=100, blank=True)
-    captured = models.PositiveIntegerField(_("captured"), default=0)
-    refunded = models.PositiveIntegerField(_("refunded"), default=0, help_text=_("Given back, or promised to be."))
+    captured = models.PositiveBigIntegerField(_("captured"), default=0)
+    refunded = models.PositiveBigIntegerField(_("refunded"), default=0, help_text=_("Given back, or promised to be."))
     alarm = models.CharField(_("alarm"), max_length=200, blank=True, help_text=_("Why a person must look at this."))
     created_at = models.DateTimeField(_("opened"), auto_now_add=True)
 
@@ -142,7 +143,7 @@ class Refund(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
-    amount = models.PositiveIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.REQUESTED)
     reason = models.CharField(_("reason"), max_length=50, blank=True)
@@ -176,7 +177,7 @@ class LedgerEntry(models.Model):
     reference = models.UUIDField(_("entered for"), help_text=_("The attempt that captured it, or the refund."))
     debit = models.CharField(_("debited account"), max_length=20, choices=Account.choices)
     credit = models.CharField(_("credited account"), max_length=20, choices=Account.choices)
-    amount = models.PositiveIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
     currency = models.CharField(_("currency"), max_length=3)
     created_at = models.DateTimeField(_("entered"))
 
@@ -191,7 +192,7 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.amount} {self.currency}"
+        return f"{self.get_kind_display()} {money(self.amount, self.currency)}"
 
 
 class WebhookReceipt(models.Model):

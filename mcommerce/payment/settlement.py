@@ -12,6 +12,7 @@ from django.db.models import F
 
 from eventbus import publish
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
+from mcommerce.money import format_money
 from mcommerce.payment import ledger
 from mcommerce.payment.models import ARRIVES_FROM, Attempt, Payment, StatusChange
 from mcommerce.payment.providers.base import SessionState, SessionStatus
@@ -72,7 +73,7 @@ def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: da
         raise_alarm(payment, f"charged twice: {state.charge_ref}")
         return
     if (state.amount, state.currency) != (payment.amount, payment.currency):
-        raise_alarm(payment, f"{state.amount} {state.currency} was charged")
+        raise_alarm(payment, f"{format_money(state.amount, state.currency, 'en')} was charged")
     publish(
         PaymentSucceeded(
             payment_id=payment.id,

@@ -17,10 +17,10 @@ from django.utils.translation import ngettext
 
 from eventbus import clock
 from mcommerce import staff
+from mcommerce.money.filters import money
 from mcommerce.products import changes, services, stock
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
-from mcommerce.products.money import written
 
 NO_PICTURE = "–"
 MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
@@ -124,7 +124,7 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("price"), ordering="price")
     def shown_price(self, product: Product) -> str:
-        return written(product.price, product.currency)
+        return money(product.price, product.currency)
 
     @admin.display(description=_("free pieces"))
     def free_pieces(self, product: Product) -> int:

@@ -1,12 +1,11 @@
 """What a merchant changed on a product's form, in words for its history at the desk."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from mcommerce.products.money import written
+from mcommerce.money.filters import money, percent
 
 
 def told(form: Any) -> str:
@@ -33,7 +32,7 @@ def _rest(form: Any) -> Iterator[str]:
 
 def _shown_by(currency: str) -> dict[str, Callable[[Any], str]]:
     return {
-        "price": lambda price: written(price, currency) if price is not None else "–",
-        "tax_rate": lambda rate: f"{Decimal(rate).scaleb(-2)} %" if rate is not None else "–",
+        "price": lambda price: money(price, currency) if price is not None else "–",
+        "tax_rate": lambda rate: percent(rate) if rate is not None else "–",
         "published": lambda published: _("yes") if published else _("no"),
     }

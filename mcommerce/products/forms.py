@@ -1,16 +1,18 @@
 """How a merchant writes a product down, and how a shopper asks for one."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ValidationError
+from django.utils.formats import number_format
 from django.utils.text import format_lazy
+from django.utils.translation import get_language, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
+from mcommerce.money import NotASum, TooManyDecimals, minor_digits, parse_money, parse_percent
 from mcommerce.products.catalogue import Sort
 from mcommerce.products.models import TAX_RATE_MAX, Product
 from mcommerce.products.words import slug_for
@@ -18,10 +20,10 @@ from mcommerce.products.words import slug_for
 SEARCH_LENGTH_MAX = 100  # characters
 TITLE_LENGTH_MAX = 120  # characters; longer ones break cards, lines of an order and slugs
 DESCRIPTION_LENGTH_MAX = 4000  # characters; two pages
-PRICE_MAX = 1_000_000_00  # minor units: a million; beyond it a digit slipped
+PRICE_MAX = 1_000_000  # euros, yen or dinars; beyond it a digit slipped
+TAX_PERCENT_MAX = TAX_RATE_MAX // 100
 PIECES_MAX = 100_000  # in one delivery; beyond it a digit slipped
 WIDE = {"class": "vTextField"}  # the admin's own width for a line of text
-SPACES = str.maketrans("", "", " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}€%")
 
 
 class CatalogueForm(forms.Form):
@@ -47,40 +49,71 @@ class CatalogueForm(forms.Form):
         return Sort(self.cleaned_data.get("sort") or Sort.TITLE)
 
 
-class HundredthsField(forms.CharField):
-    """A number with at most two decimals, typed with a point or a comma, kept as a whole number of hundredths.
+class FigureField(forms.CharField):
+    """A number as people type it, kept as an integer of its smallest unit: euros as cents, percents as basis points.
 
-    Euros become cents, percents become basis points.
+    `largest` is in whole units.
     """
 
-    def __init__(self, *, hundredths_max: int, **kwargs: Any) -> None:
-        self.hundredths_max = hundredths_max
+    digits = 2
+
+    def __init__(self, *, largest: int, **kwargs: Any) -> None:
+        self.largest = largest
         super().__init__(**kwargs)
         self.widget.attrs["inputmode"] = "decimal"
 
+    def parse(self, text: str) -> int:
+        return parse_percent(text, get_language() or "en")
+
     def to_python(self, value: Any) -> int | None:  # type: ignore[override]
-        text = str(value or "").translate(SPACES).replace(",", ".")
+        text = str(value or "").strip()
         if not text:
             return None
         try:
-            hundredths = Decimal(text).scaleb(2)
-        except InvalidOperation:
-            raise ValidationError(_("Write a number, such as 19.90 or 19,90.")) from None
-        if not hundredths.is_finite() or hundredths != hundredths.to_integral_value():
-            raise ValidationError(_("Write at most two decimals."))
-        if not 0 <= hundredths <= self.hundredths_max:
-            largest = Decimal(self.hundredths_max).scaleb(-2).normalize()
-            raise ValidationError(_("Write a number from 0 to %(largest)s."), params={"largest": f"{largest:f}"})
-        return int(hundredths)
+            figure = self.parse(text)
+        except NotASum:
+            raise ValidationError(_("Write a number, such as %(example)s."), params={"example": self.example}) from None
+        except TooManyDecimals:
+            raise ValidationError(self._too_many_decimals()) from None
+        if not 0 <= figure <= self.largest * 10**self.digits:
+            raise ValidationError(_("Write a number from 0 to %(largest)s."), params={"largest": self.largest})
+        return figure
+
+    @property
+    def example(self) -> str:
+        return number_format(self.prepare_value(1990))
+
+    def _too_many_decimals(self) -> str:
+        if not self.digits:
+            return _("Write a whole number: this currency has no decimals.")
+        return ngettext("Write at most %(count)d decimal.", "Write at most %(count)d decimals.", self.digits) % {
+            "count": self.digits
+        }
 
     def prepare_value(self, value: Any) -> Any:
-        return str(Decimal(value).scaleb(-2)) if isinstance(value, int) else value
+        return str(Decimal(value).scaleb(-self.digits)) if isinstance(value, int) else value
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
             return self.to_python(data) != initial
         except ValidationError:
             return True
+
+
+class PriceField(FigureField):
+    """A sum in the currency of what it is the price of."""
+
+    currency = settings.SHOP_CURRENCY
+
+    def count_in(self, currency: str) -> None:
+        self.currency, self.digits = currency, minor_digits(currency)
+        self.help_text = _("In %(currency)s, VAT included, such as %(example)s.") % {
+            "currency": currency,
+            "example": self.example,
+        }
+
+    def parse(self, text: str) -> int:
+        return parse_money(text, self.currency, get_language() or "en")
 
 
 def _text_fields() -> dict[str, forms.Field]:
@@ -110,10 +143,8 @@ TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields(
 class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
     """A product as the merchant sees it: words per language, the price in euros, and what came or went just now."""
 
-    price = HundredthsField(label=_("Price"), help_text=_("VAT included, such as 19.90."), hundredths_max=PRICE_MAX)
-    tax_rate = HundredthsField(
-        label=_("VAT rate"), help_text=_("In percent, such as 20 or 5.5."), hundredths_max=TAX_RATE_MAX
-    )
+    price = PriceField(label=_("Price"), largest=PRICE_MAX)
+    tax_rate = FigureField(label=_("VAT rate"), help_text=_("In percent, such as 20 or 5.5."), largest=TAX_PERCENT_MAX)
     slug = forms.SlugField(
         label=_("Address of the page"),
         max_length=120,
@@ -138,6 +169,7 @@ class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["price"].count_in(self.instance.currency or settings.SHOP_CURRENCY)
         self.initial["seen_version"] = self.instance.version
         for code, _name in settings.LANGUAGES:
             self.initial.setdefault(f"title_{code}", (self.instance.title or {}).get(code, ""))

@@ -16,7 +16,6 @@ from eventbus.ids import uuid7
 from mcommerce.products.pictures import PictureField, picture_name
 from mcommerce.products.words import fold, spoken
 
-MINOR_UNITS = 100  # cents of a euro; every currency we sell in has two decimals
 TAX_RATE_MAX = 10_000  # basis points: 100 %
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from string import Template
 from urllib.parse import urlencode
 
+from mcommerce.money import format_money
 from mcommerce.payment.sandbox.cards import TEST_CARDS
-from mcommerce.payment.sandbox.words import WORDS, money
+from mcommerce.payment.sandbox.words import WORDS
 
 FOLDER = Path(__file__).parent
 ASSETS = {
@@ -39,7 +40,7 @@ def render(
         "message": message,
         "return_url": session["return_url"] if session else return_url,
         "last4": session["last4"] if session else "",
-        "money": money(session["amount"], session["currency"], language) if session else "",
+        "money": format_money(session["amount"], session["currency"], language) if session else "",
         "action": f"/pay/{session['id']}?{urlencode({'lang': language})}" if session else "",
         "confirm_action": f"/pay/{session['id']}/confirm?{urlencode({'lang': language})}" if session else "",
         "state_title": words.get(f"{state}_title", ""),

@@ -93,21 +93,8 @@ WORDS = {
     },
 }
 
-SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
-NO_MINOR_UNIT = {"JPY", "KRW", "CLP", "VND", "XAF", "XOF", "XPF"}
-
 
 def choose_language(*, asked: str, accepted: str, chosen_by_shop: str) -> str:
     """The query's language, else the one that the shop chose, else the browser's, else English."""
     browser = [part.split(";")[0].strip()[:2].lower() for part in accepted.split(",")]
     return next((code for code in (asked, chosen_by_shop, *browser) if code in WORDS), "en")
-
-
-def money(amount: int, currency: str, language: str) -> str:
-    """Minor units as people write them: "€1,234.50" in English, "1 234,50 €" in French."""
-    digits = f"{amount:,}" if currency in NO_MINOR_UNIT else f"{amount // 100:,}.{amount % 100:02}"
-    symbol = SYMBOLS.get(currency)
-    if language == "fr":
-        french = digits.translate({ord(","): "\N{NARROW NO-BREAK SPACE}", ord("."): ","})
-        return f"{french}\N{NO-BREAK SPACE}{symbol or currency}"
-    return f"{symbol}{digits}" if symbol else f"{currency}\N{NO-BREAK SPACE}{digits}"

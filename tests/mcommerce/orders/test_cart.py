@@ -222,7 +222,7 @@ def test_the_cart_speaks_french(shopper: Shopper) -> None:
     page = shopper.browser.get(reverse("orders:cart"), headers={"accept-language": "fr"}).content.decode()
 
     assert "Vase bavard" in page
-    assert "1\N{NO-BREAK SPACE}234,50\N{NO-BREAK SPACE}€" in page
+    assert "1\N{NARROW NO-BREAK SPACE}234,50\N{NO-BREAK SPACE}€" in page
 
 
 def test_a_cart_that_nobody_can_come_back_to_is_forgotten(shopper: Shopper) -> None:

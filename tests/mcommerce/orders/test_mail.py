@@ -36,7 +36,7 @@ def test_the_confirmation_speaks_the_orders_language(paid_in_french: Order, mail
     assert sent.to == ["ada@example.com"]
     assert sent.subject == f"Commande {paid_in_french.number} payée, merci"
     assert "1 × Vase bavard" in sent.body
-    assert "1\N{NO-BREAK SPACE}234,56\N{NO-BREAK SPACE}€" in sent.body
+    assert "1\N{NARROW NO-BREAK SPACE}234,56\N{NO-BREAK SPACE}€" in sent.body
 
 
 def test_its_link_opens_the_order_in_any_browser(paid: Order, mailoutbox: list) -> None:

@@ -256,4 +256,4 @@ def test_a_session_over_another_amount_pays_nothing_silently(
 
     [told] = published_events(PaymentSucceeded)
     assert told.amount == 1900  # what was taken: the order sees that it is not its total
-    assert payment_of(order_id).alarm == "1900 EUR was charged"
+    assert payment_of(order_id).alarm == "€19.00 was charged"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from mcommerce.payment.sandbox.words import WORDS, money
+from mcommerce.payment.sandbox.words import WORDS
 
 from .conftest import Company
 
@@ -41,20 +41,6 @@ def test_the_page_speaks_the_language_that_was_chosen(
 
 def test_both_languages_say_everything() -> None:
     assert WORDS["en"].keys() == WORDS["fr"].keys()
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "language", "written"),
-    [
-        (123450, "EUR", "en", "€1,234.50"),
-        (123450, "EUR", "fr", "1\u202f234,50\xa0€"),
-        (5, "EUR", "en", "€0.05"),
-        (1900, "JPY", "fr", "1\u202f900\xa0JPY"),
-        (1900, "CHF", "en", "CHF\xa019.00"),
-    ],
-)
-def test_money_is_written_as_people_write_it(amount: int, currency: str, language: str, written: str) -> None:
-    assert money(amount, currency, language) == written
 
 
 def test_a_mistyped_card_is_explained_beside_its_field(company: Company, session: dict[str, Any]) -> None:

@@ -1,0 +1,114 @@
+"""Sums of money: whole minor units inside, written and read as people do.
+
+A sum is an integer of the currency's smallest unit, so it is exact. Babel knows how a language writes it.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import NumberFormatError, NumberPattern, parse_decimal, parse_pattern
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+USUAL_DIGITS = 2
+# ISO 4217's number of decimals where it is not two. CLDR's, which Babel has, are what people write of a currency: it
+# drops the hundredths of the Hungarian forint, which payment companies count.
+WITHOUT_DECIMALS = """BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"""
+WITH_THREE = """BHD IQD JOD KWD LYD OMR TND"""
+ISO_DIGITS = {code: digits for digits, codes in ((0, WITHOUT_DECIMALS), (3, WITH_THREE)) for code in codes.split()}
+# What is legal tender somewhere today
+CURRENCIES = frozenset(
+    code
+    for uses in get_global("territory_currencies").values()
+    for code, _since, until, is_tender in uses
+    if is_tender and until is None
+)
+_SPACES = re.compile(r"\s")
+_OTHER_MARK = re.compile(r"-?[0-9]+[.,][0-9]+")
+
+
+class NotASum(ValueError):
+    """The text is no number."""
+
+
+class TooManyDecimals(ValueError):
+    """The currency has fewer decimals than the text."""
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals the currency has: 2 for EUR, 0 for JPY, 3 for KWD."""
+    return ISO_DIGITS.get(currency, USUAL_DIGITS)
+
+
+def in_major_units(amount: int, currency: str) -> Decimal:
+    """1990 EUR as Decimal("19.90")."""
+    return Decimal(amount).scaleb(-minor_digits(currency))
+
+
+def format_money(amount: int, currency: str, language: str) -> str:
+    """The sum as the language writes it: "€1,234.50" in English, "1 234,50 €" in French. No line breaks in it."""
+    locale = _locale(language)
+    text = _pattern(language, minor_digits(currency)).apply(
+        in_major_units(amount, currency), locale, currency=currency, currency_digits=False
+    )
+    return re.sub(r"(?<=[^\W\d])(?=\d)", NO_BREAK, text)  # CLDR's spacing of a code before a figure, which Babel lacks
+
+
+def parse_money(text: str, currency: str, language: str) -> int:
+    """The minor units that the text means: reads what `format_money` writes, and a comma or point as decimal mark.
+
+    Raises NotASum and TooManyDecimals.
+    """
+    signs = (currency, _locale(language).currency_symbols.get(currency, currency))
+    return parse_figure(text, language, digits=minor_digits(currency), signs=signs)
+
+
+def parse_percent(text: str, language: str) -> int:
+    """The basis points that the text means. Raises NotASum and TooManyDecimals."""
+    return parse_figure(text, language, digits=USUAL_DIGITS, signs=("%",))
+
+
+def parse_figure(text: str, language: str, *, digits: int, signs: Sequence[str]) -> int:
+    """The number in the text, with or without one of the signs, in units of its last of so many decimals."""
+    figure = _SPACES.sub("", text)
+    for sign in (_SPACES.sub("", sign) for sign in signs):
+        figure = figure.removeprefix(sign).removesuffix(sign)
+    number = _number(figure, language)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent > digits:
+        raise TooManyDecimals(text)
+    return int(number.scaleb(digits))
+
+
+def _number(text: str, language: str) -> Decimal:
+    """Grouped as the language groups, else with a comma or a point as decimal mark."""
+    if not re.fullmatch(r"-?[0-9][0-9.,]*", text, re.ASCII):
+        raise NotASum(text)
+    try:
+        return parse_decimal(text, _locale(language), strict=True)
+    except NumberFormatError:
+        if not _OTHER_MARK.fullmatch(text):
+            raise NotASum(text) from None
+        return Decimal(text.replace(",", "."))
+
+
+def format_percent(basis_points: int, language: str) -> str:
+    """550 basis points as "5.5%" in English, "5,5 %" in French."""
+    locale = _locale(language)
+    return locale.percent_formats[None].apply(Decimal(basis_points).scaleb(-4), locale, decimal_quantization=False)
+
+
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language or "en", sep="-")
+
+
+@lru_cache
+def _pattern(language: str, digits: int) -> NumberPattern:
+    """The language's way to write money, with this many decimals."""
+    pattern = parse_pattern(_locale(language).currency_formats["standard"].pattern)
+    pattern.frac_prec = (digits, digits)
+    return pattern

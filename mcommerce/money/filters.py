@@ -1,0 +1,20 @@
+"""{% load money %}: `{{ order.total|money:order.currency }}` and `{{ line.tax_rate|percent }}`."""
+
+from django import template
+from django.utils.translation import get_language
+
+from mcommerce.money import format_money, format_percent
+
+register = template.Library()
+
+
+@register.filter
+def money(amount: int, currency: str) -> str:
+    """Minor units as the reader's language writes them."""
+    return format_money(amount, currency, get_language() or "en")
+
+
+@register.filter
+def percent(basis_points: int) -> str:
+    """Basis points as the reader's language writes a percentage."""
+    return format_percent(basis_points, get_language() or "en")
