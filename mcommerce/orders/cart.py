@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -43,8 +44,18 @@ class Item:
 
     @property
     def scarce(self) -> bool:
-        """Fewer seem to be free than wanted. A hint: only the reservation knows."""
-        return self.offer.available is not None and self.offer.available < self.line.quantity
+        """For sale, but fewer seem to be free than wanted. A hint: only the reservation knows."""
+        return self.offer.for_sale and self.left < self.line.quantity
+
+    @property
+    def waits(self) -> bool:
+        """The shopper has something to decide before this can be ordered."""
+        return self.gone or self.repriced or self.scarce
+
+    @property
+    def left(self) -> int:
+        """So many pieces of the wanted ones seem to be free."""
+        return self.line.quantity if self.offer.available is None else min(self.line.quantity, self.offer.available)
 
     @property
     def total(self) -> int:
@@ -69,17 +80,17 @@ def pieces_in(cart_id: UUID) -> int:
 def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
     """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`."""
     with transaction.atomic():
-        _touch(cart, now)
+        touch(cart, now)
         offer = Offer.objects.filter(product_id=product_id, for_sale=True).first()
         if offer is None:
             raise NotForSale(product_id)
-        _put(cart, product_id, quantity, price=offer.price, currency=offer.currency)
+        put(cart, product_id, quantity, price=offer.price, currency=offer.currency)
 
 
 def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
     """Have exactly so many pieces, at most `QUANTITY_MAX`; with none the line goes."""
     with transaction.atomic():
-        _touch(cart, now)
+        touch(cart, now, came_back=None)
         line = cart.lines.filter(product_id=product_id)
         if quantity < 1:
             line.delete()
@@ -90,7 +101,7 @@ def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> Non
 def agree(*, cart: Cart, now: datetime) -> None:
     """Agree to what changed: prices are those of now, and what is gone leaves the cart."""
     with transaction.atomic():
-        _touch(cart, now)
+        touch(cart, now, came_back=None)
         for item in items_in(cart):
             if item.gone:
                 item.line.delete()
@@ -100,20 +111,30 @@ def agree(*, cart: Cart, now: datetime) -> None:
                 )
 
 
+def take_what_is_there(*, cart: Cart, now: datetime) -> None:
+    """Want no more pieces of anything than seem to be free; a line of which none is free goes."""
+    with transaction.atomic():
+        touch(cart, now, came_back=None)
+        for item in items_in(cart):
+            if item.scarce:
+                lower(cart, item.line.product_id, item.left)
+
+
 def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
     """Pour a guest's cart into the customer's own at sign-in; what does not fit any more is left out."""
     with transaction.atomic():
-        guest = Cart.objects.select_for_update().filter(id=guest_cart_id, customer_id=None).first()
+        guest = Cart.objects.select_for_update().filter(id=guest_cart_id, customer_id=None, poured_into=None).first()
         if guest is None:
             return
         cart, _created = Cart.objects.get_or_create(customer_id=customer_id, defaults={"changed_at": now})
-        _touch(cart, now)
+        touch(cart, now, came_back=guest.came_back or cart.came_back)
         for line in guest.lines.all():
             try:
-                _put(cart, line.product_id, line.quantity, price=line.agreed_price, currency=line.agreed_currency)
+                put(cart, line.product_id, line.quantity, price=line.agreed_price, currency=line.agreed_currency)
             except CartFull:
                 break
-        guest.delete()
+        guest.lines.all().delete()
+        touch(guest, now, poured_into=cart)
 
 
 def forget_old(*, now: datetime) -> int:
@@ -123,12 +144,21 @@ def forget_old(*, now: datetime) -> int:
         return old.delete()[1].get("orders.Cart", 0)
 
 
-def _touch(cart: Cart, now: datetime) -> None:
+def touch(cart: Cart, now: datetime, **fields: Any) -> None:
     """Note the change. First in each transaction: the row's lock makes two tabs of one cart wait for each other."""
-    Cart.objects.filter(id=cart.id).update(changed_at=now)
+    Cart.objects.filter(id=cart.id).update(changed_at=now, **fields)
 
 
-def _put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> None:
+def lower(cart: Cart, product_id: UUID, most: int) -> None:
+    """Want at most so many pieces of a product, in the caller's transaction; none takes the line out."""
+    if most < 1:
+        cart.lines.filter(product_id=product_id).delete()
+    else:
+        cart.lines.filter(product_id=product_id, quantity__gt=most).update(quantity=most)
+
+
+def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> None:
+    """More pieces of a product, at most `QUANTITY_MAX` in all, in the caller's transaction. Raises `CartFull`."""
     line = cart.lines.filter(product_id=product_id)
     if line.update(quantity=Least(F("quantity") + quantity, QUANTITY_MAX)):
         return

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from eventbus import clock
 from mcommerce.orders import cart as carts
 from mcommerce.orders.forms import AddForm, LineForm
-from mcommerce.orders.models import Offer
+from mcommerce.orders.models import Cart, Offer
+from mcommerce.orders.page import OrderPage, page_of
 from mcommerce.orders.whose_cart import find_cart, keep_cookie, open_cart
 
 
@@ -22,16 +23,25 @@ from mcommerce.orders.whose_cart import find_cart, keep_cookie, open_cart
 @never_cache
 def cart(request: HttpRequest) -> HttpResponse:
     """What lies in the cart, what changed since it was put there, and what was just taken out."""
-    items = carts.items_in(find_cart(request))
+    basket = find_cart(request)
+    items = carts.items_in(basket)
     context = {
         "items": items,
         "total": sum(item.total for item in items),
         "currency": next((item.offer.currency for item in items if not item.gone), ""),
         "changed": any(item.gone or item.repriced for item in items),
+        "short": any(item.scarce for item in items),
+        "waits": any(item.waits for item in items),
+        "came_back": _came_back(basket) if items else None,
         "quantity_max": carts.QUANTITY_MAX,
         "removed": _removed(request, items),
     }
     return render(request, "orders/cart.html", context)
+
+
+def _came_back(cart: Cart) -> OrderPage | None:
+    """The order whose lines lie here again, until the shopper has seen to it."""
+    return page_of(cart.came_back, now=clock.now()) if cart.came_back else None
 
 
 def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:
@@ -89,6 +99,17 @@ def _way_back(product_id: UUID, quantity: int) -> str:
 
 def _limits() -> str:
     return _("Choose between 1 and %(most)s pieces.") % {"most": carts.QUANTITY_MAX}
+
+
+@require_POST
+def take(request: HttpRequest) -> HttpResponse:
+    """Want no more than what is there."""
+    basket = find_cart(request)
+    if basket:
+        carts.take_what_is_there(cart=basket, now=clock.now())
+        if not carts.pieces_in(basket.id):
+            messages.info(request, _("Nothing of it is left right now. Have a look at what else there is."))
+    return redirect("orders:cart")
 
 
 @require_POST

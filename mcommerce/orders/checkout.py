@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from eventbus import publish
 from mcommerce.events import OrderedLine, OrderExpiredCheck, OrderPlaced
+from mcommerce.orders import seen_cart
 from mcommerce.orders.cart import Item, items_in
 from mcommerce.orders.models import Cart, CartLine, Order, OrderLine, OrderStep, order_number
 from mcommerce.orders.money import tax_within
@@ -21,7 +22,7 @@ class EmptyCart(Exception):
 
 
 class CartChanged(Exception):
-    """A price or an offer is not what the shopper agreed to; they have to see it first."""
+    """The cart, a price or an offer is not what the shopper saw and agreed to; they have to see it first."""
 
 
 class MixedCurrencies(Exception):
@@ -43,9 +44,10 @@ class Buyer:
     customer_id: UUID | None = None
 
 
-def place_order(*, cart_id: UUID | None, buyer: Buyer, token: UUID, now: datetime) -> Order:
+def place_order(*, cart_id: UUID | None, buyer: Buyer, token: UUID, now: datetime, seen: str | None = None) -> Order:
     """Order what is in the cart at the offers' prices, empty the cart, and start the clock of the deadline.
 
+    `seen` is the cart as `seen_cart` wrote it into the page; None: nobody looked, and what is there is meant.
     The same `token` again, also at the same time, gives the same order. Raises `EmptyCart`, `CartChanged`,
     `MixedCurrencies`.
     """
@@ -53,7 +55,7 @@ def place_order(*, cart_id: UUID | None, buyer: Buyer, token: UUID, now: datetim
         with transaction.atomic():
             # The lock makes a second submit wait until the first is committed, and so find its order.
             cart = Cart.objects.select_for_update().filter(id=cart_id).first() if cart_id else None
-            return _placed_before(token) or _place(cart, buyer, token, now)
+            return _placed_before(token) or _place(cart, buyer, token, now, seen)
     except IntegrityError:
         # Two submits that did not share a cart row, such as around a sign-in: the token's unique index stopped one.
         order = _placed_before(token)
@@ -66,11 +68,14 @@ def _placed_before(token: UUID) -> Order | None:
     return Order.objects.filter(checkout_token=token).first()
 
 
-def _place(cart: Cart | None, buyer: Buyer, token: UUID, now: datetime) -> Order:
+def _place(cart: Cart | None, buyer: Buyer, token: UUID, now: datetime, seen: str | None) -> Order:
     items = _agreed_items(cart)
-    order = _write_order(items, buyer, token, now)
+    if seen is not None and (seen != seen_cart.written(items) or any(item.scarce for item in items)):
+        raise CartChanged
+    order = _write_order(items, cart, buyer, token, now)
     OrderStep.objects.create(order=order, kind=OrderStep.Kind.PLACED, at=now)
     CartLine.objects.filter(cart=cart).delete()
+    Cart.objects.filter(id=order.cart_id).update(came_back=None)
     _tell(order, items)
     return order
 
@@ -86,11 +91,12 @@ def _agreed_items(cart: Cart | None) -> list[Item]:
     return items
 
 
-def _write_order(items: list[Item], buyer: Buyer, token: UUID, now: datetime) -> Order:
+def _write_order(items: list[Item], cart: Cart | None, buyer: Buyer, token: UUID, now: datetime) -> Order:
     lines = [_line(item) for item in items]
     order = Order.objects.create(
         number=_free_number(),
         customer_id=buyer.customer_id,
+        cart_id=cart.id if cart else None,
         email=buyer.email,
         name=buyer.name,
         street=buyer.street,

@@ -52,7 +52,7 @@ def await_payment(event: StockReserved) -> None:
 
 @handles(StockRejected, group="orders")
 def reject_for_stock(event: StockRejected) -> None:
-    services.reject_for_stock(order_id=event.order_id, now=clock.now())
+    services.reject_for_stock(order_id=event.order_id, shortages=event.shortages, now=clock.now())
 
 
 @handles(StockCommitFailed, group="orders")

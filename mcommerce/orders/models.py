@@ -84,6 +84,10 @@ class Cart(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)  # not uuid7: it tells no time, only itself
     customer_id = models.UUIDField(null=True, unique=True)  # None: a guest's
     changed_at = models.DateTimeField()
+    # A guest's whose owner signed in: nobody's any more, but an order that came from it gives its lines back there.
+    poured_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    # The order whose lines came back last, until the shopper has seen to it.
+    came_back = models.ForeignKey("Order", models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         verbose_name = _("cart")
@@ -132,6 +136,7 @@ class Order(models.Model):
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.PLACED)
     cancel_reason = models.CharField(_("reason"), max_length=20, blank=True, choices=list(CANCEL_REASONS.items()))
     customer_id = models.UUIDField(_("customer"), null=True, blank=True)  # None: a guest's
+    cart_id = models.UUIDField(null=True, editable=False)  # where its lines came from, and go back to
     email = models.EmailField(_("e-mail address"))
     name = models.CharField(_("name"), max_length=150)
     street = models.CharField(_("street and number"), max_length=200)
@@ -183,6 +188,7 @@ class OrderLine(Titled):
     tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
     total = models.PositiveBigIntegerField(_("total"))  # minor units, VAT included
     tax = models.PositiveBigIntegerField(_("of which VAT"))  # minor units, rounded half up
+    free_pieces = models.PositiveIntegerField(null=True, editable=False)  # too few, when refused; None: not short
 
     class Meta:
         verbose_name = _("order line")

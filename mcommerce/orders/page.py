@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from mcommerce.events import CancelReason
 from mcommerce.money.filters import money
+from mcommerce.orders.cart_return import GIVEN_BACK
 from mcommerce.orders.forms import COUNTRIES
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
@@ -81,6 +82,9 @@ class OrderPage:
     badge: str  # "good", "bad", "warn"
     sentence: Text
     reason: Text  # why it was cancelled, "" when it was not
+    shortages: Sequence[Text]  # the lines it was refused for
+    back_in_cart: bool  # its lines went back there
+    rest: bool  # something of it can be had
     decline: Text  # why the last try to pay failed, "" when it did not
     refunds: Sequence[Text]
     refund_failed: bool
@@ -95,15 +99,19 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
     """Everything that the order page shows at `now`."""
     steps = [step for step in order.steps.all() if step.kind not in DESK_STEPS]
     refunds = list(order.refunds.all())
+    lines = list(order.lines.all())
     unpaid = order.state in (State.PLACED, State.AWAITING_PAYMENT)
     return OrderPage(
         order=order,
-        lines=list(order.lines.all()),
+        lines=lines,
         moments=[_moment(step) for step in steps],
         country=COUNTRIES.get(order.country, order.country),
         badge=STATE_BADGES.get(State(order.state), "warn"),
         sentence=SENTENCES[order.state],
         reason=REASONS.get(order.cancel_reason, ""),
+        shortages=[_shortage(line) for line in lines if line.free_pieces is not None],
+        back_in_cart=order.cart_id is not None and order.cancel_reason in GIVEN_BACK,
+        rest=any(line.free_pieces != 0 for line in lines),
         decline=_decline(order, steps),
         refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
         refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
@@ -114,6 +122,13 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         seconds_left=max(0, int((order.expires_at - now).total_seconds())) if unpaid else None,
         changing=unpaid or any(refund.state == Refund.State.REQUESTED for refund in refunds),
     )
+
+
+def _shortage(line: OrderLine) -> Text:
+    if not line.free_pieces:
+        return _("%(name)s: none is left.") % {"name": line.name}
+    short = {"name": line.name, "left": line.free_pieces, "wanted": line.quantity}
+    return _("%(name)s: only %(left)d left of the %(wanted)d you wanted.") % short
 
 
 def _moment(step: OrderStep) -> Moment:

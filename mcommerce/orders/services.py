@@ -23,8 +23,10 @@ from mcommerce.events import (
     OrderPaymentDeclined,
     OrderShipped,
     RefundReason,
+    Shortage,
 )
 from mcommerce.orders import refunds
+from mcommerce.orders.cart_return import GIVEN_BACK, give_back, note_shortages
 from mcommerce.orders.history import move, note
 from mcommerce.orders.models import Order, OrderStep
 
@@ -50,9 +52,11 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
             )
 
 
-def reject_for_stock(*, order_id: UUID, now: datetime) -> None:
-    """There was not enough: the order ends before anybody paid."""
-    _cancel(order_id, CancelReason.STOCK_REJECTED, was=(State.PLACED,), now=now)
+def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now: datetime) -> None:
+    """There was not enough: the order ends before anybody paid, and its lines go back to the cart."""
+    with transaction.atomic():
+        if _cancel(order_id, CancelReason.STOCK_REJECTED, was=(State.PLACED,), now=now):
+            note_shortages(order_id, shortages)
 
 
 def lose_stock(*, order_id: UUID, now: datetime) -> None:
@@ -213,6 +217,8 @@ def _cancel(
         moved = move(
             order_id, State.CANCELLED, was=was, step=Kind.CANCELLED, detail=reason, now=now, by=by, cancel_reason=reason
         )
+        if moved and reason in GIVEN_BACK:
+            give_back(order_id, now=now)
         if moved:
             publish(OrderCancelled(order_id=order_id, reason=reason))
         return moved

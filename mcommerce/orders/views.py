@@ -14,7 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from eventbus import clock
-from mcommerce.orders import access, services
+from mcommerce.orders import access, cart_return, seen_cart, services
+from mcommerce.orders import cart as carts
 from mcommerce.orders import checkout as till
 from mcommerce.orders.cart import items_in
 from mcommerce.orders.forms import CheckoutForm
@@ -23,19 +24,29 @@ from mcommerce.orders.page import page_of
 from mcommerce.orders.whose_cart import find_cart
 
 ORDERS_PER_PAGE = 20  # a screen or two
+CONFLICT, UNPROCESSABLE = 409, 422  # the cart is not as it was seen; an answer is missing or wrong
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def checkout(request: HttpRequest) -> HttpResponse:
     """Ask who orders and where it goes; place the order."""
-    form = CheckoutForm(request.POST) if request.method == "POST" else CheckoutForm(initial=_known_of(request))
-    if form.is_bound and form.is_valid():
-        return _place(request, form)
-    items = items_in(find_cart(request))
-    if not form.is_bound and (not items or any(item.gone or item.repriced for item in items)):
-        return redirect("orders:cart")
-    return _ask(request, form, status=422 if form.is_bound else 200)
+    if request.method == "GET":
+        waits = any(item.waits for item in items_in(find_cart(request)))
+        return redirect("orders:cart") if waits else _ask(request, CheckoutForm(initial=_known_of(request)))
+    if "settle" in request.POST:
+        return _settle(request)
+    form = CheckoutForm(request.POST)
+    return _place(request, form) if form.is_valid() else _ask(request, form, status=UNPROCESSABLE)
+
+
+def _settle(request: HttpRequest) -> HttpResponse:
+    """Take the cart as it can be had; nothing is ordered yet, and nothing typed is lost."""
+    cart = find_cart(request)
+    if cart:
+        carts.agree(cart=cart, now=clock.now())
+        carts.take_what_is_there(cart=cart, now=clock.now())
+    return _ask(request, CheckoutForm(initial=request.POST.dict()))
 
 
 def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
@@ -47,13 +58,12 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
             buyer=form.buyer(customer_id),
             token=form.cleaned_data["token"],
             now=clock.now(),
+            seen=request.POST.get("seen", ""),
         )
     except till.EmptyCart:
-        messages.info(request, _("There is nothing in the cart to order."))
-        return redirect("orders:cart")
+        return _nothing(request)
     except till.CartChanged:
-        messages.warning(request, _("Something changed while you were here. Please have a look before you order."))
-        return redirect("orders:cart")
+        return _ask(request, form, status=CONFLICT)
     except till.MixedCurrencies:
         messages.error(request, _("These things are sold in different currencies: please order them apart."))
         return redirect("orders:cart")
@@ -61,13 +71,25 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
     return redirect("orders:order", order_id=order.id)
 
 
-def _ask(request: HttpRequest, form: CheckoutForm, *, status: int) -> HttpResponse:
+def _nothing(request: HttpRequest) -> HttpResponse:
+    messages.info(request, _("There is nothing in the cart to order."))
+    return redirect("orders:cart")
+
+
+def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200) -> HttpResponse:
+    """The form beside the cart of now; a form that was sent is asked again below what changed meanwhile."""
     items = items_in(find_cart(request))
+    if not items:
+        return _nothing(request) if request.method == "POST" else redirect("orders:cart")
     context = {
         "form": form,
         "items": items,
+        "seen": seen_cart.written(items),
+        "changes": seen_cart.changes(request.POST.get("seen", ""), items) if form.is_bound else [],
+        "changed": status == CONFLICT,
+        "waits": any(item.waits for item in items),
         "total": sum(item.total for item in items),
-        "currency": items[0].offer.currency if items else "",
+        "currency": items[0].offer.currency,
     }
     return render(request, "orders/checkout.html", context, status=status)
 
@@ -115,6 +137,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "page": page_of(found, now=clock.now()),
         "as_staff": access.acts_as_staff(found, request.user),
         "may_cancel": access.may_cancel(found, request.user),
+        "in_my_cart": cart_return.came_back_to(find_cart(request), found),
     }
     return render(request, template, context)
 
@@ -137,3 +160,16 @@ def _cancelled(request: HttpRequest, order: Order) -> bool:
     if access.acts_as_staff(order, request.user):
         return services.cancel_by_staff(order_id=order.id, by=request.user.pk, now=clock.now())
     return services.cancel_by_customer(order_id=order.id, now=clock.now())
+
+
+@require_POST
+def take_the_rest(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Go on with what is left of an order that was refused: its short lines are lowered, and checkout asks."""
+    found = access.find_visible(order_id, user=request.user, session=request.session)
+    if found is None:
+        raise Http404
+    cart = find_cart(request)
+    if cart and cart_return.came_back_to(cart, found):
+        cart_return.take_the_rest(found, cart=cart, now=clock.now())
+        carts.take_what_is_there(cart=cart, now=clock.now())
+    return redirect("orders:checkout")

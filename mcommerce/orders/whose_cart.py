@@ -28,7 +28,7 @@ def find_cart(request: HttpRequest) -> Cart | None:
         return Cart.objects.filter(customer_id=request.user.pk).first()
     cart_id = cookie_cart_id(request)
     # A guest's cart never becomes a customer's, it is poured out: so the next person at this browser gets none.
-    return Cart.objects.filter(id=cart_id).first() if cart_id else None
+    return Cart.objects.filter(id=cart_id, poured_into=None).first() if cart_id else None
 
 
 def open_cart(request: HttpRequest, now: datetime) -> Cart:

@@ -50,7 +50,8 @@ def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
 
     def check_out(quantity: int = 1, *, quiet: bool = False) -> Order:
         browser.post(reverse("orders:add"), {"product_id": vase.id, "quantity": quantity})
-        answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4()})
+        seen = browser.get(reverse("orders:checkout")).context["seen"]
+        answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
         if not quiet:
             settle()
         return Order.objects.get(id=answer.url.strip("/").split("/")[-1])

@@ -18,7 +18,8 @@ from eventbus.models import (
     ReplayRun,
     Timer,
 )
-from mcommerce.orders.models import Order, OrderStep, Refund
+from mcommerce.orders.cart_return import GIVEN_BACK
+from mcommerce.orders.models import CartLine, Order, OrderStep, Refund
 from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
@@ -69,6 +70,9 @@ def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) 
     if refunds != ([Refund.State.REFUNDED] if end.refunded else []):
         yield f"{who}'s refunds are {refunds}"
     yield from one_payment(books, who, order.id)
+    back = 1 if end.reason in GIVEN_BACK else 0
+    if (lies := sum(CartLine.objects.filter(cart=order.cart_id).values_list("quantity", flat=True))) != back:
+        yield f"{lies} pieces lie in {who}'s cart, not {back}"
 
 
 def what_is_known_of_mails(order: Order) -> str:

@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('customer_id', models.UUIDField(null=True, unique=True)),
                 ('changed_at', models.DateTimeField()),
+                ('poured_into', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orders.cart')),
             ],
             options={
                 'verbose_name': 'cart',
@@ -58,6 +59,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('placed', 'Placed'), ('awaiting_payment', 'Awaiting payment'), ('paid', 'Paid'), ('shipped', 'On its way'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='placed', max_length=20, verbose_name='state')),
                 ('cancel_reason', models.CharField(blank=True, choices=[(mcommerce.events.CancelReason['STOCK_REJECTED'], 'not enough in stock'), (mcommerce.events.CancelReason['PAYMENT_TIMEOUT'], 'not paid in time'), (mcommerce.events.CancelReason['CUSTOMER'], 'the customer’s wish'), (mcommerce.events.CancelReason['STAFF'], 'our decision'), (mcommerce.events.CancelReason['STOCK_LOST'], 'goods not found')], max_length=20, verbose_name='reason')),
                 ('customer_id', models.UUIDField(blank=True, null=True, verbose_name='customer')),
+                ('cart_id', models.UUIDField(editable=False, null=True)),
                 ('email', models.EmailField(max_length=254, verbose_name='e-mail address')),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('street', models.CharField(max_length=200, verbose_name='street and number')),
@@ -152,6 +154,7 @@ class Migration(migrations.Migration):
                 ('tax_rate', models.PositiveIntegerField(verbose_name='VAT rate')),
                 ('total', models.PositiveBigIntegerField(verbose_name='total')),
                 ('tax', models.PositiveBigIntegerField(verbose_name='of which VAT')),
+                ('free_pieces', models.PositiveIntegerField(editable=False, null=True)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order')),
             ],
             options={
@@ -160,5 +163,10 @@ class Migration(migrations.Migration):
                 'ordering': ['id'],
                 'constraints': [models.UniqueConstraint(fields=('order', 'product_id'), name='order_line_once_per_product'), models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='order_line_of_something')],
             },
+        ),
+        migrations.AddField(
+            model_name='cart',
+            name='came_back',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orders.order'),
         ),
     ]

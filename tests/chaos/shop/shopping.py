@@ -152,7 +152,8 @@ def place(visitor: Visitor, chance: random.Random) -> str:
     product, pieces = hidden(goods, "product_id"), str(chance.randint(1, PIECES_MAX))
     visitor.post("/cart/add/", goods, product_id=product, quantity=pieces)
     form = visitor.get("/checkout/")
-    answer = visitor.post("/checkout/", form, token=hidden(form, "token"), **ADDRESS)
+    sent = {"token": hidden(form, "token"), "seen": hidden(form, "seen")}
+    answer = visitor.post("/checkout/", form, **sent, **ADDRESS)
     order = re.fullmatch(r"/orders/([0-9a-f-]{36})/", answer.headers.get("Location", ""))
     if order is None:
         raise GaveUp(f"no order: {answer.status_code}")

@@ -81,6 +81,7 @@ class ShopMachine(RuleBasedStateMachine):
         self.company = floor.company
         self.came = {product.id: PIECES for product in floor.products}
         self.cart = Cart.objects.create(changed_at=clock.now())
+        self.left_in_cart: dict[UUID, int] = {}
         self.client = Client()
         self.unheard = 0  # so many things more happen before the bus gets to work
 
@@ -102,11 +103,14 @@ class ShopMachine(RuleBasedStateMachine):
         """Put into the cart, then think again; the next order takes it along."""
         cart.add(cart=self.cart, product_id=self._product(product), quantity=PIECES, now=clock.now())
         cart.change(cart=self.cart, product_id=self._product(product), quantity=quantity, now=clock.now())
+        self.left_in_cart[self._product(product)] = quantity
 
     @rule(target=placed, wanted=st.lists(st.tuples(products, few), min_size=1, max_size=2), clicks=st.integers(1, 2))
     def order(self, wanted: list[tuple[int, int]], clicks: int) -> UUID:
+        self.take_out_what_came_back()
         for product, quantity in wanted:
             cart.add(cart=self.cart, product_id=self._product(product), quantity=quantity, now=clock.now())
+        self.left_in_cart.clear()
         token = uuid4()
         bought = {
             checkout.place_order(cart_id=self.cart.id, buyer=BUYER, token=token, now=clock.now()).id
@@ -115,6 +119,12 @@ class ShopMachine(RuleBasedStateMachine):
         self.happened()
         [order_id] = bought
         return order_id
+
+    def take_out_what_came_back(self) -> None:
+        """From orders that were refused, so that they do not pile up to more than there ever is."""
+        for line in self.cart.lines.all():
+            left = self.left_in_cart.get(line.product_id, 0)
+            cart.change(cart=self.cart, product_id=line.product_id, quantity=left, now=clock.now())
 
     @rule(target=pages, order=placed)
     def go_to_pay(self, order: UUID) -> str | MultipleResults[str]:

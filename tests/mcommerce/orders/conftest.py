@@ -89,8 +89,15 @@ class Shopper:
         return self.browser.get(reverse("orders:cart")).content.decode()
 
     def check_out(self, **answers: Any) -> HttpResponse:
-        """Fill in the form and send it; `token` is drawn unless given."""
-        return self.browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), **answers})
+        """Look at the form, fill it in and send it; `token` is drawn unless given."""
+        return self.browser.post(
+            reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": self.see_checkout(), **answers}
+        )
+
+    def see_checkout(self) -> str:
+        """The cart as the checkout shows it now, for the form to send along; "" where there is nothing to see."""
+        page = self.browser.get(reverse("orders:checkout"))
+        return page.context["seen"] if page.status_code == 200 else ""
 
     def look_at(self, order: Order, **query: Any) -> HttpResponse:
         return self.browser.get(reverse("orders:order", args=[order.id]), query)

@@ -26,6 +26,12 @@ def withdraw(offer: Offer) -> None:
     offers.keep_withdrawn(ProductWithdrawn(product_id=offer.product_id, version=offer.version + 1))
 
 
+def be_left(offer: Offer, pieces: int) -> None:
+    """Have the orders hear that so many are free now."""
+    version = Offer.objects.get(pk=offer.pk).stock_version + 1
+    offers.keep_stock(ProductStockChanged(product_id=offer.product_id, available=pieces, version=version))
+
+
 def sign_in(shopper: Shopper, user: AbstractBaseUser) -> None:
     """As the sign-in page does it: Django's own `login` with the browser's request."""
     request = HttpRequest()
@@ -176,15 +182,46 @@ def test_what_is_withdrawn_is_shown_costs_nothing_and_leaves_when_agreed_to(shop
     assert list(CartLine.objects.values_list("product_id", flat=True)) == [watch.product_id]
 
 
-def test_scarce_things_are_said_to_be_scarce_but_not_refused(shopper: Shopper) -> None:
-    vase = put_up()
-    offers.keep_stock(ProductStockChanged(product_id=vase.product_id, available=1, version=1))
-
-    shopper.add(vase, quantity=2)
+def test_what_is_missing_is_shown_and_checking_out_waits_until_it_is_taken_as_it_is(shopper: Shopper) -> None:
+    vase, horse, bowl = (put_up(title={"en": name}) for name in ("Vase", "Horse", "Bowl"))
+    for offer in (vase, horse, bowl):
+        shopper.add(offer, quantity=2)
+    be_left(vase, 1)
+    be_left(horse, 0)
 
     page = shopper.look_at_cart()
     assert "Only 1 left right now" in page
-    assert reverse("orders:checkout") in page
+    assert "Sold out right now" in page
+    assert f'href="{reverse("orders:checkout")}"' not in page
+    assert "disabled" in page
+    assert "Checking out waits until you want no more than is there." in page
+    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
+
+    page = shopper.browser.post(reverse("orders:take"), follow=True).content.decode()
+    assert quantities() == [1, 2]
+    assert "left right now" not in page
+    assert f'href="{reverse("orders:checkout")}"' in page
+
+
+def test_taking_what_is_there_when_nothing_is_says_so(shopper: Shopper) -> None:
+    vase = put_up()
+    shopper.add(vase)
+    be_left(vase, 0)
+
+    page = shopper.browser.post(reverse("orders:take"), follow=True).content.decode()
+
+    assert "Nothing of it is left right now." in page
+    assert "Nothing in here yet" in page
+
+
+def test_wanting_less_is_enough_to_check_out(shopper: Shopper) -> None:
+    vase = put_up()
+    shopper.add(vase, quantity=3)
+    be_left(vase, 2)
+
+    shopper.change(vase, 2)
+
+    assert f'href="{reverse("orders:checkout")}"' in shopper.look_at_cart()
 
 
 def test_signing_in_pours_the_guests_cart_into_the_customers(shopper: Shopper) -> None:

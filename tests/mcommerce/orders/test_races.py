@@ -11,9 +11,10 @@ from django.db import connection
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderRefundRequested
+from mcommerce.orders import cart as carts
 from mcommerce.orders import services
 from mcommerce.orders.checkout import place_order
-from mcommerce.orders.models import Cart, Order
+from mcommerce.orders.models import Cart, CartLine, Order
 
 from .conftest import BUYER, LATER, NOW, fresh, pay, put_up
 
@@ -60,6 +61,22 @@ def test_when_a_cancellation_meets_a_payment_one_wins_and_no_money_is_kept_for_n
     assert len(published_events(OrderPaid)) == (1 if paid else 0)
     assert len(published_events(OrderCancelled)) == (0 if paid else 1)
     assert len(published_events(OrderRefundRequested)) == (0 if paid else 1)
+
+
+@pytest.mark.usefixtures("again")
+def test_when_an_order_ends_while_its_guest_signs_in_its_things_are_in_the_accounts_cart(waiting: Order) -> None:
+    customer_id, guest = uuid4(), Cart.objects.get(id=waiting.cart_id)
+
+    at_the_same_time(
+        lambda: services.expire(order_id=waiting.id, now=LATER),
+        lambda: services.cancel_by_customer(order_id=waiting.id, now=LATER),
+        lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
+        lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
+    )
+
+    lines = CartLine.objects.values_list("cart__customer_id", "quantity")
+    assert list(lines) == [(customer_id, 1)]
+    assert Cart.objects.get(customer_id=customer_id).came_back_id == waiting.id
 
 
 @pytest.mark.usefixtures("again")

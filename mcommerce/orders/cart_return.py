@@ -1,0 +1,60 @@
+"""The lines of an order that will not be go back to the cart they came from.
+
+A shortage, a deadline or a change of mind takes nothing from the shopper but the order. The cart stays one and the same
+through a sign-in: a guest's points to the customer's that it was poured into.
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from mcommerce.events import CancelReason, Shortage
+from mcommerce.orders.cart import CartFull, lower, put, touch
+from mcommerce.orders.models import Cart, Order, OrderLine
+
+# All of them end an order that nobody paid. What staff ends is not offered again.
+GIVEN_BACK = (CancelReason.STOCK_REJECTED, CancelReason.PAYMENT_TIMEOUT, CancelReason.CUSTOMER)
+
+
+def note_shortages(order_id: UUID, shortages: Iterable[Shortage]) -> None:
+    """Write beside each line that was short how many pieces were free, in the caller's transaction."""
+    for short in shortages:
+        lines = OrderLine.objects.filter(order_id=order_id, product_id=short.product_id)
+        lines.update(free_pieces=max(0, short.available))
+
+
+def give_back(order_id: UUID, *, now: datetime) -> None:
+    """Put an order's lines into its cart again, beside what is there meanwhile, as far as the cart's limits allow.
+
+    Call it in the transaction that cancels the order: an order is cancelled once, so its lines come back once.
+    """
+    order = Order.objects.get(id=order_id)
+    cart = _cart_of(order)
+    if cart is None:  # forgotten meanwhile
+        return
+    touch(cart, now, came_back=order)
+    for line in order.lines.all():
+        with suppress(CartFull):
+            put(cart, line.product_id, line.quantity, price=line.unit_price, currency=order.currency)
+
+
+def _cart_of(order: Order) -> Cart | None:
+    """Locked, so that a sign-in at the same moment comes before or after as a whole."""
+    cart = Cart.objects.select_for_update().filter(id=order.cart_id).first() if order.cart_id else None
+    return cart.poured_into if cart and cart.poured_into else cart
+
+
+def came_back_to(cart: Cart | None, order: Order) -> bool:
+    """Whether the order's lines lie in this cart, and the shopper has not seen to it yet."""
+    return cart is not None and cart.came_back_id == order.id
+
+
+def take_the_rest(order: Order, *, cart: Cart, now: datetime) -> None:
+    """Want no more of the order's short lines than was free when it was refused."""
+    with transaction.atomic():
+        touch(cart, now, came_back=None)
+        for line in order.lines.exclude(free_pieces=None):
+            lower(cart, line.product_id, line.free_pieces)
