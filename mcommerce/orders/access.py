@@ -54,6 +54,11 @@ def remember(session: SessionBase, order_id: UUID) -> None:
     session[SESSION_KEY] = [*known, str(order_id)][-REMEMBERED_MAX:]
 
 
+def remembered(session: SessionBase) -> tuple[str, ...]:
+    """The ids of the orders that this session sees, the newest last."""
+    return tuple(session.get(SESSION_KEY, []))
+
+
 def link_key(order_id: UUID) -> str:
     """What the mail's link carries: it opens this order, and only this one, for `LINK_AGE`."""
     return _signer.sign(str(order_id)).partition(_signer.sep)[2]

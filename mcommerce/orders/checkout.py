@@ -11,6 +11,7 @@ from eventbus import publish
 from mcommerce.events import OrderedLine, OrderExpiredCheck, OrderPlaced
 from mcommerce.orders import seen_cart
 from mcommerce.orders.cart import Item, items_in
+from mcommerce.orders.holding import Visitor, leave_some
 from mcommerce.orders.models import Cart, CartLine, Order, OrderLine, OrderStep, order_number
 from mcommerce.orders.money import tax_within
 
@@ -44,18 +45,26 @@ class Buyer:
     customer_id: UUID | None = None
 
 
-def place_order(*, cart_id: UUID | None, buyer: Buyer, token: UUID, now: datetime, seen: str | None = None) -> Order:
+def place_order(
+    *,
+    cart_id: UUID | None,
+    buyer: Buyer,
+    token: UUID,
+    now: datetime,
+    seen: str | None = None,
+    visitor: Visitor | None = None,
+) -> Order:
     """Order what is in the cart at the offers' prices, empty the cart, and start the clock of the deadline.
 
     `seen` is the cart as `seen_cart` wrote it into the page; None: nobody looked, and what is there is meant.
-    The same `token` again, also at the same time, gives the same order. Raises `EmptyCart`, `CartChanged`,
-    `MixedCurrencies`.
+    The same `token` again, also at the same time, gives the same order. What a `visitor` holds unpaid is limited.
+    Raises `EmptyCart`, `CartChanged`, `MixedCurrencies`, `HoldsTooMuch`.
     """
     try:
         with transaction.atomic():
             # The lock makes a second submit wait until the first is committed, and so find its order.
             cart = Cart.objects.select_for_update().filter(id=cart_id).first() if cart_id else None
-            return _placed_before(token) or _place(cart, buyer, token, now, seen)
+            return _placed_before(token) or _place(cart, buyer, visitor, token, now, seen)
     except IntegrityError:
         # Two submits that did not share a cart row, such as around a sign-in: the token's unique index stopped one.
         order = _placed_before(token)
@@ -68,11 +77,15 @@ def _placed_before(token: UUID) -> Order | None:
     return Order.objects.filter(checkout_token=token).first()
 
 
-def _place(cart: Cart | None, buyer: Buyer, token: UUID, now: datetime, seen: str | None) -> Order:
+def _place(
+    cart: Cart | None, buyer: Buyer, visitor: Visitor | None, token: UUID, now: datetime, seen: str | None
+) -> Order:
     items = _agreed_items(cart)
     if seen is not None and (seen != seen_cart.written(items) or any(item.scarce for item in items)):
         raise CartChanged
-    order = _write_order(items, cart, buyer, token, now)
+    if visitor:
+        leave_some(items, visitor, now=now)
+    order = _write_order(items, cart, buyer, visitor, token, now)
     OrderStep.objects.create(order=order, kind=OrderStep.Kind.PLACED, at=now)
     CartLine.objects.filter(cart=cart).delete()
     Cart.objects.filter(id=order.cart_id).update(came_back=None)
@@ -91,7 +104,9 @@ def _agreed_items(cart: Cart | None) -> list[Item]:
     return items
 
 
-def _write_order(items: list[Item], cart: Cart | None, buyer: Buyer, token: UUID, now: datetime) -> Order:
+def _write_order(
+    items: list[Item], cart: Cart | None, buyer: Buyer, visitor: Visitor | None, token: UUID, now: datetime
+) -> Order:
     lines = [_line(item) for item in items]
     order = Order.objects.create(
         number=_free_number(),
@@ -111,6 +126,7 @@ def _write_order(items: list[Item], cart: Cart | None, buyer: Buyer, token: UUID
         placed_at=now,
         expires_at=now + timedelta(minutes=settings.ORDER_PAYMENT_MINUTES),
         checkout_token=token,
+        placed_from=visitor.placed_from if visitor else "",
     )
     for line in lines:
         line.order = order

@@ -156,6 +156,8 @@ class Order(models.Model):
     needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm: money that does not fit
     version = models.PositiveIntegerField(default=1)  # grows with each change that its page shows
     checkout_token = models.UUIDField(unique=True, editable=False)  # of the form it came from: sent twice, one order
+    # A keyed hash of the buyer's network: see `holding`
+    placed_from = models.CharField(max_length=32, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("order")
@@ -166,7 +168,10 @@ class Order(models.Model):
             ("ship_order", "Can mark orders as sent and as delivered"),
             ("refund_order", "Can send money of orders back"),
         ]
-        indexes = [models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer")]
+        indexes = [
+            models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer"),
+            models.Index(fields=["placed_from", "-placed_at"], name="order_of_network"),
+        ]
         constraints = [
             models.CheckConstraint(condition=models.Q(tax__lte=models.F("total")), name="order_tax_within_total"),
         ]

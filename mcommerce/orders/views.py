@@ -14,14 +14,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from eventbus import clock
-from mcommerce.orders import access, cart_return, seen_cart, services
+from mcommerce.orders import access, cart_return, limits, seen_cart, services
 from mcommerce.orders import cart as carts
 from mcommerce.orders import checkout as till
 from mcommerce.orders.cart import items_in
 from mcommerce.orders.forms import CheckoutForm
+from mcommerce.orders.holding import HoldsTooMuch, Visitor
 from mcommerce.orders.models import Order
 from mcommerce.orders.page import page_of
 from mcommerce.orders.whose_cart import find_cart
+from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
 
 ORDERS_PER_PAGE = 20  # a screen or two
 CONFLICT, UNPROCESSABLE = 409, 422  # the cart is not as it was seen; an answer is missing or wrong
@@ -50,15 +52,15 @@ def _settle(request: HttpRequest) -> HttpResponse:
 
 
 def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
-    cart = find_cart(request)
-    customer_id = request.user.pk if request.user.is_authenticated else None
+    cart, visitor = find_cart(request), _visitor(request)
     try:
         order = till.place_order(
             cart_id=cart.id if cart else None,
-            buyer=form.buyer(customer_id),
+            buyer=form.buyer(visitor.customer_id),
             token=form.cleaned_data["token"],
             now=clock.now(),
             seen=request.POST.get("seen", ""),
+            visitor=visitor,
         )
     except till.EmptyCart:
         return _nothing(request)
@@ -67,8 +69,24 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
     except till.MixedCurrencies:
         messages.error(request, _("These things are sold in different currencies: please order them apart."))
         return redirect("orders:cart")
+    except HoldsTooMuch as refused:
+        for allowance in refused.short:
+            messages.error(request, allowance.sentence)
+        return redirect("orders:cart")
     access.remember(request.session, order.id)
     return redirect("orders:order", order_id=order.id)
+
+
+def _visitor(request: HttpRequest) -> Visitor:
+    """Who orders. Counts the try; raises RateLimited."""
+    network = network_of_request(request)
+    limits.CHECKOUTS_PER_NETWORK.hit(network)
+    customer_id = request.user.pk if request.user.is_authenticated else None
+    if customer_id:
+        limits.CHECKOUTS_PER_CUSTOMER.hit(customer_id)
+    return Visitor(
+        customer_id=customer_id, placed_from=keyed_hash(network), session_orders=access.remembered(request.session)
+    )
 
 
 def _nothing(request: HttpRequest) -> HttpResponse:

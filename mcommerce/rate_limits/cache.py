@@ -76,9 +76,10 @@ class CountingCache(DatabaseCache):
         table = self._quoted(connection)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"DELETE FROM {table} WHERE cache_key IN "
+                # Both times: an entry that is written anew between the look and the deletion stays.
+                f"DELETE FROM {table} WHERE expires < %s AND cache_key IN "
                 f"(SELECT cache_key FROM {table} WHERE expires < %s ORDER BY expires LIMIT {CULLED_MAX})",
-                [connection.ops.adapt_datetimefield_value(timezone.now())],
+                [connection.ops.adapt_datetimefield_value(timezone.now())] * 2,
             )
 
     def _expiry(self, timeout: Any) -> datetime:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.db import Error as DatabaseAway
-from django.utils.crypto import salted_hmac
 
 from eventbus import clock
+from mcommerce.rate_limits.visitors import keyed_hash
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class RateLimit:
         refused here; whoever needs the database fails for that reason, and not for ours.
         """
         window, passed = divmod(int(clock.now().timestamp()), self.seconds)
-        key = f"rate:{self.name}:{window}:{_hidden(who)}"
+        key = f"rate:{self.name}:{window}:{keyed_hash(who)}"
         try:
             cache.add(key, 0, self.seconds)
             hits = cache.incr(key)
@@ -44,8 +44,3 @@ class RateLimit:
             return
         if hits > self.at_most:
             raise RateLimited(self.seconds - passed)
-
-
-def _hidden(who: object) -> str:
-    """A keyed hash: the table holds no addresses, and a key has one length whatever it was made of."""
-    return salted_hmac("mcommerce.rate_limits", repr(who), algorithm="sha256").hexdigest()[:32]

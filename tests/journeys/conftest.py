@@ -48,10 +48,10 @@ def browser() -> Client:
 def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
     """Puts vases into the cart and checks out; the shop answers unless told to keep quiet."""
 
-    def check_out(quantity: int = 1, *, quiet: bool = False) -> Order:
-        browser.post(reverse("orders:add"), {"product_id": vase.id, "quantity": quantity})
-        seen = browser.get(reverse("orders:checkout")).context["seen"]
-        answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
+    def check_out(quantity: int = 1, *, quiet: bool = False, by: Client = browser) -> Order:
+        by.post(reverse("orders:add"), {"product_id": vase.id, "quantity": quantity})
+        seen = by.get(reverse("orders:checkout")).context["seen"]
+        answer = by.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
         if not quiet:
             settle()
         return Order.objects.get(id=answer.url.strip("/").split("/")[-1])

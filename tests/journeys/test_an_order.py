@@ -109,7 +109,8 @@ def test_what_was_withdrawn_meanwhile_is_not_sold(order_of: Callable[..., Order]
 
 
 def test_two_want_the_last_ones_and_one_gets_them(order_of: Callable[..., Order], vase: Product) -> None:
-    orders = [order_of(quantity=2, quiet=True) for _shopper in range(2)]
+    shoppers = [Client(REMOTE_ADDR=f"198.51.100.{number}") for number in range(2)]
+    orders = [order_of(quantity=2, quiet=True, by=shopper) for shopper in shoppers]
 
     settle()
 

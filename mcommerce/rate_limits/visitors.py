@@ -1,8 +1,12 @@
-"""Where somebody comes from, as far as limits are concerned."""
+"""Who somebody is, as far as limits are concerned."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
 IPV6_PREFIX = 64  # bits; a household has that many addresses to itself, so they count as one
+HASH_LENGTH = 32  # hexadecimal digits, 128 bits
 
 
 def network_of(address: str) -> str:
@@ -19,3 +23,13 @@ def network_of(address: str) -> str:
     if found.ipv4_mapped:  # a server that listens on both kinds names IPv4 visitors so
         return str(found.ipv4_mapped)
     return str(ip_network((int(found), IPV6_PREFIX), strict=False))
+
+
+def network_of_request(request: HttpRequest) -> str:
+    """Where a request comes from."""
+    return network_of(request.META.get("REMOTE_ADDR", ""))
+
+
+def keyed_hash(who: object) -> str:
+    """Tells one from another and names nobody: what is kept instead of an address. It has one length."""
+    return salted_hmac("mcommerce.rate_limits", repr(who), algorithm="sha256").hexdigest()[:HASH_LENGTH]

@@ -1,0 +1,170 @@
+"""One visitor cannot hold a product out of stock; ten shoppers elsewhere still get theirs."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from mcommerce.events import ProductStockChanged
+from mcommerce.orders import offers, services
+from mcommerce.orders.checkout import place_order
+from mcommerce.orders.holding import LAPSED_MAX, HoldsTooMuch, Visitor
+from mcommerce.orders.models import Cart, Offer, Order
+
+from .conftest import BUYER, NOW, Shopper, pay, put_up
+from .test_races import at_the_same_time
+
+ADDRESSES = (f"198.51.100.{number}" for number in range(1, 255))
+
+
+def elsewhere() -> Shopper:
+    """Somebody at an address of their own."""
+    return Shopper(REMOTE_ADDR=next(ADDRESSES))
+
+
+@pytest.fixture
+def vase(db: None) -> Offer:
+    return stocked(put_up(), 20)
+
+
+def stocked(offer: Offer, available: int) -> Offer:
+    """Have the orders hear how many are free."""
+    told = ProductStockChanged(
+        product_id=offer.product_id, available=available, version=Offer.objects.get(pk=offer.pk).stock_version + 1
+    )
+    offers.keep_stock(told)
+    return Offer.objects.get(pk=offer.pk)
+
+
+def order(shopper: Shopper, offer: Offer, quantity: int = 1) -> bool:
+    """Whether it is ordered; as the products do, what is set aside is no longer free."""
+    shopper.change(offer, 0)
+    shopper.add(offer, quantity)
+    taken = "/orders/" in getattr(shopper.check_out(), "url", "")
+    if taken:
+        services.await_payment(order_id=Order.objects.first().id, now=NOW)
+        stocked(offer, Offer.objects.get(pk=offer.pk).available - quantity)
+    return taken
+
+
+def test_a_robot_holds_half_at_most_and_ten_shoppers_elsewhere_get_theirs(vase: Offer) -> None:
+    address = next(ADDRESSES)
+    for _try in range(10):
+        for quantity in (20, 10, 3, 1):
+            order(Shopper(REMOTE_ADDR=address), vase, quantity)  # a fresh session each time
+
+    assert all(order(elsewhere(), vase) for _shopper in range(10))
+
+
+def test_a_session_that_moves_between_addresses_is_one_visitor(vase: Offer) -> None:
+    shopper = elsewhere()
+    assert order(shopper, vase, 10)
+
+    shopper.browser.defaults["REMOTE_ADDR"] = next(ADDRESSES)
+
+    assert not order(shopper, vase)
+
+
+def test_an_account_with_many_browsers_is_one_visitor(vase: Offer) -> None:
+    ada = get_user_model().objects.create_user(email="ada@example.com")
+    first, second = elsewhere(), elsewhere()
+    for shopper in (first, second):
+        shopper.browser.force_login(ada)
+
+    assert order(first, vase, 10)
+
+    assert not order(second, vase)
+
+
+def test_a_household_with_many_ipv6_addresses_is_one_visitor(vase: Offer) -> None:
+    assert order(Shopper(REMOTE_ADDR="2001:db8::1"), vase, 10)
+
+    assert not order(Shopper(REMOTE_ADDR="2001:db8::2:1"), vase)
+    assert order(Shopper(REMOTE_ADDR="2001:db8:0:1::1"), vase)
+
+
+def test_a_pair_is_sold_though_it_be_the_last(vase: Offer) -> None:
+    assert order(elsewhere(), stocked(vase, 2), 2)
+
+
+def test_who_has_paid_may_order_the_rest(vase: Offer) -> None:
+    shopper = elsewhere()
+    assert order(shopper, vase, 10) and not order(shopper, vase)
+
+    pay(Order.objects.get())
+
+    assert order(shopper, vase, 5)
+
+
+def test_what_is_cancelled_counts_no_more(vase: Offer) -> None:
+    shopper = elsewhere()
+    order(shopper, vase, 10)
+    shopper.cancel(Order.objects.get())
+    stocked(vase, 20)
+
+    assert order(shopper, vase, 10)
+
+
+def test_who_lets_the_last_one_go_again_and_again_leaves_it_to_others_for_a_day(vase: Offer, bus_clock: Any) -> None:
+    shopper = elsewhere()
+    for _time in range(LAPSED_MAX):
+        assert order(shopper, stocked(vase, 1))
+        services.expire(order_id=Order.objects.first().id, now=NOW)
+
+    assert not order(shopper, stocked(vase, 1))
+    assert "without paying" in shopper.look_at_cart()
+    assert order(elsewhere(), stocked(vase, 1))
+
+    bus_clock.advance(days=1, seconds=1)
+    assert order(shopper, stocked(vase, 1))
+
+
+def test_an_order_that_we_refused_is_not_held_against_anybody(vase: Offer) -> None:
+    shopper = elsewhere()
+    for _time in range(LAPSED_MAX):
+        order(shopper, stocked(vase, 1))
+        newest = Order.objects.first()
+        Order.objects.filter(id=newest.id).update(state=Order.State.PLACED)
+        services.reject_for_stock(order_id=newest.id, now=NOW)
+
+    assert order(shopper, stocked(vase, 1))
+
+
+def test_who_wants_too_many_keeps_the_cart_and_is_told_how_many_it_can_be(vase: Offer) -> None:
+    shopper = elsewhere()
+    shopper.add(vase, 12)
+
+    answer = shopper.check_out()
+
+    assert answer.url == reverse("orders:cart")
+    page = shopper.look_at_cart()
+    assert "we set aside at most 10 for you" in page
+    assert 'value="12"' in page
+    assert not Order.objects.exists()
+
+
+def test_the_order_keeps_no_address(vase: Offer) -> None:
+    order(Shopper(REMOTE_ADDR="198.51.100.7"), vase)
+
+    [placed] = Order.objects.values()
+    assert placed["placed_from"] and "198.51.100.7" not in str(placed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_orders_at_the_same_moment_count_each_other() -> None:
+    vase = stocked(put_up(), 20)
+
+    def place() -> bool:
+        cart = Cart.objects.create(changed_at=NOW)
+        cart.lines.create(
+            product_id=vase.product_id, quantity=10, agreed_price=vase.price, agreed_currency=vase.currency
+        )
+        try:
+            place_order(cart_id=cart.id, buyer=BUYER, token=uuid4(), now=NOW, visitor=Visitor(placed_from="one"))
+        except HoldsTooMuch:
+            return False
+        return True
+
+    assert sum(at_the_same_time(*[place] * 6)) == 1
