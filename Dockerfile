@@ -1,7 +1,7 @@
 # One image for every role; the command picks it: pages, live, all, relay, handle, poll, manage (see docker-entrypoint).
 #
 #     docker build --tag mcommerce .
-#     docker run --publish 8000:8000 --env SECRET_KEY=... --env ALLOWED_HOSTS=shop.example --env DATABASE_URL=... mcommerce pages
+#     docker run --publish 8000:8000 --env SECRET_KEY=... --env ALLOWED_HOSTS=shop.example ... mcommerce pages
 
 FROM python:3.11-slim AS build
 COPY requirements.txt .
@@ -17,7 +17,7 @@ COPY . .
 RUN python -c "import pathlib, polib; [polib.pofile(po).save_as_mofile(po.with_suffix('.mo')) for po in pathlib.Path().rglob('*.po')]"
 # A deployed site hashes its static files, so they are collected as one; these values are gone with the line.
 RUN VAR_DIR=/tmp/build ALLOWED_HOSTS=site.invalid SITE_URL=https://site.invalid SECRET_KEY=- SANDBOX_PROVIDER_KEY=- \
-    SANDBOX_WEBHOOK_SECRET=- python manage.py collectstatic --noinput && rm -rf /tmp/build
+    SANDBOX_WEBHOOK_SECRET=- EMAIL_URL=dummy: python manage.py collectstatic --noinput && rm -rf /tmp/build
 USER mcommerce
 VOLUME /var/lib/mcommerce
 EXPOSE 8000

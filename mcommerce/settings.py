@@ -50,6 +50,7 @@ SITE_URL = env.str(
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
@@ -86,6 +87,7 @@ PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneO
 SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
 SANDBOX_PROVIDER_KEY = env.str("SANDBOX_PROVIDER_KEY", "")
 SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
+SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.list("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # valid beside it
 EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
 STATIONS_FEEDS = env.list("STATIONS_FEEDS", ["simulator"])
@@ -102,6 +104,7 @@ LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in AL
 def _faults() -> list[str]:
     """What is wrong although each value alone is well-formed."""
     faults = []
+    faults += _host_faults()
     if DEMO and not LOCAL:
         faults.append("DEMO opens doors, so it is for loopback only: unset DEMO, or unset ALLOWED_HOSTS")
     if DEBUG and not LOCAL:
@@ -116,6 +119,7 @@ def _faults() -> list[str]:
                 "SITE_URL": "It is the public address, such as https://shop.example",
                 "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
                 "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
+                "EMAIL_URL": "Name the mail server: submission://user:password@host:587",
             }.items()
             if not os.environ.get(name)
         ]
@@ -125,7 +129,12 @@ def _faults() -> list[str]:
         if urlsplit(url or "").scheme not in {"http", "https"}:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
     if "EMAIL_BACKEND" not in EMAIL_URL:
-        faults.append("EMAIL_URL is of no kind that is known: write smtp+tls://user:password@host:587 or console:")
+        faults.append("EMAIL_URL is of no kind that is known: write submission://user:password@host:587 or console:")
+    if not LOCAL and os.environ.get("EMAIL_URL", "").startswith("console:"):
+        faults.append(
+            "EMAIL_URL=console: prints mails, and the keys of orders in them, into a deployed site's log: "
+            "write submission://user:password@host:587"
+        )
     if SHOP_CURRENCY not in CURRENCIES:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
@@ -138,6 +147,18 @@ def _faults() -> list[str]:
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
+    return faults
+
+
+def _host_faults() -> list[str]:
+    """Hosts that let names in which are not the site's own."""
+    faults = []
+    for host in ALLOWED_HOSTS or []:
+        if host == "*" or (host.startswith(".") and "." not in host[1:] and host != ".localhost"):
+            faults.append(
+                f"ALLOWED_HOSTS has {host!r}, which lets strangers' names in: name the site's own, "
+                "such as shop.example, or .shop.example for all below it"
+            )
     return faults
 
 

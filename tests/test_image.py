@@ -42,6 +42,29 @@ def test_an_unknown_role_is_refused_with_the_known_ones() -> None:
         ENTRYPOINT["main"](["bees"])
 
 
+@pytest.mark.parametrize("role", ["pages", "live", "all"])
+@pytest.mark.parametrize("name", ["DEMO", "DEBUG"])
+def test_what_opens_doors_at_home_is_refused_where_a_container_listens(
+    role: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback hosts are no protection there: whoever reaches the port may write `Host: localhost`."""
+    monkeypatch.setattr(os, "execvp", lambda *command: pytest.fail(f"started {command}"))
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(SystemExit, match=f"{name} opens doors .* role {role} listens to all networks: unset it"):
+        ENTRYPOINT["main"]([role])
+
+
+def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
+    monkeypatch.setenv("DEMO", "False")
+
+    ENTRYPOINT["main"]([])
+
+    assert started == ["uvicorn"]
+
+
 def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
 

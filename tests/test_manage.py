@@ -41,6 +41,18 @@ def test_topics_are_asked_for_before_there_are_tables(tmp_path: Path) -> None:
     assert "order.placed.v1" in told.stdout
 
 
+@pytest.mark.parametrize(("name", "address"), [("DEMO", "0.0.0.0"), ("DEMO", "[::]"), ("DEBUG", "0.0.0.0")])
+def test_a_server_with_open_doors_listens_to_this_machine_only(tmp_path: Path, name: str, address: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), name: "1"}
+    line = [sys.executable, "manage.py", "runserver", "--noreload", f"{address}:8000"]
+
+    told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ENDED_SECONDS)
+
+    assert told.returncode == 1
+    assert f"{name}" in told.stderr
+    assert "Listen at 127.0.0.1, or unset it" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("port", "more", "why"),
     [

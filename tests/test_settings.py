@@ -15,6 +15,7 @@ DEPLOYED = {
     "SITE_URL": "https://shop.example",
     "SANDBOX_PROVIDER_KEY": "key",
     "SANDBOX_WEBHOOK_SECRET": "secret",
+    "EMAIL_URL": "submission://shop:password@mail.example:587",
 }
 
 
@@ -166,6 +167,18 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DATABASE_URL": "sqlite:///file::memory:?cache=shared"}, "DATABASE_URL names no file"),
         ({"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "there is no such folder"),
         ({"EMAIL_URL": "smpt+tls://a@b"}, "EMAIL_URL is of no kind that is known"),
+        (
+            DEPLOYED | {"EMAIL_URL": ""},
+            "EMAIL_URL is not set: a deployed site must say it. Name the mail server: submission:",
+        ),
+        (DEPLOYED | {"EMAIL_URL": "console:"}, "EMAIL_URL=console: prints mails, and the keys of orders in them"),
+        (
+            DEPLOYED | {"ALLOWED_HOSTS": "*"},
+            "ALLOWED_HOSTS has '*', which lets strangers' names in: name the site's own",
+        ),
+        ({"ALLOWED_HOSTS": "localhost,*"}, "ALLOWED_HOSTS has '*'"),
+        (DEPLOYED | {"ALLOWED_HOSTS": ".example"}, "ALLOWED_HOSTS has '.example'"),
+        ({"DEMO": "1", "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has '*'"),
         ({"VAR_DIR": __file__}, "which is no folder"),
         ({"SITE_URL": "shop.example"}, "SITE_URL is 'shop.example': write it as http://host:port"),
         ({"EVENTBUS_KEEP_HOURS": "1000000000000"}, "EVENTBUS_KEEP_HOURS"),

@@ -55,14 +55,14 @@ def open_payment(*, order_id: UUID, amount: int, currency: str, expires_at: date
     )
 
 
-def start_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime) -> str:
+def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
     """The address of the page where the shopper pays; while one is open, always the same.
 
     Raises NotYetOpen, AlreadyPaid, PaymentClosed, ProviderDown (nothing happened) and ProviderTimeout (nothing was
     charged, since nobody saw the page; starting again uses the same key).
     """
     with failpoints.atomic("payment.claim"):
-        attempt = _claim_attempt(order_id=order_id, site_url=site_url, language=language, now=now)
+        attempt = _claim_attempt(order_id=order_id, language=language, now=now)
     if attempt.url:
         return attempt.url
     try:
@@ -78,7 +78,7 @@ def start_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime
     return _record_session(attempt, state, now=now)
 
 
-def _claim_attempt(*, order_id: UUID, site_url: str, language: str, now: datetime) -> Attempt:
+def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
     """The open attempt, or a new one: committed before anybody is asked for anything."""
     try:
         payment = lock_payment(order_id=order_id)
@@ -90,17 +90,18 @@ def _claim_attempt(*, order_id: UUID, site_url: str, language: str, now: datetim
         raise PaymentClosed(order_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is None:
-        attempt = _new_attempt(payment, site_url=site_url, language=language, now=now)
+        attempt = _new_attempt(payment, language=language, now=now)
     if payment.status == Payment.Status.NEW:
         move(payment, Payment.Status.PROCESSING, now=now)
     return attempt
 
 
-def _new_attempt(payment: Payment, *, site_url: str, language: str, now: datetime) -> Attempt:
+def _new_attempt(payment: Payment, *, language: str, now: datetime) -> Attempt:
+    """Its addresses are the site's own. A visitor's Host header says where they want to be, not where we are."""
     if payment.attempts.count() >= ATTEMPTS_MAX:
         raise PaymentClosed(payment.order_id)
     attempt = Attempt.objects.create(
-        payment=payment, provider=payment.provider, site_url=site_url, language=language, started_at=now
+        payment=payment, provider=payment.provider, site_url=settings.SITE_URL, language=language, started_at=now
     )
     schedule_check(attempt, now=now)
     return attempt

@@ -42,7 +42,6 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
     try:
         page = services.start_attempt(
             order_id=order_id,
-            site_url=f"{request.scheme}://{request.get_host()}",
             language=get_language() or "en",
             now=clock.now(),
         )

@@ -26,6 +26,7 @@ from .shop import state_of, stock_of
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
+SITE_URL = "https://shop.invalid"
 GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000002"
 TIMEOUT_SECONDS = 10  # the company is a thread of this process
 State = Order.State
@@ -45,6 +46,7 @@ def company(settings: Any, tmp_path: Path) -> Iterator[str]:
     )
     settings.SANDBOX_PROVIDER_URL = provider.url
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
+    settings.SITE_URL = SITE_URL
     yield provider.url
     provider.close()
 
@@ -70,7 +72,7 @@ def pay(browser: Client) -> Callable[..., str]:
         form = {"number": card, "expiry": "12/40", "cvc": "123"}
         answer = requests.post(page, data=form, allow_redirects=False, timeout=TIMEOUT_SECONDS)
         if "Location" in answer.headers and "/payment/return/" in answer.headers["Location"]:
-            browser.get(answer.headers["Location"].partition("testserver")[2])
+            browser.get(answer.headers["Location"].partition(SITE_URL)[2])
         settle()
         return page
 
@@ -122,10 +124,10 @@ def test_what_was_sent_back_is_paid_back_once_and_can_be_sold_again(
 ) -> None:
     order = order_of(quantity=2)
     pay(order)
-    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", now=clock.now())
+    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
 
     for _click in range(2):
-        returns.refund_sent(order_id=order.id, pieces_are_back=True, now=clock.now())
+        returns.refund_sent(order_id=order.id, pieces_are_back=True, by=uuid4(), now=clock.now())
         settle()
 
     assert (state_of(order), Refund.objects.get().state) == (State.SHIPPED, Refund.State.REFUNDED)
@@ -148,7 +150,7 @@ def test_money_that_came_after_the_cancellation_goes_back_once(
 
     form = {"number": GOOD_CARD, "expiry": "12/40", "cvc": "123"}
     answer = requests.post(page, data=form, allow_redirects=False, timeout=TIMEOUT_SECONDS)
-    browser.get(answer.headers["Location"].partition("testserver")[2])
+    browser.get(answer.headers["Location"].partition(SITE_URL)[2])
     settle()
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)

@@ -107,9 +107,7 @@ def place(shopper: Shopper) -> None:
 
 
 def open_page(shopper: Shopper) -> str:
-    return payments.start_attempt(
-        order_id=known(shopper).id, site_url=shopper.run.site_url, language="en", now=clock.now()
-    )
+    return payments.start_attempt(order_id=known(shopper).id, language="en", now=clock.now())
 
 
 def type_card(number: str) -> Callable[[Shopper], None]:

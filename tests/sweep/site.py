@@ -74,6 +74,7 @@ def settle_in(run: Run) -> None:
     requests.propagate = True
     connections.databases["default"].update(run.database)
     settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
+    settings.SITE_URL = run.site_url
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
     settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
     clock.hold(run.clock.now())

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -31,17 +31,17 @@ SIGNATURE_HEADER = "Sandbox-Signature"
 class Sandbox:
     """The stand-in at `url`. The key is sent and never shown: not in errors, not in logs."""
 
-    def __init__(self, *, url: str, api_key: str, webhook_secret: str) -> None:
+    def __init__(self, *, url: str, api_key: str, webhook_secrets: Sequence[str]) -> None:
         self._url = url.rstrip("/")
         self._api_key = api_key
-        self._webhook_secret = webhook_secret
+        self._webhook_secrets = webhook_secrets
 
     @classmethod
     def from_settings(cls) -> Self:
         return cls(
             url=settings.SANDBOX_PROVIDER_URL,
             api_key=settings.SANDBOX_PROVIDER_KEY,
-            webhook_secret=settings.SANDBOX_WEBHOOK_SECRET,
+            webhook_secrets=[settings.SANDBOX_WEBHOOK_SECRET, *settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS],
         )
 
     def create_session(self, request: SessionRequest, *, idempotency_key: str) -> SessionState:
@@ -67,7 +67,7 @@ class Sandbox:
         return str(self._call("POST", "/v1/refunds", body=body, key=idempotency_key)["id"])
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
-        check_signature(headers.get(SIGNATURE_HEADER, ""), body, secret=self._webhook_secret, now=now)
+        check_signature(headers.get(SIGNATURE_HEADER, ""), body, secrets=self._webhook_secrets, now=now)
         told = json.loads(body)
         if not told["type"].startswith("session."):
             return None
@@ -93,14 +93,18 @@ class Sandbox:
         return _answer(response)
 
 
-def check_signature(header: str, body: bytes, *, secret: str, now: datetime) -> None:
-    """Raises BadSignature unless `header` ("t=<seconds>,v1=<hex>") signs exactly this body, and recently."""
+def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: datetime) -> None:
+    """Raises BadSignature unless `header` ("t=<seconds>,v1=<hex>") signs exactly this body, and recently.
+
+    Any of the secrets will do: while one is changed for another, both are good.
+    """
     match = re.fullmatch(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", header)
     if not match:
         raise BadSignature("no signature")
     signed_at = int(match[1])
-    expected = hmac.new(secret.encode(), b"%d.%b" % (signed_at, body), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, match[2]):
+    signed = b"%d.%b" % (signed_at, body)
+    expected = (hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets)
+    if not any(hmac.compare_digest(one, match[2]) for one in expected):
         raise BadSignature("wrong signature")
     if abs(now.timestamp() - signed_at) > SIGNATURE_TOLERANCE_SECONDS:
         raise BadSignature("signed too long ago")

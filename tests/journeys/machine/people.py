@@ -161,9 +161,7 @@ class ShopMachine(RuleBasedStateMachine):
 
     def _page_for(self, order: UUID) -> str:
         try:
-            return payments.start_attempt(
-                order_id=order, site_url="https://shop.example", language="en", now=clock.now()
-            )
+            return payments.start_attempt(order_id=order, language="en", now=clock.now())
         except (payments.NotYetOpen, payments.AlreadyPaid, payments.PaymentClosed, ProviderError):
             return ""
         except (Crash, OperationalError):

@@ -14,7 +14,7 @@ from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSuccee
 from mcommerce.payment import ledger
 from mcommerce.payment.models import Attempt, Payment, StatusChange
 
-from .conftest import Company, Shopper
+from .conftest import SITE_URL, Company, Shopper
 from .line import Line
 
 GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (
@@ -33,7 +33,7 @@ def test_a_good_card_pays_the_order(company: Company, shopper: Shopper, order_id
 
     payment = payment_of(order_id)
     assert answer.url == f"/orders/{order_id}/"
-    assert back == f"http://testserver/payment/return/{payment.id}/"
+    assert back == f"{SITE_URL}/payment/return/{payment.id}/"
     assert (payment.status, payment.captured) == ("succeeded", 1900)
     [paid] = published_events(PaymentSucceeded)
     [charge] = company.charges()
@@ -41,6 +41,19 @@ def test_a_good_card_pays_the_order(company: Company, shopper: Shopper, order_id
     assert paid.provider_ref == payment.provider_ref == charge["id"]
     assert ledger.balances() == {("provider", "EUR"): 1900, ("customer", "EUR"): -1900}
     assert list(StatusChange.objects.values_list("status", flat=True)) == ["processing", "succeeded"]
+
+
+def test_a_made_up_host_takes_nobody_elsewhere(
+    company: Company, shopper: Shopper, order_id: UUID, settings: Any
+) -> None:
+    """Who can make a site take a Host header gets neither the shopper who has paid nor the webhooks."""
+    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, ".evil.example"]
+    shopper.client.defaults["HTTP_HOST"] = "shop.evil.example"
+
+    back = company.pay(shopper.page_to_pay(order_id), GOOD).headers["Location"]
+
+    assert back.startswith(f"{SITE_URL}/payment/return/")
+    assert Attempt.objects.get().site_url == SITE_URL
 
 
 def test_the_page_of_the_company_is_in_the_shoppers_language(

@@ -15,7 +15,7 @@ def test_what_happened_is_told_signed_and_in_full(company: Company, catcher: Cat
     company.pay(session["url"], "4242424242424242")
 
     heard = catcher.next()
-    check_signature(heard.signature, heard.body, secret=WEBHOOK_SECRET, now=clock.now())
+    check_signature(heard.signature, heard.body, secrets=[WEBHOOK_SECRET], now=clock.now())
     told = json.loads(heard.body)
     assert told["type"] == "session.succeeded"
     assert told["session"]["charge"] == company.charges()[0]["id"]

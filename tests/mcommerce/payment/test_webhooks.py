@@ -21,10 +21,10 @@ GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
 
 @pytest.fixture
-def shopper(catcher: Catcher, settings: Any) -> Shopper:
+def shopper(company: Company, catcher: Catcher, settings: Any) -> Shopper:
     """A shopper on a shop whose webhooks the catcher gets."""
-    settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "127.0.0.1"]
-    return Shopper(catcher.host)
+    settings.SITE_URL = f"http://{catcher.host}"
+    return Shopper()
 
 
 def hear(shopper: Shopper, caught: Caught, *, signature: str | None = None) -> int:
@@ -116,6 +116,21 @@ def test_a_webhook_that_is_not_genuine_is_refused(
     assert not WebhookReceipt.objects.exists()
 
 
+def test_while_the_secret_is_changed_the_old_one_and_the_new_one_are_good(
+    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any, settings: Any
+) -> None:
+    settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS = "the new secret", [WEBHOOK_SECRET]
+    company.pay(shopper.page_to_pay(order_id), GOOD)
+    told = catcher.next()
+    now = int(clock.now().timestamp())
+
+    assert hear(shopper, told) == 200
+    assert payment_of(order_id).status == "succeeded"
+    assert hear(shopper, told, signature=sign(told.body, secret="the new secret", at=now)) == 200
+    settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS = []
+    assert hear(shopper, told) == 400
+
+
 def test_a_captured_webhook_cannot_be_replayed_later(
     company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, bus_clock: Any
 ) -> None:
@@ -180,9 +195,9 @@ def test_a_webhook_racing_the_return_page_pays_once(
 
 
 def test_the_company_reaches_a_running_shop(
-    company: Company, live_server: Any, order_id: UUID, payment_of: Any, until: Any
+    company: Company, live_server: Any, order_id: UUID, payment_of: Any, until: Any, settings: Any
 ) -> None:
-    shopper = Shopper(live_server.url.removeprefix("http://"))
+    settings.SITE_URL, shopper = live_server.url, Shopper()
 
     company.pay(shopper.page_to_pay(order_id), GOOD)
 

@@ -1,10 +1,12 @@
-"""Daphne's runserver, which looks whether it can listen before it begins."""
+"""Daphne's runserver, which looks whether it can listen, and whether it may, before it begins."""
 
+import ipaddress
 import os
 import socket
 from typing import Any
 
 from daphne.management.commands import runserver
+from django.conf import settings
 from django.core.management import CommandError
 
 
@@ -12,13 +14,31 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
     """Daphne's own only tells the log where the port is taken, and serves nobody from then on, while its bus works."""
 
     def inner_run(self, *args: Any, **options: Any) -> None:
-        if complaint := _cannot_listen(self.addr, int(self.port)):
+        if complaint := _may_not_listen(self.addr) or _cannot_listen(self.addr, int(self.port)):
             if not options["use_reloader"]:
                 raise CommandError(complaint)
             self.stderr.write(self.style.ERROR(complaint))
             self.stderr.flush()
             os._exit(1)  # in the reloader's thread, which would wait for a changed file
         super().inner_run(*args, **options)
+
+
+def _may_not_listen(host: str) -> str:
+    """Why not, and what to do; empty where it may."""
+    opened = [name for name in ("DEMO", "DEBUG") if getattr(settings, name)]
+    if not opened or _is_loopback(host):
+        return ""
+    return (
+        f"{' and '.join(opened)} opens doors for whoever is at this machine, and {host} can be reached from elsewhere. "
+        "Listen at 127.0.0.1, or unset it"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _cannot_listen(host: str, port: int) -> str:
