@@ -1,0 +1,77 @@
+"""What there is to try: every route of the URLconf, every table and action of the admin, every socket."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, get_resolver
+
+from mcommerce.orders.decisions import DECISIONS
+from mcommerce.routing import build_application
+from tests.permissions import table
+
+OF_A_TABLE = ("changelist", "add", "change", "delete", "history")
+TABLE = "tests/permissions/table.py"
+
+
+def routes(resolver: Any = None, namespace: str = "") -> Iterator[tuple[str, str]]:
+    """The name and the pattern of every route that is no table's of the desk."""
+    for one in (resolver or get_resolver()).url_patterns:
+        if not isinstance(one, URLPattern):
+            yield from routes(one, f"{namespace}{one.namespace}:" if one.namespace else namespace)
+        elif not _is_a_tables(f"{namespace}{one.name or ''}"):
+            yield f"{namespace}{one.name or ''}", str(one.pattern)
+
+
+def _is_a_tables(name: str) -> bool:
+    of_tables = {f"admin:{label.replace('.', '_')}_{page}" for label in tables() for page in OF_A_TABLE}
+    # Without a name the admin leads to a page of a table, or says that there is none.
+    return name in of_tables or name == "admin:"
+
+
+def tables() -> dict[str, Any]:
+    return {model._meta.label_lower: its_admin for model, its_admin in admin.site._registry.items()}
+
+
+def actions(its_admin: Any, request: Any) -> set[str]:
+    """All actions that a superuser is offered."""
+    return set(its_admin.get_actions(request))
+
+
+def sockets(application: Any = None) -> Iterator[str]:
+    """The paths of all sockets, through whatever is wrapped around them."""
+    here = application or build_application().application_mapping["websocket"]
+    for pattern in getattr(here, "routes", []):
+        if hasattr(pattern.callback, "consumer_class"):
+            yield str(pattern.pattern)
+        else:
+            yield from sockets(pattern.callback)
+    for inner in ("application", "inner"):
+        if hasattr(here, inner):
+            yield from sockets(getattr(here, inner))
+
+
+def undeclared() -> list[str]:
+    """Everything that has no row in the table, each with what to do about it."""
+    missing = [
+        *(_say("ROUTES", name, "Route(get=ALL, post=NO_METHOD)") for name, _at in routes() if name not in table.ROUTES),
+        *(_say("DESK", label, "Desk()") for label in tables() if label not in table.DESK),
+        *(_say("SOCKETS", path, "ALL") for path in sockets() if path not in table.SOCKETS),
+        *(_say("DECISIONS", name, 'permission("...")') for name in DECISIONS if name not in table.DECISIONS),
+    ]
+    return missing
+
+
+def left_over() -> list[str]:
+    """Rows of what is no more."""
+    there = {
+        "ROUTES": {name for name, _at in routes()},
+        "DESK": {*tables()},
+        "SOCKETS": {*sockets()},
+        "DECISIONS": {*DECISIONS},
+    }
+    return [f"{name}[{key!r}]" for name, keys in there.items() for key in getattr(table, name) if key not in keys]
+
+
+def _say(rows: str, key: str, example: str) -> str:
+    return f"{TABLE} does not say who may use it. Add to {rows}, with what it really needs:  {key!r}: {example},"

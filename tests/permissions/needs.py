@@ -1,0 +1,85 @@
+"""The words of the table: what a route, a socket or an action needs, and whom that lets in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who comes: who they are, and what they may."""
+
+    name: str
+    signed_in: bool = False
+    staff: bool = False
+    superuser: bool = False
+    owner: bool = False  # of the order and the address that are tried
+    permissions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Need:
+    """Staff with one permission of each of `clauses`; or the others that are named."""
+
+    clauses: tuple[tuple[str, ...], ...] = ()
+    all: bool = False
+    signed_in: bool = False
+    owner: bool = False
+    staff: bool = False
+    superuser: bool = False
+    no_method: bool = False  # the view knows no such method, whoever asks
+
+    def lets_in(self, visitor: Visitor) -> bool:
+        return (
+            self.all
+            or (self.signed_in and visitor.signed_in)
+            or (self.owner and visitor.owner)
+            or (self.staff and visitor.staff)
+            or (self.superuser and visitor.superuser)
+            or bool(self.clauses and visitor.staff and self.met_by(visitor.permissions))
+        )
+
+    def met_by(self, permissions: Iterable[str]) -> bool:
+        return all(not {*clause}.isdisjoint(permissions) for clause in self.clauses)
+
+    def __and__(self, other: "Need") -> "Need":
+        return Need(clauses=(*self.clauses, *(clause for clause in other.clauses if clause not in self.clauses)))
+
+
+def permission(*any_of: str) -> Need:
+    """Staff with at least one of these."""
+    return Need(clauses=(any_of,))
+
+
+def owner_or(*any_of: str) -> Need:
+    """Whose it is, and staff with at least one of these."""
+    return Need(clauses=(any_of,), owner=True)
+
+
+ALL = Need(all=True)
+SIGNED_IN = Need(signed_in=True)
+OWNER = Need(owner=True)
+STAFF = Need(staff=True)
+SUPERUSER = Need(superuser=True)
+NOBODY = Need()
+NO_METHOD = Need(no_method=True)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A page: what looking at it needs, and what posting to it needs, with what is posted."""
+
+    get: Need
+    post: Need = NO_METHOD
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A table at the desk. `see` is by default Django's: the permission to view, or to change."""
+
+    see: Need | None = None
+    add: Need = NOBODY
+    change: Need = NOBODY
+    delete: Need = NOBODY
+    actions: dict[str, Need] = field(default_factory=dict)

@@ -1,0 +1,157 @@
+"""Everything on the site x everybody who may come: the table says who gets in, and nobody else does."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+from django.urls import reverse
+
+from mcommerce.accounts.models import User
+from tests.permissions import found, samples, table
+from tests.permissions.needs import ALL, Need, Route, permission
+from tests.permissions.people import everybody
+from tests.permissions.tries import Matrix
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def matrix(db: None, settings: Any, tmp_path: Path) -> Matrix:
+    settings.STATIONS_PRODUCER_OPEN = False
+    settings.MEDIA_ROOT = tmp_path
+    return Matrix(everybody())
+
+
+@pytest.fixture
+def says(capsys: pytest.CaptureFixture[str]) -> Callable[[str, Matrix], None]:
+    """Print a matrix in figures, and fail with its deviations."""
+
+    def say(name: str, matrix: Matrix) -> None:
+        with capsys.disabled():
+            print(
+                f"\n{name}: {matrix.rows} rows x {len(matrix.cast.visitors)} visitors and two with chosen permissions: "
+                f"{matrix.cells} cells, deviations {len(matrix.deviations)}"
+            )
+        assert not matrix.deviations, "\n" + "\n".join(matrix.deviations)
+
+    return say
+
+
+def test_everything_has_a_row_in_the_table() -> None:
+    assert not found.undeclared(), "\n" + "\n".join(found.undeclared())
+    assert not found.left_over(), f"{found.TABLE} has rows of what is no more: {found.left_over()}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [("ROUTES", "orders:order"), ("DESK", "orders.order"), ("SOCKETS", "ws/producer/"), ("DECISIONS", "cancel")],
+)
+def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(getattr(table, rows), key)
+
+    [said] = [one for one in found.undeclared() if repr(key) in one]
+
+    assert f"Add to {rows}" in said
+
+
+def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(table.ROUTES, "orders:gone", Route(get=ALL))
+
+    assert "ROUTES['orders:gone']" in found.left_over()
+
+
+def test_every_route_lets_in_whom_its_row_names(
+    matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
+) -> None:
+    names = samples.names(tmp_path)
+    for name, pattern in declared(found.routes()):
+        url = reverse(name, kwargs=arguments_of(name, pattern, names))
+        row = table.ROUTES[name]
+        matrix.row(name, "GET", url, row.get)
+        matrix.row(name, "POST", url, row.post, row.data)
+
+    says("Routes", matrix)
+
+
+def test_every_table_of_the_desk_lets_in_whom_its_row_names(
+    matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
+) -> None:
+    samples.names(tmp_path)
+    for label, its_admin in found.tables().items():
+        row, name = table.DESK[label], f"admin:{label.replace('.', '_')}"
+        see, one = seen_by(label), sample_of(its_admin.model).pk
+        for page, looks, posts in (
+            ("add", row.add, row.add),
+            ("change", see, row.change),
+            ("delete", row.delete, row.delete),
+        ):
+            url = reverse(f"{name}_{page}", args=[one] if page != "add" else [])
+            matrix.row(f"{name}_{page}", "GET", url, looks)
+            matrix.row(f"{name}_{page}", "POST", url, posts)
+        matrix.row(f"{name}_history", "GET", reverse(f"{name}_history", args=[one]), see)
+        matrix.row(f"{name}_changelist", "GET", reverse(f"{name}_changelist"), see)
+
+    says("Tables of the desk", matrix)
+
+
+def test_every_action_of_the_desk_is_done_by_whom_its_row_names(
+    matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
+) -> None:
+    samples.names(tmp_path)
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(email="root@example.com")
+    for label, its_admin in found.tables().items():
+        declared = table.DESK[label].actions
+        assert found.actions(its_admin, request) == {*declared}, f"{found.TABLE}, DESK[{label!r}]: mend its actions"
+        for action, need in declared.items():
+            chosen = {"action": action, "_selected_action": [str(sample_of(its_admin.model).pk)]}
+            url = reverse(f"admin:{label.replace('.', '_')}_changelist")
+            matrix.row(f"{label} {action}", "POST", url, needing_both(seen_by(label), need), chosen)
+
+    says("Actions of the desk", matrix)
+
+
+def test_every_button_of_an_order_is_pressed_by_whom_its_row_names(
+    matrix: Matrix, says: Callable[[str, Matrix], None]
+) -> None:
+    order = samples.order_of_the_customer()
+    for name, need in table.DECISIONS.items():
+        url = reverse("admin:orders_order_decide", args=[order.pk, name])
+        for method in ("GET", "POST"):
+            matrix.row(f"decide {name}", method, url, permission("orders.view_order") & need)
+
+    says("Buttons of an order", matrix)
+
+
+# --- how it is tried -----------------------------------------------------------------------------------------------
+
+
+def declared(routes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those with a row; another test names the others."""
+    return [(name, pattern) for name, pattern in routes if name in table.ROUTES]
+
+
+def arguments_of(name: str, pattern: str, names: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the address. Of several that are called alike, the route's own."""
+    own = {"admin:orders_order_decide": {"name": "cancel"}}.get(name, {})
+    wanted = {key for key in ("uidb36", "key", *names) if f":{key}>" in pattern or f"<{key}>" in pattern}
+    return {key: {**names, **own}[key] for key in wanted}
+
+
+def seen_by(label: str) -> Need:
+    app, model = label.split(".")
+    return table.DESK[label].see or permission(f"{app}.view_{model}", f"{app}.change_{model}")
+
+
+def needing_both(see: Need, act: Need) -> Need:
+    """An action is offered on a list that one must see."""
+    return see & act if act.clauses else act
+
+
+def sample_of(model: Any) -> Any:
+    """A row of it; of people, a customer's."""
+    if model is User:
+        return User.objects.get(email="customer@example.com")
+    return samples.row(model)

@@ -1,0 +1,67 @@
+"""Every socket x everybody who may come, through the whole application as it is deployed."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.db import connections
+
+from mcommerce.orders.live import live_orders
+from mcommerce.routing import build_application
+from stations import live
+from tests.permissions import samples, table
+from tests.permissions.needs import Need, Visitor
+from tests.permissions.people import Cast, everybody
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ANSWER_SECONDS = 60  # for what takes milliseconds on an idle machine
+
+
+@pytest.fixture
+def cast(settings: Any) -> Iterator[Cast]:
+    settings.STATIONS_PRODUCER_OPEN = False
+    yield everybody()
+    live_orders.close()
+
+
+@pytest.mark.parametrize("path", table.SOCKETS)
+def test_a_socket_speaks_to_whom_its_row_names(path: str, cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
+    need, order = table.SOCKETS[path], samples.order_of_the_customer()
+    address = "/" + path.replace("<uuid:order_id>", str(order.pk))
+
+    deviations, cells = asyncio.run(tried(address, need, cast))
+
+    with capsys.disabled():
+        print(f"\nSocket {path}: {cells} cells, deviations {len(deviations)}")
+    assert not deviations
+
+
+async def tried(address: str, need: Need, cast: Cast) -> tuple[list[str], int]:
+    deviations, visitors = [], cast.trying(need)
+    try:
+        for visitor in visitors:
+            await database_sync_to_async(cast.becomes)(visitor)
+            if await speaks_to(address, cast, visitor) != need.lets_in(visitor):
+                deviations.append(f"{visitor.name} is {'refused' if need.lets_in(visitor) else 'let in'}")
+    finally:
+        await live.close()
+        await database_sync_to_async(connections.close_all)()
+    return deviations, len(visitors)
+
+
+async def speaks_to(address: str, cast: Cast, visitor: Visitor) -> bool:
+    """Whether the first thing it says is neither an error nor that it closes."""
+    cookies = "; ".join(f"{name}={value}" for name, value in cast.cookies[visitor.name].items())
+    headers = [(b"host", b"testserver"), (b"origin", b"http://testserver"), (b"cookie", cookies.encode())]
+    socket = WebsocketCommunicator(build_application(), address, headers=headers)
+    try:
+        connected, _protocol = await socket.connect(timeout=ANSWER_SECONDS)
+        first = await socket.receive_output(timeout=ANSWER_SECONDS) if connected else {"type": "websocket.close"}
+    finally:
+        await socket.disconnect(timeout=ANSWER_SECONDS)
+    return first["type"] == "websocket.send" and json.loads(first["text"]).get("type") != "error"
