@@ -44,6 +44,7 @@ class SplitSite(LiveSite):
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         binaries = str(Path(sys.executable).parent)
         environment = {
+            "LISTEN_HOST": "127.0.0.1",
             "DATABASE_URL": database_url,
             "EVENTBUS_BACKEND": "kafka",
             "KAFKA_BOOTSTRAP_SERVERS": servers,

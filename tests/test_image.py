@@ -51,7 +51,7 @@ def test_what_opens_doors_at_home_is_refused_where_a_container_listens(
     monkeypatch.setattr(os, "execvp", lambda *command: pytest.fail(f"started {command}"))
     monkeypatch.setenv(name, "1")
 
-    with pytest.raises(SystemExit, match=f"{name} opens doors .* role {role} listens to all networks: unset it"):
+    with pytest.raises(SystemExit, match=f"{name} opens doors .* role {role} listens to others at 0.0.0.0: unset it"):
         ENTRYPOINT["main"]([role])
 
 

@@ -27,6 +27,7 @@ def environment() -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "tests.chaos.shop.settings",
         "TRUST_PROXY": "1",
+        "LISTEN_HOST": "127.0.0.1",
         "STATIONS_FEEDS": FEED,
         "STATIONS_POLL_INTERVAL_MS": str(POLL_MS),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -39,11 +40,12 @@ def roles(folder: Path, seed: int, site: Mapping[str, str]) -> dict[str, Role]:
     entrypoint, python = str(ROOT / "docker-entrypoint"), sys.executable
     simulator = str(urlsplit(site["SIMULATOR_URL"]).port)
     addresses = ",".join(f"http://127.0.0.1:{port}" for port in doors.values())
+    site_url = {"SITE_URL": addresses.partition(",")[0]}  # where the company sends shoppers and webhooks
     shopping = [python, "-m", "tests.chaos.shop.shopping", str(folder / SHOPPERS), f"{seed} {SHOPPERS}", addresses]
     return {
         COMPANY: Role([python, "-m", "tests.chaos.shop.company"], {}),
         SIMULATOR: Role([python, "manage.py", "simulate_stations", f"--port={simulator}", "--open"], {}),
-        **{name: Role([python, entrypoint, "pages"], {"PORT": str(port)}) for name, port in doors.items()},
+        **{name: Role([python, entrypoint, "pages"], {"PORT": str(port)} | site_url) for name, port in doors.items()},
         POLLER: Role([python, entrypoint, "poll"], {}),
         SHOPPERS: Role(shopping, {}),
     }
