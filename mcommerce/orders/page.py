@@ -56,6 +56,7 @@ PROGRESS = (
     (pgettext_lazy("progress", "Dispatch"), {State.SHIPPED, State.DELIVERED}),
     (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
+ENDS = (State.DELIVERED, State.CANCELLED)
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
 DESK_STEPS = {Kind.LOOKED_AT}  # not for customers
 BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}
@@ -93,6 +94,7 @@ class OrderPage:
     cancellable: bool
     seconds_left: int | None  # to the deadline, while it matters
     changing: bool  # something is under way that the page should be asked about again
+    final: bool  # it has come to its end, as far as anybody knows
 
 
 def page_of(order: Order, *, now: datetime) -> OrderPage:
@@ -100,6 +102,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
     steps = [step for step in order.steps.all() if step.kind not in DESK_STEPS]
     refunds = list(order.refunds.all())
     lines = list(order.lines.all())
+    refunding = any(refund.state == Refund.State.REQUESTED for refund in refunds)
     unpaid = order.state in (State.PLACED, State.AWAITING_PAYMENT)
     return OrderPage(
         order=order,
@@ -120,7 +123,8 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         payable=order.state == State.AWAITING_PAYMENT and order.expires_at > now and not refunds,
         cancellable=unpaid,
         seconds_left=max(0, int((order.expires_at - now).total_seconds())) if unpaid else None,
-        changing=unpaid or any(refund.state == Refund.State.REQUESTED for refund in refunds),
+        changing=unpaid or refunding,
+        final=order.state in ENDS and not refunding,
     )
 
 

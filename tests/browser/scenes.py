@@ -75,6 +75,14 @@ def place_order(page: Page, site: LiveSite) -> None:
 
 def send_checkout(page: Page) -> None:
     """Order what is in the cart, at the checkout; returns when it can be paid."""
+    fill_in_checkout(page)
+    page.locator("main form .button--primary").click()
+    page.wait_for_url("**/orders/*-*/")
+    expect(page.locator("#pay")).to_be_visible()
+    expect(page.locator("#order-state")).to_have_attribute("data-state", "live")
+
+
+def fill_in_checkout(page: Page) -> None:
     answers = {
         "email": "hera@olymp.example",
         "name": "Hera",
@@ -85,10 +93,6 @@ def send_checkout(page: Page) -> None:
     for field, answer in answers.items():
         page.locator(f"#id_{field}").fill(answer)
     page.locator("#id_terms").check()
-    page.locator("main form .button--primary").click()
-    page.wait_for_url("**/orders/*-*/")
-    expect(page.locator("#pay")).to_be_visible()
-    expect(page.locator("#order-state")).to_have_attribute("data-state", "live")
 
 
 def go_to_pay(page: Page, site: LiveSite) -> None:

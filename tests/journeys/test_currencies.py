@@ -63,7 +63,9 @@ def test_one_sum_from_the_desk_to_the_mail(currency: str, language: str, setting
     pages = ["/", clock.get_absolute_url(), reverse("orders:cart"), reverse("orders:checkout")]
     for page in pages:
         assert sums_of(browser.get(page).content.decode(), currency) == {written}, page
-    placed = browser.post(reverse("orders:checkout"), {**ANSWERS, "language": language, "token": uuid4()})
+    seen = browser.get(reverse("orders:checkout")).context["seen"]
+    answers = {**ANSWERS, "language": language, "token": uuid4(), "seen": seen}
+    placed = browser.post(reverse("orders:checkout"), answers)
     settle()
     order = Order.objects.get()
     assert written in browser.get(placed.url).content.decode()

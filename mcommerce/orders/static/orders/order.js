@@ -1,11 +1,15 @@
 // Keeps an order's page true: the socket says which version the order has, and a newer one has the page's changing part
-// fetched and swapped in. Focus and scroll stay where they were; what is new is said aloud. Counts down to the deadline.
+// fetched and swapped in. While the socket is away, the page asks for that part again by itself. Focus and scroll stay
+// where they were; what is new is said aloud. Counts down to the deadline.
 
 import { localise } from "../site/local-time.js";
 
 const RETRY_FIRST_MS = 1_000; // a server that restarts is back within seconds
 const RETRY_MOST_MS = 30_000; // one that is down is not helped by more knocking
 const NOT_FOUND = 4404; // this visitor may not see the order (any more): asking again changes nothing
+const GRACE_MS = 3_000; // a socket that has said nothing for so long is taken to be away
+const ASK_FIRST_MS = 2_000; // between two questions: stock is set aside within a second or two
+const ASK_MOST_MS = 30_000; // an order that does not change is not asked about more often
 const URGENT_SECONDS = 120; // the countdown raises its voice
 const root = document.getElementById("order-live");
 const said = document.getElementById("order-said");
@@ -38,7 +42,9 @@ async function catchUp() {
 }
 
 async function fetchNow() {
+  if (gone) throw new Error("This order is not to be seen here any more");
   const answer = await fetch(`${root.dataset.page}?fragment=1`, { credentials: "same-origin", cache: "no-store" });
+  if (answer.status === 404) stop();
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("order-now");
   if (!page) throw new Error("No order in the answer");
@@ -91,11 +97,49 @@ function startCountdown() {
   tick();
 }
 
+// --- without the socket --------------------------------------------------------------------------------------------
+
+let asking; // the timer of the next question; none while the socket speaks, nobody looks, or all is over
+let pause = ASK_FIRST_MS;
+
+function askAfter(delay) {
+  clearTimeout(asking);
+  const over = live || gone || document.hidden || "final" in shown().dataset;
+  asking = over ? undefined : setTimeout(ask, delay);
+  if (!live && "final" in shown().dataset) state.hidden = true; // nothing more will come, so nothing is missed
+}
+
+async function ask() {
+  try {
+    const fresh = await fetchNow();
+    const newer = Number(fresh.dataset.version) > shownVersion();
+    if (newer) swap(fresh);
+    pause = newer ? ASK_FIRST_MS : Math.min(ASK_MOST_MS, pause * 2);
+    if (!live) show("asking");
+  } catch {
+    pause = Math.min(ASK_MOST_MS, pause * 2);
+    if (!live && !gone) show("offline");
+  }
+  askAfter(jittered(pause));
+}
+
+/** The order cannot be seen here any more. */
+function stop() {
+  gone = true;
+  state.hidden = true;
+  clearTimeout(asking);
+  clearTimeout(retry);
+}
+
 // --- the socket ----------------------------------------------------------------------------------------------------
 
 let socket;
+let live = false; // it has spoken and is open
+let gone = false;
 let tries = 0;
 let retry;
+
+const jittered = (most) => most * (0.5 + Math.random() / 2); // a restarted server is not stormed
 
 function show(name) {
   state.hidden = false;
@@ -105,31 +149,47 @@ function show(name) {
 
 function connect() {
   clearTimeout(retry);
-  const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${root.dataset.socket}`);
-  socket = opened;
-  opened.onmessage = (message) => {
+  try {
+    socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${root.dataset.socket}`);
+  } catch {
+    lose(); // some browsers have it switched off
+    return;
+  }
+  socket.onmessage = (message) => {
     tries = 0;
+    live = true;
+    askAfter(0); // no more: the socket speaks
     show("live");
     wanted = Math.max(wanted, JSON.parse(message.data).version);
     catchUp();
   };
-  opened.onclose = (event) => {
-    if (event.code === NOT_FOUND) {
-      state.hidden = true;
-      return;
-    }
+  socket.onclose = (event) => (event.code === NOT_FOUND ? stop() : lose());
+}
+
+/** The socket is away: open it again after a while, and ask until then. */
+function lose() {
+  live = false;
+  if (gone) return;
+  if (asking === undefined) {
     show("offline");
-    const most = Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** tries++);
-    retry = setTimeout(connect, most * (0.5 + Math.random() / 2)); // jitter: a restarted server is not stormed
-  };
+    pause = ASK_FIRST_MS;
+    askAfter(pause);
+  }
+  retry = setTimeout(connect, jittered(Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** tries++)));
 }
 
 // A laptop that wakes up should not wait for a backoff that was meant for a server that is down.
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && socket.readyState === WebSocket.CLOSED && state.dataset.state === "offline") connect();
-});
-addEventListener("online", () => socket.readyState === WebSocket.CLOSED && connect());
+function lookAgain() {
+  if (live || gone) return;
+  pause = ASK_FIRST_MS;
+  askAfter(0);
+  if (!socket || socket.readyState === WebSocket.CLOSED) connect();
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? askAfter(0) : lookAgain()));
+addEventListener("online", lookAgain);
 
 startCountdown();
 show("connecting");
 connect();
+askAfter(GRACE_MS);

@@ -1,0 +1,138 @@
+"""Where no socket comes through, an order's page asks again by itself, and goes back to the socket when one does."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, Request, WebSocketRoute, expect
+
+from tests.browser import scenes
+from tests.live_site import LiveSite
+
+SOCKETS = re.compile("/ws/orders/")
+TWO_MINUTES_MS = 120_000  # four times the longest pause between two questions
+
+
+def shut(socket: WebSocketRoute) -> None:
+    """A proxy that closes what it does not know."""
+    socket.close()
+
+
+def silent(socket: WebSocketRoute) -> None:
+    """A proxy that lets the socket open, and nothing through."""
+
+
+def order(page: Page, live_site: LiveSite) -> None:
+    """Order from the checkout; returns when the order's page is there, whatever it shows yet."""
+    page.clock.install()
+    scenes.see_checkout(page, live_site)
+    scenes.fill_in_checkout(page)
+    page.locator("main form .button--primary").click()
+    page.wait_for_url("**/orders/*-*/")
+
+
+def questions(page: Page) -> list[str]:
+    """The page's own questions, as they are asked from now on."""
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "fragment" in request.url:
+            asked.append(request.url)
+
+    page.on("request", note)
+    return asked
+
+
+@pytest.mark.parametrize("proxy", [shut, silent])
+def test_without_a_socket_from_the_start_the_pay_button_comes_and_the_order_is_paid(
+    page: Page, live_site: LiveSite, proxy: Callable[[WebSocketRoute], None]
+) -> None:
+    page.context.route_web_socket(SOCKETS, proxy)
+    order(page, live_site)
+
+    expect(page.locator("#pay")).to_be_visible()
+    expect(page.locator("#order-state")).to_have_attribute("data-state", "asking")
+    watched = page.context.new_page()
+    watched.goto(page.url)
+    watched.evaluate("document.body.dataset.loadedOnce = 'yes'")
+    page.locator("#pay").click()
+    page.wait_for_url(live_site.provider_url + "/**")
+    scenes.type_card(page, scenes.GOOD_CARD)
+
+    expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible()
+    assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
+
+
+def test_without_web_sockets_in_the_browser_the_page_asks_as_well(page: Page, live_site: LiveSite) -> None:
+    page.add_init_script("delete window.WebSocket")
+    order(page, live_site)
+
+    expect(page.locator("#pay")).to_be_visible()
+
+
+def test_the_page_goes_back_to_the_socket_and_asks_no_more(page: Page, live_site: LiveSite) -> None:
+    opened: list[WebSocketRoute] = []
+
+    def at_first_shut(socket: WebSocketRoute) -> None:
+        opened.append(socket)
+        if len(opened) <= 2:
+            socket.close()
+        else:
+            socket.connect_to_server()
+
+    page.context.route_web_socket(SOCKETS, at_first_shut)
+    order(page, live_site)
+
+    expect(page.locator("#pay")).to_be_visible()
+    expect(page.locator("#order-state")).to_have_attribute("data-state", "live")
+    asked = pass_two_minutes(page)
+    assert asked == []
+
+
+def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page, live_site: LiveSite) -> None:
+    page.context.route_web_socket(SOCKETS, shut)
+    order(page, live_site)
+    expect(page.locator("#pay")).to_be_visible()
+    assert pass_two_minutes(page), "somebody looks"
+
+    look_away(page, hidden=True)
+    assert pass_two_minutes(page) == []
+    look_away(page, hidden=False)
+    expect(page.locator("#order-state")).to_have_attribute("data-state", "asking")
+
+    page.locator("#cancel").click()
+    expect(page.locator("#order-now")).to_have_attribute("data-final", "")
+    assert pass_two_minutes(page) == []
+    expect(page.locator("#order-state")).to_be_hidden()
+
+
+def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Page], live_site: LiveSite) -> None:
+    page = open_page(java_script_enabled=False)
+    page.goto(reverse("products:list"))
+    page.locator(".card:has(.badge--good) .card__title a").first.click()
+    page.locator(".product form .button--primary").click()
+    page.goto(reverse("orders:checkout"))
+    scenes.fill_in_checkout(page)
+    page.locator("main form .button--primary").click()
+    page.wait_for_url("**/orders/*-*/")
+
+    expect(page.locator("#pay")).to_be_visible()
+
+
+def look_away(page: Page, *, hidden: bool) -> None:
+    """As a browser tells a page that its tab is (not) in front."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def pass_two_minutes(page: Page) -> list[str]:
+    """What the page asks in two minutes of its own clock."""
+    asked = questions(page)
+    page.clock.run_for(TWO_MINUTES_MS)
+    return asked
