@@ -1,10 +1,13 @@
 """What shoppers and staff fill in."""
 
+import re
+import unicodedata
 from uuid import uuid4
 
 from django import forms
 from django.conf import settings
 from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import ValidationError
 from django.urls import reverse_lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +44,16 @@ class AddForm(LineForm):
 
     def clean_quantity(self) -> int:
         return self.cleaned_data["quantity"] or 1
+
+
+# A person or a place; not what a mail program, or somebody at the desk, would follow.
+LINK = re.compile(r"@|://|\bwww\.|\w\.\w+/|\.(?:com|net|org|info|biz|xyz|top|site|online|shop|app|link|click)\b", re.I)
+
+
+def written_on_a_parcel(text: str) -> None:
+    """Refuse what cannot be read there: links, addresses of mail, characters that are not seen."""
+    if LINK.search(text) or any(unicodedata.category(letter).startswith("C") for letter in text):
+        raise ValidationError(_("Write it as on a parcel: without links, @ or hidden characters."), code="no_parcel")
 
 
 class CheckoutForm(forms.Form):
@@ -88,6 +101,8 @@ class CheckoutForm(forms.Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("name", "street", "extra", "postal_code", "city"):
+            self.fields[name].validators.append(written_on_a_parcel)
         self.fields["terms"].help_text = format_html(
             '<a href="{}" target="_blank">{}</a>', reverse_lazy("orders:terms"), _("Read the terms of sale")
         )

@@ -107,7 +107,8 @@ def fail_refund(event: PaymentRefundFailed) -> None:
 
 
 def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, mail_name: str) -> None:
-    services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
+    if mail_name:
+        services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
 @handles(OrderPaid, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from eventbus import Permanent, clock
+from mcommerce.orders import limits
 from mcommerce.orders.access import link_key
 from mcommerce.orders.models import Order
 from mcommerce.orders.page import page_of
@@ -25,7 +26,9 @@ FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 def send(name: str, order_id: UUID, **more: Any) -> str:
     """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
 
-    `more` is what the template shows beside the order.
+    `more` is what the template shows beside the order. Nobody has shown that the address is theirs, so nothing that was
+    typed at the checkout is in it. Before anything was paid there is no link either, and one such mail a day goes to an
+    address: where it had one, nothing is sent, and the name is empty.
 
     Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
     refuses its address or the mail for good, or does not say whether it has taken it.
@@ -33,8 +36,12 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     order = Order.objects.filter(id=order_id).first()
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
+    page = page_of(order, now=clock.now())
+    paid = bool(order.payment_id or page.refunds)
+    if not paid and not limits.is_first_unpaid_mail(order.email, order_id):
+        return ""
     with translation.override(order.language):
-        context = {"page": page_of(order, now=clock.now()), "link": link_to(order_id), **more}
+        context = {"page": page, "paid": paid, "link": link_to(order_id), **more}
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
     _send(EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]))
     return name

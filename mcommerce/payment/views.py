@@ -16,29 +16,29 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from eventbus import clock
-from mcommerce.payment import services
+from mcommerce.payment import limits, services
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers import NoSuchProvider, provider_named
 from mcommerce.payment.providers.base import BadSignature, ProviderDown, ProviderTimeout
-from mcommerce.payment.throttle import allows
+from mcommerce.rate_limits.limits import RateLimited
+from mcommerce.rate_limits.visitors import network_of_request
 
 logger = logging.getLogger(__name__)
 
 WEBHOOK_BYTES_MAX = 64 * 1024  # the companies' webhooks have a few kilobytes
-PAYS_PER_ORDER_MAX = 10  # a minute: an impatient shopper clicks less often
-PAYS_PER_ADDRESS_MAX = 60  # a minute: an office behind one address
-RETURNS_MAX = 10  # a minute and payment: each one asks the company
 
 
 @require_POST
 @never_cache
 def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Send the shopper to the page where they pay, or say why that cannot be now."""
-    address = request.META.get("REMOTE_ADDR", "")
-    if not allows(f"order:{order_id}", at_most=PAYS_PER_ORDER_MAX) or not allows(
-        f"address:{address}", at_most=PAYS_PER_ADDRESS_MAX
-    ):
-        return _cannot_pay(request, order_id, status=429, reason="too_often")
+    try:
+        limits.PAYS_PER_NETWORK.hit(network_of_request(request))
+        limits.PAYS_PER_ORDER.hit(order_id)
+    except RateLimited as limited:
+        answer = _cannot_pay(request, order_id, status=429, reason="too_often")
+        answer["Retry-After"] = str(limited.retry_after)
+        return answer
     try:
         page = services.start_attempt(
             order_id=order_id,
@@ -62,10 +62,7 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     """The shopper is back from the company: ask it what happened, and show the order."""
     try:
-        if allows(f"return:{payment_id}", at_most=RETURNS_MAX):
-            payment = services.ask_now(payment_id=payment_id, now=clock.now())
-        else:
-            payment = Payment.objects.get(id=payment_id)
+        payment = _asked(payment_id)
     except Payment.DoesNotExist:
         raise Http404 from None
     if payment.status == Payment.Status.UNKNOWN:
@@ -75,6 +72,15 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
             _("The payment company had not answered when you came back. We keep asking: see your order."),
         )
     return redirect("orders:order", order_id=payment.order_id)
+
+
+def _asked(payment_id: UUID) -> Payment:
+    """The payment as the company sees it now; asked too often, as we know it. Raises Payment.DoesNotExist."""
+    try:
+        limits.RETURNS_PER_PAYMENT.hit(payment_id)
+    except RateLimited:
+        return Payment.objects.get(id=payment_id)
+    return services.ask_now(payment_id=payment_id, now=clock.now())
 
 
 @csrf_exempt

@@ -17,6 +17,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.core import mail
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import override_settings
 
@@ -78,6 +79,7 @@ class Floor:
         start_chance_anew()
         clock.hold(MORNING)
         mail.outbox.clear()
+        cache.clear()
         self.trouble.order("", "")
         self.company = Company()
         with undone():

@@ -136,6 +136,12 @@ def test_a_refused_order_leaves_the_cart_as_it_was(shopper: Shopper) -> None:
         ({"country": "ZZ"}, "country"),
         ({"name": ""}, "name"),
         ({"street": "nul\0"}, "street"),
+        ({"name": "You won, see http://evil.example"}, "name"),
+        ({"name": "You won, see evil.com"}, "name"),
+        ({"name": "Ada\u200b Lovelace"}, "name"),
+        ({"city": "ada@example.com"}, "city"),
+        ({"extra": "evil.example/prize"}, "extra"),
+        ({"postal_code": "www.evil.example"}, "postal_code"),
         ({"language": "tlh"}, "language"),
         ({"token": "forged"}, "token"),
     ],
@@ -152,6 +158,16 @@ def test_a_wrong_answer_is_shown_and_the_others_are_kept(
     kept = next(text for name, text in ANSWERS.items() if name != complaint and text)
     assert kept in answer.content.decode()
     assert Order.objects.count() == 0
+
+
+def test_names_and_places_of_all_kinds_can_be_ordered_to(shopper: Shopper) -> None:
+    shopper.add(put_up())
+
+    answer = shopper.check_out(
+        name="Zoë O’Hara-Núñez Jr.", street="12 bis, bd.de l’Hôtel-Dieu / bât. A", extra="c/o M. le Dr. Weiß", city="Aÿ"
+    )
+
+    assert answer.status_code == 302
 
 
 def test_nobody_checks_out_an_empty_or_changed_cart(shopper: Shopper) -> None:

@@ -52,13 +52,17 @@ def test_its_link_opens_the_order_in_any_browser(paid: Order, mailoutbox: list) 
 def test_every_mail_has_a_subject_of_one_line_and_text_as_it_was_typed(
     paid: Order, mailoutbox: list, name: str, language: str
 ) -> None:
-    Order.objects.filter(id=paid.id).update(name="Ada & <Bob>", language=language, carrier="La Poste")
+    vase = put_up(title={"fr": "Vase & <anse>", "en": "Vase & <anse>"})
+    paid.lines.create(
+        product_id=vase.product_id, title=vase.title, quantity=1, unit_price=0, tax_rate=0, total=0, tax=0
+    )
+    Order.objects.filter(id=paid.id).update(language=language, carrier="La Poste")
 
     mail.send(name, paid.id, amount=paid.total, currency=paid.currency)
 
     [sent] = mailoutbox
     assert paid.number in sent.subject
-    assert "Ada & <Bob>" in sent.body
+    assert "Vase & <anse>" in sent.body or name == "refunded"
     assert "{" not in sent.body
     assert "\n\n\n" not in sent.body
 
@@ -78,6 +82,51 @@ def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(wai
 
     assert "not paid in time" in mailoutbox[0].body
     assert "Nothing was charged." in mailoutbox[0].body
+
+
+@pytest.mark.parametrize("name", ["paid", "cancelled", "refunded", "shipped"])
+def test_nothing_that_was_typed_at_the_checkout_is_mailed(
+    placed: Callable[..., Order], mailoutbox: list, name: str
+) -> None:
+    typed = {field: f"Win at evil.example {field}" for field in ("name", "street", "extra", "postal_code", "city")}
+    order = placed(buyer=replace(BUYER, **typed))
+
+    mail.send(name, order.id, amount=order.total, currency=order.currency)
+
+    [sent] = mailoutbox
+    assert "evil" not in sent.subject + sent.body
+
+
+def test_a_mail_about_what_nobody_paid_has_no_link(waiting: Order, mailoutbox: list) -> None:
+    services.expire(order_id=waiting.id, now=LATER)
+    mail.send("cancelled", waiting.id)
+
+    assert "http" not in mailoutbox[0].body
+
+
+def test_a_stranger_cannot_have_us_write_to_somebody_again_and_again(
+    placed: Callable[..., Order], mailoutbox: list, bus_clock: Any
+) -> None:
+    addresses = ["ada@example.com", "ADA@example.com", "ada+1@example.com", "bob@example.com"]
+    orders = [placed(buyer=replace(BUYER, email=address)) for address in addresses]
+    for order in orders:
+        services.cancel_by_customer(order_id=order.id, now=LATER)
+        sent = mail.send("cancelled", order.id)
+        mail.send("cancelled", order.id)  # a mail server was away
+        assert sent == ("cancelled" if order in (orders[0], orders[3]) else "")
+
+    assert [message.to for message in mailoutbox] == [["ada@example.com"]] * 2 + [["bob@example.com"]] * 2
+
+
+def test_who_paid_is_written_to_whatever_others_did_with_the_address(
+    paid: Order, placed: Callable[..., Order], mailoutbox: list
+) -> None:
+    robbed = placed()
+    services.cancel_by_customer(order_id=robbed.id, now=LATER)
+    mail.send("cancelled", robbed.id)
+
+    for name in ("paid", "shipped", "cancelled"):
+        assert mail.send(name, paid.id) == name
 
 
 class MailServer(EmailBackend):

@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 from django.db import connections
+from django.urls import reverse
 from django.utils import translation
 
 from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
 from mcommerce.payment import ledger
+from mcommerce.payment.limits import PAYS_PER_NETWORK
 from mcommerce.payment.models import Attempt, Payment, StatusChange
 
 from .conftest import SITE_URL, Company, Shopper
@@ -243,9 +245,20 @@ def test_an_order_that_does_not_wait_for_money_cannot_be_paid(company: Company, 
 
 
 def test_a_robot_is_slowed_down(company: Company, shopper: Shopper, order_id: UUID) -> None:
-    answers = [shopper.go_to_pay(order_id).status_code for _ in range(11)]
+    answers = [shopper.go_to_pay(order_id) for _ in range(11)]
 
-    assert answers == [302] * 10 + [429]
+    assert [answer.status_code for answer in answers] == [302] * 10 + [429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+    assert "You were not charged" in answers[-1].text
+
+
+def test_a_robot_with_many_ipv6_addresses_is_slowed_down(company: Company, shopper: Shopper, db: None) -> None:
+    answers = [
+        shopper.client.post(reverse("payment:pay", args=[uuid7()]), REMOTE_ADDR=f"2001:db8::{number:x}").status_code
+        for number in range(PAYS_PER_NETWORK.at_most + 1)
+    ]
+
+    assert answers == [409] * PAYS_PER_NETWORK.at_most + [429]
 
 
 def test_the_refusal_speaks_french(company: Company, shopper: Shopper, order_id: UUID) -> None:
