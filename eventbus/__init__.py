@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eventbus.errors import NotYet as NotYet
     from eventbus.errors import Permanent as Permanent
+    from eventbus.errors import ServiceAway as ServiceAway
     from eventbus.events import Event as Event
     from eventbus.outbox import publish as publish
     from eventbus.registry import handles as handles
@@ -18,11 +19,12 @@ _HOMES = {
     "Event": "eventbus.events",
     "NotYet": "eventbus.errors",
     "Permanent": "eventbus.errors",
+    "ServiceAway": "eventbus.errors",
     "handles": "eventbus.registry",
     "publish": "eventbus.outbox",
     "watches": "eventbus.watching",
 }
-__all__ = ["Event", "NotYet", "Permanent", "handles", "publish", "watches"]
+__all__ = ["Event", "NotYet", "Permanent", "ServiceAway", "handles", "publish", "watches"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,10 @@ class NotYet(Exception):
     """A handler is too early: what it needs has not arrived by another topic. Tried again; its key waits."""
 
 
+class ServiceAway(Exception):
+    """An effect's service is away, and nothing was asked of it: tried again for as long as it takes, never counted."""
+
+
 class Permanent(Exception):
     """Trying again cannot help: a dead letter at once."""
 
@@ -121,6 +125,11 @@ def is_cut_off(error: BaseException) -> bool:
 def is_nobodys_fault(error: BaseException) -> bool:
     """Whether an error says nothing about the event that was in hand."""
     return isinstance(error, LeaseLost | GroupStopped) or is_broken_world(error) or is_contention(error)
+
+
+def counts(error: BaseException) -> bool:
+    """Whether a failure is an attempt: one for which a service that is away was not even asked is none."""
+    return not isinstance(error, ServiceAway)
 
 
 def _sqlstate(error: BaseException) -> str:

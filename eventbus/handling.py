@@ -10,7 +10,7 @@ from django.utils import translation
 
 from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, counts
 from eventbus.events import Record, count_ours
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import Progress
@@ -206,7 +206,7 @@ class Handling:
             if record.position < progress.position:
                 return False  # it failed after its commit: it is handled
             self._owned.unclaim(record)
-            parking.park(self._group, record, error, attempts=1)
+            parking.park(self._group, record, error, attempts=int(counts(error)))
             self._finish(progress, [record], [])
             return True
 

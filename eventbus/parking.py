@@ -1,5 +1,6 @@
 """Keys that wait, and dead letters. Everything here runs in a worker's transaction, under its progress lock."""
 
+import random
 import traceback
 from datetime import timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.models import F
 
 from eventbus import clock, failpoints, sql
-from eventbus.errors import TooManyParked, is_nobodys_fault
+from eventbus.errors import TooManyParked, counts, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group, Handler
@@ -17,6 +18,7 @@ from eventbus.text import printable
 # A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
 # them: a thousand is a morning's work, and by far more than a few customers' broken data.
 PARKED_KEYS_MAX = 1_000
+AWAY_SECONDS = (10.0, 30.0)  # until a service that is away is asked again: soon after it is back, and not in step
 
 _WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
 
@@ -90,7 +92,8 @@ def _wait(key: ParkedKey, record: Record, position: int) -> None:
 def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
     """Let the head wait for its next attempt."""
     key.attempts, key.running = attempts, False
-    key.due_at = clock.now() + timedelta(seconds=policy.backoff_seconds(attempts))
+    pause = policy.backoff_seconds(attempts) if counts(error) else random.uniform(*AWAY_SECONDS)
+    key.due_at = clock.now() + timedelta(seconds=pause)
     key.error = printable(f"{type(error).__name__}: {error}")
     key.save()
 

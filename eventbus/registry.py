@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventbus.errors import BusError, Permanent
+from eventbus.errors import BusError, Permanent, ServiceAway
 from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
@@ -46,6 +46,8 @@ class Handler:
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
         """Whether this failure, after so many attempts, is final."""
+        if isinstance(error, ServiceAway):
+            return False
         return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
 
 

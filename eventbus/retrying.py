@@ -2,7 +2,7 @@
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, InDoubt
+from eventbus.errors import CrashedRepeatedly, InDoubt, counts
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
@@ -93,13 +93,13 @@ class Retrying:
             record = parking.record_of(head)
             self._owned.on_failure(record, error)
             self._owned.unclaim(record)
-            attempts, policy = key.attempts + 1, self._group.policy(record)
+            attempts, policy = key.attempts + counts(error), self._group.policy(record)
             final = policy.gives_up(error, attempts)
             if final:
                 parking.bury_head(self._group, key, head, error, attempts=attempts)
             else:
                 parking.postpone(key, policy, error, attempts=attempts)
-        self._owned.brake.failed(record, error, first=attempts == 1, final=final)
+        self._owned.brake.failed(record, error, first=attempts == 1 and counts(error), final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
         """A probe failed: its key waits as before."""

@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection
 
-from eventbus import publish, testing
+from eventbus import ServiceAway, publish, testing
 from eventbus.failpoints import armed
-from eventbus.models import Effect, OutboxRow
+from eventbus.models import Effect, OutboxRow, ParkedKey
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, Sown, until
 from tests.eventbus.obstacles import contention_at
@@ -119,6 +119,26 @@ class EffectsAskedOnce:
 
         assert (len(sent), len(set(sent))) == (2, 1)
         assert (house.seen("post"), house.dead("post")) == ([("vase", 1)], [])
+
+    def test_a_service_that_is_away_costs_an_effect_no_attempt(self, house: House, bus_clock) -> None:
+        post, sent = Mended("vase", error=ServiceAway("nobody opens")), []
+
+        def send(event: Noted, *, idempotency_key: str) -> None:
+            post(event)
+            sent.append(event.number)
+
+        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never", attempts=2)
+        house.say(("vase", 1))
+        for _attempt in range(4):
+            house.settle()
+            bus_clock.advance(minutes=1)
+        assert (house.parked("post"), house.dead("post")) == (["vase"], [])
+        assert ParkedKey.objects.get(group="post").attempts == 0
+
+        post.names.clear()
+        house.settle()
+
+        assert (sent, house.seen("post"), house.dead("post")) == ([1], [("vase", 1)], [])
 
     def test_an_effect_that_failed_is_no_doubt_though_that_could_not_be_written_down_at_first(
         self, house: House, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ FAULTS = [
     Fault(
         "attempts not counted",
         "eventbus.retrying.Retrying._failed",
-        "key.attempts + 1",
+        "key.attempts + counts(error)",
         "key.attempts",
         fails=["after_the_last_attempt_there_is_a_dead_letter_with_all_one_needs"],
     ),

@@ -100,6 +100,21 @@ FAULTS = [
         ],
     ),
     Fault(
+        "count what was not asked",
+        "eventbus.errors.counts",
+        "not isinstance(error, ServiceAway)",
+        "True",
+        fails=["a_service_that_is_away_costs_an_effect_no_attempt"],
+    ),
+    Fault(
+        "give up on who is away",
+        "eventbus.registry.Handler.gives_up",
+        "return False",
+        "pass",
+        fails=["a_service_that_is_away_costs_an_effect_no_attempt"],
+        also=[("eventbus.errors.counts", "not isinstance(error, ServiceAway)", "True")],
+    ),
+    Fault(
         "no crash limit for effects",
         "eventbus.effects.claim",
         "if row.claims >= CRASHES_MAX:",
