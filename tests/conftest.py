@@ -9,6 +9,8 @@ from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
 
+from outside.service import forget
+
 gc.disable()  # while everything is loaded, which is kept: each look at it finds more to look at, and nothing to free
 pytest_plugins = ["eventbus.testing.fixtures", "tests.browser.plugin", "tests.kafka.plugin"]
 
@@ -57,3 +59,9 @@ def _limits_are_counted_in_memory() -> Iterator[None]:
 def _nobody_did_anything_yet() -> None:
     """No test is refused for what another did too often."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _services_outside_are_well() -> None:
+    """No test meets a circuit breaker that another one has opened."""
+    forget()

@@ -19,7 +19,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("mcommerce", "stations", "eventbus")
+PACKAGES = ("mcommerce", "stations", "outside", "eventbus")
 TOP_LEVEL = {*PACKAGES, "tests", "benchmarks", "manage.py"}
 NOT_SOURCE = {"var", "staticfiles", "screenshots", "build", "dist"}
 FILE_LINES_MAX = 300

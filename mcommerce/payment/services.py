@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from eventbus import failpoints
 from mcommerce.payment.checks import doubt, schedule_check
 from mcommerce.payment.models import Attempt, Payment, WebhookReceipt
+from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderDown, ProviderError, ProviderTimeout, SessionState, Webhook
 from mcommerce.payment.sessions import current_state, open_session
 from mcommerce.payment.settlement import lock_payment, move, settle
@@ -37,6 +38,10 @@ class PaymentClosed(Exception):
     """The order can be paid no more: cancelled, or too late."""
 
 
+class InDoubt(Exception):
+    """Nobody can say whether the order was paid: the company is being asked."""
+
+
 class UnknownSession(Exception):
     """No attempt of ours has this session."""
 
@@ -58,15 +63,17 @@ def open_payment(*, order_id: UUID, amount: int, currency: str, expires_at: date
 def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
     """The address of the page where the shopper pays; while one is open, always the same.
 
-    Raises NotYetOpen, AlreadyPaid, PaymentClosed, ProviderDown (nothing happened) and ProviderTimeout (nothing was
-    charged, since nobody saw the page; starting again uses the same key).
+    Raises NotYetOpen, AlreadyPaid, PaymentClosed, InDoubt, ProviderDown (nothing happened) and ProviderTimeout (nobody
+    saw the page; starting again uses the same key).
     """
     with failpoints.atomic("payment.claim"):
         attempt = _claim_attempt(order_id=order_id, language=language, now=now)
+    if attempt.url and attempt.payment.status == Payment.Status.UNKNOWN:
+        return _page_after_asking(attempt, language=language, now=now)
     if attempt.url:
         return attempt.url
     try:
-        state = open_session(attempt)
+        state = open_session(attempt, provider_named(attempt.provider, by_visitor=True))
     except ProviderTimeout:
         with failpoints.atomic("payment.doubt"):
             doubt(attempt, now=now)
@@ -76,6 +83,20 @@ def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
             move(attempt.payment, Payment.Status.NEW, now=now)
         raise
     return _record_session(attempt, state, now=now)
+
+
+def _page_after_asking(attempt: Attempt, *, language: str, now: datetime) -> str:
+    """The page, once the company has said that it took nothing. Raises InDoubt while it does not say."""
+    order_id = attempt.payment.order_id
+    if ask_now(payment_id=attempt.payment_id, now=now).status == Payment.Status.UNKNOWN:
+        raise InDoubt(order_id)
+    return start_attempt(order_id=order_id, language=language, now=now)
+
+
+def nothing_charged(*, order_id: UUID) -> bool:
+    """Whether it is known that no money of this order was taken: nobody has a page where it could be."""
+    pages = Attempt.objects.filter(payment__order_id=order_id, outcome__in=OPEN_OUTCOMES).exclude(url="")
+    return not pages.exists() and not Payment.objects.filter(order_id=order_id, captured__gt=0).exists()
 
 
 def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
@@ -159,7 +180,7 @@ def ask_now(*, payment_id: UUID, now: datetime) -> Payment:
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is not None:
         try:
-            state = current_state(attempt)
+            state = current_state(attempt, by_visitor=True)
         except ProviderError as error:
             logger.warning("No answer about payment %s: %s", payment_id, error)
             with failpoints.atomic("payment.unsure"):

@@ -5,17 +5,23 @@ from django.urls import reverse
 from eventbus import failpoints
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.providers.base import Declined, SessionRequest, SessionState, SessionStatus
+from mcommerce.payment.providers.base import (
+    Declined,
+    Provider,
+    ProviderUnreadable,
+    SessionRequest,
+    SessionState,
+    SessionStatus,
+)
 
 
-def open_session(attempt: Attempt) -> SessionState:
+def open_session(attempt: Attempt, provider: Provider) -> SessionState:
     """Open the attempt's session, or find the one that its key opened before: asking again never opens a second.
 
     A company that refuses to open it has answered for good: the session counts as expired. Raises ProviderDown,
     ProviderTimeout.
     """
     try:
-        provider = provider_named(attempt.provider)
         failpoints.hit("payment.open")
         state = provider.create_session(_request(attempt), idempotency_key=attempt.idempotency_key)
     except Declined as declined:
@@ -28,18 +34,20 @@ def open_session(attempt: Attempt) -> SessionState:
             decline_code=declined.code,
         )
     failpoints.hit("payment.opened")
+    if Attempt.objects.filter(provider=attempt.provider, provider_ref=state.ref).exclude(id=attempt.id).exists():
+        raise ProviderUnreadable("a new session with the name of another one")
     return state
 
 
-def current_state(attempt: Attempt) -> SessionState:
+def current_state(attempt: Attempt, *, by_visitor: bool = False) -> SessionState:
     """The session as it is now; of a cancelled payment it is expired first. Raises ProviderError."""
+    provider = provider_named(attempt.provider, by_visitor=by_visitor)
     ref = attempt.provider_ref
     if not ref:
-        opened = open_session(attempt)
+        opened = open_session(attempt, provider)
         if not opened.ref:
             return opened
         ref = opened.ref
-    provider = provider_named(attempt.provider)
     failpoints.hit("payment.ask")
     if attempt.payment.status == Payment.Status.CANCELLED:
         state = provider.expire_session(ref, idempotency_key=f"{attempt.idempotency_key}-expire")

@@ -19,7 +19,13 @@ from eventbus import clock
 from mcommerce.payment import limits, services
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers import NoSuchProvider, provider_named
-from mcommerce.payment.providers.base import BadSignature, ProviderDown, ProviderTimeout
+from mcommerce.payment.providers.base import (
+    BadSignature,
+    ProviderBusy,
+    ProviderDown,
+    ProviderTimeout,
+    ProviderUnreadable,
+)
 from mcommerce.rate_limits.limits import RateLimited
 from mcommerce.rate_limits.visitors import network_of_request
 
@@ -51,9 +57,13 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
         return _cannot_pay(request, order_id, status=409, reason="not_yet")
     except services.PaymentClosed:
         return _cannot_pay(request, order_id, status=409, reason="closed")
+    except services.InDoubt:
+        return _cannot_pay(request, order_id, status=409, reason="in_doubt")
     except (ProviderDown, ProviderTimeout) as error:
         logger.warning("No page to pay order %s: %s", order_id, error)
-        return _cannot_pay(request, order_id, status=503, reason="no_answer")
+        return _cannot_pay(
+            request, order_id, status=503, reason="busy" if isinstance(error, ProviderBusy) else "no_answer"
+        )
     return redirect(page)
 
 
@@ -97,7 +107,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
             services.receive_webhook(provider=provider, webhook=told, now=now)
     except NoSuchProvider:
         raise Http404 from None
-    except BadSignature as error:
+    except (BadSignature, ProviderUnreadable) as error:
         logger.warning("Refused a webhook for %s: %s", provider, error)
         return HttpResponse(status=400)
     except services.UnknownSession:
@@ -106,4 +116,9 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
 
 
 def _cannot_pay(request: HttpRequest, order_id: UUID, *, status: int, reason: str) -> HttpResponse:
-    return render(request, "payment/cannot_pay.html", {"order_id": order_id, "reason": reason}, status=status)
+    context = {
+        "order_id": order_id,
+        "reason": reason,
+        "nothing_charged": services.nothing_charged(order_id=order_id),
+    }
+    return render(request, "payment/cannot_pay.html", context, status=status)

@@ -11,9 +11,12 @@ class NoSuchProvider(LookupError):
     """No provider has this name."""
 
 
-def provider_named(name: str) -> Provider:
-    """The provider of this name, as the settings describe it. Raises NoSuchProvider."""
+def provider_named(name: str, *, by_visitor: bool = False) -> Provider:
+    """The provider of this name, as the settings describe it. Raises NoSuchProvider.
+
+    `by_visitor`: a page waits for it, so it has less time, and only so many ask at once.
+    """
     if name not in PROVIDERS:
         raise NoSuchProvider(name)
-    provider: Provider = import_string(PROVIDERS[name]).from_settings()
+    provider: Provider = import_string(PROVIDERS[name]).from_settings(by_visitor=by_visitor)
     return provider

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from eventbus import ServiceAway
+
 
 class SessionStatus(StrEnum):
     """Where a session stands. SUCCEEDED and EXPIRED are final: nothing more can be charged."""
@@ -72,12 +74,20 @@ class Declined(ProviderError):
         self.code = code
 
 
-class ProviderDown(ProviderError):
-    """It was not reached, so it did nothing."""
+class ProviderDown(ProviderError, ServiceAway):
+    """It was not reached, or not even asked, so it did nothing."""
+
+
+class ProviderBusy(ProviderDown):
+    """Too much is asked of it: it, or whoever waits for it here, asks us to come again."""
 
 
 class ProviderTimeout(ProviderError):
     """It was reached and did not answer: it may have done what was asked. Ask again with the same key."""
+
+
+class ProviderUnreadable(ProviderTimeout):
+    """It answered with what is no answer: it may have done what was asked. Ask again with the same key."""
 
 
 class BadSignature(ProviderError):
@@ -85,7 +95,9 @@ class BadSignature(ProviderError):
 
 
 class Provider(Protocol):
-    """A payment company. Every call may raise ProviderDown, ProviderTimeout or Declined, and is bounded in time.
+    """A payment company, for one piece of work: all its calls together are bounded in time.
+
+    Every call may raise ProviderDown, ProviderTimeout or Declined.
 
     Calls that change something take an idempotency key: the same key does it once, however often it is asked.
     No call may be made inside a database transaction.
@@ -104,4 +116,4 @@ class Provider(Protocol):
         """Give money back; answers the company's id of the refund."""
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
-        """What a webhook says; None when it is none of our concern. Raises BadSignature."""
+        """What a webhook says; None when it is none of our concern. Raises BadSignature, ProviderUnreadable."""

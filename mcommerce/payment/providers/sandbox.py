@@ -2,28 +2,32 @@
 
 import hashlib
 import hmac
-import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
-import requests
 from django.conf import settings
 
+from mcommerce.payment.providers import sandbox_answers as answers
 from mcommerce.payment.providers.base import (
     BadSignature,
     Declined,
+    ProviderBusy,
     ProviderDown,
     ProviderTimeout,
+    ProviderUnreadable,
     SessionRequest,
     SessionState,
-    SessionStatus,
     Webhook,
 )
+from outside.http import Answer, NoAnswer, Why, ask
+from outside.service import Crowded, Resting, service
 
-CONNECT_TIMEOUT_SECONDS = 3  # a company that does not pick up is down
-READ_TIMEOUT_SECONDS = 5  # a shopper is waiting for the page; what comes later is asked for later
+VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; later we ask again
+WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than a further question
+ANSWER_BYTES_MAX = 2**20  # a session is some hundred bytes
 SIGNATURE_TOLERANCE_SECONDS = 300  # older ones may be replays; five minutes forgive a slow line and a wrong clock
 SIGNATURE_HEADER = "Sandbox-Signature"
 
@@ -31,17 +35,22 @@ SIGNATURE_HEADER = "Sandbox-Signature"
 class Sandbox:
     """The stand-in at `url`. The key is sent and never shown: not in errors, not in logs."""
 
-    def __init__(self, *, url: str, api_key: str, webhook_secrets: Sequence[str]) -> None:
+    def __init__(self, *, url: str, api_key: str, webhook_secrets: Sequence[str], by_visitor: bool = False) -> None:
         self._url = url.rstrip("/")
         self._api_key = api_key
         self._webhook_secrets = webhook_secrets
+        self._by_visitor = by_visitor
+        self._deadline = time.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
+        # No and "not now" are answers: it is well.
+        self._service = service("payment company", at=self._url, excluded=(Declined, ProviderBusy))
 
     @classmethod
-    def from_settings(cls) -> Self:
+    def from_settings(cls, *, by_visitor: bool = False) -> Self:
         return cls(
             url=settings.SANDBOX_PROVIDER_URL,
             api_key=settings.SANDBOX_PROVIDER_KEY,
             webhook_secrets=[settings.SANDBOX_WEBHOOK_SECRET, *settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS],
+            by_visitor=by_visitor,
         )
 
     def create_session(self, request: SessionRequest, *, idempotency_key: str) -> SessionState:
@@ -54,43 +63,51 @@ class Sandbox:
             "expires_at": request.expires_at.timestamp(),
             "language": request.language,
         }
-        return _session(self._call("POST", "/v1/sessions", body=body, key=idempotency_key))
+        return self._call("POST", "/v1/sessions", answers.opened, body=body, key=idempotency_key)
 
     def fetch_session(self, ref: str) -> SessionState:
-        return _session(self._call("GET", f"/v1/sessions/{ref}"))
+        return self._call("GET", f"/v1/sessions/{ref}", answers.session_named(ref))
 
     def expire_session(self, ref: str, *, idempotency_key: str) -> SessionState:
-        return _session(self._call("POST", f"/v1/sessions/{ref}/expire", body={}, key=idempotency_key))
+        path = f"/v1/sessions/{ref}/expire"
+        return self._call("POST", path, answers.session_named(ref), body={}, key=idempotency_key)
 
     def refund(self, charge_ref: str, *, amount: int, currency: str, idempotency_key: str) -> str:
         body = {"charge": charge_ref, "amount": amount}
-        return str(self._call("POST", "/v1/refunds", body=body, key=idempotency_key)["id"])
+        return self._call("POST", "/v1/refunds", answers.refund, body=body, key=idempotency_key)
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
         check_signature(headers.get(SIGNATURE_HEADER, ""), body, secrets=self._webhook_secrets, now=now)
-        told = json.loads(body)
-        if not told["type"].startswith("session."):
-            return None
-        return Webhook(event_id=told["id"], session=_session(told["session"]))
+        return answers.webhook(body)
 
-    def _call(self, method: str, path: str, *, body: dict[str, Any] | None = None, key: str = "") -> dict[str, Any]:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        read: answers.Reader,
+        *,
+        body: dict[str, Any] | None = None,
+        key: str = "",
+    ) -> Any:
         headers = {"Authorization": f"Bearer {self._api_key}"} | ({"Idempotency-Key": key} if key else {})
         try:
-            with requests.Session() as http:
-                http.trust_env = False  # a .netrc would replace the key, a proxy would read it
-                response = http.request(
-                    method,
-                    f"{self._url}{path}",
-                    json=body,
-                    headers=headers,
-                    timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-                    allow_redirects=False,
-                )
-        except requests.ConnectionError as error:
-            raise _no_answer(error) from None
-        except requests.RequestException:
-            raise ProviderTimeout("no answer") from None
-        return _answer(response)
+            with self._service.asked(by_visitor=self._by_visitor):
+                return read(self._ask(method, path, json=body, headers=headers))
+        except Crowded as crowded:
+            raise ProviderBusy(str(crowded)) from None
+        except Resting as resting:
+            raise ProviderDown(str(resting)) from None
+
+    def _ask(self, method: str, path: str, **asked: Any) -> bytes:
+        """The body of a good answer."""
+        seconds = max(0.0, self._deadline - time.monotonic())
+        try:
+            told = ask(method, f"{self._url}{path}", seconds=seconds, bytes_max=ANSWER_BYTES_MAX, **asked)
+        except NoAnswer as none:
+            raise _without_answer(none) from None
+        if 200 <= told.status < 300:
+            return told.body
+        raise _refusal(told)
 
 
 def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: datetime) -> None:
@@ -110,38 +127,22 @@ def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: da
         raise BadSignature("signed too long ago")
 
 
-def _no_answer(error: requests.ConnectionError) -> ProviderDown | ProviderTimeout:
+def _without_answer(none: NoAnswer) -> ProviderDown | ProviderTimeout:
     """Down when no connection was made; otherwise the request may have arrived."""
-    cause = error.args[0] if error.args else None  # with a `reason` when it was connecting that failed
-    if isinstance(error, requests.ConnectTimeout) or hasattr(cause, "reason"):
-        return ProviderDown("not reached")
-    return ProviderTimeout("no answer")
+    if not none.arrived:
+        return ProviderDown(str(none))
+    if none.why in (Why.TOO_LARGE, Why.UNEXPECTED):
+        return ProviderUnreadable(str(none))
+    return ProviderTimeout(str(none))
 
 
-def _answer(response: requests.Response) -> dict[str, Any]:
-    if response.status_code == 503:
-        raise ProviderDown("not available")
-    if response.status_code == 429 or response.status_code >= 500:
-        raise ProviderTimeout(f"status {response.status_code}")
-    try:
-        told: dict[str, Any] = response.json()
-        if response.ok:
-            return told
-        code = str(told["error"]["code"])
-    except (ValueError, KeyError, TypeError):
-        raise ProviderTimeout("an answer that cannot be read") from None
-    raise Declined(code)
-
-
-def _session(told: dict[str, Any]) -> SessionState:
-    return SessionState(
-        ref=told["id"],
-        status=SessionStatus(told["status"]),
-        revision=told["revision"],
-        amount=told["amount"],
-        currency=told["currency"],
-        charge_ref=told["charge"] or "",
-        last4=told["last4"],
-        decline_code=told["decline_code"],
-        url=told.get("url", ""),
-    )
+def _refusal(told: Answer) -> ProviderDown | ProviderTimeout | Declined:
+    if told.status == 503:
+        return ProviderDown("not available (503)")
+    if told.status == 429:
+        return ProviderBusy("it wants fewer questions (429)")
+    if told.status >= 500:
+        return ProviderTimeout(f"an error of its own ({told.status})")
+    if told.status < 400:
+        return ProviderUnreadable(f"it sends us elsewhere, which is not followed ({told.status})")
+    return Declined(answers.refusal(told.body))

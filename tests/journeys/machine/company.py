@@ -42,7 +42,7 @@ class Company:
         if trouble == "lost" or told.lost:
             raise requests.ReadTimeout("the company did it, or not; its answer is lost")
         answer = requests.Response()
-        answer.status_code, answer._content = told.status, told.body
+        answer.status_code, answer._content, answer._content_consumed = told.status, told.body, True
         return answer
 
     def pay(self, page: str, card: str) -> None:

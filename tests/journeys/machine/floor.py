@@ -28,6 +28,7 @@ from eventbus.testing import ConnectionDropped, Crash, forget, settle
 from mcommerce.products.models import Product
 from mcommerce.products.services import publish_product, save_product
 from mcommerce.products.stock import receive_stock
+from outside import service
 
 from .company import KEY, SECRET, URL, Company
 
@@ -84,6 +85,7 @@ class Floor:
         self.company = Company()
         with undone():
             forget()
+            service.forget()
             yield
         self.company.close()
         clock.hold(None)

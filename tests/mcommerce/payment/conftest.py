@@ -47,10 +47,10 @@ def nobody_calls_the_company_inside_a_transaction(monkeypatch: pytest.MonkeyPatc
     """While it answers, locks would be held; and what was asked for is done also where the transaction rolls back."""
     inside: list[str] = []
 
-    def call(shop: Sandbox, method: str, path: str, **rest: Any) -> Any:
+    def call(shop: Sandbox, method: str, path: str, *given: Any, **rest: Any) -> Any:
         if connection.in_atomic_block:
             inside.append(f"{method} {path}")
-        return ask(shop, method, path, **rest)
+        return ask(shop, method, path, *given, **rest)
 
     ask = Sandbox._call
     monkeypatch.setattr(Sandbox, "_call", call)

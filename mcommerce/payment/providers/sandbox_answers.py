@@ -1,0 +1,117 @@
+"""What the sandbox may answer, field by field: whatever else comes is ProviderUnreadable, and goes no further."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from mcommerce.payment.providers.base import ProviderUnreadable, SessionState, SessionStatus, Webhook
+
+Reader = Callable[[bytes], Any]
+Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # as the columns hold it
+Ref = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,100}\Z")]  # stands in addresses, and in columns
+Code = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{0,50}\Z")]
+Url = Annotated[str, Meta(pattern=r"\A(https?://[\x21-\x7e]{1,480})?\Z")]  # a browser is sent there
+
+
+class _Session(msgspec.Struct):
+    id: Ref
+    status: SessionStatus
+    revision: Number
+    amount: Number
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+    charge: Ref | None
+    last4: Annotated[str, Meta(pattern=r"\A[0-9]{0,4}\Z")]
+    decline_code: Code
+    url: Url = ""
+
+
+class _Refund(msgspec.Struct):
+    id: Ref
+
+
+class _Error(msgspec.Struct):
+    code: Code
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
+
+
+class _Webhook(msgspec.Struct):
+    id: Ref
+    type: str
+    session: msgspec.Raw = msgspec.Raw(b"null")
+
+
+T = TypeVar("T")
+
+
+def session(body: bytes) -> SessionState:
+    """A session, wherever it stands."""
+    told = _read(body, _Session)
+    if (told.status is SessionStatus.SUCCEEDED) != bool(told.charge and told.amount):
+        raise ProviderUnreadable("a session that is paid without a charge, or charged without being paid")
+    return SessionState(
+        ref=told.id,
+        status=told.status,
+        revision=told.revision,
+        amount=told.amount,
+        currency=told.currency,
+        charge_ref=told.charge or "",
+        last4=told.last4,
+        decline_code=told.decline_code,
+        url=told.url,
+    )
+
+
+def opened(body: bytes) -> SessionState:
+    """A session just opened: it has a page."""
+    told = session(body)
+    if not told.url:
+        raise ProviderUnreadable("a new session without a page")
+    return told
+
+
+def session_named(ref: str) -> Callable[[bytes], SessionState]:
+    """Just this session, and no other one."""
+
+    def read(body: bytes) -> SessionState:
+        told = session(body)
+        if told.ref != ref:
+            raise ProviderUnreadable("an answer about another session")
+        return told
+
+    return read
+
+
+def refund(body: bytes) -> str:
+    """The company's id of a refund."""
+    return _read(body, _Refund).id
+
+
+def refusal(body: bytes) -> str:
+    """Why it said no."""
+    return _read(body, _Refusal).error.code
+
+
+def webhook(body: bytes) -> Webhook | None:
+    """What a webhook tells of a session; None when it is about something else."""
+    told = _read(body, _Webhook)
+    if not told.type.startswith("session."):
+        return None
+    return Webhook(event_id=told.id, session=session(bytes(told.session)))
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    """Its error's own text may quote what came, which may be long: only the place is told."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        place = re.search(r"`(\$[A-Za-z0-9_.]+)`", str(error))
+        fault = f"{place[1] if place else 'the whole'} is not what it should be"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        fault = "it is not JSON"
+    raise ProviderUnreadable(f"an answer that cannot be read: {fault}")
