@@ -27,6 +27,7 @@ from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
 
 ORDERS_PER_PAGE = 20  # a screen or two
 CONFLICT, UNPROCESSABLE = 409, 422  # the cart is not as it was seen; an answer is missing or wrong
+PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits a telephone
 
 
 @require_http_methods(["GET", "POST"])
@@ -137,7 +138,8 @@ def orders(request: HttpRequest) -> HttpResponse:
     """The customer's orders, newest first."""
     found = Order.objects.filter(customer_id=request.user.pk).prefetch_related("lines")
     page = Paginator(found, ORDERS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "orders/list.html", {"page": page})
+    page_links = page.paginator.get_elided_page_range(page.number, on_each_side=PAGES_BESIDE)
+    return render(request, "orders/list.html", {"page": page, "page_links": page_links})
 
 
 @require_GET

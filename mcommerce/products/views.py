@@ -13,6 +13,7 @@ from mcommerce.products.forms import CatalogueForm
 from mcommerce.products.pictures import CONTENT_TYPE
 
 PAGE_SIZE = 24  # cards: full rows of two, three and four
+PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits a telephone
 QUANTITY_MAX = 20  # pieces in one order, as in the cart
 FEW_LEFT = 5  # pieces; from here on the badge says how many
 SUGGESTIONS = 4  # cards under a page that is not there: one row
@@ -30,6 +31,7 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
     kept.pop("page", None)
     context = {
         "page": page,
+        "page_links": page.paginator.get_elided_page_range(page.number, on_each_side=PAGES_BESIDE),
         "text": form.text,
         "sort": form.chosen_sort,
         "sorts": form.SORTS.items(),
