@@ -1,12 +1,15 @@
 """What the lists and forms of the bus at the desk have in common: for eyes only, and fast on big tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet, UUIDField, Value
+from django.db.models.functions import Upper
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -19,6 +22,7 @@ from eventbus.models import ConsumerGroup
 from eventbus.text import readable
 
 ASKED_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
+WORDS_MAX = 5  # of a search; each is a scan of the table
 COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
 
 
@@ -40,6 +44,65 @@ class BoundedPaginator(BasePaginator):
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives nothing else
         return rows.order_by()[:COUNTED_MAX].count()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than were counted."""
+        return self.count >= COUNTED_MAX
+
+
+class BigTable(ModelAdmin):
+    """A list that is fast however long its table grows.
+
+    It counts no more than it shows pages for. Sort it by an index, and give it no filter that lists another table.
+    """
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    looked_up_by: ClassVar[Sequence[str]] = ()  # compared in full: ids, and texts with an index of their UPPER
+    searched_in: ClassVar[Sequence[str]] = ()  # scanned for each word, where nothing was looked up
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.looked_up_by, *self.searched_in) or tuple(super().get_search_fields(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        if not self.looked_up_by:
+            return super().get_search_results(request, queryset, text)
+        if not text:
+            return queryset, False
+        found = look_up(queryset, text, self.looked_up_by)
+        if self.searched_in and not found.order_by().exists():
+            found = search_in(queryset, text, self.searched_in)
+        return found, False
+
+
+def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
+    """Those of the rows of which a field is the whole text; the case does not matter. Each field by its own index."""
+    every = rows.model._base_manager.order_by()
+    found = [every.none().values("pk")]
+    for path in fields:
+        if isinstance(_field(rows.model, path), UUIDField):
+            if (id := _uuid(text)) is not None:
+                found.append(every.filter(**{path: id}).values("pk"))
+        else:
+            found.append(every.alias(folded=Upper(path)).filter(folded=Upper(Value(text))).values("pk"))
+    return rows.filter(pk__in=found[0].union(*found[1:]))
+
+
+def search_in(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
+    """Those of the rows that have each word of the text somewhere in the fields."""
+    for word in text.split()[:WORDS_MAX]:
+        rows = rows.filter(reduce(or_, (Q(**{f"{path}__icontains": word}) for path in fields)))
+    return rows
+
+
+def _field(model: type[Model], path: str) -> Any:
+    name, _lookup, rest = path.partition("__")
+    field = model._meta.get_field(name)
+    return _field(field.related_model, rest) if rest else field  # type: ignore[arg-type]
 
 
 class ReadOnly:
@@ -105,11 +168,9 @@ class WayFilter(admin.SimpleListFilter):
         return queryset.filter(refusals.WITHDRAWN) if self.value() == "withdrawn" else queryset
 
 
-class Looked(ReadOnly, ModelAdmin):
-    """A list that is fast on a big table."""
+class Looked(ReadOnly, BigTable):
+    """A list for eyes only that is fast on a big table."""
 
-    paginator = BoundedPaginator
-    show_full_result_count = False
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
 

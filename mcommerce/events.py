@@ -193,6 +193,8 @@ class OrderAwaitingPayment(Event):
     amount: int
     currency: str
     expires_at: datetime
+    number: str = ""  # as people know the order
+    email: str = ""  # of who ordered
 
 
 class OrderConfirmationAsked(Event):

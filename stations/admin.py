@@ -5,10 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from eventbus.desk import BigTable
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
 
 
-class SeenOnly(admin.ModelAdmin):
+class SeenOnly(BigTable):
     """Can be looked at, not touched."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -34,7 +35,6 @@ class StationAdmin(SeenOnly):
 class StationHistoryAdmin(SeenOnly):
     list_display = ("at", "contract", "number", "version", "kinds", "taken", "returned", "bikes", "stands")
     ordering = ("-at",)
-    show_full_result_count = False  # counting millions of rows costs more than the page
 
 
 @admin.register(PollRun)
@@ -42,7 +42,6 @@ class PollRunAdmin(SeenOnly):
     list_display = ("started", "feed", "outcome", "fetched", "changed", "appeared", "gone", "ms", "reason")
     list_filter = ("feed", "outcome")
     ordering = ("-started",)
-    show_full_result_count = False
 
 
 @admin.register(PollPlan)

@@ -5,6 +5,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.utils.translation import gettext_lazy as _
 
+from eventbus.desk import BigTable
 from mcommerce.accounts.forms import SignInForm
 from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.rights import PeopleAdmin
@@ -35,7 +36,7 @@ class Addresses(admin.StackedInline):
 
 
 @admin.register(User)
-class PersonAdmin(PeopleAdmin):
+class PersonAdmin(BigTable, PeopleAdmin):
     """Customers and staff."""
 
     form = PersonForm

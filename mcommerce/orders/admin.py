@@ -7,15 +7,20 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
+from eventbus.desk import BigTable
 from mcommerce import staff
-from mcommerce.money.filters import money
+from mcommerce.money.desk import money_column
+from mcommerce.money.filters import percent
 from mcommerce.orders import access, refunds, services
 from mcommerce.orders.deciding import DecidingAdmin
-from mcommerce.orders.forms import SendingForm
+from mcommerce.orders.forms import COUNTRIES, SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 
 
@@ -34,9 +39,16 @@ class ReadOnly:
 
 class LineInline(ReadOnly, admin.TabularInline):
     model = OrderLine
-    fields = ["name", "sku", "quantity", "unit_price", "tax_rate", "total", "tax"]
-    readonly_fields = ["name"]
+    fields = ["name", "sku", "quantity", "unit_money", "vat", "total_money", "tax_money"]
+    readonly_fields = ["name", "unit_money", "vat", "total_money", "tax_money"]
     extra = 0
+    unit_money = money_column("unit_price", _("unit price"), currency="order.currency")
+    total_money = money_column("total", _("total"), currency="order.currency")
+    tax_money = money_column("tax", _("of which VAT"), currency="order.currency")
+
+    @admin.display(description=_("VAT rate"))
+    def vat(self, line: OrderLine) -> str:
+        return percent(line.tax_rate)
 
     @admin.display(description=_("title"))
     def name(self, line: OrderLine) -> str:
@@ -60,24 +72,74 @@ class StepInline(ReadOnly, admin.TabularInline):
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ["id", "payment_id", "amount", "currency", "reason", "state", "code"]
-    readonly_fields = ["id"]
+    fields = ["id", "amount_money", "reason", "state", "code", "payment_id"]
+    readonly_fields = ["id", "amount_money"]
     extra = 0
+    amount_money = money_column("amount", _("amount"))
+
+
+class CountryFilter(admin.SimpleListFilter):
+    """By country, without asking a big table which ones it holds."""
+
+    title = _("country")
+    parameter_name = "country"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(COUNTRIES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(country=self.value()) if self.value() else queryset
 
 
 @admin.register(Order)
-class OrderAdmin(DecidingAdmin, ReadOnly, admin.ModelAdmin):
-    list_display = ["number", "placed_at", "state", "cancel_reason", "sum", "email", "needs_attention"]
-    list_filter = ["needs_attention", "state", "cancel_reason", "country"]
-    search_fields = ["number__iexact", "email__iexact", "name", "id"]
-    date_hierarchy = "placed_at"
+class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
+    list_display = [
+        "number",
+        "placed_at",
+        "state",
+        "cancel_reason",
+        "total_money",
+        "money_back",
+        "email",
+        "needs_attention",
+    ]
+    list_filter = ["needs_attention", "state", "cancel_reason", "placed_at", CountryFilter]
+    looked_up_by = ["id", "number", "email", "lines__sku", "postal_code", "tracking"]
+    searched_in = ["name"]
+    search_help_text = _("A number, e-mail address, article number, postal code, tracking number or name")
     inlines = [LineInline, StepInline, RefundInline]
+    fieldsets = [
+        (None, {"fields": ["number", "state", "cancel_reason", "needs_attention", "placed_at", "expires_at"]}),
+        (_("Money"), {"fields": ["total_money", "tax_money", "payment"]}),
+        (_("Customer"), {"fields": ["email", "name", "address", "language", "customer_id"]}),
+        (_("Dispatch"), {"fields": ["carrier", "tracking"]}),
+    ]
+    readonly_fields = ["number", "total_money", "tax_money", "payment", "address"]
+    total_money = money_column("total", _("total"))
+    tax_money = money_column("tax", _("of which VAT"))
     actions = ["cancel", "ship", "deliver", "refund_again", "looked_at"]
     action_form = SendingForm
 
-    @admin.display(description=_("total"), ordering="total")
-    def sum(self, order: Order) -> str:
-        return money(order.total, order.currency)
+    @admin.display(description=_("payment"))
+    def payment(self, order: Order) -> str:
+        if order.payment_id is None:
+            return "–"
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:payment_payment_change", args=[order.payment_id]), order.payment_id
+        )
+
+    @admin.display(description=_("address"))
+    def address(self, order: Order) -> str:
+        place = f"{order.postal_code} {order.city}"
+        lines = [order.street, order.extra, place, COUNTRIES.get(order.country, order.country)]
+        return format_html_join(mark_safe("<br>"), "{}", ([line] for line in lines if line))
+
+    @admin.display(description=_("refund"))
+    def money_back(self, order: Order) -> str:
+        return ", ".join(str(refund.get_state_display()) for refund in order.refunds.all())
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        return super().get_queryset(request).prefetch_related("refunds")
 
     @admin.action(description=_("Cancel, and send the money back"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
@@ -131,11 +193,10 @@ class OrderAdmin(DecidingAdmin, ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Offer)
-class OfferAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["name", "sku", "price_tag", "for_sale", "available", "version", "stock_version"]
+class OfferAdmin(ReadOnly, BigTable):
+    list_display = ["name", "sku", "price_money", "for_sale", "available", "version", "stock_version"]
     list_filter = ["for_sale"]
-    search_fields = ["sku", "slug"]
+    looked_up_by = ["sku"]
+    searched_in = ["sku", "slug"]
 
-    @admin.display(description=_("price"), ordering="price")
-    def price_tag(self, offer: Offer) -> str:
-        return money(offer.price, offer.currency)
+    price_money = money_column("price", _("price"))

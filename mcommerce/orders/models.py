@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -76,6 +77,7 @@ class Offer(Titled):
     class Meta:
         verbose_name = _("offer")
         verbose_name_plural = _("offers")
+        indexes = [models.Index(Upper("sku"), name="offer_by_sku")]
 
 
 class Cart(models.Model):
@@ -171,6 +173,12 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer"),
             models.Index(fields=["placed_from", "-placed_at"], name="order_of_network"),
+            models.Index(fields=["-placed_at", "-id"], name="order_newest"),  # the desk's list
+            # What staff looks orders up by; the case does not matter
+            models.Index(Upper("number"), name="order_by_number"),
+            models.Index(Upper("email"), name="order_by_email"),
+            models.Index(Upper("postal_code"), name="order_by_postal_code"),
+            models.Index(Upper("tracking"), name="order_by_tracking"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(tax__lte=models.F("total")), name="order_tax_within_total"),
@@ -199,6 +207,7 @@ class OrderLine(Titled):
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
         ordering = ["id"]
+        indexes = [models.Index(Upper("sku"), name="order_line_by_sku")]  # staff looks orders up by it
         constraints = [
             models.UniqueConstraint(fields=["order", "product_id"], name="order_line_once_per_product"),
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_of_something"),

@@ -47,7 +47,12 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
             order = Order.objects.get(id=order_id)
             publish(
                 OrderAwaitingPayment(
-                    order_id=order.id, amount=order.total, currency=order.currency, expires_at=order.expires_at
+                    order_id=order.id,
+                    amount=order.total,
+                    currency=order.currency,
+                    expires_at=order.expires_at,
+                    number=order.number,
+                    email=order.email,
                 )
             )
 

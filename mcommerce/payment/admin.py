@@ -5,11 +5,15 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
+from eventbus.desk import BigTable
 from mcommerce import staff
+from mcommerce.money.desk import money_column
 from mcommerce.payment import services
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
 
@@ -41,21 +45,46 @@ class StatusChangeInline(ReadOnly, admin.TabularInline):
 
 class LedgerEntryInline(ReadOnly, admin.TabularInline):
     model = LedgerEntry
-    fields = ("created_at", "kind", "debit", "credit", "amount", "currency")
+    fields = ("created_at", "kind", "debit", "credit", "amount_money")
+    readonly_fields = ("amount_money",)
+    amount_money = money_column("amount", _("amount"))
 
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ("requested_at", "amount", "currency", "status", "reason", "code")
+    fields = ("requested_at", "amount_money", "status", "reason", "code")
+    readonly_fields = ("amount_money",)
+    amount_money = money_column("amount", _("amount"))
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("order_id", "amount", "currency", "status", "captured", "refunded", "alarm", "created_at")
+class PaymentAdmin(ReadOnly, BigTable):
+    list_display = (
+        *("number", "email", "amount_money", "status", "captured_money", "refunded_money", "alarm", "created_at"),
+    )
+    fields = (
+        *("order", "email", "amount_money", "captured_money", "refunded_money", "status", "alarm"),
+        *("created_at", "expires_at", "provider", "provider_ref"),
+    )
+    readonly_fields = ("order", "amount_money", "captured_money", "refunded_money", "created_at")
     list_filter = ("status", "currency", ("alarm", admin.EmptyFieldListFilter))
-    search_fields = ("id", "order_id", "provider_ref")
+    looked_up_by = ("id", "order_id", "order_number", "email", "provider_ref")
+    search_help_text = _("An order’s number or id, an e-mail address, or the payment company’s reference")
     inlines = (AttemptInline, StatusChangeInline, RefundInline, LedgerEntryInline)
     actions = ("ask_again",)
+
+    amount_money = money_column("amount", _("amount"))
+    captured_money = money_column("captured", _("captured"))
+    refunded_money = money_column("refunded", _("refunded"))
+
+    @admin.display(description=_("order"))
+    def order(self, payment: Payment) -> str:
+        page = reverse("admin:orders_order_change", args=[payment.order_id])
+        return format_html('<a href="{}">{}</a>', page, self.number(payment))
+
+    @admin.display(description=_("order"), ordering="order_number")
+    def number(self, payment: Payment) -> str:
+        return payment.order_number or str(payment.order_id)
 
     @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
@@ -71,22 +100,43 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
         return staff.may(request.user, "payment.change_payment")
 
 
-@admin.register(Refund)
-class RefundAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("id", "payment", "amount", "currency", "status", "reason", "code", "requested_at")
-    list_filter = ("status",)
+class OfPayment:
+    """Rows of a payment, shown by the order that people know."""
+
     list_select_related = ("payment",)
-    search_fields = ("id", "payment__order_id")
+    amount_money = money_column("amount", _("amount"))
+
+    @admin.display(description=_("order"))
+    def number(self, row: Refund | LedgerEntry) -> str:
+        return row.payment.order_number or str(row.payment.order_id)
+
+    @admin.display(description=_("e-mail address"))
+    def email(self, row: Refund | LedgerEntry) -> str:
+        return row.payment.email
+
+
+@admin.register(Refund)
+class RefundAdmin(OfPayment, ReadOnly, BigTable):
+    list_display = ("requested_at", "number", "email", "amount_money", "status", "reason", "code")
+    list_filter = ("status",)
+    looked_up_by = ("id", "payment__order_id", "payment__order_number", "payment__email")
+    search_help_text = _("An order’s number or id, an e-mail address, or the refund’s id")
+    fields = ("payment", "amount_money", "status", "reason", "code", "provider_ref", "requested_at")
+    readonly_fields = ("amount_money",)
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("created_at", "kind", "debit", "credit", "amount", "currency", "payment")
-    list_filter = ("kind", "currency")
-    list_select_related = ("payment",)
+class LedgerEntryAdmin(OfPayment, ReadOnly, BigTable):
+    list_display = ("created_at", "number", "kind", "debit", "credit", "amount_money")
+    list_filter = ("kind", "currency", "created_at")
+    ordering = ("-id",)
+    looked_up_by = ("payment__order_id", "payment__order_number", "payment__email")
+    search_help_text = _("An order’s number or id, or an e-mail address")
+    fields = ("payment", "kind", "debit", "credit", "amount_money", "reference", "created_at")
+    readonly_fields = ("amount_money",)
 
 
 @admin.register(WebhookReceipt)
-class WebhookReceiptAdmin(ReadOnly, admin.ModelAdmin):
+class WebhookReceiptAdmin(ReadOnly, BigTable):
     list_display = ("event_id", "provider", "received_at")
     search_fields = ("event_id",)

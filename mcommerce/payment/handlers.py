@@ -15,7 +15,12 @@ REFUND_ATTEMPTS_MAX = 800
 @handles(OrderAwaitingPayment, group="payment")
 def open_payment(event: OrderAwaitingPayment) -> None:
     services.open_payment(
-        order_id=event.order_id, amount=event.amount, currency=event.currency, expires_at=event.expires_at
+        order_id=event.order_id,
+        amount=event.amount,
+        currency=event.currency,
+        expires_at=event.expires_at,
+        order_number=event.number,
+        email=event.email,
     )
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -22,6 +23,8 @@ class Payment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_id = models.UUIDField(_("order"), unique=True)
+    order_number = models.CharField(_("order number"), max_length=20, blank=True)  # as people know the order
+    email = models.EmailField(_("e-mail address"), blank=True)  # of who ordered
     amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.NEW)
@@ -38,6 +41,13 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ("-created_at",)
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="payment_newest"),
+            # What staff looks payments up by; the case does not matter
+            models.Index(Upper("order_number"), name="payment_by_order_number"),
+            models.Index(Upper("email"), name="payment_by_email"),
+            models.Index(Upper("provider_ref"), name="payment_by_provider_ref"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="payment_amount_positive"),
             models.CheckConstraint(condition=Q(refunded__lte=F("captured")), name="payment_refunded_within_captured"),
@@ -47,7 +57,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id}: {self.get_status_display()}"
+        return f"{self.order_number or self.order_id}: {self.get_status_display()}"
 
 
 # Which statuses each status may follow. A cancelled payment moves only if the money was already taken.
@@ -155,6 +165,7 @@ class Refund(models.Model):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ("-requested_at",)
+        indexes = [models.Index(fields=["-requested_at", "-id"], name="refund_newest")]
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_positive")]
 
     def __str__(self) -> str:

@@ -47,14 +47,21 @@ class UnknownSession(Exception):
 
 
 @transaction.atomic
-def open_payment(*, order_id: UUID, amount: int, currency: str, expires_at: datetime) -> None:
-    """An order waits for its money. `amount` in minor units. Opening it again changes nothing."""
+def open_payment(
+    *, order_id: UUID, amount: int, currency: str, expires_at: datetime, order_number: str = "", email: str = ""
+) -> None:
+    """An order waits for its money. `amount` in minor units. Opening it again changes nothing.
+
+    By its number and the customer's address staff find it again.
+    """
     Payment.objects.get_or_create(
         order_id=order_id,
         defaults={
             "amount": amount,
             "currency": currency,
             "expires_at": expires_at,
+            "order_number": order_number,
+            "email": email,
             "provider": settings.PAYMENT_PROVIDER,
         },
     )

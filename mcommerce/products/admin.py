@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
+from eventbus.desk import BigTable
 from mcommerce import staff
-from mcommerce.money.filters import money
+from mcommerce.money.desk import money_column
 from mcommerce.products import changes, services, stock
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
@@ -26,7 +27,7 @@ NO_PICTURE = "–"
 MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly:
     """Kept by the shop itself, for staff to look at."""
 
     def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
@@ -40,17 +41,19 @@ class ReadOnly(admin.ModelAdmin):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(BigTable):
     """Words, price, picture and stock on one page. A product is never deleted, only taken off sale."""
 
     form = ProductForm
-    list_display = ["shown_picture", "shown_title", "sku", "shown_price", "free_pieces", "published"]
+    list_display = ["shown_picture", "shown_title", "sku", "price_money", "free_pieces", "published"]
     list_display_links = ["shown_picture", "shown_title"]
     list_filter = ["published"]
     list_select_related = ["stock"]
-    search_fields = ["sku", "slug", "folded"]
+    looked_up_by = ["sku"]
+    searched_in = ["sku", "slug", "folded"]
     actions = ["put_up_for_sale", "take_off_sale"]
     readonly_fields = ["preview", "stock_now", "movements"]
+    price_money = money_column("price", _("price"))
     save_on_top = True
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
@@ -122,10 +125,6 @@ class ProductAdmin(admin.ModelAdmin):
     def shown_title(self, product: Product) -> str:
         return product.shown_title
 
-    @admin.display(description=_("price"), ordering="price")
-    def shown_price(self, product: Product) -> str:
-        return money(product.price, product.currency)
-
     @admin.display(description=_("free pieces"))
     def free_pieces(self, product: Product) -> int:
         return product.stock.available
@@ -164,31 +163,29 @@ class ProductAdmin(admin.ModelAdmin):
         return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
 
 
-class ReservationLines(admin.TabularInline):
+class ReservationLines(ReadOnly, admin.TabularInline):
     model = ReservationLine
-    extra = 0
-    can_delete = False
 
 
 @admin.register(Reservation)
-class ReservationAdmin(ReadOnly):
+class ReservationAdmin(ReadOnly, BigTable):
     """What is held for which order."""
 
     list_display = ["order_id", "status", "created_at", "changed_at"]
     list_filter = ["status"]
-    search_fields = ["order_id"]
+    looked_up_by = ["order_id"]
     inlines = [ReservationLines]
 
 
 @admin.register(StockMovement)
-class StockMovementAdmin(ReadOnly):
+class StockMovementAdmin(ReadOnly, BigTable):
     """Every change of the stock, newest first."""
 
     list_display = ["at", "product", "kind", "quantity", "order_id", "note", "who"]
-    list_filter = ["kind", "product"]
+    list_filter = ["kind", "at"]
     list_select_related = ["product"]
-    search_fields = ["order_id", "product__sku", "note"]
-    date_hierarchy = "at"
+    looked_up_by = ["order_id", "product__sku"]
+    searched_in = ["note"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockMovement]:
         return super().get_queryset(request).annotate(by_name=staff.name_of("by"))

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -60,6 +61,7 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering = ["sku"]
+        indexes = [models.Index(Upper("sku"), name="product_by_sku")]  # staff looks things up by it
         constraints = [
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
             models.CheckConstraint(
@@ -179,6 +181,7 @@ class Reservation(models.Model):
         verbose_name = _("reservation")
         verbose_name_plural = _("reservations")
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["-created_at", "-order_id"], name="reservation_newest")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=["held", "committed", "released", "returned"]), name="reservation_status_known"
@@ -231,6 +234,7 @@ class StockMovement(models.Model):
         verbose_name = _("stock movement")
         verbose_name_plural = _("stock movements")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["order_id"], name="stock_movement_of_order")]
         constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="stock_movement_of_something")]
 
     def __str__(self) -> str:

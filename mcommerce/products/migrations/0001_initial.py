@@ -1,5 +1,6 @@
 
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.db.models.expressions
 import eventbus.clock
 import eventbus.ids
@@ -49,6 +50,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'product',
                 'verbose_name_plural': 'products',
                 'ordering': ['sku'],
+                'indexes': [models.Index(django.db.models.functions.text.Upper('sku'), name='product_by_sku')],
             },
         ),
         migrations.CreateModel(
@@ -63,6 +65,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'reservation',
                 'verbose_name_plural': 'reservations',
                 'ordering': ['-created_at'],
+                'indexes': [models.Index(fields=['-created_at', '-order_id'], name='reservation_newest')],
             },
         ),
         migrations.CreateModel(
@@ -91,6 +94,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'stock movement',
                 'verbose_name_plural': 'stock movements',
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['order_id'], name='stock_movement_of_order')],
             },
         ),
         migrations.CreateModel(

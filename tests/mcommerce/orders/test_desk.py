@@ -1,6 +1,9 @@
 """The orders' desk: everything is there to read, nothing to edit, and decisions go through the services."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -14,7 +17,7 @@ from mcommerce.orders import refunds, services
 from mcommerce.orders.admin import OrderAdmin
 from mcommerce.orders.models import Order, OrderStep, Refund
 
-from .conftest import LATER, STAFF, Shopper, fresh, put_up
+from .conftest import BUYER, LATER, STAFF, Shopper, fresh, put_up
 
 LIST = "admin:orders_order_changelist"
 
@@ -45,6 +48,38 @@ def test_the_list_can_be_searched_by_number_and_shows_alarms(desk: Client, paid:
 
     assert paid.number in page
     assert "€19.00" in page
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["vase-1", "VASE-1", "69001", "6a1", "ADA@Example.com", "Ada Lovelace", "lovelace"],
+    ids=["sku", "SKU", "postal code", "tracking number", "e-mail address", "name", "part of a name"],
+)
+def test_an_order_is_found_by_what_people_read_out(
+    desk: Client, paid: Order, placed: Callable[..., Order], words: str
+) -> None:
+    services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
+    other = placed(put_up(sku="CHAIR"), buyer=replace(BUYER, email="bob@b.example", name="Bob", postal_code="1000"))
+
+    page = desk.get(reverse(LIST), {"q": words}).content.decode()
+
+    assert paid.number in page
+    assert other.number not in page
+
+
+def test_what_no_order_has_finds_none(desk: Client, paid: Order) -> None:
+    for words in ("M-000000", "nobody@example.com", "' OR 1=1", str(uuid4())):
+        assert paid.number not in desk.get(reverse(LIST), {"q": words}).content.decode()
+
+
+def test_the_page_shows_money_as_money(desk: Client, paid: Order) -> None:
+    page = desk.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
+
+    assert page.count("€19.00") >= 3
+    assert "€3.17" in page
+    assert "20%" in page
+    assert ">1900<" not in page
+    assert ">317<" not in page
 
 
 def test_the_offers_can_be_read(desk: Client) -> None:

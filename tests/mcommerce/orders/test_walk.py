@@ -45,7 +45,14 @@ def test_an_order_may_be_paid_once_its_things_are_set_aside(placed: Callable[...
 
     assert fresh(order).state == State.AWAITING_PAYMENT
     assert published_events(OrderAwaitingPayment) == [
-        OrderAwaitingPayment(order_id=order.id, amount=1_900, currency="EUR", expires_at=order.expires_at)
+        OrderAwaitingPayment(
+            order_id=order.id,
+            amount=1_900,
+            currency="EUR",
+            expires_at=order.expires_at,
+            number=order.number,
+            email="ada@example.com",
+        )
     ]
 
 

@@ -1,13 +1,18 @@
 """Staff look at the money."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from eventbus import clock
+from eventbus.ids import uuid7
+from mcommerce.events import OrderAwaitingPayment, OrderRefundRequested
 from mcommerce.payment.models import Payment
 
 from .conftest import Company, Shopper
@@ -57,3 +62,50 @@ def test_who_may_only_look_does_not_ask_and_who_asks_is_in_the_history(
     admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
     page = admin_client.get(reverse("admin:payment_payment_history", args=[payment.id])).content.decode()
     assert "Asked the payment company." in page
+
+
+@pytest.fixture
+def two_payments(transactional_db: None, bus_clock: Any, tell: Any) -> None:
+    """Of Ada's order of 19 euros, and of Bob's."""
+    later = clock.now() + timedelta(minutes=30)
+    about = {"amount": 1_900, "currency": "EUR", "expires_at": later}
+    tell(OrderAwaitingPayment(order_id=uuid7(), number="M-4G7K2Q", email="Ada@example.com", **about))
+    tell(OrderAwaitingPayment(order_id=uuid7(), number="M-XYZ234", email="bob@example.com", **about))
+
+
+@pytest.mark.usefixtures("two_payments")
+@pytest.mark.parametrize("words", ["M-4G7K2Q", "m-4g7k2q", "ada@example.com"])
+def test_a_payment_is_found_by_its_orders_number_and_by_e_mail(admin_client: Any, words: str) -> None:
+    page = admin_client.get(reverse("admin:payment_payment_changelist"), {"q": words}).content.decode()
+
+    assert "M-4G7K2Q" in page
+    assert "M-XYZ234" not in page
+
+
+@pytest.mark.usefixtures("two_payments")
+def test_the_desk_shows_money_as_money(admin_client: Any) -> None:
+    payment = Payment.objects.get(order_number="M-4G7K2Q")
+
+    listed = admin_client.get(reverse("admin:payment_payment_changelist")).content.decode()
+    shown = admin_client.get(reverse("admin:payment_payment_change", args=[payment.id])).content.decode()
+
+    assert ">€19.00</td>" in listed
+    assert "€19.00" in shown
+    assert "1900" not in listed + shown
+    assert reverse("admin:orders_order_change", args=[payment.order_id]) in shown
+
+
+def test_a_refund_and_its_entries_are_found_by_the_orders_number(
+    company: Company, shopper: Shopper, admin_client: Any, order_id: UUID, tell: Any
+) -> None:
+    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
+    shopper.come_back(order_id)
+    Payment.objects.update(order_number="M-4G7K2Q")
+    payment = Payment.objects.get()
+    about = {"order_id": order_id, "payment_id": payment.id, "amount": 1_900, "currency": "EUR"}
+    tell(OrderRefundRequested(refund_id=uuid7(), reason="returned", **about))
+
+    for name in ("refund", "ledgerentry"):
+        address = reverse(f"admin:payment_{name}_changelist")
+        assert "€19.00" in admin_client.get(address, {"q": "m-4g7k2q"}).content.decode()
+        assert "€19.00" not in admin_client.get(address, {"q": "M-XYZ234"}).content.decode()

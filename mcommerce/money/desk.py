@@ -1,0 +1,24 @@
+"""Sums in the lists and on the pages of the desk."""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from django.contrib import admin
+
+from mcommerce.money.filters import money
+
+
+def money_column(amount: str, description: Any, *, currency: str = "currency") -> Callable[[Any, Any], str]:
+    """A column of an admin, sorted by the amount. Its name ends in `_money`: by that the style sheet aligns it.
+
+    `currency` may lead to another row: "order.currency".
+    """
+    currency_of = attrgetter(currency)
+
+    @admin.display(description=description, ordering=amount)
+    def shown(_admin: Any, row: Any) -> str:
+        sum = getattr(row, amount)
+        return "" if sum is None else money(sum, currency_of(row))
+
+    return shown

@@ -1,0 +1,88 @@
+"""The lists of the desk stay light however long their tables grow. How fast they are, `benchmarks.desk` measures."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from benchmarks.rows import fill
+from eventbus import desk
+from mcommerce.orders.models import Order
+
+LISTED = [model for model in admin.site._registry if model._meta.app_label != "auth"]
+FULL, TWICE = 120, 240  # rows: more than a page shows, and twice as many
+QUERIES_MAX = 12
+BYTES_MAX = 200_000
+PAGE_LINKS_MAX = 14  # ten beside the page itself, two at each end
+GROWTH_BYTES_MAX = 1_500  # numbers with one digit more, in each of a hundred rows
+
+
+def look(client: Client, model: type[Model], **asked: Any) -> tuple[str, int]:
+    """The list's page, and how many queries it took."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(address, asked)
+    assert page.status_code == 200, address
+    return page.content.decode(), len(queries)
+
+
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five rows a page, so that few rows make many pages."""
+    for model in LISTED:
+        monkeypatch.setattr(admin.site._registry[model], "list_per_page", 5)
+
+
+def test_no_list_grows_with_its_table_or_with_another(admin_client: Client) -> None:
+    fill(FULL)
+    before = {model: look(admin_client, model) for model in LISTED}
+    fill(TWICE)
+    after = {model: look(admin_client, model) for model in LISTED}
+
+    grown = {m: len(after[m][0]) - len(before[m][0]) for m in LISTED}
+    assert {m: more for m, more in grown.items() if more > GROWTH_BYTES_MAX} == {}
+    assert {m: page for m, (page, _queries) in after.items() if len(page.encode()) > BYTES_MAX} == {}
+    assert {m: queries for m, (_page, queries) in after.items() if queries > QUERIES_MAX} == {}
+    assert {m: queries - before[m][1] for m, (_page, queries) in after.items() if queries > before[m][1]} == {}
+
+
+@pytest.mark.usefixtures("short_pages")
+def test_the_links_to_pages_stay_few(admin_client: Client) -> None:
+    fill(FULL)
+
+    links = {model: len(re.findall(r'href="\?p=', look(admin_client, model)[0])) for model in LISTED}
+
+    assert {model: count for model, count in links.items() if count > PAGE_LINKS_MAX} == {}
+
+
+def test_a_list_counts_no_more_than_it_has_pages_for(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "COUNTED_MAX", 100)
+    fill(FULL)
+
+    page, _queries = look(admin_client, Order)
+
+    assert "100 orders or more. Search or filter" in page
+
+
+@pytest.fixture
+def many_products(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("mcommerce.products.views.PAGE_SIZE", 3)
+    fill(FULL)
+    yield
+
+
+@pytest.mark.usefixtures("many_products")
+@pytest.mark.parametrize("page", [1, 13, 27])
+def test_the_shops_window_has_few_links_to_pages(client: Client, page: int) -> None:
+    window = client.get(reverse("products:list"), {"page": page}).content.decode()
+
+    links = re.findall(r'href="\?page=(\d+)"', window)
+    assert len(links) <= PAGE_LINKS_MAX
+    assert {"1", "27", str(page)} <= set(links)
