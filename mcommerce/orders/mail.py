@@ -36,12 +36,11 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     order = Order.objects.filter(id=order_id).first()
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
-    page = page_of(order, now=clock.now())
-    paid = bool(order.payment_id or page.refunds)
+    paid = bool(order.payment_id) or order.refunds.exists()
     if not paid and not limits.is_first_unpaid_mail(order.email, order_id):
         return ""
     with translation.override(order.language):
-        context = {"page": page, "paid": paid, "link": link_to(order_id), **more}
+        context = {"page": page_of(order, now=clock.now()), "paid": paid, "link": link_to(order_id), **more}
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
     _send(EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]))
     return name
