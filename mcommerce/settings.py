@@ -440,11 +440,22 @@ EMAIL_TIMEOUT = 10  # seconds; a mail server that says nothing must not hold the
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "mcommerce.redaction.Formatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": []},  # its own would tell everything a second time
+        # The servers' own handlers would write addresses as they come, with the keys in them.
+        **{
+            name: {"handlers": ["console"], "propagate": False}
+            for name in ("gunicorn.access", "gunicorn.error", "uvicorn", "uvicorn.access")
+        },
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
     },

@@ -130,5 +130,12 @@ def test_the_proxy_leads_sockets_to_live_and_the_rest_to_pages_at_the_doors_they
     assert "EXPOSE 8000" in DOCKERFILE
 
 
+def test_what_the_proxy_logs_has_no_key_of_an_order() -> None:
+    proxy = (ROOT / "Caddyfile").read_text()
+
+    assert re.search(r"request>uri query \{\s+replace key REDACTED\s+\}", proxy)
+    assert "request>headers>Referer delete" in proxy
+
+
 def test_the_broker_is_the_one_that_the_tests_know() -> None:
     assert SERVICES["kafka"]["image"] == IMAGE

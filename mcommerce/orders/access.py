@@ -21,7 +21,7 @@ SHIP = "orders.ship_order"  # and say that it arrived
 REFUND = "orders.refund_order"
 ATTEND = "orders.change_order"  # say that a person has looked at it
 
-_signer = signing.TimestampSigner(salt="mcommerce.orders.link")
+LINK_SALT = "mcommerce.orders.link"
 
 
 def find_visible(order_id: UUID, *, user: AbstractBaseUser | AnonymousUser, session: SessionBase) -> Order | None:
@@ -61,12 +61,14 @@ def remembered(session: SessionBase) -> tuple[str, ...]:
 
 def link_key(order_id: UUID) -> str:
     """What the mail's link carries: it opens this order, and only this one, for `LINK_AGE`."""
-    return _signer.sign(str(order_id)).partition(_signer.sep)[2]
+    signer = signing.TimestampSigner(salt=LINK_SALT)
+    return signer.sign(str(order_id)).partition(signer.sep)[2]
 
 
 def opens(order_id: UUID, key: str) -> bool:
     """Whether `key` came from this order's mail and is still good."""
+    signer = signing.TimestampSigner(salt=LINK_SALT)
     try:
-        return _signer.unsign(f"{order_id}{_signer.sep}{key}", max_age=LINK_AGE) == str(order_id)
+        return signer.unsign(f"{order_id}{signer.sep}{key}", max_age=LINK_AGE) == str(order_id)
     except signing.BadSignature:
         return False

@@ -71,6 +71,6 @@ def _send(message: EmailMessage) -> None:
 
 
 def link_to(order_id: UUID) -> str:
-    """The whole address of an order's page, with the key that opens it in any browser."""
+    """The whole address that opens an order's page in any browser. It holds the key."""
     query = urlencode({"key": link_key(order_id)})
-    return f"{settings.SITE_URL}{reverse('orders:order', args=[order_id])}?{query}"
+    return f"{settings.SITE_URL}{reverse('orders:open', args=[order_id])}?{query}"

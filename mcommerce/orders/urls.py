@@ -14,6 +14,7 @@ urlpatterns = [
     path("checkout/terms/", views.terms, name="terms"),
     path("orders/", views.orders, name="list"),
     path("orders/<uuid:order_id>/", views.order, name="order"),
+    path("orders/<uuid:order_id>/open/", views.open_by_link, name="open"),
     path("orders/<uuid:order_id>/cancel/", views.cancel, name="cancel"),
     path("orders/<uuid:order_id>/rest/", views.take_the_rest, name="rest"),
 ]

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from eventbus import clock
 from mcommerce.orders import access, cart_return, limits, seen_cart, services
@@ -145,10 +145,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """An order as it is now; with `?fragment=1` only the part that changes. The mail's link lets its browser in."""
-    if access.opens(order_id, request.GET.get("key", "")):
-        access.remember(request.session, order_id)
-        return redirect("orders:order", order_id=order_id)  # so that the key does not stay in the address bar
+    """An order as it is now; with `?fragment=1` only the part that changes."""
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404
@@ -160,6 +157,20 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "in_my_cart": cart_return.came_back_to(find_cart(request), found),
     }
     return render(request, template, context)
+
+
+@require_safe
+@never_cache
+def open_by_link(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Exchange the key of a mail's link for a session that sees the order.
+
+    Always a redirect, whatever the key: no page, no history and no referrer has its address.
+    """
+    if access.opens(order_id, request.GET.get("key", "")):
+        access.remember(request.session, order_id)
+    answer = redirect("orders:order", order_id=order_id)
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 @require_POST

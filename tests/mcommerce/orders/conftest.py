@@ -102,6 +102,9 @@ class Shopper:
     def look_at(self, order: Order, **query: Any) -> HttpResponse:
         return self.browser.get(reverse("orders:order", args=[order.id]), query)
 
+    def open_link(self, order: Order, key: str) -> HttpResponse:
+        return self.browser.get(reverse("orders:open", args=[order.id]), {"key": key})
+
     def cancel(self, order: Order) -> HttpResponse:
         return self.browser.post(reverse("orders:cancel", args=[order.id]))
 

@@ -55,17 +55,24 @@ def test_its_account_and_staff_who_may_see_it_and_another_account_does_not(
 def test_the_mails_link_lets_a_browser_in_and_leaves_no_key_in_its_address(waiting: Order) -> None:
     anywhere = Shopper()
 
-    opened = anywhere.look_at(waiting, key=access.link_key(waiting.id))
+    opened = anywhere.open_link(waiting, access.link_key(waiting.id))
 
     assert opened.url == reverse("orders:order", args=[waiting.id])
+    assert (opened.headers["Referrer-Policy"], "no-store" in opened.headers["Cache-Control"]) == ("no-referrer", True)
     assert anywhere.look_at(waiting).status_code == 200
 
 
 def test_a_link_opens_its_own_order_only(placed: Callable[..., Order]) -> None:
     mine, other = placed(), placed()
 
-    assert Shopper().look_at(other, key=access.link_key(mine.id)).status_code == 404
-    assert Shopper().look_at(mine, key="forged").status_code == 404
+    for order, key in ((other, access.link_key(mine.id)), (mine, "forged"), (mine, "a\0b"), (mine, "")):
+        stranger = Shopper()
+        assert stranger.open_link(order, key).url == reverse("orders:order", args=[order.id])
+        assert stranger.look_at(order).status_code == 404
+
+
+def test_the_orders_page_itself_takes_no_key(waiting: Order) -> None:
+    assert Shopper().look_at(waiting, key=access.link_key(waiting.id)).status_code == 404
 
 
 def test_only_who_may_see_an_order_may_cancel_it(waiting: Order, shopper: Shopper) -> None:
