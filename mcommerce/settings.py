@@ -348,6 +348,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mcommerce.orders.context_processors.cart_count",
+                "mcommerce.accounts.context_processors.address_book",
             ],
             "libraries": {"money": "mcommerce.money.filters"},
         },

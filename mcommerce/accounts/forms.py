@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from eventbus import clock
-from mcommerce.accounts.countries import COUNTRIES
+from mcommerce import countries
 from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.throttle import (
     SIGN_IN_WINDOW,
@@ -95,7 +95,7 @@ class AddressForm(forms.ModelForm):
     """Where something is sent."""
 
     country = forms.ChoiceField(
-        label=_("Country"), choices=list(COUNTRIES.items()), widget=forms.Select(attrs={"autocomplete": "country"})
+        label=_("Country"), choices=countries.choices, widget=forms.Select(attrs={"autocomplete": "country"})
     )
 
     class Meta:

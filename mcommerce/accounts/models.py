@@ -1,6 +1,7 @@
 """People who sign in, where they live, and who tried a password lately."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus import clock
 from eventbus.ids import uuid7
-from mcommerce.accounts.countries import COUNTRIES
+from mcommerce import countries
 from mcommerce.accounts.fields import LowerCaseEmailField
 
 
@@ -95,7 +96,13 @@ class Address(models.Model):
 
     @property
     def country_name(self) -> str:
-        return str(COUNTRIES.get(self.country, self.country))
+        return countries.name_of(self.country)
+
+    @property
+    def written(self) -> str:
+        """The whole address in one line, as forms send their fields: for a button that fills in another form."""
+        names = ("recipient", "street", "extra", "postal_code", "city", "country")
+        return urlencode({name: getattr(self, name) for name in names})
 
 
 class SignInAttempt(models.Model):

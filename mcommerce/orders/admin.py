@@ -15,12 +15,12 @@ from django.utils.translation import ngettext
 
 from eventbus import clock
 from eventbus.desk import BigTable
-from mcommerce import staff
+from mcommerce import countries, staff
 from mcommerce.money.desk import money_column
 from mcommerce.money.filters import percent
 from mcommerce.orders import access, refunds, services
 from mcommerce.orders.deciding import DecidingAdmin
-from mcommerce.orders.forms import COUNTRIES, SendingForm
+from mcommerce.orders.forms import SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 
 
@@ -85,7 +85,7 @@ class CountryFilter(admin.SimpleListFilter):
     parameter_name = "country"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(COUNTRIES.items())
+        return countries.choices()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(country=self.value()) if self.value() else queryset
@@ -131,7 +131,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     @admin.display(description=_("address"))
     def address(self, order: Order) -> str:
         place = f"{order.postal_code} {order.city}"
-        lines = [order.street, order.extra, place, COUNTRIES.get(order.country, order.country)]
+        lines = [order.street, order.extra, place, countries.name_of(order.country)]
         return format_html_join(mark_safe("<br>"), "{}", ([line] for line in lines if line))
 
     @admin.display(description=_("refund"))

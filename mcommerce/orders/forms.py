@@ -2,32 +2,22 @@
 
 import re
 import unicodedata
+from urllib.parse import parse_qs
 from uuid import uuid4
 
 from django import forms
 from django.conf import settings
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.urls import reverse_lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from mcommerce import countries
 from mcommerce.orders.cart import QUANTITY_MAX
 from mcommerce.orders.checkout import Buyer
-
-# Where the shop sends to. Short on purpose: each one is a promise about posting and VAT.
-COUNTRIES = {
-    "FR": _("France"),
-    "BE": _("Belgium"),
-    "CH": _("Switzerland"),
-    "DE": _("Germany"),
-    "ES": _("Spain"),
-    "IT": _("Italy"),
-    "LU": _("Luxembourg"),
-    "MC": _("Monaco"),
-    "NL": _("Netherlands"),
-}
 
 
 class LineForm(forms.Form):
@@ -54,6 +44,9 @@ def written_on_a_parcel(text: str) -> None:
     """Refuse what cannot be read there: links, addresses of mail, characters that are not seen."""
     if LINK.search(text) or any(unicodedata.category(letter).startswith("C") for letter in text):
         raise ValidationError(_("Write it as on a parcel: without links, @ or hidden characters."), code="no_parcel")
+
+
+ADDRESS_FIELDS = ("name", "street", "extra", "postal_code", "city", "country")
 
 
 class CheckoutForm(forms.Form):
@@ -89,7 +82,7 @@ class CheckoutForm(forms.Form):
     )
     country = forms.ChoiceField(
         label=_("Country"),
-        choices=list(COUNTRIES.items()),
+        choices=countries.choices,
         widget=forms.Select(attrs={"autocomplete": "shipping country"}),
     )
     language = forms.ChoiceField(label=_("We write to you in"), choices=settings.LANGUAGES)
@@ -106,6 +99,14 @@ class CheckoutForm(forms.Form):
         self.fields["terms"].help_text = format_html(
             '<a href="{}" target="_blank">{}</a>', reverse_lazy("orders:terms"), _("Read the terms of sale")
         )
+
+    @classmethod
+    def filled_in(cls, sent: QueryDict, address: str) -> "CheckoutForm":
+        """What was typed so far, and an address of the address book in place of the typed one."""
+        chosen = {name: values[-1] for name, values in parse_qs(address, keep_blank_values=True).items()}
+        chosen["name"] = chosen.get("recipient", "")
+        known = {name: chosen[name] for name in ADDRESS_FIELDS if name in chosen}
+        return cls(initial={**sent.dict(), **known})
 
     def buyer(self, customer_id: object) -> Buyer:
         """The valid form's answers. `customer_id` is None for a guest."""

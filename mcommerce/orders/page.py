@@ -8,10 +8,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from mcommerce import countries
 from mcommerce.events import CancelReason
 from mcommerce.money.filters import money
 from mcommerce.orders.cart_return import GIVEN_BACK
-from mcommerce.orders.forms import COUNTRIES
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
 Text = str | Promise
@@ -108,7 +108,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         order=order,
         lines=lines,
         moments=[_moment(step) for step in steps],
-        country=COUNTRIES.get(order.country, order.country),
+        country=countries.name_of(order.country),
         badge=STATE_BADGES.get(State(order.state), "warn"),
         sentence=SENTENCES[order.state],
         reason=REASONS.get(order.cancel_reason, ""),

@@ -39,6 +39,8 @@ def checkout(request: HttpRequest) -> HttpResponse:
         return redirect("orders:cart") if waits else _ask(request, CheckoutForm(initial=_known_of(request)))
     if "settle" in request.POST:
         return _settle(request)
+    if "address" in request.POST:
+        return _ask(request, CheckoutForm.filled_in(request.POST, request.POST["address"]))
     form = CheckoutForm(request.POST)
     return _place(request, form) if form.is_valid() else _ask(request, form, status=UNPROCESSABLE)
 
@@ -104,7 +106,7 @@ def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200) -> Http
         "form": form,
         "items": items,
         "seen": seen_cart.written(items),
-        "changes": seen_cart.changes(request.POST.get("seen", ""), items) if form.is_bound else [],
+        "changes": seen_cart.changes(request.POST.get("seen", ""), items) if request.method == "POST" else [],
         "changed": status == CONFLICT,
         "waits": any(item.waits for item in items),
         "total": sum(item.total for item in items),
