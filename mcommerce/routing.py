@@ -3,7 +3,6 @@
 from asgiref.wsgi import WsgiToAsgi
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
@@ -12,6 +11,7 @@ from django.urls import re_path
 
 from mcommerce import background, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
+from mcommerce.origins import SameOrigin
 from stations.routing import sockets_for_all, sockets_for_staff
 
 
@@ -43,6 +43,6 @@ def build_application() -> ProtocolTypeRouter:
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background.lifespan,
-            "websocket": AllowedHostsOriginValidator(URLRouter([*sockets_for_all, re_path("", known)])),
+            "websocket": SameOrigin(URLRouter([*sockets_for_all, re_path("", known)])),
         }
     )

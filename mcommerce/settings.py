@@ -477,6 +477,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'", f"{_provider.scheme}://{_provider.netloc}"],
     }
 }
+# Bytes. A larger message ends its socket under runserver; docker-entrypoint has the same and its reason.
+DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = 64 * 1024
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CSRF_COOKIE_HTTPONLY = True
