@@ -35,6 +35,7 @@ ROUTES: dict[str, Route] = {
     "orders:terms": Route(get=ALL),
     "orders:list": Route(get=SIGNED_IN),
     "orders:order": Route(get=owner_or("orders.view_order")),
+    "orders:open": Route(get=ALL),  # a redirect; the key decides what the session sees from then on
     "orders:cancel": Route(
         get=NO_METHOD, post=Need(owner=True, clauses=(("orders.view_order",), ("orders.cancel_order",)))
     ),

@@ -38,7 +38,7 @@ def pages_of(order: Order) -> Iterator[tuple[str, str]]:
     args, refund = [order.pk], Refund.objects.get()
     yield "get", reverse("orders:order", args=args)
     yield "get", reverse("orders:order", args=args) + "?fragment=1"
-    yield "get", reverse("orders:order", args=args) + "?key=forged"
+    yield "get", reverse("orders:open", args=args) + "?key=forged"
     yield "get", reverse("orders:list")
     yield "post", reverse("orders:cancel", args=args)
     yield "post", reverse("payment:pay", args=args)
