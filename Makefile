@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test sweep sweep-postgresql sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,11 @@ kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java
 
 test: install-dev ## lint and run every test: on SQLite, and what a database matters to on PostgreSQL again
 	@exec $(PY) tests/run
+
+fuzz: install-dev ## ask every route and form with all that nobody should write, the admin's as well (DATABASE_URL for PostgreSQL)
+fuzz: export FUZZ_EVERYTHING := 1
+fuzz:
+	$(PY) -m pytest tests/mcommerce/test_bad_input.py -s
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20

@@ -1,15 +1,16 @@
 """http and websocket, joined. Importing it starts nothing: `asgi.py` does."""
 
 from asgiref.wsgi import WsgiToAsgi
-from channels.auth import AuthMiddlewareStack
+from channels.auth import AuthMiddleware
 from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
 from django.urls import re_path
 
-from mcommerce import background, hashed_files
+from mcommerce import background, bad_input, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
 from mcommerce.origins import SameOrigin
 from stations.routing import sockets_for_all, sockets_for_staff
@@ -35,14 +36,35 @@ def _not_found(environ, start_response):
     return [b"Not found"]
 
 
+async def no_socket(scope, receive, send):
+    """Answer 404 to a browser that asks for a socket where there is none; a server that cannot say so says 403."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+    await send({"type": "websocket.http.response.body", "body": b""})
+
+
+class ReadableCookies:
+    """Refuses a socket whose cookies hold a NUL, as pages do: PostgreSQL cannot look such a session up."""
+
+    def __init__(self, sockets) -> None:
+        self.sockets = sockets
+
+    async def __call__(self, scope, receive, send):
+        readable = not any(bad_input.NUL in value for value in scope["cookies"].values())
+        await (self.sockets if readable else no_socket)(scope, receive, send)
+
+
 def build_application() -> ProtocolTypeRouter:
     """The whole site as one ASGI application."""
     pages = get_asgi_application()
-    known = AuthMiddlewareStack(URLRouter([*orders_sockets, *sockets_for_staff]))
+    known = URLRouter([*orders_sockets, *sockets_for_staff, re_path("", no_socket)])
+    with_visitors = CookieMiddleware(ReadableCookies(SessionMiddleware(AuthMiddleware(known))))
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background.lifespan,
-            "websocket": SameOrigin(URLRouter([*sockets_for_all, re_path("", known)])),
+            "websocket": SameOrigin(URLRouter([*sockets_for_all, re_path("", with_visitors)])),
         }
     )
