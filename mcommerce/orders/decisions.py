@@ -48,7 +48,7 @@ def _has_failed_refund(order: Order) -> bool:
 
 def _if_cancelled(order: Order) -> list[str]:
     if order.state == State.PAID:
-        money_says = [_goes_back(order), _mail_about_money(order)]
+        money_says = [_goes_back(order), _mail_about_money()]
     else:
         money_says = [gettext("It cannot be paid any more. Money that comes all the same goes back.")]
     return [
@@ -76,7 +76,8 @@ def _if_refunded(order: Order) -> list[str]:
         _goes_back(order),
         gettext("The order stays “%(state)s”; its page says where the money is.")
         % {"state": order.get_state_display()},
-        _mail_about_money(order),
+        _mail_about_money(),
+        gettext("If you put the pieces back, they can be sold again: %(pieces)s.") % {"pieces": _pieces(order)},
     ]
 
 
@@ -92,7 +93,7 @@ def _if_asked_again(order: Order) -> list[str]:
     sums = ", ".join(money(refund.amount, refund.currency) for refund in failed)
     return [
         gettext("The payment company is asked once more to send back: %(sums)s.") % {"sums": sums},
-        _mail_about_money(order),
+        _mail_about_money(),
     ]
 
 
@@ -117,7 +118,7 @@ def _mail(order: Order, what: str) -> str:
     }
 
 
-def _mail_about_money(order: Order) -> str:
+def _mail_about_money() -> str:
     return gettext("Once the money is on its way, a mail names the sum.")
 
 
