@@ -1,9 +1,12 @@
 """Behind a proxy of ours, a request comes from whom that proxy saw."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from mcommerce.rate_limits.visitors import network_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -16,7 +19,25 @@ def visitors_have_their_addresses(get_response: Answer) -> Answer:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.TRUST_PROXY and (seen := request.META.get("HTTP_X_FORWARDED_FOR")):
-            request.META["REMOTE_ADDR"] = seen.rpartition(",")[2].strip()
+            request.META["REMOTE_ADDR"] = _last(seen)
         return get_response(request)
 
     return middleware
+
+
+class SocketsHaveTheirNetworks:
+    """ASGI: the same for sockets, which are counted by network: a household has many IPv6 addresses."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        address, port = scope.get("client") or ("", 0)
+        seen = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        if settings.TRUST_PROXY and seen:
+            address = _last(seen[-1].decode("latin1"))
+        await self.application({**scope, "client": [network_of(address), port]}, receive, send)
+
+
+def _last(addresses: str) -> str:
+    return addresses.rpartition(",")[2].strip()

@@ -13,6 +13,7 @@ from django.urls import re_path
 from mcommerce import background, bad_input, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
 from mcommerce.origins import SameOrigin
+from mcommerce.proxy import SocketsHaveTheirNetworks
 from stations.routing import sockets_for_all, sockets_for_staff
 
 
@@ -65,6 +66,8 @@ def build_application() -> ProtocolTypeRouter:
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background.lifespan,
-            "websocket": SameOrigin(URLRouter([*sockets_for_all, re_path("", with_visitors)])),
+            "websocket": SameOrigin(
+                SocketsHaveTheirNetworks(URLRouter([*sockets_for_all, re_path("", with_visitors)]))
+            ),
         }
     )

@@ -2,11 +2,12 @@
 
 from channels.db import database_sync_to_async
 
+from eventbus import clock
 from stations.board import Contracts, encode
-from stations.doorkeeper import may_produce
+from stations.doorkeeper import WHO_SECONDS, may_produce, may_still_produce
 from stations.models import PollPlan
 from stations.requests import BadRequest, Since, Subscribe
-from stations.sockets import CLOSE_BEHIND, Due, LiveSocket
+from stations.sockets import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
 
 PLAN_LOOK_SECONDS = 1  # a plan that another process changed is shown this late; one small query while the page is open
 
@@ -93,6 +94,7 @@ class ProducerConsumer(LiveSocket):
         self.news = 0
         self.plans: list[str] = []
         self.plans_looked_at = float("-inf")  # the loop's clock
+        self.who_looked_at = clock.monotonic()
         await super().connect()
 
     @property
@@ -105,7 +107,16 @@ class ProducerConsumer(LiveSocket):
     def answer(self, request: Subscribe) -> None:
         raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)
 
+    async def may_stay(self) -> bool:
+        """Whether whoever entered is still signed in and may still see this, as far as was looked up lately."""
+        if clock.monotonic() - self.who_looked_at < WHO_SECONDS:
+            return True
+        self.who_looked_at = clock.monotonic()
+        return await database_sync_to_async(may_still_produce)(self.scope.get("session"))
+
     async def due(self) -> Due:
+        if not await self.may_stay():
+            return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
         news = self.live.news
         after, self.news = self.news, news.number
         return Due([*await self.plans_due(), *news.polls(after), *news.remarks(after)])

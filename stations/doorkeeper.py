@@ -5,10 +5,14 @@ from collections import Counter, deque
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
 
 SOCKETS_PER_ADDRESS_MAX = 60  # a classroom behind one address; a socket costs some 50 kB
 MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; ours sends one for each connection and each chosen city
 MESSAGES_SECONDS = 10
+WHO_SECONDS = 30  # between looks at who a producer's socket is for: whoever signed out hears no more within a minute
 WATCH = "stations.view_pollplan"  # see the producer's page, and how polls go
 STEER = "stations.change_pollplan"
 REMARK = "stations.add_remark"
@@ -19,6 +23,15 @@ def may_produce(user: Any, permission: str = WATCH) -> bool:
     if settings.STATIONS_PRODUCER_OPEN:
         return True
     return bool(user and user.is_active and user.is_staff and user.has_perm(permission))
+
+
+def may_still_produce(session: SessionBase | None) -> bool:
+    """The same for whoever the session is now, which may be nobody any more."""
+    if session is None:
+        return may_produce(None)
+    visitor = HttpRequest()
+    visitor.session = session.__class__(session.session_key)
+    return may_produce(get_user(visitor))
 
 
 class Doorkeeper:

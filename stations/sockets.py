@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 PROTOCOL = 1
 HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
 
+STAFF_ONLY = "This socket is for staff who may see it: sign in."
 CLOSE_BEHIND = 4008
 CLOSE_BAD_REQUEST = 4400
 CLOSE_FORBIDDEN = 4403
@@ -86,7 +87,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         if not self.entered:
             await self.refuse(CLOSE_TOO_MANY, "too_many_sockets", "This address holds too many sockets: close a page.")
         elif not await self.may_enter():
-            await self.refuse(CLOSE_FORBIDDEN, "staff_only", "This socket is for staff who may see it: sign in.")
+            await self.refuse(CLOSE_FORBIDDEN, "staff_only", STAFF_ONLY)
         else:
             await self.begin()
 

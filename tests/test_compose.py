@@ -21,7 +21,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
-NOT_SETTINGS = {"WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"}  # gunicorn's and uvicorn's own
+NOT_SETTINGS = {"WEB_CONCURRENCY"}  # gunicorn's own
 NOT_THE_SITES = {"POSTGRES_PASSWORD", "PUBLISH_ON"}  # only compose.yaml reads them
 HELP_SECONDS = 60  # Django starting on a loaded machine
 

@@ -8,9 +8,12 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user
+from django.http import HttpRequest
 
-from mcommerce.orders import access
+from mcommerce.orders import access, limits
 from mcommerce.orders.live import AWAY, TooManySockets, live_orders
+from mcommerce.rate_limits.limits import RateLimited
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +45,16 @@ class OrderConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         # Accepted first: a browser is told the code of an open socket only.
         await self.accept()
+        if retry_after := await self._too_often():
+            await self.close(TOO_MANY, f"Try again in {retry_after} s")
+            return
         if await self._version() is None:
             await self.close(NOT_FOUND)
             return
         try:
-            live_orders.join(self.order_id, self.changed.set, asyncio.get_running_loop())
+            live_orders.join(
+                self.order_id, self.changed.set, asyncio.get_running_loop(), network=self.scope["client"][0]
+            )
         except TooManySockets:
             await self.close(TOO_MANY)
             return
@@ -89,7 +97,21 @@ class OrderConsumer(AsyncWebsocketConsumer):
         await self.close(NOT_FOUND)
 
     @database_sync_to_async
+    def _too_often(self) -> int | None:
+        """Seconds to wait, where too many sockets of this network came: each is a look at an order that may be none."""
+        try:
+            limits.ORDER_SOCKETS_PER_NETWORK.hit(self.scope["client"][0])
+        except RateLimited as limited:
+            return limited.retry_after
+        return None
+
+    @database_sync_to_async
     def _version(self) -> int | None:
-        """The order's version; None when this visitor may not see it, any more or ever."""
-        found: Any = access.find_visible(self.order_id, user=self.scope["user"], session=self.scope["session"])
+        """The order's version; None when this visitor may not see it, any more or ever.
+
+        Who it is is looked up each time: they may have signed out since they came.
+        """
+        visitor = HttpRequest()
+        visitor.session = self.scope["session"].__class__(self.scope["session"].session_key)
+        found: Any = access.find_visible(self.order_id, user=get_user(visitor), session=visitor.session)
         return found and found.version

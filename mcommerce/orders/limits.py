@@ -12,6 +12,9 @@ CHECKOUT_SECONDS = 600
 CHECKOUTS_PER_CUSTOMER = RateLimit("checkout-customer", 20, CHECKOUT_SECONDS)
 CHECKOUTS_PER_NETWORK = RateLimit("checkout-network", 60, CHECKOUT_SECONDS)  # an office behind one address
 
+# A minute. Sixty pages of an office come back at once when a server restarts; nobody tries out ids at this pace.
+ORDER_SOCKETS_PER_NETWORK = RateLimit("order-socket", 180, 60)
+
 # Anybody may type anybody's address and not pay: so nobody is written to more often than this about what is not paid.
 UNPAID_MAIL_SECONDS = 24 * 3_600
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 from asyncio import AbstractEventLoop
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -49,6 +49,7 @@ CHANGES = (
     OrderDelivered,
     OrderReturned,
 )
+SOCKETS_PER_NETWORK_MAX = 60  # in this process: an office behind one address; a socket costs some 50 kB
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
 AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again
 
@@ -58,7 +59,7 @@ class Watching(Protocol):
 
 
 class TooManySockets(Exception):
-    """So many already look at this order."""
+    """So many already look at this order, or from this network."""
 
 
 class LiveOrders:
@@ -67,7 +68,8 @@ class LiveOrders:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watch: Future[Watching] | None = None
-        self._sockets: dict[UUID, dict[Callable[[], None], AbstractEventLoop]] = defaultdict(dict)
+        self._sockets: dict[UUID, dict[Callable[[], None], tuple[AbstractEventLoop, str]]] = defaultdict(dict)
+        self._from: Counter[str] = Counter()  # how many from each network
 
     async def start(self) -> None:
         """Begin to watch, once per process; returns when whatever is published from now on will be heard.
@@ -98,18 +100,21 @@ class LiveOrders:
         if watch is not None:
             watch.add_done_callback(_close)
 
-    def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop) -> None:
+    def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop, *, network: str = "") -> None:
         """Have `wake` called on `loop` whenever the order may have changed. Raises `TooManySockets`."""
         with self._lock:
-            if len(self._sockets.get(order_id, ())) >= SOCKETS_PER_ORDER_MAX:
+            here = len(self._sockets.get(order_id, ()))
+            if here >= SOCKETS_PER_ORDER_MAX or self._from[network] >= SOCKETS_PER_NETWORK_MAX:
                 raise TooManySockets
-            self._sockets[order_id][wake] = loop
+            self._sockets[order_id][wake] = loop, network
+            self._from[network] += 1
 
     def leave(self, order_id: UUID, wake: Callable[[], None]) -> None:
         """Hear no more. Harmless when it never joined."""
         with self._lock:
             sockets = self._sockets.get(order_id, {})
-            sockets.pop(wake, None)
+            if known := sockets.pop(wake, None):
+                self._from -= Counter([known[1]])  # what comes to nothing is forgotten
             if not sockets:
                 self._sockets.pop(order_id, None)
 
@@ -127,7 +132,7 @@ class LiveOrders:
         by_loop: dict[AbstractEventLoop, list[Callable[[], None]]] = defaultdict(list)
         with self._lock:
             for order_id in order_ids:
-                for wake, loop in self._sockets.get(order_id, {}).items():
+                for wake, (loop, _network) in self._sockets.get(order_id, {}).items():
                     by_loop[loop].append(wake)
         for loop, wakers in by_loop.items():
             # A task on the server's own loop: going through async_to_sync would wait for its next tick.

@@ -1,11 +1,14 @@
 """Who a visitor is when all come through one proxy."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from mcommerce.proxy import visitors_have_their_addresses
+from mcommerce.proxy import SocketsHaveTheirNetworks, visitors_have_their_addresses
 
 PROXY = "10.0.0.1"
 
@@ -39,3 +42,29 @@ def test_it_comes_before_whatever_looks_at_an_address(settings: Settings) -> Non
     assert settings.MIDDLEWARE.index(name) < settings.MIDDLEWARE.index(
         "django.contrib.sessions.middleware.SessionMiddleware"
     )
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "trusted", "network"),
+    [
+        ("198.51.100.7", None, False, "198.51.100.7"),
+        ("2001:db8::7", None, False, "2001:db8::/64"),
+        (PROXY, "6.6.6.6, 2001:db8::7", True, "2001:db8::/64"),
+        (PROXY, "203.0.113.9", False, PROXY),
+        (None, None, False, "unknown"),
+    ],
+)
+def test_a_socket_is_counted_by_the_network_that_our_proxy_saw(
+    client: str | None, forwarded: str | None, trusted: bool, network: str, settings: Settings
+) -> None:
+    settings.TRUST_PROXY = trusted
+    seen: list[str] = []
+
+    async def socket(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    headers = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
+    scope = {"headers": headers, "client": client and [client, 1]}
+    asyncio.run(SocketsHaveTheirNetworks(socket)(scope, None, None))
+
+    assert seen == [network]

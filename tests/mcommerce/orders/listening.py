@@ -20,11 +20,12 @@ ANSWER_SECONDS = 60  # for what takes milliseconds on an idle machine, and half 
 
 @asynccontextmanager
 async def socket_of(
-    shopper: Shopper, order_id: UUID, origin: str = "http://testserver"
+    shopper: Shopper, order_id: UUID, origin: str = "http://testserver", client: str = "203.0.113.9"
 ) -> AsyncIterator[WebsocketCommunicator]:
     cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in shopper.browser.cookies.items())
     headers = [(b"host", b"testserver"), (b"origin", origin.encode()), (b"cookie", cookies.encode())]
     socket = WebsocketCommunicator(build_application(), f"/ws/orders/{order_id}/", headers=headers)
+    socket.scope["client"] = [client, 50_000]
     try:
         yield socket
     finally:

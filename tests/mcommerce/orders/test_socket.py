@@ -9,11 +9,13 @@ import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
 from django.db import connection
 from uvicorn.protocols.utils import ClientDisconnected
 
 from mcommerce.orders import consumers, services
-from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
+from mcommerce.orders.limits import ORDER_SOCKETS_PER_NETWORK
+from mcommerce.orders.live import SOCKETS_PER_NETWORK_MAX, SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.models import Order
 
 from .conftest import LATER, Shopper, fresh, pay
@@ -156,6 +158,58 @@ def test_the_account_and_staff_who_may_see_it_may_listen(waiting: Order) -> None
                 assert await closing_code(socket) == consumers.NOT_FOUND
 
     fresh_version = fresh(waiting).version
+    run(story)
+
+
+def test_who_has_signed_out_hears_no_more(waiting: Order) -> None:
+    ada = get_user_model().objects.create_user(email="ada@example.com")
+    Order.objects.filter(id=waiting.id).update(customer_id=ada.id)
+    shopper = Shopper()
+    shopper.browser.force_login(ada)
+
+    async def story() -> None:
+        async with socket_of(shopper, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            await hear(socket)
+            await database_sync_to_async(Session.objects.all().delete)()
+
+            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+
+            assert (await socket.receive_output(timeout=ANSWER_SECONDS))["code"] == consumers.NOT_FOUND
+
+    run(story)
+
+
+def test_a_network_has_so_many_sockets_and_another_has_its_own(waiting: Order) -> None:
+    orders = LiveOrders()
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        joined = [(uuid4(), asyncio.Event().set) for _socket in range(SOCKETS_PER_NETWORK_MAX)]
+        for order_id, wake in joined:
+            orders.join(order_id, wake, loop, network="203.0.113.9")
+        with pytest.raises(consumers.TooManySockets):
+            orders.join(uuid4(), asyncio.Event().set, loop, network="203.0.113.9")
+        orders.join(uuid4(), asyncio.Event().set, loop, network="203.0.113.10")
+
+        orders.leave(*joined[0])
+
+        orders.join(uuid4(), asyncio.Event().set, loop, network="203.0.113.9")
+
+    asyncio.run(story())
+
+
+def test_who_tries_out_orders_is_told_to_wait(waiting: Order, listener: Shopper) -> None:
+    async def story() -> None:
+        for number in range(ORDER_SOCKETS_PER_NETWORK.at_most):
+            async with socket_of(Shopper(), uuid4(), client=f"2001:db8::{number:x}") as socket:
+                assert await closing_code(socket) == consumers.NOT_FOUND
+        async with socket_of(listener, waiting.id, client="2001:db8::ffff") as socket:
+            assert await closing_code(socket) == consumers.TOO_MANY
+        async with socket_of(listener, waiting.id, client="2001:db8:0:1::1") as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert await hear(socket) == waiting.version
+
     run(story)
 
 
