@@ -144,16 +144,12 @@ class Remark(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=REMARK_NAME_LENGTH_MAX, blank=True)
     message = models.CharField(_("message"), max_length=REMARK_LENGTH_MAX)
-    client = models.CharField(_("client"), max_length=64)  # a keyed hash of session or address: enough for a limit
     at = models.DateTimeField(_("at"))
 
     class Meta:
         verbose_name = _("remark")
         verbose_name_plural = _("remarks")
-        indexes = (
-            models.Index(fields=("client", "at"), name="remark_client_at"),  # the limit per client
-            models.Index(fields=("at",), name="remark_at"),  # the newest on the page
-        )
+        indexes = (models.Index(fields=("at",), name="remark_at"),)  # the newest on the page
 
     def __str__(self) -> str:
         return f"{self.name or '?'}: {self.message[:40]}"

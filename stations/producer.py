@@ -19,6 +19,7 @@ from eventbus import clock
 from stations import plan, services
 from stations.doorkeeper import REMARK, STEER, WATCH, may_produce
 from stations.forms import PlanForm, RemarkForm
+from stations.limits import RemarksTooOften
 from stations.models import PollPlan, PollRun, Remark
 from stations.views import REMARKS_SHOWN
 
@@ -69,8 +70,14 @@ def steer(request: HttpRequest, feed: str) -> HttpResponse:
 @for_producers(REMARK)
 def leave_remark(request: HttpRequest) -> HttpResponse:
     form = RemarkForm(request.POST)
-    if form.is_valid() and _left(form, client=_client(request)):
-        return _done(request, _("Your remark is shown to all who look."))
+    try:
+        if form.is_valid() and _left(form, client=_client(request)):
+            return _done(request, _("Your remark is shown to all who look."))
+    except RemarksTooOften as often:
+        form.add_error(None, _("Enough remarks for the moment: try again in a minute."))
+        answer = _refused(request, form, status=429, remark_form=form)
+        answer["Retry-After"] = str(often.retry_after)
+        return answer
     return _refused(request, form, remark_form=form)
 
 
@@ -98,8 +105,6 @@ def _left(form: RemarkForm, *, client: str) -> bool:
         form.add_error("message", _("A remark needs words."))
     except services.RemarkTooLong:
         form.add_error("message", _("This is too long."))
-    except services.RemarksTooOften:
-        form.add_error(None, _("Enough remarks for the moment: try again in a minute."))
     return not form.errors
 
 
@@ -118,7 +123,8 @@ def _record(request: HttpRequest, steered: PollPlan) -> None:
 
 
 def _client(request: HttpRequest) -> str:
-    return request.session.session_key or request.META.get("REMOTE_ADDR", "")
+    """Who remarks: an account, or in a demonstration, where nobody signs in, an address."""
+    return str(request.user.pk or request.META.get("REMOTE_ADDR", ""))
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -132,10 +138,10 @@ def _done(request: HttpRequest, told: str) -> HttpResponse:
     return redirect("stations:producer")
 
 
-def _refused(request: HttpRequest, form: Form, **forms: Any) -> HttpResponse:
+def _refused(request: HttpRequest, form: Form, *, status: int = 400, **forms: Any) -> HttpResponse:
     if _wants_json(request):
-        return JsonResponse({"errors": form.errors}, status=400)
-    return _page(request, status=400, **forms)
+        return JsonResponse({"errors": form.errors}, status=status)
+    return _page(request, status=status, **forms)
 
 
 def _page(

@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 from django.db import connection, models, transaction
-from django.utils.crypto import salted_hmac
 
 from eventbus import publish
-from stations import plan
+from stations import limits, plan
 from stations.events import Kind, PollFinished, Position, RemarkLeft, StationChanged
 from stations.feeds.base import Change, Held, Key, PollFailed, State
 from stations.models import (
@@ -26,9 +25,6 @@ from stations.models import (
 )
 
 ROWS_PER_STATEMENT = 1_000  # of 23 values each: SQLite takes 32,766 values in one statement
-REMARKS_PER_CLIENT = 3  # in REMARK_WINDOW: enough to correct oneself, too few to flood
-REMARKS_OF_ALL = 60  # in REMARK_WINDOW: whoever changes addresses floods no more than this
-REMARK_WINDOW = timedelta(minutes=1)
 HISTORY_ROWS_KEPT = 2_000_000  # some 500 MB; a week of all cities at the 2 to 3 changes a second of a real day
 POLL_ROWS_KEPT = 20_000  # half a day of one poll in two seconds: what a look back after a bad night needs
 DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that nobody waits long for the database
@@ -46,10 +42,6 @@ class RemarkEmpty(ValueError):
 
 class RemarkTooLong(ValueError):
     """A name of at most REMARK_NAME_LENGTH_MAX, a message of at most REMARK_LENGTH_MAX characters."""
-
-
-class RemarksTooOften(Exception):
-    """This client, or all together, left enough remarks for one REMARK_WINDOW."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,12 +230,9 @@ def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Rema
         raise RemarkEmpty
     if len(name) > REMARK_NAME_LENGTH_MAX or len(message) > REMARK_LENGTH_MAX:
         raise RemarkTooLong
-    client = salted_hmac("stations.remark", client, algorithm="sha256").hexdigest()
+    limits.count_remark(client=client, now=now)
     with transaction.atomic():
-        recent = Remark.objects.filter(at__gt=now - REMARK_WINDOW)
-        if recent.filter(client=client).count() >= REMARKS_PER_CLIENT or recent.count() >= REMARKS_OF_ALL:
-            raise RemarksTooOften
-        remark = Remark.objects.create(name=name, message=message, client=client, at=now)
+        remark = Remark.objects.create(name=name, message=message, at=now)
         publish(RemarkLeft(remark_id=remark.id, name=name, message=message, at=now))
     return remark
 

@@ -57,13 +57,12 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=eventbus.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(blank=True, max_length=40, verbose_name='name')),
                 ('message', models.CharField(max_length=500, verbose_name='message')),
-                ('client', models.CharField(max_length=64, verbose_name='client')),
                 ('at', models.DateTimeField(verbose_name='at')),
             ],
             options={
                 'verbose_name': 'remark',
                 'verbose_name_plural': 'remarks',
-                'indexes': [models.Index(fields=['client', 'at'], name='remark_client_at'), models.Index(fields=['at'], name='remark_at')],
+                'indexes': [models.Index(fields=['at'], name='remark_at')],
             },
         ),
         migrations.CreateModel(

@@ -162,11 +162,32 @@ def test_a_remark_without_words_or_with_too_many_is_refused(client: Client, mess
 
 
 @pytest.mark.usefixtures("open_to_all")
-def test_a_flood_of_remarks_is_stopped(client: Client):
+def test_a_flood_of_remarks_is_stopped(client: Client, bus_clock):
     answers = [client.post("/stations/producer/remark/", {"message": f"{n}"}, headers=JSON) for n in range(4)]
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 400]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert "__all__" in answers[-1].json()["errors"]
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_a_flood_by_the_form_keeps_what_was_typed(client: Client, bus_clock):
+    answers = [client.post("/stations/producer/remark/", {"message": f"Number {n}"}) for n in range(4)]
+
+    assert answers[-1].status_code == 429
+    assert "Number 3" in answers[-1].text
+    assert "try again in a minute" in answers[-1].text
+
+
+@pytest.mark.usefixtures("closed")
+def test_an_account_that_signs_in_anew_each_time_is_one_client(bus_clock):
+    ada, answers = person("add_remark", is_staff=True), []
+    for number in range(4):
+        browser = Client(REMOTE_ADDR=f"198.51.100.{number}")
+        browser.force_login(ada)
+        answers.append(browser.post("/stations/producer/remark/", {"message": "Hello"}, headers=JSON).status_code)
+
+    assert answers == [200, 200, 200, 429]
 
 
 @pytest.mark.usefixtures("closed")

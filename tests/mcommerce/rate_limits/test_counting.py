@@ -14,17 +14,21 @@ from django.db import connection, connections
 
 from mcommerce.rate_limits.cache import CountingCache
 from mcommerce.rate_limits.models import CacheEntry
+from stations.limits import REMARKS_PER_CLIENT
 from tests.live_site import ROOT
 
 THREADS = 4
 HITS = 25  # by each
-PROGRAM = f"""
+PROGRAM = """
 import django; django.setup()
+from datetime import UTC, datetime
 from mcommerce.rate_limits.limits import RateLimit, RateLimited
-limit, refused = RateLimit("tests", {HITS}, 3_600), 0
-for _ in range({HITS}):
-    try: limit.hit("somebody")
-    except RateLimited: refused += 1
+from stations.limits import RemarksTooOften, count_remark
+limit, at = RateLimit("tests", {at_most}, 3_600), datetime(2026, 5, 1, tzinfo=UTC)
+refused = 0
+for _ in range({at_most}):
+    try: {act}
+    except (RateLimited, RemarksTooOften): refused += 1
 print(refused)
 """
 
@@ -62,17 +66,22 @@ def test_of_several_who_add_a_key_that_has_expired_one_does(site_cache: BaseCach
     assert sum(at_once(lambda: site_cache.add("lock", 1))) == 1
 
 
-def test_two_processes_share_a_limit(site_cache: BaseCache) -> None:
+@pytest.mark.parametrize(
+    ("act", "at_most"),
+    [('limit.hit("somebody")', HITS), ('count_remark(client="somebody", now=at)', REMARKS_PER_CLIENT)],
+)
+def test_two_processes_share_a_limit(site_cache: BaseCache, act: str, at_most: int) -> None:
+    program = PROGRAM.format(act=act, at_most=at_most)
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", program], cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
 
     refused = [int(process.communicate()[0]) for process in processes]
 
-    assert sum(refused) == HITS
+    assert sum(refused) == at_most
 
 
 def environment() -> dict[str, str]:

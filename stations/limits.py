@@ -1,0 +1,41 @@
+"""How many remarks there may be, counted in Django's cache: one that processes share counts for all of them."""
+
+import logging
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db import Error as DatabaseAway
+from django.utils.crypto import salted_hmac
+
+logger = logging.getLogger(__name__)
+
+REMARK_SECONDS = 60  # the length of a window; windows begin at multiples of it
+REMARKS_PER_CLIENT = 3  # in a window: enough to correct oneself, too few to flood
+REMARKS_OF_ALL = 60  # in a window: whoever changes addresses floods no more than this
+
+
+class RemarksTooOften(Exception):
+    """This client, or all together, left enough remarks for one window; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+def count_remark(*, client: str, now: datetime) -> None:
+    """Count one more remark. Of `client` a keyed hash is kept, as long as the window. Raises RemarksTooOften."""
+    window, passed = divmod(int(now.timestamp()), REMARK_SECONDS)
+    who = salted_hmac("stations.remark", client, algorithm="sha256").hexdigest()
+    for name, most in ((who, REMARKS_PER_CLIENT), ("all", REMARKS_OF_ALL)):
+        if _count(f"stations.remarks:{window}:{name}") > most:
+            raise RemarksTooOften(REMARK_SECONDS - passed)
+
+
+def _count(key: str) -> int:
+    """How many there are with this one; none where nobody can count: then the remark itself finds no database."""
+    try:
+        cache.add(key, 0, REMARK_SECONDS)
+        return int(cache.incr(key))
+    except (DatabaseAway, ValueError):  # ValueError: the window ended between the two lines
+        logger.warning("Remarks could not be counted", exc_info=True)
+        return 0
