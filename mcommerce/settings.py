@@ -313,6 +313,9 @@ INSTALLED_APPS = [
     "mcommerce.orders",
     "mcommerce.payment",
     "stations",
+    "allauth",  # after ours, whose translations come first
+    "allauth.account",
+    "allauth.mfa",
 ]
 MIDDLEWARE = [
     "mcommerce.health.before_hosts_are_checked",
@@ -326,6 +329,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "mcommerce.accounts.second_factor.staff_have_one",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "mcommerce.rate_limits.middleware.RateLimitedAnswers",
 ]
@@ -333,7 +338,7 @@ ROOT_URLCONF = "mcommerce.urls"
 ASGI_APPLICATION = "mcommerce.asgi.application"
 WSGI_APPLICATION = "mcommerce.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
-LOGIN_URL = "accounts:sign_in"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "products:list"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -365,6 +370,45 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# --- accounts: django-allauth --------------------------------------------------------------------------------------
+# Everything about codes and limits is in docs/decisions/0018-who-may-guess.md.
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "mcommerce.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "mcommerce.accounts.forms.RegisterForm"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # typed where one registers, so that `next` is still known there
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_CHANGE_EMAIL = True  # one address each; another takes its place once it is verified
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or address is told to its owner
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+PASSWORD_RESET_TIMEOUT = 2 * 60 * 60  # seconds that a mailed link opens the account: it lies in mail boxes and logs
+# Requests per span, by network address (`ip`), account (`user`) or what is asked about (`key`). Guesses at a password
+# are limited by mcommerce/accounts/guesses.py; `login_failed` is what remains of it here: codes of a second factor.
+ACCOUNT_RATE_LIMITS = {
+    "login": "100/15m/ip",  # a whole office behind one router
+    "login_failed": "10/15m/key",  # more than anybody mistypes
+    "signup": "20/h/ip",  # a class of pupils
+    "confirm_email": "5/h/key,60/h/ip",  # mails with a code: to one box no more than somebody asks for
+    "reset_password": "5/h/key,60/h/ip",  # mails with a link
+    "reset_password_from_key": "30/m/ip",
+    "change_password": "10/15m/user",
+    "manage_email": "20/h/user",
+    "reauthenticate": "10/15m/user",
+}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Mcommerce"
+MFA_TOTP_TOLERANCE = 1  # spans of 30 seconds that a telephone's clock may be off
+STAFF_SECOND_FACTOR = not LOCAL  # at home the printed password is enough
 
 # --- database ------------------------------------------------------------------------------------------------------
 

@@ -16,3 +16,5 @@ urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
 ]
+
+handler429 = "mcommerce.rate_limits.middleware.too_many_requests"  # django-allauth asks for it

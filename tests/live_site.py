@@ -4,6 +4,7 @@ The process is the whole system as one person runs it at home: pages, sockets, b
 the sandbox payment provider. It can be stopped, killed and started again on the same ports and database.
 """
 
+import re
 import shutil
 import signal
 import socket
@@ -155,6 +156,18 @@ class LiveSite:
             WHERE product.published AND (for_sale IS NOT 1 OR available IS NULL)
         """
         self._wait_until(lambda: self.rows(missing) == [(0,)])
+
+    def mailed(self, email: str, pattern: str) -> str:
+        """What the latest mail to somebody says; without a mail server the site prints its mails into its log."""
+        found: list[str] = []
+
+        def look() -> list[str]:
+            mail = self.log_path.read_text(errors="replace").rpartition(f"To: {email}")[2]
+            found[:] = re.findall(pattern, mail, re.MULTILINE)
+            return found
+
+        self._wait_until(lambda: bool(look()))
+        return found[0]
 
     def _wait_until(self, holds: Callable[[], bool]) -> None:
         """Look again and again. Raises SiteDidNotStart when the process ends before, or the deadline comes."""

@@ -1,94 +1,49 @@
 """What people write about themselves."""
 
-from typing import Any
-
+from allauth.account.forms import SignupForm
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
-from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from eventbus import clock
 from mcommerce import countries
 from mcommerce.accounts.models import Address, User
-from mcommerce.accounts.throttle import (
-    SIGN_IN_WINDOW,
-    TooManyAttempts,
-    forget_attempts,
-    network_address,
-    note_attempt,
-)
 
-EMAIL_TAKEN = _("There is already an account with this e-mail address.")
+NAME_LENGTH_MAX = User._meta.get_field("name").max_length
 
 
-class SignInForm(AuthenticationForm):
-    """E-mail address and password, with so many tries in a while. It does not say which of the two was wrong."""
+class RegisterForm(SignupForm):
+    """E-mail address, name, and a password typed twice. Whether the address is known cannot be told from the answer."""
 
-    username = forms.EmailField(
-        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=NAME_LENGTH_MAX,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    error_messages = {
-        "invalid_login": _("This e-mail address and this password do not belong together."),
-        "inactive": _("This account is closed."),
-        "throttled": _("Too many tries. Please wait %(minutes)d minutes, then try again."),
-    }
+    field_order = ["email", "name", "password1", "password2"]
 
-    def clean(self) -> dict[str, Any]:
-        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
-        if not (email and password):
-            return self.cleaned_data
-        who = {"address": network_address(self.request), "email": email}
-        try:
-            note_attempt(**who, now=clock.now())
-        except TooManyAttempts:
-            minutes = SIGN_IN_WINDOW.total_seconds() // 60
-            raise ValidationError(
-                self.error_messages["throttled"], code="throttled", params={"minutes": minutes}
-            ) from None
-        cleaned: dict[str, Any] = super().clean()
-        forget_attempts(**who)
-        return cleaned
-
-
-class RegisterForm(BaseUserCreationForm):
-    """An e-mail address, which has the focus, a name, and a password typed twice."""
-
-    class Meta:
-        model = User
-        fields = ["email", "name"]
-        widgets = {
-            "email": forms.EmailInput(attrs={"autocomplete": "username"}),
-            "name": forms.TextInput(attrs={"autocomplete": "name"}),
-        }
+    def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        if not self.account_already_exists:
+            try:
+                with transaction.atomic():
+                    return super().try_save(request)
+            except IntegrityError:  # somebody was faster with this address
+                self.account_already_exists = True
+        User().set_password(self.cleaned_data["password1"])  # as long as it takes to open an account
+        return super().try_save(request)
 
 
 class DetailsForm(forms.ModelForm):
-    """Name, e-mail address and language. Another address is only taken with the password: it opens the account."""
+    """Name and language."""
 
     language = forms.ChoiceField(label=_("Language of mails and pages"), choices=settings.LANGUAGES)
-    current_password = forms.CharField(
-        label=_("Current password"),
-        strip=False,
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text=_("Only needed to change the e-mail address."),
-    )
 
     class Meta:
         model = User
-        fields = ["name", "email", "language"]
-        widgets = {
-            "name": forms.TextInput(attrs={"autocomplete": "name"}),
-            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
-        }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        password = cleaned.get("current_password", "")
-        if "email" in self.changed_data and not self.instance.check_password(password):
-            self.add_error("current_password", _("This is not your password."))
-        return cleaned
+        fields = ["name", "language"]
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "name"})}
 
 
 class AddressForm(forms.ModelForm):

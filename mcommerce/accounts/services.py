@@ -2,15 +2,11 @@
 
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from mcommerce.accounts.models import Address, User
 
 ADDRESSES_MAX = 20  # of one person; a page that is still read
-
-
-class EmailTaken(Exception):
-    """Somebody has an account with this e-mail address."""
 
 
 class TooManyAddresses(Exception):
@@ -21,24 +17,9 @@ class AddressUnknown(Exception):
     """The person has no such address."""
 
 
-@transaction.atomic
-def register(*, email: str, password: str, name: str, language: str) -> User:
-    """Open an account. Raises EmailTaken."""
-    try:
-        with transaction.atomic():
-            return User.objects.create_user(email, password, name=name, language=language)
-    except IntegrityError:
-        raise EmailTaken(email) from None
-
-
-@transaction.atomic
-def change_details(*, user_id: UUID, email: str, name: str, language: str) -> None:
-    """Keep a person's new name, e-mail address and language. Raises EmailTaken."""
-    try:
-        with transaction.atomic():
-            User.objects.filter(id=user_id).update(email=email, name=name, language=language)
-    except IntegrityError:
-        raise EmailTaken(email) from None
+def change_details(*, user_id: UUID, name: str, language: str) -> None:
+    """Keep a person's new name and language."""
+    User.objects.filter(id=user_id).update(name=name, language=language)
 
 
 @transaction.atomic

@@ -5,15 +5,14 @@ A scene starts in a window that has never been here, so scenes never meet each o
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from tests.browser import people
 from tests.browser.carts import fill_cart, have_cart
 from tests.live_site import LiveSite
 
-PASSWORD = "never-guess-a-hamster"
 GOOD_CARD, DECLINED_CARD = "4242 4242 4242 4242", "4000 0000 0000 0002"
 CONTRACT = "lyon"  # the simulator has it
 
@@ -129,52 +128,10 @@ def cancel_order(page: Page, site: LiveSite) -> None:
 # --- accounts -------------------------------------------------------------------------------------------------------
 
 
-def register(page: Page, site: LiveSite) -> None:
-    page.goto(reverse("accounts:register"))
-    page.locator("#id_email").fill(f"hermes-{uuid4().hex[:6]}@olymp.example")
-    page.locator("#id_name").fill("Hermès")
-    page.locator("#id_password1").fill(PASSWORD)
-    page.locator("#id_password2").fill(PASSWORD)
-    page.locator("main form .button--primary").click()
-    page.wait_for_url(lambda url: not url.endswith(reverse("accounts:register")))
-
-
-def signed_in(url_name: str) -> Reach:
-    def reach(page: Page, site: LiveSite) -> None:
-        register(page, site)
-        page.goto(reverse(url_name))
-
-    return reach
-
-
-def save_address(page: Page, site: LiveSite) -> None:
-    register(page, site)
-    page.goto(reverse("accounts:add_address"))
-    answers = {"recipient": "Hermès", "street": "2 rue des Dieux", "postal_code": "69002", "city": "Lyon"}
-    for field, answer in answers.items():
-        page.locator(f"#id_{field}").fill(answer)
-    page.locator("main form .button--primary").click()
-    page.wait_for_url("**" + reverse("accounts:account"))
-
-
-def change_address(page: Page, site: LiveSite) -> None:
-    save_address(page, site)
-    page.locator(".line__act a").click()
-    page.wait_for_url("**/addresses/*/")
-
-
 def see_own_orders(page: Page, site: LiveSite) -> None:
-    register(page, site)
+    people.have_account_and_sign_in(page, site)
     place_order(page, site)
     page.goto(reverse("orders:list"))
-
-
-def refuse_sign_in(page: Page, site: LiveSite) -> None:
-    page.goto(reverse("accounts:sign_in"))
-    page.locator("#id_username").fill("nobody@olymp.example")
-    page.locator("#id_password").fill("wrong")
-    page.locator("main form .button--primary").click()
-    expect(page.locator(".errorlist")).to_be_visible()
 
 
 # --- stations -------------------------------------------------------------------------------------------------------
@@ -206,18 +163,8 @@ def see_station(page: Page, site: LiveSite) -> None:
 
 
 def enter_desk(page: Page, site: LiveSite) -> None:
-    email = f"staff-{uuid4().hex[:6]}@olymp.example"
-    site.manage(
-        "shell",
-        "--command",
-        "from django.contrib.auth import get_user_model as model;"
-        f"model().objects.create_superuser(email='{email}', password='{PASSWORD}')",
-    )
-    page.goto(reverse("admin:login"))
-    page.locator("#id_username").fill(email)
-    page.locator("#id_password").fill(PASSWORD)
-    page.locator("[type=submit]").click()
-    page.wait_for_url("**" + reverse("admin:index"))
+    people.sign_in(page, people.have_account(site, superuser=True))
+    page.goto(reverse("admin:index"))
 
 
 def at_desk(url_name: str, *, after: Reach | None = None) -> Reach:
@@ -249,21 +196,40 @@ SCENES = [
     Scene("order-declined", "orders:order", pay_with(DECLINED_CARD)),
     Scene("order-paid", "orders:order", pay_with(GOOD_CARD)),
     Scene("order-cancelled", "orders:order", cancel_order),
-    Scene("orders-none", "orders:list", signed_in("orders:list")),
+    Scene("orders-none", "orders:list", people.signed_in("orders:list")),
     Scene("orders", "orders:list", see_own_orders),
-    Scene("sign-in", "accounts:sign_in", see("accounts:sign_in")),
-    Scene("sign-in-refused", "accounts:sign_in", refuse_sign_in),
-    Scene("register", "accounts:register", see("accounts:register")),
-    Scene("account", "accounts:account", save_address),
-    Scene("password", "accounts:change_password", signed_in("accounts:change_password")),
-    Scene("address-new", "accounts:add_address", signed_in("accounts:add_address")),
-    Scene("address", "accounts:edit_address", change_address),
+    Scene("sign-in", "account_login", see("account_login")),
+    Scene("sign-in-refused", "account_login", people.refuse_sign_in),
+    Scene("sign-in-too-often", "account_login", people.guess_too_often),
+    Scene("sign-in-code", "mfa_authenticate", people.be_asked_for_code),
+    Scene("register", "account_signup", see("account_signup")),
+    Scene("register-code", "account_email_verification_sent", people.register),
+    Scene("account", "accounts:account", people.save_address),
+    Scene("account-closed", "account_inactive", see("account_inactive")),
+    Scene("sign-out", "account_logout", people.signed_in("account_logout")),
+    Scene("email", "account_email", people.signed_in("account_email")),
+    Scene("is-it-you", "account_reauthenticate", people.be_asked_who_one_is),
+    Scene("is-it-you-code", "mfa_reauthenticate", people.with_second_factor("mfa_reauthenticate")),
+    Scene("password", "account_change_password", people.signed_in("account_change_password")),
+    Scene("password-forgotten", "account_reset_password", see("account_reset_password")),
+    Scene("password-link-sent", "account_reset_password_done", people.see_link_sent),
+    Scene("password-link", "account_reset_password_from_key", people.follow_link),
+    Scene("password-link-bad", "account_reset_password_from_key", see("account_reset_password_from_key", "x", "y")),
+    Scene("second-factor-none", "mfa_index", people.signed_in("mfa_index")),
+    Scene("second-factor", "mfa_index", people.with_second_factor("mfa_index")),
+    Scene("second-factor-app", "mfa_activate_totp", people.begin_second_factor),
+    Scene("second-factor-remove", "mfa_deactivate_totp", people.with_second_factor("mfa_deactivate_totp")),
+    Scene("recovery-codes", "mfa_view_recovery_codes", people.have_second_factor),
+    Scene(
+        "recovery-codes-new", "mfa_generate_recovery_codes", people.with_second_factor("mfa_generate_recovery_codes")
+    ),
+    Scene("address-new", "accounts:add_address", people.signed_in("accounts:add_address")),
+    Scene("address", "accounts:edit_address", people.change_address),
     Scene("stations", "stations:dashboard", see_changes),
     Scene("stations-city", "stations:dashboard", live("stations:dashboard", query=f"?contract={CONTRACT}")),
     Scene("station", "stations:station", see_station),
     Scene("station-unknown", "stations:station", see("stations:station", CONTRACT, 999_999)),
     Scene("producer", "stations:producer", live("stations:producer")),
-    Scene("desk-sign-in", "admin:login", see("admin:login")),
     Scene("desk", "admin:index", enter_desk),
     Scene("desk-offers", "admin:orders_offer_changelist", at_desk("admin:orders_offer_changelist")),
     Scene("desk-orders", "admin:orders_order_changelist", at_desk("admin:orders_order_changelist", after=cancel_order)),
@@ -279,7 +245,10 @@ NOT_PAGES = {
     "orders:cancel": "takes a form, answers with a redirect",
     "payment:return": "answers with a redirect",
     "payment:webhook": "for the payment company",
-    "accounts:sign_out": "takes a form, answers with a redirect",
+    "account_set_password": "for somebody signed in without a password, which nobody is",
+    "account_reset_password_from_key_done": "who has chosen a password is signed in",
+    "mfa_download_recovery_codes": "a text file",
+    "admin:login": "answers with a redirect to the sign-in page",
     "accounts:delete_address": "takes a form, answers with a redirect",
     "stations:state": "JSON",
     "stations:steer": "takes a form, answers with a redirect or JSON",

@@ -27,7 +27,12 @@ DESK = {  # the rest of the admin is made alike
     *("admin:orders_offer_changelist", "admin:orders_order_changelist", "admin:eventbus_progress_changelist"),
 }
 # Someone sees these pages with an error status, and the browser says so in its console.
-ERROR_STATUSES = {"product-unknown": 404, "station-unknown": 404, "checkout-faulty": 422}
+ERROR_STATUSES = {
+    "product-unknown": 404,
+    "station-unknown": 404,
+    "checkout-faulty": 422,
+    "sign-in-too-often": 429,
+}
 
 
 def url_names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import scenes
+from tests.browser import people, scenes
 from tests.browser.carts import fill_cart
 from tests.browser.faults import Faults
 from tests.eventbus.house import until
@@ -58,6 +58,36 @@ def fill_card(page: Page, card: str) -> None:
     page.locator("#expiry").fill("12 / 40")
     page.locator("#cvc").fill("123")
     page.locator("button.primary").click()
+
+
+# --- accounts -------------------------------------------------------------------------------------------------------
+
+
+def test_who_opens_an_account_at_the_cart_is_back_at_the_cart_with_what_was_in_it(
+    page: Page, live_site: LiveSite
+) -> None:
+    fill_cart(page, live_site)
+    email = people.new_email()
+    page.goto(f"{reverse('account_login')}?next={reverse('orders:cart')}")
+    page.locator("main a[href*=register]").click()
+
+    people.fill_in_registration(page, email)
+    page.locator("#id_code").fill(live_site.mailed(email, "^[A-Z]{4}-[A-Z]{4}$"))
+    people.press(page)
+
+    page.wait_for_url("**" + reverse("orders:cart"))
+    expect(page.locator(".lines .line")).to_have_count(2)
+    expect(page.locator(f".site-tools a[href='{reverse('accounts:account')}']")).to_be_visible()
+
+
+def test_a_forgotten_password_is_chosen_anew(page: Page, live_site: LiveSite) -> None:
+    people.follow_link(page, live_site)
+    for field in ("#id_password1", "#id_password2"):
+        page.locator(field).fill("never-guess-a-gerbil")
+    people.press(page)
+
+    page.goto(reverse("accounts:account"))
+    expect(page.locator("h1")).to_have_text("Your account")
 
 
 # --- stations -------------------------------------------------------------------------------------------------------

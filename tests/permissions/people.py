@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
@@ -11,6 +12,7 @@ from mcommerce.accounts.groups import fill_groups
 from mcommerce.accounts.models import User
 from tests.permissions.needs import Need, Visitor
 
+PASSWORD = "never-guess-a-hamster"
 JUST, ALL_BUT = "staff with just what it needs", "staff with all but one thing it needs"
 
 
@@ -57,14 +59,16 @@ def everybody() -> Cast:
         fill_groups(sender=config, using="default")
     people: dict[str, User | None] = {
         "anonymous": None,
-        "customer": User.objects.create_user("customer@example.com", name="Ada Lovelace"),
-        "other customer": User.objects.create_user("other@example.com"),
-        "staff without": User.objects.create_user("without@example.com", is_staff=True),
-        "view-only": User.objects.create_user("viewer@example.com", is_staff=True),
-        "merchant": User.objects.create_user("merchant@example.com", is_staff=True),
-        "operator": User.objects.create_user("operator@example.com", is_staff=True),
-        "superuser": User.objects.create_superuser("root@example.com"),
+        "customer": User.objects.create_user("customer@example.com", PASSWORD, name="Ada Lovelace"),
+        "other customer": User.objects.create_user("other@example.com", PASSWORD),
+        "staff without": User.objects.create_user("without@example.com", PASSWORD, is_staff=True),
+        "view-only": User.objects.create_user("viewer@example.com", PASSWORD, is_staff=True),
+        "merchant": User.objects.create_user("merchant@example.com", PASSWORD, is_staff=True),
+        "operator": User.objects.create_user("operator@example.com", PASSWORD, is_staff=True),
+        "superuser": User.objects.create_superuser("root@example.com", PASSWORD),
     }
+    for kind in (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES):
+        Authenticator.objects.create(user=people["customer"], type=kind, data={"secret": "", "seed": ""})
     people["view-only"].user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     for name in ("merchant", "operator"):
         people[name].groups.add(Group.objects.get(name=name))

@@ -86,6 +86,8 @@ def names(tmp_path: Path) -> dict[str, Any]:
         "app_label": "orders",
         "content_type_id": _content_type(product).pk,
         "object_id": product.pk,
+        "uidb36": ada.pk.hex,
+        "key": "not-the-mailed-one",
     }
 
 

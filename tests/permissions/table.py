@@ -46,13 +46,30 @@ ROUTES: dict[str, Route] = {
     "payment:webhook": Route(get=NO_METHOD, post=ALL),  # a signature decides, not who sends it
     # --- accounts ---
     "accounts:account": Route(get=SIGNED_IN, post=SIGNED_IN),
-    "accounts:sign_in": Route(get=ALL, post=ALL),
-    "accounts:sign_out": Route(get=NO_METHOD, post=ALL),
-    "accounts:register": Route(get=ALL, post=ALL),
-    "accounts:change_password": Route(get=SIGNED_IN, post=SIGNED_IN),
     "accounts:add_address": Route(get=SIGNED_IN, post=SIGNED_IN),
     "accounts:edit_address": Route(get=OWNER, post=OWNER),
     "accounts:delete_address": Route(get=NO_METHOD, post=OWNER),
+    "account_login": Route(get=ALL, post=ALL),
+    "account_logout": Route(get=ALL, post=ALL),
+    "account_signup": Route(get=ALL, post=ALL),
+    "account_inactive": Route(get=ALL),
+    "account_email_verification_sent": Route(get=SIGNED_IN, post=SIGNED_IN),  # and who has just registered
+    "account_email": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "account_reauthenticate": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "account_change_password": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "account_set_password": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "account_reset_password": Route(get=ALL, post=ALL),
+    "account_reset_password_done": Route(get=ALL),
+    "account_reset_password_from_key": Route(get=ALL, post=ALL),  # the key decides, not who shows it
+    "account_reset_password_from_key_done": Route(get=ALL),
+    "mfa_authenticate": Route(get=SIGNED_IN, post=SIGNED_IN),  # led on; and who has just given the password
+    "mfa_reauthenticate": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "mfa_index": Route(get=SIGNED_IN),
+    "mfa_activate_totp": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "mfa_deactivate_totp": Route(get=OWNER, post=OWNER),  # of a second factor, which only that customer has
+    "mfa_view_recovery_codes": Route(get=OWNER),
+    "mfa_download_recovery_codes": Route(get=OWNER, post=OWNER),  # who it is, is asked first
+    "mfa_generate_recovery_codes": Route(get=SIGNED_IN, post=SIGNED_IN),
     "set_language": Route(get=ALL, post=ALL),
     # --- stations ---
     "stations:dashboard": Route(get=ALL),
@@ -67,7 +84,7 @@ ROUTES: dict[str, Route] = {
     # --- the desk, beside its tables ---
     "admin:index": Route(get=STAFF, post=STAFF),
     "admin:app_list": Route(get=SOME_ORDERS, post=SOME_ORDERS),  # tried with the orders'
-    "admin:login": Route(get=ALL, post=ALL),
+    "admin:login": Route(get=STAFF, post=STAFF),  # others are sent to the one sign-in page
     "admin:logout": Route(get=NO_METHOD, post=STAFF),
     "admin:password_change": Route(get=STAFF, post=STAFF),
     "admin:password_change_done": Route(get=STAFF),
@@ -99,7 +116,7 @@ DESK: dict[str, Desk] = {
         add=permission("accounts.add_user") & permission("accounts.change_user"),
         change=permission("accounts.change_user"),  # of customers; test_rights.py tries the rest
         delete=permission("accounts.delete_user"),
-        actions={"delete_selected": permission("accounts.delete_user")},
+        actions={"delete_selected": permission("accounts.delete_user"), "take_second_factor_away": SUPERUSER},
     ),
     "auth.group": Desk(add=SUPERUSER, change=SUPERUSER, delete=SUPERUSER, actions={"delete_selected": SUPERUSER}),
     # --- the shop ---

@@ -136,7 +136,7 @@ def declared(routes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def arguments_of(name: str, pattern: str, names: dict[str, Any]) -> dict[str, Any]:
     """What stands in the address. Of several that are called alike, the route's own."""
     own = {"admin:orders_order_decide": {"name": "cancel"}}.get(name, {})
-    wanted = {key for key in ("uidb36", "key", *names) if f":{key}>" in pattern or f"<{key}>" in pattern}
+    wanted = {key for key in names if f":{key}>" in pattern or f"<{key}>" in pattern}
     return {key: {**names, **own}[key] for key in wanted}
 
 

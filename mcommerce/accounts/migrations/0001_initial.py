@@ -119,20 +119,6 @@ class Migration(migrations.Migration):
                 "ordering": ["id"],
             },
         ),
-        migrations.CreateModel(
-            name="SignInAttempt",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("address", models.CharField(max_length=45)),
-                ("email", mcommerce.accounts.fields.LowerCaseEmailField(max_length=254)),
-                ("at", models.DateTimeField()),
-            ],
-            options={
-                "verbose_name": "sign-in attempt",
-                "verbose_name_plural": "sign-in attempts",
-                "indexes": [models.Index(fields=["address", "at"], name="sign_in_attempt_by_address")],
-            },
-        ),
         migrations.AddConstraint(
             model_name="user",
             constraint=models.CheckConstraint(

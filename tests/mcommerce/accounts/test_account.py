@@ -1,14 +1,15 @@
-"""Bob opens an account; Ada keeps hers in order."""
-
-from uuid import UUID
+"""Ada keeps her account in order."""
 
 import pytest
+from django.core import mail
 from django.test import Client
 
 from mcommerce.accounts import services
 from mcommerce.accounts.models import Address, User
 
-from .conftest import EMAIL, PASSWORD
+from .conftest import EMAIL, PASSWORD, mailed_code, reauthenticate, sign_in, signed_in, type_code
+
+EMAIL_PAGE = "/accounts/email/"
 
 HOME = {
     "recipient": "Ada Lovelace",
@@ -18,35 +19,6 @@ HOME = {
     "city": "Lyon",
     "country": "FR",
 }
-REGISTER = {"name": "Bob", "email": "Bob@example.com", "password1": "correct horse 9", "password2": "correct horse 9"}
-
-
-def test_bob_opens_an_account_and_is_signed_in(client: Client, db: None) -> None:
-    answer = client.post("/accounts/register/?next=/checkout/", REGISTER, headers={"accept-language": "fr"})
-
-    assert (answer.status_code, answer["Location"]) == (302, "/checkout/")
-    bob = User.objects.get()
-    assert (bob.email, bob.name, bob.language) == ("bob@example.com", "Bob", "fr")
-    assert UUID(client.session["_auth_user_id"]) == bob.id
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"password1": "12345678", "password2": "12345678"},
-        {"password2": "correct horse 8"},
-        {"email": "ADA@example.com"},
-        {"email": "nowhere"},
-    ],
-)
-def test_an_account_that_cannot_be_is_refused(client: Client, ada: User, wrong: dict[str, str]) -> None:
-    assert client.post("/accounts/register/", REGISTER | wrong).status_code == 200
-    assert User.objects.count() == 1
-
-
-def test_an_address_taken_between_look_and_leap_is_refused(ada: User) -> None:
-    with pytest.raises(services.EmailTaken):
-        services.register(email="ADA@example.com", password=PASSWORD, name="", language="en")
 
 
 def test_the_account_is_for_who_is_signed_in(client: Client, db: None) -> None:
@@ -54,31 +26,81 @@ def test_the_account_is_for_who_is_signed_in(client: Client, db: None) -> None:
 
 
 def test_ada_changes_her_name_and_language(browser: Client, ada: User) -> None:
-    answer = browser.post("/accounts/", {"name": "Ada King", "email": EMAIL, "language": "fr"})
+    answer = browser.post("/accounts/", {"name": "Ada King", "language": "fr"})
 
     ada.refresh_from_db()
     assert (ada.name, ada.language) == ("Ada King", "fr")
     assert answer.cookies["django_language"].value == "fr"
 
 
-@pytest.mark.parametrize(("password", "kept"), [("", EMAIL), ("wrong", EMAIL), (PASSWORD, "ada@king.example")])
-def test_another_address_takes_the_password(browser: Client, ada: User, password: str, kept: str) -> None:
-    browser.post(
-        "/accounts/",
-        {"name": "", "email": "Ada@King.example", "language": "en", "current_password": password},
-    )
+def test_another_address_takes_the_password_and_the_code_mailed_to_it(browser: Client, ada: User) -> None:
+    new = {"email": "Ada@King.example", "action_add": ""}
+    assert "/accounts/confirm/" in browser.post(EMAIL_PAGE, new)["Location"]
+    assert "Incorrect password" in reauthenticate(browser, "wrong").content.decode()
+    reauthenticate(browser)
 
-    ada.refresh_from_db()
-    assert ada.email == kept
-
-
-def test_ada_cannot_take_bobs_address(browser: Client, ada: User) -> None:
-    User.objects.create_user("bob@example.com")
-
-    browser.post("/accounts/", {"name": "", "email": "BOB@example.com", "language": "en", "current_password": PASSWORD})
-
+    browser.post(EMAIL_PAGE, new)
+    assert mail.outbox[-1].to == ["ada@king.example"]
     ada.refresh_from_db()
     assert ada.email == EMAIL
+
+    type_code(browser, mailed_code())
+    ada.refresh_from_db()
+    assert ada.email == "ada@king.example"
+    assert mail.outbox[-1].to == [EMAIL], "nobody told the old address"
+
+
+def test_ada_signs_in_with_the_new_address_and_not_with_the_old(browser: Client, ada: User) -> None:
+    reauthenticate(browser)
+    browser.post(EMAIL_PAGE, {"email": "ada@king.example", "action_add": ""})
+    type_code(browser, mailed_code())
+    old, new = Client(), Client()
+
+    sign_in(old, EMAIL)
+    sign_in(new, "ada@king.example")
+
+    assert not signed_in(old)
+    assert signed_in(new)
+
+
+def test_ada_cannot_take_bobs_address_nor_learn_that_he_has_it(browser: Client, ada: User) -> None:
+    User.objects.create_user("bob@example.com")
+    reauthenticate(browser)
+
+    taken = browser.post(EMAIL_PAGE, {"email": "BOB@example.com", "action_add": ""})
+    free = browser.post(EMAIL_PAGE, {"email": "eve@example.com", "action_add": ""})
+
+    assert (taken.status_code, taken["Location"]) == (free.status_code, free["Location"])
+    ada.refresh_from_db()
+    assert ada.email == EMAIL
+
+
+def test_an_address_that_the_desk_changed_is_verified_by_its_owner(ada: User, client: Client) -> None:
+    boss = User.objects.create_superuser("boss@example.com")
+    desk = Client()
+    desk.force_login(boss)
+    page = desk.get(f"/admin/accounts/user/{ada.id}/change/")
+    fields = page.context["adminform"].form.initial | {
+        "email": "ada@king.example",
+        "is_active": "on",
+        "is_staff": "",
+        "is_superuser": "",
+        "groups": [],
+        "user_permissions": [],
+        "addresses-TOTAL_FORMS": "0",
+        "addresses-INITIAL_FORMS": "0",
+    }
+    answer = desk.post(
+        f"/admin/accounts/user/{ada.id}/change/",
+        {name: "" if value is None else value for name, value in fields.items()},
+    )
+    assert answer.status_code == 302
+
+    sign_in(client, EMAIL)
+    assert not signed_in(client)
+    sign_in(client, "ada@king.example")
+    type_code(client, mailed_code())
+    assert signed_in(client)
 
 
 def test_ada_keeps_changes_and_deletes_an_address(browser: Client, ada: User) -> None:
@@ -118,15 +140,24 @@ def test_addresses_have_an_end(browser: Client, ada: User) -> None:
 def test_a_new_password_takes_the_old_one_and_signs_other_browsers_out(browser: Client, ada: User) -> None:
     elsewhere = Client()
     elsewhere.force_login(ada)
-    new = {"new_password1": "analytical engine 1", "new_password2": "analytical engine 1"}
+    new = {"password1": "analytical engine 1", "password2": "analytical engine 1"}
 
-    assert browser.post("/accounts/password/", new | {"old_password": "wrong"}).status_code == 200
-    assert browser.post("/accounts/password/", new | {"old_password": PASSWORD})["Location"] == "/accounts/"
+    assert browser.post("/accounts/password/", new | {"oldpassword": "wrong"}).status_code == 200
+    assert browser.post("/accounts/password/", new | {"oldpassword": PASSWORD})["Location"] == "/accounts/"
 
     ada.refresh_from_db()
     assert ada.check_password("analytical engine 1")
     assert browser.get("/accounts/").status_code == 200
     assert elsewhere.get("/accounts/").status_code == 302
+    assert mail.outbox[-1].to == [EMAIL], "a changed password is told to its owner"
+
+
+def test_the_desk_changes_ones_own_password_at_the_same_page(ada: User) -> None:
+    User.objects.update(is_staff=True, is_superuser=True)
+    desk = Client()
+    desk.force_login(ada)
+
+    assert desk.get("/admin/password_change/")["Location"] == "/accounts/password/"
 
 
 def test_the_desk_finds_and_adds_people(ada: User) -> None:

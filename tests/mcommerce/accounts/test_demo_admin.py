@@ -4,11 +4,14 @@ import json
 from io import StringIO
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
 from mcommerce.accounts.models import User
+
+from .conftest import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +23,7 @@ def printed() -> dict[str, str]:
 
 
 def enters(client: Client, door: dict[str, str]) -> bool:
-    client.post("/admin/login/", {"username": door["email"], "password": door["password"]})
+    sign_in(client, door["email"], door["password"], path=client.get("/admin/login/?next=/admin/")["Location"])
     return client.get("/admin/").status_code == 200
 
 
@@ -32,6 +35,14 @@ def test_what_is_printed_opens_the_desk_until_the_next_time(settings: Settings) 
     assert not enters(Client(), before)
     assert enters(Client(), now)
     assert User.objects.count() == 1
+
+
+def test_a_second_factor_of_the_last_time_is_not_asked_for(settings: Settings) -> None:
+    settings.DEMO = True
+    printed()
+    TOTP.activate(User.objects.get(), generate_totp_secret())
+
+    assert enters(Client(), printed())
 
 
 def test_it_reads_as_a_sentence(settings: Settings) -> None:

@@ -37,7 +37,7 @@ def sign_in(shopper: Shopper, user: AbstractBaseUser) -> None:
     request = HttpRequest()
     request.session = shopper.browser.session
     request.COOKIES = {name: morsel.value for name, morsel in shopper.browser.cookies.items()}
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
     request.session.save()
     shopper.browser.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
 

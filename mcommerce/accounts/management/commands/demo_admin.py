@@ -5,6 +5,7 @@ import secrets
 from argparse import ArgumentParser
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -28,6 +29,8 @@ class Command(BaseCommand):
         admin.is_staff = admin.is_superuser = admin.is_active = True
         admin.set_password(password)
         admin.save()
+        admin.trust_email()
+        Authenticator.objects.filter(user=admin).delete()  # what is printed opens the desk
         if options["json"]:
             self.stdout.write(json.dumps({"email": EMAIL, "password": password}))
         else:

@@ -1,0 +1,48 @@
+"""A signed cookie says whose accounts a browser has opened: strangers who guess do not lock its people out."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+
+COOKIE = "known_browser"
+SALT = "mcommerce.accounts.known_browsers"
+KNOWN_FOR = timedelta(days=365)  # who comes once a year is still known
+PEOPLE_MAX = 5  # of one browser, the latest first: a household
+
+
+class Browser(NamedTuple):
+    """What the cookie says: a random name of the browser, and ids of people who have signed in there."""
+
+    name: str
+    people: tuple[str, ...]
+
+    def knows(self, user_id: UUID) -> bool:
+        return user_id.hex in self.people
+
+
+def of(request: HttpRequest) -> Browser:
+    """The browser that asks: a new one that knows nobody, unless it shows a cookie that we signed."""
+    try:
+        name, people = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=KNOWN_FOR)
+    except (signing.BadSignature, ValueError):
+        return Browser(uuid4().hex, ())
+    return Browser(name, tuple(people))
+
+
+def remember(request: HttpRequest, response: HttpResponse, user_id: UUID) -> None:
+    """Let the browser show from now on that this person has signed in there."""
+    browser = of(request)
+    people: Iterable[str] = dict.fromkeys([user_id.hex, *browser.people])
+    response.set_cookie(
+        COOKIE,
+        signing.dumps([browser.name, list(people)[:PEOPLE_MAX]], salt=SALT),
+        max_age=KNOWN_FOR,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )

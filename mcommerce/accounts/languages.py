@@ -1,0 +1,19 @@
+"""Pages in a person's language."""
+
+from django.conf import settings
+from django.http import HttpResponse
+
+
+def speak(response: HttpResponse, language: str) -> HttpResponse:
+    """Let the pages from now on be in this language, as the language switch does."""
+    if language:
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            path=settings.LANGUAGE_COOKIE_PATH,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+        )
+    return response
