@@ -10,7 +10,7 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, Remark
-from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, poll_failed, polled, state
+from tests.stations.talking import DEADLINE_SECONDS, browsing, closed_with, happens, key, on_a_loop, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -206,6 +206,8 @@ async def test_the_sockets_of_strangers_and_customers_are_closed():
 async def test_the_socket_of_staff_without_permission_is_closed():
     staff = await sync_to_async(person)(is_staff=True)
     async with browsing("/ws/producer/", user=staff) as refused:
+        first = await refused.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+        assert first["type"] == "error"
         assert await closed_with(refused) == 4403
 
 
