@@ -10,7 +10,17 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, Remark
-from tests.stations.talking import DEADLINE_SECONDS, browsing, closed_with, happens, key, on_a_loop, poll_failed, polled, state
+from tests.stations.talking import (
+    DEADLINE_SECONDS,
+    browsing,
+    closed_with,
+    happens,
+    key,
+    on_a_loop,
+    poll_failed,
+    polled,
+    state,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
