@@ -1,6 +1,7 @@
 """What there is to try: every route of the URLconf, every table and action of the admin, every socket."""
 
 from collections.abc import Iterator
+from inspect import isclass, isfunction
 from typing import Any
 
 from django.contrib import admin
@@ -42,13 +43,13 @@ def sockets(application: Any = None) -> Iterator[str]:
     """The paths of all sockets, through whatever is wrapped around them."""
     here = application or build_application().application_mapping["websocket"]
     for pattern in getattr(here, "routes", []):
-        if hasattr(pattern.callback, "consumer_class"):
+        if hasattr(pattern.callback, "consumer_class") or (isfunction(pattern.callback) and str(pattern.pattern)):
             yield str(pattern.pattern)
-        else:
+        else:  # what has no path of its own leads on, or says that there is no such socket
             yield from sockets(pattern.callback)
-    for inner in ("application", "inner"):
-        if hasattr(here, inner):
-            yield from sockets(getattr(here, inner))
+    for inner in vars(here).values():
+        if callable(inner) and not isclass(inner):
+            yield from sockets(inner)
 
 
 def undeclared() -> list[str]:
