@@ -5,7 +5,8 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -97,7 +98,13 @@ class ParkedKeyAdmin(Looked):
     inlines = (ParkedEventInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        keys: QuerySet[Any] = super().get_queryset(request).annotate(parked=Count("events"))
+        # Counted for the rows that are shown. Joined and grouped, it would count those of all keys.
+        events = ParkedEvent.objects.order_by().filter(parked_key=OuterRef("pk")).values("parked_key")
+        keys: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(parked=Coalesce(Subquery(events.annotate(count=Count("pk")).values("count")), 0))
+        )
         return keys
 
     @admin.display(description=_("parked events"))

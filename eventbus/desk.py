@@ -89,7 +89,7 @@ def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[A
             if (id := _uuid(text)) is not None:
                 found.append(every.filter(**{path: id}).values("pk"))
         else:
-            found.append(every.alias(folded=Upper(path)).filter(folded=Upper(Value(text))).values("pk"))
+            found.append(every.alias(named=Upper(path)).filter(named=Upper(Value(text))).values("pk"))
     return rows.filter(pk__in=found[0].union(*found[1:]))
 
 

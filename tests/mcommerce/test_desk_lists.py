@@ -12,9 +12,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from benchmarks.rows import fill
+from benchmarks.rows import fill, uuid_of
 from eventbus import desk
 from mcommerce.orders.models import Order
+from mcommerce.products.models import Product
 
 LISTED = [model for model in admin.site._registry if model._meta.app_label != "auth"]
 FULL, TWICE = 120, 240  # rows: more than a page shows, and twice as many
@@ -51,6 +52,25 @@ def test_no_list_grows_with_its_table_or_with_another(admin_client: Client) -> N
     assert {m: page for m, (page, _queries) in after.items() if len(page.encode()) > BYTES_MAX} == {}
     assert {m: queries for m, (_page, queries) in after.items() if queries > QUERIES_MAX} == {}
     assert {m: queries - before[m][1] for m, (_page, queries) in after.items() if queries > before[m][1]} == {}
+
+
+@pytest.mark.parametrize("words", ["VASE-7", "vase bavard", str(uuid_of(7)), "%_'\"\\", "é" * 300])
+def test_every_list_can_be_searched_for_whatever_somebody_types(admin_client: Client, words: str) -> None:
+    fill(10)
+
+    found = {model: look(admin_client, model, q=words)[1] for model in LISTED}
+
+    assert {model: queries for model, queries in found.items() if queries > QUERIES_MAX} == {}
+
+
+def test_a_product_is_found_by_its_article_number_else_by_its_words(admin_client: Client) -> None:
+    fill(20)
+
+    by_number, _queries = look(admin_client, Product, q="vase-1")
+    by_words, _queries = look(admin_client, Product, q="bavard 17")
+
+    assert ("VASE-1<" in by_number, "VASE-10<" in by_number) == (True, False)
+    assert ("VASE-17<" in by_words, "VASE-1<" in by_words) == (True, False)
 
 
 @pytest.mark.usefixtures("short_pages")
