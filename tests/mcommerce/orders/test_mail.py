@@ -88,7 +88,7 @@ def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(wai
 def test_nothing_that_was_typed_at_the_checkout_is_mailed(
     placed: Callable[..., Order], mailoutbox: list, name: str
 ) -> None:
-    typed = {field: f"Win at evil.example {field}" for field in ("name", "street", "extra", "postal_code", "city")}
+    typed = dict.fromkeys(("name", "street", "extra", "postal_code", "city"), "Win: evil.example")
     order = placed(buyer=replace(BUYER, **typed))
 
     mail.send(name, order.id, amount=order.total, currency=order.currency)
