@@ -73,7 +73,10 @@ def test_a_customer_is_refused(client: Client):
 def test_staff_without_permission_neither_look_nor_steer_nor_leave_remarks(client: Client):
     client.force_login(person(is_staff=True))
 
-    assert client.get("/stations/producer/").status_code == 403
+    refused = client.get("/stations/producer/", headers={"accept-language": "en"})
+
+    assert refused.status_code == 403
+    assert "lacks the permission" in refused.content.decode()
     assert start(client).status_code == 403
     assert client.post("/stations/producer/remark/", {"message": "Hello"}).status_code == 403
     assert not PollPlan.objects.exists()
