@@ -10,6 +10,7 @@ from mcommerce.accounts import views
 
 ours = [
     path("", views.account, name="account"),
+    path("password/forgotten/link/", views.open_link, name="open_link"),
     path("addresses/new/", views.edit_address, name="add_address"),
     path("addresses/<uuid:address_id>/", views.edit_address, name="edit_address"),
     path("addresses/<uuid:address_id>/delete/", views.delete_address, name="delete_address"),
@@ -30,8 +31,9 @@ urlpatterns = [
     path("password/forgotten/", allauth_account.password_reset, name="account_reset_password"),
     path("password/forgotten/sent/", allauth_account.password_reset_done, name="account_reset_password_done"),
     path(
-        "password/forgotten/<slug:uidb36>/<slug:key>/",
+        "password/forgotten/<slug:uidb36>/new/",  # the key is in the session, and never in an address that is logged
         allauth_account.password_reset_from_key,
+        {"key": allauth_account.PasswordResetFromKeyView.reset_url_key},
         name="account_reset_password_from_key",
     ),
     path(

@@ -1,7 +1,10 @@
 """The page about oneself. Signing in and out, passwords and codes are django-allauth's."""
 
+import re
 from uuid import UUID
 
+from allauth.account.views import PasswordResetFromKeyView
+from allauth.account.views._password_reset import INTERNAL_RESET_SESSION_KEY
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +18,20 @@ from mcommerce.accounts import services
 from mcommerce.accounts.forms import AddressForm, DetailsForm
 from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import Address, User
+
+SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
+
+
+@never_cache
+def open_link(request: HttpRequest) -> HttpResponse:
+    """Exchange the key of a mail's link for a session that may choose a new password, if it is the right one.
+
+    Always a redirect, whatever the key: no page, no history and no referrer has its address.
+    """
+    user_id, _dash, token = request.GET.get("key", "").partition("-")
+    request.session[INTERNAL_RESET_SESSION_KEY] = token
+    known = user_id if SLUG.fullmatch(user_id) else "nobody"
+    return redirect("account_reset_password_from_key", uidb36=known, key=PasswordResetFromKeyView.reset_url_key)
 
 
 @never_cache

@@ -87,7 +87,6 @@ def names(tmp_path: Path) -> dict[str, Any]:
         "content_type_id": _content_type(product).pk,
         "object_id": product.pk,
         "uidb36": ada.pk.hex,
-        "key": "not-the-mailed-one",
     }
 
 

@@ -46,6 +46,7 @@ ROUTES: dict[str, Route] = {
     "payment:webhook": Route(get=NO_METHOD, post=ALL),  # a signature decides, not who sends it
     # --- accounts ---
     "accounts:account": Route(get=SIGNED_IN, post=SIGNED_IN),
+    "accounts:open_link": Route(get=ALL, post=ALL),  # the key decides, not who shows it
     "accounts:add_address": Route(get=SIGNED_IN, post=SIGNED_IN),
     "accounts:edit_address": Route(get=OWNER, post=OWNER),
     "accounts:delete_address": Route(get=NO_METHOD, post=OWNER),

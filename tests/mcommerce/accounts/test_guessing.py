@@ -22,6 +22,7 @@ from .conftest import EMAIL, PASSWORD, SIGN_IN, sign_in, signed_in
 ADDRESSES = [f"203.0.113.{number}" for number in range(10)]
 GUESSES_EACH = 3
 NEW_PASSWORD = "analytical engine 1"
+NEW = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
 pytestmark = pytest.mark.usefixtures("bus_clock")  # so that no window of the limits ends meanwhile
 
@@ -87,8 +88,7 @@ def test_ada_gets_in_meanwhile_anywhere_by_a_mailed_link_and_that_browser_is_kno
 
     client.post("/accounts/password/forgotten/", {"email": EMAIL})
     [link] = re.findall(r"http\S+/password/forgotten/\S+", mail.outbox[-1].body)
-    form = client.get(link.removeprefix(site.SITE_URL))["Location"]
-    client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
+    client.post(client.get(link.removeprefix(site.SITE_URL))["Location"], NEW)
     assert signed_in(client)
 
     client.post("/accounts/sign-out/")
