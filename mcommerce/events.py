@@ -321,8 +321,29 @@ class OrderReturned(Event):
     order_id: UUID
 
 
+class OrderPaymentStatusChanged(Event):
+    """Whether an order can be paid just now is another: its page has to look."""
+
+    wire_name: ClassVar[str] = "order.payment_status_changed"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+    status: str  # "open": it can; "in_doubt": nobody knows whether it was
+
+
+class OrderOverdue(Event):
+    """An order's time to pay is over, and it ends as soon as its payment is closed, unless that has succeeded."""
+
+    wire_name: ClassVar[str] = "order.overdue"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+
+
 class OrderExpiredCheck(Event):
-    """A timer of the orders, published at an order's deadline: is it still unpaid?"""
+    """A timer of the orders, published at an order's deadline and some time after: is it still unpaid?"""
 
     wire_name: ClassVar[str] = "order.expired_check"
     topic: ClassVar[str] = "orders"
@@ -332,6 +353,49 @@ class OrderExpiredCheck(Event):
 
 
 # --- payment -------------------------------------------------------------------------------------------------------
+
+
+class PaymentOpened(Event):
+    """From now on an order's money can be paid."""
+
+    wire_name: ClassVar[str] = "payment.opened"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+
+
+class PaymentInDoubt(Event):
+    """The provider does not say whether it took the money: nobody should pay before it does."""
+
+    wire_name: ClassVar[str] = "payment.in_doubt"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+
+
+class PaymentDoubtCleared(Event):
+    """The provider has said that it took nothing so far: the order can be paid again."""
+
+    wire_name: ClassVar[str] = "payment.doubt_cleared"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    payment_id: UUID
+    order_id: UUID
+
+
+class PaymentClosed(Event):
+    """Nothing more will be taken for an order. What was taken was told before, by `PaymentSucceeded`."""
+
+    wire_name: ClassVar[str] = "payment.closed"
+    topic: ClassVar[str] = "payment"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
 
 
 class PaymentActionRequired(Event):

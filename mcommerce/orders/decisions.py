@@ -192,7 +192,7 @@ DECISIONS = {
             name="cancel",
             label=_("Cancel the order"),
             permission=access.CANCEL,
-            possible=_is(State.PLACED, State.AWAITING_PAYMENT, State.PAID),
+            possible=_is(State.PLACED, State.AWAITING_PAYMENT, State.CLOSING, State.PAID),
             effects=_if_cancelled,
             decide=_by(services.cancel_by_staff),
         ),

@@ -8,7 +8,11 @@ from mcommerce.events import (
     OrderRefunded,
     OrderShipped,
     PaymentActionRequired,
+    PaymentClosed,
+    PaymentDoubtCleared,
     PaymentFailed,
+    PaymentInDoubt,
+    PaymentOpened,
     PaymentRefunded,
     PaymentRefundFailed,
     PaymentSucceeded,
@@ -19,7 +23,7 @@ from mcommerce.events import (
     StockRejected,
     StockReserved,
 )
-from mcommerce.orders import mail, offers, refunds, services
+from mcommerce.orders import mail, offers, payment_news, refunds, services
 
 # Five minutes apart at most: a day and a half until a mail is set aside for a person. Mail servers are away for hours.
 MAIL_ATTEMPTS_MAX = 800
@@ -69,6 +73,26 @@ def take_payment(event: PaymentSucceeded) -> None:
         currency=event.currency,
         now=clock.now(),
     )
+
+
+@handles(PaymentOpened, group="orders")
+def note_opened(event: PaymentOpened) -> None:
+    payment_news.note_opened(order_id=event.order_id)
+
+
+@handles(PaymentInDoubt, group="orders")
+def note_doubt(event: PaymentInDoubt) -> None:
+    payment_news.note_doubt(order_id=event.order_id, now=clock.now())
+
+
+@handles(PaymentDoubtCleared, group="orders")
+def note_doubt_cleared(event: PaymentDoubtCleared) -> None:
+    payment_news.note_doubt_cleared(order_id=event.order_id, now=clock.now())
+
+
+@handles(PaymentClosed, group="orders")
+def end_overdue(event: PaymentClosed) -> None:
+    services.end_overdue(order_id=event.order_id, now=clock.now())
 
 
 @handles(PaymentActionRequired, group="orders")

@@ -128,10 +128,18 @@ class Order(models.Model):
     class State(models.TextChoices):
         PLACED = "placed", _("Placed")
         AWAITING_PAYMENT = "awaiting_payment", _("Awaiting payment")
+        CLOSING = "closing", _("Checking the payment")
         PAID = "paid", _("Paid")
         SHIPPED = "shipped", _("On its way")
         DELIVERED = "delivered", _("Delivered")
         CANCELLED = "cancelled", _("Cancelled")
+
+    class PaymentStatus(models.TextChoices):
+        """Whether it can be paid just now, as the payment told last."""
+
+        NOT_OPEN = "", _("not open yet")
+        OPEN = "open", _("open")
+        IN_DOUBT = "in_doubt", _("in doubt")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     number = models.CharField(_("number"), max_length=12, unique=True, default=order_number, editable=False)
@@ -153,6 +161,9 @@ class Order(models.Model):
     placed_at = models.DateTimeField(_("placed"))
     expires_at = models.DateTimeField(_("to be paid before"))
     payment_id = models.UUIDField(_("payment"), null=True, blank=True)  # the one that paid it
+    payment_status = models.CharField(
+        _("can be paid"), max_length=10, choices=PaymentStatus, blank=True, default=PaymentStatus.NOT_OPEN
+    )
     carrier = models.CharField(_("carrier"), max_length=100, blank=True)
     tracking = models.CharField(_("tracking number"), max_length=100, blank=True)
     needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm: money that does not fit
@@ -222,6 +233,9 @@ class OrderStep(models.Model):
         RESERVED = "reserved", _("Everything is set aside for you")
         CONFIRMATION_ASKED = "confirmation_asked", _("Your bank asked you to confirm the payment")
         DECLINED = "declined", _("A payment did not go through")
+        IN_DOUBT = "in_doubt", _("The payment company did not answer; we are asking whether you paid")
+        DOUBT_CLEARED = "doubt_cleared", _("The payment company says that nothing was paid yet")
+        OVERDUE = "overdue", _("The time to pay was over; we are asking the payment company whether you paid")
         PAID = "paid", _("Paid")
         CANCELLED = "cancelled", _("Cancelled")
         REFUND_REQUESTED = "refund_requested", _("Your money is on its way back")

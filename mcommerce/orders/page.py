@@ -15,17 +15,24 @@ from mcommerce.orders.cart_return import GIVEN_BACK
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
 Text = str | Promise
-Kind, State = OrderStep.Kind, Order.State
+Kind, State, PaymentStatus = OrderStep.Kind, Order.State, Order.PaymentStatus
 
 STATE_BADGES = {State.PAID: "good", State.SHIPPED: "good", State.DELIVERED: "good", State.CANCELLED: "bad"}
 SENTENCES: dict[str, Text] = {
     State.PLACED: _("We have your order and are setting everything aside."),
     State.AWAITING_PAYMENT: _("Everything is set aside for you. Pay to make it yours."),
+    State.CLOSING: _(
+        "The time to pay is over. We are asking the payment company whether you paid; until it answers, your things "
+        "stay set aside."
+    ),
     State.PAID: _("Paid, thank you! We are packing your things."),
     State.SHIPPED: _("Your order is on its way to you."),
     State.DELIVERED: _("Your order has arrived."),
     State.CANCELLED: _("This order is cancelled."),
 }
+IN_DOUBT: Text = _(
+    "We are checking with the payment company whether you paid. Please do not pay again: this page changes by itself."
+)
 REASONS: dict[str, Text] = {
     CancelReason.STOCK_REJECTED: _("Somebody was quicker: there is not enough left of what you ordered."),
     CancelReason.PAYMENT_TIMEOUT: _("It was not paid in time, so everything went back on the shelf."),
@@ -49,13 +56,18 @@ REFUNDS: dict[str, Text] = {
 PROGRESS = (
     (
         pgettext_lazy("progress", "Order"),
-        {State.PLACED, State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED},
+        {State.PLACED, State.AWAITING_PAYMENT, State.CLOSING, State.PAID, State.SHIPPED, State.DELIVERED},
     ),
-    (pgettext_lazy("progress", "Reservation"), {State.AWAITING_PAYMENT, State.PAID, State.SHIPPED, State.DELIVERED}),
+    (
+        pgettext_lazy("progress", "Reservation"),
+        {State.AWAITING_PAYMENT, State.CLOSING, State.PAID, State.SHIPPED, State.DELIVERED},
+    ),
     (pgettext_lazy("progress", "Payment"), {State.PAID, State.SHIPPED, State.DELIVERED}),
     (pgettext_lazy("progress", "Dispatch"), {State.SHIPPED, State.DELIVERED}),
     (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
+# It could never be paid, or the payment company has said that nothing was and nothing will be.
+UNCHARGED = (CancelReason.STOCK_REJECTED, CancelReason.PAYMENT_TIMEOUT)
 ENDS = (State.DELIVERED, State.CANCELLED)
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
 DESK_STEPS = {Kind.LOOKED_AT}  # not for customers
@@ -86,6 +98,7 @@ class OrderPage:
     shortages: Sequence[Text]  # the lines it was refused for
     back_in_cart: bool  # its lines went back there
     rest: bool  # something of it can be had
+    nothing_charged: bool  # known for sure
     decline: Text  # why the last try to pay failed, "" when it did not
     refunds: Sequence[Text]
     refund_failed: bool
@@ -103,29 +116,38 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
     refunds = list(order.refunds.all())
     lines = list(order.lines.all())
     refunding = any(refund.state == Refund.State.REQUESTED for refund in refunds)
-    unpaid = order.state in (State.PLACED, State.AWAITING_PAYMENT)
+    cancellable = order.state in (State.PLACED, State.AWAITING_PAYMENT)
+    unpaid = cancellable or order.state == State.CLOSING
+    in_doubt = order.state == State.AWAITING_PAYMENT and order.payment_status == PaymentStatus.IN_DOUBT
     return OrderPage(
         order=order,
         lines=lines,
         moments=[_moment(step) for step in steps],
         country=countries.name_of(order.country),
         badge=STATE_BADGES.get(State(order.state), "warn"),
-        sentence=SENTENCES[order.state],
+        sentence=IN_DOUBT if in_doubt else SENTENCES[order.state],
         reason=REASONS.get(order.cancel_reason, ""),
         shortages=[_shortage(line) for line in lines if line.free_pieces is not None],
         back_in_cart=order.cart_id is not None and order.cancel_reason in GIVEN_BACK,
         rest=any(line.free_pieces != 0 for line in lines),
+        nothing_charged=order.cancel_reason in UNCHARGED and not refunds,
         decline=_decline(order, steps),
         refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
         refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
         progress=_progress(order),
         # With a refund under way its money came and did not fit: a person has to look before anybody pays again.
-        payable=order.state == State.AWAITING_PAYMENT and order.expires_at > now and not refunds,
-        cancellable=unpaid,
-        seconds_left=max(0, int((order.expires_at - now).total_seconds())) if unpaid else None,
+        payable=_payable(order, now) and not refunds,
+        cancellable=cancellable,
+        seconds_left=max(0, int((order.expires_at - now).total_seconds())) if cancellable else None,
         changing=unpaid or refunding,
         final=order.state in ENDS and not refunding,
     )
+
+
+def _payable(order: Order, now: datetime) -> bool:
+    """Whether pressing Pay leads to a page where one can."""
+    is_open = order.payment_status == PaymentStatus.OPEN
+    return order.state == State.AWAITING_PAYMENT and is_open and order.expires_at > now
 
 
 def _shortage(line: OrderLine) -> Text:

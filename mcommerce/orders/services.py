@@ -6,7 +6,7 @@ any other it changes nothing, or says `NotYet` when the step before it is still 
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +19,8 @@ from mcommerce.events import (
     OrderConfirmationAsked,
     OrderDelivered,
     OrderedLine,
+    OrderExpiredCheck,
+    OrderOverdue,
     OrderPaid,
     OrderPaymentDeclined,
     OrderShipped,
@@ -33,8 +35,10 @@ from mcommerce.orders.models import Order, OrderStep
 logger = logging.getLogger(__name__)
 
 Kind, State = OrderStep.Kind, Order.State
-UNPAID = (State.PLACED, State.AWAITING_PAYMENT)
+WAITING = (State.AWAITING_PAYMENT, State.CLOSING)  # for its money
+UNPAID = (State.PLACED, *WAITING)
 CAPTURED = (State.PAID, State.SHIPPED, State.DELIVERED)
+CLOSING_HOURS = 1  # a payment company that has not said by then how a payment ended is somebody's business
 
 
 # --- stock ---------------------------------------------------------------------------------------------------------
@@ -110,8 +114,25 @@ def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool
 
 
 def expire(*, order_id: UUID, now: datetime) -> None:
-    """The deadline has come: an order that is still unpaid ends."""
-    _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=UNPAID, now=now)
+    """The deadline has come. What nobody could pay ends; of what could be paid, the payment is closed first.
+
+    Some time later it is looked at again: a payment that is still not closed calls for a person.
+    """
+    with transaction.atomic():
+        if _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=(State.PLACED,), now=now):
+            return
+        if move(order_id, State.CLOSING, was=(State.AWAITING_PAYMENT,), step=Kind.OVERDUE, now=now):
+            publish(OrderOverdue(order_id=order_id))
+            publish(OrderExpiredCheck(order_id=order_id), due=now + timedelta(hours=CLOSING_HOURS))
+            return
+        late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
+        if late.filter(expires_at__lte=now - timedelta(hours=CLOSING_HOURS)).update(needs_attention=True):
+            logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
+
+
+def end_overdue(*, order_id: UUID, now: datetime) -> None:
+    """Nothing more will be taken: an order whose time is over, and that was not paid, ends."""
+    _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=(State.CLOSING,), now=now)
 
 
 def cancel_by_customer(*, order_id: UUID, now: datetime) -> bool:
@@ -178,7 +199,7 @@ def _pay(order_id: UUID, payment_id: UUID, amount: int, currency: str, now: date
     """Paid, if the order waits for just this sum: its own, in its own currency."""
     fitting = Order.objects.filter(id=order_id, total=amount, currency=currency)
     if not fitting.exists() or not move(
-        order_id, State.PAID, was=(State.AWAITING_PAYMENT,), step=Kind.PAID, now=now, payment_id=payment_id
+        order_id, State.PAID, was=WAITING, step=Kind.PAID, now=now, payment_id=payment_id
     ):
         return False
     lines = tuple(
@@ -192,7 +213,7 @@ def _pay(order_id: UUID, payment_id: UUID, amount: int, currency: str, now: date
 def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: datetime) -> list[Event]:
     """Refund money that the order cannot take, with an alarm when it should never have been taken."""
     fits = (amount, currency) == (order.total, order.currency)
-    if order.state == State.PLACED or (order.state == State.AWAITING_PAYMENT and fits):
+    if order.state == State.PLACED or (order.state in WAITING and fits):
         raise NotYet(f"Order {order.id} is {order.state}: it may be paid once its stock is set aside.")
     if not fits:
         reason = RefundReason.AMOUNT_MISMATCH

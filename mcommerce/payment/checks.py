@@ -9,10 +9,10 @@ from typing import ClassVar
 from uuid import UUID
 
 from eventbus import Event, publish
-from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.models import Attempt
 from mcommerce.payment.providers.base import ProviderError, SessionState
 from mcommerce.payment.sessions import current_state
-from mcommerce.payment.settlement import lock_payment, move, raise_alarm, settle
+from mcommerce.payment.settlement import become_unknown, lock_payment, raise_alarm, settle
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def doubt(attempt: Attempt, *, now: datetime) -> None:
     """The company did not answer: until it does, nobody may say whether money was taken."""
     payment = lock_payment(id=attempt.payment_id)
     attempt.refresh_from_db()
-    if attempt.is_open and move(payment, Payment.Status.UNKNOWN, now=now):
+    if attempt.is_open and become_unknown(payment, attempt, now=now):
         schedule_check(attempt, now=now)
 
 
@@ -74,7 +74,7 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None, *, now: da
     if attempt.check_number != event.number or not attempt.is_open:
         return
     if answer is None:
-        move(payment, Payment.Status.UNKNOWN, now=now)
+        become_unknown(payment, attempt, now=now)
     else:
         settle(attempt, answer, now=now)
     if attempt.is_open and attempt.checks_in_a_row < CHECKS_MAX:

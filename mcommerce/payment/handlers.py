@@ -1,7 +1,7 @@
 """What this app hears. Group `payment` writes rows only; the other two ask the payment company."""
 
 from eventbus import clock, handles
-from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderRefundRequested
+from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderOverdue, OrderRefundRequested
 from mcommerce.payment import checks, refunds, services
 from mcommerce.payment.checks import PaymentCheckDue
 from mcommerce.payment.providers.base import SessionState
@@ -27,6 +27,11 @@ def open_payment(event: OrderAwaitingPayment) -> None:
 @handles(OrderCancelled, group="payment")
 def cancel_payment(event: OrderCancelled) -> None:
     services.cancel_payment(order_id=event.order_id, now=clock.now())
+
+
+@handles(OrderOverdue, group="payment")
+def close_payment(event: OrderOverdue) -> None:
+    services.close_payment(order_id=event.order_id, now=clock.now())
 
 
 def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:

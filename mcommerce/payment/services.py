@@ -11,7 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from eventbus import failpoints
+from eventbus import failpoints, publish
+from mcommerce.events import PaymentClosed, PaymentOpened
 from mcommerce.payment.checks import doubt, schedule_check
 from mcommerce.payment.models import Attempt, Payment, WebhookReceipt
 from mcommerce.payment.providers import provider_named
@@ -34,7 +35,7 @@ class AlreadyPaid(Exception):
     """The order was paid."""
 
 
-class PaymentClosed(Exception):
+class TooLate(Exception):
     """The order can be paid no more: cancelled, or too late."""
 
 
@@ -54,7 +55,7 @@ def open_payment(
 
     By its number and the customer's address staff find it again.
     """
-    Payment.objects.get_or_create(
+    payment, created = Payment.objects.get_or_create(
         order_id=order_id,
         defaults={
             "amount": amount,
@@ -65,12 +66,14 @@ def open_payment(
             "provider": settings.PAYMENT_PROVIDER,
         },
     )
+    if created:
+        publish(PaymentOpened(payment_id=payment.id, order_id=order_id))
 
 
 def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
     """The address of the page where the shopper pays; while one is open, always the same.
 
-    Raises NotYetOpen, AlreadyPaid, PaymentClosed, InDoubt, ProviderDown (nothing happened) and ProviderTimeout (nobody
+    Raises NotYetOpen, AlreadyPaid, TooLate, InDoubt, ProviderDown (nothing happened) and ProviderTimeout (nobody
     saw the page; starting again uses the same key).
     """
     with failpoints.atomic("payment.claim"):
@@ -115,7 +118,7 @@ def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
     if payment.status == Payment.Status.SUCCEEDED:
         raise AlreadyPaid(order_id)
     if payment.status == Payment.Status.CANCELLED or payment.expires_at <= now:
-        raise PaymentClosed(order_id)
+        raise TooLate(order_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is None:
         attempt = _new_attempt(payment, language=language, now=now)
@@ -127,7 +130,7 @@ def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
 def _new_attempt(payment: Payment, *, language: str, now: datetime) -> Attempt:
     """Its addresses are the site's own. A visitor's Host header says where they want to be, not where we are."""
     if payment.attempts.count() >= ATTEMPTS_MAX:
-        raise PaymentClosed(payment.order_id)
+        raise TooLate(payment.order_id)
     attempt = Attempt.objects.create(
         payment=payment, provider=payment.provider, site_url=settings.SITE_URL, language=language, started_at=now
     )
@@ -144,7 +147,7 @@ def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> 
             # Cancelled while the company was being asked: now that the session is known, it can be closed.
             schedule_check(attempt, now=now, at_once=True)
     if cancelled or not attempt.is_open:
-        raise PaymentClosed(attempt.payment.order_id)
+        raise TooLate(attempt.payment.order_id)
     return attempt.url
 
 
@@ -156,8 +159,30 @@ def cancel_payment(*, order_id: UUID, now: datetime) -> None:
     except Payment.DoesNotExist:
         return  # the order was cancelled before it waited for money
     if move(payment, Payment.Status.CANCELLED, now=now):
-        for attempt in payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES):
-            schedule_check(attempt, now=now, at_once=True)
+        _close(payment, now=now)
+
+
+@transaction.atomic
+def close_payment(*, order_id: UUID, now: datetime) -> None:
+    """The order's time is over, and it ends once nothing more can be taken: then `PaymentClosed` is told.
+
+    Its page at the company is closed, unless it was paid; no page, and the company is not asked.
+    """
+    payment = Payment.objects.select_for_update().filter(order_id=order_id).first()
+    if payment is None:
+        publish(PaymentClosed(order_id=order_id))
+        return
+    move(payment, Payment.Status.CANCELLED, now=now)
+    _close(payment, now=now)
+
+
+def _close(payment: Payment, *, now: datetime) -> None:
+    """Have the open attempt's session closed; what comes of it is told when it is known."""
+    attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
+    if attempt is None:
+        publish(PaymentClosed(order_id=payment.order_id))
+    else:
+        schedule_check(attempt, now=now, at_once=True)
 
 
 @transaction.atomic

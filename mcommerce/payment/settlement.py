@@ -11,7 +11,14 @@ from typing import Any
 from django.db.models import F
 
 from eventbus import publish
-from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
+from mcommerce.events import (
+    PaymentActionRequired,
+    PaymentClosed,
+    PaymentDoubtCleared,
+    PaymentFailed,
+    PaymentInDoubt,
+    PaymentSucceeded,
+)
 from mcommerce.money import format_money
 from mcommerce.payment import ledger
 from mcommerce.payment.models import ARRIVES_FROM, Attempt, Payment, StatusChange
@@ -45,6 +52,7 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
     if not attempt.is_open or state.revision < attempt.revision:
         return
     is_news = state.revision > attempt.revision
+    was = payment.status
     _note(attempt, state)
     if state.status is SessionStatus.SUCCEEDED:
         _succeed(payment, attempt, state, now=now)
@@ -52,6 +60,10 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
         _stand(payment, attempt, now=now)
         if is_news and payment.status != Status.CANCELLED:
             _tell(payment, attempt, now=now)
+        if was == Status.UNKNOWN and payment.status != Status.UNKNOWN:
+            publish(PaymentDoubtCleared(payment_id=payment.id, order_id=payment.order_id))
+    if was == Status.CANCELLED and not attempt.is_open:
+        publish(PaymentClosed(order_id=payment.order_id))
 
 
 def _note(attempt: Attempt, state: SessionState) -> None:
@@ -84,6 +96,17 @@ def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: da
             provider_ref=state.charge_ref,
         )
     )
+
+
+def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool:
+    """The company does not say how the attempt stands. Told where somebody may have paid: who never saw a page has not.
+
+    False, and nothing changed, when that was known, or the payment has ended.
+    """
+    moved = move(payment, Status.UNKNOWN, now=now)
+    if moved and attempt.url:
+        publish(PaymentInDoubt(payment_id=payment.id, order_id=payment.order_id))
+    return moved
 
 
 def raise_alarm(payment: Payment, why: str) -> None:

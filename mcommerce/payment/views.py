@@ -55,7 +55,7 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
         return redirect("orders:order", order_id=order_id)
     except services.NotYetOpen:
         return _cannot_pay(request, order_id, status=409, reason="not_yet")
-    except services.PaymentClosed:
+    except services.TooLate:
         return _cannot_pay(request, order_id, status=409, reason="closed")
     except services.InDoubt:
         return _cannot_pay(request, order_id, status=409, reason="in_doubt")

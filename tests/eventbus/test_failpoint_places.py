@@ -39,6 +39,7 @@ WITHOUT = {
     "eventbus/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
     "mcommerce/payment/services.py::open_payment": "in the transaction of handle.single or handle.batch",
     "mcommerce/payment/services.py::cancel_payment": "in the transaction of handle.single or handle.batch",
+    "mcommerce/payment/services.py::close_payment": "in the transaction of handle.single or handle.batch",
     "mcommerce/payment/services.py::settle_session": "in the transaction of payment.webhook",
 }
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=eventbus.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('number', models.CharField(default=mcommerce.orders.models.order_number, editable=False, max_length=12, unique=True, verbose_name='number')),
-                ('state', models.CharField(choices=[('placed', 'Placed'), ('awaiting_payment', 'Awaiting payment'), ('paid', 'Paid'), ('shipped', 'On its way'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='placed', max_length=20, verbose_name='state')),
+                ('state', models.CharField(choices=[('placed', 'Placed'), ('awaiting_payment', 'Awaiting payment'), ('closing', 'Checking the payment'), ('paid', 'Paid'), ('shipped', 'On its way'), ('delivered', 'Delivered'), ('cancelled', 'Cancelled')], default='placed', max_length=20, verbose_name='state')),
                 ('cancel_reason', models.CharField(blank=True, choices=[(mcommerce.events.CancelReason['STOCK_REJECTED'], 'not enough in stock'), (mcommerce.events.CancelReason['PAYMENT_TIMEOUT'], 'not paid in time'), (mcommerce.events.CancelReason['CUSTOMER'], 'the customer’s wish'), (mcommerce.events.CancelReason['STAFF'], 'our decision'), (mcommerce.events.CancelReason['STOCK_LOST'], 'goods not found')], max_length=20, verbose_name='reason')),
                 ('customer_id', models.UUIDField(blank=True, null=True, verbose_name='customer')),
                 ('cart_id', models.UUIDField(editable=False, null=True)),
@@ -76,6 +76,7 @@ class Migration(migrations.Migration):
                 ('placed_at', models.DateTimeField(verbose_name='placed')),
                 ('expires_at', models.DateTimeField(verbose_name='to be paid before')),
                 ('payment_id', models.UUIDField(blank=True, null=True, verbose_name='payment')),
+                ('payment_status', models.CharField(blank=True, choices=[('', 'not open yet'), ('open', 'open'), ('in_doubt', 'in doubt')], default='', max_length=10, verbose_name='can be paid')),
                 ('carrier', models.CharField(blank=True, max_length=100, verbose_name='carrier')),
                 ('tracking', models.CharField(blank=True, max_length=100, verbose_name='tracking number')),
                 ('needs_attention', models.BooleanField(default=False, verbose_name='needs a person')),
@@ -97,7 +98,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='at')),
-                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('returned', 'Your things came back to us'), ('mailed', 'We wrote to you'), ('looked_at', 'A person has looked at it')], max_length=20, verbose_name='what happened')),
+                ('kind', models.CharField(choices=[('placed', 'Order placed'), ('reserved', 'Everything is set aside for you'), ('confirmation_asked', 'Your bank asked you to confirm the payment'), ('declined', 'A payment did not go through'), ('in_doubt', 'The payment company did not answer; we are asking whether you paid'), ('doubt_cleared', 'The payment company says that nothing was paid yet'), ('overdue', 'The time to pay was over; we are asking the payment company whether you paid'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refund_requested', 'Your money is on its way back'), ('refunded', 'Your money was sent back'), ('refund_failed', 'Sending your money back failed; we are looking into it'), ('shipped', 'On its way to you'), ('delivered', 'Delivered'), ('returned', 'Your things came back to us'), ('mailed', 'We wrote to you'), ('looked_at', 'A person has looked at it')], max_length=20, verbose_name='what happened')),
                 ('detail', models.CharField(blank=True, max_length=200, verbose_name='detail')),
                 ('by', models.UUIDField(blank=True, null=True, verbose_name='by')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='orders.order')),

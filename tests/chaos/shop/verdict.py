@@ -201,7 +201,7 @@ _TOLD_CHANGES = """
     (SELECT count(*) FROM eventbus_outbox WHERE type = 'station.changed.v1')
 """
 _ON_THE_WAY = """
-    SELECT count(*) FROM orders_order WHERE state IN ('placed', 'awaiting_payment')
+    SELECT count(*) FROM orders_order WHERE state IN ('placed', 'awaiting_payment', 'closing')
     UNION ALL SELECT count(*) FROM orders_refund WHERE state = 'requested'
     UNION ALL SELECT count(*) FROM payment_attempt WHERE outcome IN ('open', 'action_required')
     UNION ALL SELECT count(*) FROM products_stock WHERE held > 0

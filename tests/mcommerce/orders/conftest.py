@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from eventbus.ids import uuid7
 from mcommerce.events import ProductPublished
-from mcommerce.orders import access, offers, services
+from mcommerce.orders import access, offers, payment_news, services
 from mcommerce.orders.checkout import Buyer, place_order
 from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Cart, Offer, Order
@@ -134,6 +134,7 @@ def waiting(placed: Callable[..., Order]) -> Order:
     """An order with everything set aside, not paid yet."""
     order = placed()
     services.await_payment(order_id=order.id, now=NOW)
+    payment_news.note_opened(order_id=order.id)
     return fresh(order)
 
 
@@ -176,6 +177,12 @@ def listener(db: None, waiting: Order) -> Shopper:
     shopper = Shopper()
     let_in(shopper, waiting)
     return shopper
+
+
+def let_time_run_out(order: Order, *, now: datetime = LATER) -> None:
+    """Nobody pays in time, and the payment company says so."""
+    services.expire(order_id=order.id, now=now)
+    services.end_overdue(order_id=order.id, now=now)
 
 
 def pay(order: Order, *, payment_id: UUID | None = None, amount: int | None = None, currency: str = "EUR") -> UUID:

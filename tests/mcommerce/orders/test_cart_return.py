@@ -15,7 +15,7 @@ from mcommerce.orders import services
 from mcommerce.orders.cart import LINES_MAX, QUANTITY_MAX
 from mcommerce.orders.models import Cart, CartLine, Offer, Order
 
-from .conftest import LATER, Shopper, change_price, fresh, put_up
+from .conftest import LATER, Shopper, change_price, fresh, let_time_run_out, put_up
 from .test_cart import be_left, sign_in
 
 
@@ -34,7 +34,7 @@ def refuse(order: Order, short: Offer, *, left: int) -> None:
 
 
 def expire(order: Order) -> None:
-    services.expire(order_id=order.id, now=order.expires_at + timedelta(seconds=1))
+    let_time_run_out(order, now=order.expires_at + timedelta(seconds=1))
 
 
 def in_cart(cart: Cart | None = None) -> dict[str, int]:

@@ -13,7 +13,7 @@ from mcommerce.orders.checkout import place_order
 from mcommerce.orders.holding import LAPSED_MAX, HoldsTooMuch, Visitor
 from mcommerce.orders.models import Cart, Offer, Order
 
-from .conftest import BUYER, NOW, Shopper, pay, put_up
+from .conftest import BUYER, NOW, Shopper, let_time_run_out, pay, put_up
 from .test_races import at_the_same_time
 
 ADDRESSES = (f"198.51.100.{number}" for number in range(1, 255))
@@ -111,7 +111,7 @@ def test_who_lets_the_last_one_go_again_and_again_leaves_it_to_others_for_a_day(
     shopper = elsewhere()
     for _time in range(LAPSED_MAX):
         assert order(shopper, stocked(vase, 1))
-        services.expire(order_id=Order.objects.first().id, now=NOW)
+        let_time_run_out(Order.objects.first(), now=NOW)
 
     assert not order(shopper, stocked(vase, 1))
     assert "without paying" in shopper.look_at_cart()

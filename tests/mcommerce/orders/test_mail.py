@@ -17,7 +17,7 @@ from eventbus import Permanent, registry
 from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.models import Order, Refund
 
-from .conftest import BUYER, LATER, STAFF, fresh, pay, put_up
+from .conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_cancellation_says_why_and_what_happens_to_the_money(paid: Order, wait
 
 
 def test_a_cancellation_of_what_was_never_paid_says_that_nothing_was_charged(waiting: Order, mailoutbox: list) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    let_time_run_out(waiting)
 
     mail.send("cancelled", waiting.id)
 
@@ -98,7 +98,7 @@ def test_nothing_that_was_typed_at_the_checkout_is_mailed(
 
 
 def test_a_mail_about_what_nobody_paid_has_no_link(waiting: Order, mailoutbox: list) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    let_time_run_out(waiting)
     mail.send("cancelled", waiting.id)
 
     assert "http" not in mailoutbox[0].body

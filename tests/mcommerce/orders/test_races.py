@@ -16,7 +16,7 @@ from mcommerce.orders import services
 from mcommerce.orders.checkout import place_order
 from mcommerce.orders.models import Cart, CartLine, Order
 
-from .conftest import BUYER, LATER, NOW, fresh, pay, put_up
+from .conftest import BUYER, LATER, NOW, fresh, let_time_run_out, pay, put_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,7 +68,7 @@ def test_when_an_order_ends_while_its_guest_signs_in_its_things_are_in_the_accou
     customer_id, guest = uuid4(), Cart.objects.get(id=waiting.cart_id)
 
     at_the_same_time(
-        lambda: services.expire(order_id=waiting.id, now=LATER),
+        lambda: let_time_run_out(waiting),
         lambda: services.cancel_by_customer(order_id=waiting.id, now=LATER),
         lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
         lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
@@ -101,7 +101,7 @@ def test_when_one_payment_is_heard_by_two_it_counts_once(waiting: Order) -> None
 
 @pytest.mark.usefixtures("again")
 def test_when_one_late_payment_is_heard_by_two_it_is_refunded_once(waiting: Order) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    let_time_run_out(waiting)
     payment_id = uuid7()
 
     at_the_same_time(*(lambda: pay(waiting, payment_id=payment_id) for _worker in range(3)))

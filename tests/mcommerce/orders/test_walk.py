@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from mcommerce.events import (
     OrderCancelled,
     OrderConfirmationAsked,
     OrderDelivered,
+    OrderOverdue,
     OrderPaid,
     OrderPaymentDeclined,
     OrderRefunded,
@@ -26,7 +28,7 @@ from mcommerce.events import (
 from mcommerce.orders import refunds, services
 from mcommerce.orders.models import Order, OrderStep, Refund
 
-from .conftest import LATER, NOW, STAFF, fresh, pay
+from .conftest import LATER, NOW, STAFF, fresh, let_time_run_out, pay
 
 State = Order.State
 
@@ -149,7 +151,7 @@ def test_another_sum_never_pays_an_order(
 
 
 def test_paying_a_cancelled_order_is_refunded_exactly_once(waiting: Order) -> None:
-    services.expire(order_id=waiting.id, now=NOW)
+    let_time_run_out(waiting)
 
     payment_id = pay(waiting)
     pay(waiting, payment_id=payment_id)
@@ -198,10 +200,46 @@ def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -
 # --- endings -------------------------------------------------------------------------------------------------------
 
 
-def test_the_deadline_ends_an_unpaid_order(waiting: Order) -> None:
+def test_at_the_deadline_an_order_waits_for_its_payment_to_be_closed_and_ends(waiting: Order) -> None:
     services.expire(order_id=waiting.id, now=LATER)
+    assert fresh(waiting).state == State.CLOSING
+    assert published_events(OrderOverdue) == [OrderOverdue(order_id=waiting.id)]
+    assert published_events(OrderCancelled) == []
+
+    services.end_overdue(order_id=waiting.id, now=LATER)
 
     assert (fresh(waiting).state, fresh(waiting).cancel_reason) == (State.CANCELLED, CancelReason.PAYMENT_TIMEOUT)
+
+
+def test_money_that_came_before_the_payment_was_closed_pays_the_order(waiting: Order) -> None:
+    services.expire(order_id=waiting.id, now=LATER)
+
+    pay(waiting)
+    services.end_overdue(order_id=waiting.id, now=LATER)
+
+    assert fresh(waiting).state == State.PAID
+    assert published_events(OrderCancelled) == published_events(OrderRefundRequested) == []
+
+
+def test_the_deadline_ends_an_order_that_nobody_could_pay_yet(placed: Callable[..., Order]) -> None:
+    order = placed()
+
+    services.expire(order_id=order.id, now=LATER)
+
+    assert fresh(order).state == State.CANCELLED
+
+
+def test_an_order_whose_payment_is_not_closed_for_long_calls_a_person(
+    waiting: Order, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.expire(order_id=waiting.id, now=waiting.expires_at)
+    services.expire(order_id=waiting.id, now=waiting.expires_at)
+    assert fresh(waiting).needs_attention is False
+
+    services.expire(order_id=waiting.id, now=waiting.expires_at + timedelta(hours=1))
+
+    assert (fresh(waiting).state, fresh(waiting).needs_attention) == (State.CLOSING, True)
+    assert str(waiting.id) in caplog.text
 
 
 def test_the_deadline_leaves_a_paid_order_alone(paid: Order) -> None:
