@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
@@ -21,6 +22,9 @@ class PeopleAdmin(UserAdmin):
         return super().has_change_permission(request, obj) and _may_touch(request.user, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes who is in the history of the desk: it would go with them. They are made inactive."""
+        if obj is not None and LogEntry.objects.filter(user=obj).exists():
+            return False
         return super().has_delete_permission(request, obj) and _may_touch(request.user, obj)
 
 

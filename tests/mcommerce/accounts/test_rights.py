@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from mcommerce import staff
 from mcommerce.accounts.models import User
 
 PEOPLE = ("view_user", "add_user", "change_user", "delete_user", "view_address", "change_address")
@@ -106,6 +108,19 @@ def test_a_superuser_gives_and_takes_rights(root: User, ada: User) -> None:
 
     change(client, ada)
     assert rights_of(ada) == (False, False, 0, 0)
+
+
+def test_who_is_in_the_history_is_not_deleted_and_the_history_stays(root: User, ada: User, clerk: User) -> None:
+    staff.record(clerk, ada, "Looked at.")
+    client = Client()
+    client.force_login(root)
+    chosen = {"action": "delete_selected", "_selected_action": [str(clerk.pk)], "post": "yes"}
+
+    refused = client.post(reverse("admin:accounts_user_delete", args=[clerk.pk]), {"post": "yes"})
+    client.post(reverse("admin:accounts_user_changelist"), chosen)
+
+    assert refused.status_code == 403
+    assert LogEntry.objects.get(change_message="Looked at.").user == clerk
 
 
 # --- groups --------------------------------------------------------------------------------------------------------
