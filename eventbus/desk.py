@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet, UUIDField, Value
+from django.db.models import CharField, Model, Q, QuerySet, UUIDField, Value
 from django.db.models.functions import Upper
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -35,6 +35,8 @@ else:
 
 
 Row = TypeVar("Row", bound=Model)
+
+CharField.register_lookup(Upper)  # `sku__upper`: an annotation instead would join other tables from the outside
 
 
 class BoundedPaginator(BasePaginator):
@@ -89,7 +91,7 @@ def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[A
             if (id := _uuid(text)) is not None:
                 found.append(every.filter(**{path: id}).values("pk"))
         else:
-            found.append(every.alias(named=Upper(path)).filter(named=Upper(Value(text))).values("pk"))
+            found.append(every.filter(**{f"{path}__upper": Upper(Value(text))}).values("pk"))
     return rows.filter(pk__in=found[0].union(*found[1:]))
 
 
