@@ -343,9 +343,19 @@ class OrderOverdue(Event):
 
 
 class OrderExpiredCheck(Event):
-    """A timer of the orders, published at an order's deadline and some time after: is it still unpaid?"""
+    """A timer of the orders, published at an order's deadline: is it still unpaid?"""
 
     wire_name: ClassVar[str] = "order.expired_check"
+    topic: ClassVar[str] = "orders"
+    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
+
+    order_id: UUID
+
+
+class OrderOverdueCheck(Event):
+    """A timer of the orders, published some time after `OrderOverdue`: is the payment still not closed?"""
+
+    wire_name: ClassVar[str] = "order.overdue_check"
     topic: ClassVar[str] = "orders"
     key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 

@@ -4,6 +4,7 @@ from eventbus import clock, handles
 from mcommerce.events import (
     OrderCancelled,
     OrderExpiredCheck,
+    OrderOverdueCheck,
     OrderPaid,
     OrderRefunded,
     OrderShipped,
@@ -114,6 +115,11 @@ def note_decline(event: PaymentFailed) -> None:
 @handles(OrderExpiredCheck, group="orders")
 def expire(event: OrderExpiredCheck) -> None:
     services.expire(order_id=event.order_id, now=clock.now())
+
+
+@handles(OrderOverdueCheck, group="orders")
+def call_about_overdue(event: OrderOverdueCheck) -> None:
+    services.call_about_overdue(order_id=event.order_id)
 
 
 @handles(PaymentRefunded, group="orders")

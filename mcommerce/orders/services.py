@@ -19,8 +19,8 @@ from mcommerce.events import (
     OrderConfirmationAsked,
     OrderDelivered,
     OrderedLine,
-    OrderExpiredCheck,
     OrderOverdue,
+    OrderOverdueCheck,
     OrderPaid,
     OrderPaymentDeclined,
     OrderShipped,
@@ -114,20 +114,20 @@ def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool
 
 
 def expire(*, order_id: UUID, now: datetime) -> None:
-    """The deadline has come. What nobody could pay ends; of what could be paid, the payment is closed first.
-
-    Some time later it is looked at again: a payment that is still not closed calls for a person.
-    """
+    """The deadline has come. What nobody could pay ends; of what could be paid, the payment is closed first."""
     with transaction.atomic():
         if _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=(State.PLACED,), now=now):
             return
         if move(order_id, State.CLOSING, was=(State.AWAITING_PAYMENT,), step=Kind.OVERDUE, now=now):
             publish(OrderOverdue(order_id=order_id))
-            publish(OrderExpiredCheck(order_id=order_id), due=now + timedelta(hours=CLOSING_HOURS))
-            return
-        late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
-        if late.filter(expires_at__lte=now - timedelta(hours=CLOSING_HOURS)).update(needs_attention=True):
-            logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
+            publish(OrderOverdueCheck(order_id=order_id), due=now + timedelta(hours=CLOSING_HOURS))
+
+
+def call_about_overdue(*, order_id: UUID) -> None:
+    """Its payment should be closed by now: if it is not, a person has to ask the payment company."""
+    late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
+    if late.update(needs_attention=True):
+        logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
 
 
 def end_overdue(*, order_id: UUID, now: datetime) -> None:

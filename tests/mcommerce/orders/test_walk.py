@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -232,11 +231,9 @@ def test_the_deadline_ends_an_order_that_nobody_could_pay_yet(placed: Callable[.
 def test_an_order_whose_payment_is_not_closed_for_long_calls_a_person(
     waiting: Order, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.expire(order_id=waiting.id, now=waiting.expires_at)
-    services.expire(order_id=waiting.id, now=waiting.expires_at)
-    assert fresh(waiting).needs_attention is False
+    services.expire(order_id=waiting.id, now=LATER)
 
-    services.expire(order_id=waiting.id, now=waiting.expires_at + timedelta(hours=1))
+    services.call_about_overdue(order_id=waiting.id)
 
     assert (fresh(waiting).state, fresh(waiting).needs_attention) == (State.CLOSING, True)
     assert str(waiting.id) in caplog.text
