@@ -90,12 +90,13 @@ SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
 SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.list("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # valid beside it
 EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
-STATIONS_FEEDS = env.list("STATIONS_FEEDS", ["simulator"])
+STATIONS_FEEDS = list(dict.fromkeys(name.strip().casefold() for name in env.list("STATIONS_FEEDS", ["simulator"])))
 JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land and asks nobody
+STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: whose tiles these are
 
 # Names below .localhost are loopback wherever names are resolved (RFC 6761).
 LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in ALLOWED_HOSTS or ["?"])
@@ -143,6 +144,11 @@ def _faults() -> list[str]:
         faults.append(
             f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png, of one host, "
             "or as a path of this site"
+        )
+    if STATIONS_TILE_URL and not STATIONS_TILE_ATTRIBUTION:
+        faults.append(
+            "STATIONS_TILE_ATTRIBUTION is not set: who draws the tiles of STATIONS_TILE_URL is named on the map, "
+            "such as © OpenStreetMap contributors"
         )
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from eventbus.desk import BigTable
+from stations import searching, services
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
 
 
@@ -24,11 +26,16 @@ class SeenOnly(BigTable):
 
 @admin.register(Station)
 class StationAdmin(SeenOnly):
-    list_display = ("contract", "number", "name", "status", "bikes", "stands", "capacity", "gone", "changed_at")
+    list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "gone", "changed_at")
     list_display_links = ("number", "name")
     list_filter = ("source", "status", "gone", "contract")
-    search_fields = ("name", "=number", "address")
+    search_fields = ("search",)
     ordering = ("source", "contract", "number")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Station], search_term: str
+    ) -> tuple[QuerySet[Station], bool]:
+        return searching.found(queryset, search_term), False
 
 
 @admin.register(StationHistory)
@@ -57,3 +64,9 @@ class RemarkAdmin(SeenOnly):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("stations.delete_remark"))
+
+    def delete_model(self, request: HttpRequest, obj: Remark) -> None:
+        services.delete_remarks([obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Remark]) -> None:
+        services.delete_remarks(queryset.values_list("pk", flat=True))

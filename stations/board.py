@@ -44,6 +44,7 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
     bonus: bool | None
     overflow: bool | None
     gone: bool
+    bad: str
     reported_at: datetime | None
     polled_at: datetime
 

@@ -1,6 +1,7 @@
 """The two sockets of the stations: the dashboard's and the producer's. docs/stations-socket.md is their protocol."""
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 
 from eventbus import clock
 from stations.board import Contracts, encode
@@ -119,7 +120,7 @@ class ProducerConsumer(LiveSocket):
             return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
         news = self.live.news
         after, self.news = self.news, news.number
-        return Due([*await self.plans_due(), *news.polls(after), *news.remarks(after)])
+        return Due([*await self.plans_due(), *news.feeds_told(after), *news.polls(after), *news.remarks(after)])
 
     async def plans_due(self) -> list[str]:
         if self.live.loop.time() - self.plans_looked_at < PLAN_LOOK_SECONDS:
@@ -140,5 +141,5 @@ def _plans_told() -> list[str]:
                 "calls_left": plan.calls_left,
             }
         )
-        for plan in PollPlan.objects.order_by("feed")
+        for plan in PollPlan.objects.filter(feed__in=settings.STATIONS_FEEDS).order_by("feed")
     ]

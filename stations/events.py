@@ -21,6 +21,8 @@ class Kind(StrEnum):
     GONE = "gone"  # a complete answer no longer lists it
     SILENT = "silent"  # it is listed, but no longer connected to its operator
     CAPACITY = "capacity"  # the number of its stands changed
+    UNREADABLE = "unreadable"  # the feed lists it, but what it says of it cannot be: the state is the last that could
+    READABLE = "readable"  # after it was unreadable
     OTHER = "other"  # its name, place, free stands, connection back, ...: anything else of its state
 
 
@@ -77,6 +79,7 @@ class StationChanged(Event):
     available_bike_stands: int = 0
     available_bikes: int = 0
     last_update: int | None = None  # milliseconds since 1970
+    bad: str = ""  # why the feed's row about it is unreadable since this version, translatable as it stands
 
 
 class PollFinished(Event):
@@ -97,6 +100,7 @@ class PollFinished(Event):
     gone: int = 0
     reason: str = ""  # why it failed and what to do, translatable as it stands, "" when ok; never holds a key
     detail: str = ""  # "HTTP 502", for whoever looks closer
+    interval_ms: int = 0  # to the next poll, by the feed's plan; 0: not told
 
 
 class RemarkLeft(Event):
@@ -110,3 +114,13 @@ class RemarkLeft(Event):
     name: str  # "" when the visitor gave none
     message: str
     at: datetime
+
+
+class RemarkDeleted(Event):
+    """A remark is no longer to be seen anywhere."""
+
+    wire_name: ClassVar[str] = "station.remark_deleted"
+    topic: ClassVar[str] = "stations-remarks"
+    key_fields: ClassVar[tuple[str, ...]] = ("remark_id",)
+
+    remark_id: UUID

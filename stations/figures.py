@@ -5,16 +5,19 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Coalesce
 
+from stations.active_feeds import active_feeds
 from stations.contracts import BY_NAME
+from stations.feeds.registry import is_simulated
 from stations.models import Station, StationHistory
-from stations.news import FeedHealth, source_of
 
 CHART_HOURS = 12  # what a station's page draws: a morning and its evening
 CHART_POINTS_MAX = 1_000  # changes drawn; a busy station has some 300 in these hours
 CHART_WIDTH, CHART_HEIGHT = 720, 160  # the SVG's own units
 
-OPEN = Q(status="OPEN", gone=False)
+READABLE = Q(bad="")  # what is said of the others is old
+OPEN = READABLE & Q(status="OPEN", gone=False)
 
 
 class City(NamedTuple):
@@ -31,6 +34,7 @@ class City(NamedTuple):
     full: int
     open: int
     changed_at: datetime | None
+    simulated: bool = False
 
     @property
     def empty_share(self) -> float | None:
@@ -42,17 +46,18 @@ class City(NamedTuple):
 
 
 def cities() -> list[City]:
-    """Every contract with at least one station that is not gone, by the city's name."""
+    """Every contract with at least one station that is not gone, by the city's name; of the feeds shown."""
     counted = (
-        Station.objects.filter(gone=False)
+        Station.objects.filter(active_feeds().condition(), gone=False)
         .values("contract")
         .annotate(
             stations=Count("id"),
             open=Count("id", filter=OPEN),
             empty=Count("id", filter=OPEN & Q(bikes=0)),
             full=Count("id", filter=OPEN & Q(stands=0)),
-            bikes=Sum("bikes"),  # after the filters, which mean the columns of these names
-            stands=Sum("stands"),
+            # after the filters, which mean the columns of these names
+            bikes=Coalesce(Sum("bikes", filter=READABLE), 0),
+            stands=Coalesce(Sum("stands", filter=READABLE), 0),
             changed_at=Max("polled_at"),
         )
     )
@@ -68,11 +73,6 @@ def total(counted: Iterable[City]) -> City:
         for name in ("stations", "bikes", "stands", "empty", "full", "open")
     }
     return City(contract="", name="", service="", zone="UTC", changed_at=max(changed, default=None), **sums)
-
-
-def answered_at(feeds: Iterable[FeedHealth], *, source: str) -> datetime | None:
-    """When the feed that a station comes from last answered well: how old the state is."""
-    return max((feed.good_at for feed in feeds if feed.good_at and source_of(feed.feed) == source), default=None)
 
 
 def city_name(contract: str) -> str:
@@ -130,6 +130,8 @@ def _y(bikes: int, top: int) -> float:
     return round(CHART_HEIGHT * (1 - bikes / top), 1)
 
 
-def _named(contract: str) -> dict[str, str]:
+def _named(contract: str) -> dict[str, Any]:
     service = BY_NAME[contract].commercial_name if contract in BY_NAME else ""
-    return {"name": city_name(contract), "service": service, "zone": city_zone(contract)}
+    feed = active_feeds().feed_of(contract)
+    simulated = feed is not None and is_simulated(feed.source)
+    return {"name": city_name(contract), "service": service, "zone": city_zone(contract), "simulated": simulated}

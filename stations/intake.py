@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, close_old_connections
 
+from stations.active_feeds import active_feeds
 from stations.board import Change, StationView
 from stations.events import StationChanged
 from stations.models import Station
@@ -35,16 +36,18 @@ class Intake:
     def __init__(self) -> None:
         self._hearing = Lock()  # held while rows are read: events wait, and are then compared with these rows
         self._handing_over = Lock()  # held for an instant only: the event loop takes it too
+        self._active = active_feeds()
         self._versions: dict[Key, int] = {}
         self._suspects: dict[Key, int] = {}
         self._rows: list[StationView] | None = None
         self._changes: list[Change] = []
 
     def load(self) -> None:
-        """Read all rows; whatever came before is contained in them. Raises DatabaseError."""
+        """Read all rows of the feeds shown; whatever came before is contained in them. Raises DatabaseError."""
         with self._hearing:
             close_old_connections()
-            rows = list(Station.objects.all())
+            self._active = active_feeds()
+            rows = list(Station.objects.filter(self._active.condition()))
             self._versions = {_key(row): row.version for row in rows}
             self._suspects = {}
             views = [StationView.of(row) for row in rows]
@@ -65,7 +68,8 @@ class Intake:
         """
         with self._hearing:
             close_old_connections()
-            stored = {(s, c, n): v for s, c, n, v in Station.objects.values_list(*_KEY_FIELDS, "version")}
+            rows = Station.objects.filter(self._active.condition()).values_list(*_KEY_FIELDS, "version")
+            stored = {(s, c, n): v for s, c, n, v in rows}
             differing = {key: self._versions.get(key, 0) for key, v in stored.items() if v > self._versions.get(key, 0)}
             stuck = [key for key, version in differing.items() if self._suspects.get(key) == version]
             self._suspects = differing
@@ -82,6 +86,8 @@ class Intake:
         return taken
 
     def _compared(self, event: StationChanged) -> Change | None:
+        if not self._active.shows(event.source, event.contract):
+            return None
         held = self._versions.get(_key(event), 0)
         if event.version <= held:
             return None

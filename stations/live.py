@@ -19,9 +19,9 @@ from eventbus import clock, watches
 from eventbus.errors import LogAway
 from stations.alarm import Alarm
 from stations.board import Board, Contracts
-from stations.events import PollFinished, RemarkLeft, StationChanged
+from stations.events import PollFinished, RemarkDeleted, RemarkLeft, StationChanged
 from stations.intake import Intake
-from stations.news import FeedHealth, News, feeds_remembered
+from stations.news import Event, News, Remembered, remembered
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ class Live:
         self.awake: set[Alarm] = set()  # of the sockets: a tick sets them all
         self.loop = asyncio.get_running_loop()
         self._intake = Intake()
-        self._events: list[PollFinished | RemarkLeft] = []
+        self._events: list[Event] = []
+        self._remembered: Remembered | None = None
         self._handing_over = Lock()
         self._tick: asyncio.TimerHandle | None = None
         self._ticked_at = float("-inf")  # the loop's clock
@@ -58,11 +59,10 @@ class Live:
     async def start(self) -> None:
         """Watch, then load. Raises one of AWAY."""
         try:
-            feeds = await _in_thread(self._start)
+            await _in_thread(self._start)
         except AWAY:
             logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
             raise
-        self.news.remember(feeds)
         self._look()
         self._audit = asyncio.create_task(self._audit_for_ever())
 
@@ -78,24 +78,31 @@ class Live:
         """The snapshot frame, asked from any thread: the page `state.json` shows what sockets are told."""
         return _on_loop(self.loop, lambda: self.board.snapshot(contracts))
 
-    def _start(self) -> list[FeedHealth]:
+    def _start(self) -> None:
         # Watch first: an event between the two is heard, compared with the rows, and found to be newer or not.
         self._watches.append(watches(StationChanged, call=self._hear_stations, reset=self._reload))
-        self._watches.append(watches(PollFinished, RemarkLeft, call=self._hear_news, reset=lambda: None))
+        told = (PollFinished, RemarkLeft, RemarkDeleted)
+        self._watches.append(watches(*told, call=self._hear_news, reset=self._remember))
         self._intake.load()
-        return feeds_remembered()
+        self._remember()
 
     def _hear_stations(self, events: list[StationChanged]) -> None:
         self._intake.hear(events)
         self._wake()
 
-    def _hear_news(self, events: list[PollFinished | RemarkLeft]) -> None:
+    def _hear_news(self, events: list[Event]) -> None:
         with self._handing_over:
             self._events.extend(events)
         self._wake()
 
     def _reload(self) -> None:
         self._intake.load()
+        self._wake()
+
+    def _remember(self) -> None:
+        rows = remembered()
+        with self._handing_over:
+            self._remembered = rows
         self._wake()
 
     def _wake(self) -> None:
@@ -119,6 +126,9 @@ class Live:
             self.board.apply(taken.changes, at=now)
         with self._handing_over:
             events, self._events = self._events, []
+            rows, self._remembered = self._remembered, None
+        if rows is not None:
+            self.news.remember(rows)
         for event in events:
             self.news.add(event)
         for awake in self.awake:

@@ -39,7 +39,9 @@ class Station(models.Model):
     bonus = models.BooleanField(_("bonus"), null=True)
     overflow = models.BooleanField(_("overflow"), null=True)
     gone = models.BooleanField(_("gone"), default=False)
+    bad = models.CharField(_("unreadable because"), max_length=REASON_LENGTH_MAX, blank=True, default="")
     reported_at = models.DateTimeField(_("reported at"), null=True, blank=True)
+    search = models.TextField(_("search words"), default="", editable=False)  # `searching.folded`
     first_seen = models.DateTimeField(_("first seen"))
     changed_at = models.DateTimeField(_("changed at"))
     polled_at = models.DateTimeField(_("polled at"))

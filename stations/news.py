@@ -4,17 +4,18 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
-
-from django.conf import settings
-from django.utils import translation
-from django.utils.translation import gettext
+from uuid import UUID
 
 from stations.board import encode
-from stations.events import PollFinished, RemarkLeft
-from stations.feeds.registry import is_simulated
-from stations.models import PollRun
+from stations.events import PollFinished, RemarkDeleted, RemarkLeft
+from stations.feed_health import FeedHealth, feeds_remembered
+from stations.languages import in_every_language
+from stations.models import Remark
 
 ITEMS_KEPT_MAX = 50  # of each kind: what a page shows; a socket that missed more than that is told the newest
+REMARKS_SHOWN = 10  # the newest, on a page
+
+Event = PollFinished | RemarkLeft | RemarkDeleted
 
 
 class Item(NamedTuple):
@@ -24,54 +25,65 @@ class Item(NamedTuple):
     text: str
 
 
-class FeedHealth(NamedTuple):
-    """How a feed is doing: the last poll, and the last one that went well. None: none yet, as far as is known."""
+class RemarkShown(NamedTuple):
+    """A remark as pages show it."""
 
-    feed: str
-    ok: bool
+    id: UUID
+    name: str
+    message: str
     at: datetime
-    good_at: datetime | None
-    reason: str = ""
-    detail: str = ""
 
     def told(self) -> dict[str, Any]:
-        return {
-            "type": "feed",
-            "name": self.feed,
-            "simulated": is_simulated(source_of(self.feed)),
-            "ok": self.ok,
-            "at": self.at,
-            "good_at": self.good_at,
-            "reason": in_every_language(self.reason),
-            "detail": self.detail,
-        }
+        return {"id": str(self.id), "name": self.name, "message": self.message, "at": self.at}
+
+
+class Remembered(NamedTuple):
+    """What the rows say: how each feed is doing, and the newest remarks, oldest first."""
+
+    feeds: list[FeedHealth]
+    remarks: list[RemarkShown]
 
 
 class News:
-    """The last news of each kind, numbered together. A socket asks for what came after the number it holds."""
+    """The last news of each kind, numbered together. A socket asks for what came after the number it holds.
+
+    Remarks are told as a list to a socket that holds nothing or missed much, and one by one afterwards.
+    """
 
     def __init__(self) -> None:
         self.number = 0
         self.feeds: dict[str, FeedHealth] = {}
         self._feeds: dict[str, Item] = {}
         self._polls: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
-        self._remarks: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
+        self._remarks: dict[UUID, RemarkShown] = {}
+        self._remarks_told: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
+        self._remarks_since = 0  # whoever holds less is told the list
 
-    def remember(self, feeds: list[FeedHealth]) -> None:
-        """What the rows say of each feed, where no event has said anything newer."""
-        for health in feeds:
-            if health.feed not in self.feeds:
-                self._note(health)
+    def remember(self, remembered: Remembered) -> None:
+        """Everything anew from the rows, as after a watch that may have missed something."""
+        self.feeds, self._feeds = {}, {}
+        for health in remembered.feeds:
+            self._note(health)
+        self._remarks = {remark.id: remark for remark in remembered.remarks}
+        self._remarks_told.clear()
+        self.number += 1
+        self._remarks_since = self.number
 
-    def add(self, event: PollFinished | RemarkLeft) -> None:
-        if isinstance(event, RemarkLeft):
-            self._remarks.append(self._item(_remark_told(event)))
-        else:
-            self._polls.append(self._item(poll_told(event)))
-            self._note(self._after(event))
+    def add(self, event: Event) -> None:
+        match event:
+            case RemarkLeft():
+                self._add_remark(RemarkShown(event.remark_id, event.name, event.message, event.at))
+            case RemarkDeleted():
+                self._remarks.pop(event.remark_id, None)
+                self._tell_remark({"type": "remark_deleted", "id": str(event.remark_id)})
+            case PollFinished():
+                self._add_poll(event)
 
     def remarks(self, after: int) -> Iterator[str]:
-        return (item.text for item in self._remarks if item.number > after)
+        if after < self._remarks_since:
+            newest = list(self._remarks.values())[-REMARKS_SHOWN:]
+            return iter([encode({"type": "remarks", "remarks": [remark.told() for remark in newest]})])
+        return (item.text for item in self._remarks_told if item.number > after)
 
     def polls(self, after: int) -> Iterator[str]:
         return (item.text for item in self._polls if item.number > after)
@@ -79,45 +91,46 @@ class News:
     def feeds_told(self, after: int) -> Iterator[str]:
         return (item.text for item in self._feeds.values() if item.number > after)
 
-    def _note(self, health: FeedHealth) -> None:
-        self.feeds[health.feed] = health
-        self._feeds[health.feed] = self._item(health.told())
+    def _add_remark(self, remark: RemarkShown) -> None:
+        if remark.id in self._remarks:
+            return  # the rows had it already
+        self._remarks[remark.id] = remark
+        if len(self._remarks) > ITEMS_KEPT_MAX:
+            del self._remarks[next(iter(self._remarks))]
+        self._tell_remark({"type": "remark", **remark.told()})
 
-    def _after(self, poll: PollFinished) -> FeedHealth:
-        before = self.feeds.get(poll.feed)
-        good_at = poll.at if poll.ok else before and before.good_at
-        return FeedHealth(poll.feed, poll.ok, poll.at, good_at, poll.reason, poll.detail)
+    def _tell_remark(self, frame: dict[str, Any]) -> None:
+        if len(self._remarks_told) == ITEMS_KEPT_MAX:
+            self._remarks_since = self._remarks_told[0].number
+        self._remarks_told.append(self._item(frame))
+
+    def _add_poll(self, poll: PollFinished) -> None:
+        health = self.feeds.get(poll.feed)
+        if health is None:
+            return  # of a feed that is not shown here
+        self._polls.append(self._item(poll_told(poll)))
+        self._note(health.after(poll))
+
+    def _note(self, health: FeedHealth) -> None:
+        self.feeds[health.feed.name] = health
+        self._feeds[health.feed.name] = self._item(health.told())
 
     def _item(self, frame: dict[str, Any]) -> Item:
         self.number += 1
         return Item(self.number, encode(frame))
 
 
-def feeds_remembered() -> list[FeedHealth]:
-    """How each feed in use is doing by its rows. Raises DatabaseError."""
-    return [health for name in settings.STATIONS_FEEDS if (health := _remembered(name))]
-
-
-def source_of(feed: str) -> str:
-    """ "jcdecaux" of "jcdecaux:lyon": what its stations have for a source."""
-    return feed.partition(":")[0]
-
-
-def in_every_language(sentence: str) -> dict[str, str]:
-    """A sentence that is translated as it stands, by language: one frame serves readers of all."""
-    if not sentence:
-        return {}
-    told = {}
-    for code, _name in settings.LANGUAGES:
-        with translation.override(code):
-            told[code] = gettext(sentence)
-    return told
+def remembered() -> Remembered:
+    """What pages and sockets begin with. Raises DatabaseError."""
+    newest = Remark.objects.order_by("-at").values_list(*RemarkShown._fields)[:REMARKS_SHOWN]
+    return Remembered(feeds_remembered(), [RemarkShown(*row) for row in newest][::-1])
 
 
 def poll_told(poll: PollFinished) -> dict[str, Any]:
     """A poll as the producer's page shows it. `bad` are rows left out, with their reasons by language."""
     return {
         "type": "poll",
+        "key": poll_key(poll.feed, poll.at),
         "feed": poll.feed,
         "ok": poll.ok,
         "at": poll.at,
@@ -132,21 +145,6 @@ def poll_told(poll: PollFinished) -> dict[str, Any]:
     }
 
 
-def _remark_told(remark: RemarkLeft) -> dict[str, Any]:
-    return {
-        "type": "remark",
-        "id": str(remark.remark_id),
-        "name": remark.name,
-        "message": remark.message,
-        "at": remark.at,
-    }
-
-
-def _remembered(feed: str) -> FeedHealth | None:
-    runs = PollRun.objects.filter(feed=feed).order_by("-started")
-    last = runs.first()
-    if last is None:
-        return None
-    good = runs.filter(outcome=PollRun.Outcome.OK).first()
-    ok = last.outcome == PollRun.Outcome.OK
-    return FeedHealth(feed, ok, last.started, good and good.started, last.reason, last.detail)
+def poll_key(feed: str, at: datetime) -> str:
+    """What a page knows a poll by, whether the server wrote its line or a frame told it."""
+    return f"{feed} {at:%Y-%m-%dT%H:%M:%S.%f}"

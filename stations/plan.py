@@ -36,6 +36,12 @@ def interval_ms_min(feed: str) -> int:
     return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed.partition(":")[0]) else REAL_INTERVAL_MS_MIN
 
 
+def interval_ms_of(feed: str) -> int:
+    """From one poll of this feed to the next, planned or by default."""
+    planned = PollPlan.objects.filter(feed=feed).values_list("interval_ms", flat=True).first()
+    return planned or settings.STATIONS_POLL_INTERVAL_MS
+
+
 def plan_of(feed: str, *, now: datetime) -> PollPlan:
     """The feed's plan; by default it is polled until stopped."""
     defaults = {"interval_ms": settings.STATIONS_POLL_INTERVAL_MS, "changed_at": now}

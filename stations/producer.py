@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,10 +19,12 @@ from django.views.decorators.http import require_POST, require_safe
 from eventbus import clock
 from stations import plan, services
 from stations.doorkeeper import REMARK, STEER, WATCH, may_produce
+from stations.feed_health import feeds_remembered
 from stations.forms import PlanForm, RemarkForm
 from stations.limits import RemarksTooOften
 from stations.models import PollPlan, PollRun, Remark
-from stations.views import REMARKS_SHOWN
+from stations.news import REMARKS_SHOWN, poll_key
+from stations.views import feeds_told
 
 POLLS_SHOWN = 30  # the last ones; the page keeps as many
 
@@ -144,6 +147,10 @@ def _refused(request: HttpRequest, form: Form, *, status: int = 400, **forms: An
     return _page(request, status=status, **forms)
 
 
+def _last_polls() -> QuerySet[PollRun]:
+    return PollRun.objects.filter(feed__in=settings.STATIONS_FEEDS).order_by("-started")[:POLLS_SHOWN]
+
+
 def _page(
     request: HttpRequest,
     *,
@@ -157,7 +164,8 @@ def _page(
         "remark_form": remark_form or RemarkForm(),
         "may_steer": may_produce(request.user, STEER),
         "may_remark": may_produce(request.user, REMARK),
-        "polls": PollRun.objects.order_by("-started")[:POLLS_SHOWN],
+        "polls": [(poll_key(poll.feed, poll.started), poll) for poll in _last_polls()],
+        "feeds": feeds_told(feeds_remembered()),
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
     }
     return render(request, "stations/producer.html", context, status=status)

@@ -2,17 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.db import connection, models, transaction
 
 from eventbus import publish
 from stations import limits, plan
-from stations.events import Kind, PollFinished, Position, RemarkLeft, StationChanged
+from stations.events import Kind, PollFinished, Position, RemarkDeleted, RemarkLeft, StationChanged
 from stations.feeds.base import Change, Held, Key, PollFailed, State
 from stations.models import (
     REASON_LENGTH_MAX,
@@ -23,12 +25,15 @@ from stations.models import (
     Station,
     StationHistory,
 )
+from stations.searching import folded
 
-ROWS_PER_STATEMENT = 1_000  # of 23 values each: SQLite takes 32,766 values in one statement
+ROWS_PER_STATEMENT = 1_000  # of 25 values each: SQLite takes 32,766 values in one statement
 HISTORY_ROWS_KEPT = 2_000_000  # some 500 MB; a week of all cities at the 2 to 3 changes a second of a real day
 POLL_ROWS_KEPT = 20_000  # half a day of one poll in two seconds: what a look back after a bad night needs
 DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that nobody waits long for the database
 
+# Letters and symbols by their category, yet nothing is seen of them: fillers of Hangul, and the empty Braille pattern.
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -82,7 +87,8 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
         if poll.failed and poll.failed.retry_after_seconds:
             wait = timedelta(seconds=poll.failed.retry_after_seconds)
             plan.hold_off(feed=poll.feed, until=now + wait, now=now)
-        publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), _finished_event(run))
+        finished = _finished_event(run, interval_ms=plan.interval_ms_of(poll.feed))
+        publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), finished)
     return run
 
 
@@ -101,7 +107,7 @@ def _write_stations(poll: Poll, now: datetime) -> None:
 
 
 _KEY = ("source", "contract", "number")
-_NEW = ("version", "reported_at", "changed_at", "polled_at", *State.__struct_fields__)
+_NEW = ("version", "reported_at", "changed_at", "polled_at", "search", *State.__struct_fields__)
 _COLUMNS = (*_KEY, "first_seen", *_NEW)
 
 
@@ -118,8 +124,9 @@ def _upsert(rows: int) -> str:
 
 def _row(change: Change, asked_at: Any, written_at: Any) -> tuple[Any, ...]:
     reported_at = _database_time(change.reported_at)
+    search = folded(number=change.key.number, name=change.state.name, address=change.state.address)
     state = [getattr(change.state, name) for name in State.__struct_fields__]
-    return (*change.key, written_at, change.version, reported_at, written_at, asked_at, *state)
+    return (*change.key, written_at, change.version, reported_at, written_at, asked_at, search, *state)
 
 
 def _database_time(when: datetime | None) -> Any:
@@ -175,7 +182,7 @@ def _in_words_of_jcdecaux(change: Change) -> dict[str, Any]:
     }
 
 
-def _finished_event(run: PollRun) -> PollFinished:
+def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
     return PollFinished(
         feed=run.feed,
         ok=run.outcome == PollRun.Outcome.OK,
@@ -188,6 +195,7 @@ def _finished_event(run: PollRun) -> PollFinished:
         reason=run.reason,
         detail=run.detail,
         at=run.started,
+        interval_ms=interval_ms,
     )
 
 
@@ -225,7 +233,7 @@ def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Rema
 
     Raises RemarkEmpty, RemarkTooLong, RemarksTooOften.
     """
-    name, message = (" ".join(_CONTROLS.sub("", text).split()) for text in (name, message))
+    name, message = (_seen(text) for text in (name, message))
     if not message:
         raise RemarkEmpty
     if len(name) > REMARK_NAME_LENGTH_MAX or len(message) > REMARK_LENGTH_MAX:
@@ -235,6 +243,26 @@ def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Rema
         remark = Remark.objects.create(name=name, message=message, at=now)
         publish(RemarkLeft(remark_id=remark.id, name=name, message=message, at=now))
     return remark
+
+
+def _seen(text: str) -> str:
+    """Without control characters and padding; "" where nothing of it would be seen."""
+    text = " ".join(_CONTROLS.sub("", text).split())
+    return text if any(_is_seen(letter) for letter in text) else ""
+
+
+def _is_seen(letter: str) -> bool:
+    # Letters, numbers, punctuation and symbols; not marks alone, separators, formats, or what has no meaning yet.
+    return unicodedata.category(letter)[0] in "LNPS" and letter not in _UNSEEN
+
+
+def delete_remarks(remark_ids: Iterable[UUID]) -> int:
+    """Delete these remarks and have every page that shows them forget them; how many there were."""
+    with transaction.atomic():
+        found = list(Remark.objects.select_for_update().filter(pk__in=list(remark_ids)).values_list("pk", flat=True))
+        Remark.objects.filter(pk__in=found).delete()
+        publish(*(RemarkDeleted(remark_id=remark_id) for remark_id in found))
+    return len(found)
 
 
 def forget_old() -> int:

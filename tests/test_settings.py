@@ -161,6 +161,7 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"STATIONS_TILE_URL": "tiles.example/{z}/{x}/{y}.png"}, "write it as https://host/{z}/{x}/{y}.png"),
         ({"STATIONS_TILE_URL": "https://tiles.example/"}, "write it as https://host/{z}/{x}/{y}.png"),
         ({"STATIONS_TILE_URL": "https://{s}.tiles.example/{z}/{x}/{y}.png"}, "write it as https://host/{z}/{x}/{y}"),
+        ({"STATIONS_TILE_URL": "https://tiles.example/{z}/{x}/{y}.png"}, "STATIONS_TILE_ATTRIBUTION is not set"),
         ({"DATABASE_URL": "mysql://shop@127.0.0.1/shop"}, "DATABASE_URL is of no kind that the site runs on"),
         ({"DATABASE_URL": "postgres://shop@127.0.0.1/"}, "DATABASE_URL names no database"),
         ({"DATABASE_URL": "sqlite:///"}, "DATABASE_URL names no file"),
@@ -203,7 +204,7 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: d
 def test_tiles_may_lie_at_one_other_site_or_at_ours(tmp_path: Path, address: str, allowed: list[str]) -> None:
     sources = "from django.conf import settings; print(settings.CONTENT_SECURITY_POLICY['DIRECTIVES']['img-src'])"
 
-    told = python(tmp_path, sources, STATIONS_TILE_URL=address)
+    told = python(tmp_path, sources, STATIONS_TILE_URL=address, STATIONS_TILE_ATTRIBUTION="© Somebody")
 
     assert told.stdout.strip() == str(["'self'", "data:", *allowed]), told.stderr
 

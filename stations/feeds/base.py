@@ -38,6 +38,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     bonus: bool | None
     overflow: bool | None
     gone: bool = False
+    bad: str = ""  # why its last row could not be read, a word of `Bad`; the rest is the last that could
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -93,12 +94,14 @@ class Fetched(msgspec.Struct):
     """A feed's whole answer. `listed` are all stations it names, those of bad rows too: they are not gone.
 
     `complete` is False when a bad row does not say which station it is: then nobody may be called gone.
+    `faults` says why of each station that has a bad row and no good one.
     """
 
     readings: list[Reading]
     bad: Counter[str]
     listed: set[Key]
     complete: bool = True
+    faults: dict[Key, Bad] = {}
 
 
 class ListedContract(NamedTuple):
@@ -161,6 +164,7 @@ def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
             changes.append(_appeared(reading, version=before.version + 1))
         elif before.state != reading.state:
             changes.append(_changed(before, reading))
+    changes.extend(_unreadable(held, fetched.faults))
     if fetched.complete and fetched.readings:
         changes.extend(_gone(held, fetched.listed))
     return changes
@@ -174,8 +178,17 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
     for key in held.keys() - listed:
         before = held[key]
         if not before.state.gone:
-            state = msgspec.structs.replace(before.state, gone=True)
+            state = msgspec.structs.replace(before.state, gone=True, bad="")
             yield Change(key, before.version + 1, (Kind.GONE,), state, before.reported_at)
+
+
+def _unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
+    """Once: as long as a station stays unreadable, the first reason stands, and with it since when."""
+    for key, reason in faults.items():
+        before = held.get(key)
+        if before and not before.state.gone and not before.state.bad:
+            state = msgspec.structs.replace(before.state, bad=reason.value)
+            yield Change(key, before.version + 1, (Kind.UNREADABLE,), state, before.reported_at)
 
 
 def _changed(before: Held, reading: Reading) -> Change:
@@ -213,5 +226,6 @@ def _kinds(old: State, new: State, taken: int, returned: int) -> tuple[Kind, ...
         (Kind.CLOSED, old.status == "OPEN" != new.status),
         (Kind.SILENT, new.connected is False and old.connected is not False),
         (Kind.CAPACITY, new.capacity != old.capacity),
+        (Kind.READABLE, bool(old.bad) and not new.bad),
     )
     return tuple(kind for kind, happened in told if happened) or (Kind.OTHER,)

@@ -26,5 +26,8 @@ class Failure(StrEnum):
     NOT_A_LIST = _("The feed's answer is not a list: check the feed's address.")
     EMPTY = _("The feed listed no station: check the contract's name, or wait.")
     NOTHING_GOOD = _("Every row of the feed's answer was bad: look at the reasons beside it.")
+    SHORTENED = _(
+        "The feed's list is more than a fifth shorter than the last: it is believed once a second answer is the same."
+    )
     OVERTAKEN = _("Another poller recorded the same stations meanwhile: run only one for each feed.")
     OUR_ERROR = _("The poll stopped on an error of our own: the log of the poller has it.")

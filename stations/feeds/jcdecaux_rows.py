@@ -18,13 +18,17 @@ TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the 
 
 UNKNOWN_STATUS = "UNKNOWN"  # what a station without a status word is said to be
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0]"
+)
 
 
 class _Head(msgspec.Struct):
     """What says which station a row is about: asked alone when the row as a whole cannot be read."""
 
     number: Any = None
+    contract_v1: Any = msgspec.field(name="contract_name", default=None)
+    contract_v3: Any = msgspec.field(name="contractName", default=None)
 
 
 class _PositionV1(msgspec.Struct):
@@ -137,7 +141,7 @@ def sift(rows: list[msgspec.Raw], read: Reader, sieve: Sieve) -> None:
         try:
             reading = read(row, sieve.source)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            sieve.refuse(_reason(error), _number_in(row))
+            sieve.refuse(_reason(error), *_station_in(row))
         else:
             sieve.take(reading)
 
@@ -164,12 +168,15 @@ def _reason(error: Exception) -> Bad:
     return _FIELDS.get(where[1] or where[2], Bad.COUNTS)
 
 
-def _number_in(raw: msgspec.Raw) -> int | None:
+def _station_in(raw: msgspec.Raw) -> tuple[int | None, str | None]:
+    """The number and the contract, as far as a bad row says them."""
     try:
-        number = _head(raw).number
+        head = _head(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+        return None, None
+    number, contract = head.number, head.contract_v3 or head.contract_v1
+    is_number = isinstance(number, int) and not isinstance(number, bool)
+    return number if is_number else None, contract.casefold() if isinstance(contract, str) else None
 
 
 @lru_cache(TEXTS_KEPT)

@@ -32,6 +32,7 @@ class Sieve:
         self._contract = contract
         self._readings: dict[Key, Reading] = {}
         self._bad: Counter[str] = Counter()
+        self._faults: dict[Key, Bad] = {}
         self._listed: set[Key] = set()
         self._complete = True
 
@@ -40,23 +41,31 @@ class Sieve:
         if bad is None:
             self._readings[reading.key] = reading
         else:
-            self._bad[bad] += 1
+            self._count(bad, reading.key)
         self._listed.add(reading.key)
 
-    def refuse(self, reason: Bad, number: int | None) -> None:
-        """A row that is no reading; `number` is the station it is about, if it says so."""
-        self._bad[reason] += 1
-        if number is None or self._contract is None:
+    def refuse(self, reason: Bad, number: int | None, contract: str | None = None) -> None:
+        """A row that is no reading; `number` and `contract` say which station it is about, if it does."""
+        contract = self._contract or contract
+        if number is None or contract is None:
+            self._bad[reason] += 1
             self._complete = False
         else:
-            self._listed.add(Key(self.source, self._contract, number))
+            key = Key(self.source, contract, number)
+            self._count(reason, key)
+            self._listed.add(key)
 
     def fetched(self) -> Fetched:
         """All that was taken, less the stations that stand far from the others of their city."""
         for key in _far_away(self._readings.values()):
             del self._readings[key]
-            self._bad[Bad.FAR_AWAY] += 1
-        return Fetched(list(self._readings.values()), self._bad, self._listed, self._complete)
+            self._count(Bad.FAR_AWAY, key)
+        faults = {key: reason for key, reason in self._faults.items() if key not in self._readings}
+        return Fetched(list(self._readings.values()), self._bad, self._listed, self._complete, faults)
+
+    def _count(self, reason: Bad, key: Key) -> None:
+        self._bad[reason] += 1
+        self._faults.setdefault(key, reason)
 
     def _fault(self, reading: Reading) -> Bad | None:
         key, state = reading.key, reading.state

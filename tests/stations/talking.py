@@ -17,7 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from eventbus.testing import settle
 from stations import live, services
 from stations.alarm import Alarm
-from stations.feeds.base import Fetched, Key, PollFailed, Reading, State, diff
+from stations.feeds.base import Bad, Fetched, Key, PollFailed, Reading, State, diff
 from stations.routing import sockets_for_all, sockets_for_staff
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -42,26 +42,35 @@ STATE = State(
 sockets = URLRouter([*sockets_for_all, *sockets_for_staff])
 
 
-def key(number: int = 1, contract: str = "lyon") -> Key:
-    return Key("simulator", contract, number)
+def key(number: int = 1, contract: str = "lyon", *, source: str = "simulator") -> Key:
+    return Key(source, contract, number)
 
 
 def state(**changed: Any) -> State:
     return State(**{name: getattr(STATE, name) for name in STATE.__struct_fields__} | changed)
 
 
-def polled(stations: dict[Key, State], *, gone: Iterable[Key] = (), at: datetime = NOON) -> None:
+def polled(
+    stations: dict[Key, State],
+    *,
+    gone: Iterable[Key] = (),
+    faults: dict[Key, Bad] | None = None,
+    feed: str = "simulator",
+    at: datetime = NOON,
+) -> None:
     """Record a poll that found these stations so, and the gone ones no more; the others are as they were."""
-    held = services.load_held(source="simulator", contract=None)
+    held = services.load_held(source=feed.partition(":")[0], contract=None)
     readings = [Reading(where, what, None) for where, what in stations.items()]
-    fetched = Fetched(readings=readings, bad=Counter(), listed={*held, *stations} - {*gone})
-    poll = services.Poll(feed="simulator", asked_at=at, began=perf_counter(), changes=diff(held, fetched))
+    listed = {*held, *stations} - {*gone}
+    fetched = Fetched(readings=readings, bad=Counter((faults or {}).values()), listed=listed, faults=faults or {})
+    changes = diff(held, fetched)
+    poll = services.Poll(feed=feed, asked_at=at, began=perf_counter(), bad=fetched.bad, changes=changes)
     services.record_poll(poll=poll, now=at)
 
 
-def poll_failed(reason: str, *, at: datetime = NOON + timedelta(minutes=1)) -> None:
+def poll_failed(reason: str, *, feed: str = "simulator", at: datetime = NOON + timedelta(minutes=1)) -> None:
     """Record a poll that got no answer."""
-    poll = services.Poll(feed="simulator", asked_at=at, began=perf_counter(), failed=PollFailed(reason))
+    poll = services.Poll(feed=feed, asked_at=at, began=perf_counter(), failed=PollFailed(reason))
     services.record_poll(poll=poll, now=at)
 
 

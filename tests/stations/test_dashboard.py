@@ -52,13 +52,14 @@ def test_the_figures_of_every_city_are_on_the_page(client: Client):
 
 
 @pytest.mark.usefixtures("_two_cities")
-def test_simulated_stations_are_called_so_until_the_real_feed_has_answered(client: Client, settings):
+def test_simulated_stations_are_not_shown_as_those_of_the_real_feed_before_it_has_answered(client: Client, settings):
     settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
 
     page = read(client)
 
-    assert "Simulated feed" in page
-    assert "Live from the feed" not in page
+    assert "Feed “jcdecaux:lyon” has not answered yet." in page
+    assert "No station yet" in page
+    assert "BELLECOUR" not in page
 
 
 @pytest.mark.usefixtures("_two_cities")

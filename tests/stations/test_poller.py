@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from time import monotonic
 
 import pytest
@@ -19,7 +18,7 @@ from stations.models import PollPlan, PollRun, Station
 from stations.plan import steer
 from stations.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
 from stations.services import Overtaken
-from tests.stations.readings import BELLECOUR, NOON, TERREAUX, reading
+from tests.stations.readings import BELLECOUR, TERREAUX, reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,43 +129,6 @@ def test_a_feed_that_is_down_is_asked_less_and_less_often():
 
     assert waits == [2, 4, 8, 16, BACKOFF_SECONDS_MAX]
     assert wait_seconds(3_600_000, 5) == 3600
-
-
-def test_a_feed_that_asks_for_a_rest_is_left_alone_whoever_steers_and_starts_anew():
-    feed = Feed(PollFailed(Failure.TOO_MANY, "HTTP 429", retry_after_seconds=3600))
-    plan(interval_ms=1)
-    Poller(feed, stop=Ticks(2)).run()
-    plan(interval_ms=2)
-
-    Poller(feed, stop=Ticks(2)).run()
-
-    assert feed.asked == 1
-
-
-def test_after_its_rest_a_feed_is_asked_again(bus_clock):
-    feed = Feed(PollFailed(Failure.TOO_MANY, "HTTP 429", retry_after_seconds=3600), [reading()])
-    plan(interval_ms=1)
-    bus_clock.hold(NOON)
-    Poller(feed, stop=Ticks(2)).run()
-
-    bus_clock.hold(NOON + timedelta(seconds=3600))
-    Poller(feed, stop=Ticks(1)).run()
-
-    assert PollRun.objects.latest("started").outcome == "ok"
-
-
-class Ticks(threading.Event):
-    """A stop that comes after so many ticks, without their waits."""
-
-    def __init__(self, ticks: int) -> None:
-        super().__init__()
-        self.left = ticks
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.left -= 1
-        if self.left <= 0:
-            self.set()
-        return self.is_set()
 
 
 class NeverLeading:

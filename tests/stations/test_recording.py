@@ -73,7 +73,7 @@ def test_an_event_carries_the_whole_row():
     assert {name: row[name] for name in told.keys() & row.keys()} == {
         name: told[name] for name in told.keys() & row.keys()
     }
-    assert row.keys() - told.keys() == {"id", "first_seen", "changed_at"}
+    assert row.keys() - told.keys() == {"id", "first_seen", "changed_at", "search"}
 
 
 @pytest.mark.parametrize("versions", [(2, 2), (2, 4)])

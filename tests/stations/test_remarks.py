@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eventbus.testing import published_events
-from stations.events import RemarkLeft
+from stations.events import RemarkDeleted, RemarkLeft
 from stations.limits import REMARK_SECONDS, REMARKS_OF_ALL, REMARKS_PER_CLIENT, RemarksTooOften
 from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, Remark
-from stations.services import RemarkEmpty, RemarkTooLong, leave_remark
+from stations.services import RemarkEmpty, RemarkTooLong, delete_remarks, leave_remark
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,10 +31,45 @@ def test_nobody_needs_a_name():
     assert leave(name="").name == ""
 
 
-@pytest.mark.parametrize("message", ["", "   ", "\x00\x07"])
-def test_a_remark_without_words_is_refused(message: str):
+UNSEEN = {
+    "nothing": "",
+    "spaces": " \u00a0\u2003\u3000",
+    "controls": "\x00\x07",
+    "zero width": "\u200b\u200c\u200d\u2060\ufeff",
+    "soft hyphens": "\u00ad\u00ad",
+    "direction marks": "\u200e\u200f\u061c",
+    "marks without a letter": "\u034f\ufe0f\u0301\U000e0100",
+    "tags": "\U000e0001\U000e0061",
+    "fillers": "\u115f\u1160\u3164\uffa0",
+    "an empty Braille pattern": "\u2800",
+    "no characters yet, or never": "\uffff\U000e0fff\ue000",
+}
+
+
+@pytest.mark.parametrize("message", UNSEEN.values(), ids=UNSEEN)
+def test_a_remark_of_which_nothing_is_seen_is_refused(message: str):
     with pytest.raises(RemarkEmpty):
         leave(message)
+
+
+@pytest.mark.parametrize("name", UNSEEN.values(), ids=UNSEEN)
+def test_a_name_of_which_nothing_is_seen_is_none(name: str):
+    assert leave(name=name).name == ""
+
+
+def test_what_joins_seen_characters_stays():
+    assert leave("👩‍🚀 ❤️ नमस्ते").message == "👩‍🚀 ❤️ नमस्ते"
+
+
+def test_a_deleted_remark_is_told_so_once():
+    remark = leave()
+
+    assert delete_remarks([remark.id]) == 1
+    assert delete_remarks([remark.id]) == 0
+
+    assert not Remark.objects.exists()
+    (told,) = published_events(RemarkDeleted)
+    assert told.remark_id == remark.id
 
 
 def test_a_remark_as_long_as_a_letter_is_refused():

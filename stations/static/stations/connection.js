@@ -1,22 +1,39 @@
-// The connection's state in words, on #connection.
+// On #connection: whether the page is live, in words. It is only when its socket is and its feeds are too.
 
+import { ageOf } from "./feeds.js";
 import { say, sayMany } from "./texts.js";
 
 const LOOKS = { connecting: "connecting", loading: "connecting", live: "live", waiting: "offline", refused: "offline" };
 const MS_SHOWN_EVERY = 1000; // a figure that changes more often cannot be read
 
-/** Show the link's state; returns a function that shows the milliseconds measured. */
-export function showConnection(link) {
+/** Show the state of the link and the feeds; returns a function that shows the milliseconds measured. */
+export function showConnection(link, feeds) {
   const element = document.getElementById("connection");
   const text = element.querySelector("[data-live-text]");
   let shownAt = 0;
-  link.addEventListener("state", ({ detail }) => {
-    element.dataset.state = LOOKS[detail.state];
-    text.textContent =
-      detail.state === "waiting" ? sayMany("state-waiting", detail.seconds) : say(`state-${detail.state}`, detail);
-  });
+  let last = null;
+
+  function write(look, words) {
+    element.dataset.state = look;
+    if (text.textContent !== words) text.textContent = words;
+  }
+
+  function show(detail) {
+    last = detail;
+    const { trouble } = feeds;
+    if (detail.state === "live" && trouble) {
+      delete element.dataset.ms;
+      const look = trouble.condition === "waiting" ? "connecting" : "stale";
+      return write(look, say(`state-${trouble.condition}-feed`, { age: ageOf(trouble.feed) }).trim());
+    }
+    const words = detail.state === "waiting" ? sayMany("state-waiting", detail.seconds) : say(`state-${detail.state}`, detail);
+    if (detail.state !== "live" || element.dataset.state !== "live") write(LOOKS[detail.state], words);
+  }
+
+  link.addEventListener("state", ({ detail }) => show(detail));
+  feeds.addEventListener("change", () => last && show(last));
   return (ms) => {
-    if (link.state !== "live" || performance.now() - shownAt < MS_SHOWN_EVERY) return;
+    if (element.dataset.state !== "live" || performance.now() - shownAt < MS_SHOWN_EVERY) return;
     shownAt = performance.now();
     element.dataset.ms = ms;
     text.textContent = say("state-live-ms", { ms });

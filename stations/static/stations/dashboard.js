@@ -2,10 +2,10 @@
 // #dashboard carries data-state, data-epoch, data-seq and data-stations, for whoever compares it with /stations/state.json.
 
 import { showConnection } from "./connection.js";
-import { Feeds } from "./feeds.js";
+import { feedOf, Feeds } from "./feeds.js";
 import { Link } from "./link.js";
 import { StationsMap } from "./map.js";
-import { showRemark } from "./remarks.js";
+import { remarkFrames } from "./remarks.js";
 import { CityTable, showFigures, StationTable, statusBadge } from "./tables.js";
 import { make, number, say } from "./texts.js";
 import { Ticker } from "./ticker.js";
@@ -15,13 +15,14 @@ const dashboard = document.getElementById("dashboard");
 const city = document.getElementById("city");
 const places = new Map(JSON.parse(document.getElementById("places").textContent).map((place) => [place.contract, place]));
 
+const siteName = document.title.split(" · ").at(-1);
 const world = new World();
 const cityName = (contract) => places.get(contract)?.name ?? contract.charAt(0).toUpperCase() + contract.slice(1);
 const href = (station) => dashboard.dataset.stationUrl.replace("CONTRACT", encodeURIComponent(station.contract)).replace("/0/", `/${station.number}/`);
 
 const link = new Link(dashboard.dataset.socket, () => ({ contracts: "*" }));
-const showMs = showConnection(link);
-const feeds = new Feeds(document.getElementById("feed-alerts"), document.getElementById("feed-ages"));
+const feeds = new Feeds(link, { ages: document.getElementById("feed-ages"), concerned });
+const showMs = showConnection(link, feeds);
 const ticker = new Ticker(document.getElementById("ticker"), { href, cityName });
 const cityTable = new CityTable(document.getElementById("cities"), { cityName, onCity: choose });
 const stationTable = new StationTable(document.getElementById("city-stations"), { href, onStation: (id) => select(id, { move: true }) });
@@ -35,8 +36,15 @@ function showDashboard() {
   document.getElementById("no-stations").hidden = world.stations.size > 0;
   dashboard.hidden = document.getElementById("filter").hidden = world.stations.size === 0;
   if (map || dashboard.hidden) return;
-  map = new StationsMap(document.getElementById("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose });
-  map.show(chosen);
+  map = new StationsMap(document.getElementById("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose, onMoved: keepCamera });
+  showCamera();
+}
+
+/** The feeds that the stations shown come from. */
+function concerned(all) {
+  if (!chosen) return all;
+  const sources = new Set(world.of(chosen).map((station) => station.source));
+  return sources.size ? [...sources].map((source) => feedOf(all, source, chosen)) : all;
 }
 
 const takes = {
@@ -44,6 +52,9 @@ const takes = {
     world.replace(frame.stations);
     showDashboard();
     showCity();
+    showOrigin();
+    feeds.refresh();
+    map?.update();
     render();
   },
   delta(frame) {
@@ -59,7 +70,7 @@ const takes = {
     render();
   },
   feed: (frame) => feeds.take(frame),
-  remark: (frame) => showRemark(frame),
+  ...remarkFrames,
 };
 
 link.addEventListener("state", ({ detail }) => (dashboard.dataset.state = detail.state));
@@ -78,31 +89,68 @@ function render() {
   requestAnimationFrame(() => {
     drawing = false;
     showFigures(document.getElementById("figures"), world.figures(chosen));
-    cityTable.update(world.cities.values());
+    cityTable.update(world.cities);
     offerCities();
-    map?.update();
   });
 }
 
 function offerCities() {
+  for (const option of [...city.options]) if (option.value && !world.cities.has(option.value)) option.remove();
   const offered = new Set([...city.options].map((option) => option.value));
   for (const contract of world.cities.keys()) {
     if (!offered.has(contract)) city.add(new Option(cityName(contract), contract));
   }
 }
 
-/** Another city, or all ("" for all). */
+/** Another city, or all ("" for all): an entry of its own in the browser's history. */
 function choose(contract) {
-  chosen = contract;
-  city.value = contract;
   const address = new URL(location.href);
   if (contract) address.searchParams.set("contract", contract);
   else address.searchParams.delete("contract");
-  history.replaceState(null, "", address);
-  document.querySelector("h1").textContent = contract ? cityName(contract) : dashboard.dataset.allTitle;
+  address.searchParams.delete("q");
+  address.hash = "";
+  if (address.href !== location.href) history.pushState(null, "", address);
+  follow();
+}
+
+/** Show what the address says: the city, the page's title and the camera. */
+function follow() {
+  const wanted = (new URL(location.href).searchParams.get("contract") ?? "").toLowerCase();
+  chosen = world.stations.size && !world.cities.has(wanted) ? "" : wanted;
+  dashboard.dataset.contract = chosen;
+  city.value = chosen;
+  document.getElementById("find-form").elements.contract.value = chosen;
+  const { allTitle, pageTitle } = dashboard.dataset;
+  document.querySelector("h1").textContent = chosen ? cityName(chosen) : allTitle;
+  document.title = `${chosen ? `${cityName(chosen)} · ` : ""}${pageTitle} · ${siteName}`;
   showCity();
-  map?.show(contract);
+  showOrigin();
+  feeds.refresh();
+  showCamera();
   render();
+}
+
+/** "#map=12/45.76/4.83" is where the reader moved the map to; without it the map shows the city, or all. */
+function showCamera() {
+  const [zoom, lat, lng] = (/^#map=([\d.]+)\/(-?[\d.]+)\/(-?[\d.]+)$/.exec(location.hash) ?? []).slice(1).map(Number);
+  if (!map) return;
+  map.show(chosen);
+  if (Number.isFinite(zoom + lat + lng)) map.look({ zoom, lat, lng });
+}
+
+/** The reader moved the map: whoever loads or is given this address sees the same; null for where it began. */
+function keepCamera(camera) {
+  const hash = camera ? `#map=${camera.zoom}/${camera.lat.toFixed(4)}/${camera.lng.toFixed(4)}` : "";
+  if (hash !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+}
+
+/** Whether what is shown is real: "Live from the feed", "Simulated feed", or both. */
+function showOrigin() {
+  const origin = document.getElementById("origin");
+  const sources = new Set(world.of(chosen).map((station) => station.source));
+  const simulated = sources.has(dashboard.dataset.simulatedSource);
+  const told = !simulated ? "real" : sources.size > 1 ? "partly" : "simulated";
+  if (sources.size) origin.textContent = origin.dataset[told];
 }
 
 function showCity() {
@@ -144,6 +192,7 @@ pause.addEventListener("click", () => {
 });
 document.getElementById("show-city").hidden = true;
 city.addEventListener("change", () => choose(city.value));
+addEventListener("popstate", follow);
 document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
 
 link.open();

@@ -103,7 +103,7 @@ export class Link extends EventTarget {
     this.refusal = frame.message;
   }
 
-  /** Milliseconds from `at`, by the server's clock, until now. */
+  /** Milliseconds from `at`, by the server's clock, until now; 0 when `at` is yet to come. */
   msSince(at) {
     return Math.max(0, Math.round(Date.now() + this.clockAheadMs + (this.halfTripMs ?? 0) - Date.parse(at)));
   }

@@ -11,18 +11,23 @@ const WORLD = [[-58, -179], [78, 179]];
 const CLUSTER_DEGREES = 30; // cities nearer than this to the middle one are what "all" shows first
 
 export class StationsMap {
-  constructor(element, { world, cityName, onStation, onCity }) {
+  /** `onMoved(camera)` is told where the reader moved the map to, null when it went home. */
+  constructor(element, { world, cityName, onStation, onCity, onMoved }) {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const byFinger = matchMedia("(pointer: coarse)").matches;
     this.element = element;
     this.world = world;
     this.cityName = cityName;
     element.replaceChildren();
     this.map = L.map(element, {
       preferCanvas: true, zoomControl: false, attributionControl: false, minZoom: 1, maxZoom: MAX_ZOOM, maxBounds: [[-85, -200], [85, 200]],
+      dragging: !byFinger, // one finger scrolls the page, two move and zoom the map
       zoomAnimation: !still, fadeAnimation: !still, inertia: !still, zoomSnap: 0.5, center: [47, 8], zoom: 4,
     });
     L.control.zoom({ zoomInTitle: say("map-zoom-in"), zoomOutTitle: say("map-zoom-out") }).addTo(this.map);
+    this.offerHome(onMoved);
     L.control.scale({ imperial: false }).addTo(this.map);
+    if (byFinger) element.append(make("p", "map__hint", say("map-touch")));
     this.map.createPane("stations").classList.add("map__pane");
     this.plate = new Plate(world, cityName).addTo(this.map);
     this.layGround(element.closest("[data-land]").dataset);
@@ -30,14 +35,46 @@ export class StationsMap {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
-  layGround({ land, landFine, tileUrl }) {
+  /** A button that brings back what the map began with, and notes of the moves that the reader makes. */
+  offerHome(onMoved) {
+    const home = L.control({ position: "topleft" });
+    home.onAdd = () => {
+      const bar = L.DomUtil.create("div", "leaflet-bar leaflet-control");
+      const button = make("button", "map__home", "⌂");
+      button.type = "button";
+      button.title = say("map-home");
+      button.setAttribute("aria-label", say("map-home"));
+      button.addEventListener("click", () => this.show(this.contract));
+      L.DomEvent.disableClickPropagation(bar);
+      bar.append(button);
+      return bar;
+    };
+    home.addTo(this.map);
+    for (const kind of ["pointerdown", "wheel", "keydown", "touchstart"]) {
+      this.element.addEventListener(kind, ({ target }) => (this.isMoved = !target.closest(".map__home")), { capture: true, passive: true });
+    }
+    this.map.on("moveend", () => onMoved(this.isMoved ? this.camera : null));
+  }
+
+  get camera() {
+    const { lat, lng } = this.map.getCenter();
+    return { zoom: this.map.getZoom(), lat, lng };
+  }
+
+  layGround({ land, landFine, tileUrl, tileAttribution }) {
     if (tileUrl) {
       L.tileLayer(tileUrl, { maxZoom: MAX_ZOOM }).addTo(this.map);
+      this.nameTiles(tileAttribution);
       return;
     }
     this.outlines = { coarse: { url: land }, fine: { url: landFine } };
     this.map.on("zoomend", () => this.chooseGround());
     this.chooseGround();
+  }
+
+  /** Whose tiles these are. Leaflet takes HTML: ours is a text, and stays one. */
+  nameTiles(text) {
+    L.control.attribution({ prefix: false }).addAttribution(make("span", "", text).innerHTML).addTo(this.map);
   }
 
   /** The outline that fits the zoom; none near a city, where a coast some kilometres off would mislead. */
@@ -94,9 +131,17 @@ export class StationsMap {
 
   /** Show one city's stations, or the cities that lie together. */
   show(contract) {
+    this.contract = contract;
+    this.isMoved = false;
     const points = contract ? this.world.of(contract).map(({ lat, lng }) => [lat, lng]) : this.cluster();
     if (points.length) this.map.fitBounds(points, { padding: [24, 24], maxZoom: 14 });
     else this.map.fitBounds(WORLD);
+  }
+
+  /** Where the address says that the reader moved the map to. */
+  look({ zoom, lat, lng }) {
+    this.isMoved = true;
+    this.map.setView([lat, lng], zoom, { animate: false });
   }
 
   cluster() {
@@ -109,13 +154,15 @@ export class StationsMap {
 
   select(station, { move = false } = {}) {
     this.plate.selected = station?.id ?? null;
+    if (station && move) this.isMoved = true;
     if (station && move) this.map.setView([station.lat, station.lng], Math.max(this.map.getZoom(), 14));
     this.plate.draw();
   }
 
-  /** The world has changed; `happened` are the stations to draw attention to. */
-  update(happened = []) {
+  /** The world has changed: everything, or where `happened` says, which is drawn only where it is in sight. */
+  update(happened) {
+    if (!happened) return this.plate.draw();
     for (const change of happened) this.plate.pulse(change);
-    this.plate.draw();
+    if (happened.some((change) => this.plate.sees(change))) this.plate.draw();
   }
 }

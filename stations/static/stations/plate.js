@@ -40,7 +40,7 @@ export const Plate = L.Layer.extend({
 
   /** A ring around a station that just changed. */
   pulse(change) {
-    if (still.matches) return;
+    if (still.matches || this.map.getZoom() < CITY_ZOOM) return; // from afar stations are not shown
     const colour = change.taken ? "void" : change.returned ? "bikes" : "accent";
     this.pulses.set(change.id, { at: performance.now(), colour });
   },
@@ -64,7 +64,24 @@ export const Plate = L.Layer.extend({
     if (near) this.drawStations(pen);
     if (near) this.drawNames(pen);
     else this.drawCities(pen);
-    if (this.pulses.size) this.draw();
+    this.canvas.dataset.draws = Number(this.canvas.dataset.draws ?? 0) + 1; // for whoever measures
+    if (near && this.anyPulseInSight()) this.draw();
+  },
+
+  /** Forgets the pulses that are over, in sight or not; whether one that is not over is drawn. */
+  anyPulseInSight() {
+    const now = performance.now();
+    for (const [id, pulse] of this.pulses) if (now - pulse.at >= PULSE_MS) this.pulses.delete(id);
+    return this.drawn.some(({ station }) => this.pulses.has(station.id));
+  },
+
+  /** Whether a change shows: its station, or from afar its city, is in sight or was when it was last drawn. */
+  sees(change) {
+    const near = this.map.getZoom() >= CITY_ZOOM;
+    if ((this.drawn ?? []).some(({ station, city }) => (station ? station.id === change.id : city.contract === change.contract))) return true;
+    const city = this.world.cities.get(change.contract);
+    const place = near || !city?.stations ? change : { lat: city.lat / city.stations, lng: city.lng / city.stations };
+    return this.map.getBounds().contains([place.lat, place.lng]);
   },
 
   cleared() {
@@ -148,10 +165,7 @@ export const Plate = L.Layer.extend({
     const pulse = this.pulses.get(id);
     if (!pulse) return;
     const age = (performance.now() - pulse.at) / PULSE_MS;
-    if (age >= 1) {
-      this.pulses.delete(id);
-      return;
-    }
+    if (age >= 1) return;
     pen.globalAlpha = 1 - age;
     ring(pen, x, y, radius + 2 + age * 18, this.ink[pulse.colour], 2.5);
     pen.globalAlpha = 1;
@@ -159,16 +173,18 @@ export const Plate = L.Layer.extend({
 
   drawCities(pen) {
     this.pulses.clear(); // of stations, which are not shown from here
+    const size = this.map.getSize();
     const cities = [...this.world.cities.values()].filter((city) => city.stations > 0);
     cities.sort((one, other) => other.stations - one.stations);
-    for (const city of cities) this.drawCity(pen, city);
+    for (const city of cities) this.drawCity(pen, city, size);
     const labels = [];
     for (const { x, y, radius, city } of this.drawn) this.drawLabel(pen, labels, city, x, y, radius);
   },
 
-  drawCity(pen, city) {
+  drawCity(pen, city, size) {
     const { x, y } = this.at(city.lat / city.stations, city.lng / city.stations);
     const radius = 5 + Math.sqrt(city.stations) * 0.45;
+    if (x < -radius || y < -radius || x > size.x + radius || y > size.y + radius) return;
     const all = city.bikes + city.stands;
     drawGlass(pen, this.ink, x, y, radius, all ? city.bikes / all : 0);
     this.drawn.push({ x, y, radius, city });

@@ -2,8 +2,9 @@
 
 import { localise } from "../site/local-time.js";
 import { showConnection } from "./connection.js";
+import { Feeds } from "./feeds.js";
 import { Link } from "./link.js";
-import { showRemark } from "./remarks.js";
+import { remarkFrames } from "./remarks.js";
 import { make, number, ours, say, timeElement } from "./texts.js";
 
 const POLLS_MAX = 60; // lines of the log; the admin has them all
@@ -13,14 +14,15 @@ const labels = [...document.querySelectorAll("#polls thead th")].map((head) => h
 
 const takes = {
   poll(poll) {
-    const key = `${poll.feed} ${Math.floor(Date.parse(poll.at) / 1000)}`;
-    if ([...polls.rows].some((row) => row.dataset.key === key)) return;
-    polls.prepend(line(poll, key));
+    if ([...polls.rows].some((row) => row.dataset.key === poll.key)) return;
+    const row = line(poll);
+    polls.insertBefore(row, firstBefore(poll.at) ?? null);
     while (polls.rows.length > POLLS_MAX) polls.lastElementChild.remove();
     document.getElementById("polls-none").hidden = true;
     page.dataset.polls = polls.rows.length;
-    localise(polls.rows[0]);
+    localise(row);
   },
+  feed: (frame) => feeds.take(frame),
   plan(plan) {
     const state = [...document.querySelectorAll(".plan")].find((one) => one.dataset.feed === plan.feed)?.querySelector(".plan__state");
     if (!state) return;
@@ -28,12 +30,17 @@ const takes = {
     state.textContent = say(told, { ms: number(plan.interval_ms), n: number(plan.calls_left) });
     state.classList.toggle("badge--good", plan.running);
   },
-  remark: showRemark,
+  ...remarkFrames,
 };
 
-function line(poll, key) {
+/** The first line of a poll that was earlier: the newest stands first, whenever it is told. */
+function firstBefore(at) {
+  return [...polls.rows].find((row) => Date.parse(row.querySelector("time").dateTime) <= Date.parse(at));
+}
+
+function line(poll) {
   const row = make("tr", poll.ok ? "" : "poll--failed");
-  row.dataset.key = key;
+  row.dataset.key = poll.key;
   const when = make("td");
   when.append(timeElement(poll.at, "time"));
   const cells = [when, make("td", "", poll.feed), make("td", "num", number(poll.fetched)), make("td", "num", number(poll.changed)), trouble(poll), make("td", "num", number(poll.ms))];
@@ -93,7 +100,8 @@ for (const form of document.querySelectorAll("form[data-enhance]")) {
 }
 
 const link = new Link(page.dataset.socket);
-showConnection(link);
+const feeds = new Feeds(link);
+showConnection(link, feeds);
 link.addEventListener("state", ({ detail }) => (page.dataset.state = detail.state));
 link.addEventListener("frame", ({ detail }) => takes[detail.type]?.(detail));
 link.open();

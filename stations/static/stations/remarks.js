@@ -4,11 +4,29 @@ import { localise } from "../site/local-time.js";
 import { say } from "./texts.js";
 
 const REMARKS_MAX = 20; // on a page
+const list = document.getElementById("remarks");
 
-/** Put a remark frame on the page, unless it is there. */
-export function showRemark(remark) {
-  const list = document.getElementById("remarks");
-  if ([...list.children].some((item) => item.dataset.id === remark.id)) return;
+/** What a page does with the frames about remarks. */
+export const remarkFrames = {
+  remarks(frame) {
+    list.replaceChildren();
+    frame.remarks.forEach(show);
+    showWhetherNone();
+  },
+  remark(frame) {
+    show(frame);
+    showWhetherNone();
+  },
+  remark_deleted(frame) {
+    shown(frame.id)?.remove();
+    showWhetherNone();
+  },
+};
+
+const shown = (id) => [...list.children].find((item) => item.dataset.id === id);
+
+function show(remark) {
+  if (shown(remark.id)) return;
   const item = document.getElementById("remark-template").content.firstElementChild.cloneNode(true);
   item.dataset.id = remark.id;
   item.querySelector(".remark__message").textContent = remark.message;
@@ -16,6 +34,9 @@ export function showRemark(remark) {
   item.querySelector("time").dateTime = remark.at;
   list.prepend(item);
   while (list.children.length > REMARKS_MAX) list.lastElementChild.remove();
-  document.getElementById("remarks-none").hidden = true;
   localise(item);
+}
+
+function showWhetherNone() {
+  document.getElementById("remarks-none").hidden = list.children.length > 0;
 }

@@ -1,15 +1,17 @@
 // A station's page: its figures and changes, live. Times are the city's.
 
 import { showConnection } from "./connection.js";
+import { feedOf, Feeds } from "./feeds.js";
 import { Link } from "./link.js";
 import { statusBadge } from "./tables.js";
-import { number } from "./texts.js";
+import { badWord, make, number, say } from "./texts.js";
 import { Ticker } from "./ticker.js";
 
 const page = document.getElementById("station");
-const { station: id, contract, zone } = page.dataset;
+const { station: id, source, contract, zone } = page.dataset;
 const link = new Link(page.dataset.socket, () => ({ contracts: [contract] }));
-const showMs = showConnection(link);
+const feeds = new Feeds(link, { concerned: (all) => [feedOf(all, source, contract)] });
+const showMs = showConnection(link, feeds);
 const ticker = new Ticker(document.getElementById("ticker"), { href: () => null, time: cityTime });
 
 /** Put the city's own time into a <time data-zone>. */
@@ -32,14 +34,32 @@ function show(station) {
     if (station[name] !== null) page.querySelector(`[data-figure="${name}"]`).textContent = number(station[name]);
   }
   document.getElementById("status").replaceChildren(statusBadge(station));
+  showUnreadable(station);
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
   writeCityTime(changed);
 }
 
+function showUnreadable(station) {
+  const alert = document.getElementById("unreadable");
+  alert.hidden = !station.bad;
+  if (alert.hidden) return;
+  alert.querySelector("[data-bad]").textContent = badWord(station.bad);
+  alert.querySelector("time").dateTime = station.polled_at;
+  writeCityTime(alert.querySelector("time"));
+}
+
+/** It is not listed any more, or its feed is no longer in use. */
+function showGone() {
+  document.getElementById("status").replaceChildren(make("span", "badge", say("gone")));
+  document.getElementById("unreadable").hidden = true;
+}
+
 link.addEventListener("frame", ({ detail: frame }) => {
+  if (frame.type === "feed") feeds.take(frame);
   const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
   ours.forEach(show);
+  if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0)) showGone();
   if (frame.type !== "delta") return;
   ticker.add(ours);
   if (frame.changes.length) showMs(link.msSince(frame.changes.at(-1).polled_at));

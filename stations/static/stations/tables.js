@@ -1,7 +1,8 @@
 // The tables: the same figures and stations as the map, for whoever does not use it.
 
 import { localise } from "../site/local-time.js";
-import { make, number, percent, say, timeElement } from "./texts.js";
+import { fold, folded, holds } from "./folding.js";
+import { badWord, make, number, percent, say, timeElement } from "./texts.js";
 import { stateOf } from "./world.js";
 
 /** Put figures into the elements that name them by data-figure. */
@@ -24,8 +25,10 @@ export function showFigures(root, figures) {
 /** A badge that says in a word what a station is. */
 export function statusBadge(station) {
   const state = stateOf(station);
-  const tone = { open: " badge--good", silent: " badge--warn", closed: "" }[state];
-  return make("span", `badge${tone}`, say(`status-${state}`));
+  const tone = { open: " badge--good", silent: " badge--warn", bad: " badge--warn", closed: "" }[state];
+  const badge = make("span", `badge${tone}`, say(`status-${state}`));
+  if (station.bad) badge.title = badWord(station.bad);
+  return badge;
 }
 
 export class CityTable {
@@ -41,8 +44,10 @@ export class CityTable {
     });
   }
 
+  /** `cities` by contract, all there are: the others are no longer shown. */
   update(cities) {
-    for (const city of cities) {
+    for (const [contract, row] of this.rows) row.hidden = !cities.has(contract);
+    for (const city of cities.values()) {
       const row = this.rows.get(city.contract) ?? (city.stations ? this.add(city.contract) : null);
       if (!row) continue;
       row.hidden = city.stations === 0;
@@ -73,8 +78,9 @@ export class StationTable {
     this.find = section.querySelector("#find");
     this.href = href;
     this.onStation = onStation;
-    this.rows = new Map(); // id -> {row, cells, name}
-    section.querySelector("#find-field").hidden = false;
+    this.rows = new Map(); // id -> {row, cells, text}
+    section.querySelector("#find-go").hidden = true;
+    section.querySelector("#find-form").addEventListener("submit", (event) => event.preventDefault());
     this.find.addEventListener("input", () => this.filter());
   }
 
@@ -104,7 +110,7 @@ export class StationTable {
     name.append(link, " ", onMap);
     const cells = { state: this.cell("state"), bikes: this.cell("bikes", "num"), stands: this.cell("stands", "num"), changed: this.cell("changed") };
     row.append(name, ...Object.values(cells));
-    this.rows.set(station.id, { row, cells, name: station.name.toLocaleLowerCase() });
+    this.rows.set(station.id, { row, cells, text: folded(station) });
     this.fill(cells, station);
     return row;
   }
@@ -133,6 +139,7 @@ export class StationTable {
         held.row.remove();
         this.rows.delete(change.id);
       } else if (held) {
+        held.text = folded(change);
         this.fill(held.cells, change);
         localise(held.row);
       } else if (!change.removed) return false;
@@ -142,10 +149,10 @@ export class StationTable {
   }
 
   filter() {
-    const wanted = this.find.value.trim().toLocaleLowerCase();
+    const wanted = fold(this.find.value);
     let shown = 0;
-    for (const { row, name } of this.rows.values()) {
-      row.hidden = wanted !== "" && !name.includes(wanted);
+    for (const { row, text } of this.rows.values()) {
+      row.hidden = !holds(text, wanted);
       shown += !row.hidden;
     }
     write(this.count, say("shown", { n: number(shown), all: number(this.rows.size) }));

@@ -26,6 +26,11 @@ export const percent = (part, all) => (all ? share.format(part / all) : "–");
 /** A sentence that came in every language, in this page's. */
 export const ours = (byLanguage) => byLanguage?.[language] ?? byLanguage?.en ?? "";
 
+const badWords = JSON.parse(document.getElementById("bad-words")?.textContent ?? "{}");
+
+/** Why a row is unreadable, in this page's language. */
+export const badWord = (word) => badWords[word] ?? word;
+
 /** A new element with a class and a text. */
 export function make(tag, className = "", text = "") {
   const element = document.createElement(tag);

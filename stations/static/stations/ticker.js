@@ -22,13 +22,13 @@ function moved(kind, count, electrical) {
 
 function kindInWords(kind, change) {
   if (kind === "capacity") return sayMany("capacity", change.capacity);
-  return ["opened", "closed", "appeared", "gone", "silent"].includes(kind) ? say(kind) : say("other");
+  return ["opened", "closed", "appeared", "gone", "silent", "unreadable", "readable"].includes(kind) ? say(kind) : say("other");
 }
 
 function lookOf(change) {
   if (change.taken) return " feed__line--taken";
   if (change.returned) return " feed__line--returned";
-  return change.kinds.some((kind) => ["closed", "gone", "silent"].includes(kind)) ? " feed__line--closed" : "";
+  return change.kinds.some((kind) => ["closed", "gone", "silent", "unreadable"].includes(kind)) ? " feed__line--closed" : "";
 }
 
 /** The time of a change in the reader's zone. */

@@ -1,10 +1,12 @@
 // The stations that this browser holds, and their figures.
 
-export const isOpen = (station) => station.status === "OPEN";
+export const isReadable = (station) => !station.bad;
+export const isOpen = (station) => station.status === "OPEN" && isReadable(station);
 export const isSilent = (station) => station.connected === false;
 
 /** What the map and the tables show a station as. */
 export function stateOf(station) {
+  if (!isReadable(station)) return "bad";
   if (!isOpen(station)) return "closed";
   return isSilent(station) ? "silent" : "open";
 }
@@ -49,8 +51,10 @@ export class World {
   count(station, sign) {
     const city = this.city(station.contract);
     city.stations += sign;
-    city.bikes += sign * station.bikes;
-    city.stands += sign * station.stands;
+    if (isReadable(station)) {
+      city.bikes += sign * station.bikes;
+      city.stands += sign * station.stands;
+    }
     city.lat += sign * station.lat;
     city.lng += sign * station.lng;
     if (isOpen(station)) {

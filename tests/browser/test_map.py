@@ -1,0 +1,262 @@
+"""The map and its pages tell the truth, and leave reader and address in charge."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.browser import scenes
+from tests.eventbus.house import until
+from tests.live_site import LiveSite
+
+DASHBOARD = "/stations/"
+QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight
+CITY = f"{DASHBOARD}?contract={scenes.CONTRACT}"
+STATION = f"{DASHBOARD}{scenes.CONTRACT}/1001/"
+PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+# Tells when the map was last drawn.
+WATCH_DRAWING = """
+  window.drawnAt = 0;
+  const clear = CanvasRenderingContext2D.prototype.clearRect;
+  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+    if (this.canvas.classList.contains("map__plate")) window.drawnAt = performance.now();
+    return clear.apply(this, box);
+  };
+"""
+
+
+def shell(site: LiveSite, *lines: str) -> None:
+    site.manage("shell", "--command", "\n".join(lines))
+
+
+def at_rest(page: Page) -> bool:
+    """The map was drawn, and not in the last two seconds."""
+    return page.evaluate("window.drawnAt > 0 && performance.now() - window.drawnAt > 2000")
+
+
+def steer(site: LiveSite, *, running: bool) -> None:
+    imports = "from eventbus import clock; from stations.plan import steer"
+    shell(site, f"{imports}; steer(feed='simulator', now=clock.now(), running={running})")
+
+
+@contextmanager
+def no_polls(site: LiveSite) -> Iterator[None]:
+    steer(site, running=False)
+    try:
+        yield
+    finally:
+        steer(site, running=True)
+
+
+def see_live(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+# --- drawing, fingers, the address ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["", f"?contract={QUIET_CITY}"], ids=["world", "city"])
+def test_after_the_last_change_the_map_is_drawn_no_more(page: Page, live_site: LiveSite, query: str) -> None:
+    page.add_init_script(WATCH_DRAWING)
+    see_live(page, DASHBOARD + query)
+    seq = page.locator("#dashboard").get_attribute("data-seq")
+    expect(page.locator("#dashboard")).not_to_have_attribute("data-seq", seq or "")  # something changed somewhere
+
+    with no_polls(live_site):
+        until(lambda: at_rest(page), "the map rests", seconds=30)
+
+
+def test_changes_out_of_sight_draw_nothing(page: Page, live_site: LiveSite) -> None:
+    page.add_init_script(WATCH_DRAWING)
+    see_live(page, f"{DASHBOARD}?contract={QUIET_CITY}")
+    page.locator("#map").focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowUp")  # to where no station is
+    until(lambda: at_rest(page), "the map rests", seconds=30)
+    seq = page.locator("#dashboard").get_attribute("data-seq")
+    drawn_at = page.evaluate("window.drawnAt")
+
+    expect(page.locator("#dashboard")).not_to_have_attribute("data-seq", seq or "")
+
+    assert page.evaluate("window.drawnAt") == drawn_at
+
+
+def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: LiveSite) -> None:
+    page = open_page(**PHONE)
+    see_live(page, DASHBOARD)
+    page.locator("#map").scroll_into_view_if_needed()
+    expect(page.locator(".map__hint")).to_be_visible()
+    box = page.locator("#map").bounding_box()
+    before = page.evaluate("scrollY")
+
+    gesture = {"x": box["x"] + 100, "y": box["y"] + 150, "yDistance": -200, "gestureSourceType": "touch"}
+    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", gesture)
+
+    assert page.evaluate("scrollY") > before + 100
+
+
+@pytest.mark.parametrize("query", ["", f"?contract={scenes.CONTRACT}"], ids=["world", "city"])
+def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, query: str) -> None:
+    see_live(page, DASHBOARD + query)
+    page.locator("#map").focus()
+    page.keyboard.press("-")
+    page.keyboard.press("-")
+    expect(page).to_have_url(re.compile("#map="))
+
+    page.locator(".map__home").focus()
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(live_site.url + DASHBOARD + query)
+
+
+TITLES = {
+    "en-GB": ("Bike stations, live · Mcommerce", "Lyon · Bike stations, live · Mcommerce", "Live from the feed"),
+    "fr-FR": ("Stations de vélos, en direct · Mcommerce", "Lyon · Stations de vélos, en direct · Mcommerce", ""),
+}
+
+
+@pytest.mark.parametrize("locale", TITLES)
+def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live_site: LiveSite, locale: str) -> None:
+    world, lyon, _ = TITLES[locale]
+    page = open_page(locale=locale)
+    see_live(page, DASHBOARD)
+    expect(page).to_have_title(world)
+
+    page.locator("#city").select_option(scenes.CONTRACT)
+    expect(page).to_have_title(lyon)
+    expect(page.locator("h1")).to_have_text("Lyon")
+    expect(page.locator("#map")).to_have_class(re.compile("map--near"))
+    assert page.url.endswith(CITY)
+
+    page.go_back()
+    expect(page).to_have_title(world)
+    expect(page.locator("#city")).to_have_value("")
+    expect(page.locator("#map")).not_to_have_class(re.compile("map--near"))
+    page.go_forward()
+    expect(page).to_have_title(lyon)
+    expect(page.locator("#map")).to_have_class(re.compile("map--near"))
+
+
+def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_site: LiveSite) -> None:
+    see_live(page, f"{DASHBOARD}?contract={scenes.CONTRACT}#map=15/45.7600/4.8400")
+
+    page.locator("#map").focus()
+    page.keyboard.press("+")
+
+    expect(page).to_have_url(re.compile(r"#map=16/45\.7"))
+
+
+# --- what is live, and what is not ----------------------------------------------------------------------------------
+
+RECORD_FAILURE = (
+    "from time import perf_counter; from eventbus import clock; from stations import services",
+    "from stations.feeds.base import PollFailed; from stations.feeds.failures import Failure",
+    "failed = PollFailed(Failure.THEIR_ERROR, 'HTTP 503')",
+    "poll = services.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), failed=failed)",
+    "services.record_poll(poll=poll, now=clock.now())",
+)
+
+
+def test_while_the_feed_answers_503_no_page_calls_itself_live(open_page, live_site: LiveSite) -> None:
+    pages = [open_page() for _ in PAGES]
+    for page, path in zip(pages, PAGES, strict=True):
+        see_live(page, path)
+
+    with no_polls(live_site):
+        shell(live_site, *RECORD_FAILURE)
+        for page in pages:
+            expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
+            expect(page.locator("#connection")).to_contain_text("Not live: the feed does not answer as it should")
+            expect(page.locator("#feed-alerts")).to_contain_text("The feed has an error of its own")
+            expect(page.locator("#feed-alerts")).to_contain_text(
+                re.compile(r"What you see is from .*(second|minute|now)")
+            )
+
+    for page in pages:
+        expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+        expect(page.locator("#feed-alerts .feed-alert")).to_have_count(0)
+
+
+MARK_UNREADABLE = (
+    "from time import perf_counter; from eventbus import clock; from stations import services",
+    "from stations.feeds.base import Bad, Fetched, Key, diff",
+    f"key = Key('simulator', '{scenes.CONTRACT}', 1001)",
+    "held = services.load_held(source='simulator', contract=None)",
+    "changes = diff(held, Fetched([], {}, set(held), True, {key: Bad.COUNTS}))",
+    "poll = services.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), changes=changes)",
+    "services.record_poll(poll=poll, now=clock.now())",
+)
+
+
+def test_an_open_page_marks_the_station_whose_row_turned_bad(page: Page, live_site: LiveSite) -> None:
+    see_live(page, STATION)
+    with no_polls(live_site):
+        shell(live_site, *MARK_UNREADABLE)
+
+        expect(page.locator("#unreadable")).to_be_visible()
+        expect(page.locator("#unreadable")).to_contain_text("counts missing or not whole numbers")
+        expect(page.locator("#status")).to_have_text("unreadable")
+
+    expect(page.locator("#unreadable")).to_be_hidden()
+
+
+# --- remarks, the log, the search -----------------------------------------------------------------------------------
+
+
+def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSite) -> None:
+    producer, dashboard = open_page(), open_page()
+    see_live(producer, reverse("stations:producer"))
+    see_live(dashboard, DASHBOARD)
+    producer.locator("#id_message").fill("Something rude")
+    producer.locator("[data-reset] button").click()
+    for page in (producer, dashboard):
+        expect(page.locator("#remarks").get_by_text("Something rude")).to_be_visible()
+
+    delete = "services.delete_remarks(Remark.objects.values_list('pk', flat=True))"
+    shell(live_site, f"from stations import services; from stations.models import Remark; {delete}")
+
+    for page in (producer, dashboard):
+        expect(page.locator("#remarks li")).to_have_count(0)
+        expect(page.locator("#remarks-none")).to_be_visible()
+
+
+def test_ten_calls_at_200_ms_are_ten_lines_of_the_log(page: Page, fresh_site: LiveSite) -> None:
+    steer(fresh_site, running=False)
+    see_live_producer(page)
+    before = page.locator("#polls tbody tr").count()
+
+    page.locator("#id_simulator_interval_ms").fill("200")
+    page.locator("#id_simulator_calls").fill("10")
+    page.locator("button[value=start]").click()
+
+    expect(page.locator("#polls tbody tr")).to_have_count(before + 10)
+    page.reload()
+    expect(page.locator("#polls tbody tr")).to_have_count(before + 10)
+
+
+def see_live_producer(page: Page) -> None:
+    page.goto(reverse("stations:producer"))
+    expect(page.locator("#connection")).not_to_have_attribute("data-state", "offline")
+
+
+def test_a_station_is_found_without_accents_and_by_its_number(page: Page, live_site: LiveSite) -> None:
+    see_live(page, CITY)
+    rows = page.locator("#stations tbody tr:visible")
+    name, number = page.evaluate(
+        """() => {
+          const links = [...document.querySelectorAll("#stations tbody a")];
+          const link = links.find((one) => /[éèô]/i.test(one.textContent));
+          return [link.textContent, link.href.split("/").at(-2)];
+        }"""
+    )
+
+    for typed in (name.translate(str.maketrans("éèôÉÈÔ", "eeoEEO")).lower(), number):
+        page.locator("#find").fill(typed)
+        expect(rows.get_by_text(name, exact=True)).to_be_visible()
+        assert rows.count() < 100
