@@ -140,6 +140,23 @@ def _faults() -> list[str]:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
+    return faults + _station_faults()
+
+
+def _host_faults() -> list[str]:
+    """Hosts that let names in which are not the site's own."""
+    faults = []
+    for host in ALLOWED_HOSTS or []:
+        if host == "*" or (host.startswith(".") and "." not in host[1:] and host != ".localhost"):
+            faults.append(
+                f"ALLOWED_HOSTS has {host!r}, which lets strangers' names in: name the site's own, "
+                "such as shop.example, or .shop.example for all below it"
+            )
+    return faults
+
+
+def _station_faults() -> list[str]:
+    faults = []
     if STATIONS_TILE_URL and not _draws_tiles(STATIONS_TILE_URL):
         faults.append(
             f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png, of one host, "
@@ -153,18 +170,6 @@ def _faults() -> list[str]:
     for feed in STATIONS_FEEDS or []:
         if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
             faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
-    return faults
-
-
-def _host_faults() -> list[str]:
-    """Hosts that let names in which are not the site's own."""
-    faults = []
-    for host in ALLOWED_HOSTS or []:
-        if host == "*" or (host.startswith(".") and "." not in host[1:] and host != ".localhost"):
-            faults.append(
-                f"ALLOWED_HOSTS has {host!r}, which lets strangers' names in: name the site's own, "
-                "such as shop.example, or .shop.example for all below it"
-            )
     return faults
 
 
