@@ -118,9 +118,10 @@ class ProducerConsumer(LiveSocket):
     async def due(self) -> Due:
         if not await self.may_stay():
             return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
+        plans = await self.plans_due()  # before the news: what comes meanwhile would be told twice
         news = self.live.news
         after, self.news = self.news, news.number
-        return Due([*await self.plans_due(), *news.feeds_told(after), *news.polls(after), *news.remarks(after)])
+        return Due([*plans, *news.feeds_told(after), *news.polls(after), *news.remarks(after)])
 
     async def plans_due(self) -> list[str]:
         if self.live.loop.time() - self.plans_looked_at < PLAN_LOOK_SECONDS:
