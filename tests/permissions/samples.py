@@ -27,9 +27,10 @@ PLAIN: dict[str, Any] = {
 }
 
 
-# What a constraint asks for beyond the plainest values.
+# What a constraint or a page asks for beyond the plainest values.
 SPECIAL: dict[str, dict[str, Any]] = {
     "payment.ledgerentry": {"debit": "provider", "credit": "sales"},
+    "stations.station": {"source": "simulator"},  # of a feed that is not in use nothing is shown
 }
 
 
