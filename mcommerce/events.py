@@ -235,7 +235,10 @@ class OrderPaid(Event):
 
 
 class OrderCancelled(Event):
-    """An order will not be. What was held for it is free again, an open payment ends. A refund is told apart."""
+    """An order will not be. It never left: what was held for it, or sold to it, is free again; an open payment ends.
+
+    A refund is told apart.
+    """
 
     wire_name: ClassVar[str] = "order.cancelled"
     topic: ClassVar[str] = "orders"

@@ -31,6 +31,7 @@ ERROR_STATUSES = {
     "product-unknown": 404,
     "station-unknown": 404,
     "checkout-faulty": 422,
+    "checkout-changed": 409,
     "sign-in-too-often": 429,
 }
 
