@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import people, scenes
+from tests.browser import checkouts, people, scenes
 from tests.browser.carts import fill_cart
 from tests.browser.faults import Faults
 from tests.eventbus.house import until
@@ -21,7 +21,7 @@ MOVES_MS = 19_000  # less than the silence after which a page asks anew: that wo
 def test_two_products_are_bought_and_the_order_page_follows_by_itself(page: Page, live_site: LiveSite) -> None:
     fill_cart(page, live_site)
     page.goto(reverse("orders:checkout"))
-    scenes.send_checkout(page)
+    checkouts.send_checkout(page)
     expect(page.locator(".lines .line")).to_have_count(2)
     watched = page.context.new_page()
     watched.goto(page.url)

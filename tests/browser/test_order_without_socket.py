@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, Request, WebSocketRoute, expect
 
-from tests.browser import scenes
+from tests.browser import checkouts, scenes
 from tests.live_site import LiveSite
 
 SOCKETS = re.compile("/ws/orders/")
@@ -26,8 +26,8 @@ def silent(socket: WebSocketRoute) -> None:
 def order(page: Page, live_site: LiveSite) -> None:
     """Order from the checkout; returns when the order's page is there, whatever it shows yet."""
     page.clock.install()
-    scenes.see_checkout(page, live_site)
-    scenes.fill_in_checkout(page)
+    checkouts.see_checkout(page, live_site)
+    checkouts.fill_in_checkout(page)
     page.locator("main form .button--primary").click()
     page.wait_for_url("**/orders/*-*/")
 
@@ -113,7 +113,7 @@ def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Pa
     page.locator(".card:has(.badge--good) .card__title a").first.click()
     page.locator(".product form .button--primary").click()
     page.goto(reverse("orders:checkout"))
-    scenes.fill_in_checkout(page)
+    checkouts.fill_in_checkout(page)
     page.locator("main form .button--primary").click()
     page.wait_for_url("**/orders/*-*/")
 
