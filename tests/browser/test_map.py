@@ -95,10 +95,15 @@ def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: 
     box = page.locator("#map").bounding_box()
     before = page.evaluate("scrollY")
 
-    gesture = {"x": box["x"] + 100, "y": box["y"] + 150, "yDistance": -200, "gestureSourceType": "touch"}
-    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", gesture)
+    finger = page.context.new_cdp_session(page)
+    x, y = box["x"] + 100, box["y"] + 200
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 11):
+        moved = {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 15 * step}]}
+        finger.send("Input.dispatchTouchEvent", moved)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
-    assert page.evaluate("scrollY") > before + 100
+    until(lambda: page.evaluate("scrollY") > before + 50, "the page scrolled", seconds=10)
 
 
 @pytest.mark.parametrize("query", ["", f"?contract={scenes.CONTRACT}"], ids=["world", "city"])

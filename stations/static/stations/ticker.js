@@ -76,7 +76,7 @@ export class Ticker {
       text.append(link, make("br"));
     }
     const city = this.cityName(change.contract);
-    const left = change.removed ? "" : ` · ${sayMany("left", change.bikes)}`;
+    const left = change.removed || change.bad ? "" : ` · ${sayMany("left", change.bikes)}`;
     text.append(inWords(change), make("span", "muted", left + (city ? ` · ${city}` : "")));
     line.append(text, this.time(change.polled_at));
     return line;
