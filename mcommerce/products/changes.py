@@ -16,11 +16,15 @@ def told(form: Any) -> str:
 def _known(form: Any) -> Iterator[str]:
     shown = _shown_by(form.instance.currency)
     for name in form.changed_data:
+        after = form.cleaned_data[name]
         if name in shown:
-            before, after = form.initial.get(name), form.cleaned_data[name]
-            yield f"{form.fields[name].label}: {shown[name](before)} → {shown[name](after)}."
+            yield _said(form, name, f"{shown[name](form.initial.get(name))} → {shown[name](after)}")
         elif name in ("received_now", "lost_now"):
-            yield f"{form.fields[name].label}: {form.cleaned_data[name]}."
+            yield _said(form, name, after)
+
+
+def _said(form: Any, name: str, value: object) -> str:
+    return _("%(field)s: %(value)s.") % {"field": form.fields[name].label, "value": value}
 
 
 def _rest(form: Any) -> Iterator[str]:

@@ -35,6 +35,16 @@ def test_a_changed_price_says_who_and_what_it_was(desk: Client, write_down: Fill
     assert history_of(desk, horse)[-1].startswith("desk@example.com: ")
 
 
+def test_the_history_is_written_in_the_language_of_who_changes(desk: Client, write_down: Filled) -> None:
+    desk.post(ADD, write_down())
+    horse = Product.objects.get()
+    desk.cookies["django_language"] = "fr"
+
+    desk.post(change(horse), write_down(price="25", slug=horse.slug, seen_version=horse.version, lost_now=""))
+
+    assert history_of(desk, horse)[-1].endswith("Prix : 19,90\N{NO-BREAK SPACE}€ → 25,00\N{NO-BREAK SPACE}€.")
+
+
 def test_whoever_puts_up_or_takes_off_sale_is_in_the_history_once(desk: Client) -> None:
     vase = put_on_shelf("vase")
 
