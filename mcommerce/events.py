@@ -222,7 +222,7 @@ class OrderPaymentDeclined(Event):
 
 
 class OrderPaid(Event):
-    """An order is paid in full. Its goods leave the stock."""
+    """An order is paid in full, with no payment where its sum is nothing. Its goods leave the stock."""
 
     wire_name: ClassVar[str] = "order.paid"
     topic: ClassVar[str] = "orders"

@@ -47,7 +47,9 @@ def _has_failed_refund(order: Order) -> bool:
 
 
 def _if_cancelled(order: Order) -> list[str]:
-    if order.state == State.PAID:
+    if not order.total:
+        money_says = []
+    elif order.state == State.PAID:
         money_says = [_goes_back(order), _mail_about_money()]
     else:
         money_says = [gettext("It cannot be paid any more. Money that comes all the same goes back.")]

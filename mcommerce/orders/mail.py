@@ -20,6 +20,7 @@ from mcommerce.orders.page import page_of
 
 ADDRESS_CODES = {550, 551, 553}  # of SMTP's answers to a recipient: there is no such mailbox (RFC 5321, 4.2.2)
 OUR_FAULT = b"5.7."  # how enhanced ones begin that are about who sends, not who receives (RFC 3463, 3.8)
+SENT = (Order.State.SHIPPED, Order.State.DELIVERED)  # staff believed in it, though it may have cost nothing
 FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
@@ -36,7 +37,7 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     order = Order.objects.filter(id=order_id).first()
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
-    paid = bool(order.payment_id) or order.refunds.exists()
+    paid = bool(order.payment_id) or order.state in SENT or order.refunds.exists()
     if not paid and not limits.is_first_unpaid_mail(order.email, order_id):
         return ""
     with translation.override(order.language):

@@ -125,7 +125,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         moments=[_moment(step) for step in steps],
         country=countries.name_of(order.country),
         badge=STATE_BADGES.get(State(order.state), "warn"),
-        sentence=IN_DOUBT if in_doubt else SENTENCES[order.state],
+        sentence=IN_DOUBT if in_doubt else _sentence(order),
         reason=REASONS.get(order.cancel_reason, ""),
         shortages=[_shortage(line) for line in lines if line.free_pieces is not None],
         back_in_cart=order.cart_id is not None and order.cancel_reason in GIVEN_BACK,
@@ -148,6 +148,12 @@ def _payable(order: Order, now: datetime) -> bool:
     """Whether pressing Pay leads to a page where one can."""
     is_open = order.payment_status == PaymentStatus.OPEN
     return order.state == State.AWAITING_PAYMENT and is_open and order.expires_at > now
+
+
+def _sentence(order: Order) -> Text:
+    if order.state == State.PAID and not order.total:
+        return _("There is nothing to pay, thank you! We are packing your things.")
+    return SENTENCES[order.state]
 
 
 def _shortage(line: OrderLine) -> Text:

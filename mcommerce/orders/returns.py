@@ -58,9 +58,11 @@ def can_be_refunded(order: Order) -> bool:
 
 
 def can_be_put_back(order: Order) -> bool:
-    """Sent, its money asked back, and its pieces still out."""
-    refunded = order.state in SENT and order.refunds.filter(payment_id=order.payment_id).exists()
-    return refunded and not order.steps.filter(kind=Kind.RETURNED).exists()
+    """Sent, its money asked back or nothing paid, and its pieces still out."""
+    if order.state not in SENT:
+        return False
+    settled = not order.total or order.refunds.filter(payment_id=order.payment_id).exists()
+    return settled and not order.steps.filter(kind=Kind.RETURNED).exists()
 
 
 def _locked(order_id: UUID) -> Order:

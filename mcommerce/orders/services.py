@@ -23,6 +23,7 @@ from mcommerce.events import (
     OrderOverdueCheck,
     OrderPaid,
     OrderPaymentDeclined,
+    OrderRefundRequested,
     OrderShipped,
     RefundReason,
     Shortage,
@@ -45,20 +46,24 @@ CLOSING_HOURS = 1  # a payment company that has not said by then how a payment e
 
 
 def await_payment(*, order_id: UUID, now: datetime) -> None:
-    """Everything is set aside: the order may be paid."""
+    """Everything is set aside: the order may be paid. One that costs nothing is so at once, and nobody is asked."""
     with transaction.atomic():
-        if move(order_id, State.AWAITING_PAYMENT, was=(State.PLACED,), step=Kind.RESERVED, now=now):
-            order = Order.objects.get(id=order_id)
-            publish(
-                OrderAwaitingPayment(
-                    order_id=order.id,
-                    amount=order.total,
-                    currency=order.currency,
-                    expires_at=order.expires_at,
-                    number=order.number,
-                    email=order.email,
-                )
+        if not move(order_id, State.AWAITING_PAYMENT, was=(State.PLACED,), step=Kind.RESERVED, now=now):
+            return
+        order = Order.objects.get(id=order_id)
+        if order.total == 0:
+            _pay(order_id, None, 0, order.currency, now)
+            return
+        publish(
+            OrderAwaitingPayment(
+                order_id=order.id,
+                amount=order.total,
+                currency=order.currency,
+                expires_at=order.expires_at,
+                number=order.number,
+                email=order.email,
             )
+        )
 
 
 def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now: datetime) -> None:
@@ -195,8 +200,8 @@ def _existing(order_id: UUID) -> Order:
         raise Permanent(f"There is no order {order_id}.") from None
 
 
-def _pay(order_id: UUID, payment_id: UUID, amount: int, currency: str, now: datetime) -> bool:
-    """Paid, if the order waits for just this sum: its own, in its own currency."""
+def _pay(order_id: UUID, payment_id: UUID | None, amount: int, currency: str, now: datetime) -> bool:
+    """Paid, if the order waits for just this sum: its own, in its own currency. No payment where it is nothing."""
     fitting = Order.objects.filter(id=order_id, total=amount, currency=currency)
     if not fitting.exists() or not move(
         order_id, State.PAID, was=WAITING, step=Kind.PAID, now=now, payment_id=payment_id
@@ -267,18 +272,23 @@ def _cancel_paid(
     if not moved:
         return False
     paid = Order.objects.get(id=order.id)
-    assert paid.payment_id is not None  # no order is PAID without it
-    requested = refunds.request_refund(
+    publish(OrderCancelled(order_id=paid.id, reason=reason), *_refund_all(paid, refund_reason, now=now, by=by))
+    return True
+
+
+def _refund_all(paid: Order, reason: RefundReason, *, now: datetime, by: UUID | None) -> list[OrderRefundRequested]:
+    """Ask for all of its money to go back; nothing of an order that cost nothing, which has no payment."""
+    if paid.payment_id is None:
+        return []
+    return refunds.request_refund(
         order_id=paid.id,
         payment_id=paid.payment_id,
         amount=paid.total,
         currency=paid.currency,
-        reason=refund_reason,
+        reason=reason,
         now=now,
         by=by,
     )
-    publish(OrderCancelled(order_id=paid.id, reason=reason), *requested)
-    return True
 
 
 def publish_all(events: Iterable[Event]) -> None:
