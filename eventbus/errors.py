@@ -21,6 +21,10 @@ class EventTooLarge(BusError):
     """An event's data is over EVENT_BYTES_MAX. Tell ids and values, not documents."""
 
 
+class WrongFieldType(BusError, TypeError):
+    """An event's field holds a value of another type than its class says: its readers could not read it."""
+
+
 class NotYet(Exception):
     """A handler is too early: what it needs has not arrived by another topic. Tried again; its key waits."""
 

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from eventbus import clock, ids
 from eventbus.errors import EventTooLarge, Permanent
+from eventbus.field_types import refuse_wrong_types
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
@@ -116,7 +117,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 def seal(events: Sequence[Event]) -> list[Sealed]:
     """Encode events with their envelopes, all of one moment and of one cause.
 
-    Raises EventTooLarge, and ValueError for U+0000 or an unusable key.
+    Raises WrongFieldType, EventTooLarge, and ValueError for U+0000 or an unusable key.
     """
     if not events:
         return []
@@ -156,6 +157,7 @@ def _moment(first: str) -> _Moment:
 
 
 def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Sealed:
+    refuse_wrong_types(event)
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:
         raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")

@@ -20,8 +20,8 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
     Events of one key are heard in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000, on
     SQLite up to 128. `due` makes timers instead: they are published at that time. `unordered` gives up the order per
     key and takes no lock: it is the reason why that order does not matter, in words.
-    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, EventTooLarge, and ValueError for
-    U+0000 in a text, and for what is no reason.
+    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, WrongFieldType, EventTooLarge, and
+    ValueError for U+0000 in a text, and for what is no reason.
     """
     if in_replay():
         raise PublishInReplay(

@@ -1,5 +1,6 @@
 """Promise 1: what is told is told with the rows that it tells of, or not at all."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import Event, publish
-from eventbus.errors import EventTooLarge, PublishOutsideTransaction
+from eventbus.errors import EventTooLarge, PublishOutsideTransaction, WrongFieldType
 from eventbus.events import EVENT_BYTES_MAX, KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow
 from tests.eventbus.house import House, Mended, Noted
@@ -69,6 +70,22 @@ class ToldWithItsRows:
             publish(*(Noted(name=f"n{number}", number=number) for number in range(300)))
 
         assert len(queries) == 1
+
+    @pytest.mark.parametrize(
+        ("event", "field"),
+        [
+            (Noted(name="vase", number="12"), "Noted.number holds str: it must be int"),
+            (Noted(name="vase", number=True), "Noted.number holds bool: it must be int"),
+            (Noted(name=None, number=1), "Noted.name holds NoneType: it must be str"),
+            (Described(name="vase", details={"text": [1]}), "Described.details holds dict"),
+            (Described(name="vase", details=[]), "Described.details holds list"),
+        ],
+    )
+    def test_a_value_of_another_type_is_refused_with_its_field(self, house: House, event: Event, field: str) -> None:
+        with pytest.raises(WrongFieldType, match=re.escape(field)), transaction.atomic():
+            publish(Noted(name="vase", number=1), event)
+
+        assert not OutboxRow.objects.exists()
 
     def test_an_event_that_is_too_large_is_refused(self, house: House) -> None:
         with pytest.raises(EventTooLarge), transaction.atomic():

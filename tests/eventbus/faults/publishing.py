@@ -43,6 +43,13 @@ FAULTS = [
         fails=["many_events_are_one_statement"],
     ),
     Fault(
+        "take a value of any type",
+        "eventbus.events._seal",
+        "refuse_wrong_types(event)",
+        "pass",
+        fails=["a_value_of_another_type_is_refused_with_its_field"],
+    ),
+    Fault(
         "size unlimited",
         "eventbus.events._seal",
         "if len(payload) > EVENT_BYTES_MAX:",
