@@ -37,7 +37,7 @@ GROUPS = ("mail", "orders", "payment", "payment-checks", "payment-refunds", "pro
 PRODUCTS = 3
 PIECES = 2  # of each product in the morning: few, so that people get into each other's way
 PARTITIONS = 1  # a topic: the adversary lets keys overtake one another, and more partitions only cost time
-PRICES = (1_900, 4_500, 700)
+PRICES = (1_900, 4_500, 0)  # one is given away: an order of it alone is paid without the company
 
 
 class Trouble:
