@@ -83,7 +83,7 @@ def changed(number: int, version: int) -> Any:
     from stations.events import Kind, StationChanged
 
     return StationChanged(
-        source="benchmark",
+        source="simulator",
         contract="lyon",
         number=number,
         version=version,

@@ -120,15 +120,15 @@ def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, que
     expect(page).to_have_url(live_site.url + DASHBOARD + query)
 
 
-TITLES = {
-    "en-GB": ("Bike stations, live · Mcommerce", "Lyon · Bike stations, live · Mcommerce", "Live from the feed"),
-    "fr-FR": ("Stations de vélos, en direct · Mcommerce", "Lyon · Stations de vélos, en direct · Mcommerce", ""),
+TITLES = {  # of all cities, and of Lyon
+    "en-GB": ("Bike stations, live · Mcommerce", "Lyon · Bike stations, live · Mcommerce"),
+    "fr-FR": ("Stations de vélos, en direct · Mcommerce", "Lyon · Stations de vélos, en direct · Mcommerce"),
 }
 
 
 @pytest.mark.parametrize("locale", TITLES)
 def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live_site: LiveSite, locale: str) -> None:
-    world, lyon, _ = TITLES[locale]
+    world, lyon = TITLES[locale]
     page = open_page(locale=locale)
     see_live(page, DASHBOARD)
     expect(page).to_have_title(world)
@@ -146,6 +146,9 @@ def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live
     page.go_forward()
     expect(page).to_have_title(lyon)
     expect(page.locator("#map")).to_have_class(re.compile("map--near"))
+
+    page.locator("button[name=language][value=fr]").click()
+    expect(page).to_have_title(TITLES["fr-FR"][1])
 
 
 def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_site: LiveSite) -> None:

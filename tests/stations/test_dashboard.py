@@ -144,3 +144,15 @@ def test_the_dashboard_asks_the_database_a_fixed_number_of_questions(client: Cli
 
     with django_assert_max_num_queries(8):
         client.get("/stations/?contract=lyon")
+
+
+@pytest.mark.usefixtures("_two_cities")
+def test_tiles_are_attributed_as_text(client: Client, settings):
+    settings.STATIONS_TILE_URL = "https://tiles.example/{z}/{x}/{y}.png"
+    settings.STATIONS_TILE_ATTRIBUTION = "© Maps & <b>Friends</b>"
+
+    page = client.get("/stations/").content.decode()
+
+    assert "Map: © Maps &amp; &lt;b&gt;Friends&lt;/b&gt;." in page
+    assert 'data-tile-attribution="© Maps &amp; &lt;b&gt;Friends&lt;/b&gt;"' in page
+    assert "Land: Natural Earth." not in page.split("<footer")[0]

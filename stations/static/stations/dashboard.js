@@ -127,6 +127,7 @@ function follow() {
   showOrigin();
   feeds.refresh();
   showCamera();
+  comeBackHere();
   render();
 }
 
@@ -142,6 +143,12 @@ function showCamera() {
 function keepCamera(camera) {
   const hash = camera ? `#map=${camera.zoom}/${camera.lat.toFixed(4)}/${camera.lng.toFixed(4)}` : "";
   if (hash !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+  comeBackHere();
+}
+
+/** Whoever changes the language comes back to this city and camera, not to those the page was loaded with. */
+function comeBackHere() {
+  for (const field of document.querySelectorAll(".site-tools input[name=next]")) field.value = `${location.pathname}${location.search}${location.hash}`;
 }
 
 /** Whether what is shown is real: "Live from the feed", "Simulated feed", or both. */
