@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mcommerce import background
+from outside.service import states
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -40,10 +41,14 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, is migrated, and what this process runs in the background is running; else 503."""
+    """200 when the database answers, is migrated, and what this process runs in the background is running; else 503.
+
+    `outside` is how this process finds the services of others that it has asked: it serves without them.
+    """
     checks = {"database": database(), "background": background.state() if settings.IN_PROCESS else "elsewhere"}
     healthy = checks["database"] == OK and checks["background"] in {"ok", "elsewhere", "not started"}
-    return JsonResponse({"status": OK if healthy else "unavailable", **checks}, status=200 if healthy else 503)
+    told = {"status": OK if healthy else "unavailable", **checks, "outside": states()}
+    return JsonResponse(told, status=200 if healthy else 503)
 
 
 def database() -> str:

@@ -486,7 +486,9 @@ STORAGES = {
 }
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
-EMAIL_BACKEND = EMAIL_URL["EMAIL_BACKEND"]
+# By SMTP, a server that does not answer is left alone for a while.
+_smtp = EMAIL_URL["EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
+EMAIL_BACKEND = "outside.mail.EmailBackend" if _smtp else EMAIL_URL["EMAIL_BACKEND"]
 EMAIL_HOST = EMAIL_URL["EMAIL_HOST"]
 EMAIL_PORT = EMAIL_URL["EMAIL_PORT"]
 EMAIL_HOST_USER = EMAIL_URL["EMAIL_HOST_USER"]

@@ -67,6 +67,8 @@ def ask(
     `trust_env`: go by the proxies of the environment, which see what is asked, and by a .netrc. `asked` is what
     `requests` takes: headers, json, auth.
     """
+    if seconds <= 0:  # it was all spent before
+        raise NoAnswer(Why.TOO_SLOW, arrived=False)
     question = _Question(method, url, seconds, bytes_max, trust_env, asked)
     threading.Thread(target=question.run, name="outside", daemon=True).start()
     if not question.done.wait(seconds):

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from eventbus import ServiceAway
 from mcommerce.accounts import guesses, known_browsers
 from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import User
@@ -88,7 +89,8 @@ class AccountAdapter(DefaultAccountAdapter):
             message = self.render_mail(template_prefix, email, {**context, "email": email, **_links()})
         try:
             message.send()
-        except (OSError, ValueError):  # what the mail server says is an OSError; an address it cannot spell, the other
+        # What the mail server says is an OSError; a server left alone is away; an address it cannot spell, the last.
+        except (OSError, ServiceAway, ValueError):
             logger.exception("A mail about an account was not sent: %s", template_prefix)
             messages.error(request, _("The mail could not be sent. Please ask for it again in a few minutes."))
             return

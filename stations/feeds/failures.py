@@ -20,6 +20,7 @@ class Failure(StrEnum):
     UNEXPECTED = _("The feed gave an unexpected answer: check the feed's address.")
     UNREACHABLE = _("The feed cannot be reached: check the network and the feed's address.")
     TOO_SLOW = _("The feed did not answer in time: wait, or look for what slows the network.")
+    RESTING = _("The feed failed several times in a row: it is left alone for some seconds, then asked again.")
     BROKEN_OFF = _("The feed's answer broke off: nothing to do here but wait.")
     TOO_LARGE = _("The feed's answer is too large to be a list of stations: check the feed's address.")
     NOT_JSON = _("The feed's answer is not JSON, or only a part of it: check the feed's address.")

@@ -13,19 +13,18 @@ from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
 import requests
-import urllib3
 
 from eventbus import clock
+from outside.http import NoAnswer, Why, ask
+from outside.service import Resting, service
 from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
 
-CONNECT_SECONDS = 3.05  # just above one TCP retransmission
-READ_SECONDS = 8.0  # between two pieces of an answer; the real feed takes below 1 s
+READ_SECONDS = 8.0  # one whole answer; the real feed takes below 1 s
 BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed's own minute, so polls never overlap
 ATTEMPTS_MAX = 3  # a poll that failed three times in a row is better tried at the next interval
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not return together
-ANSWER_BYTES_MAX = 16 * 2**20  # all stations of the world are 2 MB
-CHUNK_BYTES = 64 * 2**10  # read at once
+ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
 RETRY_AFTER_SECONDS_MAX = 3_600.0  # an hour: a feed with a wrong clock must not silence us for a year
 
 USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
@@ -78,8 +77,9 @@ class HttpClient:
         self,
         base_url: str,
         *,
+        name: str,
         key: str = "",
-        connect_seconds: float = CONNECT_SECONDS,
+        bytes_max: int = ANSWER_BYTES_MAX,
         read_seconds: float = READ_SECONDS,
         budget_seconds: float = BUDGET_SECONDS,
         backoff_seconds: float = BACKOFF_SECONDS,
@@ -87,19 +87,13 @@ class HttpClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._auth = _KeyInQuery(key)
-        self._timeout = (connect_seconds, read_seconds)
+        self._bytes_max = bytes_max
+        self._read_seconds = read_seconds
         self._budget_seconds = budget_seconds
         self._backoff_seconds = backoff_seconds
         self._sleep = sleep
         self._refusal = _refusal(self._base_url, has_key=bool(key))
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = USER_AGENT
-        self._session.headers["Accept"] = "application/json"
-        # A proxy of the environment must not be asked for a server on this very machine.
-        self._session.trust_env = not is_loopback(self._base_url)
-
-    def close(self) -> None:
-        self._session.close()
+        self._service = service(f"feed {name}", at=self._base_url)
 
     def get(self, path: str, **query: str) -> bytes:
         """The body of a 200. Raises PollFailed."""
@@ -110,7 +104,9 @@ class HttpClient:
             answer = self._ask(f"{self._base_url}/{path}", query, deadline)
             if isinstance(answer, bytes):
                 return answer.removeprefix(codecs.BOM_UTF8)
-            failure, again = answer
+            if attempt == 1 or answer[0].reason != Failure.RESTING:  # else what came before it tells more
+                failure = answer[0]
+            again = answer[1]
             wait = random.uniform(0.5, 1) * self._backoff_seconds * 2**attempt
             if not again or attempt == ATTEMPTS_MAX or time.monotonic() + wait >= deadline:
                 break
@@ -119,26 +115,58 @@ class HttpClient:
 
     def _ask(self, url: str, query: dict[str, str], deadline: float) -> bytes | tuple[PollFailed, bool]:
         """One request: its body, or why it failed and whether asking again may help."""
-        if query:
-            url = f"{url}?{urlencode(query)}"
         try:
-            with self._session.get(
-                url, auth=self._auth, timeout=self._timeout, stream=True, allow_redirects=False
-            ) as answer:
-                if answer.status_code == HTTPStatus.OK:
-                    return _body(answer, deadline)
-                return _failure_of_status(answer.status_code, answer.headers.get("Retry-After", ""))
-        except PollFailed as failed:
-            return failed, False
-        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            # A connection that is not made in time may be the next moment; an answer that takes too long will again.
-            return _failed(Failure.TOO_SLOW, error), isinstance(error, requests.ConnectTimeout)
-        except (requests.ConnectionError, ConnectionError) as error:
-            return _failed(Failure.UNREACHABLE, error), True
-        except urllib3.exceptions.HTTPError as error:
-            return _failed(Failure.BROKEN_OFF, error), True
-        except Exception as error:  # whatever it is, it may hold the URL and so the key: it must not go further
-            return _failed(Failure.UNEXPECTED, error), False
+            with self._service.asked():
+                return self._heard(f"{url}?{urlencode(query)}" if query else url, deadline)
+        except Resting:
+            return PollFailed(Failure.RESTING), False
+        except _Failing as failing:
+            return failing.failed, failing.again
+
+    def _heard(self, url: str, deadline: float) -> bytes | tuple[PollFailed, bool]:
+        """A body, or what is no fault of the feed. Raises _Failing."""
+        try:
+            answer = ask(
+                "GET",
+                url,
+                seconds=max(0.0, min(self._read_seconds, deadline - time.monotonic())),
+                bytes_max=self._bytes_max,
+                # A proxy of the environment must not be asked for a server on this very machine.
+                trust_env=not is_loopback(self._base_url),
+                auth=self._auth,
+                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            )
+        except NoAnswer as none:
+            raise _Failing(PollFailed(_FAILURES[none.why], none.detail), again=_may_pass(none)) from None
+        if answer.status == HTTPStatus.OK:
+            return answer.body
+        failed, again = _failure_of_status(answer.status, answer.headers.get("Retry-After", ""))
+        if failed.reason == Failure.THEIR_ERROR:
+            raise _Failing(failed, again=again)
+        return failed, again
+
+
+class _Failing(Exception):
+    """The feed does not do its work."""
+
+    def __init__(self, failed: PollFailed, *, again: bool) -> None:
+        super().__init__(failed)
+        self.failed = failed
+        self.again = again
+
+
+_FAILURES = {
+    Why.UNREACHABLE: Failure.UNREACHABLE,
+    Why.TOO_SLOW: Failure.TOO_SLOW,
+    Why.BROKEN_OFF: Failure.BROKEN_OFF,
+    Why.TOO_LARGE: Failure.TOO_LARGE,
+    Why.UNEXPECTED: Failure.UNEXPECTED,
+}
+
+
+def _may_pass(none: NoAnswer) -> bool:
+    """What breaks off may come whole the next moment; what takes too long, or is too much, will again."""
+    return none.why in (Why.UNREACHABLE, Why.BROKEN_OFF)
 
 
 def is_loopback(url: str) -> bool:
@@ -166,18 +194,6 @@ def _refusal(base_url: str, *, has_key: bool) -> Failure | None:
     if not has_key:
         return Failure.KEY_NEEDED
     return None if parts.scheme == "https" else Failure.NOT_ENCRYPTED
-
-
-def _body(answer: requests.Response, deadline: float) -> bytes:
-    """The whole body, unpacked, read piece by piece: neither a drip nor a flood may hold us."""
-    body = bytearray()
-    while piece := answer.raw.read1(CHUNK_BYTES, decode_content=True):
-        body += piece
-        if len(body) > ANSWER_BYTES_MAX:
-            raise PollFailed(Failure.TOO_LARGE)
-        if time.monotonic() > deadline:
-            raise PollFailed(Failure.TOO_SLOW, "the answer came in too slowly")
-    return bytes(body)
 
 
 def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]:
@@ -211,8 +227,3 @@ def retry_after_seconds(header: str) -> float | None:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _failed(failure: Failure, error: Exception) -> PollFailed:
-    # The error's own text holds the URL: only its kind is told.
-    return PollFailed(failure, type(error).__name__)

@@ -10,10 +10,13 @@ import msgspec
 from stations.feeds import jcdecaux_rows
 from stations.feeds.base import Fetched, ListedContract, PollFailed
 from stations.feeds.failures import Failure
-from stations.feeds.http import HttpClient
+from stations.feeds.http import ANSWER_BYTES_MAX, HttpClient
 from stations.feeds.sieve import Sieve
 
 SOURCE = "jcdecaux"
+WORLD_BYTES_MAX = (
+    4 * 2**20
+)  # all contracts at once: some 3,000 stations of 760 bytes, so 2.3 MB; twice that is a mistake
 BASE_URL = "https://api.jcdecaux.com/vls/v3"
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -50,7 +53,8 @@ class JCDecauxFeed:
         self.contract = contract.casefold() if contract else None
         self.name = f"{source}:{self.contract}" if self.contract else source
         self._read = _reader(base_url)
-        self._http = HttpClient(base_url, key=key, **limits)
+        bytes_max = ANSWER_BYTES_MAX if contract else WORLD_BYTES_MAX
+        self._http = HttpClient(base_url, name=self.name, key=key, bytes_max=bytes_max, **limits)
 
     def fetch(self) -> Fetched:
         """Ask once for all stations of the feed. Raises PollFailed."""
@@ -66,7 +70,7 @@ class JCDecauxFeed:
         return [row for row in rows if row is not None]
 
     def close(self) -> None:
-        self._http.close()
+        """Nothing is held: each answer has a connection of its own."""
 
     def _sifted(self, rows: list[msgspec.Raw]) -> Fetched:
         sieve = Sieve(source=self.source, contract=self.contract)
