@@ -53,6 +53,34 @@ def test_a_declined_card_then_a_good_one_pays_the_same_order(page: Page, live_si
     expect(page.locator(".alert--bad")).to_have_count(0)
 
 
+def test_the_mails_link_opens_the_order_and_is_forgotten_by_the_browser(
+    page: Page, open_page: Callable[..., Page], live_site: LiveSite
+) -> None:
+    scenes.pay_with(scenes.GOOD_CARD)(page, live_site)
+    link = re.compile(rf"{re.escape(page.url)}open/\?key=\S+")  # at home the log is the letterbox
+    until(lambda: link.search(live_site.log_path.read_text()), "the mail")
+    address = link.findall(live_site.log_path.read_text())[0]
+
+    elsewhere = open_page()
+    asked: list[dict[str, str]] = []
+    elsewhere.on("request", lambda request: asked.append({"url": request.url} | request.headers))
+    elsewhere.goto(reverse("products:list"))
+    elsewhere.evaluate("address => { location.href = address }", address)
+    elsewhere.wait_for_url(page.url)
+
+    expect(elsewhere.locator(".page-head .badge--good")).to_be_visible()
+    elsewhere.reload()
+    expect(elsewhere.locator(".page-head .badge--good")).to_be_visible()
+    assert "key=" not in elsewhere.evaluate("document.referrer + JSON.stringify(performance.getEntries())")
+    assert [one for one in asked if "key=" in one.get("referer", "")] == []
+    assert sum("key=" in one["url"] for one in asked) == 1
+    assert elsewhere.evaluate("history.length") == 3  # the blank page, the shop, the order
+    elsewhere.go_back()
+    assert elsewhere.url == live_site.url + reverse("products:list")
+    elsewhere.go_forward()
+    assert elsewhere.url == page.url
+
+
 def fill_card(page: Page, card: str) -> None:
     page.locator("#number").fill(card)
     page.locator("#expiry").fill("12 / 40")
