@@ -49,6 +49,7 @@ def test_staff_who_may_only_look_see_no_button_and_cancel_nothing(
 
     assert "You see this order as staff." in page
     assert reverse("orders:cancel", args=[waiting.id]) not in page
+    assert reverse("payment:pay", args=[waiting.id]) not in page
     assert refused.status_code == 403
     assert fresh(waiting).state == Order.State.AWAITING_PAYMENT
 
