@@ -21,7 +21,7 @@ from mcommerce.accounts import guesses, known_browsers
 from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import User
 from mcommerce.rate_limits.limits import RateLimited
-from mcommerce.rate_limits.visitors import network_of_request
+from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """A new password opens no further guesses: its owner's browser is known by now."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The network of a household: who has an IPv6 address has millions. mcommerce/proxy.py looked past proxies."""
-        return network_of_request(request)
+        """Whose limits count: a household's, by a hash, for what is counted is kept. See mcommerce/proxy.py too."""
+        return keyed_hash(network_of_request(request))
 
     def clean_email(self, email: str) -> str:
         """Django's form field takes longer ones than our table."""

@@ -12,6 +12,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.test import Client
 
 from mcommerce.accounts.models import User
+from mcommerce.rate_limits.models import CacheEntry
 from tests.mcommerce.orders.test_races import at_the_same_time
 
 from .conftest import CODE_PAGE, EMAIL, PASSWORD, SIGN_IN, mailed_code, sign_in, signed_in, type_code
@@ -161,6 +162,18 @@ def test_one_place_opens_so_many_accounts_in_an_hour(db: None, bus_clock: object
     assert "A little slower" in register(Client()).content.decode()
 
 
+def test_behind_a_proxy_visitors_are_counted_and_not_the_proxy(db: None, settings: Any, bus_clock: object) -> None:
+    settings.TRUST_PROXY = True
+
+    def comes_from(address: str, number: int) -> int:
+        through = Client(headers={"x-forwarded-for": f"198.51.100.{number}, {address}"})
+        return register(through, email=f"bob{number}@example.com").status_code
+
+    assert [comes_from("203.0.113.1", number) for number in range(21)] == [302] * 20 + [429]
+    assert comes_from("203.0.113.2", 21) == 302
+    assert comes_from("2001:db8::1", 22) == 302
+
+
 def test_one_mail_box_gets_so_many_codes_whoever_asks(db: None, ada: User) -> None:
     for number in range(10):
         register(Client(REMOTE_ADDR=f"203.0.113.{number}"), email=EMAIL)
@@ -211,3 +224,12 @@ def test_the_code_is_mailed_in_the_visitors_language_without_what_he_wrote(clien
     [told] = mail.outbox
     assert told.subject == "Votre code pour Mcommerce"
     assert "evil" not in told.subject + told.body
+
+
+def test_what_is_counted_names_nobodys_address(site_cache: object) -> None:
+    register(Client(REMOTE_ADDR="203.0.113.77"))
+    sign_in(Client(REMOTE_ADDR="203.0.113.77"))
+
+    keys = " ".join(CacheEntry.objects.values_list("cache_key", flat=True))
+    assert "signup" in keys and "guesses" in keys
+    assert "203.0.113" not in keys and "@" not in keys
