@@ -266,3 +266,14 @@ def test_a_poller_that_met_a_failure_meanwhile_still_ends_in_order(server: Answe
     said, complained = process.communicate(timeout=DEADLINE_SECONDS)
 
     assert process.returncode == 0, complained
+
+
+def test_a_feed_that_asked_for_a_rest_is_not_asked_by_hand_either(server: AnsweringServer):
+    server.will_answer(Answer(status=429, headers={"Retry-After": "120"}))
+    with pytest.raises(CommandError):
+        poll("jcdecaux:lyon", server.url)
+
+    with pytest.raises(CommandError, match="asked for a rest: ask it again after"):
+        poll("jcdecaux:lyon", server.url)
+
+    assert len(server.asked) == 1

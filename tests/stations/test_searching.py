@@ -63,7 +63,7 @@ def test_what_is_not_there_finds_nothing_and_the_page_says_so(client: Client, qu
     assert "0 of 3 stations shown" in answer.content.decode()
 
 
-@pytest.mark.parametrize("query", ["\0", "\ud800", "x" * 10_000, " "])
+@pytest.mark.parametrize("query", ["\ud800", "x" * 10_000, " "])
 def test_no_query_breaks_the_page(client: Client, query: str):
     polled({key(): state()})
     typed = quote(query.encode("utf-8", "surrogatepass"))
