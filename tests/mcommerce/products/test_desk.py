@@ -136,6 +136,17 @@ def test_a_reservation_can_be_looked_up_by_its_order(desk: Client) -> None:
     assert desk.get(f"/admin/products/reservation/{order}/change/").status_code == 200
 
 
+def test_a_reservations_page_offers_no_choice_among_all_products(desk: Client) -> None:
+    order, horse = uuid4(), put_on_shelf("Cheval", pieces=5)
+    put_on_shelf("Vase")
+    stock.reserve_stock(order_id=order, lines=[line(horse, 4)], now=NOW)
+
+    page = desk.get(f"/admin/products/reservation/{order}/change/").content.decode()
+
+    assert "Cheval" in page
+    assert "Vase" not in page
+
+
 def test_a_drawing_that_is_not_there_is_refused(desk: Client, write_down: Filled) -> None:
     answer = desk.post(ADD, write_down(image="products/demo/unicorn.svg"))
 
