@@ -78,8 +78,11 @@ class BigTable(ModelAdmin):
             return queryset, False
         found = look_up(queryset, text, self.looked_up_by)
         if self.searched_in and not found.order_by().exists():
-            found = search_in(queryset, text, self.searched_in)
+            found = self.search_words(queryset, text)
         return found, False
+
+    def search_words(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return search_in(rows, text, self.searched_in)
 
 
 def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:

@@ -19,7 +19,7 @@ from eventbus import clock
 from eventbus.desk import BigTable
 from mcommerce import staff
 from mcommerce.money.desk import money_column
-from mcommerce.products import changes, services, stock
+from mcommerce.products import catalogue, changes, services, stock
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
 
@@ -50,11 +50,14 @@ class ProductAdmin(BigTable):
     list_filter = ["published"]
     list_select_related = ["stock"]
     looked_up_by = ["sku"]
-    searched_in = ["sku", "slug", "folded"]
+    searched_in = ["folded"]
     actions = ["put_up_for_sale", "take_off_sale"]
     readonly_fields = ["preview", "stock_now", "movements"]
     price_money = money_column("price", _("price"))
     save_on_top = True
+
+    def search_words(self, rows: QuerySet[Product], text: str) -> QuerySet[Product]:
+        return catalogue.with_words(rows, text)
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         words = [f"{kind}_{code}" for kind in ("title", "description") for code, _name in settings.LANGUAGES]

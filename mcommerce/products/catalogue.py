@@ -23,9 +23,7 @@ class Sort(StrEnum):
 
 def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
     """Products for sale that have every word of `text` in one of their languages, with their stock."""
-    found = Product.objects.filter(published=True).select_related("stock")
-    for word in fold(text).split()[:WORDS_MAX]:
-        found = found.filter(_says(word))
+    found = with_words(Product.objects.filter(published=True).select_related("stock"), text)
     match sort:
         case Sort.CHEAPEST:
             return found.order_by("price", "id")
@@ -34,6 +32,14 @@ def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
         case Sort.NEWEST:
             return found.order_by("-created_at", "-id")
     return found.order_by(KT(f"folded__{_written_in(language)}"), "id")
+
+
+def with_words(products: QuerySet[Product], text: str) -> QuerySet[Product]:
+    """Those of the products that have every word of `text` in one of their languages."""
+    products = products.alias(**{f"says_{code}": KT(f"folded__{code}") for code, _name in settings.LANGUAGES})
+    for word in fold(text).split()[:WORDS_MAX]:
+        products = products.filter(_says(word))
+    return products
 
 
 def product_at(slug: str) -> Product | None:
@@ -50,7 +56,7 @@ def moved_to(slug: str) -> Product | None:
 def _says(word: str) -> Q:
     anywhere = Q()
     for code, _name in settings.LANGUAGES:
-        anywhere |= Q(**{f"folded__{code}__icontains": word})
+        anywhere |= Q(**{f"says_{code}__contains": word})  # both are folded: no need to look past capitals
     return anywhere
 
 

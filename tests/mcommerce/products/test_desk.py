@@ -126,6 +126,17 @@ def test_the_history_of_the_stock_cannot_be_rewritten(desk: Client) -> None:
     assert desk.post(f"/admin/products/stockmovement/{movement.id}/change/", {"quantity": 9}).status_code == 403
 
 
+@pytest.mark.parametrize("words", ["operation", "Opération", "table opér", "TABLE-1", "table-1"])
+def test_a_product_is_found_by_its_words_and_number_whatever_the_accents(desk: Client, words: str) -> None:
+    put_on_shelf("Table d’opération", sku="TABLE-1", slug="table")
+    put_on_shelf("Vase")
+
+    page = desk.get("/admin/products/product/", {"q": words}).content.decode()
+
+    assert "TABLE-1" in page
+    assert "VASE" not in page
+
+
 def test_a_reservation_can_be_looked_up_by_its_order(desk: Client) -> None:
     order, horse = uuid4(), put_on_shelf("Cheval", pieces=5)
     stock.reserve_stock(order_id=order, lines=[line(horse, 4)], now=NOW)
