@@ -225,6 +225,11 @@ def test_a_deployed_site_speaks_only_https_and_keeps_its_cookies_to_it(tmp_path:
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.parametrize(("environment", "asked"), [({}, "False"), (DEPLOYED, "True")])
+def test_staff_of_a_deployed_site_have_a_second_factor(tmp_path: Path, environment: dict[str, str], asked: str) -> None:
+    assert python(tmp_path, PRINT.format(name="STAFF_SECOND_FACTOR"), **environment).stdout.strip() == asked
+
+
 def test_a_probe_is_answered_by_whatever_name_it_asks(tmp_path: Path) -> None:
     code = (
         "from django.test import Client; client = Client(headers={'host': 'localhost'});"
