@@ -26,6 +26,7 @@ FITTING: dict[str, Callable[[int], dict[str, Any]]] = {
         "title": {"fr": f"Vase bavard {i}", "en": f"Talking vase {i}"},
         "description": {"fr": "Un vase qui parle. " * 8, "en": "A vase that talks. " * 8},
         "folded": {"fr": f"vase bavard {i}\n" + "un vase qui parle. " * 8, "en": f"talking vase {i}\n"},
+        "words": f"vase bavard {i}\n{'un vase qui parle. ' * 8}\ntalking vase {i}",
         "currency": "EUR",
         "image": "",
         "picture": "",

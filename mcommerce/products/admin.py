@@ -50,7 +50,7 @@ class ProductAdmin(BigTable):
     list_filter = ["published"]
     list_select_related = ["stock"]
     looked_up_by = ["sku"]
-    searched_in = ["folded"]
+    searched_in = ["words"]
     actions = ["put_up_for_sale", "take_off_sale"]
     readonly_fields = ["preview", "stock_now", "movements"]
     price_money = money_column("price", _("price"))

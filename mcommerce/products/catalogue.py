@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from mcommerce.products.models import OldSlug, Product
@@ -35,10 +35,9 @@ def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
 
 
 def with_words(products: QuerySet[Product], text: str) -> QuerySet[Product]:
-    """Those of the products that have every word of `text` in one of their languages."""
-    products = products.alias(**{f"says_{code}": KT(f"folded__{code}") for code, _name in settings.LANGUAGES})
+    """Those of the products that have every word of `text`, each in any of their languages."""
     for word in fold(text).split()[:WORDS_MAX]:
-        products = products.filter(_says(word))
+        products = products.filter(words__contains=word)
     return products
 
 
@@ -51,13 +50,6 @@ def moved_to(slug: str) -> Product | None:
     """The product for sale whose page used to be at `slug`."""
     old = OldSlug.objects.filter(slug=slug, product__published=True).select_related("product").first()
     return old.product if old else None
-
-
-def _says(word: str) -> Q:
-    anywhere = Q()
-    for code, _name in settings.LANGUAGES:
-        anywhere |= Q(**{f"says_{code}__contains": word})  # both are folded: no need to look past capitals
-    return anywhere
 
 
 def _written_in(language: str) -> str:

@@ -53,7 +53,8 @@ class Product(models.Model):
     )
     published = models.BooleanField(_("for sale"), default=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
-    folded = models.JSONField(default=dict, editable=False)  # by language: what search and sorting look at
+    folded = models.JSONField(default=dict, editable=False)  # by language: what sorting looks at
+    words = models.TextField(default="", editable=False)  # all of them: what search looks at
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
     changed_at = models.DateTimeField(_("changed"), default=clock.now, editable=False)
 
@@ -117,6 +118,7 @@ class Product(models.Model):
             code: fold(f"{spoken(self.title, code)}\n{spoken(self.description, code)}\n{self.sku}")
             for code, _name in settings.LANGUAGES
         }
+        self.words = "\n".join(self.folded.values())
 
 
 class OldSlug(models.Model):

@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ('published', models.BooleanField(default=False, verbose_name='for sale')),
                 ('version', models.PositiveBigIntegerField(default=0, editable=False)),
                 ('folded', models.JSONField(default=dict, editable=False)),
+                ('words', models.TextField(default='', editable=False)),
                 ('created_at', models.DateTimeField(default=eventbus.clock.now, editable=False, verbose_name='created')),
                 ('changed_at', models.DateTimeField(default=eventbus.clock.now, editable=False, verbose_name='changed')),
             ],
