@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -15,7 +15,8 @@ from eventbus import clock
 from eventbus.errors import LeaseLost
 from eventbus.leases import LEASE_SECONDS, Lease
 from stations import services
-from stations.feeds.base import Feed, Fetched, Held, Key, PollFailed, diff
+from stations.doubt import doubt_shortened
+from stations.feeds.base import Feed, Held, Key, PollFailed, diff
 from stations.feeds.failures import Failure
 from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
@@ -23,7 +24,6 @@ from stations.plan import call_made, interval_ms_min, plan_of
 
 logger = logging.getLogger(__name__)
 
-SHORTENED_SHARE_MAX = 0.2  # of the stations: a city closes a few at a time, an answer that was cut lacks more
 TICK_SECONDS = 0.15  # how often the plan is looked at: a change of it is promised to work within 200 ms
 JITTER = 0.05  # of the interval, so that pollers started together do not stay together
 BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is asked again every five minutes
@@ -51,7 +51,6 @@ class Poller:
         self._held: dict[Key, Held] | None = None
         self._answered_at: datetime | None = None
         self._failures = 0
-        self._shortened: set[Key] | None = None  # the last list, where it was too short to be believed at once
 
     def state_age(self) -> timedelta | None:
         """How long ago the feed last answered; None if it never did."""
@@ -113,7 +112,7 @@ class Poller:
             self._load()
         assert self._held is not None
         fetched = self.feed.fetch()
-        self._doubt_shortened(fetched, self._held)
+        doubt_shortened(fetched, self._held, feed=self.feed.name)
         changes = diff(self._held, fetched)
         poll = services.Poll(
             feed=self.feed.name,
@@ -129,16 +128,6 @@ class Poller:
         self._answered_at = asked_at
         self._failures = 0
         return run
-
-    def _doubt_shortened(self, fetched: Fetched, held: Mapping[Key, Held]) -> None:
-        """Raises PollFailed at the first of two equal lists that lack more than a fifth of what is held."""
-        here = {key for key, station in held.items() if not station.state.gone}
-        missing = here - fetched.listed
-        if not fetched.complete or len(missing) <= SHORTENED_SHARE_MAX * len(here):
-            self._shortened = None
-        elif self._shortened != fetched.listed:
-            self._shortened = fetched.listed
-            raise PollFailed(Failure.SHORTENED, f"{len(missing)} of {len(here)} stations are missing")
 
     def _record_failure(self, failed: PollFailed, asked_at: datetime, began: float) -> PollRun:
         self._failures += 1
