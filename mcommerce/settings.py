@@ -331,6 +331,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mcommerce.health.before_hosts_are_checked",
     "mcommerce.proxy.visitors_have_their_addresses",
+    "mcommerce.one_name.one_name_on_this_machine",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

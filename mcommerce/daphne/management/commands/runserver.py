@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 from daphne.management.commands import runserver
 from django.conf import settings
@@ -20,7 +21,18 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
             self.stderr.write(self.style.ERROR(complaint))
             self.stderr.flush()
             os._exit(1)  # in the reloader's thread, which would wait for a changed file
+        if _is_elsewhere(int(self.port)):
+            self.stderr.write(
+                f"Links in mails and the way back from the payment company lead to SITE_URL, {settings.SITE_URL}: "
+                f"start it with SITE_URL=http://{self.addr}:{self.port}"
+            )
         super().inner_run(*args, **options)
+
+
+def _is_elsewhere(port: int) -> bool:
+    """Whether links of this site lead to another port of this machine."""
+    ours = urlsplit(settings.SITE_URL)
+    return settings.LOCAL and ours.hostname in ("127.0.0.1", "localhost") and ours.port != port
 
 
 def _may_not_listen(host: str) -> str:

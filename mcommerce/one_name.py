@@ -1,0 +1,33 @@
+"""On one machine a site has several names, and to a browser each is a site of its own."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+NAMES = {"127.0.0.1", "localhost", "::1"}
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+def one_name_on_this_machine(get_response: Answer) -> Answer:
+    """Middleware: who comes to localhost is sent to 127.0.0.1, where `SITE_URL` says so, and the other way round.
+
+    The payment company sends shoppers back to `SITE_URL`: the cookie that knows their order must be there.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.LOCAL and request.method in ("GET", "HEAD") and _is_another_name(request.get_host()):
+            return HttpResponseRedirect(settings.SITE_URL.rstrip("/") + request.get_full_path())
+        return get_response(request)
+
+    return middleware
+
+
+def _is_another_name(host: str) -> bool:
+    asked, ours = urlsplit(f"//{host}"), urlsplit(settings.SITE_URL)
+    both_here = {asked.hostname, ours.hostname} <= NAMES
+    try:
+        return both_here and asked.hostname != ours.hostname and asked.port == ours.port
+    except ValueError:  # a port that there cannot be
+        return False
