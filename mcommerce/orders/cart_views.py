@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from eventbus import clock
+from mcommerce.orders import access
 from mcommerce.orders import cart as carts
 from mcommerce.orders.forms import AddForm, LineForm
 from mcommerce.orders.models import Cart, Offer
@@ -33,6 +34,7 @@ def cart(request: HttpRequest) -> HttpResponse:
         "short": any(item.scarce for item in items),
         "waits": any(item.waits for item in items),
         "came_back": _came_back(basket) if items else None,
+        "may_look_at_it": _may_look(request, basket) if items else False,
         "quantity_max": carts.QUANTITY_MAX,
         "removed": _removed(request, items),
     }
@@ -42,6 +44,12 @@ def cart(request: HttpRequest) -> HttpResponse:
 def _came_back(cart: Cart) -> OrderPage | None:
     """The order whose lines lie here again, until the shopper has seen to it."""
     return page_of(cart.came_back, now=clock.now()) if cart.came_back else None
+
+
+def _may_look(request: HttpRequest, cart: Cart) -> bool:
+    """Not in another browser of the account that its guest signed in to."""
+    order_id = cart.came_back_id
+    return bool(order_id and access.find_visible(order_id, user=request.user, session=request.session))
 
 
 def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:

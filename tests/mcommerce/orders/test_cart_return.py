@@ -142,7 +142,12 @@ def test_a_guest_who_signed_in_meanwhile_finds_them_in_the_accounts_cart(shopper
 
     assert in_cart(Cart.objects.get(customer_id=ada.id)) == {"Horse": 1, "Vase": 2}
     assert CartLine.objects.count() == 2, "nothing in the guest's"
-    assert f"Order {order.number} is cancelled" in shopper.look_at_cart()
+    at_work = Shopper()
+    at_work.browser.force_login(ada)
+    for browser, may_look in ((shopper, True), (at_work, False)):
+        basket = browser.look_at_cart()
+        assert f"Order {order.number} is cancelled" in basket
+        assert (reverse("orders:order", args=[order.id]) in basket) == may_look
 
 
 def test_the_next_person_at_the_browser_does_not_get_them(shopper: Shopper) -> None:

@@ -170,6 +170,16 @@ def test_a_cancelled_order_says_why_and_where_the_money_is(paid: Order, look: Ca
     assert "Your money was sent back to you: €19.00." in look(paid)
 
 
+def test_the_page_says_when_nobody_need_ask_again(paid: Order, look: Callable[[Order], str]) -> None:
+    assert "data-final" not in look(paid)
+    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    assert "data-final" not in look(paid), "its money is on its way back"
+
+    refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
+
+    assert "data-final" in look(paid)
+
+
 def test_a_tracking_number_is_shown(paid: Order, look: Callable[[Order], str]) -> None:
     services.ship(order_id=paid.id, carrier="La Poste", tracking="6A-1", by=STAFF, now=LATER)
 
