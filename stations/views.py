@@ -16,7 +16,7 @@ from stations.active_feeds import ActiveFeed, active_feeds
 from stations.board import Board, StationView
 from stations.contracts import LIVE
 from stations.doorkeeper import REMARK, may_produce
-from stations.feed_health import FeedHealth, feeds_remembered, health_of
+from stations.feed_health import Condition, FeedHealth, feeds_remembered, health_of
 from stations.feeds.base import Bad
 from stations.feeds.registry import SIMULATOR, is_simulated
 from stations.models import Remark, Station, StationHistory
@@ -35,6 +35,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     chosen = next((city for city in cities if city.contract == contract), None)
     feeds = feeds_remembered()
     concerned = [health_of(contract, feeds)] if chosen else feeds
+    told = feeds_told(concerned)
     context = {
         "cities": cities,
         "chosen": chosen,
@@ -44,7 +45,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "stations": _stations_of(contract, query) if chosen else [],
         "changes": _last_changes(contract if chosen else ""),
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
-        "feeds": feeds_told(concerned),
+        "feeds": told,
+        "is_live": all(feed["condition"] == Condition.GOOD for feed in told),
         "places": [{"contract": c.name, "name": c.city, "lat": c.lat, "lng": c.lng} for c in LIVE],
         "may_produce": may_produce(request.user),
         "may_remark": may_produce(request.user, REMARK),

@@ -50,7 +50,8 @@ def ids(client: Client) -> set[str]:
 
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
-def test_after_the_simulator_was_taken_out_only_the_real_stations_are_counted_and_shown(client: Client, settings):
+def test_after_the_simulator_was_taken_out_only_the_real_stations_are_shown(client: Client, settings, bus_clock):
+    bus_clock.hold(NOON + timedelta(seconds=30))
     settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
 
     answer = client.get("/stations/")
@@ -73,7 +74,8 @@ def test_a_feed_that_comes_back_is_shown_again_without_a_poll(client: Client, se
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
 @pytest.mark.parametrize("order", [1, -1])
-def test_two_feeds_of_one_city_never_add_up(client: Client, settings, order: int):
+def test_two_feeds_of_one_city_never_add_up(client: Client, settings, bus_clock, order: int):
+    bus_clock.hold(NOON + timedelta(seconds=30))
     settings.STATIONS_FEEDS = ["simulator", "jcdecaux:lyon"][::order]
 
     answer = client.get("/stations/")
@@ -167,6 +169,18 @@ def test_every_page_says_that_a_feed_is_no_longer_asked(client: Client, bus_cloc
 
     assert "is no longer asked" in read(client, path)
     assert "n’est plus interrogé" in read(client, path, "fr")
+
+
+@pytest.mark.usefixtures("_simulated_and_real_lyon")
+def test_while_the_real_feed_fails_nothing_says_that_it_is_live(client: Client, settings, bus_clock):
+    bus_clock.hold(NOON + timedelta(seconds=30))
+    settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
+    assert "Live from the feed" in read(client)
+
+    poll_failed(Failure.THEIR_ERROR, feed="jcdecaux:lyon")
+
+    assert "Live from the feed" not in read(client)
+    assert "From the feed, not live" in read(client)
 
 
 @pytest.mark.parametrize("path", ["/stations/lyon/1/", "/stations/?contract=lyon"])

@@ -151,12 +151,13 @@ function comeBackHere() {
   for (const field of document.querySelectorAll(".site-tools input[name=next]")) field.value = `${location.pathname}${location.search}${location.hash}`;
 }
 
-/** Whether what is shown is real: "Live from the feed", "Simulated feed", or both. */
+/** Whether what is shown is real, and live: "Live from the feed", "Simulated feed", ... */
 function showOrigin() {
   const origin = document.getElementById("origin");
   const sources = new Set(world.of(chosen).map((station) => station.source));
   const simulated = sources.has(dashboard.dataset.simulatedSource);
-  const told = !simulated ? "real" : sources.size > 1 ? "partly" : "simulated";
+  const all = simulated && sources.size === 1;
+  const told = all ? "simulated" : feeds.trouble ? "stale" : simulated ? "partly" : "real";
   if (sources.size) origin.textContent = origin.dataset[told];
 }
 
@@ -200,6 +201,7 @@ pause.addEventListener("click", () => {
 document.getElementById("show-city").hidden = true;
 city.addEventListener("change", () => choose(city.value));
 addEventListener("popstate", follow);
+feeds.addEventListener("change", showOrigin);
 document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
 
 link.open();
