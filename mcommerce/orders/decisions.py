@@ -47,17 +47,23 @@ def _has_failed_refund(order: Order) -> bool:
 
 
 def _if_cancelled(order: Order) -> list[str]:
-    if not order.total:
-        money_says = []
-    elif order.state == State.PAID:
-        money_says = [_goes_back(order), _mail_about_money()]
-    else:
-        money_says = [gettext("It cannot be paid any more. Money that comes all the same goes back.")]
     return [
         gettext("The order is cancelled, for good."),
-        *money_says,
         gettext("These pieces can be sold again: %(pieces)s.") % {"pieces": _pieces(order)},
-        _mail(order, gettext("that it is cancelled")),
+        *(_if_paid_is_cancelled(order) if order.state == State.PAID else _if_unpaid_is_cancelled(order)),
+    ]
+
+
+def _if_paid_is_cancelled(order: Order) -> list[str]:
+    money_says = [_goes_back(order), _mail_about_money()] if order.total else []
+    return [*money_says, _mail(order, gettext("that it is cancelled"))]
+
+
+def _if_unpaid_is_cancelled(order: Order) -> list[str]:
+    return [
+        gettext("It cannot be paid any more. Money that comes all the same goes back."),
+        gettext("%(address)s gets a mail, unless one about an unpaid order went there today.")
+        % {"address": order.email},
     ]
 
 

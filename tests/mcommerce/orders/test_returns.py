@@ -1,5 +1,6 @@
 """After dispatch: the money of a sent order goes back once, the order keeps its state, and its pieces come back."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -94,6 +95,14 @@ def test_the_pieces_come_back_with_the_money_or_later_and_once(sent: Order) -> N
     }
 
 
+@pytest.fixture
+def in_english() -> Iterator[None]:
+    """Whatever a page of another test was read in."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.mark.usefixtures("in_english")
 def test_the_orders_page_says_that_it_came_and_where_the_money_is(sent: Order) -> None:
     refund(sent, pieces_are_back=True)
     on_its_way = page_of(fresh(sent), now=LATER)
