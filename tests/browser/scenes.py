@@ -21,7 +21,8 @@ from tests.browser.checkouts import (
 )
 from tests.live_site import LiveSite
 
-GOOD_CARD, DECLINED_CARD = "4242 4242 4242 4242", "4000 0000 0000 0002"
+GOOD_CARD, DECLINED_CARD, LOST_ANSWER_CARD = "4242 4242 4242 4242", "4000 0000 0000 0002", "4000 0000 0000 0341"
+LOST_ANSWER_MS = 60_000  # the stand-in lets who pays with that card wait
 CONTRACT = "lyon"  # the simulator has it
 
 Reach = Callable[[Page, LiveSite], None]
@@ -97,6 +98,13 @@ def pay_with(card: str) -> Reach:
         expect(page.locator("#pay" if card == DECLINED_CARD else ".page-head .badge--good")).to_be_visible()
 
     return reach
+
+
+def lose_the_answer(page: Page, site: LiveSite) -> None:
+    go_to_pay(page, site)
+    type_card(page, LOST_ANSWER_CARD)
+    page.wait_for_url(site.url + "/orders/*/", timeout=LOST_ANSWER_MS)
+    expect(page.locator("#pay")).to_have_count(0)
 
 
 def cancel_order(page: Page, site: LiveSite) -> None:
@@ -178,6 +186,7 @@ SCENES = [
     Scene("order-to-pay", "orders:order", place_order),
     Scene("provider", "payment:pay", go_to_pay),
     Scene("order-declined", "orders:order", pay_with(DECLINED_CARD)),
+    Scene("order-in-doubt", "orders:order", lose_the_answer),
     Scene("order-paid", "orders:order", pay_with(GOOD_CARD)),
     Scene("order-cancelled", "orders:order", cancel_order),
     Scene("order-refused", "orders:order", see_refused_order),
