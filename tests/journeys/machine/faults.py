@@ -81,7 +81,7 @@ def new_attempt_on_timeout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def unsigned_webhooks_trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sandbox, "check_signature", lambda header, body, *, secret, now: None)
+    monkeypatch.setattr(sandbox, "check_signature", lambda header, body, *, secrets, now: None)
     yield
 
 
