@@ -55,6 +55,7 @@ def test_what_costs_nothing_is_paid_once_it_is_set_aside(
     assert 'id="pay"' not in page
     assert [sent.subject for sent in mail.outbox] == [f"We have your order {order.number}, thank you"]
     assert "there is nothing to pay" in mail.outbox[0].body
+    assert f"/orders/{order.id}/open/?key=" in mail.outbox[0].body
     clock.advance(minutes=settings.ORDER_PAYMENT_MINUTES + 1)
     settle()
     assert state_of(order) == State.PAID
