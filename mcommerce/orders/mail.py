@@ -28,8 +28,9 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
 
     `more` is what the template shows beside the order. Nobody has shown that the address is theirs, so nothing that was
-    typed at the checkout is in it. Before an order is paid there is no link either. One mail a day goes to an address about
-    orders that nobody paid for, those that cost nothing too: where it had one, nothing is sent, and the name is empty.
+    typed at the checkout is in it. Before an order is paid there is no link either. One mail a day goes to an
+    address about orders without a payment, those that cost nothing too: where it had one, nothing is sent, and the name
+    is empty.
 
     Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
     refuses its address or the mail for good, or does not say whether it has taken it.
