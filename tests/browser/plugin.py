@@ -75,14 +75,23 @@ def faults() -> Faults:
 
 
 @pytest.fixture
-def open_page(browser: Browser, request: pytest.FixtureRequest, faults: Faults) -> Iterator[Callable[..., Page]]:
+def browser_language() -> str:
+    """The language that windows ask for; a module whose tests shall run in others overrides it."""
+    return "en-GB"
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, request: pytest.FixtureRequest, faults: Faults, browser_language: str
+) -> Iterator[Callable[..., Page]]:
     """Opens windows that share nothing: open_page(locale="fr-FR", color_scheme="dark", viewport={...}, ...)."""
     site = next((request.getfixturevalue(name) for name in SITES if name in request.fixturenames), None)
     own_origins = site.origins if site else []
     contexts = []
 
     def open_one(**options) -> Page:
-        settings = {"base_url": site.url if site else None, "viewport": WINDOW, "locale": "en-GB", "timezone_id": "UTC"}
+        base_url = site.url if site else None
+        settings = {"base_url": base_url, "viewport": WINDOW, "locale": browser_language, "timezone_id": "UTC"}
         context = browser.new_context(**settings | options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
@@ -97,5 +106,5 @@ def open_page(browser: Browser, request: pytest.FixtureRequest, faults: Faults) 
 
 @pytest.fixture
 def page(open_page: Callable[..., Page]) -> Page:
-    """One window, 1280 pixels wide, in English."""
+    """One window, 1280 pixels wide, in `browser_language`."""
     return open_page()

@@ -15,6 +15,16 @@ from tests.live_site import LiveSite
 
 MOVES_MS = 19_000  # less than the silence after which a page asks anew: that would move it as well
 
+ACCOUNT = {"en-GB": "Your account", "fr-FR": "Votre compte"}
+STOPPED = {"en-GB": "Stopped", "fr-FR": "Arrêté"}
+
+
+@pytest.fixture(params=["en-GB", "fr-FR"])
+def browser_language(request: pytest.FixtureRequest) -> str:
+    """Each journey is made by somebody who reads English, and by somebody who reads French."""
+    return request.param
+
+
 # --- the shop -------------------------------------------------------------------------------------------------------
 
 
@@ -108,21 +118,21 @@ def test_who_opens_an_account_at_the_cart_is_back_at_the_cart_with_what_was_in_i
     expect(page.locator(f".site-tools a[href='{reverse('accounts:account')}']")).to_be_visible()
 
 
-def test_a_forgotten_password_is_chosen_anew(page: Page, live_site: LiveSite) -> None:
+def test_a_forgotten_password_is_chosen_anew(page: Page, live_site: LiveSite, browser_language: str) -> None:
     people.follow_link(page, live_site)
     for field in ("#id_password1", "#id_password2"):
         page.locator(field).fill("never-guess-a-gerbil")
     people.press(page)
 
     page.goto(reverse("accounts:account"))
-    expect(page.locator("h1")).to_have_text("Your account")
+    expect(page.locator("h1")).to_have_text(ACCOUNT[browser_language])
 
 
 # --- stations -------------------------------------------------------------------------------------------------------
 
 
 def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the_server(
-    open_page: Callable[..., Page], fresh_site: LiveSite, faults: Faults
+    open_page: Callable[..., Page], fresh_site: LiveSite, faults: Faults, browser_language: str
 ) -> None:
     # While the server is away the browser itself notes each refused try to reach it again.
     faults.allow(r"WebSocket connection to .* failed")
@@ -140,7 +150,7 @@ def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     moved_from(dashboard, timeout_ms=40_000)
 
-    stop_polling(open_page())
+    stop_polling(open_page(), STOPPED[browser_language])
     until(lambda: told(dashboard) == position(page), "the browser as far as the server")
     state = page.request.get(reverse("stations:state")).json()
     lyon = {
@@ -158,10 +168,10 @@ def moved_from(dashboard: Locator, timeout_ms: int = MOVES_MS) -> None:
     expect(dashboard).not_to_have_attribute("data-seq", before, timeout=timeout_ms)
 
 
-def stop_polling(page: Page) -> None:
+def stop_polling(page: Page, said: str) -> None:
     page.goto(reverse("stations:producer"))
     page.locator(".plan button[value=stop]").click()
-    expect(page.locator(".plan__state")).to_have_text("Stopped")
+    expect(page.locator(".plan__state")).to_have_text(said)
 
 
 def told(dashboard: Locator) -> tuple[str | None, str | None]:
@@ -184,15 +194,18 @@ def shown_rows(page: Page) -> dict[str, tuple[int, int]]:
     return {address: (bikes, stands) for address, bikes, stands in rows}
 
 
-@pytest.mark.parametrize("where", ["stations:dashboard", "stations:producer"])
-def test_a_remark_left_by_one_is_seen_by_another(open_page, live_site: LiveSite, where: str) -> None:
-    one, another = open_page(), open_page()
-    scenes.live(where)(another, live_site)
-    remark = f"The hill at {where} is steep today"
+def test_a_remark_left_by_one_is_seen_by_others(
+    open_page: Callable[..., Page], live_site: LiveSite, browser_language: str
+) -> None:
+    one, others = open_page(), {where: open_page() for where in ("stations:dashboard", "stations:producer")}
+    for where, other in others.items():
+        scenes.live(where)(other, live_site)
+    remark = f"The hill is steep today ({browser_language})"
 
     one.goto(reverse("stations:producer"))
     one.locator("#id_name").fill("Sisyphus")
     one.locator("#id_message").fill(remark)
     one.locator("form[action$='/remark/'] button").click()
 
-    expect(another.locator("#remarks").get_by_text(remark)).to_be_visible()
+    for other in others.values():
+        expect(other.locator("#remarks").get_by_text(remark)).to_be_visible()
