@@ -37,6 +37,15 @@ TEXTS: dict[str, bytes] = {
 }
 WORST = ("NUL", "lone surrogate", "over-long", "huge number")
 FORM = "application/x-www-form-urlencoded"
+
+
+def _part_in(charset: str) -> tuple[bytes, str]:
+    """A form with the fields that most forms have, each with what some codecs make lone surrogates of."""
+    names = ("email", "login", "password", "name", "street", "city", "product_id", "language", "next")
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n+2AA- \\ud800\r\n' for name in names]
+    return "".join([*parts, "--x--\r\n"]).encode(), f"multipart/form-data; charset={charset}; boundary=x"
+
+
 BODIES: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"{", "application/json"),
     "a list": (b"[]", "application/json"),
@@ -48,6 +57,8 @@ BODIES: dict[str, tuple[bytes, str]] = {
         "multipart/form-data; boundary=x",
     ),
     "unknown encoding": (b"a=b", "application/x-www-form-urlencoded; charset=nothing"),
+    **{f"multipart in {charset}": _part_in(charset) for charset in ("hex", "rot13", "zlib", "idna", "undefined")},
+    **{f"surrogates in {charset}": _part_in(charset) for charset in ("utf-7", "unicode_escape")},
     "many fields": (b"&".join(b"f%d=" % number for number in range(1_500)), "application/x-www-form-urlencoded"),
 }
 

@@ -149,6 +149,24 @@ def test_a_nul_in_an_address_is_a_bad_request(path: str, client: Client) -> None
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["hex", "rot13", "idna", "utf-7", "unicode_escape", "latin1", ""])
+def test_a_form_that_is_not_in_utf_8_is_a_bad_request(charset: str, client: Client) -> None:
+    answer = client.generic(
+        "POST", "/i18n/setlang/", b"--x--", content_type=f"multipart/form-data; charset={charset}; boundary=x"
+    )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["utf-8", "UTF-8"])
+def test_a_form_that_says_it_is_in_utf_8_is_read(charset: str, client: Client) -> None:
+    sent = f"application/x-www-form-urlencoded; charset={charset}"
+
+    assert client.generic("POST", "/i18n/setlang/", b"language=fr", content_type=sent).status_code == 302
+
+
+@pytest.mark.django_db
 def test_a_nul_in_a_question_is_a_bad_request(client: Client) -> None:
     assert client.get("/?q=a%00b").status_code == 400
 
