@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from math import inf, nan
 from typing import Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
@@ -40,6 +41,7 @@ class Everything(Event):
     parts: tuple[Part, ...] = ()
     words: list[str] = []
     by_name: dict[str, dict[str, int]] = {}
+    shares: tuple[float, ...] = ()
     anything: Any = None
 
 
@@ -47,6 +49,7 @@ FITTING: list[dict[str, Any]] = [
     {},
     {"name": Colour.RED},  # a StrEnum is text
     {"share": 1, "maybe": 3},
+    {"share": -1.7e308, "shares": (0.0, 2)},
     {"parts": (Part(pieces=1, within=Part(pieces=2)),), "words": ["a"], "by_name": {"a": {"b": 1}}},
     {"anything": object()},
 ]
@@ -54,8 +57,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": b"vase"}, "name holds bytes: it must be str"),
     ({"number": 1.0}, "number holds float: it must be int"),
     ({"number": False}, "number holds bool: it must be int"),
-    ({"share": "0.5"}, "share holds str: it must be float"),
+    ({"share": "0.5"}, "share holds str: it must be finite float"),
     ({"share": True}, "share holds bool"),
+    ({"share": nan}, "share holds float: it must be finite float"),
+    ({"share": inf}, "share holds float: it must be finite float"),
+    ({"share": -inf}, "share holds float: it must be finite float"),
+    ({"share": 10**400}, "share holds int: it must be finite float"),
+    ({"shares": (0.5, nan)}, "shares holds tuple: it must be tuple[finite float, ...]"),
     ({"known": 1}, "known holds int: it must be bool"),
     ({"identity": str(uuid4())}, "identity holds str: it must be UUID"),
     ({"at": "2026-11-25"}, "at holds str: it must be datetime"),
