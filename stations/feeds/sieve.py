@@ -40,14 +40,14 @@ class Sieve:
         bad = self._fault(reading)
         if bad is None:
             self._readings[reading.key] = reading
+            self._listed.add(reading.key)
         else:
-            self._count(bad, reading.key)
-        self._listed.add(reading.key)
+            self.refuse(bad, reading.key.number, reading.key.contract)
 
     def refuse(self, reason: Bad, number: int | None, contract: str | None = None) -> None:
         """A row that is no reading; `number` and `contract` say which station it is about, if it does."""
         contract = self._contract or contract
-        if number is None or contract is None:
+        if number is None or contract is None or not (_is_number(number) and _is_name(contract)):
             self._bad[reason] += 1
             self._complete = False
         else:
@@ -69,16 +69,20 @@ class Sieve:
 
     def _fault(self, reading: Reading) -> Bad | None:
         key, state = reading.key, reading.state
-        if not 0 < key.number <= NUMBER_MAX:
+        if not _is_number(key.number):
             return Bad.NUMBER
         if self._contract is None:
             if not _is_name(key.contract):
                 return Bad.CONTRACT
         elif key.contract != self._contract:
             return Bad.OTHER_CONTRACT
-        if key in self._listed:
+        if key in self._readings:
             return Bad.DUPLICATE
         return _fault_of(state)
+
+
+def _is_number(number: int) -> bool:
+    return 0 < number <= NUMBER_MAX
 
 
 @lru_cache(CONTRACTS_KEPT)
