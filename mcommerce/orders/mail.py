@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from eventbus import Permanent, clock
+from mcommerce.events import CancelReason
 from mcommerce.orders import limits
 from mcommerce.orders.access import link_key
-from mcommerce.orders.models import Order
+from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.page import page_of
 
 ADDRESS_CODES = {550, 551, 553}  # of SMTP's answers to a recipient: there is no such mailbox (RFC 5321, 4.2.2)
@@ -29,8 +30,8 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
 
     `more` is what the template shows beside the order. Nobody has shown that the address is theirs, so nothing that was
     typed at the checkout is in it. Before an order is paid there is no link either. One mail a day goes to an
-    address about orders without a payment, those that cost nothing too: where it had one, nothing is sent, and the name
-    is empty.
+    address about orders without a payment, those that cost nothing too until staff decides about them: where it had
+    one, nothing is sent, and the name is empty.
 
     Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
     refuses its address or the mail for good, or does not say whether it has taken it.
@@ -38,7 +39,7 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     order = Order.objects.filter(id=order_id).first()
     if order is None:
         raise Permanent(f"There is no order {order_id}.")
-    paid = bool(order.payment_id) or order.state in SENT or order.refunds.exists()
+    paid = _is_vouched_for(order)
     if not paid and not limits.is_first_unpaid_mail(order.email, order_id):
         return ""
     with translation.override(order.language):
@@ -46,6 +47,13 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
     _send(EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]))
     return name
+
+
+def _is_vouched_for(order: Order) -> bool:
+    """Whether money came, or staff acted on what cost nothing: a stranger who types an address does neither."""
+    if order.payment_id or order.state in SENT or order.refunds.exists():
+        return True
+    return order.cancel_reason == CancelReason.STAFF and order.steps.filter(kind=OrderStep.Kind.PAID).exists()
 
 
 def _send(message: EmailMessage) -> None:

@@ -1,5 +1,6 @@
 """An order's page at the desk has its buttons; each says what will happen before it does."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from django.urls import reverse
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested, OrderReturned
-from mcommerce.orders import refunds, services
+from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.decisions import DECISIONS
 from mcommerce.orders.models import Order, Refund
 
-from .conftest import LATER, STAFF, fresh, pay
+from .conftest import LATER, STAFF, fresh, pay, put_up
 
 State = Order.State
 
@@ -103,6 +104,22 @@ def test_cancelling_a_paid_order_names_the_sum_and_the_pieces(desk: Client, paid
     assert "1 × Talking vase (VASE-1)" in page
     assert fresh(paid).state == State.CANCELLED
     assert len(published_events(OrderRefundRequested)) == 1
+
+
+def test_cancelling_what_cost_nothing_is_mailed_as_the_page_says(
+    desk: Client, placed: Callable[..., Order], mailoutbox: list
+) -> None:
+    earlier, free = (placed(put_up(price=0)) for _order in range(2))
+    for order in (earlier, free):
+        services.await_payment(order_id=order.id, now=LATER)
+    mail.send("paid", earlier.id)  # the one of today, as of an order that nobody paid
+
+    page = desk.get(address(free, "cancel")).content.decode()
+    press(desk, free, "cancel")
+
+    assert "ada@example.com gets a mail (English): that it is cancelled" in page
+    assert mail.send("cancelled", free.id) == "cancelled"
+    assert [message.to for message in mailoutbox] == [["ada@example.com"]] * 2
 
 
 def test_what_changed_since_the_page_was_read_is_shown_before_it_is_done(desk: Client, waiting: Order) -> None:
