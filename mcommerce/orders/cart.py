@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Sum
-from django.db.models.functions import Least
+from django.db.models import Sum
 
 from mcommerce.orders.models import Cart, CartLine, Offer
 
@@ -157,13 +156,17 @@ def lower(cart: Cart, product_id: UUID, most: int) -> None:
         cart.lines.filter(product_id=product_id, quantity__gt=most).update(quantity=most)
 
 
-def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> None:
-    """More pieces of a product, at most `QUANTITY_MAX` in all, in the caller's transaction. Raises `CartFull`."""
-    line = cart.lines.filter(product_id=product_id)
-    if line.update(quantity=Least(F("quantity") + quantity, QUANTITY_MAX)):
-        return
+def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> int:
+    """More pieces of a product, at most `QUANTITY_MAX` in all; how many of them fitted. Raises `CartFull`.
+
+    Call it in the transaction that touched the cart.
+    """
+    line = cart.lines.filter(product_id=product_id).first()
+    fitting = min(quantity, QUANTITY_MAX - (line.quantity if line else 0))
+    if line:
+        cart.lines.filter(id=line.id).update(quantity=line.quantity + fitting)
+        return fitting
     if cart.lines.count() >= LINES_MAX:
         raise CartFull
-    cart.lines.create(
-        product_id=product_id, quantity=min(quantity, QUANTITY_MAX), agreed_price=price, agreed_currency=currency
-    )
+    cart.lines.create(product_id=product_id, quantity=fitting, agreed_price=price, agreed_currency=currency)
+    return fitting

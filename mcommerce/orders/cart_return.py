@@ -5,7 +5,6 @@ through a sign-in: a guest's points to the customer's that it was poured into.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -29,16 +28,26 @@ def note_shortages(order_id: UUID, shortages: Iterable[Shortage]) -> None:
 def give_back(order_id: UUID, *, now: datetime) -> None:
     """Put an order's lines into its cart again, beside what is there meanwhile, as far as the cart's limits allow.
 
-    Call it in the transaction that cancels the order: an order is cancelled once, so its lines come back once.
+    Each line keeps how many of its pieces fitted. Call it in the transaction that cancels the order: an order is
+    cancelled once, so its lines come back once.
     """
     order = Order.objects.get(id=order_id)
     cart = _cart_of(order)
     if cart is None:  # forgotten meanwhile
         return
     touch(cart, now, came_back=order)
-    for line in order.lines.all():
-        with suppress(CartFull):
-            put(cart, line.product_id, line.quantity, price=line.unit_price, currency=order.currency)
+    lines = list(order.lines.all())
+    for line in lines:
+        line.given_back = _put_back(line, cart, order.currency)
+    OrderLine.objects.bulk_update(lines, ["given_back"])
+
+
+def _put_back(line: OrderLine, cart: Cart, currency: str) -> int:
+    """How many pieces of the line fitted."""
+    try:
+        return put(cart, line.product_id, line.quantity, price=line.unit_price, currency=currency)
+    except CartFull:
+        return 0
 
 
 def _cart_of(order: Order) -> Cart | None:

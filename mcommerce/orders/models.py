@@ -213,6 +213,7 @@ class OrderLine(Titled):
     total = models.PositiveBigIntegerField(_("total"))  # minor units, VAT included
     tax = models.PositiveBigIntegerField(_("of which VAT"))  # minor units, rounded half up
     free_pieces = models.PositiveIntegerField(null=True, editable=False)  # too few, when refused; None: not short
+    given_back = models.PositiveIntegerField(null=True, editable=False)  # pieces in the cart again; None: no cart
 
     class Meta:
         verbose_name = _("order line")

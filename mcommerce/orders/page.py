@@ -11,7 +11,6 @@ from django.utils.translation import pgettext_lazy
 from mcommerce import countries
 from mcommerce.events import CancelReason
 from mcommerce.money.filters import money
-from mcommerce.orders.cart_return import GIVEN_BACK
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
 Text = str | Promise
@@ -96,7 +95,8 @@ class OrderPage:
     sentence: Text
     reason: Text  # why it was cancelled, "" when it was not
     shortages: Sequence[Text]  # the lines it was refused for
-    back_in_cart: bool  # its lines went back there
+    back_in_cart: bool  # something of it went back there
+    left_out: Sequence[Text]  # what the cart had no room for
     rest: bool  # something of it can be had
     nothing_charged: bool  # known for sure
     decline: Text  # why the last try to pay failed, "" when it did not
@@ -128,8 +128,9 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         sentence=IN_DOUBT if in_doubt else _sentence(order),
         reason=REASONS.get(order.cancel_reason, ""),
         shortages=[_shortage(line) for line in lines if line.free_pieces is not None],
-        back_in_cart=order.cart_id is not None and order.cancel_reason in GIVEN_BACK,
-        rest=any(line.free_pieces != 0 for line in lines),
+        back_in_cart=any(line.given_back for line in lines),
+        left_out=[_left_out(line) for line in lines if line.given_back is not None and line.given_back < line.quantity],
+        rest=any(line.given_back and line.free_pieces != 0 for line in lines),
         nothing_charged=order.cancel_reason in UNCHARGED and not refunds,
         decline=_decline(order, steps),
         refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
@@ -161,6 +162,11 @@ def _shortage(line: OrderLine) -> Text:
         return _("%(name)s: none is left.") % {"name": line.name}
     short = {"name": line.name, "left": line.free_pieces, "wanted": line.quantity}
     return _("%(name)s: only %(left)d left of the %(wanted)d you wanted.") % short
+
+
+def _left_out(line: OrderLine) -> Text:
+    missing = {"name": line.name, "missing": line.quantity - line.given_back, "wanted": line.quantity}
+    return _("%(name)s: %(missing)d of %(wanted)d did not fit into the cart.") % missing
 
 
 def _moment(step: OrderStep) -> Moment:

@@ -159,6 +159,7 @@ class Migration(migrations.Migration):
                 ('total', models.PositiveBigIntegerField(verbose_name='total')),
                 ('tax', models.PositiveBigIntegerField(verbose_name='of which VAT')),
                 ('free_pieces', models.PositiveIntegerField(editable=False, null=True)),
+                ('given_back', models.PositiveIntegerField(editable=False, null=True)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order')),
             ],
             options={

@@ -1,5 +1,6 @@
 """An order that will not be gives its lines back to the cart they came from."""
 
+import html
 from datetime import timedelta
 
 import pytest
@@ -120,6 +121,25 @@ def test_the_things_come_back_beside_what_was_put_in_meanwhile(shopper: Shopper)
     assert f"Order {order.number} is cancelled" in shopper.look_at_cart()
 
 
+def what_is_said(shopper: Shopper, order: Order) -> list[str]:
+    """On the order's page, in the cart and in the mail, as it is read."""
+    mails.send("cancelled", order.id)
+    return [html.unescape(shopper.look_at(order).content.decode()), shopper.look_at_cart(), mail.outbox[-1].body]
+
+
+def test_pieces_that_the_cart_has_no_room_for_are_named(shopper: Shopper) -> None:
+    vase, horse = put_up(title={"en": "Vase"}), put_up(title={"en": "Horse"})
+    order = order_of(shopper, (vase, 15), (horse, 1))
+    shopper.add(vase, quantity=10)
+
+    expire(order)
+
+    for said in what_is_said(shopper, order):
+        assert "as far as they fit" in said
+        assert "Vase: 5 of 15 did not fit into the cart." in said
+        assert "Horse: 1 of" not in said
+
+
 def test_a_full_cart_takes_back_what_fits(shopper: Shopper) -> None:
     order = order_of(shopper, (put_up(title={"en": "Vase"}), 1))
     for number in range(LINES_MAX):
@@ -129,6 +149,10 @@ def test_a_full_cart_takes_back_what_fits(shopper: Shopper) -> None:
 
     assert CartLine.objects.count() == LINES_MAX
     assert fresh(order).state == Order.State.CANCELLED
+    for said in what_is_said(shopper, order):
+        assert "back in" not in said, "nothing is"
+        assert "no room for" in said
+        assert "Vase: 1 of 1 did not fit into the cart." in said
 
 
 def test_a_guest_who_signed_in_meanwhile_finds_them_in_the_accounts_cart(shopper: Shopper) -> None:
@@ -245,3 +269,6 @@ def test_a_forgotten_cart_does_not_hinder_the_end_of_its_order(shopper: Shopper)
     expire(order)
 
     assert fresh(order).state == Order.State.CANCELLED
+    for said in what_is_said(shopper, order):
+        assert "back in" not in said
+        assert "no room" not in said
