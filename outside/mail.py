@@ -1,19 +1,50 @@
 """Mail by SMTP that leaves a server alone which does not answer. As Django's own in all else."""
 
-from smtplib import SMTPResponseException
+from collections.abc import Sequence
+from contextlib import suppress
+from smtplib import (
+    SMTPException,
+    SMTPNotSupportedError,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
 from typing import Any
 
+from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as Smtp
 
 from outside.service import service
 
+ANSWERS = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError)  # a server that says no is there
+
 
 class EmailBackend(Smtp):
-    """Settings name it where mails go by SMTP. While the server rests, opening raises ServiceAway: no mail has left."""
+    """Settings name it where mails go by SMTP."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """See Django's. From the greeting to the farewell it is one question to the server.
+
+        Raises ServiceAway while the server rests: no mail has left. SMTPServerDisconnected means that it was lost in
+        the middle of a mail, which it may have.
+        """
+        with service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,)).asked():
+            sent: int = super().send_messages(email_messages)
+            return sent
 
     def open(self) -> Any:
-        """See Django's. Raises ServiceAway. A server that says no is there."""
-        if self.connection:
-            return False
-        with service("mail server", at=f"{self.host}:{self.port}", excluded=(SMTPResponseException,)).asked():
+        """See Django's. A server that is lost before any mail has another error than one that may have the mail."""
+        try:
             return super().open()
+        except SMTPServerDisconnected as gone:
+            raise ConnectionAbortedError("The mail server hung up before it was told of a mail") from gone
+
+    def close(self) -> None:
+        """Whatever the server says to a farewell, a mail is sent or it is not."""
+        with suppress(SMTPException):
+            super().close()
+
+
+def _is_no_failure(error: Exception) -> bool:
+    """The server answered, or what is wrong is the mail: an address that cannot be spelled."""
+    return isinstance(error, ANSWERS) or not isinstance(error, OSError)

@@ -6,9 +6,10 @@ failures in a row it opens, and nobody is asked; after REST_SECONDS it is half-o
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pybreaker
 
@@ -23,6 +24,8 @@ REST_SECONDS = 10  # a service that restarts is found again soon; until then one
 VISITORS_MAX = 2
 ROOM_SECONDS = 0.25  # a further one waits so long for room: a double click is no crowd
 
+Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
+
 
 class Resting(ServiceAway):
     """It has failed several times in a row, so it is not asked for a while."""
@@ -33,9 +36,9 @@ class Crowded(ServiceAway):
 
 
 class Service:
-    """Any thread may ask. `excluded` are errors that are no failures of the service."""
+    """Any thread may ask. `excluded` are errors that are no failures of the service: their types, or what tells."""
 
-    def __init__(self, name: str, *, excluded: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(self, name: str, *, excluded: Excluded = ()) -> None:
         self.name = name
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=FAILURES_MAX,
@@ -127,7 +130,7 @@ _lock = threading.Lock()
 _services: dict[tuple[str, str], Service] = {}
 
 
-def service(name: str, *, at: str, excluded: tuple[type[Exception], ...] = ()) -> Service:
+def service(name: str, *, at: str, excluded: Excluded = ()) -> Service:
     """The one service of that name at that address, in this process."""
     with _lock:
         if (name, at) not in _services:

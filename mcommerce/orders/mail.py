@@ -1,7 +1,6 @@
 """Mails about an order: plain text, in the order's language, with a link that opens it."""
 
-from contextlib import suppress
-from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPServerDisconnected
+from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -58,13 +57,9 @@ def _is_vouched_for(order: Order) -> bool:
 
 def _send(message: EmailMessage) -> None:
     """What is raised is tried again for long; so that must not be what may have reached the customer."""
-    connection = message.get_connection()
     try:
-        connection.open()
-        connection.send_messages([message])
-    except SMTPServerDisconnected as gone:
-        if connection.connection is None:  # nothing was said yet
-            raise
+        message.send()
+    except SMTPServerDisconnected as gone:  # in the middle of the mail: `outside.mail` has other errors for before
         raise Permanent("The mail server gave no answer: it may have the mail, which is not sent twice.") from gone
     except SMTPRecipientsRefused as refused:
         [(code, said)] = refused.recipients.values()
@@ -75,9 +70,6 @@ def _send(message: EmailMessage) -> None:
         if refused.smtp_code < FINAL_CODE_MIN:
             raise
         raise Permanent(f"The mail server does not take this mail: it says {refused.smtp_code}.") from refused
-    finally:
-        with suppress(SMTPException):  # whatever it says to a farewell, the mail is sent or it is not
-            connection.close()
 
 
 def link_to(order_id: UUID) -> str:

@@ -1,9 +1,7 @@
 """A mail server that does not answer is left alone, and mails wait for it; one that says no is there."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 from django.core.mail import EmailMessage
@@ -11,6 +9,10 @@ from django.core.mail import EmailMessage
 from eventbus import ServiceAway
 from outside.mail import EmailBackend
 from outside.service import FAILURES_MAX, states
+
+from .smtp import BYE, mail_server
+
+SOON = 0.2  # seconds until a server that says nothing is given up
 
 
 @pytest.fixture
@@ -21,33 +23,57 @@ def nobody() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def mail(port: int) -> EmailBackend:
-    return EmailBackend(host="127.0.0.1", port=port, timeout=5)
+def send(port: int, to: str = "ada@example.com") -> int:
+    return EmailBackend(host="127.0.0.1", port=port, timeout=SOON).send_messages([EmailMessage(to=[to])])
 
 
 def test_a_mail_server_that_is_away_is_soon_left_alone(nobody: int) -> None:
     for _ in range(FAILURES_MAX):
         with pytest.raises(ConnectionRefusedError):
-            mail(nobody).open()
+            send(nobody)
 
     with pytest.raises(ServiceAway):
-        mail(nobody).send_messages([EmailMessage(to=["ada@example.com"])])
+        send(nobody)
     assert states()["mail server"] == "open"
 
 
-def test_a_mail_server_that_says_no_is_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
+@pytest.mark.parametrize("silent_at", ["hello", "ehlo", "mail", "rcpt", "data", "text"])
+def test_a_mail_server_that_falls_silent_is_soon_left_alone_wherever_it_does(silent_at: str) -> None:
+    with mail_server(**{silent_at: None}) as server:
+        for _ in range(FAILURES_MAX):
+            with pytest.raises(OSError):
+                send(server.port)
 
-        def answer() -> None:
-            with suppress(OSError):
-                while True:
-                    caller, _address = door.accept()
-                    caller.sendall(b"554 5.7.1 not you\r\n")
-                    caller.close()
+        with pytest.raises(ServiceAway):
+            send(server.port)
+    assert states()["mail server"] == "open"
+    assert server.mails <= FAILURES_MAX
 
-        threading.Thread(target=answer, daemon=True).start()
+
+@pytest.mark.parametrize("says_no_to", ["hello", "mail", "rcpt", "data", "text"])
+def test_a_mail_server_that_says_no_is_there(says_no_to: str) -> None:
+    with mail_server(**{says_no_to: b"554 5.7.1 not you"}) as server:
         for _ in range(FAILURES_MAX + 2):
             with pytest.raises(OSError, match="554"):
-                mail(door.getsockname()[1]).open()
+                send(server.port)
 
     assert states()["mail server"] == "closed"
+
+
+def test_addresses_that_nobody_can_spell_are_no_fault_of_the_mail_server() -> None:
+    with mail_server() as server:
+        for _ in range(FAILURES_MAX + 2):
+            with pytest.raises(ValueError):
+                send(server.port, to="ada@@example.com")
+
+        assert send(server.port) == 1
+
+
+def test_one_that_hangs_up_before_it_hears_of_a_mail_can_not_have_it() -> None:
+    with mail_server(hello=BYE) as server, pytest.raises(ConnectionAbortedError):
+        send(server.port)
+
+
+def test_a_mail_that_is_taken_is_sent_whatever_is_said_to_the_farewell() -> None:
+    with mail_server(quit=b"2" * 10_000) as server:
+        assert send(server.port) == 1

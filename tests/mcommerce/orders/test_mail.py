@@ -13,9 +13,11 @@ from django.core.mail.backends.base import BaseEmailBackend as EmailBackend
 from django.test import Client
 from django.utils import translation
 
-from eventbus import Permanent, registry
+from eventbus import Permanent, ServiceAway, registry
 from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.models import Order, Refund
+from outside.service import FAILURES_MAX
+from tests.outside.smtp import BYE, mail_server
 
 from .conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 
@@ -130,21 +132,12 @@ def test_who_paid_is_written_to_whatever_others_did_with_the_address(
 
 
 class MailServer(EmailBackend):
-    """It answers with an error: to the mail, or to whoever comes."""
+    """It answers a mail with an error."""
 
-    connection: object = None
-    at_the_door: Exception | None = None
-    to_the_mail: Exception | None = None
-
-    def open(self) -> bool:
-        if self.at_the_door:
-            raise self.at_the_door
-        self.connection = "open"
-        return True
+    answer: Exception
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        assert self.to_the_mail is not None
-        raise self.to_the_mail
+        raise self.answer
 
 
 def refused(code: int, said: bytes) -> SMTPRecipientsRefused:
@@ -166,7 +159,7 @@ def test_a_mail_is_not_tried_again_when_it_is_refused_for_good_or_may_have_been_
     paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception, raised: type[Exception]
 ) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.MailServer"
-    monkeypatch.setattr(MailServer, "to_the_mail", answer)
+    monkeypatch.setattr(MailServer, "answer", answer, raising=False)
 
     with pytest.raises(Exception) as told:
         mail.send("paid", paid.id)
@@ -174,15 +167,26 @@ def test_a_mail_is_not_tried_again_when_it_is_refused_for_good_or_may_have_been_
     assert type(told.value) is raised
 
 
-@pytest.mark.parametrize("answer", [ConnectionRefusedError(), SMTPServerDisconnected("closed")])
-def test_a_mail_server_that_is_away_is_tried_again(
-    paid: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, answer: Exception
-) -> None:
-    settings.EMAIL_BACKEND = f"{__name__}.MailServer"
-    monkeypatch.setattr(MailServer, "at_the_door", answer)
+@pytest.mark.parametrize("greeting", [BYE, None, b"421 come back later"])
+def test_a_mail_server_that_is_away_is_tried_again(paid: Order, settings: Any, greeting: bytes | None) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "outside.mail.EmailBackend", "127.0.0.1", 0.2
+    with mail_server(hello=greeting) as server:
+        settings.EMAIL_PORT = server.port
+        with pytest.raises(OSError):
+            mail.send("paid", paid.id)
 
-    with pytest.raises(type(answer)):
-        mail.send("paid", paid.id)
+
+def test_a_mail_server_that_takes_the_call_and_hangs_is_soon_left_alone(paid: Order, settings: Any) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "outside.mail.EmailBackend", "127.0.0.1", 0.2
+    with mail_server(mail=None) as server:
+        settings.EMAIL_PORT = server.port
+        for _mail in range(FAILURES_MAX):
+            with pytest.raises(Permanent):
+                mail.send("paid", paid.id)
+        with pytest.raises(ServiceAway):
+            mail.send("paid", paid.id)
+
+    assert server.mails == FAILURES_MAX
 
 
 def test_mails_wait_for_more_than_a_day_for_a_mail_server_that_is_away() -> None:
