@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from eventbus import clock
@@ -109,3 +111,28 @@ def test_a_refund_and_its_entries_are_found_by_the_orders_number(
         address = reverse(f"admin:payment_{name}_changelist")
         assert "€19.00" in admin_client.get(address, {"q": "m-4g7k2q"}).content.decode()
         assert "€19.00" not in admin_client.get(address, {"q": "M-XYZ234"}).content.decode()
+
+
+@pytest.fixture
+def a_payment_in_francs(two_payments: None) -> None:
+    Payment.objects.filter(order_number="M-XYZ234").update(currency="CHF")
+
+
+@pytest.mark.usefixtures("a_payment_in_francs")
+@pytest.mark.parametrize(
+    ("asked", "found"), [("EUR", ["M-4G7K2Q"]), ("another", ["M-XYZ234"]), ("CHF", ["M-XYZ234"]), ("USD", [])]
+)
+def test_payments_in_the_shops_currency_are_told_from_others(admin_client: Any, asked: str, found: list[str]) -> None:
+    page = admin_client.get(reverse("admin:payment_payment_changelist"), {"currency": asked}).content.decode()
+
+    assert [number for number in ("M-4G7K2Q", "M-XYZ234") if number in page] == found
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["payment", "ledgerentry"])
+def test_the_filter_of_currencies_reads_no_whole_table(admin_client: Any, name: str) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        page = admin_client.get(reverse(f"admin:payment_{name}_changelist"))
+
+    assert "?currency=another" in page.content.decode()
+    assert [query["sql"] for query in queries if "DISTINCT" in query["sql"]] == []
