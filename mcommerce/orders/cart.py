@@ -71,6 +71,15 @@ def items_in(cart: Cart | None) -> list[Item]:
     return [Item(line=line, offer=offers[line.product_id]) for line in lines if line.product_id in offers]
 
 
+def totals_of(items: list[Item]) -> dict[str, int]:
+    """What is for sale costs together, in minor units by currency: sums of two currencies are never added."""
+    totals: dict[str, int] = {}
+    for item in items:
+        if not item.gone:
+            totals[item.offer.currency] = totals.get(item.offer.currency, 0) + item.total
+    return totals
+
+
 def pieces_in(cart_id: UUID) -> int:
     """How many pieces lie in the cart."""
     return CartLine.objects.filter(cart=cart_id).aggregate(pieces=Sum("quantity"))["pieces"] or 0

@@ -26,13 +26,15 @@ def cart(request: HttpRequest) -> HttpResponse:
     """What lies in the cart, what changed since it was put there, and what was just taken out."""
     basket = find_cart(request)
     items = carts.items_in(basket)
+    totals = carts.totals_of(items)
+    mixed = len(totals) > 1
     context = {
         "items": items,
-        "total": sum(item.total for item in items),
-        "currency": next((item.offer.currency for item in items if not item.gone), ""),
+        "totals": totals,
+        "mixed": mixed,
         "changed": any(item.gone or item.repriced for item in items),
         "short": any(item.scarce for item in items),
-        "waits": any(item.waits for item in items),
+        "waits": mixed or any(item.waits for item in items),
         "came_back": _came_back(basket) if items else None,
         "may_look_at_it": _may_look(request, basket) if items else False,
         "quantity_max": carts.QUANTITY_MAX,

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from eventbus import publish
 from mcommerce.events import OrderedLine, OrderExpiredCheck, OrderPlaced
 from mcommerce.orders import seen_cart
-from mcommerce.orders.cart import Item, items_in
+from mcommerce.orders.cart import Item, items_in, totals_of
 from mcommerce.orders.holding import Visitor, leave_some
 from mcommerce.orders.models import Cart, CartLine, Order, OrderLine, OrderStep, order_number
 from mcommerce.orders.money import tax_within
@@ -99,7 +99,7 @@ def _agreed_items(cart: Cart | None) -> list[Item]:
         raise EmptyCart
     if any(item.gone or item.repriced for item in items):
         raise CartChanged
-    if len({item.offer.currency for item in items}) > 1:
+    if len(totals_of(items)) > 1:
         raise MixedCurrencies
     return items
 

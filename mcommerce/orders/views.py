@@ -35,7 +35,8 @@ PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits 
 def checkout(request: HttpRequest) -> HttpResponse:
     """Ask who orders and where it goes; place the order."""
     if request.method == "GET":
-        waits = any(item.waits for item in items_in(find_cart(request)))
+        items = items_in(find_cart(request))
+        waits = len(carts.totals_of(items)) > 1 or any(item.waits for item in items)
         return redirect("orders:cart") if waits else _ask(request, CheckoutForm(initial=_known_of(request)))
     if "settle" in request.POST:
         return _settle(request)
@@ -67,11 +68,8 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
         )
     except till.EmptyCart:
         return _nothing(request)
-    except till.CartChanged:
+    except (till.CartChanged, till.MixedCurrencies):
         return _ask(request, form, status=CONFLICT)
-    except till.MixedCurrencies:
-        messages.error(request, _("These things are sold in different currencies: please order them apart."))
-        return redirect("orders:cart")
     except HoldsTooMuch as refused:
         for allowance in refused.short:
             messages.error(request, allowance.sentence)
@@ -102,15 +100,18 @@ def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200) -> Http
     items = items_in(find_cart(request))
     if not items:
         return _nothing(request) if request.method == "POST" else redirect("orders:cart")
+    totals = carts.totals_of(items)
+    mixed = len(totals) > 1
     context = {
         "form": form,
         "items": items,
         "seen": seen_cart.written(items),
         "changes": seen_cart.changes(request.POST.get("seen", ""), items) if request.method == "POST" else [],
-        "changed": status == CONFLICT,
+        "changed": status == CONFLICT and not mixed,
         "waits": any(item.waits for item in items),
-        "total": sum(item.total for item in items),
-        "currency": items[0].offer.currency,
+        "totals": totals,
+        "mixed": mixed,
+        "costs": any(totals.values()),
     }
     return render(request, "orders/checkout.html", context, status=status)
 

@@ -7,7 +7,7 @@ class Wonder(NamedTuple):
     """A product of the demo catalogue. The drawing is `products/demo/<drawing>.svg`."""
 
     drawing: str
-    euros: int
+    price: int  # in whole units of the shop's currency
     pieces: int
     french: tuple[str, str]  # title, description
     english: tuple[str, str]

@@ -102,14 +102,30 @@ def test_a_price_that_the_browser_sends_means_nothing(shopper: Shopper) -> None:
 
 
 def test_two_currencies_are_two_orders(shopper: Shopper) -> None:
-    shopper.add(put_up(currency="EUR"))
-    shopper.add(put_up(currency="CHF"))
+    vase, clock = put_up(1_900, currency="EUR"), put_up(2_500, currency="CHF")
+    shopper.add(vase)
+    seen = shopper.see_checkout()
+    shopper.add(clock)
 
-    answer = shopper.check_out()
+    basket = shopper.look_at_cart()
+    assert "different currencies" in basket
+    assert reverse("orders:checkout") not in basket
+    assert "€19.00" in basket
+    assert "CHF\N{NO-BREAK SPACE}25.00" in basket
+    assert "44.00" not in basket, "no sum of euros and francs"
+    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
 
-    assert answer.url == reverse("orders:cart")
-    assert "different currencies" in shopper.look_at_cart()
+    answer = shopper.check_out(seen=seen, street="1 quai de Bondy")
+
+    assert answer.status_code == 409
+    page = answer.content.decode()
+    assert "different currencies" in page
+    assert "44.00" not in page
+    assert "1 quai de Bondy" in page, "what was typed stays"
     assert Order.objects.count() == 0
+    shopper.change(clock, 0)
+    shopper.check_out()
+    assert Order.objects.get().currency == "EUR"
 
 
 def test_an_empty_cart_is_not_ordered(db: None) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -44,6 +45,16 @@ def test_the_eight_wonders_are_for_sale_at_their_prices() -> None:
         assert wonder.title["en"]
         assert wonder.description["en"]
         assert left(wonder)[0] > 0
+
+
+@pytest.mark.parametrize(("currency", "minor"), [("JPY", 1), ("CHF", 100), ("KWD", 1_000)])
+def test_the_wonders_are_sold_in_the_shops_own_currency(currency: str, minor: int, settings: Any) -> None:
+    settings.SHOP_CURRENCY = currency
+
+    load()
+
+    assert set(Product.objects.values_list("currency", flat=True)) == {currency}
+    assert Product.objects.get(sku="DEMO-VASE").price == PRICES["Vase ayant appartenu à Zeus"] * minor
 
 
 def test_loading_again_leaves_what_the_merchant_changed() -> None:

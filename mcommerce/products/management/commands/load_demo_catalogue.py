@@ -4,10 +4,12 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from eventbus import clock
+from mcommerce.money import minor_digits
 from mcommerce.products import services, stock
 from mcommerce.products.demo import WONDERS, Wonder
 from mcommerce.products.models import Product
@@ -41,8 +43,8 @@ def _put_up_for_sale(wonder: Wonder) -> bool:
         slug=slug_for(wonder.french[0]),
         title={"fr": wonder.french[0], "en": wonder.english[0]},
         description={"fr": wonder.french[1], "en": wonder.english[1]},
-        price=wonder.euros * 100,
-        currency="EUR",
+        price=wonder.price * 10 ** minor_digits(settings.SHOP_CURRENCY),
+        currency=settings.SHOP_CURRENCY,
         tax_rate=VAT_RATE,
         image=f"products/demo/{wonder.drawing}.svg",
         published=True,
