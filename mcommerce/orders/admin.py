@@ -163,6 +163,10 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     def looked_at(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._each(request, orders, services.note_look)
 
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Changing is not seeing here, as it is in Django: `change_order` only says that a person has looked."""
+        return staff.may(request.user, access.VIEW)
+
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return staff.may(request.user, access.CANCEL)
 

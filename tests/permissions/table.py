@@ -19,7 +19,7 @@ from tests.permissions.needs import (
     permission,
 )
 
-SOME_ORDERS = permission("orders.view_order", "orders.change_order", "orders.view_offer", "orders.change_offer")
+SOME_ORDERS = permission("orders.view_order", "orders.view_offer", "orders.change_offer")
 
 ROUTES: dict[str, Route] = {
     # --- the shop ---
@@ -132,13 +132,14 @@ DESK: dict[str, Desk] = {
     "products.reservation": Desk(),
     "products.stockmovement": Desk(),
     "orders.order": Desk(
+        see=permission("orders.view_order"),  # who may say that they looked, sees nothing by that
         actions={
             "cancel": permission("orders.cancel_order"),
             "ship": permission("orders.ship_order"),
             "deliver": permission("orders.ship_order"),
             "refund_again": permission("orders.refund_order"),
             "looked_at": permission("orders.change_order"),
-        }
+        },
     ),
     "orders.offer": Desk(),
     "payment.payment": Desk(actions={"ask_again": permission("payment.change_payment")}),

@@ -174,6 +174,21 @@ def test_the_customer_is_not_told_who_packed_it_or_looked_at_it(paid: Order, lis
     assert "looked at" not in page
 
 
+@pytest.mark.parametrize("action", OrderAdmin.actions)
+def test_who_may_decide_but_not_look_finds_no_list_to_decide_from(paid: Order, action: str) -> None:
+    client = Client()
+    blind = get_user_model().objects.create_user(email="blind@example.com", is_staff=True)
+    blind.user_permissions.add(*Permission.objects.filter(codename__endswith="_order").exclude(codename="view_order"))
+    client.force_login(blind)
+    before = fresh(paid).state, OrderStep.objects.count()
+
+    page = decide(client, action, paid)
+
+    assert paid.number not in page
+    assert client.get(reverse("admin:orders_order_change", args=[paid.id])).status_code == 403
+    assert (fresh(paid).state, OrderStep.objects.count()) == before
+
+
 def test_who_may_only_look_decides_nothing(paid: Order) -> None:
     client = Client()
     reader = get_user_model().objects.create_user(email="reader@example.com", is_staff=True)
