@@ -34,6 +34,8 @@ KAFKA_SASL_NEEDS = {
     "SCRAM-SHA-512": _PASSWORD,
     "OAUTHBEARER": ("KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"),
 }
+# A server sends; none at all is for what sends no mail, such as the building of the image
+DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
 POSITIVE = validate.Range(min=1)
 KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
@@ -137,10 +139,10 @@ def _faults() -> list[str]:
             faults.append(f"{name} is {url!r}: write it as http://host:port")
     if "EMAIL_BACKEND" not in EMAIL_URL:
         faults.append("EMAIL_URL is of no kind that is known: write submission://user:password@host:587 or console:")
-    if not LOCAL and os.environ.get("EMAIL_URL", "").startswith("console:"):
+    elif not LOCAL and EMAIL_URL["EMAIL_BACKEND"] not in DEPLOYED_MAIL:
         faults.append(
-            "EMAIL_URL=console: prints mails, and the keys of orders in them, into a deployed site's log: "
-            "write submission://user:password@host:587"
+            "EMAIL_URL is of a kind that leaves mails, and the keys of orders in them, in a deployed site's log, files "
+            "or memory: write submission://user:password@host:587"
         )
     if SHOP_CURRENCY not in CURRENCIES:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")

@@ -172,7 +172,10 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
             DEPLOYED | {"EMAIL_URL": ""},
             "EMAIL_URL is not set: a deployed site must say it. Name the mail server: submission:",
         ),
-        (DEPLOYED | {"EMAIL_URL": "console:"}, "EMAIL_URL=console: prints mails, and the keys of orders in them"),
+        *[
+            (DEPLOYED | {"EMAIL_URL": kept}, "EMAIL_URL is of a kind that leaves mails, and the keys of orders in them")
+            for kept in ("console:", "Console:", " console:", "file:///tmp/mails", "memory:")
+        ],
         (
             DEPLOYED | {"ALLOWED_HOSTS": "*"},
             "ALLOWED_HOSTS has '*', which lets strangers' names in: name the site's own",
@@ -247,6 +250,12 @@ for secret in ("old", "", " "):
     assert [line.partition(":")[0] for line in told.stdout.splitlines()] == ["signed well", "refused", "refused"], (
         told.stdout + told.stderr
     )
+
+
+def test_a_part_of_a_deployed_site_that_sends_no_mail_needs_no_mail_server(tmp_path: Path) -> None:
+    told = python(tmp_path, PRINT.format(name="EMAIL_BACKEND"), **DEPLOYED | {"EMAIL_URL": "dummy:"})
+
+    assert told.stdout.strip().endswith(".dummy.EmailBackend"), told.stderr
 
 
 def test_a_failpoint_of_the_chosen_backend_can_be_armed(tmp_path: Path) -> None:
