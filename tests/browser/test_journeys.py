@@ -168,7 +168,7 @@ def moved_from(dashboard: Locator, timeout_ms: int = MOVES_MS) -> None:
     expect(dashboard).not_to_have_attribute("data-seq", before, timeout=timeout_ms)
 
 
-def stop_polling(page: Page, said: str) -> None:
+def stop_polling(page: Page, said: str = STOPPED["en-GB"]) -> None:
     page.goto(reverse("stations:producer"))
     page.locator(".plan button[value=stop]").click()
     expect(page.locator(".plan__state")).to_have_text(said)
