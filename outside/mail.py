@@ -20,15 +20,20 @@ ANSWERS = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError) 
 
 
 class EmailBackend(Smtp):
-    """Settings name it where mails go by SMTP."""
+    """Settings name it where mails go by SMTP. `by_visitor`: a page waits for it, and only so many wait at once."""
+
+    def __init__(self, *given: Any, by_visitor: bool = False, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._by_visitor = by_visitor
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """See Django's. From the greeting to the farewell it is one question to the server.
 
-        Raises ServiceAway while the server rests: no mail has left. SMTPServerDisconnected means that it was lost in
-        the middle of a mail, which it may have.
+        Raises ServiceAway while the server rests or is crowded: no mail has left. SMTPServerDisconnected means that it
+        was lost in the middle of a mail, which it may have.
         """
-        with service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,)).asked():
+        server = service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,))
+        with server.asked(by_visitor=self._by_visitor):
             sent: int = super().send_messages(email_messages)
             return sent
 

@@ -10,6 +10,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.mail import get_connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -83,13 +84,17 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- mails --------------------------------------------------------------------------------------------------
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Write it in its reader's language, without a word of the request. A mail that fails is asked for again."""
+        """Write it in its reader's language, without a word of the request. A mail that fails is asked for again.
+
+        A page waits for it: only so many of them wait for the mail server at once.
+        """
         request = allauth_context.request
         with translation.override(_language_of(email)):
             message = self.render_mail(template_prefix, email, {**context, "email": email, **_links()})
+        message.connection = get_connection(by_visitor=True)
         try:
             message.send()
-        # What the mail server says is an OSError; a server left alone is away; an address it cannot spell, the last.
+        # What the mail server says is an OSError; one left alone or crowded is away; the last: no such spelling.
         except (OSError, ServiceAway, ValueError):
             logger.exception("A mail about an account was not sent: %s", template_prefix)
             messages.error(request, _("The mail could not be sent. Please ask for it again in a few minutes."))

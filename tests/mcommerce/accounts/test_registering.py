@@ -2,6 +2,8 @@
 
 import re
 import smtplib
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -9,11 +11,14 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
 from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.rate_limits.models import CacheEntry
+from outside.service import VISITORS_MAX
 from tests.mcommerce.orders.test_races import at_the_same_time
+from tests.outside.smtp import mail_server
 
 from .conftest import CODE_PAGE, EMAIL, PASSWORD, SIGN_IN, mailed_code, sign_in, signed_in, type_code
 
@@ -201,6 +206,30 @@ class MailServerAway(BaseEmailBackend):
 
     def send_messages(self, email_messages: Any) -> int:
         raise self.fault
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_mail_server_hangs_only_half_the_threads_of_pages_wait_for_it(settings: Any) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "outside.mail.EmailBackend", "127.0.0.1", 60
+    with mail_server(mail=None) as server, ThreadPoolExecutor(max_workers=2 * VISITORS_MAX) as threads:
+        settings.EMAIL_PORT = server.port
+        visits = [threads.submit(visit, f"bob{number}@example.com") for number in range(2 * VISITORS_MAX)]
+        told_at_once = list(islice(as_completed(visits, timeout=30), VISITORS_MAX))
+        waiting = [visit for visit in visits if not visit.done()]
+        server.over.set()
+
+    assert len(waiting) == VISITORS_MAX
+    assert all("The mail could not be sent" in told.result() for told in told_at_once)
+
+
+def visit(email: str) -> str:
+    """Register; the page that follows. In a thread of one's own."""
+    try:
+        visitor = Client()
+        register(visitor, email=email)
+        return visitor.get(CODE_PAGE, headers={"accept-language": "en"}).content.decode()
+    finally:
+        connection.close()
 
 
 def test_the_mail_starts_its_links_with_our_address_and_never_with_hosts(
