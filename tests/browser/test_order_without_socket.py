@@ -11,7 +11,14 @@ from tests.browser import checkouts, scenes
 from tests.live_site import LiveSite
 
 SOCKETS = re.compile("/ws/orders/")
+HALF_AN_HOUR_MS = 30 * 60_000  # the time to pay
 TWO_MINUTES_MS = 120_000  # four times the longest pause between two questions
+
+LET_THE_TIME_PASS = """
+from django.utils import timezone
+from mcommerce.orders.models import Order
+Order.objects.filter(id="{order_id}").update(expires_at=timezone.now())
+"""
 
 
 def shut(socket: WebSocketRoute) -> None:
@@ -21,6 +28,11 @@ def shut(socket: WebSocketRoute) -> None:
 
 def silent(socket: WebSocketRoute) -> None:
     """A proxy that lets the socket open, and nothing through."""
+
+
+def good(socket: WebSocketRoute) -> None:
+    """Nothing in between."""
+    socket.connect_to_server()
 
 
 def order(page: Page, live_site: LiveSite) -> None:
@@ -107,6 +119,35 @@ def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page,
     expect(page.locator("#order-state")).to_be_hidden()
 
 
+@pytest.mark.parametrize("proxy", [good, shut])
+def test_pay_goes_with_the_last_second_although_the_order_is_not_closed_yet(
+    page: Page, live_site: LiveSite, proxy: Callable[[WebSocketRoute], None]
+) -> None:
+    page.context.route_web_socket(SOCKETS, proxy)
+    order(page, live_site)
+    expect(page.locator("#pay")).to_be_visible()
+    page.locator("#pay").focus()
+
+    page.clock.fast_forward(HALF_AN_HOUR_MS)
+
+    expect(page.locator("#countdown")).to_have_text("The time is up")
+    expect(page.locator("#pay")).to_have_count(0)
+    expect(page.locator("#order-now h1")).to_be_focused()
+    expect(page.locator("#order-said")).to_have_text("The time is up")
+
+
+def test_without_a_socket_pay_goes_once_the_server_offers_it_no_more(page: Page, live_site: LiveSite) -> None:
+    """As in a browser that slept: its countdown is behind, and nobody has closed the order yet."""
+    page.context.route_web_socket(SOCKETS, shut)
+    order(page, live_site)
+    expect(page.locator("#pay")).to_be_visible()
+
+    live_site.manage("shell", "--verbosity=0", "--command", LET_THE_TIME_PASS.format(order_id=order_id_of(page)))
+
+    expect(page.locator("#pay")).to_have_count(0)
+    expect(page.locator("#cancel")).to_be_visible()
+
+
 def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Page], live_site: LiveSite) -> None:
     page = open_page(java_script_enabled=False)
     page.goto(reverse("products:list"))
@@ -118,6 +159,10 @@ def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Pa
     page.wait_for_url("**/orders/*-*/")
 
     expect(page.locator("#pay")).to_be_visible()
+
+
+def order_id_of(page: Page) -> str:
+    return page.url.rstrip("/").rpartition("/")[2]
 
 
 def look_away(page: Page, *, hidden: bool) -> None:

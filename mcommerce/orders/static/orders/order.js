@@ -91,10 +91,21 @@ function startCountdown() {
       clearInterval(ticking);
       box.classList.add("is-over");
       box.textContent = root.dataset.over;
+      endPaying();
     }
   };
   ticking = setInterval(tick, 1000);
   tick();
+}
+
+/** Nothing leads to the payment company any more, whether or not the server has closed the order yet. */
+function endPaying() {
+  const pay = document.getElementById("pay");
+  if (!pay) return;
+  const focused = pay === document.activeElement;
+  pay.form.remove();
+  said.textContent = root.dataset.over;
+  if (focused) keepFocus(shown());
 }
 
 // --- without the socket --------------------------------------------------------------------------------------------
@@ -113,7 +124,7 @@ async function ask() {
   try {
     const fresh = await fetchNow();
     const newer = Number(fresh.dataset.version) > shownVersion();
-    if (newer) swap(fresh);
+    if (newer || paysNoMore(fresh)) swap(fresh);
     pause = newer ? ASK_FIRST_MS : Math.min(ASK_MOST_MS, pause * 2);
     if (!live) show("asking");
   } catch {
@@ -121,6 +132,11 @@ async function ask() {
     if (!live && !gone) show("offline");
   }
   askAfter(jittered(pause));
+}
+
+/** The clock alone ends paying: the order's version grows only once the deadline was seen to. */
+function paysNoMore(fresh) {
+  return document.getElementById("pay") && !fresh.querySelector("#pay");
 }
 
 /** The order cannot be seen here any more. */
