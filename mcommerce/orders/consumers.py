@@ -1,4 +1,4 @@
-"""The socket of an order's page: it says which version the order has, and says it again with each change."""
+"""The socket of an order's page: it says which version the order has, with each change and after each silence."""
 
 import asyncio
 import json
@@ -24,6 +24,7 @@ BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
 NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
 # Several changes within this time are one look at the page. Shorter than anybody notices.
 PAUSE_SECONDS = 0.1
+HEARTBEAT_SECONDS = 10  # silence is broken this often: a browser that hears nothing for two of them comes again
 
 
 class OrderConsumer(AsyncWebsocketConsumer):
@@ -85,16 +86,24 @@ class OrderConsumer(AsyncWebsocketConsumer):
             await self.close(BROKEN)
 
     async def _tell_versions(self, version: int | None) -> None:
-        """Say the version, then each newer one. A slow browser is told the newest only."""
+        """Say the version, then each newer one, and the same again after silence. A slow browser is told the newest."""
         while version is not None:
-            await self.send(json.dumps({"version": version}))
+            await self.send(json.dumps({"version": version, "heartbeat_s": HEARTBEAT_SECONDS}))
             told = version
-            while version == told:
-                await self.changed.wait()
-                await asyncio.sleep(PAUSE_SECONDS)
-                self.changed.clear()
+            while version == told and await self._may_have_changed():
                 version = await self._version()
         await self.close(NOT_FOUND)
+
+    async def _may_have_changed(self) -> bool:
+        """Waits for a change. False when a heartbeat is due first."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await self.changed.wait()
+        except TimeoutError:
+            return False
+        await asyncio.sleep(PAUSE_SECONDS)
+        self.changed.clear()
+        return True
 
     @database_sync_to_async
     def _too_often(self) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, Request, WebSocketRoute, expect
+from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from tests.browser import checkouts, scenes
 from tests.live_site import LiveSite
@@ -13,6 +13,7 @@ from tests.live_site import LiveSite
 SOCKETS = re.compile("/ws/orders/")
 HALF_AN_HOUR_MS = 30 * 60_000  # the time to pay
 TWO_MINUTES_MS = 120_000  # four times the longest pause between two questions
+SHORT_OF_SILENCE_MS = 12_000  # several of the first questions; a socket that is well may be quiet for so long
 
 LET_THE_TIME_PASS = """
 from django.utils import timezone
@@ -98,8 +99,7 @@ def test_the_page_goes_back_to_the_socket_and_asks_no_more(page: Page, live_site
 
     expect(page.locator("#pay")).to_be_visible()
     expect(page.locator("#order-state")).to_have_attribute("data-state", "live")
-    asked = pass_two_minutes(page)
-    assert asked == []
+    assert pass_time(page, SHORT_OF_SILENCE_MS) == []
 
 
 def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page, live_site: LiveSite) -> None:
@@ -117,6 +117,52 @@ def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page,
     expect(page.locator("#order-now")).to_have_attribute("data-final", "")
     assert pass_two_minutes(page) == []
     expect(page.locator("#order-state")).to_be_hidden()
+
+
+def test_a_line_that_breaks_without_a_word_is_noticed(page: Page, live_site: LiveSite) -> None:
+    order(page, live_site)
+    expect(page.locator("#pay")).to_be_visible()
+    opened: list[WebSocketRoute] = []
+
+    def first_word_only(socket: WebSocketRoute) -> None:
+        opened.append(socket)
+        if len(opened) > 1:
+            socket.close()
+            return
+        words: list[str | bytes] = []
+
+        def pass_on(word: str | bytes) -> None:
+            words.append(word)
+            if len(words) == 1:
+                socket.send(word)
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.context.route_web_socket(SOCKETS, first_word_only)
+    watched = page.context.new_page()
+    watched.goto(page.url)
+    expect(watched.locator("#order-state")).to_have_attribute("data-state", "live")
+
+    page.locator("#cancel").click()
+    expect(page.locator("#order-now")).to_have_attribute("data-final", "")
+    watched.clock.fast_forward(TWO_MINUTES_MS)
+
+    expect(watched.locator("#order-now")).to_have_attribute("data-final", "")
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(page: Page, live_site: LiveSite) -> None:
+    asked: list[Route] = []
+
+    def leave_the_first_hanging(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    page.context.route_web_socket(SOCKETS, shut)
+    page.context.route(re.compile("fragment"), leave_the_first_hanging)
+    order(page, live_site)
+
+    expect(page.locator("#pay")).to_be_visible()
 
 
 @pytest.mark.parametrize("proxy", [good, shut])
@@ -177,7 +223,11 @@ def look_away(page: Page, *, hidden: bool) -> None:
 
 
 def pass_two_minutes(page: Page) -> list[str]:
-    """What the page asks in two minutes of its own clock."""
+    return pass_time(page, TWO_MINUTES_MS)
+
+
+def pass_time(page: Page, ms: int) -> list[str]:
+    """What the page asks meanwhile, by its own clock."""
     asked = questions(page)
-    page.clock.run_for(TWO_MINUTES_MS)
+    page.clock.run_for(ms)
     return asked

@@ -52,8 +52,12 @@ async def happens(change: Callable[..., Any], **details: Any) -> None:
     await database_sync_to_async(do)()
 
 
-async def hear(socket: WebsocketCommunicator) -> int:
-    return (await socket.receive_json_from(timeout=ANSWER_SECONDS))["version"]
+async def hear(socket: WebsocketCommunicator, *, after: int = 0) -> int:
+    """The version that is said next; with `after` the next newer one, whatever breaks the silence meanwhile."""
+    version = after
+    while version <= after:
+        version = (await socket.receive_json_from(timeout=ANSWER_SECONDS))["version"]
+    return version
 
 
 async def closing_code(socket: WebsocketCommunicator) -> int:

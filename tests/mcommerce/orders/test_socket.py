@@ -34,7 +34,7 @@ def test_it_says_the_version_first_and_each_newer_one(listener: Shopper, waiting
 
             await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
 
-            assert await hear(socket) > waiting.version
+            assert await hear(socket, after=waiting.version) > waiting.version
 
     run(story)
 
@@ -85,7 +85,7 @@ def test_several_changes_at_once_are_one_word(listener: Shopper, waiting: Order)
 
             await happens(a_lot)
 
-            assert await hear(socket) == waiting.version + 5
+            assert await hear(socket, after=waiting.version) == waiting.version + 5
             assert await socket.receive_nothing(timeout=QUIET_SECONDS)
 
     run(story)
@@ -106,6 +106,25 @@ def test_an_order_at_rest_costs_no_query(listener: Shopper, waiting: Order) -> N
             before = await database_sync_to_async(counted)()
             assert await socket.receive_nothing(timeout=QUIET_SECONDS)
             assert await database_sync_to_async(counted)() == before
+
+    run(story)
+
+
+def test_silence_is_broken_so_that_a_dead_line_is_told_from_a_quiet_one(
+    listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "HEARTBEAT_SECONDS", QUIET_SECONDS)
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            for _heartbeat in range(3):
+                word = await socket.receive_json_from(timeout=ANSWER_SECONDS)
+                assert word == {"version": waiting.version, "heartbeat_s": QUIET_SECONDS}
+
+            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+
+            assert await hear(socket, after=waiting.version) > waiting.version
 
     run(story)
 

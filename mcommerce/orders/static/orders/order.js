@@ -8,6 +8,9 @@ const RETRY_FIRST_MS = 1_000; // a server that restarts is back within seconds
 const RETRY_MOST_MS = 30_000; // one that is down is not helped by more knocking
 const NOT_FOUND = 4404; // this visitor may not see the order (any more): asking again changes nothing
 const GRACE_MS = 3_000; // a socket that has said nothing for so long is taken to be away
+const CONNECT_TIMEOUT_MS = 10_000; // a proxy that accepts and never answers
+const HEARTBEATS_MISSED_MAX = 2; // of silence, then the socket counts as lost
+const ANSWER_MS = 10_000; // a page takes a fraction of a second: what takes longer never comes
 const ASK_FIRST_MS = 2_000; // between two questions: stock is set aside within a second or two
 const ASK_MOST_MS = 30_000; // an order that does not change is not asked about more often
 const URGENT_SECONDS = 120; // the countdown raises its voice
@@ -35,7 +38,7 @@ async function catchUp() {
     }
   } catch (error) {
     console.warn("The order could not be fetched; the next connection tries again.", error);
-    socket?.close();
+    lose();
   } finally {
     fetching = false;
   }
@@ -43,7 +46,11 @@ async function catchUp() {
 
 async function fetchNow() {
   if (gone) throw new Error("This order is not to be seen here any more");
-  const answer = await fetch(`${root.dataset.page}?fragment=1`, { credentials: "same-origin", cache: "no-store" });
+  const answer = await fetch(`${root.dataset.page}?fragment=1`, {
+    credentials: "same-origin",
+    cache: "no-store",
+    signal: AbortSignal.timeout(ANSWER_MS),
+  });
   if (answer.status === 404) stop();
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("order-now");
@@ -145,12 +152,14 @@ function stop() {
   state.hidden = true;
   clearTimeout(asking);
   clearTimeout(retry);
+  letGo();
 }
 
 // --- the socket ----------------------------------------------------------------------------------------------------
 
 let socket;
-let live = false; // it has spoken and is open
+let live = false; // it has spoken lately
+let silence; // the timer of the next word
 let gone = false;
 let tries = 0;
 let retry;
@@ -171,27 +180,48 @@ function connect() {
     lose(); // some browsers have it switched off
     return;
   }
-  socket.onmessage = (message) => {
-    tries = 0;
-    live = true;
-    askAfter(0); // no more: the socket speaks
-    show("live");
-    wanted = Math.max(wanted, JSON.parse(message.data).version);
-    catchUp();
-  };
-  socket.onclose = (event) => (event.code === NOT_FOUND ? stop() : lose());
+  expectWord(CONNECT_TIMEOUT_MS);
+  const ours = socket;
+  ours.onmessage = (message) => ours === socket && hear(JSON.parse(message.data));
+  ours.onclose = (event) => ours === socket && (event.code === NOT_FOUND ? stop() : lose());
+}
+
+function hear(word) {
+  expectWord(word.heartbeat_s * 1000 * HEARTBEATS_MISSED_MAX);
+  tries = 0;
+  live = true;
+  askAfter(0); // no more: the socket speaks
+  show("live");
+  wanted = Math.max(wanted, word.version);
+  catchUp();
+}
+
+/** A line that broke without a word still looks open: silence alone tells. */
+function expectWord(ms) {
+  clearTimeout(silence);
+  silence = setTimeout(lose, ms);
 }
 
 /** The socket is away: open it again after a while, and ask until then. */
 function lose() {
   live = false;
+  letGo();
   if (gone) return;
   if (asking === undefined) {
     show("offline");
     pause = ASK_FIRST_MS;
     askAfter(pause);
   }
+  clearTimeout(retry);
   retry = setTimeout(connect, jittered(Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** tries++)));
+}
+
+/** Of a dead line the browser says much later that it is closed: nobody waits for that. */
+function letGo() {
+  clearTimeout(silence);
+  const old = socket;
+  socket = undefined;
+  old?.close();
 }
 
 // A laptop that wakes up should not wait for a backoff that was meant for a server that is down.
@@ -199,7 +229,7 @@ function lookAgain() {
   if (live || gone) return;
   pause = ASK_FIRST_MS;
   askAfter(0);
-  if (!socket || socket.readyState === WebSocket.CLOSED) connect();
+  if (!socket) connect();
 }
 
 document.addEventListener("visibilitychange", () => (document.hidden ? askAfter(0) : lookAgain()));
