@@ -113,8 +113,10 @@ class PollRun(models.Model):
     class Meta:
         verbose_name = _("poll")
         verbose_name_plural = _("polls")
-        # For a feed's last polls, newest first.
-        indexes = (models.Index(fields=("feed", "started"), name="pollrun_feed_started"),)
+        indexes = (
+            models.Index(fields=("feed", "started"), name="pollrun_feed_started"),  # a feed's last polls, newest first
+            models.Index(fields=("-started", "-id"), name="pollrun_newest"),  # the desk's list
+        )
         constraints = (models.CheckConstraint(condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"),)
 
     def __str__(self) -> str:

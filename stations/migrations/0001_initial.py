@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'poll',
                 'verbose_name_plural': 'polls',
-                'indexes': [models.Index(fields=['feed', 'started'], name='pollrun_feed_started')],
+                'indexes': [models.Index(fields=['feed', 'started'], name='pollrun_feed_started'), models.Index(fields=['-started', '-id'], name='pollrun_newest')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ('ok', 'failed'))), name='pollrun_outcome_known')],
             },
         ),
