@@ -141,7 +141,7 @@ TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields(
 
 
 class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
-    """A product as the merchant sees it: words per language, the price in euros, and what came or went just now."""
+    """A product as the merchant sees it: words per language, its price, and what came or went just now."""
 
     price = PriceField(label=_("Price"), largest=PRICE_MAX)
     tax_rate = FigureField(label=_("VAT rate"), help_text=_("In percent, such as 20 or 5.5."), largest=TAX_PERCENT_MAX)
