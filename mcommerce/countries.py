@@ -1,7 +1,9 @@
 """The countries that the shop sends to, by ISO 3166-1 alpha-2; Babel knows what people call them."""
 
 from babel import Locale
+from django import forms
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 SENT_TO = ("FR", "BE", "CH", "DE", "ES", "IT", "LU", "MC", "NL")  # short: each is a promise about posting and VAT
 
@@ -15,6 +17,20 @@ def choices() -> list[tuple[str, str]]:
     """Code and name for a form: the shop's own country first, the others by name."""
     home, *abroad = SENT_TO
     return [(code, name_of(code)) for code in (home, *sorted(abroad, key=name_of))]
+
+
+def refuse_silent_change(form: forms.Form | forms.ModelForm) -> None:
+    """Where the form's country is none of the choices, let an empty one come first and say why.
+
+    A browser would show the first choice instead, and send it without a word.
+    """
+    field = form.fields["country"]
+    country = field.get_bound_field(form, "country").value() or ""
+    if country in SENT_TO or not (country or form.is_bound):
+        return
+    field.choices = [("", _("Choose a country")), *choices()]
+    if country in _names():
+        field.help_text = _("We do not send to this country: %(country)s.") % {"country": name_of(country)}
 
 
 def _names() -> dict[str, str]:

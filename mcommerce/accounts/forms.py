@@ -66,3 +66,7 @@ class AddressForm(forms.ModelForm):
                 "city": "address-level2",
             }.items()
         }
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        countries.refuse_silent_change(self)

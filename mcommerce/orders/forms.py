@@ -96,6 +96,7 @@ class CheckoutForm(forms.Form):
         super().__init__(*args, **kwargs)
         for name in ("name", "street", "extra", "postal_code", "city"):
             self.fields[name].validators.append(written_on_a_parcel)
+        countries.refuse_silent_change(self)
         self.fields["terms"].help_text = format_html(
             '<a href="{}" target="_blank">{}</a>', reverse_lazy("orders:terms"), _("Read the terms of sale")
         )

@@ -103,3 +103,27 @@ def test_the_address_book_and_the_checkout_have_the_same_countries(
     assert countries_of(book) == countries_of(checkout)
     assert countries_of(book)[0] == ("FR", "France")
     assert ("CH", switzerland) in countries_of(book)
+
+
+@pytest.mark.parametrize("page", ["checkout", "book"])
+def test_a_country_no_longer_served_is_named_and_no_other_is_taken_in_its_place(
+    browser: Client, ada: Any, page: str
+) -> None:
+    """A browser shows the first choice where the form's own is none of them."""
+    address = Address.objects.create(user=ada, **{**OFFICE, "country": "US"})
+
+    if page == "checkout":
+        shown = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "address": address.written})
+    else:
+        shown = browser.get(reverse("accounts:edit_address", args=[address.id]))
+
+    assert countries_of(shown)[0] == ("", "Choose a country")
+    assert "We do not send to this country: United States." in shown.content.decode()
+
+
+def test_an_answer_without_a_country_is_asked_for_it_again(browser: Client, ada: Any) -> None:
+    seen = browser.get(reverse("orders:checkout")).context["seen"]
+
+    shown = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen, "country": ""})
+
+    assert (shown.status_code, countries_of(shown)[0]) == (422, ("", "Choose a country"))
