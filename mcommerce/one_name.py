@@ -18,7 +18,7 @@ def one_name_on_this_machine(get_response: Answer) -> Answer:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if settings.LOCAL and request.method in ("GET", "HEAD") and _is_another_name(request.get_host()):
-            return HttpResponseRedirect(settings.SITE_URL.rstrip("/") + request.get_full_path())
+            return HttpResponseRedirect(settings.SITE_URL + request.get_full_path())
         return get_response(request)
 
     return middleware

@@ -52,9 +52,8 @@ def _list(name: str, unset: list[str]) -> list[str]:
 DEMO = env.bool("DEMO", False)
 DEBUG = env.bool("DEBUG", bool(DEMO))
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
-SITE_URL = env.str(
-    "SITE_URL", "http://127.0.0.1:8000"
-)  # where the public reaches the site; links in mail start with it
+# Where the public reaches the site; what links in mail begin with has no slash at its end
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", "")
@@ -135,8 +134,13 @@ def _faults() -> list[str]:
     faults += _database_faults() + _kafka_faults()
     addresses = {"SITE_URL": SITE_URL, "SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}
     for name, url in addresses.items():
-        if urlsplit(url or "").scheme not in {"http", "https"}:
+        if not _names_a_host(url):
             faults.append(f"{name} is {url!r}: write it as http://host:port")
+    if _names_a_host(SITE_URL) and not _is_an_origin(SITE_URL):
+        faults.append(
+            "SITE_URL has more than scheme, host and port, and every link and webhook begins with it: "
+            "write it as https://shop.example"
+        )
     if "EMAIL_BACKEND" not in EMAIL_URL:
         faults.append("EMAIL_URL is of no kind that is known: write submission://user:password@host:587 or console:")
     elif not LOCAL and EMAIL_URL["EMAIL_BACKEND"] not in DEPLOYED_MAIL:
@@ -149,6 +153,20 @@ def _faults() -> list[str]:
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
     return faults + _station_faults()
+
+
+def _names_a_host(address: str) -> bool:
+    try:
+        found = urlsplit(address)
+        return found.scheme in {"http", "https"} and bool(found.hostname) and found.port != 0
+    except ValueError:  # a port that there cannot be, or brackets that are no IPv6 address
+        return False
+
+
+def _is_an_origin(address: str) -> bool:
+    """Whether no user stands before the host, and no path, query or fragment behind it."""
+    host = address.partition("://")[2]
+    return "@" not in host and urlsplit(address).netloc == host
 
 
 def _host_faults() -> list[str]:

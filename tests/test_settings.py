@@ -186,6 +186,12 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DEMO": "1", "ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has '*'"),
         ({"VAR_DIR": __file__}, "which is no folder"),
         ({"SITE_URL": "shop.example"}, "SITE_URL is 'shop.example': write it as http://host:port"),
+        ({"SITE_URL": "https://"}, "SITE_URL is 'https:': write it as http://host:port"),
+        ({"SITE_URL": "http://shop.example:port"}, "SITE_URL is 'http://shop.example:port': write it as http://host"),
+        *[
+            ({"SITE_URL": f"https://{more}"}, "SITE_URL has more than scheme, host and port")
+            for more in ("shop.example/shop", "shop.example?a=1", "shop.example/#a", "shop:password@shop.example")
+        ],
         ({"EVENTBUS_KEEP_HOURS": "1000000000000"}, "EVENTBUS_KEEP_HOURS"),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY is 'euro': write the ISO 4217 code"),
         ({"SHOP_CURRENCY": "ABC"}, "SHOP_CURRENCY is 'ABC'"),
@@ -256,6 +262,15 @@ def test_a_part_of_a_deployed_site_that_sends_no_mail_needs_no_mail_server(tmp_p
     told = python(tmp_path, PRINT.format(name="EMAIL_BACKEND"), **DEPLOYED | {"EMAIL_URL": "dummy:"})
 
     assert told.stdout.strip().endswith(".dummy.EmailBackend"), told.stderr
+
+
+@pytest.mark.parametrize("written", ["https://shop.example/", "https://shop.example:8443//"])
+def test_links_in_mails_hold_whether_the_sites_address_ends_with_a_slash_or_not(tmp_path: Path, written: str) -> None:
+    code = "from mcommerce.orders.mail import link_to; print(link_to('00000000-0000-0000-0000-000000000000'))"
+
+    told = python(tmp_path, code, **DEPLOYED | {"SITE_URL": written})
+
+    assert told.stdout.startswith(f"{written.rstrip('/')}/orders/0000"), told.stderr
 
 
 def test_a_failpoint_of_the_chosen_backend_can_be_armed(tmp_path: Path) -> None:
