@@ -55,6 +55,66 @@ def test_what_opens_doors_at_home_is_refused_where_a_container_listens(
         ENTRYPOINT["main"]([role])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["all", "--host=0.0.0.0"],
+        ["live", "--host", "0.0.0.0"],
+        ["pages", "--bind=0.0.0.0:8000"],
+        ["pages", "--bin=0.0.0.0:8000"],
+        ["pages", "-b0.0.0.0:8000"],
+        ["pages", "-Rb", "0.0.0.0:8000"],
+        ["pages", "--config=listens_everywhere.py"],
+    ],
+)
+@pytest.mark.parametrize("name", ["DEMO", "DEBUG"])
+def test_what_opens_doors_at_home_stays_on_loopback_whatever_follows_the_role(
+    command: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "execvp", lambda *command: pytest.fail(f"started {command}"))
+    monkeypatch.setitem(ENTRYPOINT["main"].__globals__, "LISTEN_HOST", "127.0.0.1")
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(SystemExit, match=f"{name} opens doors .* {command[1]}.* leave that out, or unset {name}"):
+        ENTRYPOINT["main"](command)
+
+
+@pytest.mark.parametrize("role", ["pages", "live", "all"])
+def test_a_role_that_is_told_no_more_listens_only_where_it_says(role: str) -> None:
+    """Its own arguments outrank gunicorn's and uvicorn's environment."""
+    code = """
+import os, sys
+command = sys.argv[1:]
+if command[0] == "gunicorn":
+    from gunicorn.app.wsgiapp import WSGIApplication
+    sys.argv = command
+    print(WSGIApplication().cfg.bind)
+else:
+    from uvicorn.main import main
+    print(main.make_context("uvicorn", command[1:], **main.context_settings).params["host"])
+"""
+    elsewhere = {"GUNICORN_CMD_ARGS": "--bind=0.0.0.0:9", "UVICORN_HOST": "0.0.0.0"}
+    command = [word.replace("0.0.0.0", "127.0.0.7") for word in ROLES[role]]
+
+    told = subprocess.run(
+        [sys.executable, "-c", code, *command], env=elsewhere, cwd=ROOT, text=True, capture_output=True, check=False
+    )
+
+    assert "127.0.0.7" in told.stdout, told.stderr
+    assert "0.0.0.0" not in told.stdout
+
+
+def test_a_demo_on_loopback_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
+    monkeypatch.setitem(ENTRYPOINT["main"].__globals__, "LISTEN_HOST", "127.0.0.1")
+    monkeypatch.setenv("DEMO", "1")
+
+    ENTRYPOINT["main"](["all"])
+
+    assert started == ["uvicorn"]
+
+
 def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
