@@ -42,22 +42,24 @@ KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
 
 
-def _list(name: str, unset: list[str]) -> list[str]:
+@env.parser_for("entries")
+def _entries(said: str | list[str]) -> list[str]:
     """What stands between commas, without blanks around it. Nothing between two is no entry: an empty key opens all."""
-    return [entry for entry in env.list(name, unset, subcast=str.strip) if entry]
+    between = said.split(",") if isinstance(said, str) else said
+    return [entry.strip() for entry in between if entry.strip()]
 
 
 # --- what the environment says -------------------------------------------------------------------------------------
 
 DEMO = env.bool("DEMO", False)
 DEBUG = env.bool("DEBUG", bool(DEMO))
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
+ALLOWED_HOSTS = env.entries("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 # Where the public reaches the site; what links in mail begin with has no slash at its end
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 SECRET_KEY = env.str("SECRET_KEY", "")
-SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
+SECRET_KEY_FALLBACKS = env.entries("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
@@ -83,7 +85,7 @@ KAFKA_OAUTH_TOKEN_URL = env.str("KAFKA_OAUTH_TOKEN_URL", "")
 KAFKA_OAUTH_CLIENT_ID = env.str("KAFKA_OAUTH_CLIENT_ID", "")
 KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
 KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
-EVENTBUS_FAILPOINTS = _list("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home only: eventbus/failpoints.py
+EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home: eventbus/failpoints.py
 # Hours that events which every group has passed are kept: what a replay can show again
 EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
@@ -94,10 +96,10 @@ PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneO
 SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
 SANDBOX_PROVIDER_KEY = env.str("SANDBOX_PROVIDER_KEY", "")
 SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
-SANDBOX_WEBHOOK_SECRET_FALLBACKS = _list("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # valid beside it
+SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.entries("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # valid beside it
 EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
-STATIONS_FEEDS = list(dict.fromkeys(name.casefold() for name in _list("STATIONS_FEEDS", ["simulator"])))
+STATIONS_FEEDS = list(dict.fromkeys(name.casefold() for name in env.entries("STATIONS_FEEDS", ["simulator"])))
 JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
@@ -131,7 +133,16 @@ def _faults() -> list[str]:
             }.items()
             if not os.environ.get(name)
         ]
-    faults += _database_faults() + _kafka_faults()
+    faults += _database_faults() + _kafka_faults() + _address_faults() + _mail_faults()
+    if SHOP_CURRENCY not in CURRENCIES:
+        faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
+    if VAR_DIR.exists() and not VAR_DIR.is_dir():
+        faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
+    return faults + _station_faults()
+
+
+def _address_faults() -> list[str]:
+    faults = []
     addresses = {"SITE_URL": SITE_URL, "SANDBOX_PROVIDER_URL": SANDBOX_PROVIDER_URL, "SIMULATOR_URL": SIMULATOR_URL}
     for name, url in addresses.items():
         if not _names_a_host(url):
@@ -141,18 +152,18 @@ def _faults() -> list[str]:
             "SITE_URL has more than scheme, host and port, and every link and webhook begins with it: "
             "write it as https://shop.example"
         )
+    return faults
+
+
+def _mail_faults() -> list[str]:
     if "EMAIL_BACKEND" not in EMAIL_URL:
-        faults.append("EMAIL_URL is of no kind that is known: write submission://user:password@host:587 or console:")
-    elif not LOCAL and EMAIL_URL["EMAIL_BACKEND"] not in DEPLOYED_MAIL:
-        faults.append(
+        return ["EMAIL_URL is of no kind that is known: write submission://user:password@host:587 or console:"]
+    if not LOCAL and EMAIL_URL["EMAIL_BACKEND"] not in DEPLOYED_MAIL:
+        return [
             "EMAIL_URL is of a kind that leaves mails, and the keys of orders in them, in a deployed site's log, files "
             "or memory: write submission://user:password@host:587"
-        )
-    if SHOP_CURRENCY not in CURRENCIES:
-        faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
-    if VAR_DIR.exists() and not VAR_DIR.is_dir():
-        faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
-    return faults + _station_faults()
+        ]
+    return []
 
 
 def _names_a_host(address: str) -> bool:
