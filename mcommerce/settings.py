@@ -447,8 +447,8 @@ ACCOUNT_RATE_LIMITS = {
     "login": "100/15m/ip",  # a whole office behind one router
     "login_failed": "10/15m/key",  # more than anybody mistypes
     "signup": "20/h/ip",  # a class of pupils
-    "confirm_email": "5/h/key,60/h/ip",  # mails with a code: to one box no more than somebody asks for
-    "reset_password": "5/h/key,60/h/ip",  # mails with a link
+    "confirm_email": "60/h/ip",  # mails with a code; how many one mailbox gets: mcommerce/accounts/mailboxes.py
+    "reset_password": "60/h/ip",  # mails with a link
     "reset_password_from_key": "30/m/ip",
     "change_password": "10/15m/user",
     "manage_email": "20/h/user",

@@ -18,7 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from eventbus import ServiceAway
-from mcommerce.accounts import guesses, known_browsers
+from mcommerce.accounts import guesses, known_browsers, mailboxes
 from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import User
 from mcommerce.rate_limits.limits import RateLimited
@@ -86,8 +86,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Write it in its reader's language, without a word of the request. A mail that fails is asked for again.
 
-        A page waits for it: only so many of them wait for the mail server at once.
+        A page waits for it: only so many of them wait for the mail server at once. Raises RateLimited.
         """
+        mailboxes.count(template_prefix, email)
         request = allauth_context.request
         with translation.override(_language_of(email)):
             message = self.render_mail(template_prefix, email, {**context, "email": email, **_links()})

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.core.cache import cache
 
 from mcommerce.rate_limits.limits import RateLimit
-from mcommerce.rate_limits.visitors import keyed_hash
+from mcommerce.rate_limits.visitors import keyed_hash, mailbox_of
 
 CHECKOUT_SECONDS = 600
 # Orders one person places in ten minutes; a robot would fill the desk, and each order sets pieces aside.
@@ -21,6 +21,5 @@ UNPAID_MAIL_SECONDS = 24 * 3_600
 
 def is_first_unpaid_mail(email: str, order_id: UUID) -> bool:
     """Whether this order is the one that its address may be written to about. The same order is asked for again."""
-    name, _at, host = email.lower().rpartition("@")
-    mailbox = f"{name.partition('+')[0]}@{host}"  # what follows a plus is delivered to the same person
-    return cache.get_or_set(f"unpaid-mail:{keyed_hash(mailbox)}", str(order_id), UNPAID_MAIL_SECONDS) == str(order_id)
+    key = f"unpaid-mail:{keyed_hash(mailbox_of(email))}"
+    return cache.get_or_set(key, str(order_id), UNPAID_MAIL_SECONDS) == str(order_id)

@@ -30,6 +30,12 @@ def network_of_request(request: HttpRequest) -> str:
     return network_of(request.META.get("REMOTE_ADDR", ""))
 
 
+def mailbox_of(email: str) -> str:
+    """Where a mail to this address arrives, as far as anybody can tell: what follows a plus reaches the same person."""
+    name, _at, host = email.lower().rpartition("@")
+    return f"{name.partition('+')[0]}@{host}"
+
+
 def keyed_hash(who: object) -> str:
     """Tells one from another and names nobody: what is kept instead of an address. It has one length."""
     return salted_hmac("mcommerce.rate_limits", repr(who), algorithm="sha256").hexdigest()[:HASH_LENGTH]

@@ -6,6 +6,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
+from mcommerce.accounts.mailboxes import MAILS_MAX
 from mcommerce.accounts.models import User
 
 from .conftest import EMAIL, PASSWORD, sign_in, signed_in
@@ -89,6 +90,24 @@ def test_one_mail_box_gets_so_many_links_and_each_of_them_is_as_good_to_its_owne
 
     assert answers == [302] * 5 + [429]
     assert signed_in(client)
+
+
+def test_a_plus_makes_no_second_mail_box(db: None) -> None:
+    answers = [Client().post(FORGOTTEN, {"email": f"victim+{number}@example.com"}).status_code for number in range(15)]
+
+    assert answers == [302] * 5 + [429] * 10
+    assert len(mail.outbox) == 5
+
+
+def test_who_changes_a_password_is_told_of_it_however_many_mails_came_before(browser: Client, ada: User) -> None:
+    for _mail in range(MAILS_MAX + 1):
+        Client().post(FORGOTTEN, {"email": EMAIL})
+
+    changed = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    browser.post("/accounts/password/", changed)
+
+    assert len(mail.outbox) == MAILS_MAX + 1
+    assert "Changed" in mail.outbox[-1].subject
 
 
 def test_a_closed_account_does_not_open_by_a_link_either(client: Client, ada: User) -> None:

@@ -186,6 +186,22 @@ def test_one_mail_box_gets_so_many_codes_whoever_asks(db: None, ada: User) -> No
     assert len(mail.outbox) <= 5
 
 
+def test_a_plus_makes_no_second_mail_box(client: Client, db: None) -> None:
+    answers = [register(Client(), email=f"victim+{number}@example.com").status_code for number in range(15)]
+
+    assert answers == [302] * 5 + [429] * 10
+    assert len(mail.outbox) == 5
+    assert register(client, email="somebody.else@example.com").status_code == 302
+
+
+def test_who_registers_too_often_is_told_when_to_come_back_and_gets_a_code_then(db: None, bus_clock: Any) -> None:
+    answers = [register(Client(), email=f"bob+{number}@example.com") for number in range(6)]
+    bus_clock.advance(seconds=int(answers[-1]["Retry-After"]))
+
+    assert register(Client()).status_code == 302
+    assert mail.outbox[-1].to == ["bob@example.com"]
+
+
 @pytest.mark.parametrize("fault", [smtplib.SMTPException, ConnectionRefusedError, TimeoutError])
 def test_a_mail_that_fails_is_no_500_and_can_be_asked_for_again(
     client: Client, db: None, settings: Any, fault: type[Exception]
