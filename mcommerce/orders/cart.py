@@ -98,7 +98,7 @@ def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
 def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
     """Have exactly so many pieces, at most `QUANTITY_MAX`; with none the line goes."""
     with transaction.atomic():
-        touch(cart, now, came_back=None)
+        _see_to(cart, now)
         line = cart.lines.filter(product_id=product_id)
         if quantity < 1:
             line.delete()
@@ -109,7 +109,7 @@ def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> Non
 def agree(*, cart: Cart, now: datetime) -> None:
     """Agree to what changed: prices are those of now, and what is gone leaves the cart."""
     with transaction.atomic():
-        touch(cart, now, came_back=None)
+        _see_to(cart, now)
         for item in items_in(cart):
             if item.gone:
                 item.line.delete()
@@ -122,10 +122,8 @@ def agree(*, cart: Cart, now: datetime) -> None:
 def take_what_is_there(*, cart: Cart, now: datetime) -> None:
     """Want no more pieces of anything than seem to be free; a line of which none is free goes."""
     with transaction.atomic():
-        touch(cart, now, came_back=None)
-        for item in items_in(cart):
-            if item.scarce:
-                lower(cart, item.line.product_id, item.left)
+        _see_to(cart, now)
+        lower_the_scarce(cart)
 
 
 def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
@@ -135,7 +133,9 @@ def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
         if guest is None:
             return
         cart, _created = Cart.objects.get_or_create(customer_id=customer_id, defaults={"changed_at": now})
-        touch(cart, now, came_back=guest.came_back or cart.came_back)
+        touch(cart, now)
+        cart.came_back.add(*guest.came_back.all())
+        guest.came_back.clear()
         for line in guest.lines.all():
             try:
                 put(cart, line.product_id, line.quantity, price=line.agreed_price, currency=line.agreed_currency)
@@ -157,12 +157,25 @@ def touch(cart: Cart, now: datetime, **fields: Any) -> None:
     Cart.objects.filter(id=cart.id).update(changed_at=now, **fields)
 
 
+def _see_to(cart: Cart, now: datetime) -> None:
+    """The shopper decides something about the cart: what came back into it is no news any more."""
+    touch(cart, now)
+    cart.came_back.clear()
+
+
 def lower(cart: Cart, product_id: UUID, most: int) -> None:
     """Want at most so many pieces of a product, in the caller's transaction; none takes the line out."""
     if most < 1:
         cart.lines.filter(product_id=product_id).delete()
     else:
         cart.lines.filter(product_id=product_id, quantity__gt=most).update(quantity=most)
+
+
+def lower_the_scarce(cart: Cart) -> None:
+    """Want no more pieces of anything than seem to be free, in the caller's transaction."""
+    for item in items_in(cart):
+        if item.scarce:
+            lower(cart, item.line.product_id, item.left)
 
 
 def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> int:

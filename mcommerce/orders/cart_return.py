@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from mcommerce.events import CancelReason, Shortage
-from mcommerce.orders.cart import CartFull, lower, put, touch
+from mcommerce.orders.cart import CartFull, lower, lower_the_scarce, put, touch
 from mcommerce.orders.models import Cart, Order, OrderLine
 
 # All of them end an order that nobody paid. What staff ends is not offered again.
@@ -35,7 +35,8 @@ def give_back(order_id: UUID, *, now: datetime) -> None:
     cart = _cart_of(order)
     if cart is None:  # forgotten meanwhile
         return
-    touch(cart, now, came_back=order)
+    touch(cart, now)
+    cart.came_back.add(order)
     lines = list(order.lines.all())
     for line in lines:
         line.given_back = _put_back(line, cart, order.currency)
@@ -58,12 +59,14 @@ def _cart_of(order: Order) -> Cart | None:
 
 def came_back_to(cart: Cart | None, order: Order) -> bool:
     """Whether the order's lines lie in this cart, and the shopper has not seen to it yet."""
-    return cart is not None and cart.came_back_id == order.id
+    return cart is not None and cart.came_back.filter(id=order.id).exists()
 
 
 def take_the_rest(order: Order, *, cart: Cart, now: datetime) -> None:
-    """Want no more of the order's short lines than was free when it was refused."""
+    """Want no more of the order's short lines than was free when it was refused, and of nothing more than is now."""
     with transaction.atomic():
-        touch(cart, now, came_back=None)
+        touch(cart, now)
+        cart.came_back.remove(order)
         for line in order.lines.exclude(free_pieces=None):
             lower(cart, line.product_id, line.free_pieces)
+        lower_the_scarce(cart)

@@ -15,7 +15,7 @@ from eventbus import clock
 from mcommerce.orders import access
 from mcommerce.orders import cart as carts
 from mcommerce.orders.forms import AddForm, LineForm
-from mcommerce.orders.models import Cart, Offer
+from mcommerce.orders.models import Cart, Offer, Order
 from mcommerce.orders.page import OrderPage, page_of
 from mcommerce.orders.whose_cart import find_cart, keep_cookie, open_cart
 
@@ -35,23 +35,22 @@ def cart(request: HttpRequest) -> HttpResponse:
         "changed": any(item.gone or item.repriced for item in items),
         "short": any(item.scarce for item in items),
         "waits": mixed or any(item.waits for item in items),
-        "came_back": _came_back(basket) if items else None,
-        "may_look_at_it": _may_look(request, basket) if items else False,
+        "came_back": _came_back(request, basket) if items else [],
         "quantity_max": carts.QUANTITY_MAX,
         "removed": _removed(request, items),
     }
     return render(request, "orders/cart.html", context)
 
 
-def _came_back(cart: Cart) -> OrderPage | None:
-    """The order whose lines lie here again, until the shopper has seen to it."""
-    return page_of(cart.came_back, now=clock.now()) if cart.came_back else None
+def _came_back(request: HttpRequest, cart: Cart) -> list[tuple[OrderPage, bool]]:
+    """The orders whose lines lie here again, until the shopper has seen to them, and whether each may be opened."""
+    orders = cart.came_back.prefetch_related("lines", "steps", "refunds")
+    return [(page_of(order, now=clock.now()), _may_look(request, order)) for order in orders]
 
 
-def _may_look(request: HttpRequest, cart: Cart) -> bool:
+def _may_look(request: HttpRequest, order: Order) -> bool:
     """Not in another browser of the account that its guest signed in to."""
-    order_id = cart.came_back_id
-    return bool(order_id and access.find_visible(order_id, user=request.user, session=request.session))
+    return access.find_visible(order.id, user=request.user, session=request.session) is not None
 
 
 def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:

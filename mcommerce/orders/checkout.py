@@ -88,7 +88,8 @@ def _place(
     order = _write_order(items, cart, buyer, visitor, token, now)
     OrderStep.objects.create(order=order, kind=OrderStep.Kind.PLACED, at=now)
     CartLine.objects.filter(cart=cart).delete()
-    Cart.objects.filter(id=order.cart_id).update(came_back=None)
+    if cart:
+        cart.came_back.clear()
     _tell(order, items)
     return order
 

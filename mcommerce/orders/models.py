@@ -88,8 +88,8 @@ class Cart(models.Model):
     changed_at = models.DateTimeField()
     # A guest's whose owner signed in: nobody's any more, but an order that came from it gives its lines back there.
     poured_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
-    # The order whose lines came back last, until the shopper has seen to it.
-    came_back = models.ForeignKey("Order", models.SET_NULL, null=True, related_name="+")
+    # The orders whose lines came back, until the shopper has seen to them.
+    came_back = models.ManyToManyField("Order", related_name="+")
 
     class Meta:
         verbose_name = _("cart")

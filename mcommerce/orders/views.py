@@ -205,5 +205,4 @@ def take_the_rest(request: HttpRequest, order_id: UUID) -> HttpResponse:
     cart = find_cart(request)
     if cart and cart_return.came_back_to(cart, found):
         cart_return.take_the_rest(found, cart=cart, now=clock.now())
-        carts.take_what_is_there(cart=cart, now=clock.now())
     return redirect("orders:checkout")

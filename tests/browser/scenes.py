@@ -72,7 +72,7 @@ def see_address_book(page: Page, site: LiveSite) -> None:
 def see_cart_again(page: Page, site: LiveSite) -> None:
     cancel_order(page, site)
     page.goto(reverse("orders:cart"))
-    expect(page.locator("#came-back")).to_be_visible()
+    expect(page.locator("[id^=came-back]")).to_be_visible()
 
 
 def go_to_pay(page: Page, site: LiveSite) -> None:

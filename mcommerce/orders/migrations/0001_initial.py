@@ -173,6 +173,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='cart',
             name='came_back',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orders.order'),
+            field=models.ManyToManyField(related_name='+', to='orders.order'),
         ),
     ]

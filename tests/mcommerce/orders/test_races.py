@@ -76,7 +76,7 @@ def test_when_an_order_ends_while_its_guest_signs_in_its_things_are_in_the_accou
 
     lines = CartLine.objects.values_list("cart__customer_id", "quantity")
     assert list(lines) == [(customer_id, 1)]
-    assert Cart.objects.get(customer_id=customer_id).came_back_id == waiting.id
+    assert list(Cart.objects.get(customer_id=customer_id).came_back.all()) == [waiting]
 
 
 @pytest.mark.usefixtures("again")
