@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mcommerce import countries
 from mcommerce.accounts.models import Address, User
+from mcommerce.parcels import written_on_a_parcel
 
 NAME_LENGTH_MAX = User._meta.get_field("name").max_length
 
@@ -40,6 +41,10 @@ class DetailsForm(forms.ModelForm):
 
     language = forms.ChoiceField(label=_("Language of mails and pages"), choices=settings.LANGUAGES)
 
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].validators.append(written_on_a_parcel)
+
     class Meta:
         model = User
         fields = ["name", "language"]
@@ -52,6 +57,12 @@ class AddressForm(forms.ModelForm):
     country = forms.ChoiceField(
         label=_("Country"), choices=countries.choices, widget=forms.Select(attrs={"autocomplete": "country"})
     )
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("recipient", "street", "extra", "postal_code", "city"):
+            self.fields[name].validators.append(written_on_a_parcel)
+        countries.refuse_silent_change(self)
 
     class Meta:
         model = Address
@@ -66,7 +77,3 @@ class AddressForm(forms.ModelForm):
                 "city": "address-level2",
             }.items()
         }
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        countries.refuse_silent_change(self)

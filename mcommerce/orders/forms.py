@@ -1,14 +1,11 @@
 """What shoppers and staff fill in."""
 
-import re
-import unicodedata
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 from django import forms
 from django.conf import settings
 from django.contrib.admin.helpers import ActionForm
-from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.urls import reverse_lazy
 from django.utils.html import format_html
@@ -18,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 from mcommerce import countries
 from mcommerce.orders.cart import QUANTITY_MAX
 from mcommerce.orders.checkout import Buyer
+from mcommerce.parcels import written_on_a_parcel
 
 
 class LineForm(forms.Form):
@@ -34,16 +32,6 @@ class AddForm(LineForm):
 
     def clean_quantity(self) -> int:
         return self.cleaned_data["quantity"] or 1
-
-
-# A person or a place; not what a mail program, or somebody at the desk, would follow.
-LINK = re.compile(r"@|://|\bwww\.|\w\.\w+/|\.(?:com|net|org|info|biz|xyz|top|site|online|shop|app|link|click)\b", re.I)
-
-
-def written_on_a_parcel(text: str) -> None:
-    """Refuse what cannot be read there: links, addresses of mail, characters that are not seen."""
-    if LINK.search(text) or any(unicodedata.category(letter).startswith("C") for letter in text):
-        raise ValidationError(_("Write it as on a parcel: without links, @ or hidden characters."), code="no_parcel")
 
 
 ADDRESS_FIELDS = ("name", "street", "extra", "postal_code", "city", "country")

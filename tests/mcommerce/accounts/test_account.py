@@ -25,6 +25,23 @@ def test_the_account_is_for_who_is_signed_in(client: Client, db: None) -> None:
     assert client.get("/accounts/")["Location"] == "/accounts/sign-in/?next=/accounts/"
 
 
+UNREADABLE = ["\u3164", "Ada \u2800", "\u115f\u1160", "Ada\u200b", "see http://evil.example"]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_no_parcel_goes_to_a_name_or_place_that_cannot_be_read(text: str, browser: Client, ada: User) -> None:
+    for field in ("recipient", "street", "extra", "postal_code", "city"):
+        answer = browser.post("/accounts/addresses/new/", HOME | {field: text[:20]})
+        assert list(answer.context["form"].errors) == [field]
+    answer = browser.post("/accounts/", {"name": text, "language": "fr"})
+    assert list(answer.context["form"].errors) == ["name"]
+    assert "hidden characters" in answer.content.decode()
+
+    assert not Address.objects.exists()
+    ada.refresh_from_db()
+    assert ada.name != text
+
+
 def test_ada_changes_her_name_and_language(browser: Client, ada: User) -> None:
     answer = browser.post("/accounts/", {"name": "Ada King", "language": "fr"})
 
