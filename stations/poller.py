@@ -16,7 +16,7 @@ from eventbus.errors import LeaseLost
 from eventbus.leases import LEASE_SECONDS, Lease
 from stations import services
 from stations.doubt import doubt_shortened
-from stations.feeds.base import Feed, Held, Key, PollFailed, diff
+from stations.feeds.base import Feed, Held, Key, PollFailed, diff, unreadable
 from stations.feeds.failures import Failure
 from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
@@ -71,9 +71,6 @@ class Poller:
                 # What was fetched may be older than what the other recorded: forget it too.
                 self._held = None
                 failed = PollFailed(Failure.OVERTAKEN)
-            except PollFailed as error:
-                failed = error
-                break
             except (DatabaseError, InterfaceError, LeaseLost):
                 self._held = None
                 raise
@@ -111,20 +108,20 @@ class Poller:
         if self._held is None:
             self._load()
         assert self._held is not None
-        fetched = self.feed.fetch()
-        doubt_shortened(fetched, self._held, feed=self.feed.name)
-        changes = diff(self._held, fetched)
+        try:
+            fetched = self.feed.fetch()
+            doubt_shortened(fetched, self._held, feed=self.feed.name)
+        except PollFailed as failed:
+            return self._record_failure(failed, asked_at, began)
         poll = services.Poll(
             feed=self.feed.name,
             asked_at=asked_at,
             began=began,
             fetched=len(fetched.readings),
             bad=fetched.bad,
-            changes=changes,
+            changes=diff(self._held, fetched),
         )
-        run = services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
-        # Only now is it committed: what is held must never be ahead of the rows.
-        self._held.update((change.key, Held(change.version, change.state, change.reported_at)) for change in changes)
+        run = self._record(poll)
         self._answered_at = asked_at
         self._failures = 0
         return run
@@ -135,8 +132,18 @@ class Poller:
             f"its state is of {self._answered_at:%Y-%m-%d %H:%M:%S} UTC" if self._answered_at else "it never answered"
         )
         logger.warning("Polling %s failed: %s (%s)", self.feed.name, str(failed).rstrip("."), known)
-        poll = services.Poll(feed=self.feed.name, asked_at=asked_at, began=began, failed=failed)
-        return services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+        marks = list(unreadable(self._held or {}, failed.faults))
+        return self._record(
+            services.Poll(feed=self.feed.name, asked_at=asked_at, began=began, changes=marks, failed=failed)
+        )
+
+    def _record(self, poll: services.Poll) -> PollRun:
+        run = services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+        # Only now is it committed: what is held must never be ahead of the rows.
+        if self._held is not None:
+            changed = {one.key: Held(one.version, one.state, one.reported_at) for one in poll.changes}
+            self._held |= changed
+        return run
 
     def _load(self) -> None:
         self._held = services.load_held(source=self.feed.source, contract=self.feed.contract)

@@ -117,13 +117,22 @@ class PollFailed(Exception):
     """The feed gave nothing usable. `reason` says why and what to do; `detail` is for whoever looks closer.
 
     Neither holds a URL, a key, or what the feed sent. `retry_after_seconds` is how long the feed asks to be left alone.
+    `faults` are those of an answer without any good row.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        retry_after_seconds: float | None = None,
+        faults: Mapping[Key, Bad] | None = None,
+    ) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
+        self.faults = faults or {}
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.detail})" if self.detail else self.reason
@@ -164,7 +173,7 @@ def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
             changes.append(_appeared(reading, version=before.version + 1))
         elif before.state != reading.state:
             changes.append(_changed(before, reading))
-    changes.extend(_unreadable(held, fetched.faults))
+    changes.extend(unreadable(held, fetched.faults))
     if fetched.complete and fetched.readings:
         changes.extend(_gone(held, fetched.listed))
     return changes
@@ -182,8 +191,11 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
             yield Change(key, before.version + 1, (Kind.GONE,), state, before.reported_at)
 
 
-def _unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
-    """Once: as long as a station stays unreadable, the first reason stands, and with it since when."""
+def unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
+    """The marks of known stations with a fault.
+
+    Once: as long as a station stays unreadable, the first reason stands, and with it since when.
+    """
     for key, reason in faults.items():
         before = held.get(key)
         if before and not before.state.gone and not before.state.bad:

@@ -77,7 +77,7 @@ class JCDecauxFeed:
         jcdecaux_rows.sift(rows, self._read, sieve)
         fetched = sieve.fetched()
         if not fetched.readings:
-            raise PollFailed(Failure.NOTHING_GOOD, _counted(fetched.bad))
+            raise PollFailed(Failure.NOTHING_GOOD, _counted(fetched.bad), faults=fetched.faults)
         return fetched
 
 

@@ -11,6 +11,7 @@ from django.test import Client
 
 from eventbus.testing import settle
 from stations.feeds.base import Bad
+from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station, StationHistory
 from stations.poller import Poller
@@ -115,6 +116,22 @@ def test_a_row_that_can_be_read_again_takes_the_mark_away(server: AnsweringServe
     assert Station.objects.get(number=27).bad == ""
     kinds = StationHistory.objects.filter(number=27).order_by("version").values_list("kinds", flat=True)
     assert list(kinds) == [["appeared"], ["unreadable"], ["readable"]]
+
+
+def test_an_answer_of_bad_rows_only_fails_and_marks_each_station_it_names(server: AnsweringServer, feed_of: FeedOf):
+    poller = Poller(feed_of())
+    server.will_answer([v3(27), v3(28), v3(29)], [v3(27, bikes=None), v3(28, bikes=-1)], [v3(27), v3(28), v3(29)])
+    poller.poll()
+
+    run = poller.poll()
+
+    assert (run.outcome, run.reason) == ("failed", Failure.NOTHING_GOOD)
+    marks = dict(Station.objects.filter(gone=False).values_list("number", "bad"))
+    assert marks == {27: Bad.COUNTS.value, 28: Bad.COUNTS_RANGE.value, 29: ""}
+
+    poller.poll()
+
+    assert not Station.objects.exclude(bad="").exists()
 
 
 def test_a_number_given_twice_marks_nobody(server: AnsweringServer, feed_of: FeedOf):
