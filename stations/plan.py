@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from stations.feeds.registry import is_simulated
 from stations.models import PollPlan
@@ -75,9 +75,17 @@ def steer(
 
 
 def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
-    """Ask this feed nothing before `until`, whoever steers it: it asked for that itself."""
-    plan_of(feed, now=now)
-    PollPlan.objects.filter(feed=feed).update(not_before=until)
+    """Ask nothing of this feed's source before `until`, whoever steers: its feeds are asked with one key."""
+    source = feed.partition(":")[0]
+    of_source = Q(feed=source) | Q(feed__startswith=f"{source}:")
+    for name in sorted({feed, *settings.STATIONS_FEEDS}):
+        if name.partition(":")[0] == source:
+            plan_of(name, now=now)
+    plans = PollPlan.objects.filter(of_source, Q(not_before=None) | Q(not_before__lt=until))
+    with transaction.atomic():
+        # In one order everywhere, so that two pollers wait for one another rather than for ever.
+        held = list(plans.select_for_update().order_by("feed").values_list("pk", flat=True))
+        PollPlan.objects.filter(pk__in=held).update(not_before=until)
 
 
 def call_made(feed: str) -> None:

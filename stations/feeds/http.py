@@ -25,7 +25,8 @@ BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed
 ATTEMPTS_MAX = 3  # a poll that failed three times in a row is better tried at the next interval
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not return together
 ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
-RETRY_AFTER_SECONDS_MAX = 3_600.0  # an hour: a feed with a wrong clock must not silence us for a year
+RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day: a quota for the day is given anew after it; more is a mistake
+RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, where a date is told: a feed with a wrong clock must not silence us for long
 
 USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
 
@@ -214,9 +215,9 @@ def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]
 
 
 def retry_after_seconds(header: str) -> float | None:
-    """The wait that a `Retry-After` asks for, at most RETRY_AFTER_SECONDS_MAX; None when it asks for none.
+    """The wait that a `Retry-After` asks for, None when it asks for none.
 
-    RFC 9110 has two forms of it: whole seconds, and an HTTP date.
+    RFC 9110 has two forms: whole seconds, at most RETRY_AFTER_SECONDS_MAX, and a date, RETRY_AT_SECONDS_MAX ahead.
     """
     header = header.strip()
     if header.isascii() and header.isdigit():
@@ -226,4 +227,4 @@ def retry_after_seconds(header: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AFTER_SECONDS_MAX)
+    return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AT_SECONDS_MAX)

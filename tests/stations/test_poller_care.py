@@ -8,6 +8,7 @@ import pytest
 from stations.feeds.base import Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.models import PollRun, Station
+from stations.plan import hold_off, plan_of
 from stations.poller import Poller
 from tests.stations.readings import NOON, reading
 from tests.stations.test_poller import Feed, plan
@@ -106,3 +107,15 @@ def test_after_its_rest_a_feed_is_asked_again(bus_clock):
     Poller(feed, stop=Ticks(1)).run()
 
     assert PollRun.objects.latest("started").outcome == "ok"
+
+
+def test_a_rest_that_one_city_is_asked_for_holds_for_every_feed_of_the_same_key(settings, bus_clock):
+    settings.STATIONS_FEEDS = ["jcdecaux:lyon", "jcdecaux:nantes", "simulator"]
+    bus_clock.hold(NOON)
+    until = NOON + timedelta(seconds=3600)
+
+    hold_off(feed="jcdecaux:lyon", until=until, now=NOON)
+    hold_off(feed="jcdecaux:nantes", until=NOON + timedelta(seconds=10), now=NOON)  # it was being asked already
+
+    rests = {name: plan_of(name, now=NOON).not_before for name in settings.STATIONS_FEEDS}
+    assert rests == {"jcdecaux:lyon": until, "jcdecaux:nantes": until, "simulator": None}

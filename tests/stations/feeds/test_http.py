@@ -12,7 +12,13 @@ import pytest
 
 from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
-from stations.feeds.http import ANSWER_BYTES_MAX, ATTEMPTS_MAX, RETRY_AFTER_SECONDS_MAX, retry_after_seconds
+from stations.feeds.http import (
+    ANSWER_BYTES_MAX,
+    ATTEMPTS_MAX,
+    RETRY_AFTER_SECONDS_MAX,
+    RETRY_AT_SECONDS_MAX,
+    retry_after_seconds,
+)
 from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
 from tests.stations.answers import KEY, Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
@@ -249,9 +255,10 @@ def test_a_feed_that_says_when_to_come_again_is_not_asked_before(status: int, se
     [
         ("0", 0),
         ("120", 120),
+        ("20000", 20_000),
         ("Fri, 01 May 2026 12:02:00 GMT", 120),
         ("Fri, 01 May 2026 11:00:00 GMT", 0),
-        ("Fri, 01 May 2099 12:00:00 GMT", RETRY_AFTER_SECONDS_MAX),
+        ("Fri, 01 May 2099 12:00:00 GMT", RETRY_AT_SECONDS_MAX),
         ("9" * 400, RETRY_AFTER_SECONDS_MAX),
         ("", None),
         ("soon", None),
