@@ -5,10 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from eventbus.desk import BigTable
-from stations import searching, services
+from stations import contracts, searching, services
+from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
+
+STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # what real feeds say, and what is written where one says nothing
 
 
 class SeenOnly(BigTable):
@@ -24,11 +28,52 @@ class SeenOnly(BigTable):
         return False
 
 
+class ColumnFilter(admin.SimpleListFilter):
+    """By one column's value, without asking a big table which ones it holds."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class SourceFilter(ColumnFilter):
+    title = _("source")
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(source, source) for source in SOURCES]
+
+
+class StatusFilter(ColumnFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status) for status in STATUSES]
+
+
+class ContractFilter(ColumnFilter):
+    title = _("contract")
+    parameter_name = "contract"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(contract.name, contract.name) for contract in contracts.LIVE]
+
+
+class FeedFilter(ColumnFilter):
+    """Every feed that is or was polled has a plan, and there are few."""
+
+    title = _("feed")
+    parameter_name = "feed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(feed, feed) for feed in PollPlan.objects.order_by("feed").values_list("feed", flat=True)]
+
+
 @admin.register(Station)
 class StationAdmin(SeenOnly):
     list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "gone", "changed_at")
     list_display_links = ("number", "name")
-    list_filter = ("source", "status", "gone", "contract")
+    list_filter = (SourceFilter, StatusFilter, "gone", ContractFilter)
     search_fields = ("search",)
     ordering = ("source", "contract", "number")
 
@@ -47,7 +92,7 @@ class StationHistoryAdmin(SeenOnly):
 @admin.register(PollRun)
 class PollRunAdmin(SeenOnly):
     list_display = ("started", "feed", "outcome", "fetched", "changed", "appeared", "gone", "ms", "reason")
-    list_filter = ("feed", "outcome")
+    list_filter = (FeedFilter, "outcome")
     ordering = ("-started",)
 
 

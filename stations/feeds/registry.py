@@ -45,3 +45,5 @@ _FEEDS: dict[str, Callable[[str | None, str, dict[str, Any]], Feed]] = {
     "jcdecaux": _jcdecaux,
     SIMULATOR: _simulator,
 }
+
+SOURCES = tuple(_FEEDS)

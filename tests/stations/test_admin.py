@@ -45,3 +45,22 @@ def test_a_remark_can_be_deleted(admin_client, a_poll_and_a_remark: Remark):
 
     assert admin_client.post(address, {"post": "yes"}).status_code == 302
     assert not Remark.objects.exists()
+
+
+@pytest.mark.usefixtures("a_poll_and_a_remark")
+@pytest.mark.parametrize(
+    ("model", "filters"),
+    [("station", {"source": "jcdecaux", "status": "OPEN", "contract": "lyon"}), ("pollrun", {"feed": "jcdecaux:lyon"})],
+)
+def test_lists_are_narrowed_without_asking_the_whole_table_what_it_holds(
+    model: str, filters: dict[str, str], admin_client, django_assert_max_num_queries
+):
+    address = reverse(f"admin:stations_{model}_changelist")
+
+    with django_assert_max_num_queries(20) as asked:
+        shown = [admin_client.get(address, {name: value}) for name, value in filters.items()]
+
+    assert all(page.context["cl"].result_count == 1 for page in shown)
+    assert not [query["sql"] for query in asked if "DISTINCT" in query["sql"]]
+    other = dict.fromkeys(filters, "nobody")
+    assert admin_client.get(address, other).context["cl"].result_count == 0
