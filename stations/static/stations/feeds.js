@@ -21,10 +21,14 @@ export class Feeds extends EventTarget {
     this.ages = ages;
     this.concerned = concerned;
     this.feeds = new Map();
+    this.anew = false; // a new socket tells them all: those it does not tell are no longer in use
+    link.addEventListener("frame", ({ detail }) => (this.anew ||= detail.type === "hello"));
     setInterval(() => this.refresh(), AGE_REFRESH_MS);
   }
 
   take(feed) {
+    if (this.anew) this.feeds.clear();
+    this.anew = false;
     this.feeds.set(feed.name, feed);
     this.refresh();
   }
