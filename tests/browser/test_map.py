@@ -293,3 +293,15 @@ def test_a_station_is_found_without_accents_and_by_its_number(page: Page, live_s
         page.locator("#find").fill(typed)
         expect(rows.get_by_text(name, exact=True)).to_be_visible()
         assert rows.count() < 100
+
+
+def test_the_search_follows_the_address_back_and_forth(page: Page, live_site: LiveSite) -> None:
+    see_live(page, f"{CITY}&q=place")
+    expect(page.locator("#find")).to_have_value("place")
+
+    page.locator("#city").select_option(QUIET_CITY)
+    expect(page.locator("#find")).to_have_value("")
+    expect(page.locator("#stations tbody tr:visible")).to_have_count(7)
+
+    page.go_back()
+    expect(page.locator("#find")).to_have_value("place")

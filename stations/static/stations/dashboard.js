@@ -28,6 +28,7 @@ const cityTable = new CityTable(document.getElementById("cities"), { cityName, o
 const stationTable = new StationTable(document.getElementById("city-stations"), { href, onStation: (id) => select(id, { move: true }) });
 let map = null;
 let chosen = dashboard.dataset.contract;
+let followed = location.search; // what the search box was last filled from
 let selectedId = null;
 let drawing = false;
 
@@ -113,12 +114,20 @@ function choose(contract) {
   follow();
 }
 
-/** Show what the address says: the city, the page's title and the camera. */
+/** What the address looks for; what was typed stays while only the camera or the place on the page is another. */
+function fillSearch() {
+  if (location.search === followed) return;
+  followed = location.search;
+  document.getElementById("find").value = new URL(location.href).searchParams.get("q") ?? "";
+}
+
+/** Show what the address says: the city, the search, the page's title and the camera. */
 function follow() {
   const wanted = (new URL(location.href).searchParams.get("contract") ?? "").toLowerCase();
   chosen = world.stations.size && !world.cities.has(wanted) ? "" : wanted;
   dashboard.dataset.contract = chosen;
   city.value = chosen;
+  fillSearch();
   document.getElementById("find-form").elements.contract.value = chosen;
   const { allTitle, pageTitle } = dashboard.dataset;
   document.querySelector("h1").textContent = chosen ? cityName(chosen) : allTitle;
