@@ -25,7 +25,7 @@ class Payment(models.Model):
     order_id = models.UUIDField(_("order"), unique=True)
     order_number = models.CharField(_("order number"), max_length=20, blank=True)  # as people know the order
     email = models.EmailField(_("e-mail address"), blank=True)  # of who ordered
-    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.NEW)
     version = models.PositiveIntegerField(_("version"), default=1)
@@ -153,7 +153,7 @@ class Refund(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds", verbose_name=_("payment"))
-    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.REQUESTED)
     reason = models.CharField(_("reason"), max_length=50, blank=True)
@@ -188,7 +188,7 @@ class LedgerEntry(models.Model):
     reference = models.UUIDField(_("entered for"), help_text=_("The attempt that captured it, or the refund."))
     debit = models.CharField(_("debited account"), max_length=20, choices=Account.choices)
     credit = models.CharField(_("credited account"), max_length=20, choices=Account.choices)
-    amount = models.PositiveBigIntegerField(_("amount"), help_text=_("In minor units, such as cents."))
+    amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     created_at = models.DateTimeField(_("entered"))
 
