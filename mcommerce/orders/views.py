@@ -1,5 +1,6 @@
 """Checkout, and the page of an order."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -71,9 +72,7 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
     except (till.CartChanged, till.MixedCurrencies):
         return _ask(request, form, status=CONFLICT)
     except HoldsTooMuch as refused:
-        for allowance in refused.short:
-            messages.error(request, allowance.sentence)
-        return redirect("orders:cart")
+        return _ask(request, form, status=CONFLICT, refused=[allowance.sentence for allowance in refused.short])
     access.remember(request.session, order.id)
     return redirect("orders:order", order_id=order.id)
 
@@ -95,7 +94,7 @@ def _nothing(request: HttpRequest) -> HttpResponse:
     return redirect("orders:cart")
 
 
-def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200) -> HttpResponse:
+def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200, refused: Sequence[str] = ()) -> HttpResponse:
     """The form beside the cart of now; a form that was sent is asked again below what changed meanwhile."""
     items = items_in(find_cart(request))
     if not items:
@@ -107,7 +106,8 @@ def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200) -> Http
         "items": items,
         "seen": seen_cart.written(items),
         "changes": seen_cart.changes(request.POST.get("seen", ""), items) if request.method == "POST" else [],
-        "changed": status == CONFLICT and not mixed,
+        "changed": status == CONFLICT and not mixed and not refused,
+        "refused": refused,
         "waits": any(item.waits for item in items),
         "totals": totals,
         "mixed": mixed,
