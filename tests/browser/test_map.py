@@ -1,13 +1,12 @@
 """The map and its pages tell the truth, and leave reader and address in charge."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import scenes
 from tests.eventbus.house import until
@@ -190,32 +189,6 @@ def test_while_the_feed_answers_503_no_page_calls_itself_live(open_page, live_si
     for page in pages:
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
         expect(page.locator("#feed-alerts .feed-alert")).to_have_count(0)
-
-
-def test_an_open_page_forgets_a_feed_that_was_taken_out(page: Page, live_site: LiveSite) -> None:
-    sockets: list[WebSocketRoute] = []
-
-    def at_first_of_two_feeds(socket: WebSocketRoute) -> None:
-        sockets.append(socket)
-        server = socket.connect_to_server()
-
-        def pass_on(message: str | bytes) -> None:
-            socket.send(message)
-            told = json.loads(message)
-            if told["type"] == "feed" and socket is sockets[0]:
-                socket.send(json.dumps(told | {"name": "jcdecaux:lund", "source": "jcdecaux", "ok": False}))
-
-        server.on_message(pass_on)
-
-    page.route_web_socket(re.compile("/ws/stations/"), at_first_of_two_feeds)
-    page.goto(DASHBOARD)
-    expect(page.locator("#feed-alerts")).to_contain_text("jcdecaux:lund")
-    expect(page.locator("#connection")).to_have_attribute("data-state", "stale")
-
-    sockets[0].close()
-
-    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    expect(page.locator("#feed-alerts .feed-alert")).to_have_count(0)
 
 
 MARK_UNREADABLE = (
