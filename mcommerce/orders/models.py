@@ -140,6 +140,7 @@ class Order(models.Model):
         NOT_OPEN = "", _("not open yet")
         OPEN = "open", _("open")
         IN_DOUBT = "in_doubt", _("in doubt")
+        TRIED_OUT = "tried_out", _("no further try")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     number = models.CharField(_("number"), max_length=12, unique=True, default=order_number, editable=False)

@@ -104,6 +104,7 @@ class OrderPage:
     refund_failed: bool
     progress: Sequence[tuple[Text, str]]  # word, and "done", "current", "failed" or ""
     payable: bool
+    tried_out: bool  # it waits for its money, and there is no further try
     cancellable: bool
     seconds_left: int | None  # to the deadline, while it matters
     changing: bool  # something is under way that the page should be asked about again
@@ -138,6 +139,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         progress=_progress(order),
         # With a refund under way its money came and did not fit: a person has to look before anybody pays again.
         payable=_payable(order, now) and not refunds,
+        tried_out=_tried_out(order, now),
         cancellable=cancellable,
         seconds_left=max(0, int((order.expires_at - now).total_seconds())) if cancellable else None,
         changing=unpaid or refunding,
@@ -149,6 +151,12 @@ def _payable(order: Order, now: datetime) -> bool:
     """Whether pressing Pay leads to a page where one can."""
     is_open = order.payment_status == PaymentStatus.OPEN
     return order.state == State.AWAITING_PAYMENT and is_open and order.expires_at > now
+
+
+def _tried_out(order: Order, now: datetime) -> bool:
+    """Past the deadline it is late, whatever was tried before."""
+    tried_out = order.payment_status == PaymentStatus.TRIED_OUT
+    return order.state == State.AWAITING_PAYMENT and tried_out and order.expires_at > now
 
 
 def _sentence(order: Order) -> Text:

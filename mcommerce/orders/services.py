@@ -109,9 +109,11 @@ def ask_confirmation(*, order_id: UUID, payment_id: UUID, now: datetime) -> None
 
 
 def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool, now: datetime) -> None:
-    """A try to pay failed: noted while the order waits, so that its page can say so and offer another try."""
+    """A try to pay failed: noted while the order waits, so that its page can say so and offer another try, if any."""
     with transaction.atomic():
         if _still_waiting(order_id, Kind.DECLINED, code, now=now):
+            if not retryable:
+                Order.objects.filter(id=order_id).update(payment_status=Order.PaymentStatus.TRIED_OUT)
             publish(OrderPaymentDeclined(order_id=order_id, payment_id=payment_id, code=code, retryable=retryable))
 
 

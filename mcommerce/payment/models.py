@@ -9,6 +9,9 @@ from django.utils.translation import pgettext_lazy
 from eventbus.ids import uuid7
 from mcommerce.money.filters import money
 
+# Sessions that one order may open. Each ends before the next begins, so a shopper never meets this; a robot does.
+ATTEMPTS_MAX = 20
+
 
 class Payment(models.Model):
     """The money one order waits for. There is one per order, so an order is paid at most once."""

@@ -6,6 +6,7 @@ transaction, and then record the answer.
 
 import logging
 from datetime import datetime
+from typing import NoReturn
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.db import IntegrityError, transaction
 from eventbus import failpoints, publish
 from mcommerce.events import PaymentClosed, PaymentOpened
 from mcommerce.payment.checks import doubt, schedule_check
-from mcommerce.payment.models import Attempt, Payment, WebhookReceipt
+from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, WebhookReceipt
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderDown, ProviderError, ProviderTimeout, SessionState, Webhook
 from mcommerce.payment.sessions import current_state, open_session
@@ -23,8 +24,6 @@ from mcommerce.payment.settlement import lock_payment, move, settle
 logger = logging.getLogger(__name__)
 
 OPEN_OUTCOMES = (Attempt.Outcome.OPEN, Attempt.Outcome.ACTION_REQUIRED)
-# Sessions that one order may open. Each ends before the next begins, so a shopper never meets this; a robot does.
-ATTEMPTS_MAX = 20
 
 
 class NotYetOpen(Exception):
@@ -37,6 +36,14 @@ class AlreadyPaid(Exception):
 
 class TooLate(Exception):
     """The order can be paid no more: cancelled, or too late."""
+
+
+class Refused(Exception):
+    """The payment company answered, and opens no page for this order."""
+
+
+class TriedTooOften(Exception):
+    """The order has opened as many pages to pay at as it may."""
 
 
 class InDoubt(Exception):
@@ -73,8 +80,8 @@ def open_payment(
 def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
     """The address of the page where the shopper pays; while one is open, always the same.
 
-    Raises NotYetOpen, AlreadyPaid, TooLate, InDoubt, ProviderDown (nothing happened) and ProviderTimeout (nobody
-    saw the page; starting again uses the same key).
+    Raises NotYetOpen, AlreadyPaid, TooLate, TriedTooOften, InDoubt, Refused, ProviderDown (nothing happened) and
+    ProviderTimeout (nobody saw the page; starting again uses the same key).
     """
     with failpoints.atomic("payment.claim"):
         attempt = _claim_attempt(order_id=order_id, language=language, now=now)
@@ -130,7 +137,7 @@ def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
 def _new_attempt(payment: Payment, *, language: str, now: datetime) -> Attempt:
     """Its addresses are the site's own. A visitor's Host header says where they want to be, not where we are."""
     if payment.attempts.count() >= ATTEMPTS_MAX:
-        raise TooLate(payment.order_id)
+        raise TriedTooOften(payment.order_id)
     attempt = Attempt.objects.create(
         payment=payment, provider=payment.provider, site_url=settings.SITE_URL, language=language, started_at=now
     )
@@ -146,9 +153,22 @@ def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> 
         if cancelled and attempt.is_open:
             # Cancelled while the company was being asked: now that the session is known, it can be closed.
             schedule_check(attempt, now=now, at_once=True)
-    if cancelled or not attempt.is_open:
+    if cancelled:
         raise TooLate(attempt.payment.order_id)
+    if not attempt.is_open:
+        _tell_why_ended(attempt, now=now)
     return attempt.url
+
+
+def _tell_why_ended(attempt: Attempt, *, now: datetime) -> NoReturn:
+    """There is no page to go to: paid in another tab meanwhile, too late, or the company wants none."""
+    payment = attempt.payment
+    if payment.status == Payment.Status.SUCCEEDED:
+        raise AlreadyPaid(payment.order_id)
+    if payment.expires_at <= now:
+        raise TooLate(payment.order_id)
+    logger.error("The payment company opens no page for payment %s: %s", payment.id, attempt.code or attempt.outcome)
+    raise Refused(payment.order_id)
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from mcommerce.events import (
 )
 from mcommerce.money import format_money
 from mcommerce.payment import ledger
-from mcommerce.payment.models import ARRIVES_FROM, Attempt, Payment, StatusChange
+from mcommerce.payment.models import ARRIVES_FROM, ATTEMPTS_MAX, Attempt, Payment, StatusChange
 from mcommerce.payment.providers.base import SessionState, SessionStatus
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _stand(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
 
 def _tell(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
     about = {"payment_id": payment.id, "order_id": payment.order_id}
-    retryable = now < payment.expires_at
+    retryable = now < payment.expires_at and (attempt.is_open or payment.attempts.count() < ATTEMPTS_MAX)
     if attempt.outcome == Attempt.Outcome.ACTION_REQUIRED:
         publish(PaymentActionRequired(**about, code="approval_required", retryable=retryable))
     elif attempt.code:

@@ -57,6 +57,10 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
         return _cannot_pay(request, order_id, status=409, reason="not_yet")
     except services.TooLate:
         return _cannot_pay(request, order_id, status=409, reason="closed")
+    except services.TriedTooOften:
+        return _cannot_pay(request, order_id, status=409, reason="tried_out")
+    except services.Refused:
+        return _cannot_pay(request, order_id, status=503, reason="refused")
     except services.InDoubt:
         return _cannot_pay(request, order_id, status=409, reason="in_doubt")
     except (ProviderDown, ProviderTimeout) as error:

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('placed_at', models.DateTimeField(verbose_name='placed')),
                 ('expires_at', models.DateTimeField(verbose_name='to be paid before')),
                 ('payment_id', models.UUIDField(blank=True, null=True, verbose_name='payment')),
-                ('payment_status', models.CharField(blank=True, choices=[('', 'not open yet'), ('open', 'open'), ('in_doubt', 'in doubt')], default='', max_length=10, verbose_name='can be paid')),
+                ('payment_status', models.CharField(blank=True, choices=[('', 'not open yet'), ('open', 'open'), ('in_doubt', 'in doubt'), ('tried_out', 'no further try')], default='', max_length=10, verbose_name='can be paid')),
                 ('carrier', models.CharField(blank=True, max_length=100, verbose_name='carrier')),
                 ('tracking', models.CharField(blank=True, max_length=100, verbose_name='tracking number')),
                 ('needs_attention', models.BooleanField(default=False, verbose_name='needs a person')),

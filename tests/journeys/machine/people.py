@@ -165,7 +165,15 @@ class ShopMachine(RuleBasedStateMachine):
     def _page_for(self, order: UUID) -> str:
         try:
             return payments.start_attempt(order_id=order, language="en", now=clock.now())
-        except (payments.NotYetOpen, payments.AlreadyPaid, payments.TooLate, payments.InDoubt, ProviderError):
+        except (
+            payments.NotYetOpen,
+            payments.AlreadyPaid,
+            payments.TooLate,
+            payments.TriedTooOften,
+            payments.InDoubt,
+            payments.Refused,
+            ProviderError,
+        ):
             return ""
         except (Crash, OperationalError):
             return ""

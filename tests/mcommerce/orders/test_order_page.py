@@ -138,6 +138,16 @@ def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callabl
     assert "Try again" in page
 
 
+def test_after_the_last_try_no_other_one_is_offered(waiting: Order, look: Callable[[Order], str]) -> None:
+    services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="invalid_request", retryable=False, now=NOW)
+
+    page = look(waiting)
+
+    assert "It cannot be tried again." in page
+    assert "perhaps with another card" not in page
+    assert reverse("payment:pay", args=[waiting.id]) not in page
+
+
 def test_after_the_deadline_there_is_nothing_to_pay(waiting: Order, look: Callable[[Order], str]) -> None:
     clock.advance(minutes=31)
 

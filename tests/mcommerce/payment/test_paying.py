@@ -9,14 +9,15 @@ from django.db import connections
 from django.urls import reverse
 from django.utils import translation
 
+from eventbus import clock
 from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
 from mcommerce.payment import ledger
 from mcommerce.payment.limits import PAYS_PER_NETWORK
-from mcommerce.payment.models import Attempt, Payment, StatusChange
+from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
 
-from .conftest import SITE_URL, Company, Shopper
+from .conftest import API_KEY, SITE_URL, Company, Shopper
 from .line import Line
 
 GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (
@@ -238,6 +239,41 @@ def test_a_late_shopper_can_no_longer_pay(company: Company, shopper: Shopper, or
 
     assert answer.status_code == 409
     assert not Attempt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "The payment company refuses"), ("fr", "L’organisme de paiement refuse")]
+)
+def test_a_company_that_refuses_is_not_called_a_cancelled_order(
+    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, settings: Any, language: str, words: str
+) -> None:
+    settings.SANDBOX_PROVIDER_KEY = "key-of-somebody-else"
+    shopper.client.cookies["django_language"] = language
+    refused = shopper.go_to_pay(order_id)
+    translation.activate("en")
+    settings.SANDBOX_PROVIDER_KEY = API_KEY
+
+    company.pay(shopper.page_to_pay(order_id), GOOD)
+    shopper.come_back(order_id)
+
+    assert (refused.status_code, words in refused.text) == (503, True)
+    assert payment_of(order_id).status == "succeeded"
+
+
+def test_who_tried_too_often_is_told_so_and_offered_no_further_try(
+    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, settings: Any
+) -> None:
+    payment, now = payment_of(order_id), clock.now()
+    for _attempt in range(ATTEMPTS_MAX - 1):
+        Attempt.objects.create(payment=payment, provider="sandbox", outcome="expired", started_at=now)
+    settings.SANDBOX_PROVIDER_KEY = "key-of-somebody-else"
+    shopper.go_to_pay(order_id)
+
+    answer = shopper.go_to_pay(order_id)
+
+    assert [failed.retryable for failed in published_events(PaymentFailed)] == [False]
+    assert (answer.status_code, "This order was tried too often" in answer.text) == (409, True)
+    assert "Try again" not in answer.text
 
 
 def test_an_order_that_does_not_wait_for_money_cannot_be_paid(company: Company, shopper: Shopper, db: None) -> None:
