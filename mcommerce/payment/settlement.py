@@ -53,6 +53,7 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
         return
     is_news = state.revision > attempt.revision
     was = payment.status
+    told_of_doubt = was == Status.UNKNOWN and bool(attempt.url)  # as `become_unknown` decided; the answer may bring one
     _note(attempt, state)
     if state.status is SessionStatus.SUCCEEDED:
         _succeed(payment, attempt, state, now=now)
@@ -60,7 +61,7 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
         _stand(payment, attempt, now=now)
         if is_news and payment.status != Status.CANCELLED:
             _tell(payment, attempt, now=now)
-        if was == Status.UNKNOWN and payment.status != Status.UNKNOWN:
+        if told_of_doubt and payment.status != Status.UNKNOWN:
             publish(PaymentDoubtCleared(payment_id=payment.id, order_id=payment.order_id))
     if was == Status.CANCELLED and not attempt.is_open:
         publish(PaymentClosed(order_id=payment.order_id))
