@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -61,7 +62,7 @@ def steer(request: HttpRequest, feed: str) -> HttpResponse:
     if feed not in settings.STATIONS_FEEDS:
         raise Http404
     if request.POST.get("action") == "stop":
-        _record(request, plan.steer(feed=feed, now=clock.now(), running=False))
+        _steer(request, feed, running=False)
         return _done(request, _("Stopped. The state of the stations stays as it is."))
     form = PlanForm(request.POST, plan=plan.plan_of(feed, now=clock.now()))
     if form.is_valid() and _started(request, form, feed):
@@ -87,10 +88,7 @@ def leave_remark(request: HttpRequest) -> HttpResponse:
 def _started(request: HttpRequest, form: PlanForm, feed: str) -> bool:
     wanted = form.cleaned_data
     try:
-        steered = plan.steer(
-            feed=feed, now=clock.now(), running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"]
-        )
-        _record(request, steered)
+        _steer(request, feed, running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"])
     except plan.IntervalOutOfRange as limits:
         allowed = {"min": limits.minimum_ms, "max": limits.maximum_ms}
         form.add_error("interval_ms", _("The interval is from %(min)s to %(max)s.") % allowed)
@@ -109,6 +107,12 @@ def _left(form: RemarkForm, *, client: str) -> bool:
     except services.RemarkTooLong:
         form.add_error("message", _("This is too long."))
     return not form.errors
+
+
+@transaction.atomic
+def _steer(request: HttpRequest, feed: str, **wanted: Any) -> None:
+    """Steer, and keep who did it: both happen, or neither."""
+    _record(request, plan.steer(feed=feed, now=clock.now(), **wanted))
 
 
 def _record(request: HttpRequest, steered: PollPlan) -> None:

@@ -7,6 +7,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -76,9 +77,10 @@ class PersonAdmin(BigTable, PeopleAdmin):
     @admin.action(description=_("Take away the second factor"), permissions=["second_factor"])
     def take_second_factor_away(self, request: HttpRequest, people: QuerySet[User]) -> None:
         """For who has lost a telephone and the recovery codes too. Staff set up another when they sign in next."""
-        Authenticator.objects.filter(user__in=people).delete()
-        for person in people:
-            self.log_change(request, person, _("The second factor is taken away"))
+        with transaction.atomic():
+            Authenticator.objects.filter(user__in=people).delete()
+            for person in people:
+                self.log_change(request, person, _("The second factor is taken away"))
 
     def has_second_factor_permission(self, request: HttpRequest) -> bool:
         """It opens accounts, those of superusers too."""

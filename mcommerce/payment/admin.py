@@ -105,10 +105,11 @@ class PaymentAdmin(ReadOnly, BigTable):
 
     @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
+        """Who asks is written down first: nothing is held while the company answers, and its answer may move money."""
         payments = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in payments:
-            services.ask_now(payment_id=payment.id, now=clock.now())
             staff.record(request.user, payment, _("Asked the payment company."))
+            services.ask_now(payment_id=payment.id, now=clock.now())
         asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(payments))
         messages.success(request, asked % {"count": len(payments)})
 

@@ -4,12 +4,14 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import DatabaseError
 from django.test import Client
 from django.urls import reverse
 
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, Remark
+from tests.away import without
 from tests.stations.talking import (
     DEADLINE_SECONDS,
     browsing,
@@ -115,6 +117,20 @@ def test_staff_may_steer_and_the_history_says_who(client: Client):
     assert history.count("ada@example.com") >= 2
     assert "Started: every 500 ms, 3 calls" in history
     assert "Stopped." in history
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize("action", ["start", "stop"])
+def test_what_the_history_does_not_take_is_not_steered(client: Client, action: str):
+    client.force_login(person("view_pollplan", "change_pollplan", is_staff=True))
+    start(client, interval_ms=700, calls=5)
+    wanted = {"action": action, "interval_ms": 500, "calls": 3}
+
+    with without("django_admin_log"), pytest.raises(DatabaseError):
+        client.post("/stations/producer/plan/simulator/", wanted)
+
+    plan = PollPlan.objects.get()
+    assert (plan.running, plan.interval_ms, plan.calls_left) == (True, 700, 5)
 
 
 @pytest.mark.usefixtures("open_to_all")

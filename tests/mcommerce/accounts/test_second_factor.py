@@ -7,9 +7,11 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.core import mail
+from django.db import DatabaseError
 from django.test import Client
 
 from mcommerce.accounts.models import User
+from tests.away import without
 
 from .conftest import EMAIL, PASSWORD, SIGN_IN, reauthenticate, sign_in, signed_in
 
@@ -175,3 +177,17 @@ def test_the_boss_takes_a_lost_one_away_and_others_cannot(browser: Client, staff
     browser.post("/admin/accounts/user/", action)
 
     assert not Authenticator.objects.filter(user=bob).exists()
+    history = browser.get(f"/admin/accounts/user/{bob.id}/history/").content.decode()
+    assert "The second factor is taken away" in history
+
+
+def test_it_is_not_taken_away_where_the_history_does_not_say_who(browser: Client, staff: User) -> None:
+    set_up(browser)
+    bob = User.objects.create_user("bob@example.com", PASSWORD, is_staff=True)
+    Authenticator.objects.create(user=bob, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    action = {"action": "take_second_factor_away", "_selected_action": [str(bob.id)]}
+
+    with without("django_admin_log"), pytest.raises(DatabaseError):
+        browser.post("/admin/accounts/user/", action)
+
+    assert Authenticator.objects.filter(user=bob).exists()

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -16,6 +16,7 @@ from eventbus import clock
 from eventbus.ids import uuid7
 from mcommerce.events import OrderAwaitingPayment, OrderRefundRequested
 from mcommerce.payment.models import Payment
+from tests.away import without
 
 from .conftest import Company, Shopper
 
@@ -64,6 +65,19 @@ def test_who_may_only_look_does_not_ask_and_who_asks_is_in_the_history(
     admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
     page = admin_client.get(reverse("admin:payment_payment_history", args=[payment.id])).content.decode()
     assert "Asked the payment company." in page
+
+
+def test_nobody_asks_whom_the_history_does_not_take(
+    company: Company, shopper: Shopper, order_id: UUID, admin_client: Any
+) -> None:
+    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
+    payment = Payment.objects.get()
+    chosen = {"action": "ask_again", "_selected_action": [str(payment.id)]}
+
+    with without("django_admin_log"), pytest.raises(DatabaseError):
+        admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
+
+    assert Payment.objects.get().status == payment.status != "succeeded"
 
 
 @pytest.fixture
