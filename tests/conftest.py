@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase, override_settings
+from django.utils import translation
 
 from outside.service import forget
 
@@ -39,6 +40,13 @@ def _tables_are_emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _each_test_begins_in_the_first_language() -> Iterator[None]:
+    """A page that is read in French leaves French to the thread, and so to the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)

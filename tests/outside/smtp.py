@@ -34,7 +34,7 @@ class MailServer:
                 verb = line[:4].decode().strip().lower()
                 self.mails += verb == "mail"
                 self._answer(verb, caller)
-                if verb == "data":
+                if verb == "data" and self._answers["data"] == USUAL["data"]:
                     for text in heard:
                         if text == b".\r\n":
                             break

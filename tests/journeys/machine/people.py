@@ -165,17 +165,9 @@ class ShopMachine(RuleBasedStateMachine):
     def _page_for(self, order: UUID) -> str:
         try:
             return payments.start_attempt(order_id=order, language="en", now=clock.now())
-        except (
-            payments.NotYetOpen,
-            payments.AlreadyPaid,
-            payments.TooLate,
-            payments.TriedTooOften,
-            payments.InDoubt,
-            payments.Refused,
-            ProviderError,
-        ):
+        except (payments.NotYetOpen, payments.AlreadyPaid, payments.TooLate, payments.TriedTooOften, payments.InDoubt):
             return ""
-        except (Crash, OperationalError):
+        except (payments.Refused, ProviderError, Crash, OperationalError):
             return ""
 
     def _come_back(self, page: str) -> None:
