@@ -213,16 +213,23 @@ PLAUSIBLE = {
 
 
 def _all_at_once(path: str) -> list[bytes]:
-    """The texts that take the place of all values."""
-    return [TEXTS[name] for name in WORST] if path.startswith(ADMIN) and not EVERYTHING else list(TEXTS.values())
+    """The texts that take the place of all values; of the admin's routes each has two others."""
+    if EVERYTHING or not path.startswith(ADMIN):
+        return list(TEXTS.values())
+    return [_one_of_the_worst(path), _one_of_the_worst(f"{path} again")]
 
 
 def _one_at_a_time(path: str, name: str) -> list[bytes]:
     """The texts that take the place of one value beside good ones; another one for each name of the admin's."""
-    worst = [TEXTS[name] for name in WORST]
-    if path.startswith(ADMIN) and not EVERYTHING:
-        return [worst[zlib.crc32(f"{path} {name}".encode()) % len(worst)]]
-    return list(TEXTS.values()) if EVERYTHING else worst
+    if EVERYTHING:
+        return list(TEXTS.values())
+    if path.startswith(ADMIN):
+        return [_one_of_the_worst(f"{path} {name}")]
+    return [TEXTS[name] for name in WORST]
+
+
+def _one_of_the_worst(of: str) -> bytes:
+    return TEXTS[WORST[zlib.crc32(of.encode()) % len(WORST)]]
 
 
 def _filled(form: Form, name: str, text: bytes) -> Any:
