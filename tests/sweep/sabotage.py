@@ -51,8 +51,8 @@ def store_progress_before_handling() -> None:
 def ask_without_a_key() -> None:
     call = Sandbox._call
 
-    def keyless(self: Sandbox, method: str, path: str, *, body: Any = None, key: str = "") -> dict[str, Any]:
-        return call(self, method, path, body=body, key=key and secrets.token_hex())
+    def keyless(self: Sandbox, *asked: Any, key: str = "", **named: Any) -> Any:
+        return call(self, *asked, key=key and secrets.token_hex(), **named)
 
     Sandbox._call = keyless  # type: ignore[method-assign]
 
