@@ -17,7 +17,9 @@ from tests.eventbus.faults.planting import Fault
 from tests.eventbus.faults.session import CAUGHT, MISSED, FaultySession, Table
 
 CONTRACT = Path(__file__).parent.parent / "test_memory_backend.py"
+HUNG_SECONDS = 180  # a case has 15; one that cannot even be taken down after that ends the process, and says where
 OPTIONS = ("--quiet", "--no-header", "--tb=no", "-rN", "-p", "no:cacheprovider", "-p", "no:threadexception")
+OPTIONS += ("-o", f"faulthandler_timeout={HUNG_SECONDS}")
 
 
 def main() -> int:
