@@ -261,6 +261,7 @@ class OrderRefundRequested(Event):
     amount: int
     currency: str
     reason: str  # of `RefundReason`
+    number: int = 1  # 2: staff asks once more, after the provider refused, and so on
 
 
 class OrderRefunded(Event):
@@ -464,6 +465,7 @@ class PaymentRefunded(Event):
     order_id: UUID
     amount: int
     currency: str
+    code: str = ""  # "already_refunded": it had gone back before, by another hand
 
 
 class PaymentRefundFailed(Event):
@@ -479,3 +481,4 @@ class PaymentRefundFailed(Event):
     amount: int
     currency: str
     code: str = ""  # the provider's reason
+    number: int = 1  # that of `OrderRefundRequested` which it answers

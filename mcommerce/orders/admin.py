@@ -72,7 +72,7 @@ class StepInline(ReadOnly, admin.TabularInline):
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ["id", "amount_money", "reason", "state", "code", "payment_id"]
+    fields = ["id", "amount_money", "reason", "state", "code", "number", "payment_id"]
     readonly_fields = ["id", "amount_money"]
     extra = 0
     amount_money = money_column("amount", _("amount"))

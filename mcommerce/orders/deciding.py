@@ -59,8 +59,9 @@ class DecidingAdmin:
     def _decide(
         self, request: HttpRequest, decision: Decision, order: Order, answers: dict[str, Any]
     ) -> HttpResponseRedirect:
+        said = _("Done: %(what)s.") % {"what": decision.label}
         if decision.decide(order=order, by=request.user.pk, now=clock.now(), **answers):
-            messages.success(request, _("Done: %(what)s.") % {"what": decision.label})
+            messages.success(request, f"{said} {decision.then}".strip())
         else:
             messages.warning(request, _("Nothing was done: somebody was quicker."))
         return self._to_order(order)

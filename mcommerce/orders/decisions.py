@@ -30,6 +30,7 @@ class Decision:
     effects: Callable[[Order], list[str]]  # whole sentences in the reader's language
     decide: Callable[..., bool]  # takes order, by, now and the form's answers; whether it was done
     form: type[forms.Form] = forms.Form
+    then: Text = ""  # where what comes of it will stand, when that is known later
 
 
 # --- when it is possible -------------------------------------------------------------------------------------------
@@ -187,6 +188,7 @@ DECISIONS = {
             possible=_has_failed_refund,
             effects=_if_asked_again,
             decide=_ask_again,
+            then=_("The payment company is asked. Its answer will stand in the history below."),
         ),
         Decision(
             name="looked-at",

@@ -124,12 +124,12 @@ def call_about_overdue(event: OrderOverdueCheck) -> None:
 
 @handles(PaymentRefunded, group="orders")
 def settle_refund(event: PaymentRefunded) -> None:
-    refunds.settle(refund_id=event.refund_id, now=clock.now())
+    refunds.settle(refund_id=event.refund_id, code=event.code, now=clock.now())
 
 
 @handles(PaymentRefundFailed, group="orders")
 def fail_refund(event: PaymentRefundFailed) -> None:
-    refunds.fail(refund_id=event.refund_id, code=event.code, now=clock.now())
+    refunds.fail(refund_id=event.refund_id, code=event.code, number=event.number, now=clock.now())
 
 
 # --- mail ----------------------------------------------------------------------------------------------------------

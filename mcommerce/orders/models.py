@@ -280,6 +280,7 @@ class Refund(models.Model):
     reason = models.CharField(_("reason"), max_length=30, choices=list(REFUND_REASONS.items()))
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.REQUESTED)
     code = models.CharField(_("provider’s code"), max_length=100, blank=True)  # why it failed
+    number = models.PositiveIntegerField(_("times asked"), default=1)
 
     class Meta:
         verbose_name = _("refund")

@@ -2,9 +2,11 @@
 
 import logging
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from eventbus import Permanent, publish
 from mcommerce.events import OrderRefunded, OrderRefundFailed, OrderRefundRequested, RefundReason
@@ -40,12 +42,12 @@ def request_refund(
     return [_requested(refund)]
 
 
-def settle(*, refund_id: UUID, now: datetime) -> None:
-    """The money went back."""
+def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
+    """Note that the money went back. `code` tells what is special about it, such as "already_refunded"."""
     with transaction.atomic():
-        refund = _move(refund_id, State.REFUNDED, was=(State.REQUESTED, State.FAILED))
+        refund = _move(refund_id, State.REFUNDED, was=(State.REQUESTED, State.FAILED), code=code)
         if refund:
-            note(refund.order_id, Kind.REFUNDED, now=now)
+            note(refund.order_id, Kind.REFUNDED, code, now=now)
             publish(
                 OrderRefunded(
                     order_id=refund.order_id, refund_id=refund.id, amount=refund.amount, currency=refund.currency
@@ -53,10 +55,13 @@ def settle(*, refund_id: UUID, now: datetime) -> None:
             )
 
 
-def fail(*, refund_id: UUID, code: str, now: datetime) -> None:
-    """The payment company refuses: raise the alarm, a person has to send the money."""
+def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
+    """Raise the alarm: the payment company refuses, and a person has to look.
+
+    `number` is that of the request which it answers. An answer to an earlier request says nothing of the present one.
+    """
     with transaction.atomic():
-        refund = _move(refund_id, State.FAILED, was=(State.REQUESTED,), code=code)
+        refund = _move(refund_id, State.FAILED, was=(State.REQUESTED,), answers=number, code=code)
         if refund:
             logger.error("Refund %s of order %s failed: %s", refund.id, refund.order_id, code)
             note(refund.order_id, Kind.REFUND_FAILED, code, now=now, needs_attention=True)
@@ -72,18 +77,29 @@ def fail(*, refund_id: UUID, code: str, now: datetime) -> None:
 
 
 def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
-    """Staff has the failed refund tried once more, with the same id, so that it can never go back twice."""
+    """Have a failed refund asked for once more, with the same id, so that it never goes back twice.
+
+    Of two people who ask at the same time one does it: says whether this call did.
+    """
     with transaction.atomic():
-        refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,))
+        refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,), number=F("number") + 1, code="")
         if refund:
             note(refund.order_id, Kind.REFUND_REQUESTED, refund.reason, now=now, by=by)
             publish(_requested(refund))
         return refund is not None
 
 
-def _move(refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], code: str = "") -> Refund | None:
-    """The refund in its new state; None when it is not in a state that leads there. `Permanent` when there is none."""
-    if Refund.objects.filter(id=refund_id, state__in=was).update(state=to, code=code):
+def _move(
+    refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], answers: int | None = None, **fields: Any
+) -> Refund | None:
+    """The refund in its new state; None when it is not in a state that leads there. `Permanent` when there is none.
+
+    `answers`: only while this is the number of the newest request.
+    """
+    guarded = Refund.objects.filter(id=refund_id, state__in=was)
+    if answers is not None:
+        guarded = guarded.filter(number=answers)
+    if guarded.update(state=to, **fields):
         return Refund.objects.get(id=refund_id)
     if not Refund.objects.filter(id=refund_id).exists():
         raise Permanent(f"The orders asked for no refund {refund_id}.")
@@ -98,4 +114,5 @@ def _requested(refund: Refund) -> OrderRefundRequested:
         amount=refund.amount,
         currency=refund.currency,
         reason=refund.reason,
+        number=refund.number,
     )

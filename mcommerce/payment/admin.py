@@ -53,7 +53,7 @@ class LedgerEntryInline(ReadOnly, admin.TabularInline):
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ("requested_at", "amount_money", "status", "reason", "code")
+    fields = ("requested_at", "amount_money", "status", "reason", "code", "number")
     readonly_fields = ("amount_money",)
     amount_money = money_column("amount", _("amount"))
 

@@ -160,7 +160,8 @@ class Refund(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.REQUESTED)
     reason = models.CharField(_("reason"), max_length=50, blank=True)
-    code = models.CharField(_("why it failed"), max_length=50, blank=True)
+    code = models.CharField(_("why it failed"), max_length=50, blank=True)  # or "already_refunded"
+    number = models.PositiveIntegerField(_("times asked"), default=1)
     provider_ref = models.CharField(_("its reference"), max_length=100, blank=True)
     requested_at = models.DateTimeField(_("requested"))
 

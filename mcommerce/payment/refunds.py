@@ -4,23 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Sum
 
 from eventbus import NotYet, failpoints, publish
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment import ledger
 from mcommerce.payment.models import Payment, Refund
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.providers.base import Declined
-from mcommerce.payment.settlement import lock_payment, raise_alarm
+from mcommerce.payment.providers.base import Declined, Provider
+from mcommerce.payment.settlement import clear_alarm, lock_payment, raise_alarm
+
+ALREADY_REFUNDED = "already_refunded"
 
 
 @dataclass(frozen=True)
 class RefundAnswer:
-    """What became of a refund: the company's id of it, or the code of its refusal."""
+    """What became of a refund: the company's id of it, or the code of its refusal.
+
+    `already`: the money had gone back before, and the id is the charge's.
+    """
 
     provider_ref: str = ""
     code: str = ""
+    already: bool = False
 
 
 def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
@@ -34,27 +40,51 @@ def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
         return RefundAnswer(provider_ref=refund.provider_ref, code=refund.code)
     provider = provider_named(refund.payment.provider)
     failpoints.hit("payment.refund")
+    answer = _already_back(refund, provider) if refund.number > 1 else None
+    answer = answer or _ask_for(refund, provider)
+    failpoints.hit("payment.refunded")
+    return answer
+
+
+def _ask_for(refund: Refund, provider: Provider) -> RefundAnswer:
+    """Ask the company. A later request has a key of its own, since companies repeat a refusal for the same key."""
+    again = f"-{refund.number}" if refund.number > 1 else ""
     try:
         provider_ref = provider.refund(
             refund.payment.provider_ref,
             amount=refund.amount,
             currency=refund.currency,
-            idempotency_key=f"refund-{refund.id}",
+            idempotency_key=f"refund-{refund.id}{again}",
         )
     except Declined as declined:
-        return RefundAnswer(code=declined.code)
-    failpoints.hit("payment.refunded")
+        return _already_back(refund, provider) or RefundAnswer(code=declined.code)
     return RefundAnswer(provider_ref=provider_ref)
+
+
+def _already_back(refund: Refund, provider: Provider) -> RefundAnswer | None:
+    """The answer where the company shows more money given back than our refunds explain, by at least this one's sum.
+
+    Somebody sent it by hand, or an earlier request of ours succeeded and its answer was lost. None where it shows none.
+    """
+    charge_ref = refund.payment.provider_ref
+    try:
+        charge = provider.fetch_charge(charge_ref)
+    except Declined:
+        return None
+    ours = refund.payment.refunds.filter(status=Refund.Status.SUCCEEDED).aggregate(Sum("amount"))["amount__sum"] or 0
+    if charge.refunded - ours < refund.amount:
+        return None
+    return RefundAnswer(provider_ref=charge_ref, already=True)
 
 
 def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
     """The refund's row, with its money set aside, so that all refunds together never exceed what was captured.
 
-    One that failed is asked for again: somebody decided so. In a transaction.
+    One that failed is asked for again by an event with a higher number: somebody decided so. In a transaction.
     """
     payment = _captured_payment(event.payment_id)
     known = Refund.objects.select_related("payment").filter(id=event.refund_id).first()
-    if known is not None and known.status != Refund.Status.FAILED:
+    if known is not None and (known.status != Refund.Status.FAILED or event.number <= known.number):
         return known
     set_aside = Payment.objects.filter(id=payment.id, captured__gte=F("refunded") + event.amount).update(
         refunded=F("refunded") + event.amount
@@ -62,9 +92,8 @@ def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
     asked = {"status": Refund.Status.REQUESTED, "code": ""}
     refused = {"status": Refund.Status.FAILED, "code": "exceeds_capture"}
     facts = {"amount": event.amount, "currency": event.currency, "reason": event.reason, "requested_at": now}
-    refund, _new = Refund.objects.update_or_create(
-        id=event.refund_id, defaults={"payment": payment, **facts, **(asked if set_aside else refused)}
-    )
+    facts |= {"payment": payment, "number": event.number, **(asked if set_aside else refused)}
+    refund, _new = Refund.objects.update_or_create(id=event.refund_id, defaults=facts)
     return refund
 
 
@@ -81,13 +110,16 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: dat
     }
     if answer.code:
         _fail(payment, refund, answer.code)
-        publish(PaymentRefundFailed(**about, code=answer.code))
+        publish(PaymentRefundFailed(**about, code=answer.code, number=event.number))
     elif refund.status == Refund.Status.REQUESTED:
-        Refund.objects.filter(id=refund.id).update(status=Refund.Status.SUCCEEDED, provider_ref=answer.provider_ref)
+        code = ALREADY_REFUNDED if answer.already else ""
+        done = {"status": Refund.Status.SUCCEEDED, "provider_ref": answer.provider_ref, "code": code}
+        Refund.objects.filter(id=refund.id).update(**done)
         ledger.enter_refund(
             payment=payment, refund_id=refund.id, amount=refund.amount, currency=refund.currency, now=now
         )
-        publish(PaymentRefunded(**about))
+        clear_alarm(payment, _alarm(refund))
+        publish(PaymentRefunded(**about, code=code))
 
 
 def _captured_payment(payment_id: UUID) -> Payment:
@@ -105,4 +137,8 @@ def _fail(payment: Payment, refund: Refund, code: str) -> None:
     if refund.status == Refund.Status.REQUESTED:
         Refund.objects.filter(id=refund.id).update(status=Refund.Status.FAILED, code=code)
         Payment.objects.filter(id=payment.id).update(refunded=F("refunded") - refund.amount)
-    raise_alarm(payment, f"refund {refund.id} failed: {code}")
+    raise_alarm(payment, f"{_alarm(refund)}: {code}")
+
+
+def _alarm(refund: Refund) -> str:
+    return f"refund {refund.id} failed"

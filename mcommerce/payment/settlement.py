@@ -116,6 +116,11 @@ def raise_alarm(payment: Payment, why: str) -> None:
     Payment.objects.filter(id=payment.id).update(alarm=why)
 
 
+def clear_alarm(payment: Payment, about: str) -> None:
+    """Take back an alarm that begins with these words; another one stays."""
+    Payment.objects.filter(id=payment.id, alarm__startswith=about).update(alarm="")
+
+
 def _stand(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
     """Put the payment where its unpaid attempt stands."""
     if attempt.outcome == Attempt.Outcome.ACTION_REQUIRED:

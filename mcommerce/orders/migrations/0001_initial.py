@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(choices=[('cancelled', 'cancelled by us'), ('paid_after_cancellation', 'paid after the cancellation'), ('paid_twice', 'paid twice'), ('amount_mismatch', 'another sum than the order’s'), ('stock_lost', 'goods not found'), ('returned', 'sent back')], max_length=30, verbose_name='reason')),
                 ('state', models.CharField(choices=[('requested', 'Requested'), ('refunded', 'Refunded'), ('failed', 'Failed')], default='requested', max_length=20, verbose_name='state')),
                 ('code', models.CharField(blank=True, max_length=100, verbose_name='provider’s code')),
+                ('number', models.PositiveIntegerField(default=1, verbose_name='times asked')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refunds', to='orders.order')),
             ],
             options={

@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('requested', 'requested'), ('succeeded', 'refunded'), ('failed', 'failed')], default='requested', max_length=20, verbose_name='status')),
                 ('reason', models.CharField(blank=True, max_length=50, verbose_name='reason')),
                 ('code', models.CharField(blank=True, max_length=50, verbose_name='why it failed')),
+                ('number', models.PositiveIntegerField(default=1, verbose_name='times asked')),
                 ('provider_ref', models.CharField(blank=True, max_length=100, verbose_name='its reference')),
                 ('requested_at', models.DateTimeField(verbose_name='requested')),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='payment.payment', verbose_name='payment')),

@@ -55,6 +55,19 @@ class SessionState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Charge:
+    """Money that the company took: for which session and order, when, and how much of it went back since."""
+
+    ref: str
+    session_ref: str
+    order_id: str  # as the shop said it when it opened the session; not every charge is of an order
+    amount: int
+    currency: str
+    refunded: int
+    charged_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Webhook:
     """What a genuine webhook told: the id is the same when it is told again."""
 
@@ -114,6 +127,12 @@ class Provider(Protocol):
 
     def refund(self, charge_ref: str, *, amount: int, currency: str, idempotency_key: str) -> str:
         """Give money back; answers the company's id of the refund."""
+
+    def fetch_charge(self, ref: str) -> Charge:
+        """The charge as it is now."""
+
+    def charges(self, *, after: str = "") -> tuple[list[Charge], bool]:
+        """A page of everything that was ever charged, oldest first, from the charge `after` on; whether more follow."""
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
         """What a webhook says; None when it is none of our concern. Raises BadSignature, ProviderUnreadable."""

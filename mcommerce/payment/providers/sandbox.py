@@ -13,6 +13,7 @@ from django.conf import settings
 from mcommerce.payment.providers import sandbox_answers as answers
 from mcommerce.payment.providers.base import (
     BadSignature,
+    Charge,
     Declined,
     ProviderBusy,
     ProviderDown,
@@ -75,6 +76,12 @@ class Sandbox:
     def refund(self, charge_ref: str, *, amount: int, currency: str, idempotency_key: str) -> str:
         body = {"charge": charge_ref, "amount": amount}
         return self._call("POST", "/v1/refunds", answers.refund, body=body, key=idempotency_key)
+
+    def fetch_charge(self, ref: str) -> Charge:
+        return self._call("GET", f"/v1/charges/{ref}", answers.charge_named(ref))
+
+    def charges(self, *, after: str = "") -> tuple[list[Charge], bool]:
+        return self._call("GET", f"/v1/charges?after={after}", answers.charges)
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
         check_signature(headers.get(SIGNATURE_HEADER, ""), body, secrets=self._webhook_secrets, now=now)

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from mcommerce.payment.providers.base import ProviderUnreadable, SessionState, SessionStatus, Webhook
+from mcommerce.payment.providers.base import Charge, ProviderUnreadable, SessionState, SessionStatus, Webhook
 
 Reader = Callable[[bytes], Any]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # as the columns hold it
 Ref = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,100}\Z")]  # stands in addresses, and in columns
+SECONDS_MAX = 32_503_680_000  # the year 3000: later is a mistake, and far later no date at all
 Code = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{0,50}\Z")]
 Url = Annotated[str, Meta(pattern=r"\A(https?://[\x21-\x7e]{1,480})?\Z")]  # a browser is sent there
 
@@ -26,6 +28,21 @@ class _Session(msgspec.Struct):
     last4: Annotated[str, Meta(pattern=r"\A[0-9]{0,4}\Z")]
     decline_code: Code
     url: Url = ""
+
+
+class _Charge(msgspec.Struct):
+    id: Ref
+    session: Ref
+    reference: Annotated[str, Meta(max_length=200)]
+    amount: Number
+    currency: Annotated[str, Meta(pattern=r"\A[A-Z]{3}\Z")]
+    refunded: Number
+    created_at: Annotated[float, Meta(ge=0, le=SECONDS_MAX)]
+
+
+class _Charges(msgspec.Struct):
+    charges: list[_Charge]
+    more: bool
 
 
 class _Refund(msgspec.Struct):
@@ -85,6 +102,38 @@ def session_named(ref: str) -> Callable[[bytes], SessionState]:
         return told
 
     return read
+
+
+def charge_named(ref: str) -> Callable[[bytes], Charge]:
+    """Just this charge, and no other one."""
+
+    def read(body: bytes) -> Charge:
+        told = _charge(_read(body, _Charge))
+        if told.ref != ref:
+            raise ProviderUnreadable("an answer about another charge")
+        return told
+
+    return read
+
+
+def charges(body: bytes) -> tuple[list[Charge], bool]:
+    """A page of charges, and whether more follow. An empty page that more follow would be asked for for ever."""
+    told = _read(body, _Charges)
+    if told.more and not told.charges:
+        raise ProviderUnreadable("an empty page of charges with more behind it")
+    return [_charge(one) for one in told.charges], told.more
+
+
+def _charge(told: _Charge) -> Charge:
+    return Charge(
+        ref=told.id,
+        session_ref=told.session,
+        order_id=told.reference,
+        amount=told.amount,
+        currency=told.currency,
+        refunded=told.refunded,
+        charged_at=datetime.fromtimestamp(told.created_at, UTC),
+    )
 
 
 def refund(body: bytes) -> str:

@@ -5,6 +5,7 @@ GET  /v1/sessions/<id>
 POST /v1/sessions/<id>/expire    the session as it is afterwards: one that was paid stays paid
 POST /v1/refunds                 {charge, amount}
 GET  /v1/charges?after=<id>      everything that was ever charged, oldest first, in pages
+GET  /v1/charges/<id>
 
 A POST carries an Idempotency-Key: the same key with the same body gets the same answer, with another body 409.
 """
@@ -78,6 +79,8 @@ class Api:
     def _read(self, db: sqlite3.Connection, request: Request) -> Response:
         if request.path == "/v1/charges":
             return json_response(200, _charges(db, after=request.asked().get("after", "")))
+        if match := re.fullmatch(r"/v1/charges/(\w+)", request.path):
+            return json_response(200, _charge(db, match[1]))
         if match := re.fullmatch(r"/v1/sessions/(\w+)", request.path):
             session = sessions.read(db, match[1], now=self._ledger.now())
             if session["answers_to_lose"] > 0:
@@ -139,8 +142,9 @@ def _refund(db: sqlite3.Connection, body: dict[str, Any], *, now: float) -> dict
     charge, amount = body.get("charge"), body.get("amount")
     if not isinstance(charge, str) or not _is_amount(amount):
         raise Refused(400, "field_invalid", "A refund needs a charge and an amount.")
-    if db.execute("SELECT 1 FROM charge WHERE id = ?", (charge,)).fetchone() is None:
-        raise Refused(404, "no_such_charge", "There is no charge with this id.")
+    charged = _charge(db, charge)
+    if charged["refunded"] == charged["amount"]:
+        raise Refused(422, "already_refunded", "All of this charge was given back before.")
     given_back = db.execute(
         "UPDATE charge SET refunded = refunded + ? WHERE id = ? AND refunded + ? <= amount", (amount, charge, amount)
     )
@@ -149,6 +153,13 @@ def _refund(db: sqlite3.Connection, body: dict[str, Any], *, now: float) -> dict
     refund_id = new_id("ref")
     db.execute("INSERT INTO refund VALUES (?, ?, ?, ?)", (refund_id, charge, amount, now))
     return {"id": refund_id, "charge": charge, "amount": amount}
+
+
+def _charge(db: sqlite3.Connection, charge: str) -> dict[str, Any]:
+    row = db.execute("SELECT * FROM charge WHERE id = ?", (charge,)).fetchone()
+    if row is None:
+        raise Refused(404, "no_such_charge", "There is no charge with this id.")
+    return dict(row)
 
 
 def _charges(db: sqlite3.Connection, *, after: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderRefundRequested
 from mcommerce.orders import cart as carts
-from mcommerce.orders import services
+from mcommerce.orders import refunds, services
 from mcommerce.orders.checkout import place_order
-from mcommerce.orders.models import Cart, CartLine, Order
+from mcommerce.orders.models import Cart, CartLine, Order, Refund
 
 from .conftest import BUYER, LATER, NOW, fresh, let_time_run_out, pay, put_up
 
@@ -61,6 +61,19 @@ def test_when_a_cancellation_meets_a_payment_one_wins_and_no_money_is_kept_for_n
     assert len(published_events(OrderPaid)) == (1 if paid else 0)
     assert len(published_events(OrderCancelled)) == (0 if paid else 1)
     assert len(published_events(OrderRefundRequested)) == (0 if paid else 1)
+
+
+@pytest.mark.usefixtures("again")
+def test_when_two_of_the_staff_try_a_failed_refund_again_one_does(waiting: Order) -> None:
+    pay(waiting)
+    services.cancel_by_staff(order_id=waiting.id, by=uuid4(), now=LATER)
+    refund = Refund.objects.get()
+    refunds.fail(refund_id=refund.id, code="closed", now=LATER)
+
+    done = at_the_same_time(*[lambda: refunds.ask_again(refund_id=refund.id, by=uuid4(), now=LATER)] * 2)
+
+    assert sorted(done) == [False, True]
+    assert [told.number for told in published_events(OrderRefundRequested)] == [1, 2]
 
 
 @pytest.mark.usefixtures("again")

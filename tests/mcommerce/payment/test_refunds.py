@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, transaction
+from msgspec import structs
 
 from eventbus import publish
 from eventbus.ids import uuid7
@@ -100,11 +101,13 @@ def test_a_refused_refund_that_staff_asks_for_again_is_asked_for_at_the_company(
     company.call("POST", "/v1/refunds", {"charge": paid.provider_ref, "amount": 1}, key="by hand")
     request = asked(paid)
 
-    tell(request)
-    tell(request)
+    tell(request, request)
+    assert [passed.path for passed in line.requests].count("/v1/refunds") == 1, "a repeat is no new request"
+
+    tell(structs.replace(request, number=2))
 
     assert [passed.path for passed in line.requests].count("/v1/refunds") == 2
-    assert [failed.code for failed in published_events(PaymentRefundFailed)] == ["refund_too_large"] * 2
+    assert [failed.code for failed in published_events(PaymentRefundFailed)] == ["refund_too_large"] * 3
     paid.refresh_from_db()
     assert paid.refunded == 0
 
