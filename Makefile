@@ -15,7 +15,7 @@ TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/lo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos rolling days traces lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos rolling days traces mutants lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -80,6 +80,10 @@ traces: export RANDOM_DAYS ?= 100
 traces:
 	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -s
 
+MUTANTS ?= 100
+mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)
+	$(PY) -m tests.mutants --sample $(MUTANTS) $(if $(PART),--part $(PART))
+
 lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -104,6 +108,7 @@ requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-bench.txt requirements-bench.in
+	$(PIP_COMPILE) --upgrade --output-file requirements-mutants.txt requirements-mutants.in
 
 clean: ## forget the virtual environment, caches, Kafka's jars and translations; what var/ holds stays
 	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles screenshots
@@ -126,6 +131,10 @@ $(VENV)/.site: requirements.txt $(VENV)/.made
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
 	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.site
+
+$(VENV)/.mutants: requirements-mutants.txt $(VENV)/.dev
+	$(PIP) install --quiet --require-hashes --requirement requirements-mutants.txt
+	@touch $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
 	$(PIP) install --quiet --require-hashes --requirement requirements-bench.txt

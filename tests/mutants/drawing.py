@@ -1,0 +1,74 @@
+"""The mutants that a part can have, and a sample of them: Cosmic Ray knows how code can be changed."""
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.live_site import ROOT
+from tests.mutants.parts import Part
+
+# They change a type hint (X | None), or what a line break hides; or they say the same in another way each time.
+SENSELESS = ("_BitOr_", "RemoveDecorator", "VariableReplacer", "VariableInserter")
+
+
+class Mutant(NamedTuple):
+    """One change of one place: the `occurrence`-th of those that the operator can make in the module."""
+
+    module: str
+    operator: str
+    occurrence: int
+    line: int
+    column: int
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """Where it is made, and by which family of operators: `<` can become `>`, `==` and three more."""
+        return self.module, self.operator.split("_")[0], self.line, self.column
+
+
+def all_mutants(part: Part) -> list[Mutant]:
+    return [mutant for module in modules_of(part) for mutant in _of_module(module)]
+
+
+def places(mutants: Iterable[Mutant]) -> list[list[Mutant]]:
+    """The mutants of each place: as good as one another, so one of them is enough."""
+    found: dict[tuple[str, str, int, int], list[Mutant]] = {}
+    for mutant in mutants:
+        found.setdefault(mutant.place, []).append(mutant)
+    return list(found.values())
+
+
+def modules_of(part: Part) -> list[Path]:
+    left_out = {found for pattern in part.but for found in ROOT.glob(pattern)}
+    found = {found for pattern in part.modules for found in ROOT.glob(pattern)}
+    return sorted(found - left_out)
+
+
+def draw(possible: list[list[Mutant]], *, sample: int, seed: int, only: str = "") -> list[Mutant]:
+    """One each of so many places, the same ones for the same seed, spread over the modules as the code is."""
+    chance = random.Random(seed)
+    wanted = [of_place for of_place in possible if only in of_place[0].module]
+    return sorted(chance.choice(of_place) for of_place in chance.sample(wanted, min(sample, len(wanted))))
+
+
+def _of_module(module: Path) -> Iterator[Mutant]:
+    from cosmic_ray.ast import ast_nodes, get_ast_from_path
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    tree, lines = get_ast_from_path(module), module.read_text().splitlines()
+    for name in sorted(operator_names()):
+        operator_class = get_operator(name)
+        if operator_class.arguments() or any(one in name for one in SENSELESS):
+            continue
+        operator = operator_class()
+        positions = (start for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node))
+        for occurrence, (line, column) in enumerate(positions):
+            if "_Mul_" in name and _is_no_product(lines[line - 1][:column]):
+                continue
+            yield Mutant(str(module.relative_to(ROOT)), name, occurrence, line, column)
+
+
+def _is_no_product(before: str) -> bool:
+    """A star after a bracket or a comma parts or unpacks arguments."""
+    return before.rstrip()[-1:] in ("", "(", "[", ",")

@@ -1,0 +1,57 @@
+"""What the mutation run tells is true: a judgement fits today's code, and a seed draws the same mutants."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.live_site import ROOT
+from tests.mutants.drawing import Mutant, draw, modules_of, places
+from tests.mutants.judging import JUDGED, Judgements, changed_lines
+from tests.mutants.parts import PARTS
+from tests.mutants.running import EQUIVALENT, KILLED, SURVIVED, Outcome
+
+DIFF = "--- a\n+++ b\n-    left = 1\n-    right = 2\n+    left = 1\n+    right = 3"
+MUTANTS = [Mutant("shop.py", f"core/Replace_{name}", 0, line, 4) for line in range(50) for name in ("Lt", "Gt")]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_each_part_names_modules_and_tests_that_exist(name: str) -> None:
+    part = PARTS[name]
+
+    assert modules_of(part)
+    assert [pattern for pattern in (*part.modules, *part.tests, *part.but) if not list(ROOT.glob(pattern))] == []
+
+
+def test_each_judgement_names_a_line_that_is_there() -> None:
+    for module, before, _ in Judgements.read().judged:
+        lines = " ".join(line.strip() for line in (ROOT / module).read_text().splitlines())
+        assert before in lines, f"{JUDGED.name} judges a line that {module} has no more: {before}"
+
+
+def test_a_survivor_that_was_judged_is_equivalent_and_nothing_else_is() -> None:
+    survived = Outcome(MUTANTS[0], SURVIVED, DIFF, 1.0)
+    judged = Judgements(frozenset({("shop.py", *changed_lines(DIFF))}))
+
+    assert judged.of(survived).end == EQUIVALENT
+    assert judged.of(survived._replace(end=KILLED)).end == KILLED
+    assert judged.of(survived._replace(diff=DIFF.replace("3", "4"))).end == SURVIVED
+
+
+def test_a_judgement_without_a_reason_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "judged.toml"
+    file.write_text('[[equivalent]]\nmodule = "shop.py"\nbefore = "1"\nafter = "2"\nwhy = " "\n')
+
+    with pytest.raises(ValueError, match=r"say why '2' in shop\.py"):
+        Judgements.read(file)
+
+
+def test_a_seed_draws_the_same_mutants_and_one_of_a_place() -> None:
+    drawn = draw(places(MUTANTS), sample=20, seed=7)
+
+    assert drawn == draw(places(MUTANTS), sample=20, seed=7) != draw(places(MUTANTS), sample=20, seed=8)
+    assert len({mutant.line for mutant in drawn}) == len(drawn) == 20
+
+
+def test_more_cannot_be_drawn_than_there_are_and_only_what_was_asked_for() -> None:
+    assert len(draw(places(MUTANTS), sample=999, seed=1)) == 50
+    assert draw(places(MUTANTS), sample=999, seed=1, only="orders") == []
