@@ -23,6 +23,7 @@ REST_SECONDS = 10  # a service that restarts is found again soon; until then one
 # whoever wants no answer of it finds the others free.
 VISITORS_MAX = 2
 ROOM_SECONDS = 0.25  # a further one waits so long for room: a double click is no crowd
+SILENCE_SECONDS = 0.6  # twice what a service that is well needs: who waits longer waits for one that does not answer
 
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
@@ -32,7 +33,11 @@ class Resting(ServiceAway):
 
 
 class Crowded(ServiceAway):
-    """As many visitors as may wait for it already."""
+    """As many visitors as may wait for it already, and it answers them."""
+
+
+class Silent(ServiceAway):
+    """As many visitors as may wait for it already, and it has left them without an answer for too long."""
 
 
 class Service:
@@ -40,11 +45,12 @@ class Service:
 
     def __init__(self, name: str, *, excluded: Excluded = ()) -> None:
         self.name = name
+        self._silence = _Silence()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=FAILURES_MAX,
             reset_timeout=REST_SECONDS,
             exclude=list(excluded),
-            listeners=[_Teller()],
+            listeners=[_Teller(), self._silence],
             state_storage=_Storage(pybreaker.STATE_CLOSED),
             name=name,
             throw_new_error_on_trip=False,
@@ -58,12 +64,15 @@ class Service:
         return str(self._breaker.current_state)
 
     @contextmanager
-    def asked(self, *, by_visitor: bool = False) -> Iterator[None]:
+    def asked(self, *, by_visitor: bool = False, seconds: float = ROOM_SECONDS) -> Iterator[None]:
         """Around a question and the reading of its answer. What is raised inside is a failure, unless excluded.
 
-        Raises Resting and Crowded, and then nothing was asked.
+        A visitor waits for room no longer than `seconds`, nor than ROOM_SECONDS. Raises Resting, Crowded and Silent,
+        and then nothing was asked.
         """
-        if by_visitor and not self._room.acquire(timeout=ROOM_SECONDS):
+        if by_visitor and not self._room.acquire(timeout=min(seconds, ROOM_SECONDS)):
+            if self._silence.seconds > SILENCE_SECONDS:
+                raise Silent(f"the {self.name} has left as many as may wait for it without an answer")
             raise Crowded(f"the {self.name} is asked by as many as may wait for it")
         try:
             yield from self._let_through()
@@ -124,6 +133,24 @@ class _Teller(pybreaker.CircuitBreakerListener):
             logger.warning("The %s does not answer: it is left alone for %s s", cb.name, REST_SECONDS)
         elif new_state.name == pybreaker.STATE_CLOSED:
             logger.warning("The %s answers again", cb.name)
+
+
+class _Silence(pybreaker.CircuitBreakerListener):
+    """Since when questions are asked of it and none is answered, by the bus's clock; a refusal is an answer."""
+
+    _since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        since = self._since
+        return 0.0 if since is None else clock.monotonic() - since
+
+    def before_call(self, *_given: Any, **_named: Any) -> None:
+        if self._since is None:
+            self._since = clock.monotonic()
+
+    def success(self, cb: pybreaker.CircuitBreaker) -> None:
+        self._since = None
 
 
 _lock = threading.Lock()

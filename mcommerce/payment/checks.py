@@ -10,6 +10,7 @@ from uuid import UUID
 
 from eventbus import Event, publish
 from mcommerce.payment.models import Attempt
+from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderError, SessionState
 from mcommerce.payment.sessions import current_state
 from mcommerce.payment.settlement import become_unknown, lock_payment, raise_alarm, settle
@@ -60,7 +61,7 @@ def ask_provider(event: PaymentCheckDue) -> SessionState | None:
     if attempt is None or not attempt.is_open:
         return None
     try:
-        return current_state(attempt)
+        return current_state(attempt, provider_named(attempt.provider))
     except ProviderError as error:
         logger.warning("No answer about payment %s: %s", attempt.payment_id, error)
         return None

@@ -17,7 +17,14 @@ from mcommerce.events import PaymentClosed, PaymentOpened
 from mcommerce.payment.checks import doubt, schedule_check
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, WebhookReceipt
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.providers.base import ProviderDown, ProviderError, ProviderTimeout, SessionState, Webhook
+from mcommerce.payment.providers.base import (
+    Provider,
+    ProviderDown,
+    ProviderError,
+    ProviderTimeout,
+    SessionState,
+    Webhook,
+)
 from mcommerce.payment.sessions import current_state, open_session
 from mcommerce.payment.settlement import lock_payment, move, settle
 
@@ -77,20 +84,23 @@ def open_payment(
         publish(PaymentOpened(payment_id=payment.id, order_id=order_id))
 
 
-def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
+def start_attempt(*, order_id: UUID, language: str, now: datetime, provider: Provider | None = None) -> str:
     """The address of the page where the shopper pays; while one is open, always the same.
+
+    `provider`: the company as this press has asked it before, since one press has one deadline.
 
     Raises NotYetOpen, AlreadyPaid, TooLate, TriedTooOften, InDoubt, Refused, ProviderDown (nothing happened) and
     ProviderTimeout (nobody saw the page; starting again uses the same key).
     """
     with failpoints.atomic("payment.claim"):
         attempt = _claim_attempt(order_id=order_id, language=language, now=now)
+    provider = provider or provider_named(attempt.provider, by_visitor=True)
     if attempt.url and attempt.payment.status == Payment.Status.UNKNOWN:
-        return _page_after_asking(attempt, language=language, now=now)
+        return _page_after_asking(attempt, provider, language=language, now=now)
     if attempt.url:
         return attempt.url
     try:
-        state = open_session(attempt, provider_named(attempt.provider, by_visitor=True))
+        state = open_session(attempt, provider)
     except ProviderTimeout:
         with failpoints.atomic("payment.doubt"):
             doubt(attempt, now=now)
@@ -102,12 +112,12 @@ def start_attempt(*, order_id: UUID, language: str, now: datetime) -> str:
     return _record_session(attempt, state, now=now)
 
 
-def _page_after_asking(attempt: Attempt, *, language: str, now: datetime) -> str:
+def _page_after_asking(attempt: Attempt, provider: Provider, *, language: str, now: datetime) -> str:
     """The page, once the company has said that it took nothing. Raises InDoubt while it does not say."""
     order_id = attempt.payment.order_id
-    if ask_now(payment_id=attempt.payment_id, now=now).status == Payment.Status.UNKNOWN:
+    if ask_now(payment_id=attempt.payment_id, now=now, provider=provider).status == Payment.Status.UNKNOWN:
         raise InDoubt(order_id)
-    return start_attempt(order_id=order_id, language=language, now=now)
+    return start_attempt(order_id=order_id, language=language, now=now, provider=provider)
 
 
 def nothing_charged(*, order_id: UUID) -> bool:
@@ -226,13 +236,16 @@ def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
         logger.info("Webhook %s was told again", webhook.event_id)
 
 
-def ask_now(*, payment_id: UUID, now: datetime) -> Payment:
-    """Ask the company how the payment stands and take in its answer. Raises Payment.DoesNotExist."""
+def ask_now(*, payment_id: UUID, now: datetime, provider: Provider | None = None) -> Payment:
+    """Ask the company how the payment stands and take in its answer. Raises Payment.DoesNotExist.
+
+    `provider`: see `start_attempt`.
+    """
     payment = Payment.objects.get(id=payment_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is not None:
         try:
-            state = current_state(attempt, by_visitor=True)
+            state = current_state(attempt, provider or provider_named(attempt.provider, by_visitor=True))
         except ProviderError as error:
             logger.warning("No answer about payment %s: %s", payment_id, error)
             with failpoints.atomic("payment.unsure"):

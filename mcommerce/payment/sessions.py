@@ -4,7 +4,6 @@ from django.urls import reverse
 
 from eventbus import failpoints
 from mcommerce.payment.models import Attempt, Payment
-from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import (
     Declined,
     Provider,
@@ -39,9 +38,8 @@ def open_session(attempt: Attempt, provider: Provider) -> SessionState:
     return state
 
 
-def current_state(attempt: Attempt, *, by_visitor: bool = False) -> SessionState:
+def current_state(attempt: Attempt, provider: Provider) -> SessionState:
     """The session as it is now; of a cancelled payment it is expired first. Raises ProviderError."""
-    provider = provider_named(attempt.provider, by_visitor=by_visitor)
     ref = attempt.provider_ref
     if not ref:
         opened = open_session(attempt, provider)

@@ -2,11 +2,25 @@
 
 import logging
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from outside.service import FAILURES_MAX, REST_SECONDS, VISITORS_MAX, Crowded, Resting, Service, service, states
+from outside.service import (
+    FAILURES_MAX,
+    REST_SECONDS,
+    SILENCE_SECONDS,
+    VISITORS_MAX,
+    Crowded,
+    Resting,
+    Service,
+    Silent,
+    service,
+    states,
+)
 
 
 class Broken(Exception):
@@ -87,7 +101,9 @@ def test_only_one_tries_whether_it_is_well(company: Service, bus_clock: Any) -> 
     assert ask(company) == "an answer"
 
 
-def test_only_so_many_visitors_wait_for_it_and_the_work_goes_on(company: Service) -> None:
+@contextmanager
+def as_many_as_may_wait(company: Service) -> Iterator[None]:
+    """Visitors who are answered when this ends."""
     inside, leave = threading.Semaphore(0), threading.Event()
 
     def wait() -> None:
@@ -100,14 +116,52 @@ def test_only_so_many_visitors_wait_for_it_and_the_work_goes_on(company: Service
         visitor.start()
     for _ in visitors:
         inside.acquire()
+    try:
+        yield
+    finally:
+        leave.set()
+        for visitor in visitors:
+            visitor.join()
 
-    with pytest.raises(Crowded):
-        ask(company, by_visitor=True)
-    assert ask(company) == "an answer"
-    leave.set()
-    for visitor in visitors:
-        visitor.join()
+
+def test_only_so_many_visitors_wait_for_it_and_the_work_goes_on(company: Service) -> None:
+    with as_many_as_may_wait(company):
+        with pytest.raises(Crowded):
+            ask(company, by_visitor=True)
+        assert ask(company) == "an answer"
     assert ask(company, by_visitor=True) == "an answer"
+
+
+def test_who_leaves_a_crowd_without_an_answer_for_too_long_is_silent(company: Service, bus_clock: Any) -> None:
+    with as_many_as_may_wait(company):
+        bus_clock.advance(seconds=SILENCE_SECONDS + 0.1)
+        with pytest.raises(Silent):
+            ask(company, by_visitor=True)
+        ask(company)  # somebody is answered
+        with pytest.raises(Crowded):
+            ask(company, by_visitor=True)
+
+    with as_many_as_may_wait(company), pytest.raises(Crowded):
+        ask(company, by_visitor=True)
+
+
+def test_who_says_no_is_not_silent(company: Service, bus_clock: Any) -> None:
+    with as_many_as_may_wait(company):
+        bus_clock.advance(seconds=SILENCE_SECONDS + 0.1)
+        fail(company, times=1, by=Refused)
+
+        with pytest.raises(Crowded):
+            ask(company, by_visitor=True)
+
+
+def test_who_has_no_time_left_waits_for_no_room(company: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outside.service.ROOM_SECONDS", 20)
+    began = time.monotonic()
+
+    with as_many_as_may_wait(company), pytest.raises(Crowded):
+        ask(company, by_visitor=True, seconds=0)
+
+    assert time.monotonic() - began < 20
 
 
 def test_each_process_can_tell_how_it_finds_its_services() -> None:

@@ -92,7 +92,7 @@ class ProviderDown(ProviderError, ServiceAway):
 
 
 class ProviderBusy(ProviderDown):
-    """Too much is asked of it: it, or whoever waits for it here, asks us to come again."""
+    """Too much is asked of it: it says so, or others wait here for an answer that usually comes soon."""
 
 
 class ProviderTimeout(ProviderError):

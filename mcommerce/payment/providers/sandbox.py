@@ -3,13 +3,13 @@
 import hashlib
 import hmac
 import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
 
+from eventbus import clock
 from mcommerce.payment.providers import sandbox_answers as answers
 from mcommerce.payment.providers.base import (
     BadSignature,
@@ -24,7 +24,7 @@ from mcommerce.payment.providers.base import (
     Webhook,
 )
 from outside.http import Answer, NoAnswer, Why, ask
-from outside.service import Crowded, Resting, service
+from outside.service import Crowded, Resting, Silent, service
 
 VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; later we ask again
 WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than a further question
@@ -41,7 +41,7 @@ class Sandbox:
         self._api_key = api_key
         self._webhook_secrets = webhook_secrets
         self._by_visitor = by_visitor
-        self._deadline = time.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
+        self._deadline = clock.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
         # No and "not now" are answers: it is well.
         self._service = service("payment company", at=self._url, excluded=(Declined, ProviderBusy))
 
@@ -98,23 +98,26 @@ class Sandbox:
     ) -> Any:
         headers = {"Authorization": f"Bearer {self._api_key}"} | ({"Idempotency-Key": key} if key else {})
         try:
-            with self._service.asked(by_visitor=self._by_visitor):
+            with self._service.asked(by_visitor=self._by_visitor, seconds=self._seconds_left()):
                 return read(self._ask(method, path, json=body, headers=headers))
         except Crowded as crowded:
             raise ProviderBusy(str(crowded)) from None
-        except Resting as resting:
-            raise ProviderDown(str(resting)) from None
+        except (Resting, Silent) as away:
+            raise ProviderDown(str(away)) from None
 
     def _ask(self, method: str, path: str, **asked: Any) -> bytes:
         """The body of a good answer."""
-        seconds = max(0.0, self._deadline - time.monotonic())
+        url, seconds = f"{self._url}{path}", self._seconds_left()
         try:
-            told = ask(method, f"{self._url}{path}", seconds=seconds, bytes_max=ANSWER_BYTES_MAX, **asked)
+            told = ask(method, url, seconds=seconds, bytes_max=ANSWER_BYTES_MAX, **asked)
         except NoAnswer as none:
             raise _without_answer(none) from None
         if 200 <= told.status < 300:
             return told.body
         raise _refusal(told)
+
+    def _seconds_left(self) -> float:
+        return max(0.0, self._deadline - clock.monotonic())
 
 
 def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: datetime) -> None:

@@ -1,0 +1,130 @@
+"""One press of Pay has one deadline, whatever it asks; who finds others waiting in vain is told so."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connections
+
+from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
+from outside.service import SILENCE_SECONDS, VISITORS_MAX
+from tests.outside.mumbling import Mumbler, mumbling, saying, silence
+
+from .conftest import Company, Shopper
+
+GOOD = "4242424242424242"
+
+
+@pytest.fixture
+def in_doubt(company: Company, shopper: Shopper, order_id: UUID) -> Attempt:
+    """The shopper has seen a page to pay at, and then the company did not say how it stands."""
+    shopper.page_to_pay(order_id)
+    Payment.objects.update(status=Payment.Status.UNKNOWN)
+    return Attempt.objects.get()
+
+
+def ended(attempt: Attempt) -> bytes:
+    """The company's answer about a session that ended unpaid: the next press opens another."""
+    told = {
+        "id": attempt.provider_ref,
+        "status": "expired",
+        "revision": attempt.revision + 1,
+        "amount": 1900,
+        "currency": "EUR",
+        "charge": None,
+        "last4": "",
+        "decline_code": "",
+        "url": "",
+    }
+    return json.dumps(told).encode()
+
+
+def test_what_one_question_took_is_not_left_for_the_next(
+    in_doubt: Attempt, company: Company, shopper: Shopper, order_id: UUID, bus_clock: Any, settings: Any
+) -> None:
+    """The first answer, that the old page ended, takes all the time there is: no second question hangs after it."""
+
+    def answer_late(mumbler: Mumbler, caller: socket.socket) -> None:
+        if mumbler.callers > 1:
+            silence(mumbler, caller)
+        bus_clock.advance(seconds=VISITOR_SECONDS)
+        saying(ended(in_doubt))(mumbler, caller)
+
+    url = settings.SANDBOX_PROVIDER_URL
+    with mumbling(answer_late) as mumbler:
+        settings.SANDBOX_PROVIDER_URL = mumbler.url
+        answer = shopper.go_to_pay(order_id)
+    settings.SANDBOX_PROVIDER_URL = url
+
+    assert mumbler.callers == 1
+    assert answer.status_code == 503
+    assert "does not answer" in answer.text
+    assert "You were not charged" in answer.text
+    company.pay(shopper.page_to_pay(order_id), GOOD)
+    shopper.come_back(order_id)
+    assert Payment.objects.get().status == "succeeded"
+
+
+def test_a_company_that_wants_fewer_questions_is_busy(
+    company: Company, shopper: Shopper, order_id: UUID, settings: Any
+) -> None:
+    with mumbling(saying(b"", status="429 Too Many Requests")) as mumbler:
+        settings.SANDBOX_PROVIDER_URL = mumbler.url
+        answer = shopper.go_to_pay(order_id)
+
+    assert "The payment company is busy" in answer.text
+
+
+@pytest.fixture
+def press_and_wait(settings: Any, until: Callable[..., None]) -> Any:
+    """Presses of Pay by other visitors, at a company that took the call and says nothing."""
+    waiting: list[threading.Thread] = []
+
+    def press(order_id: UUID) -> None:
+        try:
+            Shopper().go_to_pay(order_id)
+        finally:
+            connections.close_all()
+
+    with mumbling(silence) as mumbler:
+        settings.SANDBOX_PROVIDER_URL = mumbler.url
+
+        def all_press(order_id: UUID) -> None:
+            for _ in range(VISITORS_MAX):
+                waiting.append(threading.Thread(target=press, args=[order_id]))
+                waiting[-1].start()
+            until(lambda: mumbler.callers == VISITORS_MAX)
+
+        yield all_press
+    for thread in waiting:  # the company hangs up
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("waited", "said"), [(0.0, "The payment company is busy"), (SILENCE_SECONDS + 0.1, "does not answer")]
+)
+def test_who_finds_others_waiting_is_told_what_they_wait_for(
+    waited: float,
+    said: str,
+    company: Company,
+    shopper: Shopper,
+    order_id: UUID,
+    press_and_wait: Callable[[UUID], None],
+    bus_clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mcommerce.payment.providers.sandbox.VISITOR_SECONDS", 3_600)  # nobody gives up
+    press_and_wait(order_id)
+
+    bus_clock.advance(seconds=waited)
+
+    answer = shopper.go_to_pay(order_id)
+
+    assert answer.status_code == 503
+    assert said in answer.text
+    assert "You were not charged" in answer.text
