@@ -31,7 +31,7 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     """Give each group its rows. A new group, or a topic new to it, begins at the log's end as it is now.
 
     A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
-    Raises BusError when partitions were taken away while events lie there that the group has not handled.
+    Raises BusError when partitions were taken away while events wait there that the group has not handled.
     """
     # Asked first: brokers that are away take ten seconds to say nothing, and on SQLite nobody could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
@@ -66,10 +66,31 @@ def _refuse_lost_partitions(
     backend: Backend, group: Group, known: Mapping[TopicPartition, int], there: Collection[TopicPartition]
 ) -> None:
     for one, position in known.items():
-        if one.topic in group.topics and one not in there and position < backend.end(one):
+        if one.topic in group.topics and one not in there and _waits(backend, group.name, one, position):
             raise BusError(
                 f"Group {group.name} has not handled all of {one.topic}/{one.partition}, which is no longer read: "
                 "set EVENTBUS_PARTITIONS back to what it was until it has"
+            )
+
+
+def _waits(backend: Backend, name: str, place: TopicPartition, position: int) -> bool:
+    """Whether something waits there for the group: in the log, or parked."""
+    if position < backend.end(place):
+        return True
+    return ParkedKey.objects.filter(group=name, topic=place.topic, partition=place.partition).exists()
+
+
+def refuse_moved_keys(backend: Backend, topic: str) -> None:
+    """Before a topic gets more partitions by a setting: raises BusError while some group has not handled all of it.
+
+    A key's next event may then lie in another partition, and be handled before those that it has already.
+    """
+    for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
+        if _waits(backend, row.group, TopicPartition(topic, row.partition), row.position):
+            raise BusError(
+                f"Group {row.group} has not handled all of {topic}/{row.partition}, and more partitions would move "
+                "keys away from there: set EVENTBUS_PARTITIONS back to what it was until it has, or close a group "
+                f"that is gone for good (manage.py eventbus close {row.group})"
             )
 
 

@@ -330,13 +330,15 @@ class Effect(models.Model):
 class TopicLog(models.Model):
     """The log that all positions of a topic are of: when it was lost, the brokers show another.
 
-    Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done.
+    Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done. Keys are placed by
+    `partitions`, however many the brokers have: more would move keys away from their earlier events.
     """
 
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX, primary_key=True)
     generation = models.CharField(max_length=200)
     noted_at = models.DateTimeField()
     refill_to = models.PositiveBigIntegerField(default=0)
+    partitions = models.PositiveSmallIntegerField(null=True)  # not noted yet: see `places.partitions`
 
     class Meta:
         verbose_name = _("topic's log")

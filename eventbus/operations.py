@@ -12,7 +12,7 @@ import msgspec
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, failpoints, pausing, refusals
+from eventbus import backends, clock, failpoints, log_problems, pausing, refusals
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
 from eventbus.errors import BusError, LogAway
@@ -102,6 +102,7 @@ class Status(msgspec.Struct, frozen=True):
 
     at: datetime
     log_away: str
+    log_problems: list[str]
     outbox: OutboxStatus
     timers: TimersStatus
     groups: list[GroupStatus]
@@ -118,6 +119,7 @@ def status() -> Status:
     return Status(
         at=clock.now(),
         log_away=log_away,
+        log_problems=log_problems.read(backends.current()),
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
         groups=_groups(progress, ends),
@@ -135,6 +137,7 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
     if found.log_away:
         told.append(found.log_away)
+    told += found.log_problems
     if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
         told.append(
             f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 import msgspec
 from django.db import connection
 
-from eventbus import backends, operations, registry
+from eventbus import backends, operations, refilling, registry
+from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.checks import told_events
 from eventbus.errors import BusError
-from eventbus.models import ParkedKey, Progress
+from eventbus.models import ParkedKey, Progress, TopicLog
 from eventbus.topics import MORE, Difference, TopicSpec, apply, differences
 
 
@@ -38,7 +39,9 @@ def topics() -> list[TopicStatus]:
     backend, names = backends.current(), topic_names()
     log = backend.topics
     found = log.found(names) if log else {}
-    there = [topic for topic in names if (is_migrated() if log is None else found[topic] is not None)]
+    migrated = is_migrated()
+    there = [topic for topic in names if migrated and (log is None or found[topic] is not None)]
+    used = {topic: places.partitions(topic) for topic in there}
     declared = {one.topic for one in told_events()}  # the others were read once
     return [
         TopicStatus(
@@ -48,7 +51,9 @@ def topics() -> list[TopicStatus]:
             groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
             name=log.name(topic) if log else topic,
             found=found.get(topic),
-            differences=differences(topic, found[topic], log.wanted(topic)) if log and topic in declared else [],
+            differences=differences(topic, found[topic], log.wanted(topic), used.get(topic))
+            if log and topic in declared
+            else [],
         )
         for topic in names
     ]
@@ -67,6 +72,17 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
     for one in more:
         _refuse_under_way(one.topic)
     apply(log, told, add_partitions=bool(more))
+    for one in more:
+        _place_keys_by(one.topic, int(one.declared))
+    backends.current().reset()  # it may remember how many there were
+
+
+def _place_keys_by(topic: str, partitions: int) -> None:
+    """From now on. A topic that has no log noted takes its name from the brokers, as the relay would."""
+    backend = backends.current()
+    if not TopicLog.objects.filter(topic=topic).exists():
+        refilling.note(topic, backend.generations([topic])[topic])
+    places.pin(topic, partitions)
 
 
 def topic_names() -> list[str]:

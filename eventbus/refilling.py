@@ -16,9 +16,9 @@ import msgspec
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 
-from eventbus import clock, failpoints, replay
+from eventbus import clock, failpoints, groups, replay
 from eventbus.backends import places
-from eventbus.backends.base import Backend
+from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
 from eventbus.errors import LogAway
 from eventbus.inbox import LIVE
@@ -55,6 +55,8 @@ class Look:
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
+        self._seen: set[str] = set()  # topics whose logs are known: nothing is appended to another
+        self._unfinished: set[str] = set()  # that were to be filled again on brokers, and lie in the outbox now
         self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
 
     def soon(self) -> None:
@@ -96,8 +98,6 @@ class Look:
 
         Later `append` itself sees when a place is given twice (`LogLost`).
         """
-        if not self._backend.topics:
-            return []
         named = {one.topic for one in told_events()}
         return self._look({topic for topic in named if places.given(topic)}, self._ends_early)
 
@@ -108,25 +108,61 @@ class Look:
         """
         if self._lost:
             self.lost(self._lost)
-        if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
-            return []
-        return self._look(topics, lambda topic: False)
+        if self._unfinished:
+            with transaction.atomic():
+                self._fence()
+                self._unfinished = places.finish(self._unfinished)
+        lately = self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS
+        return [] if lately and self._seen >= set(topics) else self._look(topics, lambda topic: False)
 
     def _look(self, more: Collection[str], is_short: Callable[[str], bool]) -> list[Refilled]:
-        known = dict(TopicLog.objects.values_list("topic", "generation"))
+        logs = {log.topic: log for log in TopicLog.objects.all()}
+        known = {topic: log.generation for topic, log in logs.items()}
         lost = (topic for topic, generation in known.items() if generation == UNKNOWN)
         topics = {*more, *lost, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
         generations = self._backend.generations(topics)
         found = []
         for topic, generation in generations.items():
-            if known.get(topic, generation) != generation or is_short(topic):
+            if self._backend.topics is None:
+                self._adopt(topic, generation, logs.get(topic))
+            elif known.get(topic, generation) != generation or is_short(topic):
                 found.append(self._refill(topic, generation))
-                self._tell(found[-1], new=topic not in known)
+                self._tell(found[-1], new=known.get(topic) in (None, IN_MEMORY))
             elif topic not in known:
                 note(topic, generation)
+            self._pin(topic, logs[topic].partitions if topic in logs else None)
+        self._seen |= generations.keys()
         if topics <= generations.keys():  # one that is missing may be made anew at any moment
             self._looked = time.monotonic()
         return found
+
+    def _pin(self, topic: str, known: int | None) -> None:
+        """Keys stay where they are placed; only in memory the setting says how many partitions there are."""
+        if known is None or self._backend.topics is None:
+            partitions = len(self._backend.partitions([topic]))
+            if known is not None and partitions > known:
+                groups.refuse_moved_keys(self._backend, topic)
+            if partitions != known:
+                places.pin(topic, partitions)
+
+    def _adopt(self, topic: str, generation: str, log: TopicLog | None) -> None:
+        """The outbox is the log of a topic: each event lies there where it lay on the brokers.
+
+        When the site goes back to them, they lack what was told meanwhile, however long others have made their log.
+        """
+        if log is not None and log.refill_to:
+            self._unfinished.add(topic)
+        if log is not None and log.generation == generation:
+            return
+        with transaction.atomic():
+            self._fence()
+            note(topic, generation)
+            if log is not None:  # whoever still reads the brokers writes no more
+                Progress.objects.filter(topic=topic).update(epoch=F("epoch") + 1)
+        if log is not None:
+            logger.warning(
+                "The log of %s is the outbox from now on: what others wrote to the brokers is not read", topic
+            )
 
     def _ends_early(self, topic: str) -> bool:
         ends, given = self._backend.ends(self._backend.partitions([topic])), places.given(topic)
@@ -135,7 +171,7 @@ class Look:
     def _refill(self, topic: str, generation: str) -> Refilled:
         self._backend.reset()  # what it remembers is of the log that is gone, and what it sends comes no more
         self._refuse_other_partitions(topic)
-        begins = self._backend.strays(topic, self._fence)
+        begins = self._begins(topic)
         with failpoints.atomic("refill"):
             self._fence()
             held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
@@ -154,9 +190,15 @@ class Look:
             replay.end(topic, "The log was lost meanwhile, and filled again: begin another")
         return Refilled(topic, events)
 
+    def _begins(self, topic: str) -> dict[int, int]:
+        """By partition, where groups read on: behind all of ours, and behind what retention has taken."""
+        first = self._backend.shown_from(self._backend.partitions([topic]))
+        strays = self._backend.strays(topic, self._fence)
+        return {place.partition: max(begin, strays.get(place.partition, 0)) for place, begin in first.items()}
+
     def _tell(self, found: Refilled, *, new: bool) -> None:
-        if new:  # no relay has ever seen this one: the site ran on another log, such as in memory
-            logger.warning("This log has nothing of %s yet: %s events are appended to it", found.topic, found.events)
+        if new:  # the site ran on another log, such as in memory
+            logger.warning("This log lacks %s of other logs: %s events are appended to it", found.topic, found.events)
         else:
             logger.error(
                 "The log of %s was lost: %s events are appended again from the outbox", found.topic, found.events

@@ -82,6 +82,9 @@ class Topics(Protocol):
     def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
         """As each is; None is missing."""
 
+    def counts(self, topics: Collection[str], seconds: float = ...) -> dict[str, int]:
+        """How many partitions those have that are there."""
+
     def make(self, topics: Collection[str]) -> list[str]:
         """Make those that are missing; which they were."""
 
@@ -115,12 +118,17 @@ MORE = (
     "another partition. So: stop the relay (what is published waits in the outbox), let every group handle all that "
     "lies in the topic, run this with --apply --add-partitions, which looks whether that is so, and start it again."
 )
+UNUSED = (
+    "Somebody added partitions with Kafka's own tools. Keys stay where they are, and nothing of ours is put into the "
+    "others; what other programs put there is not read. Kafka cannot take them away: declare as many as there are "
+    "(EVENTBUS_PARTITIONS, or declare_topic beside the events), and lead them in."
+)
 COPIES = "Kafka moves copies with kafka-reassign-partitions.sh; this command does not."
 NOT_ENOUGH_COPIES = "Not before the topic has more copies: nothing could be appended."
 
 
-def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec) -> list[Difference]:
-    """What is not as it shall be, in the order in which it is mended."""
+def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec, used: int | None = None) -> list[Difference]:
+    """What is not as it shall be, in the order in which it is mended. `used`: how many partitions have keys."""
 
     def differs(what: str, found: object, declared: object, remedy: str = "") -> Difference:
         return Difference(topic=topic, what=what, found=str(found), declared=str(declared), remedy=remedy)
@@ -128,9 +136,12 @@ def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec) -> list[
     if found is None:
         return [differs("topic", "missing", f"{wanted.partitions} partitions, {wanted.replication} copies")]
     told = []
-    if found.partitions != wanted.partitions:
-        more = wanted.partitions > found.partitions
-        told.append(differs("partitions", found.partitions, wanted.partitions, MORE if more else FEWER))
+    used = min(used or found.partitions, found.partitions)
+    if used != wanted.partitions:
+        more = wanted.partitions > used
+        told.append(differs("partitions", used, wanted.partitions, MORE if more else FEWER))
+    if found.partitions > max(used, wanted.partitions):
+        told.append(differs("partitions on the brokers", found.partitions, wanted.partitions, UNUSED))
     if found.replication != wanted.replication:
         told.append(differs("replication", found.replication, wanted.replication, COPIES))
     for name, value in wanted.configs.items():
@@ -148,7 +159,8 @@ def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -
         if one in missing:
             one.applied = True
         elif one.remedy == MORE and add_partitions:
-            log.add_partitions(one.topic, int(one.declared))
+            if log.counts([one.topic])[one.topic] < int(one.declared):
+                log.add_partitions(one.topic, int(one.declared))
             one.applied = True
         elif not one.remedy:
             log.configure(one.topic, {one.what: one.declared})

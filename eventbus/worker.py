@@ -147,6 +147,8 @@ class Worker:
             self.leave()
         elif groups.lost(self.group, self._owned.epochs):
             self._give_way()
+        elif self._used(self._consumer.unsought() if self._consumer else []):
+            self._generation = -1  # what was added to a topic has been led in
 
     def _something_waits(self) -> bool:
         """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
@@ -239,7 +241,7 @@ class Worker:
         generation = consumer.generation
         if generation == self._generation:
             return
-        assigned, new = set(consumer.assignment()), consumer.unsought()
+        assigned, new = set(consumer.assignment()), self._used(consumer.unsought())
         groups.release(self.group, {gone: epoch for gone, epoch in self._trusted().items() if gone not in assigned})
         for gone in [*(self._owned.epochs.keys() - assigned), *new]:
             self._owned.epochs.pop(gone, None)
@@ -256,6 +258,11 @@ class Worker:
             self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
             self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
         self._generation = generation
+
+    def _used(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
+        """Those in which keys are placed. What somebody else has added to a topic is left until it is led in."""
+        used = set(self._backend.partitions({one.topic for one in partitions}))
+        return [one for one in partitions if one in used]
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
         """Partitions that were added to a topic meanwhile get their rows first. Raises LogAway."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from eventbus.events import Record
 from eventbus.topics import Topics
 
+IN_MEMORY = "memory"  # the generation of every log that is the outbox
 KEYS_REMEMBERED = 4_096  # with their partition: to find it takes some microseconds, and keys come again and again
 
 

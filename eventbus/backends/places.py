@@ -1,4 +1,4 @@
-"""What an outbox row says of the log: where it lies, or why it does not."""
+"""What our tables say of the log: where a row lies, or why it does not, and by how many partitions keys are placed."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -47,6 +47,26 @@ def given(topic: str) -> dict[int, int]:
     return ends
 
 
+def passed(topic: str, partition: int) -> int:
+    """How far the group is that has come farthest: it would miss what is put before that."""
+    rows = Progress.objects.filter(topic=topic, partition=partition)
+    return int(rows.aggregate(position=Max("position"))["position"] or 0)
+
+
+def partitions(topic: str) -> int | None:
+    """By how many partitions the topic's keys are placed; None while nobody has used it."""
+    noted = TopicLog.objects.filter(topic=topic).values_list("partitions", flat=True).first()
+    if noted is not None:
+        return noted
+    last = Progress.objects.filter(topic=topic).aggregate(last=Max("partition"))["last"]
+    return None if last is None else int(last) + 1
+
+
+def pin(topic: str, partitions: int) -> None:
+    """Place the topic's keys by so many partitions from now on."""
+    TopicLog.objects.filter(topic=topic).update(partitions=partitions)
+
+
 def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
     """The last place of the first partition: two steps through the index, however many rows there are."""
     first = rows.order_by("partition", "position").values_list("partition", flat=True).first()
@@ -61,17 +81,21 @@ def refuse(row_id: int, reason: str) -> None:
     OutboxRow.objects.filter(id=row_id).update(refused=reason)
 
 
-def finish(topics: Collection[str]) -> None:
+def finish(topics: Collection[str]) -> set[str]:
     """Where a lost log is filled again: once each row has its place, what is parked or dead of it lies there as well.
 
-    All at once: between the first and the last, a key's events would be out of order.
+    All at once: between the first and the last, a key's events would be out of order. Gives those that are not filled.
     """
+    left = set[str]()
     for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
         unsent = OutboxRow.objects.filter(topic=log.topic, position__isnull=True, refused="", id__lte=log.refill_to)
         if not unsent.exists():
             for table in (ParkedEvent, DeadLetter):
                 _move(table._default_manager.filter(topic=log.topic))
             TopicLog.objects.filter(topic=log.topic).update(refill_to=0)
+        else:
+            left.add(log.topic)
+    return left
 
 
 def _move(rows: QuerySet[Any]) -> None:

@@ -14,6 +14,7 @@ from eventbus.errors import BusError, LogAway
 from eventbus.failpoints import armed
 from eventbus.leases import Lease
 from eventbus.models import LeaseRow, Progress
+from eventbus.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.test_commands import run
 
@@ -226,3 +227,30 @@ def test_partitions_are_not_taken_away_under_a_group(house: House, settings) -> 
 
     with pytest.raises(BusError, match="EVENTBUS_PARTITIONS"):
         groups.ensure(backends.current(), registry.groups.values())
+
+
+def test_more_partitions_wait_until_groups_have_handled_what_lies_in_those_that_there_were(
+    house: House, settings
+) -> None:
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
+    names = [f"key{number}" for number in range(20)]
+    house.handler(batch=1)
+    house.say(*((name, 1) for name in names))
+    house.relay()
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 4}}
+    house.restart()
+    house.say(*((name, 2) for name in names))
+
+    for attempt in (Relay(backends.current()).begin, Relay(backends.current()).step):
+        with pytest.raises(BusError, match="set EVENTBUS_PARTITIONS back"):
+            attempt()
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
+    house.restart()
+    house.settle()
+    settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 4}}
+    house.restart()
+    Relay(backends.current()).begin()
+    house.say(*((name, 3) for name in names))
+    house.settle()
+
+    assert {name: house.seen(name=name) for name in names} == dict.fromkeys(names, [1, 2, 3])

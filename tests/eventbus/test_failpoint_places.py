@@ -36,6 +36,8 @@ WITHOUT = {
     "eventbus/ledger.py::snapshot": "it only reads",
     "eventbus/backends/kafka/consuming.py::_grow": "without a group it keeps nothing: who dies begins anew",
     "eventbus/refilling.py::lost": "only where a log lost something: no day of the sweep is sure to pass it",
+    "eventbus/refilling.py::_adopt": "once, where a site comes from brokers: who begins after a death does it again",
+    "eventbus/refilling.py::look": "only where a log was to be filled again when its site left the brokers",
     "eventbus/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
     "mcommerce/payment/services.py::open_payment": "in the transaction of handle.single or handle.batch",
     "mcommerce/payment/services.py::cancel_payment": "in the transaction of handle.single or handle.batch",

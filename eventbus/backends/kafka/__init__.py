@@ -3,7 +3,6 @@
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -23,6 +22,7 @@ from eventbus.backends.kafka import complaints
 from eventbus.backends.kafka.configuration import configured, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
+from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, said
@@ -35,7 +35,6 @@ logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not i
 logger.addFilter(lambda record: complaints.OLDER not in record.getMessage())  # we say it ourselves, and what it means
 logger.addFilter(complaints.Sparing())
 
-TOPICS_KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
 
@@ -89,13 +88,13 @@ class KafkaBackend(Backend):
         self._servers, self._prefix = servers, prefix
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
-        self._sender = Sender(self._make_producer, self._named)
         self._lock = threading.Lock()
         self._arrived = Bell()
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
+        self._partitions = Partitions(self.topics)
+        self._sender = Sender(self._make_producer, self._named, self._partitions.of)
         self._admin: AdminClient | None = None
         self._admin_pid = 0
-        self._known: dict[str, tuple[float, int]] = {}
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
         self._readers: list[KafkaConsumer] = []
 
@@ -106,7 +105,9 @@ class KafkaBackend(Backend):
     # --- sending ------------------------------------------------------------------------------------------------------
 
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
-        given = {topic: self._given_of(topic) for topic in {row.topic for row in rows}}
+        topics = {row.topic for row in rows}
+        given = {topic: self._given_of(topic) for topic in topics}
+        self._partitions.learn(topics)
         try:
             outcome = self._sender.send(rows)
         except LogAway as error:
@@ -120,7 +121,7 @@ class KafkaBackend(Backend):
                 places.note(outcome.sent)
             for row_id, reason in outcome.refused.items():
                 places.refuse(row_id, reason)
-            places.finish({row.topic for row in rows})
+            places.finish(topics)
         if outcome.error:
             raise LogAway(self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken})
         self._arrived.ring()
@@ -164,7 +165,7 @@ class KafkaBackend(Backend):
         config = self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
         client = Client(config, logger=logger)
         try:
-            return behind_ours(client, self._named(topic), topic, range(self._count(topic)), beat)
+            return behind_ours(client, self._named(topic), topic, range(self._partitions.count(topic)), beat)
         finally:
             client.close()
 
@@ -179,19 +180,8 @@ class KafkaBackend(Backend):
     # --- what there is ------------------------------------------------------------------------------------------------
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        return [TopicPartition(topic, number) for topic in topics for number in range(self._count(topic))]
-
-    def _count(self, topic: str) -> int:
-        known = self._known.get(topic)
-        if known is None or time.monotonic() - known[0] > TOPICS_KNOWN_SECONDS:
-            known = self._known[topic] = (time.monotonic(), self._ask_count(topic))
-        return known[1]
-
-    def _ask_count(self, topic: str) -> int:
-        count = self.topics.counts([topic]).get(topic)
-        if count is None:
-            raise LogAway(self.topics.missing(topic))
-        return count
+        """Those that are used: what somebody added on the brokers waits until it is led in."""
+        return self._partitions.used(topics)
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return self.topics.generations(list(topics))
@@ -231,9 +221,9 @@ class KafkaBackend(Backend):
         """Make the topics that are missing; their names on the brokers. Raises LogAway."""
         topics = list(topics)
         made = self.topics.make(topics)
-        self._known.clear()
+        self._partitions.forget()
         # Until the broker that is asked has heard of each, and each has its leader.
-        insist(lambda: self.ends(self.partitions(topics)), passes=lambda error: isinstance(error, LogAway))
+        insist(lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogAway))
         return made
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -245,7 +235,7 @@ class KafkaBackend(Backend):
         reader = KafkaConsumer(
             lambda: Client(config, logger=logger),
             {topic: self._named(topic) for topic in topics},
-            self.partitions(topics) if group is None else None,
+            self._partitions.there(topics) if group is None else None,
             self._arrived,
             self.ends,
             hold_seconds(config),
@@ -265,7 +255,7 @@ class KafkaBackend(Backend):
 
     def reset(self) -> None:
         self._sender.close()
-        self._known.clear()
+        self._partitions.forget()
         self._given.clear()
 
     def close(self) -> None:

@@ -58,11 +58,14 @@ class Outcome(NamedTuple):
 class Sender:
     """A producer that is made when it is needed, anew in each process, and anew after an error.
 
-    `topic_of` gives a topic's name on the brokers.
+    `topic_of` gives a topic's name on the brokers, `partition_of` a row's partition: the client would ask the brokers
+    how many there are, and move keys as soon as somebody adds one.
     """
 
-    def __init__(self, make: Callable[[], Producer], topic_of: Callable[[str], str]) -> None:
-        self._make, self._topic_of = make, topic_of
+    def __init__(
+        self, make: Callable[[], Producer], topic_of: Callable[[str], str], partition_of: Callable[[Unsent], int]
+    ) -> None:
+        self._make, self._topic_of, self._partition_of = make, topic_of, partition_of
         self._producer: Producer | None = None
         self._pid = 0
         self._known: dict[Key, float] = {}  # until when their partitions know the producer, by the monotonic clock
@@ -171,6 +174,7 @@ class Sender:
             try:
                 producer.produce(
                     self._topic_of(row.topic),
+                    partition=self._partition_of(row),
                     key=row.key.encode(),
                     value=row.payload,
                     headers=headers_of(row),

@@ -66,9 +66,9 @@ class KafkaTopics:
         """
         return {topic: str(told.topic_id) for topic, told in self._described(topics, LOOK_SECONDS).items()}
 
-    def counts(self, topics: Collection[str]) -> dict[str, int]:
+    def counts(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, int]:
         """How many partitions those have that are there. Needs no right to see configurations, as `found` does."""
-        return {topic: len(description.partitions) for topic, description in self._described(topics).items()}
+        return {topic: len(description.partitions) for topic, description in self._described(topics, seconds).items()}
 
     def absent(self, topics: Collection[str]) -> list[str]:
         """Which of these are not there. Whoever asks has a lease to keep."""

@@ -1,0 +1,31 @@
+"""What is wrong with the log itself: partitions that nothing of ours is put into."""
+
+from collections.abc import Iterator, Mapping
+
+from eventbus.backends.base import Backend
+from eventbus.errors import LogAway
+from eventbus.models import TopicLog
+
+ASK_SECONDS = 1.5  # for what is seldom so: where brokers do not answer, who asks has waited for them already
+
+
+def read(backend: Backend) -> list[str]:
+    """One sentence each, with the remedy. Of brokers that do not answer others tell."""
+    try:
+        return [*_unused_partitions(backend)]
+    except LogAway:
+        return []
+
+
+def _unused_partitions(backend: Backend) -> Iterator[str]:
+    """Somebody has added them with Kafka's own tools."""
+    if backend.topics is None:
+        return
+    placed: Mapping[str, int | None] = dict(TopicLog.objects.values_list("topic", "partitions"))
+    for topic, there in sorted(backend.topics.counts(list(placed), ASK_SECONDS).items()):
+        used = placed[topic] or there
+        if there > used:
+            yield (
+                f"{topic} has {there} partitions on the brokers, and keys are placed in {used}: nothing of ours is put "
+                "into the others, and what other programs put there is not read. See manage.py eventbus topics."
+            )

@@ -1,0 +1,159 @@
+"""Somebody uses Kafka's own tools on our topics, and no key's events are lost or come out of order."""
+
+import json
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import NewPartitions
+
+from eventbus import ledger, operations, topics
+from eventbus.backends.base import partition_of
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.models import OutboxRow, TopicLog
+from eventbus.relay import Relay
+from tests.eventbus.house import House, Noted, until
+from tests.eventbus.house_on_kafka import FLUSH_SECONDS, PATIENCE_SECONDS, in_use, replace
+from tests.eventbus.test_commands import run
+
+TOPIC = Noted.topic
+CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for seconds
+BEFORE, AFTER = 2, 12  # partitions
+NAMES = [f"key{number}" for number in range(20)]
+MOVING = [name for name in NAMES if partition_of(name, BEFORE) != partition_of(name, AFTER)]
+
+
+@pytest.fixture
+def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
+    """What the process uses; no other events than the house's are known."""
+    monkeypatch.setattr("eventbus.provisioning.told_events", lambda: [Noted])
+    monkeypatch.setattr(topics, "declared", {})
+    with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=BEFORE, clients=CLIENTS)) as log:
+        log.provision([TOPIC])
+        yield log
+
+
+def add_partitions(log: KafkaBackend, count: int = AFTER) -> None:
+    """As `kafka-topics.sh --alter --partitions` does."""
+    name = log.topics.name(TOPIC)
+    log._admin_client().create_partitions([NewPartitions(name, count)])[name].result(PATIENCE_SECONDS)
+    until(lambda: log.topics.counts([TOPIC])[TOPIC] == count, "the partitions added")
+
+
+def say_each(house: House, *numbers: int) -> None:
+    house.say(*((name, number) for number in numbers for name in NAMES))
+
+
+def seen_by_name(house: House) -> dict[str, list[int]]:
+    return {name: house.seen(name=name) for name in NAMES}
+
+
+def said_of_partitions() -> list[str]:
+    return [one for one in operations.problems(operations.status(), dispatches=True) if "partitions" in one]
+
+
+def by_somebody_else(log: KafkaBackend, key: str, number: int, partition: int) -> None:
+    """Another program, which follows the brokers, puts an event of its own into a partition."""
+    stranger = Producer({"bootstrap.servers": log._servers})
+    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/other", "ce_type": "house.noted.v1"}
+    value = json.dumps({"name": key, "number": number}).encode()
+    stranger.produce(log.topics.name(TOPIC), value, key=key.encode(), headers=headers, partition=partition)
+    assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"
+
+
+def test_partitions_added_while_a_group_lags_move_no_key(log: KafkaBackend, house: House) -> None:
+    house.handler(batch=1)  # so that partitions take turns
+    say_each(house, 0)
+    house.settle()
+    say_each(house, 1, 2, 3, 4, 5)
+    house.relay()
+
+    add_partitions(log)
+    log.reset()  # a relay that starts again
+    say_each(house, 6, 7, 8, 9, 10)
+    house.relay()
+    house.restart()
+    house.settle()
+
+    assert MOVING, "some keys would lie elsewhere"
+    assert seen_by_name(house) == dict.fromkeys(NAMES, list(range(11)))
+    assert ledger.problems(ledger.read()) == []
+    [said] = said_of_partitions()
+    assert said.startswith(f"{TOPIC} has {AFTER} partitions on the brokers, and keys are placed in {BEFORE}")
+    assert "manage.py eventbus topics" in said
+
+
+def test_partitions_added_under_a_running_relay_move_no_key(log: KafkaBackend, house: House) -> None:
+    house.handler(batch=1)
+    worker = house.worker()
+    relay = Relay(log)
+    say_each(house, 0)
+    relay.step()
+    until(lambda: not house.step(worker) and len(house.seen()) == len(NAMES), "the first are handled")
+    say_each(house, 1)
+    relay.step()
+
+    add_partitions(log)
+    until(lambda: len(worker.partitions()) == AFTER, "the brokers have given the group all of them")
+    say_each(house, 2)
+    relay.step()
+    until(lambda: not house.step(worker) and len(house.seen()) == 3 * len(NAMES), "all are handled")
+    worker.leave()
+
+    assert seen_by_name(house) == dict.fromkeys(NAMES, [0, 1, 2])
+    assert set(OutboxRow.objects.values_list("partition", flat=True)) == set(range(BEFORE))
+
+
+def test_added_partitions_are_led_in_once_all_is_handled_and_what_others_put_there_waits(
+    log: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    worker = house.worker()
+    name = MOVING[0]
+    house.say((name, 1))
+    house.relay()
+    add_partitions(log)
+    by_somebody_else(log, name, 3, partition_of(name, AFTER))
+    house.say((name, 2))
+    house.relay()
+    until(lambda: len(worker.partitions()) == AFTER or house.step(worker), "the group has all of them")
+
+    code, _, complaint = run("eventbus", "topics")
+    assert code == 1
+    assert f"partitions on the brokers is {AFTER}, declared is {BEFORE}. Somebody added partitions" in complaint
+    topics.declare_topic(TOPIC, partitions=AFTER)
+    code, _, complaint = run("eventbus", "topics", "--apply")
+    assert (code, f"partitions is {BEFORE}, declared is {AFTER}. More partitions move keys" in complaint) == (1, True)
+    if house.seen(name=name) != [1, 2]:
+        assert "have handled" in run("eventbus", "topics", "--apply", "--add-partitions")[2]
+    until(lambda: not house.step(worker) and house.seen(name=name) == [1, 2], "what was before is handled")
+    assert run("eventbus", "topics", "--apply", "--add-partitions")[0] == 0
+
+    until(lambda: not house.step(worker) and house.seen(name=name) == [1, 2, 3], "what waited")
+    house.say((name, 4))
+    house.relay()
+    until(lambda: not house.step(worker) and house.seen(name=name) == [1, 2, 3, 4], "what came after")
+    worker.leave()
+    assert TopicLog.objects.get(topic=TOPIC).partitions == AFTER
+    assert OutboxRow.objects.order_by("-id")[0].partition == partition_of(name, AFTER)
+    assert said_of_partitions() == []
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_topic_made_anew_with_more_partitions_is_filled_again_in_those_that_it_had(
+    log: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    say_each(house, 1)
+    house.settle()
+    house.restart()
+    log.topics._partitions = AFTER
+
+    replace(log)
+    say_each(house, 2)
+    house.settle()
+
+    assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2])
+    assert set(OutboxRow.objects.values_list("partition", flat=True)) == set(range(BEFORE))
+    assert ledger.problems(ledger.read()) == []
