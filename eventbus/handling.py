@@ -10,11 +10,12 @@ from django.utils import translation
 
 from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, counts
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
 from eventbus.events import Record, count_ours
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import Progress
 from eventbus.ownership import Note, Ownership
+from eventbus.suspicion import Verdict
 
 # How long a batch keeps others waiting at most, but for the handler in hand. SQLite has one writer: a visitor's request
 # waits as long. PostgreSQL's rows are held so long, and a second is far from its limits for idle sessions and locks.
@@ -61,6 +62,7 @@ class Handling:
         """
         done: list[Record] = []
         fresh: list[Record] = []
+        self._owned.begin()
         with failpoints.atomic("handle.batch"):
             progress = self._owned.lock(partition, unless=unless)
             until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
@@ -76,7 +78,7 @@ class Handling:
                     break
             if done:
                 self._finish(progress, done, fresh)
-        self._owned.brake.succeeded(fresh)
+        self._owned.succeeded(fresh)
         return len(done)
 
     def announce(self, partition: TopicPartition) -> None:
@@ -87,7 +89,7 @@ class Handling:
             groups.save(progress)
 
     def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
-        """One in a transaction of its own. A failure parks its key.
+        """One in a transaction of its own. A failure parks its key; so does a broken world that may be of its making.
 
         `announced`: its attempt is written before, so that a death in it is counted. That is one more commit to wait
         for, and so left out where nothing died before: the first death is not counted, like that of a whole batch.
@@ -97,10 +99,14 @@ class Handling:
         try:
             self._alone(partition, [record], unless="" if announced else STOPPED)
         except Exception as error:
-            if self._owned.excuses(record, error):
+            verdict = self._owned.judge(record, error)
+            if verdict is Verdict.EXCUSED:
+                raise
+            if verdict is Verdict.SUSPECTED:
+                self._park_or_stop(partition, record, error, attempts=0)
                 raise
             self._owned.on_failure(record, error)
-            self._park_or_stop(partition, record, error)
+            self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
 
     def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """For a braked group: try the first record that a handler is for. How many are behind us then.
@@ -119,7 +125,7 @@ class Handling:
             self._alone(partition, records[: ahead + 1], opens=True)
             return ahead + 1
         except Exception as error:
-            if self._owned.excuses(record, error):
+            if is_nobodys_fault(error) and self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._owned.on_failure(record, error)
             if isinstance(error, InDoubt):
@@ -136,7 +142,7 @@ class Handling:
         passed = self._patiently(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
         if passed == len(ahead):
             try:
-                self._patiently(self._park, partition, record, error)
+                self._patiently(self._park, partition, record, error, 1)
                 return passed + 1
             except TooManyParked:
                 pass
@@ -157,14 +163,16 @@ class Handling:
     ) -> None:
         """The last of these, after those that no handler is for now."""
         record = records[-1]
+        self._owned.begin()
         note = self._owned.ask(partition, record)
         fresh = self._patiently(self._one, partition, records, note, unless=unless, opens=opens)
         self._owned.settled(record)
-        self._owned.brake.succeeded(fresh)
+        self._owned.succeeded(fresh)
 
     def _one(
         self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, opens: bool
     ) -> list[Record]:
+        self._owned.in_hand = None
         with failpoints.atomic("handle.single"):
             progress = self._owned.lock(partition, unless=unless)
             is_fresh = self._sorting(progress, records)
@@ -187,26 +195,27 @@ class Handling:
                 return place
         return None
 
-    def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception) -> None:
+    def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> None:
         """Set aside what failed. Raises GroupStopped when the group has too many parked keys: then it stays."""
         try:
-            if not self._patiently(self._park, partition, record, error):
+            if not self._patiently(self._park, partition, record, error, attempts):
                 return
         except TooManyParked:
             self._patiently(self._leave, partition, record, error)
             self._owned.brake_if_full()
             raise GroupStopped(f"{self._group.name} has {parking.PARKED_KEYS_MAX} parked keys") from error
-        self._owned.brake.failed(record, error, final=self._group.policy(record).gives_up(error, 1))
+        final = bool(attempts) and self._group.policy(record).gives_up(error, attempts)
+        self._owned.brake.failed(record, error, final=final)
         self._owned.brake_if_due()
         self._owned.brake_if_full()
 
-    def _park(self, partition: TopicPartition, record: Record, error: BaseException) -> bool:
+    def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> bool:
         with failpoints.atomic("handle.park"):
             progress = self._owned.lock(partition)
             if record.position < progress.position:
                 return False  # it failed after its commit: it is handled
             self._owned.unclaim(record)
-            parking.park(self._group, record, error, attempts=int(counts(error)))
+            parking.park(self._group, record, error, attempts=attempts)
             self._finish(progress, [record], [])
             return True
 

@@ -1,19 +1,20 @@
 """What a worker holds while partitions are its own: their epochs, the effects it has claimed, its group's brake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import close_old_connections, connection, transaction
 
-from eventbus import brake, effects, failpoints, groups, inbox, parking
+from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
-from eventbus.errors import is_cut_off, is_nobodys_fault
+from eventbus.errors import counts, is_broken_world, is_contention, is_cut_off, is_nobodys_fault
 from eventbus.events import Record, because_of
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
 from eventbus.registry import Group
+from eventbus.suspicion import Suspicion, Verdict
 
 Failure = Callable[[Record, BaseException], None]
 Note = Callable[[], None]  # records the answers of an effect
@@ -27,25 +28,48 @@ class Ownership:
         self.epochs: dict[TopicPartition, int] = {}
         self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
+        self.suspicion = Suspicion()
         self.on_failure = on_failure
         self.patiently = patiently
         # When this process claimed effects, and the answers that it has: a broken world between claiming, asking and
         # recording must not ask twice, and is not a death.
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
+        self.in_hand: UUID | None = None  # the event whose handler was called last, in this try
+        self._begun_at = 0.0  # when this try began
         self._cut_off: dict[TopicPartition, UUID] = {}  # the last event of each whose session the database ended
 
-    def excuses(self, record: Record, error: BaseException) -> bool:
-        """Whether an attempt that was alone ended so by nobody's fault.
+    def begin(self) -> None:
+        """A try begins: what goes wrong before a handler is called is not the event's."""
+        self.in_hand, self._begun_at = None, clock.monotonic()
+
+    def judge(self, record: Record, error: BaseException) -> Verdict:
+        """Whose fault it is that an attempt that was alone ended so. The connection may be gone: afterwards it is not.
 
         Whose session stood idle for too long may have been frozen; the event that does so twice in a row does it.
         Partitions take turns, so each has a row of its own.
         """
+        if not connection.in_atomic_block:
+            close_old_connections()
         if is_cut_off(error):
             place = TopicPartition(record.topic, record.partition)
             before, self._cut_off[place] = self._cut_off.get(place), record.event_id
-            return before != record.event_id
-        return is_nobodys_fault(error)
+            return Verdict.EXCUSED if before != record.event_id else Verdict.BLAMED
+        if not is_nobodys_fault(error):
+            return Verdict.BLAMED
+        tried = self.in_hand == record.event_id and not self.patiently.ends
+        if not tried or not (is_broken_world(error) or is_contention(error)):
+            return Verdict.EXCUSED
+        return self.suspicion.met(record, error, seconds=clock.monotonic() - self._begun_at)
+
+    def counts(self, record: Record, error: BaseException) -> bool:
+        """Whether a failure is an attempt: a service that is away for one event, and answers others, is not away."""
+        return counts(error) or self.suspicion.met(record, error, seconds=0.0) is Verdict.BLAMED
+
+    def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
+        """These were handled, at their first attempt or not."""
+        self.brake.succeeded(records, first=first)
+        self.suspicion.succeeded([record.event_id for record in records])
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""
@@ -60,6 +84,7 @@ class Ownership:
             return None
         note = self._answers.get(record.event_id)
         if note is None:
+            self.in_hand = record.event_id
             failpoints.hit("effect.ask")
             note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)
             failpoints.hit("effect.answered")
@@ -79,6 +104,7 @@ class Ownership:
 
     def act(self, record: Record, note: Note | None) -> None:
         """Run its handlers, or record the answer of its effect, in the caller's transaction."""
+        self.in_hand = record.event_id
         failpoints.hit("handler.call")
         if note is None:
             because_of(record, self.group.call, record)

@@ -32,9 +32,12 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 
 
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
-    """Park the key of an event that failed; bury the event when that failure is final. Raises TooManyParked."""
+    """Park the key of an event that failed; bury the event when that failure is final. Raises TooManyParked.
+
+    `attempts` is 0 when the failure was none of the event's, as far as is known.
+    """
     policy = group.policy(record)
-    final = policy.gives_up(error, attempts)
+    final = bool(attempts) and policy.gives_up(error, attempts)
     if final and policy.on_dead == "skip":
         bury(group.name, record, error, attempts=attempts, parks=False)
         return
@@ -92,7 +95,10 @@ def _wait(key: ParkedKey, record: Record, position: int) -> None:
 def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
     """Let the head wait for its next attempt."""
     key.attempts, key.running = attempts, False
-    pause = policy.backoff_seconds(attempts) if counts(error) else random.uniform(*AWAY_SECONDS)
+    if not counts(error):
+        pause = random.uniform(*AWAY_SECONDS)
+    else:
+        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker waits for the world
     key.due_at = clock.now() + timedelta(seconds=pause)
     key.error = printable(f"{type(error).__name__}: {error}")
     key.save()

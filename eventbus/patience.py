@@ -1,12 +1,17 @@
 """Trying again what only met another writer."""
 
+import math
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from eventbus.errors import is_contention
 
+PATIENCE_SECONDS = (
+    5.0  # so long others of a group wait for one who waits for a stranger's lock: then they get their turn
+)
 CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: two writers that met do not meet again at once
 
 P = ParamSpec("P")
@@ -16,17 +21,23 @@ R = TypeVar("R")
 class Patience:
     """Run something again while it only met another writer: contention is no failure and is never counted.
 
-    It ends when the worker is asked to leave: then the contention is raised.
+    It ends when the worker is asked to leave, or after so many seconds: then the contention is raised.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+    def __init__(self, stop: threading.Event, seconds: float = math.inf) -> None:
+        self._stop, self._seconds = stop, seconds
+
+    @property
+    def ends(self) -> bool:
+        """Whether the worker was asked to leave."""
+        return self._stop.is_set()
 
     def __call__(self, run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        until = time.monotonic() + self._seconds
         while True:
             try:
                 return run(*arguments, **named)
             except Exception as error:
-                if not is_contention(error) or self._stop.is_set():
+                if not is_contention(error) or self._stop.is_set() or time.monotonic() >= until:
                     raise
             self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))

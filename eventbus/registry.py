@@ -46,7 +46,7 @@ class Handler:
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
         """Whether this failure, after so many attempts, is final."""
-        if isinstance(error, ServiceAway):
+        if isinstance(error, ServiceAway) and attempts < self.attempts:
             return False
         return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
 

@@ -13,7 +13,7 @@ import msgspec
 
 from eventbus import clock, failpoints, groups, inbox, registry
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import BusError, is_nobodys_fault
+from eventbus.errors import BusError, is_contention, is_nobodys_fault
 from eventbus.events import Record, because_of, replaying, sequenced
 from eventbus.handling import unit_of_work
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ReplayRun
@@ -22,6 +22,7 @@ from eventbus.patience import Patience
 from eventbus.text import printable
 
 RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
+LOCK_SECONDS = 30.0  # then whoever holds a row that an event needs keeps the run, and live handling with it, no longer
 NOWHERE = "{}"  # the positions of a run that was ended because its places in the log mean nothing any more
 
 
@@ -109,7 +110,7 @@ class Replay:
         self.wanted = _wanted_by(run)
         self._stop = stop
         self._on_progress = on_progress
-        self._patiently = Patience(stop)
+        self._patiently = Patience(stop, LOCK_SECONDS)
         self._in_hand: Record | None = None
 
     def go(self) -> None:
@@ -141,7 +142,7 @@ class Replay:
             try:
                 return self._patiently(self._step, place, self.wanted.group.batch)
             except Exception as error:
-                if is_nobodys_fault(error):
+                if is_nobodys_fault(error) and not self._is_held_up(error):
                     raise
             for _ in range(self.wanted.group.batch):
                 if self._stop.is_set() or not self._alone(place):
@@ -152,13 +153,17 @@ class Replay:
         try:
             return self._patiently(self._step, place, 1)
         except Exception as error:
-            if is_nobodys_fault(error):
+            if is_nobodys_fault(error) and not self._is_held_up(error):
                 raise
             raise self._patiently(self._fail, error) from error
 
+    def _is_held_up(self, error: Exception) -> bool:
+        """Whether somebody has held for LOCK_SECONDS what the event in hand needs: the run ends there, by name."""
+        return is_contention(error) and self._in_hand is not None and not self._stop.is_set()
+
     def _step(self, place: TopicPartition, records_max: int) -> bool:
         """Whether there may be more. Looks for the records before it locks: a rare key is far to seek."""
-        before = spans_of(self.run)[place]
+        self._in_hand, before = None, spans_of(self.run)[place]
         records = self._records(place, before, records_max)
         with failpoints.atomic("replay.step"):
             groups.hold(self.wanted.group, place)

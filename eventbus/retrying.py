@@ -2,10 +2,11 @@
 
 from eventbus import brake, effects, failpoints, groups, inbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, InDoubt, counts
+from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
+from eventbus.suspicion import Verdict
 
 
 class Retrying:
@@ -15,9 +16,12 @@ class Retrying:
         self._owned = owned
         self._group = owned.group
         self._patiently = owned.patiently
+        # Keys whose heads met a broken world, the last to be tried at the end: whatever else there is goes first.
+        self.suspects: dict[int, TopicPartition] = {}
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
+        self.suspects.pop(key_id, None)
         head = self._patiently(self._begin, key_id, partition, STOPPED)
         if head is None:
             return False
@@ -25,9 +29,11 @@ class Retrying:
             self._try(head, partition)
             return True
         except Exception as error:
-            if self._owned.excuses(parking.record_of(head), error):
+            record = parking.record_of(head)
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
+                self.suspects[key_id] = partition
                 raise
-            self._patiently(self._failed, key_id, partition, error)
+            self._patiently(self._failed, key_id, partition, error, self._owned.counts(record, error))
             self._owned.brake_if_due()
             return False
 
@@ -40,7 +46,8 @@ class Retrying:
             self._try(head, partition, opens=True)
             return True
         except Exception as error:
-            if self._owned.excuses(parking.record_of(head), error):
+            record = parking.record_of(head)
+            if is_nobodys_fault(error) and self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._patiently(self._leave, key_id, partition, error)
             return False
@@ -55,6 +62,7 @@ class Retrying:
 
     def _try(self, head: ParkedEvent, partition: TopicPartition, *, opens: bool = False) -> None:
         key, record = head.parked_key, parking.record_of(head)
+        self._owned.begin()
         known = bool(self._group.of(record))
         if known:
             effects.refuse_deadly(self._group, record, key.crashes)
@@ -62,10 +70,11 @@ class Retrying:
         self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
         self._owned.settled(record)
         if known:
-            self._owned.brake.succeeded([record], first=key.attempts == 0)
+            self._owned.succeeded([record], first=key.attempts == 0)
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
         """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
+        self._owned.in_hand = None
         with failpoints.atomic("retry.drain"):
             progress = self._owned.lock(partition)
             key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
@@ -83,7 +92,7 @@ class Retrying:
             if opens:
                 brake.release(self._group.name)
 
-    def _failed(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
+    def _failed(self, key_id: int, partition: TopicPartition, error: BaseException, counts: bool) -> None:
         with failpoints.atomic("retry.failed"):
             self._owned.lock(partition)
             key = self._running(key_id)
@@ -93,13 +102,14 @@ class Retrying:
             record = parking.record_of(head)
             self._owned.on_failure(record, error)
             self._owned.unclaim(record)
-            attempts, policy = key.attempts + counts(error), self._group.policy(record)
+            attempts, policy = key.attempts + counts, self._group.policy(record)
             final = policy.gives_up(error, attempts)
             if final:
                 parking.bury_head(self._group, key, head, error, attempts=attempts)
             else:
                 parking.postpone(key, policy, error, attempts=attempts)
-        self._owned.brake.failed(record, error, first=attempts == 1 and counts(error), final=final)
+        first = attempts == 1 and counts and not is_nobodys_fault(error)  # else the brake has seen it before
+        self._owned.brake.failed(record, error, first=first, final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
         """A probe failed: its key waits as before."""

@@ -13,13 +13,13 @@ from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_broken_world, is_nobodys_fault
+from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.handling import Handling, unit_of_work
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
 from eventbus.ownership import Ownership
-from eventbus.patience import Patience
+from eventbus.patience import PATIENCE_SECONDS, Patience
 from eventbus.registry import BATCH_EVENTS, Group
 from eventbus.retrying import Retrying
 
@@ -57,7 +57,7 @@ class Worker:
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
         self._forgive = False
         self._consumer: Consumer | None = None
-        self._patiently = Patience(self._stop)
+        self._patiently = Patience(self._stop, PATIENCE_SECONDS)
         self._owned = Ownership(group, self._failed, self._patiently)
         self._handling = Handling(self._owned)
         self._parking = Retrying(self._owned)
@@ -75,7 +75,7 @@ class Worker:
         """Work until stopped, or until another owner has taken over. A broken world is waited for."""
         pause = WORLD_PAUSE_SECONDS[0]
         while not self._stop.is_set():
-            seen = self._backend.seen()
+            seen, answered = self._backend.seen(), self._owned.suspicion.answered
             try:
                 with unit_of_work():
                     moved = self.step()
@@ -91,6 +91,8 @@ class Worker:
                 logger.warning(
                     "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
                 )
+                if self._owned.suspicion.answered != answered:  # by what was tried before this one
+                    pause = WORLD_PAUSE_SECONDS[0]
                 self._stop.wait(random.uniform(pause / 2, pause))
                 pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
                 continue
@@ -132,7 +134,10 @@ class Worker:
                 failpoints.hit("fetched")
             if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
                 self._look_back()
-        return moved + self._handle(consumer)
+        moved += self._handle(consumer)
+        if self._parking.suspects:
+            moved += self._suspect()
+        return moved
 
     def _look_back(self) -> None:
         """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
@@ -319,6 +324,7 @@ class Worker:
         if not records:
             return 0
         partition = self._partition()
+        self._owned.begin()
         announced = partition in self._careful | self._suspected or self.group.effects
         if partition in self._suspected or self.group.effects or len(records) == 1:
             passed = self._one_by_one(consumer, records, announced=announced)
@@ -329,9 +335,11 @@ class Worker:
                 passed = self._passed(self._patiently(self._handling.batch, partition, records))
             except Exception as error:
                 if is_nobodys_fault(error):
-                    if announced and is_broken_world(error):
-                        self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
-                    raise
+                    if self._owned.in_hand is None:
+                        raise
+                    self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
+                    if not is_contention(error):
+                        raise
                 passed = self._one_by_one(consumer, records, announced=True)
         if not self._fetched:
             self._careful.discard(partition)
@@ -382,7 +390,7 @@ class Worker:
 
         What is left is still due, and tried after the next records; a key in the middle comes after the others then.
         """
-        due = self._retrying().filter(due_at__lte=clock.now()).order_by("due_at", "id")
+        due = self._due().exclude(id__in=list(self._parking.suspects)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
         tried, until = 0, clock.monotonic() + PARKED_SECONDS
         while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
@@ -391,6 +399,20 @@ class Worker:
                 keys.popleft()
             tried += 1
         return tried
+
+    def _suspect(self) -> int:
+        """After all others, try the head that has waited longest of those that met a broken world."""
+        suspects = self._parking.suspects
+        due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
+        for key_id in [key_id for key_id in suspects if key_id not in due]:
+            del suspects[key_id]
+        if not suspects:
+            return 0
+        key_id = next(iter(suspects))
+        return int(self._parking.retry(key_id, suspects[key_id]))
+
+    def _due(self) -> QuerySet[ParkedKey]:
+        return self._retrying().filter(due_at__lte=clock.now())
 
     def _retrying(self) -> QuerySet[ParkedKey]:
         mine = groups.among(self._owned.epochs)

@@ -14,6 +14,7 @@ from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
 from tests.eventbus.contract_parking import ParkTheKey
 from tests.eventbus.contract_pause import StandsStillWhilePaused
+from tests.eventbus.contract_poison import PoisonThatLooksLikeTheWorld
 from tests.eventbus.contract_probes import NoMoreKeysThanOneCanLookAfter, Probes
 from tests.eventbus.contract_prune import NothingGrowsForEver
 from tests.eventbus.contract_publishing import ToldWithItsRows
@@ -48,6 +49,7 @@ class BackendContract(
     ReplayIsForProjections,
     ReplayIsHandledOnce,
     ABrokenWorldIsNotAPoisonEvent,
+    PoisonThatLooksLikeTheWorld,
     DeploysWithoutDrama,
     OneAtATime,
     OnePlaceEach,

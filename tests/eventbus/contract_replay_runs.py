@@ -12,7 +12,7 @@ from eventbus.replay import Replay, ReplayFailed
 from eventbus.testing import Crash
 from tests.eventbus.busy import waiting
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, until
-from tests.eventbus.obstacles import locked_progress
+from tests.eventbus.obstacles import locked_progress, refuse
 from tests.eventbus.replays import VASE, begun, in_thread, replayed, stopped_after
 
 SEVERAL = 3  # tries, each until its lock timeout
@@ -143,6 +143,28 @@ class ReplayIsHandledOnce:
         run.refresh_from_db()
         assert (run.state, run.error) == (ReplayRun.State.DONE, "")
         assert house.seen(name="vase") == [1, 1]
+
+    def test_a_row_that_somebody_holds_for_long_ends_the_run_before_that_event(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("eventbus.replay.LOCK_SECONDS", 0.05)
+        held: list[int] = []
+        house.handler(
+            call=lambda event: refuse("55P03", "SQLITE_BUSY") if event.number in held else None, replayable=True
+        )
+        events = house.say(*(("vase", number) for number in range(4)))
+        house.settle()
+        held.append(2)
+        run = begun()
+
+        with pytest.raises(ReplayFailed, match=str(events[2])):
+            Replay(run, threading.Event()).go()
+
+        assert (run.state, run.handled) == (ReplayRun.State.FAILED, 2)
+        held.clear()
+        replay.resume(run, "ada")
+        Replay(run, threading.Event()).go()
+        assert house.seen(name="vase") == [*range(4), *range(4)]
 
     def test_two_processes_with_the_same_run_take_turns(self, house: House) -> None:
         house.handler(replayable=True, batch=1)

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import OperationalError, connection
 
+KILLED = "57P01"  # SQLSTATE of a backend that an administrator ends: here it ends in earnest
+
 
 @contextmanager
 def refusing_dead_letters(*, that: str = "1 = 1") -> Iterator[None]:
@@ -51,13 +53,30 @@ def contention_at(statement: str, state: str = "") -> Iterator[None]:
         met.append(sql)
         if connection.vendor == "postgresql":  # the server itself says so
             return execute(f"DO $$ BEGIN RAISE SQLSTATE '{state or '55P03'}'; END $$", None, False, context)
-        busy = sqlite3.OperationalError("database is locked")
-        busy.sqlite_errorname = state or "SQLITE_BUSY"
-        raise OperationalError(*busy.args) from busy
+        raise said_by_sqlite(state or "SQLITE_BUSY")
 
     with connection.execute_wrapper(meet):
         yield
     assert met, f"nothing began with {statement}"
+
+
+def refuse(state: str, name: str) -> None:
+    """Let a statement of this thread end so: PostgreSQL itself says it, by SQLSTATE; SQLite's driver would, by name."""
+    if connection.vendor != "postgresql":
+        raise said_by_sqlite(name)
+    with connection.cursor() as cursor:
+        if state == KILLED:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        cursor.execute(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
+
+
+def said_by_sqlite(name: str) -> OperationalError:
+    """An error as Django hands on the driver's."""
+    told = sqlite3.OperationalError(f"the database says {name}")
+    told.sqlite_errorname = name
+    error = OperationalError(*told.args)
+    error.__cause__ = told
+    return error
 
 
 @contextmanager

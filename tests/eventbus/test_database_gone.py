@@ -15,6 +15,7 @@ from django.db import OperationalError
 from eventbus.effects import CRASHES_MAX
 from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
 from tests.eventbus.house import House, Mended
+from tests.eventbus.obstacles import said_by_sqlite
 from tests.postgres import PostgresMissing, stoppable_cluster
 
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks
@@ -109,12 +110,3 @@ def test_a_sqlite_that_cannot_read_or_write_its_file_costs_no_attempt(house: Hou
     house.step(worker)
 
     assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
-
-
-def said_by_sqlite(word: str) -> OperationalError:
-    """An error as Django hands on the driver's."""
-    told = sqlite3.OperationalError("the file is away")
-    told.sqlite_errorname = word
-    error = OperationalError(*told.args)
-    error.__cause__ = told
-    return error

@@ -23,8 +23,8 @@ FAULTS = [
     Fault(
         "attempts not counted",
         "eventbus.retrying.Retrying._failed",
-        "key.attempts + counts(error)",
-        "key.attempts",
+        "key.attempts + counts,",
+        "key.attempts,",
         fails=["after_the_last_attempt_there_is_a_dead_letter_with_all_one_needs"],
     ),
     Fault(

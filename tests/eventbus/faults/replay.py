@@ -78,6 +78,13 @@ FAULTS = [
         only="postgresql",
     ),
     Fault(
+        "replay until a stranger lets go",
+        "eventbus.replay.Replay._is_held_up",
+        "return ",
+        "return False and ",
+        fails=["a_row_that_somebody_holds_for_long_ends_the_run_before_that_event"],
+    ),
+    Fault(
         "pass over a batch whose handler failed",
         "eventbus.replay.Replay._alone",
         "raise self._patiently(self._fail, error) from error",
