@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from django.conf import settings
 from django.db import connections
+from django.db.models import Q
 
 from eventbus import clock, failpoints
 from eventbus.handling import unit_of_work
@@ -25,8 +26,11 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
 SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
-FORGET_SECONDS = 3600.0  # whoever looks for what died last night finds it in the log
+FORGET_SECONDS = 300.0  # time for a person to see that one died; later the log tells of it
+DIED_SECONDS = 1.5 * BEAT_SECONDS  # of one on this machine that is gone: nobody else's process id is taken for its own
 CLOSE_SECONDS = 5.0  # for the last statement
+
+_LOADED_AT = clock.now()  # whoever had our process id before has ended
 
 # What it is doing: its state, and by consumer group the partitions that it reads, as "orders/0".
 Told = tuple[str, dict[str, list[str]]]
@@ -46,8 +50,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 
 
 def processes() -> list[ProcessStatus]:
-    """Those that have said something within FORGET_SECONDS, in order of role, host and process id."""
-    rows = ProcessRow.objects.filter(beat_at__gte=clock.now() - timedelta(seconds=FORGET_SECONDS))
+    """Those that are not known to be dead, in order of role, host and process id."""
     return [
         ProcessStatus(
             role=row.role,
@@ -59,8 +62,34 @@ def processes() -> list[ProcessStatus]:
             beat_at=row.beat_at,
             silent=is_silent(row),
         )
-        for row in rows.order_by("role", "host", "pid")
+        for row in ProcessRow.objects.exclude(_dead()).order_by("role", "host", "pid")
     ]
+
+
+def _dead() -> Q:
+    """Rows of processes silent for FORGET_SECONDS, and of those whose end can be seen from this machine."""
+    now, host = clock.now(), _host()
+    here = ProcessRow.objects.filter(host=host, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
+    gone = [pid for pid in here.values_list("pid", flat=True) if not _runs(pid)]
+    return (
+        Q(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS))
+        | Q(host=host, pid__in=gone, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
+        | Q(host=host, pid=os.getpid(), began_at__lt=_LOADED_AT)
+    )
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def _host() -> str:
+    return socket.gethostname()[:HOST_CHARACTERS_MAX]
 
 
 def is_silent(row: ProcessRow) -> bool:
@@ -113,7 +142,7 @@ class Heartbeat:
             logger.info("No word of this process for operators: %s", error)
 
     def beat(self) -> None:
-        """Write down what it does now, and forget those that are long silent. Raises DatabaseError."""
+        """Write down what it does now, and forget those that are dead. Raises DatabaseError."""
         now, (state, assignment) = clock.now(), self._tell()
         said = {"state": state, "assignment": assignment, "beat_at": now}
         with failpoints.atomic("heartbeat"):
@@ -121,12 +150,12 @@ class Heartbeat:
                 ProcessRow.objects.create(
                     id=self._id,
                     role=self._role,
-                    host=socket.gethostname()[:HOST_CHARACTERS_MAX],
+                    host=_host(),
                     pid=os.getpid(),
                     began_at=self._began_at,
                     **said,
                 )
-            ProcessRow.objects.filter(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS)).delete()
+            ProcessRow.objects.filter(_dead()).delete()
 
     def _leave(self) -> None:
         with failpoints.atomic("heartbeat.leave"):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from contextlib import ExitStack
 from datetime import timedelta
 from io import StringIO
@@ -16,7 +17,7 @@ from django.urls import reverse
 
 from eventbus import clock, heartbeats
 from eventbus.failpoints import armed
-from eventbus.heartbeats import FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
+from eventbus.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from eventbus.models import ProcessRow
 from eventbus.text import ranged
 from tests.away import without
@@ -46,6 +47,46 @@ def test_one_that_was_killed_is_called_silent_and_is_forgotten_in_the_end(db: No
     clock.advance(seconds=FORGET_SECONDS)
     other.beat()
     assert [row.role for row in ProcessRow.objects.all()] == ["poll"]
+
+
+def test_one_that_was_killed_on_this_machine_leaves_the_list_soon(db: None, bus_clock: Any) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here, elsewhere = Heartbeat("handle"), Heartbeat("live")
+    for heartbeat in (here, elsewhere):
+        heartbeat.beat()
+    ProcessRow.objects.filter(id=here._id).update(pid=ended.pid)
+    ProcessRow.objects.filter(id=elsewhere._id).update(pid=ended.pid, host="another-machine")
+
+    clock.advance(seconds=DIED_SECONDS + 1)
+    shown = [process.role for process in processes()]
+    Heartbeat("poll").beat()
+
+    assert shown == ["live"]  # nobody here can see whether it lives
+    assert [row.role for row in ProcessRow.objects.order_by("role")] == ["live", "poll"]
+
+
+def test_one_that_says_that_it_lives_is_listed_though_its_process_cannot_be_seen(db: None, bus_clock: Any) -> None:
+    """As in a container that has its machine's name, and numbers of processes of its own."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    Heartbeat("handle").beat()
+    ProcessRow.objects.update(pid=ended.pid)
+
+    clock.advance(seconds=DIED_SECONDS - 1)
+
+    assert [process.role for process in processes()] == ["handle"]
+
+
+def test_who_is_started_in_the_place_of_a_dead_one_takes_its_row_away(db: None, bus_clock: Any) -> None:
+    """A container that is started again has its old name and its old process id."""
+    Heartbeat("relay").beat()
+    ProcessRow.objects.update(began_at=clock.now() - timedelta(days=1))
+
+    assert processes() == []
+    Heartbeat("relay").beat()
+
+    assert ProcessRow.objects.count() == 1
 
 
 def test_what_it_does_is_as_it_last_said_and_since_when_as_it_first_said(db: None, bus_clock: Any) -> None:
