@@ -5,10 +5,11 @@ a simulated feed and the sandbox payment company, all in one process. A site tha
 must say what must not be guessed. A missing or wrong value stops the start, all faults at once, each with its remedy.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ KAFKA_SASL_NEEDS = {
 # A server sends; none at all is for what sends no mail, such as the building of the image
 DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
 POSITIVE = validate.Range(min=1)
+A_SECRET = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
+TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
 KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
@@ -89,6 +92,9 @@ EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where it shall c
 # Hours that events which every group has passed are kept: what a replay can show again
 EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
+# Seconds after which an unsent event makes /health/ready say so; a standby relays within five, a restart takes thirty
+READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
+HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # who shows it reads of /health/ready what staff read
 IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
@@ -125,7 +131,7 @@ def _faults() -> list[str]:
         faults += [
             f"{name} is not set: a deployed site must say it. {remedy}"
             for name, remedy in {
-                "SECRET_KEY": 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"',
+                "SECRET_KEY": A_SECRET,
                 "SITE_URL": "It is the public address, such as https://shop.example",
                 "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
                 "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
@@ -138,6 +144,10 @@ def _faults() -> list[str]:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
+    if HEALTH_TOKEN and len(HEALTH_TOKEN) < TOKEN_CHARACTERS_MIN:
+        faults.append(
+            f"HEALTH_TOKEN has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {A_SECRET}"
+        )
     return faults + _station_faults()
 
 
@@ -321,6 +331,32 @@ def _only_one_in(folder: Path) -> Iterator[None]:
         os.close(place)
 
 
+def _prepare_database_file() -> None:
+    """Make SQLite's file, for its owner's eyes: SQLite would let everybody read orders and addresses.
+
+    The files beside it, which hold what was written last, take their rights from it.
+    """
+    file = Path(_database["NAME"])
+    if not _database["ENGINE"].endswith("sqlite3") or str(file).startswith("file:"):
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    for needed in (file, file.parent):
+        if not os.access(needed, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(needed))
+
+
+def _unwritable(error: OSError) -> str:
+    where = Path(error.filename) if error.filename else VAR_DIR
+    setting = "VAR_DIR" if where.is_relative_to(VAR_DIR) or VAR_DIR.is_relative_to(where) else "DATABASE_URL"
+    kept = VAR_DIR if setting == "VAR_DIR" else where.parent
+    return (
+        f"{setting} keeps its files in {kept}, and {where} cannot be used there: {error.strerror}. "
+        f"Let this user write there, or name another folder in {setting}"
+    )
+
+
 def _write_whole(path: Path, text: str) -> None:
     """Under its name the file is there with all of its text or not at all, whenever we die and whoever reads it."""
     new = path.with_name(f"{path.name}.new")
@@ -331,9 +367,13 @@ def _write_whole(path: Path, text: str) -> None:
     os.replace(new, path)
 
 
-SECRET_KEY = SECRET_KEY or _kept_secret("secret_key")
-SANDBOX_PROVIDER_KEY = SANDBOX_PROVIDER_KEY or _kept_secret("sandbox_key")
-SANDBOX_WEBHOOK_SECRET = SANDBOX_WEBHOOK_SECRET or _kept_secret("sandbox_webhook_secret")
+try:
+    SECRET_KEY = SECRET_KEY or _kept_secret("secret_key")
+    SANDBOX_PROVIDER_KEY = SANDBOX_PROVIDER_KEY or _kept_secret("sandbox_key")
+    SANDBOX_WEBHOOK_SECRET = SANDBOX_WEBHOOK_SECRET or _kept_secret("sandbox_webhook_secret")
+    _prepare_database_file()
+except OSError as error:
+    raise ImproperlyConfigured(_unwritable(error)) from None
 _simulated = all(feed.startswith("simulator") for feed in STATIONS_FEEDS)
 STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or (
     2_000 if _simulated else 60_000
@@ -480,7 +520,6 @@ POSTGRES_OPTIONS = {
 DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {"ENGINE": "eventbus.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
-    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
 else:
     _asked = DATABASES["default"].get("OPTIONS", {})  # what DATABASE_URL says after its ?
     _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # of two the last counts

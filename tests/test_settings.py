@@ -193,6 +193,11 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
             for more in ("shop.example/shop", "shop.example?a=1", "shop.example/#a", "shop:password@shop.example")
         ],
         ({"EVENTBUS_KEEP_HOURS": "1000000000000"}, "EVENTBUS_KEEP_HOURS"),
+        ({"READY_OUTBOX_SECONDS": "0"}, "READY_OUTBOX_SECONDS"),
+        (
+            {"HEALTH_TOKEN": "short"},
+            "HEALTH_TOKEN has fewer than 20 characters, so it can be guessed: Make one: python",
+        ),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY is 'euro': write the ISO 4217 code"),
         ({"SHOP_CURRENCY": "ABC"}, "SHOP_CURRENCY is 'ABC'"),
         ({"SHOP_CURRENCY": "XXX"}, "SHOP_CURRENCY is 'XXX'"),

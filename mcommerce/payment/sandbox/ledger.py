@@ -1,5 +1,6 @@
 """What the stand-in remembers: one SQLite file, one transaction at a time."""
 
+import os
 import secrets
 import sqlite3
 import threading
@@ -67,6 +68,8 @@ class Ledger:
     def __init__(self, path: Path | str, now: Callable[[], float]) -> None:
         self.now = now
         self._lock = threading.Lock()
+        if path != ":memory:":
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let everybody read it
         self._connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
