@@ -16,7 +16,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.signals import request_finished  # noqa: E402
 from django.db import connections  # noqa: E402
 
-from mcommerce import background, collector  # noqa: E402
+from mcommerce import background, collector, readiness  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 
 
@@ -32,4 +32,5 @@ if settings.IN_PROCESS:
     background.start()
 else:
     background.announce("live")
+readiness.start("all" if settings.IN_PROCESS else "live")
 collector.settle()

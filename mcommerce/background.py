@@ -65,6 +65,12 @@ def announce(role: str) -> None:
         _say_what_this_is(role)
 
 
+def run_beside(name: str, running: Running) -> None:
+    """Let it end with everything else."""
+    with _lock:
+        _running.append((name, running))
+
+
 def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
     _running.append(("heartbeat", Heartbeat(role, tell).start()))
     atexit.register(stop)
@@ -115,8 +121,6 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             return
 
 
-def state() -> str:
-    """ok, not started, or what could not start."""
-    if _failed:
-        return "could not start: " + ", ".join(_failed)
-    return "ok" if _running else "not started"
+def problem() -> str:
+    """Nothing, or what could not start. A process whose background was never started, such as a command's, is well."""
+    return f"could not start: {', '.join(_failed)}; the log says why" if _failed else ""

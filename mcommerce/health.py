@@ -1,34 +1,45 @@
-"""What an orchestrator asks: is the process alive, and can it serve?"""
+"""Answers for an orchestrator: is the process alive, and can it serve?"""
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from mcommerce import background
+from mcommerce import readiness
+from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from outside.service import states
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
-OK, NOT_MIGRATED = "ok", "not migrated: run manage.py migrate"
+OK = readiness.OK
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
-    """Middleware: a probe from inside the machine asks by any host name, and is neither redirected nor refused."""
+    """Middleware: a probe from inside the machine asks by any host name, and is neither redirected nor refused.
+
+    A browser with a session may be staff, so it goes on to where that is known, while the database can say it.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         match request.path_info:
             case "/health/live":
                 return live(request)
-            case "/health/ready":
+            case "/health/ready" if not _may_be_staff(request):
                 return ready(request)
         return get_response(request)
 
     return middleware
+
+
+def _may_be_staff(request: HttpRequest) -> bool:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    found = readiness.found()
+    return all(found.get(part, OK) == OK for part in ("database", "tables", "checks"))
 
 
 @never_cache
@@ -41,21 +52,32 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, is migrated, and what this process runs in the background is running; else 503.
+    """200 while this process can serve visitors; else 503 and the names of the parts that are not well.
 
-    `outside` is how this process finds the services of others that it has asked: it serves without them.
+    Staff, and who shows HEALTH_TOKEN, read each part's verdict as well, and `outside`: how this process finds the
+    services of others that it has asked. It serves without those.
     """
-    checks = {"database": database(), "background": background.state() if settings.IN_PROCESS else "elsewhere"}
-    healthy = checks["database"] == OK and checks["background"] in {"ok", "elsewhere", "not started"}
-    told = {"status": OK if healthy else "unavailable", **checks, "outside": states()}
-    return JsonResponse(told, status=200 if healthy else 503)
+    checks = readiness.found()
+    failing = [name for name, said in checks.items() if said != OK]
+    told: dict[str, object] = {"status": "unavailable" if failing else OK}
+    if failing:
+        told["failing"] = failing
+    if _is_operator(request):
+        told |= {"checks": checks, "outside": states()}
+    return JsonResponse(told, status=503 if failing else 200)
+
+
+def _is_operator(request: HttpRequest) -> bool:
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if settings.HEALTH_TOKEN and constant_time_compare(shown, settings.HEALTH_TOKEN):
+        return True
+    user = getattr(request, "user", None)  # a probe is answered before anybody is asked who they are
+    return user is not None and user.is_staff and not user.lacks_second_factor
 
 
 def database() -> str:
-    """`OK`, or what is the matter with it and what to do."""
+    """`OK`, or what is the matter with the database and what to do. Asked now, for a command that it refused."""
     try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return OK if is_migrated() else NOT_MIGRATED
     except DatabaseError:
-        return "no answer: is it running, and is DATABASE_URL right?"
-    return NOT_MIGRATED if pending else OK
+        return NO_ANSWER

@@ -1,0 +1,41 @@
+"""Is this process ready for visitors? Looked at in the background; `/health/ready` only reads the result."""
+
+from django.conf import settings
+
+from eventbus.health import broker_problem, outbox_problem
+from mcommerce import background
+from mcommerce.readiness.database import TableLocks, database_problem
+from mcommerce.readiness.disk import disk_problem
+from mcommerce.readiness.watch import OK, Part, Watch
+
+__all__ = ["OK", "found", "start"]
+
+_watching: Watch | None = None
+
+
+def start(role: str) -> None:
+    """Look on behalf of this process until its background ends."""
+    global _watching
+    _watching = Watch(parts_of(role)).start()
+    background.run_beside("readiness", _watching)
+
+
+def found() -> dict[str, str]:
+    """Each part's verdict: `OK`, or a sentence. Never waits; but a process that serves nobody, as a test, looks now."""
+    if _watching is not None:
+        return _watching.found()
+    looks_now = Watch(parts_of("all"))
+    looks_now.look()
+    return looks_now.found()
+
+
+def parts_of(role: str) -> list[Part]:
+    """What a process in this role needs, in the order in which it is looked at."""
+    parts = [
+        Part("database", database_problem),
+        Part("tables", TableLocks().problem, needs="database"),
+        Part("disk", lambda: disk_problem(keeps_uploads=role != "live")),
+        Part("broker", broker_problem),
+        Part("outbox", lambda: outbox_problem(settings.READY_OUTBOX_SECONDS), needs="database"),
+    ]
+    return [*parts, Part("background", background.problem)] if settings.IN_PROCESS else parts

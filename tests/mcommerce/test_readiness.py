@@ -1,0 +1,194 @@
+"""The thread that looks at what a page needs, and who reads what of it."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from eventbus.health import broker_problem
+from mcommerce import readiness
+from mcommerce.readiness import watch
+from mcommerce.readiness.watch import Part, Watch
+from tests.eventbus.house import open_house, until
+from tests.eventbus.house_on_kafka import open_house_on_kafka
+from tests.kafka import Cluster
+
+TOKEN = "a-token-of-this-test-only"
+
+
+class World:
+    """What is looked at: well, ill or hanging, as a test has it."""
+
+    def __init__(self) -> None:
+        self.problem, self.answers = "", threading.Event()
+        self.answers.set()
+
+    def check(self) -> str:
+        self.answers.wait()
+        return self.problem
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    yield world
+    world.answers.set()
+
+
+@pytest.fixture
+def watching(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """A process whose disk is the world's, looked at all the time."""
+    found = Watch([Part("database", lambda: ""), Part("disk", world.check)], seconds=0.01).start()
+    monkeypatch.setattr(readiness, "_watching", found)
+    until(lambda: set(found.found().values()) == {"ok"}, "a first look")
+    yield found
+    world.answers.set()
+    found.close()
+
+
+def test_before_the_first_look_nobody_is_sent(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_watching", Watch([Part("disk", lambda: "")]))
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "failing": ["disk"]})
+
+
+def test_a_part_that_fails_is_named_and_logged_once(
+    client: Client, watching: Watch, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.problem = "full: /srv"
+    until(lambda: watching.found()["disk"] != "ok", "the fault")
+    answer = client.get("/health/ready")
+    world.problem = ""
+    until(lambda: watching.found()["disk"] == "ok", "its end")
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "failing": ["disk"]})
+    assert client.get("/health/ready").json() == {"status": "ok"}
+    assert caplog.messages.count("Not ready: disk: full: /srv") == caplog.messages.count("Ready again: disk") == 1
+
+
+def test_a_check_that_raises_is_a_fault_with_its_name(watching: Watch, world: World) -> None:
+    world.check = lambda: 1 / 0  # type: ignore[method-assign, return-value]
+    watching._parts = [Part("disk", world.check)]
+
+    until(lambda: watching.found()["disk"] == "ZeroDivisionError: division by zero", "the fault")
+
+
+def test_a_check_that_hangs_is_named_while_the_answer_waits_for_nobody(
+    client: Client, watching: Watch, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "HANGS_SECONDS", 0.0)
+    world.answers.clear()
+
+    until(lambda: "no answer for" in watching.found()["disk"], "the fault")
+
+    assert client.get("/health/ready").json()["failing"] == ["disk"]
+
+
+def test_a_thread_that_is_gone_makes_its_last_word_worthless(
+    client: Client, watching: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching.close()
+    watching._leaving = False  # nobody asked it to end
+    monkeypatch.setattr(watch, "STALE_SECONDS", -1.0)
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["checks"])
+
+
+def test_a_process_that_was_asked_to_stop_wants_no_further_visitors(client: Client, watching: Watch) -> None:
+    watching.stop()
+
+    answer = client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["failing"]) == (503, ["leaving"])
+
+
+def test_a_probe_asks_the_database_nothing(client: Client, watching: Watch) -> None:
+    """pytest-django refuses any question to it: this test has no database."""
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_what_needs_the_database_is_not_asked_while_that_is_away() -> None:
+    asked: list[str] = []
+    parts = [Part("database", lambda: "no answer"), Part("outbox", lambda: asked.append("outbox") or "", "database")]
+    found = Watch(parts)
+
+    found.look()
+
+    assert (asked, found.found()) == ([], {"database": "no answer", "outbox": "not looked at yet"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("is_staff", "reads"), [(True, True), (False, False)])
+def test_staff_read_the_details_and_customers_do_not(
+    client: Client, watching: Watch, world: World, is_staff: bool, reads: bool
+) -> None:
+    person = get_user_model().objects.create_user(email="a@shop.example", password="-", is_staff=is_staff)
+    client.force_login(person)
+    world.problem = "full: /srv"
+    until(lambda: watching.found()["disk"] != "ok", "the fault")
+
+    answer = client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert ("/srv" in answer.text, "outside" in answer.json()) == (reads, reads)
+
+
+@pytest.mark.django_db
+def test_staff_without_their_second_factor_read_no_details(client: Client, watching: Watch, settings) -> None:
+    settings.STAFF_SECOND_FACTOR = True
+    client.force_login(get_user_model().objects.create_user(email="a@shop.example", password="-", is_staff=True))
+
+    assert client.get("/health/ready").json() == {"status": "ok"}
+
+
+def test_a_session_is_not_looked_up_while_the_database_is_away(client: Client, watching: Watch, settings) -> None:
+    watching._parts = [Part("database", lambda: "no answer")]
+    until(lambda: watching.found()["database"] != "ok", "the fault")
+    client.cookies[settings.SESSION_COOKIE_NAME] = "somebody"
+
+    answer = client.get("/health/ready")  # it has no database here: a question would fail
+
+    assert answer.json()["failing"] == ["database"]
+
+
+def test_who_shows_the_token_reads_the_details(client: Client, watching: Watch, settings) -> None:
+    settings.HEALTH_TOKEN = TOKEN
+
+    shown, guessed = (client.get("/health/ready", headers={"Authorization": f"Bearer {word}"}) for word in (TOKEN, ""))
+
+    assert shown.json() == {"status": "ok", "checks": {"database": "ok", "disk": "ok"}, "outside": {}}
+    assert guessed.json() == {"status": "ok"}
+
+
+def test_without_a_token_none_opens_the_details(client: Client, watching: Watch) -> None:
+    assert client.get("/health/ready", headers={"Authorization": "Bearer "}).json() == {"status": "ok"}
+
+
+@pytest.mark.kafka
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_away_is_told_and_that_it_is_back(fresh_kafka: Cluster) -> None:
+    with open_house_on_kafka(fresh_kafka.bootstrap_servers) as house:
+        house.handler()
+        house.relay()
+        found = Watch([Part("broker", broker_problem)], seconds=0.1).start()
+        try:
+            until(lambda: found.found()["broker"] == "ok", "a first look")
+            fresh_kafka.stop()
+            until(lambda: "are the brokers running" in found.found()["broker"], "the fault")
+            fresh_kafka.start()
+            until(lambda: found.found()["broker"] == "ok", "its end")
+        finally:
+            found.close()
+
+
+def test_in_memory_there_is_no_broker_to_miss(transactional_db: None) -> None:
+    with open_house() as house:
+        house.handler()
+
+        assert broker_problem() == ""
