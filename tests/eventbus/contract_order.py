@@ -51,7 +51,7 @@ class OrderPerKey:
             house.say(("vase", 2))
             connections.close_all()
 
-        thread = threading.Thread(target=second)
+        thread = threading.Thread(target=second, daemon=True)
         with transaction.atomic():
             publish(Noted(name="vase", number=1))
             thread.start()

@@ -197,7 +197,7 @@ class House:
                 worker.close()
                 connections.close_all()
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=work, daemon=True)  # one that does not leave is told of; it holds up nobody
         thread.start()
         try:
             yield stop
