@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
+from eventbus import brake, clock, effects, failpoints, groups, inbox, outbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
 from eventbus.events import Record, count_ours
@@ -63,7 +63,7 @@ class Handling:
         done: list[Record] = []
         fresh: list[Record] = []
         self._owned.begin()
-        with failpoints.atomic("handle.batch"):
+        with failpoints.atomic("handle.batch"), outbox.gathered():
             progress = self._owned.lock(partition, unless=unless)
             until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
             is_fresh = self._sorting(progress, records)
@@ -173,7 +173,7 @@ class Handling:
         self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, opens: bool
     ) -> list[Record]:
         self._owned.in_hand = None
-        with failpoints.atomic("handle.single"):
+        with failpoints.atomic("handle.single"), outbox.gathered():
             progress = self._owned.lock(partition, unless=unless)
             is_fresh = self._sorting(progress, records)
             fresh = [record for record in records if is_fresh(record)]

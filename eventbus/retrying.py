@@ -1,6 +1,6 @@
 """Trying the heads of parked keys again, in order, each in a transaction of its own."""
 
-from eventbus import brake, effects, failpoints, groups, inbox, parking
+from eventbus import brake, effects, failpoints, groups, inbox, outbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
@@ -75,7 +75,7 @@ class Retrying:
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
         """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
         self._owned.in_hand = None
-        with failpoints.atomic("retry.drain"):
+        with failpoints.atomic("retry.drain"), outbox.gathered():
             progress = self._owned.lock(partition)
             key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
             record = parking.record_of(head)

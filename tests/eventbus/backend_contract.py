@@ -18,6 +18,7 @@ from tests.eventbus.contract_poison import PoisonThatLooksLikeTheWorld
 from tests.eventbus.contract_probes import NoMoreKeysThanOneCanLookAfter, Probes
 from tests.eventbus.contract_prune import NothingGrowsForEver
 from tests.eventbus.contract_publishing import ToldWithItsRows
+from tests.eventbus.contract_publishing_handlers import PublishedByHandlers
 from tests.eventbus.contract_relay import RelayedInOrder
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
@@ -28,6 +29,7 @@ from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, Deploys
 
 class BackendContract(
     ToldWithItsRows,
+    PublishedByHandlers,
     NothingLostNothingInvented,
     RelayedInOrder,
     WatchedFromNowOn,

@@ -103,14 +103,18 @@ FAULTS = [
         "eventbus.events.because_of",
         "_handled.set(record)",
         "_handled.set(None)",
-        fails=["what_a_handler_tells_names_its_cause"],
+        fails=["what_a_handler_tells_names_its_cause", "each_names_the_event_that_it_follows_from"],
     ),
     Fault(
-        "tell before the handler is done",
-        "eventbus.ownership.Ownership.act",
-        "because_of(record, self.group.call, record)",
-        "from django.db import connection\n"
-        "try:\n    because_of(record, self.group.call, record)\nfinally:\n    connection.connection.commit()",
-        fails=["what_a_handler_tells_before_it_fails_was_never_told"],
+        "tell though the handler failed",
+        "eventbus.outbox.gathered",
+        "_gathering.reset(token)",
+        "_gathering.reset(token)\n"
+        "_add_gathered(connections[DEFAULT_DB_ALIAS])\n"
+        "connections[DEFAULT_DB_ALIAS].connection.commit()",
+        fails=[
+            "what_a_handler_tells_before_it_fails_was_never_told",
+            "a_handler_that_fails_after_publishing_has_published_nothing",
+        ],
     ),
 ]
