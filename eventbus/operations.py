@@ -4,18 +4,18 @@ Nothing here touches an event. A wish is written down beside the dead letter, wi
 its progress lock (`parking.obey`).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from eventbus import backends, clock, failpoints, log_problems, pausing, refusals
+from eventbus import backends, clock, failpoints, group_status, lagging, log_problems, pausing, refusals
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
 from eventbus.errors import BusError, LogAway
+from eventbus.group_status import GroupStatus as GroupStatus
 from eventbus.heartbeats import ProcessStatus, processes
 from eventbus.leases import is_beating
 from eventbus.models import (
@@ -59,32 +59,6 @@ class TimersStatus(msgspec.Struct, frozen=True):
     next_due: datetime | None
 
 
-class PartitionStatus(msgspec.Struct, frozen=True):
-    """How far a group is in one partition. `end` and `lag` are None where the log does not say where it ends."""
-
-    partition: int
-    position: int
-    end: int | None
-    lag: int | None
-
-
-class GroupStatus(msgspec.Struct, frozen=True):
-    """A group in one topic: its partitions' sums, and what waits or died."""
-
-    group: str
-    topic: str
-    position: int
-    end: int | None
-    lag: int | None
-    handled: int
-    ignored: int
-    discarded: int
-    retrying_keys: int
-    dead_keys: int
-    dead_letters: int
-    partitions: list[PartitionStatus]
-
-
 class LeaseStatus(msgspec.Struct, frozen=True):
     """Who is the one that relays, dispatches or polls; an empty owner is nobody."""
 
@@ -114,7 +88,7 @@ class Status(msgspec.Struct, frozen=True):
 
 def status() -> Status:
     """How the bus is now. A few small queries; nothing counts the whole outbox."""
-    progress = list(Progress.objects.order_by("group", "topic", "partition"))
+    progress = group_status.progress()
     ends, log_away = _ends(backends.current(), progress)
     return Status(
         at=clock.now(),
@@ -122,7 +96,7 @@ def status() -> Status:
         log_problems=log_problems.read(backends.current()),
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
-        groups=_groups(progress, ends),
+        groups=group_status.read(progress, ends),
         retrying_long=_retrying_long(),
         standstills=pausing.standstills(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
@@ -149,6 +123,8 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             "behind. See manage.py eventbus refused, then resend or withdraw."
         )
     told += pausing.problems(found.standstills)
+    told += lagging.problems(found.groups, found.standstills)
+    told += lagging.unhandled(found.groups, found.processes, at=found.at)
     for group, keys in found.retrying_long.items():
         told.append(
             f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
@@ -189,65 +165,10 @@ def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPar
         return {}, str(error)
 
 
-def _groups(progress: Iterable[Progress], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
-    waits = {
-        "retrying_keys": _parked(ParkedKey.State.RETRYING),
-        "dead_keys": _parked(ParkedKey.State.DEAD),
-        "dead_letters": _letters(),
-    }
-    rows: dict[tuple[str, str], list[Progress]] = {}
-    for row in progress:
-        rows.setdefault((row.group, row.topic), []).append(row)
-    return [
-        _group(place, found, ends, {name: counts[place] for name, counts in waits.items()})
-        for place, found in rows.items()
-    ]
-
-
-def _group(
-    place: tuple[str, str], rows: list[Progress], ends: Mapping[TopicPartition, int], waits: Mapping[str, int]
-) -> GroupStatus:
-    group, topic = place
-    partitions = [_partition(row, ends.get(TopicPartition(topic, row.partition))) for row in rows]
-    return GroupStatus(
-        group=group,
-        topic=topic,
-        position=sum(one.position for one in partitions),
-        end=_sum([one.end for one in partitions]),
-        lag=_sum([one.lag for one in partitions]),
-        handled=sum(row.handled for row in rows),
-        ignored=sum(row.ignored for row in rows),
-        discarded=sum(row.discarded for row in rows),
-        partitions=partitions,
-        **waits,
-    )
-
-
-def _partition(row: Progress, end: int | None) -> PartitionStatus:
-    return PartitionStatus(row.partition, row.position, end, None if end is None else max(0, end - row.position))
-
-
-def _sum(counts: Sequence[int | None]) -> int | None:
-    return None if None in counts else sum(filter(None, counts))
-
-
-def _parked(state: str) -> Counter[tuple[str, str]]:
-    return _by_group_and_topic(ParkedKey.objects.filter(state=state).values_list("group", "topic"))
-
-
 def _retrying_long() -> dict[str, int]:
     since = clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX)
     keys = ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, parked_at__lt=since)
     return dict(keys.order_by("group").values_list("group").annotate(count=Count("id")))
-
-
-def _letters() -> Counter[tuple[str, str]]:
-    return _by_group_and_topic(dead().values_list("group", "topic"))
-
-
-def _by_group_and_topic(pairs: "QuerySet[ParkedKey | DeadLetter, tuple[str, str]]") -> Counter[tuple[str, str]]:
-    counted = pairs.order_by().annotate(count=Count("id"))
-    return Counter({(group, topic): count for group, topic, count in counted})
 
 
 def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:

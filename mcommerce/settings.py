@@ -91,6 +91,10 @@ KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
 EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home: eventbus/failpoints.py
 # Hours that events which every group has passed are kept: what a replay can show again
 EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
+# From here on `eventbus status` calls a group that is behind a problem: so many events, or the oldest waits so long.
+# A batch is 200 events, and a poll tells some thousands at once; five minutes are longer than any restart.
+EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
+EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
 # Seconds after which an unsent event makes /health/ready say so; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)

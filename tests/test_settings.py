@@ -154,6 +154,8 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DEBUG": "1"} | DEPLOYED, "unset DEBUG"),
         ({"EVENTBUS_BACKEND": "pigeons"}, "EVENTBUS_BACKEND"),
         ({"EVENTBUS_KEEP_HOURS": "0"}, "EVENTBUS_KEEP_HOURS"),
+        ({"EVENTBUS_LAG_EVENTS_MAX": "0"}, "EVENTBUS_LAG_EVENTS_MAX"),
+        ({"EVENTBUS_LAG_SECONDS_MAX": "five minutes"}, "EVENTBUS_LAG_SECONDS_MAX"),
         ({"EVENTBUS_KEEP_HOURS": "a day"}, "EVENTBUS_KEEP_HOURS"),
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),

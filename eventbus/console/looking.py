@@ -9,15 +9,16 @@ from django.core.management.base import CommandError
 from eventbus import ledger, operations
 from eventbus.console import Actions, Printer
 from eventbus.console.printing import printable
+from eventbus.group_status import GroupStatus
 from eventbus.heartbeats import ProcessStatus
 from eventbus.ledger import Ledger
-from eventbus.operations import GroupStatus, Status
+from eventbus.operations import Status
 from eventbus.pausing import TIME, Standstill
 from eventbus.text import ranged
 
 GROUP_COLUMNS = (
     *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),
-    *("retrying_keys", "dead_keys", "dead_letters"),
+    *("retrying_keys", "dead_keys", "dead_letters", "waiting_seconds"),
 )
 
 PROCESS_COLUMNS = ("process", "host", "pid", "state", "since", "last sign of life")
@@ -100,5 +101,5 @@ def _print_ledger(printer: Printer, counted: Ledger) -> None:
 
 
 def _cells(one: GroupStatus) -> list[Any]:
-    cells = (getattr(one, name) for name in GROUP_COLUMNS)
-    return ["?" if cell is None else cell for cell in cells]
+    told = {**msgspec.structs.asdict(one), "waiting_seconds": round(one.waiting_seconds)}
+    return ["?" if told[name] is None else told[name] for name in GROUP_COLUMNS]

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -13,10 +14,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
-from eventbus import Permanent
+from eventbus import Permanent, clock
 from eventbus.dispatcher import LEASE_NAME
+from eventbus.ids import uuid7
 from eventbus.leases import Lease, is_beating
-from eventbus.models import DeadLetter, LeaseRow, OperatorAction
+from eventbus.models import DeadLetter, LeaseRow, OperatorAction, ProcessRow, Progress
 from tests.eventbus.house import House, Noted, until
 
 BEAT_SECONDS = 0.05  # of the dispatcher that these tests pretend
@@ -34,8 +36,19 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 @contextmanager
 def a_living_dispatcher() -> Iterator[None]:
+    """One that relays, and handles for every group there is, as its row says since a while."""
     lease, stop = Lease("dispatcher"), threading.Event()
     assert lease.acquire()
+    ProcessRow.objects.create(
+        id=uuid7(),
+        role="all",
+        host="here",
+        pid=os.getpid(),
+        state="active",
+        assignment={name: [] for name in Progress.objects.values_list("group", flat=True)},
+        began_at=clock.now() - timedelta(hours=1),
+        beat_at=clock.now(),
+    )
 
     def beat() -> None:
         while not stop.wait(BEAT_SECONDS):
@@ -50,6 +63,7 @@ def a_living_dispatcher() -> Iterator[None]:
         stop.set()
         thread.join()
         lease.release()
+        ProcessRow.objects.filter(host="here").delete()
 
 
 @pytest.fixture

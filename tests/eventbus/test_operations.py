@@ -9,12 +9,13 @@ from django.db import transaction
 from eventbus import Permanent, clock, operations, provisioning, publish
 from eventbus.ids import uuid7
 from eventbus.leases import Lease, is_beating
-from eventbus.models import DeadLetter, OperatorAction, ParkedKey
+from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
 from eventbus.operations import GroupStatus
 from eventbus.text import readable
 from tests.eventbus.house import House, Noted, open_house
 
 WHO = "Ada"
+HOUR = timedelta(hours=1)
 
 
 class Poisoned:
@@ -47,6 +48,15 @@ def poisoned(house: House) -> Poisoned:
     house.settle()
     assert house.seen() == [("chair", 4)]
     return handler
+
+
+@pytest.fixture
+def handled(db: None) -> None:
+    """A living process handles for all groups."""
+    now, groups = clock.now(), {"house-a": []} | dict.fromkeys(Progress.objects.values_list("group", flat=True), [])
+    ProcessRow.objects.create(
+        id=uuid7(), role="all", host="here", pid=1, assignment=groups, began_at=now - HOUR, beat_at=now + HOUR
+    )
 
 
 def status_of(group: str) -> GroupStatus:
@@ -172,6 +182,7 @@ def test_a_key_that_will_be_tried_again_is_told_apart_from_a_dead_one(house: Hou
     assert (found.retrying_keys, found.dead_keys, found.dead_letters) == (1, 0, 0)
 
 
+@pytest.mark.usefixtures("handled")
 def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: House, bus_clock) -> None:
     def fail(event: Noted) -> None:
         raise ValueError("not now")
@@ -187,6 +198,7 @@ def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: H
     assert problem.startswith("Group house-a has tried 1 keys for over 10 minutes, and goes on")
 
 
+@pytest.mark.usefixtures("handled")
 def test_an_old_unsent_event_is_a_problem(house: House, bus_clock) -> None:
     house.handler()
     house.say(("vase", 1))

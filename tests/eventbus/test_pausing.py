@@ -111,7 +111,7 @@ def test_a_braked_group_is_a_problem_with_its_reason_and_the_remedy(groups: list
 
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status")
-    [problem] = operations.problems(operations.status(), dispatches=True)
+        [problem] = operations.problems(operations.status(), dispatches=True)
 
     assert code == 1
     assert "house-a is braked since" in said

@@ -1,0 +1,114 @@
+"""How far each group is in each topic, how far behind, since when, and what of it waits or died."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+
+from eventbus import clock
+from eventbus.backends.base import TopicPartition
+from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
+
+
+class PartitionStatus(msgspec.Struct, frozen=True):
+    """How far a group is in one partition. `end` and `lag` are None where the log does not say where it ends.
+
+    `waits_since` is when the next event of ours that the group has not reached was appended; None where there is none.
+    """
+
+    partition: int
+    position: int
+    end: int | None
+    lag: int | None
+    waits_since: datetime | None
+
+
+class GroupStatus(msgspec.Struct, frozen=True):
+    """A group in one topic: its partitions' sums, and what waits or died."""
+
+    group: str
+    topic: str
+    position: int
+    end: int | None
+    lag: int | None
+    handled: int
+    ignored: int
+    discarded: int
+    retrying_keys: int
+    dead_keys: int
+    dead_letters: int
+    waits_since: datetime | None
+    waiting_seconds: float
+    partitions: list[PartitionStatus]
+
+
+def progress() -> list[Any]:
+    """Every progress row, with `waits_since`: when the next event that the group has not reached was appended."""
+    ahead = OutboxRow.objects.filter(
+        topic=OuterRef("topic"), partition=OuterRef("partition"), position__gte=OuterRef("position")
+    )
+    since = Subquery(ahead.order_by("position").values("appended_at")[:1])
+    return list(Progress.objects.annotate(waits_since=since).order_by("group", "topic", "partition"))
+
+
+def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
+    """A status for each group and topic, from what `progress` gave and where the log ends."""
+    waits = {
+        "retrying_keys": _parked(ParkedKey.State.RETRYING),
+        "dead_keys": _parked(ParkedKey.State.DEAD),
+        "dead_letters": _letters(),
+    }
+    rows: dict[tuple[str, str], list[Any]] = {}
+    for row in progress:
+        rows.setdefault((row.group, row.topic), []).append(row)
+    return [
+        _group(place, found, ends, {name: counts[place] for name, counts in waits.items()})
+        for place, found in rows.items()
+    ]
+
+
+def _group(
+    place: tuple[str, str], rows: list[Any], ends: Mapping[TopicPartition, int], waits: Mapping[str, int]
+) -> GroupStatus:
+    group, topic = place
+    partitions = [_partition(row, ends.get(TopicPartition(topic, row.partition))) for row in rows]
+    since = min((one.waits_since for one in partitions if one.waits_since), default=None)
+    return GroupStatus(
+        group=group,
+        topic=topic,
+        position=sum(one.position for one in partitions),
+        end=_sum([one.end for one in partitions]),
+        lag=_sum([one.lag for one in partitions]),
+        handled=sum(row.handled for row in rows),
+        ignored=sum(row.ignored for row in rows),
+        discarded=sum(row.discarded for row in rows),
+        waits_since=since,
+        waiting_seconds=max(0.0, (clock.now() - since).total_seconds()) if since else 0.0,
+        partitions=partitions,
+        **waits,
+    )
+
+
+def _partition(row: Any, end: int | None) -> PartitionStatus:
+    lag = None if end is None else max(0, end - row.position)
+    return PartitionStatus(row.partition, row.position, end, lag, row.waits_since)
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    return None if None in counts else sum(filter(None, counts))
+
+
+def _parked(state: str) -> Counter[tuple[str, str]]:
+    return _by_group_and_topic(ParkedKey.objects.filter(state=state).values_list("group", "topic"))
+
+
+def _letters() -> Counter[tuple[str, str]]:
+    return _by_group_and_topic(DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values_list("group", "topic"))
+
+
+def _by_group_and_topic(pairs: "QuerySet[ParkedKey | DeadLetter, tuple[str, str]]") -> Counter[tuple[str, str]]:
+    counted = pairs.order_by().annotate(count=Count("id"))
+    return Counter({(group, topic): count for group, topic, count in counted})
