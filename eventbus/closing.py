@@ -10,7 +10,9 @@ from eventbus.models import (
     ConsumerGroup,
     DeadLetter,
     Effect,
+    IgnoredType,
     InboxRow,
+    LogGap,
     OperatorAction,
     OutboxRow,
     ParkedEvent,
@@ -84,7 +86,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
     lost = f"{closed.parked} parked events and {closed.dead} dead letters"
     if closed.parked + closed.dead and not force:
         raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
-    for table in (ParkedEvent, ParkedKey, DeadLetter, Progress):
+    for table in (ParkedEvent, ParkedKey, DeadLetter, LogGap, IgnoredType, Progress):
         table._default_manager.filter(its).delete()
     if topic:  # the runs of a group that is gone go with it
         replay.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)

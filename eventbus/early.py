@@ -57,13 +57,13 @@ def not_twice(rows: QuerySet[Any]) -> Q:
     return ~Q(Exists(OutboxRow.objects.filter(**same, position__gt=OuterRef("position"))))
 
 
-def ignored_once(row: Progress, *, passed: int, nowhere: int) -> int:
-    """How many events were ignored whose rows are there, each counted once.
+def ignored_once(row: Progress, *, passed: int, nowhere: int, noted: int = 0) -> int:
+    """How many events were ignored whose rows are there, each counted once, but for those `noted` in the inbox.
 
     Of the group's rows `passed` lie behind its position, and `nowhere` of these are in no other place. What it passed
     beyond them and beyond those pruned of this log are repeats (or others' records): as many may have been counted too
     often.
     """
-    counted = row.ignored - row.pruned_ignored
+    counted = row.ignored - row.pruned_ignored - noted
     beyond = max(0, row.position - row.start - (row.pruned - row.pruned_before) - passed)
     return max(counted - beyond, min(counted, nowhere))

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, clock, effects, failpoints, groups, inbox, outbox, parking
+from eventbus import brake, clock, effects, failpoints, gaps, groups, ignored_types, inbox, outbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
 from eventbus.events import Record, count_ours
@@ -245,6 +245,7 @@ class Handling:
                 return False
             if not self._group.of(record):
                 progress.ignored += record.ours
+                ignored_types.note(progress, record)
                 return False
             seen.add(record.event_id.int)
             if record.key in parked:
@@ -257,6 +258,7 @@ class Handling:
     def _finish(self, progress: Progress, records: Sequence[Record], handled: Sequence[Record]) -> None:
         inbox.note(self._group.name, [record.event_id for record in handled])
         failpoints.hit("progress")
+        gaps.note(progress, records)
         progress.position = max(progress.position, records[-1].position + 1)
         progress.handled += count_ours(handled)
         progress.running_event, progress.crashes = None, 0

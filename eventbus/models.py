@@ -141,12 +141,16 @@ class Progress(models.Model):
 
 
 class InboxRow(models.Model):
-    """A group has handled an event; `replay` is 0 for live handling, else the run's id."""
+    """A group has handled an event; `replay` is 0 for live handling, else the run's id.
+
+    `handled_at` is None for an event that the group passed without handling it, and must not handle later: one from
+    before it began, or of a type that it did not know, which was appended to the log again.
+    """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     event_id = models.UUIDField()
     replay = models.PositiveBigIntegerField(default=0)
-    handled_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "eventbus_inbox"
@@ -156,6 +160,50 @@ class InboxRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} {self.event_id}"
+
+
+class LogGap(models.Model):
+    """A stretch of a partition that a group passed unseen: the log let go of it before the group came to it.
+
+    It ends before `end`. Events of the outbox that lie there and nowhere else are lost for the group.
+    """
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    begin = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("gap in a log")
+        verbose_name_plural = _("gaps in logs")
+        constraints = [models.UniqueConstraint(fields=["group", "topic", "partition", "end"], name="eventbus_gap_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} from {self.begin} to {self.end}"
+
+
+class IgnoredType(models.Model):
+    """How many events of a type a group ignored because its release did not know the type: its publisher came first."""
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
+    events = models.PositiveBigIntegerField(default=0)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("ignored event type")
+        verbose_name_plural = _("ignored event types")
+        constraints = [
+            models.UniqueConstraint(fields=["group", "topic", "partition", "type"], name="eventbus_ignored_type_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} {self.type} {self.events}"
 
 
 class ParkedKey(models.Model):
@@ -206,7 +254,12 @@ class ParkedEvent(Carried):
 
 
 class DeadLetter(Carried):
-    """What failed for good, byte for byte, until an operator requeues or discards it."""
+    """What failed for good, byte for byte, until an operator requeues or discards it.
+
+    One that was discarded can be restored for a while. `behind` tells of one that never failed: it waited behind
+    another and was discarded with it. `through` is the last parked event that a wish to discard takes along. `decision`
+    is the operator's action that decided about it last, the first of those that were asked for together.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", _("open")
@@ -216,6 +269,7 @@ class DeadLetter(Carried):
         NONE = "", _("none")
         REQUEUE = "requeue", _("requeue")
         DISCARD = "discard", _("discard")
+        RESTORE = "restore", _("restore")
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     event_id = models.UUIDField()
@@ -229,10 +283,18 @@ class DeadLetter(Carried):
     died_at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     request = models.CharField(max_length=10, choices=Request.choices, default=Request.NONE, blank=True)
+    through = models.PositiveBigIntegerField(null=True)
+    decision = models.PositiveBigIntegerField(null=True)
+    discarded_at = models.DateTimeField(null=True)
+    behind = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         verbose_name = _("dead letter")
         verbose_name_plural = _("dead letters")
+        indexes = [
+            # What waits for its worker: asked for before each batch, and nearly always empty.
+            models.Index(fields=["group"], name="eventbus_dead_letter_asked", condition=models.Q(request__gt="")),
+        ]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_dead_letter_once")]
 
     def __str__(self) -> str:
@@ -252,6 +314,9 @@ class OperatorAction(models.Model):
         RESEND = "resend", _("resend")
         WITHDRAW = "withdraw", _("withdraw")
         REPUBLISH = "republish", _("republish")
+        RESTORE = "restore", _("restore")
+        REDELIVER = "redeliver", _("redeliver")
+        DISMISS = "dismiss", _("dismiss")
 
     at = models.DateTimeField()
     who = models.CharField(max_length=WHO_CHARACTERS_MAX)
@@ -261,6 +326,7 @@ class OperatorAction(models.Model):
     type = models.CharField(max_length=TYPE_CHARACTERS_MAX, default="", blank=True)
     key = models.CharField(max_length=KEY_CHARACTERS_MAX, default="", blank=True)
     error = models.TextField(default="", blank=True)
+    decision = models.PositiveBigIntegerField(null=True)  # the first of those that were asked for together
 
     class Meta:
         verbose_name = _("operator's action")

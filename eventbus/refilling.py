@@ -4,7 +4,8 @@ All positions of a topic are of one log, whose name (`generation`) is kept besid
 end before a place that they gave out, or give one twice, what the outbox still has of the topic is unsent again: the
 relay appends it in order, every group begins at the new log's start, and the inboxes drop what was handled. What a
 group had passed without a trace (events from before it began, or of a type that it did not know) is written into its
-inbox first, and counts as handled from then on: it must not be handled years later because a disk died.
+inbox first, as not handled, and counts as ignored: it must not be handled years later because a disk died. What was
+lost for a group is not: it comes again, and is handled.
 """
 
 import logging
@@ -14,9 +15,9 @@ from datetime import datetime
 
 import msgspec
 from django.db import transaction
-from django.db.models import Exists, F, Max, OuterRef, QuerySet
+from django.db.models import F, Max, QuerySet
 
-from eventbus import clock, failpoints, groups, replay
+from eventbus import clock, failpoints, gaps, groups, passed_over, replay
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
@@ -176,14 +177,15 @@ class Look:
             self._fence()
             held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
             note(topic, generation)
-            events = _unsend(held, _sent(topic), topic)
+            events, ignored = _unsend(held, _sent(topic), topic)
+            gaps.forget(topic)
             for row in held:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(
                     start=begin,
                     position=begin,
                     epoch=F("epoch") + 1,
-                    ignored=F("pruned_ignored"),
+                    ignored=row.pruned_ignored + ignored[row.pk],
                     pruned_before=row.pruned,
                 )
             _renumber(topic)
@@ -229,7 +231,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
     with failpoints.atomic("republish"):
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])
-        events = _unsend(held, _told(topic, since), topic)
+        events, _ = _unsend(held, _told(topic, since), topic)
         replay.end(topic, SAID_AGAIN)
         OperatorAction.objects.create(
             at=clock.now(),
@@ -258,30 +260,33 @@ def _told(topic: str, since: datetime) -> QuerySet[OutboxRow]:
     return _sent(topic).filter(created_at__gte=since)
 
 
-def _unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> int:
-    """Let the relay append these again, in the order of their ids; how many."""
+def _unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
+    """Let the relay append these again, in the order of their ids; how many.
+
+    And by progress row, how many of them the group has ignored, and will drop like what it has handled.
+    """
+    ignored = {}
     for progress in held:
-        _remember(progress, rows.filter(partition=progress.partition, position__lt=progress.position))
+        here = rows.filter(partition=progress.partition)
+        _remember(progress, here.filter(position__lt=progress.position))
+        noted = InboxRow.objects.filter(group=progress.group, replay=LIVE, handled_at=None)
+        ignored[progress.pk] = here.filter(event_id__in=noted.values("event_id")).count()
     failpoints.hit("refill.passed")
     last = rows.aggregate(last=Max("id"))["last"] or 0
     TopicLog.objects.filter(topic=topic, refill_to__lt=last).update(refill_to=last)
-    return rows.update(partition=None, position=None, appended_at=None)
+    return rows.update(partition=None, position=None, appended_at=None), ignored
 
 
 def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
-    """What the group has passed without a trace is in its inbox from now on, and counted as handled."""
-    mine = {"group": progress.group, "event_id": OuterRef("event_id")}
-    for table in (InboxRow.objects.filter(replay=LIVE), ParkedEvent.objects.all(), DeadLetter.objects.all()):
-        passed = passed.filter(~Exists(table.filter(**mine)))
-    found = list(passed.values_list("event_id", "position"))
-    now = clock.now()
+    """What the group has ignored without a trace is in its inbox from now on; what is lost for it may come again."""
+    ignored = passed_over.ignored(progress, passed)
+    found = list(ignored.values_list("event_id", "position"))
     InboxRow.objects.bulk_create(
-        (InboxRow(group=progress.group, event_id=event_id, replay=LIVE, handled_at=now) for event_id, _ in found),
+        (InboxRow(group=progress.group, event_id=event_id, replay=LIVE) for event_id, _ in found),
         batch_size=ROWS_AT_ONCE,
     )
-    since_it_began = sum(position is not None and position >= progress.start for _, position in found)
-    ignored = min(since_it_began, progress.ignored - progress.pruned_ignored)  # more were lost, and stay so
-    Progress.objects.filter(id=progress.pk).update(handled=F("handled") + len(found), ignored=F("ignored") - ignored)
+    before_it_began = sum(position is not None and position < progress.start for _, position in found)
+    Progress.objects.filter(id=progress.pk).update(ignored=F("ignored") + before_it_began)
 
 
 def _renumber(topic: str) -> None:

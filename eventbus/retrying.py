@@ -1,6 +1,6 @@
 """Trying the heads of parked keys again, in order, each in a transaction of its own."""
 
-from eventbus import brake, effects, failpoints, groups, inbox, outbox, parking
+from eventbus import brake, effects, failpoints, groups, ignored_types, inbox, outbox, parking
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
 from eventbus.groups import PAUSED, STOPPED
@@ -85,6 +85,7 @@ class Retrying:
                 progress.handled += record.ours
             else:
                 progress.ignored += record.ours
+                ignored_types.note(progress, record)
             groups.save(progress)
             failpoints.hit("drained")
             head.delete()

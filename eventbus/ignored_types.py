@@ -1,0 +1,126 @@
+"""Event types that a group's release does not know: what it ignores of them is counted, and shown to operators.
+
+Their publisher was deployed before those who handle them, or such events came back after a roll-back. A type that the
+release knows, and that the group has no handler for, is ignored on purpose: nothing is written down of that.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from django.db.models import Max, Min, Sum
+
+from eventbus import clock, failpoints, registry
+from eventbus.checks import told_events
+from eventbus.events import Record
+from eventbus.models import WHO_CHARACTERS_MAX, IgnoredType, OperatorAction, Progress
+
+_known: set[str] = set()  # of this process's code, and only a cache: what is not in it is looked for
+
+
+def is_known(wire_type: str) -> bool:
+    """Whether the code of this process has an event of that wire type."""
+    if wire_type not in _known:
+        _known.update(one.wire_type() for one in told_events())
+    return wire_type in _known
+
+
+def note(progress: Progress, record: Record) -> None:
+    """Count an event that the group ignores, if it is of an unknown type of ours; in the transaction that passes it."""
+    if not record.ours or is_known(record.type):
+        return
+    now = clock.now()
+    row, new = IgnoredType.objects.get_or_create(
+        group=progress.group,
+        topic=progress.topic,
+        partition=progress.partition,
+        type=record.type,
+        defaults={"events": 1, "first_at": now, "last_at": now},
+    )
+    if not new:  # nobody else counts here meanwhile: the caller holds the group's progress
+        row.events, row.last_at = row.events + 1, now
+        row.save(update_fields=["events", "last_at"])
+
+
+class IgnoredStatus(msgspec.Struct, frozen=True):
+    """What a group ignored of a type that its release did not know. `handles` is whether it has a handler by now."""
+
+    group: str
+    topic: str
+    type: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+    handles: bool
+
+    @property
+    def remedy(self) -> str:
+        """What an operator can do, as a sentence."""
+        again = f"manage.py eventbus redeliver {self.group} --type {self.type}"
+        if self.handles:
+            return f"To have them handled: {again}; if they need not be: {again} --dismiss."
+        return f"Deploy the release that handles them, then: {again}. If the type is gone for good: {again} --dismiss."
+
+    def __str__(self) -> str:
+        release = "the release that it had then" if self.handles else "its release"
+        return (
+            f"Group {self.group} ignored {self.events} events of {self.type}, which {release} does not know, the last "
+            f"at {self.last_at:%Y-%m-%d %H:%M:%S UTC}. {self.remedy}"
+        )
+
+
+def status() -> list[IgnoredStatus]:
+    """By group and type; without what the present release knows, and does not handle in that group."""
+    rows = IgnoredType.objects.order_by("group", "topic", "type").values("group", "topic", "type")
+    counted = rows.annotate(count=Sum("events"), first=Min("first_at"), last=Max("last_at"))
+    found = [
+        IgnoredStatus(
+            group=row["group"],
+            topic=row["topic"],
+            type=row["type"],
+            events=row["count"],
+            first_at=row["first"],
+            last_at=row["last"],
+            handles=_handles(row["group"], row["type"]),
+        )
+        for row in counted
+    ]
+    return [one for one in found if one.handles or not is_known(one.type)]
+
+
+def _handles(group: str, wire_type: str) -> bool:
+    return group in registry.groups and wire_type in registry.groups[group].handlers
+
+
+def problems(found: Iterable[IgnoredStatus]) -> list[str]:
+    """One sentence each."""
+    return [str(one) for one in found]
+
+
+def less(progress: Progress, by_type: Mapping[str, int]) -> None:
+    """So many of each type are handed to the group again; in the transaction that holds its progress."""
+    place = {"group": progress.group, "topic": progress.topic, "partition": progress.partition}
+    for row in IgnoredType.objects.filter(**place, type__in=list(by_type)):
+        row.events = max(0, row.events - by_type[row.type])
+        if row.events:
+            row.save(update_fields=["events"])
+        else:
+            row.delete()
+
+
+def forget(group: str, types: Collection[str], who: str) -> int:
+    """An operator has decided that these need not be handled; how many events that was."""
+    with failpoints.atomic("dismiss"):
+        rows = IgnoredType.objects.select_for_update().filter(group=group, type__in=types)
+        events = sum(row.events for row in rows)
+        if rows:
+            told = ", ".join(sorted({f"{row.events} {row.type}" for row in rows}))
+            OperatorAction.objects.create(
+                at=clock.now(),
+                who=who[:WHO_CHARACTERS_MAX],
+                action=OperatorAction.Action.DISMISS,
+                group=group,
+                error=told,
+            )
+            IgnoredType.objects.filter(id__in=[row.pk for row in rows]).delete()
+    return events

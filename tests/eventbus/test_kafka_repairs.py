@@ -1,0 +1,147 @@
+"""A real Apache Kafka lets go of events before a group came to them: a repair has them handled, say the handlers."""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition as Place
+from django.db import transaction
+
+from eventbus import clock, ledger, pausing, publish
+from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
+from eventbus.models import ConsumerGroup, LogGap, OutboxRow
+from eventbus.pruning import Pruning
+from tests.eventbus.busy import places
+from tests.eventbus.house import House, Noted, Unknown
+from tests.eventbus.house_on_kafka import replace
+from tests.eventbus.test_commands import run
+
+LOST = [("vase", number) for number in range(1, 6)]
+LATER = [("vase", number) for number in range(6, 12)]
+
+
+def retention_passes(log: KafkaBackend) -> None:
+    """What Kafka does once the retention of all that it holds is over."""
+    asked = [Place(log.topics.name(Noted.topic), place.partition, end) for place, end in _ends(log) if end]
+    for answer in log._admin_client().delete_records(asked).values():
+        answer.result(ANSWER_SECONDS)
+
+
+def _ends(log: KafkaBackend) -> Any:
+    return log.ends(log.partitions([Noted.topic])).items()
+
+
+@pytest.fixture
+def lagging(replaced: KafkaBackend, house: House) -> Iterator[KafkaBackend]:
+    """Group a was paused for longer than the log keeps its records: five events passed it by. Group b handled them."""
+    house.handler("house-a")
+    house.handler("house-b")
+    group = ConsumerGroup.objects.get(name="house-a")
+    pausing.pause(group, "ada")
+    house.say(*LOST)
+    house.settle()
+    retention_passes(replaced)
+    pausing.resume(group, "ada")
+    house.restart()
+    house.say(*LATER)
+    house.settle()
+    yield replaced
+
+
+def since() -> str:
+    return (clock.now() - timedelta(hours=1)).isoformat()
+
+
+def lost() -> list[tuple[str, int]]:
+    """By group, how many the audit calls lost."""
+    return [(one.group, one.count) for one in ledger.read().violations if one.what == ledger.LOST]
+
+
+def test_what_the_log_let_go_of_is_lost_by_name(lagging: KafkaBackend, house: House) -> None:
+    assert (house.seen("house-a"), house.seen("house-b")) == (LATER, LOST + LATER)
+
+    assert lost() == [("house-a", 5)]
+    [violation] = ledger.read().violations
+    assert set(violation.event_ids) <= set(OutboxRow.objects.order_by("id").values_list("event_id", flat=True)[:5])
+
+
+def test_republish_has_the_lost_handled_and_the_others_handle_nothing_twice(
+    lagging: KafkaBackend, house: House
+) -> None:
+    assert run("eventbus", "republish", "--since", since())[0] == 0
+    house.settle()
+
+    assert house.seen("house-a") == LATER + LOST
+    assert house.seen("house-b") == LOST + LATER
+    assert (places("house-a"), places("house-b")) == ({"handled": 11}, {"handled": 11})
+
+
+def test_what_is_not_republished_stays_lost_by_name(lagging: KafkaBackend, house: House) -> None:
+    OutboxRow.objects.filter(id__in=OutboxRow.objects.order_by("id").values("id")[:2]).update(
+        created_at=clock.now() - timedelta(hours=5)
+    )
+
+    run("eventbus", "republish", "--since", since())
+    house.settle()
+
+    assert house.seen("house-a") == LATER + LOST[2:]
+    assert lost() == [("house-a", 2)]
+
+
+def test_a_log_that_is_filled_again_has_the_lost_handled_too(lagging: KafkaBackend, house: House) -> None:
+    replace(lagging)
+    house.restart()
+    house.say(("vase", 12))
+    house.settle()
+
+    assert house.seen("house-a") == [*LATER, *LOST, ("vase", 12)]
+    assert house.seen("house-b") == [*LOST, *LATER, ("vase", 12)]
+    assert places("house-a") == {"handled": 12}
+    assert not LogGap.objects.exists()
+
+
+def test_what_is_lost_is_not_pruned_away(lagging: KafkaBackend, house: House) -> None:
+    with transaction.atomic():
+        publish(*(Unknown(name="vase") for _ in range(10)))  # as many ignored as could hide the five
+    house.settle()
+    retention_passes(lagging)
+
+    pruned = Pruning(timedelta(0)).go()
+
+    assert pruned.events == 0
+    assert "does not balance" in pruned.unbalanced[0]
+    assert lost() == [("house-a", 5)]
+
+
+def test_ignored_events_that_are_republished_count_as_ignored(replaced: KafkaBackend, house: House) -> None:
+    house.handler("house-a")
+    with transaction.atomic():
+        publish(Unknown(name="vase"))
+    house.say(("vase", 1))
+    house.settle()
+
+    run("eventbus", "republish", "--since", since())
+    house.settle()
+
+    assert house.seen("house-a") == [("vase", 1)]
+    assert places("house-a") == {"handled": 1, "ignored": 1}
+
+
+def test_a_loss_is_said_once_at_the_moment_when_it_happens(
+    replaced: KafkaBackend, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.handler("house-a")
+    house.restart()
+    house.say(*LOST)
+    house.relay()
+    retention_passes(replaced)
+    house.say(*LATER)
+
+    with caplog.at_level(logging.ERROR):
+        house.settle()
+
+    [record] = [one for one in caplog.records if "lost" in one.message]
+    assert "Group house-a lost 5 events of house/" in record.message
+    assert "manage.py eventbus redeliver house-a --lost" in record.message
