@@ -8,35 +8,33 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
-from django.db.models import Count, Min, Q, QuerySet
-from django.utils.translation import gettext as _
+from django.db.models import Count, Min, QuerySet
 
-from eventbus import backends, clock, failpoints, group_status, lagging, log_problems, pausing, refusals
+from eventbus import (
+    backends,
+    clock,
+    decisions,
+    group_status,
+    ignored_types,
+    lagging,
+    log_problems,
+    pausing,
+    refusals,
+)
 from eventbus.backends.base import Backend, TopicPartition
+from eventbus.decisions import Refused
 from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
-from eventbus.errors import BusError, LogAway
+from eventbus.errors import LogAway
 from eventbus.group_status import GroupStatus as GroupStatus
 from eventbus.heartbeats import ProcessStatus, processes
+from eventbus.ignored_types import IgnoredStatus
 from eventbus.leases import is_beating
-from eventbus.models import (
-    WHO_CHARACTERS_MAX,
-    DeadLetter,
-    LeaseRow,
-    OperatorAction,
-    OutboxRow,
-    ParkedKey,
-    Progress,
-    Timer,
-)
+from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
 from eventbus.pausing import Standstill
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts
 BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin tries again, and a little
-
-
-class Refused(BusError):
-    """A dead letter cannot be requeued or discarded: it is gone, discarded, or waits for an earlier wish."""
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
@@ -82,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     groups: list[GroupStatus]
     retrying_long: dict[str, int]
     standstills: list[Standstill]
+    ignored_types: list[IgnoredStatus]
     leases: list[LeaseStatus]
     processes: list[ProcessStatus]
 
@@ -99,6 +98,7 @@ def status() -> Status:
         groups=group_status.read(progress, ends),
         retrying_long=_retrying_long(),
         standstills=pausing.standstills(),
+        ignored_types=ignored_types.status(),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
         processes=processes(),
     )
@@ -125,6 +125,7 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     told += pausing.problems(found.standstills)
     told += lagging.problems(found.groups, found.standstills)
     told += lagging.unhandled(found.groups, found.processes, at=found.at)
+    told += ignored_types.problems(found.ignored_types)
     for group, keys in found.retrying_long.items():
         told.append(
             f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
@@ -190,30 +191,7 @@ def request_discard(letter: DeadLetter, who: str) -> None:
 
 
 def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
-    """The first wish stands: a worker may be about to obey it."""
-    free = Q(state=DeadLetter.State.OPEN, request=DeadLetter.Request.NONE)
-    with failpoints.atomic("wish"):
-        if not DeadLetter.objects.filter(free, id=letter.pk).update(request=action):
-            raise Refused(_why_refused(letter.pk))
-        OperatorAction.objects.create(
-            at=clock.now(),
-            who=who[:WHO_CHARACTERS_MAX],
-            action=action,
-            group=letter.group,
-            event_id=letter.event_id,
-            type=letter.type,
-            key=letter.key,
-            error=f"{letter.error_class}: {letter.error}",
-        )
+    decided = decisions.decide([letter.pk], action, who)
+    if decided.refused:
+        raise Refused(decided.refused[0])
     letter.request = action
-
-
-def _why_refused(letter_id: int) -> str:
-    letter = DeadLetter.objects.filter(id=letter_id).first()
-    if letter is None:
-        text = _("Dead letter %(id)d is gone: it was requeued.")
-    elif letter.state == DeadLetter.State.DISCARDED:
-        text = _("Dead letter %(id)d was discarded already.")
-    else:
-        text = _("Dead letter %(id)d waits for a worker to obey an earlier wish.")
-    return text % {"id": letter_id}

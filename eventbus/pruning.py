@@ -17,10 +17,11 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
-from eventbus import backends, clock, failpoints, refusals, registry, replay
+from eventbus import backends, clock, decisions, failpoints, gaps, refusals, registry, replay
 from eventbus.backends.base import TopicPartition
+from eventbus.events import ours
 from eventbus.inbox import LIVE
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
 from eventbus.patience import Patience
@@ -132,7 +133,10 @@ class Pruning:
                 self.pruned.unbalanced.append(str(error))
         for run in self._ended():
             self._in_batches(self._replay, run)
+        self._in_batches(self._foreign_letters, self._discarded_elsewhere())
         self._in_batches(self._withdrawn, OutboxRow.objects.filter(refusals.WITHDRAWN, withdrawn_at__lt=self._before))
+        if not self._dry_run:
+            gaps.repaired().delete()
         return self.pruned
 
     def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
@@ -201,6 +205,18 @@ class Pruning:
             pruned = Pruned(events=self._remove(OutboxRow.objects.filter(id__in=ids)))
         return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
 
+    def _discarded_elsewhere(self) -> QuerySet[DeadLetter]:
+        """Discarded letters of records that came from elsewhere: no event of the outbox takes them along."""
+        letters = DeadLetter.objects.filter(state=DeadLetter.State.DISCARDED, discarded_at__lt=self._before)
+        return letters.filter(discarded_at__lt=decisions.undoable_since()).exclude(headers__contains=ours())
+
+    def _foreign_letters(self, letters: QuerySet[DeadLetter], begin: int) -> tuple[Pruned, int]:
+        with failpoints.atomic("prune.letters"):
+            self._fence()
+            ids = list(letters.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            pruned = Pruned(dead_letters=self._remove(DeadLetter.objects.filter(id__in=ids)))
+        return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
+
     def _remove(self, rows: QuerySet[Any]) -> int:
         if self._dry_run:
             return int(rows.count())
@@ -243,17 +259,20 @@ def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
     """Those that wait for nobody, and lie dead for nobody."""
     aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
     held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
-    held |= set(DeadLetter.objects.filter(**aside, state=DeadLetter.State.OPEN).values_list("event_id", flat=True))
+    kept = Q(state=DeadLetter.State.OPEN) | Q(discarded_at__gte=decisions.undoable_since())
+    held |= set(DeadLetter.objects.filter(kept, **aside).values_list("event_id", flat=True))
     return [event for event in old if event.event_id not in held]
 
 
 def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
     """How many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
     ids = [event.event_id for event in gone if event.position >= reader.start]
-    handled = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE).count()
+    inbox = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE)
+    handled = inbox.filter(handled_at__isnull=False).count()
     discarded = DeadLetter.objects.filter(group=reader.group, event_id__in=ids).count()
     ignored = len(ids) - handled - discarded
-    if not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
+    lost = gaps.loses(reader, [event.id for event in gone])
+    if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
         raise Unbalanced(
             f"Nothing is pruned of {reader.topic}/{reader.partition}: for group {reader.group} the ledger does not "
             "balance there. See manage.py eventbus status."

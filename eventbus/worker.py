@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 
@@ -12,11 +12,12 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 
 from eventbus import clock, failpoints, groups, parking, sql
+from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
-from eventbus.handling import Handling, unit_of_work
+from eventbus.handling import BATCH_SECONDS, Handling, unit_of_work
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
 from eventbus.ownership import Ownership
 from eventbus.patience import PATIENCE_SECONDS, Patience
@@ -28,14 +29,15 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
 STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
 BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while there is something to do all the time
-PARKED_AT_ONCE = 50  # parked events tried, or wishes obeyed, before new records get their turn again
+PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
+WISHES_AT_ONCE = 200  # operators' wishes obeyed before that: quickly done, and they come in thousands
 PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
 _WAITING = f"""
     SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
         SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
-        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> ''
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
     )
 """
 
@@ -52,6 +54,7 @@ class Worker:
     ) -> None:
         self.group = group
         self.failures: list[BaseException] = []  # of this worker's last step, for tests
+        self._warnings = Warnings(group.name, logger)
         self._backend = backend
         self._stop = stop or threading.Event()
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
@@ -419,28 +422,27 @@ class Worker:
         return ParkedKey.objects.filter(mine, group=self.group.name, state=ParkedKey.State.RETRYING)
 
     def _operators(self) -> int:
-        """Do what operators asked for with dead letters."""
-        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name)
-        wishes = list(asked.exclude(request="").order_by("id").values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
-        for letter_id, topic, number in wishes:
-            self._patiently(self._obey, letter_id, TopicPartition(topic, number))
-        return len(wishes)
+        """Do what operators asked for with dead letters, many in a transaction: they ask for thousands at once."""
+        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name, request__gt="")
+        wishes = list(asked.order_by("id").values_list("topic", "partition", "id")[:WISHES_AT_ONCE])
+        by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+        for topic, number, letter_id in wishes:
+            by_place[TopicPartition(topic, number)].append(letter_id)
+        return sum(self._patiently(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
 
-    def _obey(self, letter_id: int, partition: TopicPartition) -> None:
+    def _obey(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
+        """As many of these as fit into a batch's time, and at least one."""
         with failpoints.atomic("obey"):
             progress = self._owned.lock(partition, unless=PAUSED)
-            letter = DeadLetter.objects.exclude(request="").filter(id=letter_id).first()
-            if letter is not None:
+            until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
+            done = 0
+            for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
                 parking.obey(self.group, letter, progress)
+                done += 1
+                if clock.monotonic() >= until:
+                    break
+        return done
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)
-        logger.warning(
-            "Group %s failed on %s %s (key %s): %s",
-            self.group.name,
-            record.type,
-            record.event_id,
-            record.key,
-            type(error).__name__,
-            exc_info=error,
-        )
+        self._warnings.failed(record, error)

@@ -60,8 +60,12 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     printer.line(f"timers: {found.timers.count}{due}")
     printer.line(f"dispatched: {'yes' if dispatches else 'no'}\n\n")
     printer.table(GROUP_COLUMNS, [_cells(one) for one in found.groups])
-    for one in found.standstills:
-        _print_standstill(printer, one)
+    for still in found.standstills:
+        _print_standstill(printer, still)
+    for ignored in found.ignored_types:
+        printer.line(
+            f"{ignored.group} ignored {ignored.events} events of {printable(ignored.type)}, unknown to its release"
+        )
     printer.line()
     leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
     printer.table(("lease", "owner", "beat", "epoch"), leases)
@@ -94,10 +98,20 @@ def _print_ledger(printer: Printer, counted: Ledger) -> None:
     printer.line("\n")
     rows = [[getattr(one, name) for name in LEDGER_COLUMNS] for one in counted.accounts]
     printer.table(LEDGER_COLUMNS, rows)
-    apart = {"refused by the log": counted.refused, "from elsewhere": counted.foreign, "replayed": counted.replayed}
+    apart = {
+        "refused by the log": counted.refused,
+        "withdrawn": counted.withdrawn,
+        "from elsewhere": counted.foreign,
+        "replayed": counted.replayed,
+    }
     for what, counts in apart.items():
         for name, count in sorted(counts.items()):
             printer.line(f"{what}, {name}: {count}")
+    for one in counted.earlier:
+        printer.line(
+            f"ignored before group {one.group} handled them: {one.events} of {one.type}. "
+            f"To have them handled: manage.py eventbus redeliver {one.group} --type {one.type}"
+        )
 
 
 def _cells(one: GroupStatus) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from tests.eventbus.contract_batches import BatchesEnd, InBatches
 from tests.eventbus.contract_brake import Brakes, TooEarlyIsNoFailure
+from tests.eventbus.contract_bulk import DecidedInBulk
 from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_deadly_effects import EffectsThatKill
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
@@ -20,6 +21,7 @@ from tests.eventbus.contract_prune import NothingGrowsForEver
 from tests.eventbus.contract_publishing import ToldWithItsRows
 from tests.eventbus.contract_publishing_handlers import PublishedByHandlers
 from tests.eventbus.contract_relay import RelayedInOrder
+from tests.eventbus.contract_repairs import WhatIsRepairedIsHandled
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
 from tests.eventbus.contract_takeovers import TakenOver
@@ -42,6 +44,7 @@ class BackendContract(
     OrderPerKey,
     ParkTheKey,
     KeptForOperators,
+    DecidedInBulk,
     Brakes,
     Probes,
     TooEarlyIsNoFailure,
@@ -50,6 +53,7 @@ class BackendContract(
     ReplayChangesNothingElse,
     ReplayIsForProjections,
     ReplayIsHandledOnce,
+    WhatIsRepairedIsHandled,
     ABrokenWorldIsNotAPoisonEvent,
     PoisonThatLooksLikeTheWorld,
     DeploysWithoutDrama,

@@ -183,7 +183,7 @@ def test_requeue_after_mending_handles_everything_in_order(house: House, poison:
 
 
 def test_discard_of_all_lets_the_keys_go_on(house: House, poison: set[int]) -> None:
-    code, said, _ = run("eventbus", "discard", "--all", "--json")
+    code, said, _ = run("eventbus", "discard", "--all", "--expect", "2", "--json")
     house.settle()
 
     assert code == 0

@@ -14,6 +14,7 @@ from eventbus.console import (
     looking,
     pausing,
     pruning,
+    redelivering,
     refusing,
     replaying,
     republishing,
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog, parser.formatter_class = EXITS, RawDescriptionHelpFormatter
         actions = Actions(parser.add_subparsers(dest="action", required=True, metavar="ACTION"))
-        for module in (looking, topics, letters, refusing, pausing, replaying, republishing, pruning):
+        for module in (looking, topics, letters, refusing, pausing, replaying, republishing, redelivering, pruning):
             module.add(actions)
 
     def handle(self, *, run: Run, **options: Any) -> None:

@@ -1,0 +1,146 @@
+"""What would let go of more than an operator meant, or keep it from coming back."""
+
+from tests.eventbus.faults.planting import Fault
+
+FAULTS = [
+    Fault(
+        "discard what fell in behind",
+        "eventbus.parking._discard",
+        "key.events.filter(id__lte=letter.through)",
+        "key.events.filter(id__gte=0)",
+        fails=["what_falls_in_behind_after_the_operator_has_looked_is_not_discarded"],
+    ),
+    Fault(
+        "let go of the head before what waits behind it",
+        "eventbus.parking._discard",
+        "if len(behind) == DISCARDED_AT_ONCE:",
+        "if False:",
+        fails=["a_key_is_discarded_with_all_that_waits_behind_it", "a_death_while_many_are_discarded_loses_none"],
+    ),
+    Fault(
+        "requeue the head alone",
+        "eventbus.parking.go_on",
+        "if key.events.exists():",
+        "if key.events.count() == 1:",
+        fails=["a_key_is_requeued_and_all_that_waits_is_handled_in_order"],
+    ),
+    Fault(
+        "restore those that stood aside as if they parked their key",
+        "eventbus.parking._restore",
+        "if letter.parks:\n        _stop_for",
+        "if True:\n    _stop_for",
+        fails=["those_that_stood_aside_are_discarded_and_restored_all_at_once"],
+    ),
+    Fault(
+        "discard another number than was said",
+        "eventbus.console.letters._agree",
+        "if expect != count:",
+        "if False:",
+        fails=["another_number_than_the_operator_saw_is_refused"],
+    ),
+    Fault(
+        "discard many without a word",
+        "eventbus.console.letters.discard",
+        "if count and (expect is not None or with_parked or not ids):",
+        "if False:",
+        fails=["without_a_word_nothing_is_discarded_in_bulk"],
+    ),
+    Fault(
+        "keep no copy of what waited behind",
+        "eventbus.parking._discard_behind",
+        "for event in behind\n    )",
+        "for event in behind[:0]\n    )",
+        fails=["a_key_is_discarded_with_all_that_waits_behind_it", "a_discard_is_undone_and_all_can_be_handled"],
+    ),
+    Fault(
+        "restore the letter alone",
+        "eventbus.parking._restore",
+        "if letter.behind:",
+        "if letter.behind:\n    return\nif letter.behind:",
+        fails=[
+            "a_discard_is_undone_and_all_can_be_handled",
+            "what_came_meanwhile_stays_handled_when_a_discard_is_undone",
+        ],
+    ),
+    Fault(
+        "count a restored letter among the discarded",
+        "eventbus.parking._restore",
+        "_count_discarded(progress, -int(record_of(letter).ours))",
+        "pass",
+        fails=[
+            "a_discard_is_undone_and_all_can_be_handled",
+            "an_undone_discard_counts_for_nothing_when_it_is_discarded_again",
+        ],
+    ),
+    Fault(
+        "let a key wait for two",
+        "eventbus.parking._restore",
+        "letter.parks = False",
+        "pass",
+        fails=["a_letter_comes_back_beside_one_that_its_key_waits_for_meanwhile"],
+    ),
+    Fault(
+        "prune what may be restored",
+        "eventbus.pruning._settled",
+        "Q(discarded_at__gte=decisions.undoable_since())",
+        "Q(pk__in=[])",
+        fails=["a_discard_can_be_undone_for_a_week_and_is_pruned_then"],
+    ),
+    Fault(
+        "keep what came from elsewhere for ever",
+        "eventbus.pruning.Pruning._discarded_elsewhere",
+        "state=DeadLetter.State.DISCARDED, ",
+        'state="", ',
+        fails=["what_came_from_elsewhere_and_was_discarded_is_pruned_after_a_week"],
+    ),
+    Fault(
+        "restore whatever its age",
+        "eventbus.decisions.possible",
+        "state=_DISCARDED, discarded_at__gte=undoable_since()",
+        "pk__gt=0",
+        fails=[
+            "a_discard_can_be_undone_for_a_week_and_is_pruned_then",
+            "after_a_week_a_letter_says_why_it_is_not_restored",
+            "what_is_open_cannot_be_restored",
+        ],
+    ),
+    Fault(
+        "decide about what is decided",
+        "eventbus.decisions.possible",
+        "return _UNASKED & Q(state=_OPEN)",
+        "return Q(pk__gt=0)",
+        fails=["a_requeue_waits_for_an_earlier_decision"],
+    ),
+    Fault(
+        "a decision for each event",
+        "eventbus.decisions._note",
+        "decision=found.decision or None,",
+        "decision=None,",
+        fails=["each_event_of_a_decision_is_in_the_trail"],
+        also=[("eventbus.decisions._note", "one.decision = found.decision", "one.decision = None")],
+    ),
+    Fault(
+        "say nothing of a dead letter",
+        "eventbus.parking.bury",
+        "transaction.on_commit(partial(_tell, letter), robust=True)",
+        "pass",
+        fails=["each_dead_letter_is_an_error_and_many_failures_alike_are_one_warning"],
+    ),
+    Fault(
+        "a warning for each failure",
+        "eventbus.alike.Warnings.failed",
+        "if now < told_at + ALIKE_SECONDS:",
+        "if False:",
+        fails=[
+            "each_dead_letter_is_an_error_and_many_failures_alike_are_one_warning",
+            "failures_of_two_kinds_are_two_warnings",
+        ],
+    ),
+    Fault(
+        "take all failures for one",
+        "eventbus.alike.Warnings.failed",
+        "(record.type, type(error).__name__)",
+        '(record.type, "")',
+        fails=["failures_of_two_kinds_are_two_warnings"],
+    ),
+]
