@@ -54,7 +54,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpResponse:
     """A new address without `address_id`, else one of one's own; another's is not found."""
     known = get_object_or_404(Address, id=address_id, user_id=request.user.pk) if address_id else None
-    form = AddressForm(request.POST or None, instance=known, initial={"recipient": request.user.get_full_name()})
+    form = AddressForm(request.POST or None, instance=known, initial={"recipient": request.user.name})
     if request.method == "POST" and form.is_valid():
         try:
             services.save_address(user_id=request.user.pk, address=form.instance)

@@ -123,7 +123,7 @@ def _known_of(request: HttpRequest) -> dict[str, str]:
         return known
     last = Order.objects.filter(customer_id=request.user.pk).first()
     if last is None:
-        return {**known, "email": request.user.email, "name": request.user.get_full_name()}
+        return {**known, "email": request.user.email, "name": request.user.name}
     names = ("email", "name", "street", "extra", "postal_code", "city", "country")
     return {**known, **{name: getattr(last, name) for name in names}}
 

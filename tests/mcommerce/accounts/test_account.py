@@ -25,6 +25,12 @@ def test_the_account_is_for_who_is_signed_in(client: Client, db: None) -> None:
     assert client.get("/accounts/")["Location"] == "/accounts/sign-in/?next=/accounts/"
 
 
+def test_who_gave_no_name_is_not_called_by_their_address_on_a_parcel(browser: Client, ada: User) -> None:
+    User.objects.update(name="")
+
+    assert browser.get("/accounts/addresses/new/").context["form"]["recipient"].value() == ""
+
+
 UNREADABLE = ["\u3164", "Ada \u2800", "\u115f\u1160", "Ada\u200b", "see http://evil.example"]
 
 

@@ -69,6 +69,19 @@ def test_vat_is_the_nearest_cent_and_half_a_cent_goes_up(total: int, rate: int) 
     assert exact - Fraction(1, 2) < tax <= exact + Fraction(1, 2)
 
 
+@pytest.mark.parametrize("name", ["", "Ada Lovelace"])
+def test_at_a_first_checkout_a_customer_is_called_as_they_call_themselves(
+    name: str, person: Callable[..., Shopper]
+) -> None:
+    """No parcel takes an e-mail address for a name."""
+    shopper = person("ada@example.com", name=name)
+    shopper.add(put_up())
+
+    form = shopper.browser.get(reverse("orders:checkout")).context["form"]
+
+    assert (form["email"].value(), form["name"].value()) == ("ada@example.com", name)
+
+
 def test_the_same_form_sent_twice_is_one_order(shopper: Shopper) -> None:
     shopper.add(put_up())
     token = uuid4()
