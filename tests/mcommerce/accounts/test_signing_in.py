@@ -32,7 +32,7 @@ def test_a_wrong_password_and_an_unknown_address_read_the_same(client: Client, a
     unknown = sign_in(client, email="bob@example.com").content.decode()
 
     for page in (wrong, unknown):
-        assert "The email address and/or password you specified are not correct." in page
+        assert "The e-mail address or the password is not correct." in page
     assert not signed_in(client)
 
 
