@@ -42,6 +42,13 @@ def cart(request: HttpRequest) -> HttpResponse:
     return render(request, "orders/cart.html", context)
 
 
+@require_GET
+@never_cache
+def count(request: HttpRequest) -> HttpResponse:
+    """The header's link to the cart alone, for a page that was loaded before the cart changed."""
+    return render(request, "site/cart_link.html")
+
+
 def _came_back(request: HttpRequest, cart: Cart) -> list[tuple[OrderPage, bool]]:
     """The orders whose lines lie here again, until the shopper has seen to them, and whether each may be opened."""
     orders = cart.came_back.prefetch_related("lines", "steps", "refunds")

@@ -6,6 +6,7 @@ app_name = "orders"
 
 urlpatterns = [
     path("cart/", cart_views.cart, name="cart"),
+    path("cart/count/", cart_views.count, name="count"),
     path("cart/add/", cart_views.add, name="add"),
     path("cart/change/", cart_views.change, name="change"),
     path("cart/take/", cart_views.take, name="take"),

@@ -27,6 +27,7 @@ ROUTES: dict[str, Route] = {
     "products:detail": Route(get=ALL),
     "products:picture": Route(get=ALL),
     "orders:cart": Route(get=ALL),
+    "orders:count": Route(get=ALL),
     "orders:add": Route(get=NO_METHOD, post=ALL),
     "orders:change": Route(get=NO_METHOD, post=ALL),
     "orders:agree": Route(get=NO_METHOD, post=ALL),

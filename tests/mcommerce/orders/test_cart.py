@@ -1,5 +1,6 @@
 """A cart, from the first thing in it to the sign-in that pours it into another."""
 
+import re
 from http.cookies import Morsel
 from io import StringIO
 from urllib.parse import urlsplit
@@ -275,3 +276,16 @@ def test_a_cart_that_nobody_can_come_back_to_is_forgotten(shopper: Shopper) -> N
 
     assert said.getvalue() == "Carts forgotten: 1.\n"
     assert Cart.objects.count() == 2, "the customer's and the fresh one stay"
+
+
+def test_the_count_alone_is_there_for_pages_that_stay_open(shopper: Shopper) -> None:
+    vase = put_up()
+    counts = []
+    for quantity in (0, 3):
+        if quantity:
+            shopper.add(vase, quantity)
+        answer = shopper.browser.get(reverse("orders:count"))
+        counts.append(re.findall(r'data-count="(\d+)"', answer.text))
+        assert "no-store" in answer["Cache-Control"]
+
+    assert counts == [["0"], ["3"]]

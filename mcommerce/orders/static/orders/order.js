@@ -67,6 +67,7 @@ function swap(fresh) {
   startCountdown();
   if (focused) keepFocus(fresh, focused.id);
   scrollTo(x, y);
+  document.dispatchEvent(new Event("cart-changed")); // what ends unpaid gives its things back
   if (fresh.dataset.said !== old.dataset.said) said.textContent = fresh.dataset.said.replace(/\s+/g, " ").trim();
 }
 
