@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus import heartbeats, operations, pausing, refusals
+from eventbus import heartbeats, operations, pausing, refusals, untrusted
 from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularInline, TopicFilter, WayFilter, ask, tell
 from eventbus.field_names import name_fields
 from eventbus.models import (
@@ -27,6 +27,7 @@ from eventbus.models import (
     Progress,
     ReplayRun,
     Timer,
+    UntrustedRecord,
 )
 from eventbus.text import ranged, readable
 
@@ -137,6 +138,22 @@ class DeadLetterAdmin(CarriedAdmin):
         asked = ask(request, queryset, operations.request_discard)
         text = ngettext("Asked to discard %(count)d event.", "Asked to discard %(count)d events.", asked)
         tell(request, asked, text)
+
+
+@admin.register(UntrustedRecord)
+class UntrustedRecordAdmin(Looked):
+    list_display = ("id", "group", "topic", "partition", "position", "type", "key", "source", "seen_at")
+    list_filter = (GroupFilter, TopicFilter)
+    actions = ("dismiss",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may change them may say that they were seen; the form stays for reading."""
+        return request.user.has_perm("eventbus.change_untrustedrecord")
+
+    @admin.action(description=_("Dismiss: they were seen"), permissions=["operate"])
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[UntrustedRecord]) -> None:
+        asked = ask(request, queryset, untrusted.dismiss)
+        tell(request, asked, ngettext("%(count)d record is dismissed.", "%(count)d records are dismissed.", asked))
 
 
 @admin.register(OperatorAction)

@@ -13,7 +13,12 @@ class EventbusConfig(AppConfig):
     name = "eventbus"
     verbose_name = _("Event bus")
     default_auto_field = "django.db.models.BigAutoField"
-    staff_groups: ClassVar = {"operator": ("view_*", "change_outboxrow", "change_deadletter", "change_consumergroup")}
+    staff_groups: ClassVar = {
+        "operator": (
+            *("view_*", "change_outboxrow", "change_deadletter", "change_consumergroup"),
+            "change_untrustedrecord",
+        )
+    }
 
     def ready(self) -> None:
         """Learn who handles what, and where it can be made to fail.

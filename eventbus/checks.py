@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
@@ -27,6 +27,17 @@ def check_backend(**ignored: Any) -> list[CheckMessage]:
         hint = 'Write EVENTBUS = {"BACKEND": "eventbus.backends.memory.MemoryBackend", "OPTIONS": {}}'
         return [Error(f"settings.EVENTBUS names no backend: {error}", hint=hint, id="eventbus.E001")]
     return []
+
+
+@register("eventbus")
+def check_strangers(**ignored: Any) -> list[CheckMessage]:
+    """Of a deployed site, the brokers ask who writes there."""
+    try:
+        why = backends.current().exposed() if settings.EVENTBUS.get("DEPLOYED") else ""
+    except (ImproperlyConfigured, AttributeError, KeyError, TypeError, ImportError):  # which another check tells
+        return []
+    hint = "Set KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*: see docs/operations.md, Who may reach the brokers"
+    return [Warning(why, hint=hint, id="eventbus.W001")] if why else []
 
 
 @register("eventbus")

@@ -19,6 +19,7 @@ from eventbus.models import (
     ParkedKey,
     Progress,
     ReplayRun,
+    UntrustedRecord,
 )
 
 BATCH_ROWS = 1_000  # rows a transaction: nobody waits for long
@@ -86,7 +87,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
     lost = f"{closed.parked} parked events and {closed.dead} dead letters"
     if closed.parked + closed.dead and not force:
         raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
-    for table in (ParkedEvent, ParkedKey, DeadLetter, LogGap, IgnoredType, Progress):
+    for table in (ParkedEvent, ParkedKey, DeadLetter, LogGap, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()
     if topic:  # the runs of a group that is gone go with it
         replay.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)

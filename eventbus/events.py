@@ -39,12 +39,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `wire_name` and `wire_version` say its type on the wire and never change with the class's name or place;
     `topic` is the log it goes to, and the values of `key_fields`, joined by ":", are its key: order is kept per key.
+    `unsigned_from` are the sources of other programs that may tell it without the site's signature (eventbus.trust).
     """
 
     wire_name: ClassVar[str]
     wire_version: ClassVar[int] = 1
     topic: ClassVar[str]
     key_fields: ClassVar[tuple[str, ...]]
+    unsigned_from: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def wire_type(cls) -> str:
@@ -74,10 +76,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
     event_id: UUID
     payload: bytes
     headers: str  # JSON object of the CloudEvents attributes
+    trusted: bool = True  # it was told by whom it says, or by whom its type may be told (eventbus.trust)
 
     @property
     def ours(self) -> bool:
         """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
+        return self.trusted and self.claims_ours
+
+    @property
+    def claims_ours(self) -> bool:
+        """Whether it says so, true or not."""
         return ours() in self.headers
 
     def attributes(self) -> dict[str, str]:
@@ -88,7 +96,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 def count_ours(records: Iterable[Record]) -> int:
     """How many of these were published here: the site is asked once for all."""
     mark = ours()
-    return sum(mark in record.headers for record in records)
+    return sum(record.trusted and mark in record.headers for record in records)
 
 
 class Undecodable(Permanent):

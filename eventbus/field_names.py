@@ -75,7 +75,9 @@ FIELD_NAMES = {
     "role": _("role"),
     "running": _("running"),
     "running_event": _("event in hand"),
+    "seen_at": _("set aside at"),
     "since": _("from"),
+    "source": _("source"),
     "start": _("start"),
     "state": _("state"),
     "through": _("takes parked events up to"),
@@ -83,6 +85,7 @@ FIELD_NAMES = {
     "traceback": _("traceback"),
     "type": _("event type"),
     "until": _("until"),
+    "untrusted": _("set aside as untrusted"),
     "who": _("who"),
     "withdrawn_at": _("withdrawn at"),
 }

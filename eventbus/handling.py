@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, clock, effects, failpoints, gaps, groups, ignored_types, inbox, outbox, parking
+from eventbus import brake, clock, effects, failpoints, gaps, groups, ignored_types, inbox, outbox, parking, trust
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
 from eventbus.events import Record, count_ours
@@ -256,6 +256,7 @@ class Handling:
         return is_fresh
 
     def _finish(self, progress: Progress, records: Sequence[Record], handled: Sequence[Record]) -> None:
+        trust.set_aside(self._group, progress, records)
         inbox.note(self._group.name, [record.event_id for record in handled])
         failpoints.hit("progress")
         gaps.note(progress, records)

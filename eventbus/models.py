@@ -8,6 +8,7 @@ from eventbus.events import KEY_CHARACTERS_MAX
 GROUP_CHARACTERS_MAX = 60
 TOPIC_CHARACTERS_MAX = 60
 TYPE_CHARACTERS_MAX = 120
+SOURCE_CHARACTERS_MAX = 200
 HOST_CHARACTERS_MAX = 255  # DNS allows no more
 WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
 
@@ -106,7 +107,8 @@ class Progress(models.Model):
     `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
     event that is being handled alone; left behind by a death, it counts a crash; `crashes` without it: many were begun
     together. `start` is where the group began. What happened to its events is counted here for ever; `pruned_*` is how
-    many of those have no rows any more, and `pruned_before` how many of these lay in a log before this one.
+    many of those have no rows any more, and `pruned_before` how many of these lay in a log before this one. `untrusted`
+    are records that are no events of ours, whatever they say.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -125,6 +127,7 @@ class Progress(models.Model):
     pruned_ignored = models.PositiveBigIntegerField(default=0)
     pruned_discarded = models.PositiveBigIntegerField(default=0)
     pruned_before = models.PositiveBigIntegerField(default=0, db_default=0)
+    untrusted = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("progress")
@@ -299,6 +302,32 @@ class DeadLetter(Carried):
 
     def __str__(self) -> str:
         return f"{self.group} {self.type} {self.event_id}"
+
+
+class UntrustedRecord(models.Model):
+    """Where a record lies that a group passed over, since nobody knows that whoever may had told it (eventbus.trust).
+
+    The first of each group and topic, until an operator has seen them; what they hold lies in the log.
+    """
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    position = models.PositiveBigIntegerField()
+    event_id = models.UUIDField()
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+    source = models.CharField(max_length=SOURCE_CHARACTERS_MAX, default="", blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "eventbus_untrusted"
+        verbose_name = _("untrusted record")
+        verbose_name_plural = _("untrusted records")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition}/{self.position}"
 
 
 class OperatorAction(models.Model):

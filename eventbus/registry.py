@@ -82,8 +82,12 @@ class Group:
         return [handler for found in self.handlers.values() for handler in found]
 
     def of(self, record: Record) -> list[Handler]:
-        """Who wants this record; nobody, when its type is not known here."""
-        return self.handlers.get(record.type, [])
+        """Who wants this record; nobody, when its type is not known here, or it is not trusted (eventbus.trust)."""
+        return self.handlers.get(record.type, []) if record.trusted else []
+
+    def type_of(self, record: Record) -> type[Event] | None:
+        """The class of its events, where a handler names its type."""
+        return next((handler.event_type for handler in self.handlers.get(record.type, [])), None)
 
     def policy(self, record: Record) -> Handler:
         """The handler whose limits hold for a record's key: the first that was declared."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connections
 
+from eventbus import trust
 from eventbus.backends import current
 from eventbus.events import Event, Record, Undecodable, open_event
 from eventbus.handling import unit_of_work
@@ -77,7 +78,7 @@ class Watch:
             _running.discard(self)
 
     def _hear(self) -> int:
-        records = self._consumer.fetch(RECORDS_AT_ONCE)
+        records = trust.sift(self._consumer.fetch(RECORDS_AT_ONCE), lambda record: self._types.get(record.type))
         events = [event for record in records if (event := self._open(record)) is not None]
         if events and not self._stop.is_set():
             self._call(events)
@@ -85,7 +86,7 @@ class Watch:
 
     def _open(self, record: Record) -> Event | None:
         event_type = self._types.get(record.type)
-        if event_type is None:
+        if event_type is None or not record.trusted:
             return None
         try:
             return open_event(record, event_type)

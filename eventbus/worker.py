@@ -11,7 +11,7 @@ from itertools import groupby
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 
-from eventbus import clock, failpoints, groups, parking, sql
+from eventbus import clock, failpoints, groups, parking, sql, trust
 from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
@@ -132,7 +132,7 @@ class Worker:
     def _flow(self, consumer: Consumer) -> int:
         moved = self._operators() + self._parked() if self._something_waits() else 0
         if not self._fetched:
-            self._fetched = consumer.fetch(self.group.batch)
+            self._fetched = self._fetch(consumer, self.group.batch)
             if self._fetched:
                 failpoints.hit("fetched")
             if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
@@ -141,6 +141,9 @@ class Worker:
         if self._parking.suspects:
             moved += self._suspect()
         return moved
+
+    def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
+        return trust.sift(consumer.fetch(records_max), self.group.type_of)
 
     def _look_back(self) -> None:
         """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
@@ -196,7 +199,7 @@ class Worker:
         return int(self._parking.probe(head[0], TopicPartition(*head[1:])))
 
     def _probe_log(self, consumer: Consumer) -> int:
-        self._fetched = consumer.fetch(BATCH_EVENTS)
+        self._fetched = self._fetch(consumer, BATCH_EVENTS)
         if not self._fetched:
             if not self._backend.in_process:
                 self._look_back()

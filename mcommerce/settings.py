@@ -40,6 +40,7 @@ DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("
 POSITIVE = validate.Range(min=1)
 A_SECRET = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
+SIGNING_KEY_CHARACTERS_MIN = 32  # drawn at random, 32 characters are 190 bits: more than anybody guesses
 KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
@@ -68,6 +69,8 @@ _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqli
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
 # What its events come from: one name for each database, where parts of the site have one of their own
 EVENTBUS_SOURCE = env.str("EVENTBUS_SOURCE", "/mcommerce", validate=validate.Regexp(r"^/[A-Za-z0-9/._-]+\Z"))
+# What its relay signs records with, and those before it, which only verify; without any the SECRET_KEY does
+EVENTBUS_SIGNING_KEYS = env.entries("EVENTBUS_SIGNING_KEYS", [])
 EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")  # host:port, comma-separated
 KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # before the names of topics and groups, where a cluster is shared
@@ -143,6 +146,11 @@ def _faults() -> list[str]:
             }.items()
             if not os.environ.get(name)
         ]
+    if any(len(key) < SIGNING_KEY_CHARACTERS_MIN for key in EVENTBUS_SIGNING_KEYS or []):
+        faults.append(
+            f"EVENTBUS_SIGNING_KEYS has a key of less than {SIGNING_KEY_CHARACTERS_MIN} characters, which can be "
+            'guessed: make one with python -c "import secrets; print(secrets.token_urlsafe(50))"'
+        )
     faults += _database_faults() + _kafka_faults() + _address_faults() + _mail_faults()
     if SHOP_CURRENCY not in CURRENCIES:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
@@ -541,7 +549,13 @@ if _bus == "kafka":
         "replication": KAFKA_REPLICATION,
         "clients": _kafka_clients(),
     }
-EVENTBUS = {"BACKEND": BUS_BACKENDS[_bus], "OPTIONS": _bus_options, "SOURCE": EVENTBUS_SOURCE}
+EVENTBUS = {
+    "BACKEND": BUS_BACKENDS[_bus],
+    "OPTIONS": _bus_options,
+    "SOURCE": EVENTBUS_SOURCE,
+    "SIGNING_KEYS": EVENTBUS_SIGNING_KEYS,
+    "DEPLOYED": not LOCAL,
+}
 
 # --- language and time ---------------------------------------------------------------------------------------------
 

@@ -4,9 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_settings import python
+from tests.test_settings import DEPLOYED, python
 
 KAFKA = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "broker.example:9092"}
+SASL = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "PLAIN",
+    "KAFKA_SASL_USERNAME": "site",
+    "KAFKA_SASL_PASSWORD": "open sesame",
+}
 CLIENTS = "from django.conf import settings; print(sorted(settings.EVENTBUS['OPTIONS']['clients'].items()))"
 MADE = f"{CLIENTS}; from eventbus import backends; backends.current()._make_producer()"
 CHECK = "from django.core.management import call_command; call_command('check')"
@@ -137,3 +143,35 @@ def test_other_ways_to_say_who_one_is_reach_the_clients_who_know_them(
     said = {"group.protocol": "classic", "security.protocol": "SASL_PLAINTEXT"} | reaches
     assert told.returncode == 0, told.stderr
     assert told.stdout.strip() == str(sorted(said.items())), told.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "without TLS or SASL: whoever reaches the brokers reads and writes all events"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, "by TLS alone, without SASL or a certificate of ours"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTIFICATE_FILE": __file__}, ""),
+        (SASL, ""),
+        ({"KAFKA_CLIENT_SETTINGS": "security.protocol=plaintext"}, "without TLS or SASL"),
+    ],
+    ids=["nothing", "TLS", "TLS with a certificate", "SASL", "by librdkafka's name"],
+)
+def test_a_deployed_site_whose_brokers_ask_nobody_is_warned(
+    tmp_path: Path, environment: dict[str, str], told: str
+) -> None:
+    code = "from eventbus.checks import check_strangers; print(*check_strangers())"
+    at_home = python(tmp_path, code, **KAFKA, **environment)
+    deployed = python(tmp_path, code, **DEPLOYED | KAFKA | environment)
+
+    assert (at_home.stdout.strip(), at_home.returncode, deployed.returncode) == ("", 0, 0), deployed.stderr
+    assert ("eventbus.W001" in deployed.stdout, told in deployed.stdout) == (bool(told), True)
+    assert "sesame" not in deployed.stdout
+
+
+def test_a_key_that_could_be_guessed_signs_nothing(tmp_path: Path) -> None:
+    refused = python(tmp_path, "", EVENTBUS_SIGNING_KEYS=f"{'x' * 32},sesame")
+    taken = python(tmp_path, "", EVENTBUS_SIGNING_KEYS=f"{'x' * 32}, {'y' * 32}")
+
+    assert "EVENTBUS_SIGNING_KEYS has a key of less than 32 characters" in refused.stderr
+    assert "sesame" not in refused.stderr
+    assert taken.returncode == 0, taken.stderr

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from benchmarks.measure import rate
 from benchmarks.sales import EVENT_BYTES, SaleMade
 from benchmarks.twins.handling import TWIN, Told, handle_batch
-from eventbus.backends.base import Unsent
+from eventbus.backends.base import Unsent, partition_of
 from eventbus.backends.kafka.configuration import configured
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.models import OutboxRow, Progress
@@ -53,7 +53,7 @@ def relay(producer: Producer) -> None:
                 row.topic,
                 key=row.key.encode(),
                 value=row.payload,
-                headers=headers_of(row),
+                headers=headers_of(row, partition_of(row.key, settings.EVENTBUS["OPTIONS"]["partitions"])),
                 on_delivery=reports.of(row.id),
             )
         producer.flush()
@@ -79,7 +79,7 @@ def _unsent() -> list[tuple[Any, ...]]:
 def rate_of_sending(producer: Producer, count: int) -> float:
     row = Unsent(*OutboxRow.objects.order_by("-id").values_list(*Unsent._fields)[0])
     assert len(row.payload) == EVENT_BYTES
-    headers = headers_of(row)
+    headers = headers_of(row, 0)
 
     def send() -> None:
         for number in range(count):

@@ -154,6 +154,10 @@ class Backend(ABC):
         """Raise ImproperlyConfigured when it could not work as it is set. Asks nobody, and takes milliseconds."""
         return
 
+    def exposed(self) -> str:
+        """Why others than the site can write into the log, as it is set; empty where they cannot."""
+        return ""
+
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the topics that are missing; which they were. A log that needs none made does nothing."""
         return []

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandError
 
-from eventbus import ledger, operations
+from eventbus import ledger, operations, untrusted
 from eventbus.console import Actions, Printer
 from eventbus.console.printing import printable
 from eventbus.group_status import GroupStatus
@@ -40,13 +40,17 @@ def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> 
     found, dispatches = operations.status(), operations.is_dispatched()
     counted = None if no_ledger else ledger.read()
     wrong = operations.problems(found, dispatches=dispatches) + (ledger.problems(counted) if counted else [])
+    wrong += untrusted.problems()
+    strange = untrusted.counts()
     if json:
         told = {**msgspec.structs.asdict(found), "ledger": counted}
-        printer.json({**told, "dispatches": dispatches, "problems": wrong})
+        printer.json({**told, "untrusted": strange, "dispatches": dispatches, "problems": wrong})
     else:
         _print_status(printer, found, dispatches)
         if counted:
             _print_ledger(printer, counted)
+        for group, count in strange.items():
+            printer.line(f"set aside as untrusted, {group}: {count}")
     if wrong:
         raise CommandError("\n".join(map(printable, wrong)))
 

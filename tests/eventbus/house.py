@@ -28,6 +28,7 @@ class Noted(Event):
     wire_name: ClassVar[str] = "house.noted"
     topic: ClassVar[str] = "house"
     key_fields: ClassVar[tuple[str, ...]] = ("name",)
+    unsigned_from: ClassVar[tuple[str, ...]] = ("/elsewhere", "/here", "/there")
 
     name: str
     number: int

@@ -44,10 +44,10 @@ class HouseOnKafka(House):
         self._more.append(self._kind(**self._options | options))
         return self._more[-1]
 
-    def append(self, value: bytes | None, *, key: bytes | None = None, headers: Any = None) -> None:
+    def append(self, value: bytes | None, *, key: bytes | None = None, headers: Any = None, partition: int = 0) -> None:
         """What somebody else puts into the house's topic."""
         stranger = Producer({"bootstrap.servers": self.servers})
-        stranger.produce(self.prefix + Noted.topic, value, key=key, headers=headers, partition=0)
+        stranger.produce(self.prefix + Noted.topic, value, key=key, headers=headers, partition=partition)
         assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"
 
     def close(self) -> None:

@@ -175,6 +175,7 @@ DESK: dict[str, Desk] = {
             "resume": permission("eventbus.change_consumergroup"),
         }
     ),
+    "eventbus.untrustedrecord": Desk(actions={"dismiss": permission("eventbus.change_untrustedrecord")}),
     "eventbus.timer": Desk(),
     "eventbus.parkedevent": Desk(),
     "eventbus.parkedkey": Desk(),

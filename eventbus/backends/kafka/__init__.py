@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from confluent_kafka import Consumer as Client
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
     AdminClient,
@@ -19,13 +19,13 @@ from eventbus import failpoints
 from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import complaints
-from eventbus.backends.kafka.configuration import configured, refuse_broken_promises, refuse_unknown
+from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.strays import behind_ours
-from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, said
+from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, passes, said
 from eventbus.bells import Bell
 from eventbus.errors import LogAway, LogLost
 
@@ -35,7 +35,6 @@ logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not i
 logger.addFilter(lambda record: complaints.OLDER not in record.getMessage())  # we say it ourselves, and what it means
 logger.addFilter(complaints.Sparing())
 
-LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
 
 
@@ -101,6 +100,9 @@ class KafkaBackend(Backend):
     def refuse_settings(self) -> None:
         consumer = self._configured("consumer") | {"group.id": self._named(GROUPLESS)}
         refuse_unknown(self._configured("producer"), consumer, logger)
+
+    def exposed(self) -> str:
+        return exposed(self._clients)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class KafkaBackend(Backend):
         asked = {Place(self._named(one.topic), one.partition): one for one in partitions}
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
-            found = insist(lambda: self._ask_ends(asked), passes=_passes)
+            found = insist(lambda: self._ask_ends(asked), passes=passes)
         except (KafkaException, TimeoutError) as error:
             raise LogAway(f"Kafka does not say where its log ends: {said(error)}") from error
         return {asked[place]: offset for place, offset in found.items()}
@@ -209,7 +211,7 @@ class KafkaBackend(Backend):
             try:
                 found[asked[place]] = answer.result(ANSWER_SECONDS).offset
             except (KafkaException, TimeoutError) as error:
-                if not _passes(error):
+                if not passes(error):
                     raise LogAway(f"Kafka does not say where its log begins: {said(error)}") from error
         return found
 
@@ -282,7 +284,3 @@ class KafkaBackend(Backend):
 
     def _named(self, name: str) -> str:
         return self._prefix + name
-
-
-def _passes(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and (error.args[0].retriable() or error.args[0].code() in LEADERLESS)

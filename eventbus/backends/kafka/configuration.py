@@ -97,6 +97,18 @@ def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, 
     return config
 
 
+def exposed(chosen: Mapping[str, Any]) -> str:
+    """Why whoever reaches the brokers can write there; empty where they ask who it is."""
+    protocol = str(chosen.get("security.protocol") or "PLAINTEXT").upper()
+    if protocol.startswith("SASL"):
+        return ""
+    if protocol == "PLAINTEXT":
+        return "Kafka is spoken to without TLS or SASL: whoever reaches the brokers reads and writes all events"
+    if chosen.get("ssl.certificate.location") or chosen.get("ssl.keystore.location"):
+        return ""
+    return "Kafka is spoken to by TLS alone, without SASL or a certificate of ours: the brokers ask nobody who it is"
+
+
 def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
     """Raises ImproperlyConfigured, with the reason for each."""
     chosen = {ALIASES.get(name, name): value for name, value in chosen.items()}

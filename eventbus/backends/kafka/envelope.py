@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from eventbus import signing
 from eventbus.backends.base import Unsent
 from eventbus.events import KEY_CHARACTERS_MAX, Record, sequenced
 
@@ -31,34 +32,43 @@ _encoder = msgspec.json.Encoder()
 _headers_checked = methodcaller("headers")
 
 
-def headers_of(row: Unsent) -> Headers:
-    """The Kafka headers of an event in binary mode."""
+def headers_of(row: Unsent, partition: int) -> Headers:
+    """The Kafka headers of an event in binary mode, signed as whoever reads it in that partition finds it."""
     attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
-    content_type = attributes.pop("datacontenttype", JSON)
+    attributes["datacontenttype"] = content_type = attributes.pop("datacontenttype", JSON)
+    signature = signing.sign(f"{row.topic}/{partition}", row.key, _json(attributes), row.payload)
+    del attributes["datacontenttype"]
     named = [(PREFIX + name, value.encode()) for name, value in attributes.items()]
-    return [*named, (CONTENT_TYPE, content_type.encode())]
+    return [*named, (PREFIX + signing.ATTRIBUTE, signature.encode()), (CONTENT_TYPE, content_type.encode())]
 
 
 def record_of(message: Any, topic: str) -> Record:
     """A fetched message as a Record of `topic`, our own name of it.
 
     A key is kept as every database can keep it. A record without one has its place for a key, so that none waits for
-    another.
+    another. What is not signed is not trusted (eventbus.trust).
     """
     headers = _decoded(_headers(message))
     attributes, payload = _read(headers, message.value() or b"")
     partition, offset = message.partition(), message.offset()
     place = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other times
+    key = _plain(message.key() or attributes.get("partitionkey", "").encode()) or f"@{partition}/{offset}"
+    signature, told = attributes.pop(signing.ATTRIBUTE, ""), _json(attributes)
     return Record(
         topic=topic,
         partition=partition,
         position=offset,
-        key=_plain(message.key() or attributes.get("partitionkey", "").encode()) or f"@{partition}/{offset}",
+        key=key,
         type=attributes.get("type", ""),
         event_id=_id(attributes, place),
         payload=payload,
-        headers=_encoder.encode(attributes).decode(),
+        headers=told,
+        trusted=signing.is_signed(signature, f"{topic}/{partition}", key, told, payload),
     )
+
+
+def _json(attributes: Mapping[str, str]) -> str:
+    return _encoder.encode(attributes).decode()
 
 
 def _read(headers: Mapping[str, str], value: bytes) -> tuple[dict[str, str], bytes]:

@@ -170,14 +170,16 @@ class Sender:
     def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> bool:
         """Whether the client took it."""
         failpoints.hit("send")
+        partition = self._partition_of(row)
+        headers = headers_of(row, partition)
         while True:
             try:
                 producer.produce(
                     self._topic_of(row.topic),
-                    partition=self._partition_of(row),
+                    partition=partition,
                     key=row.key.encode(),
                     value=row.payload,
-                    headers=headers_of(row),
+                    headers=headers,
                     on_delivery=report,
                 )
                 return True

@@ -22,6 +22,7 @@ T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
 LOOK_SECONDS = 1.5  # for one that the relay asks before each batch: with its rest after an error, less than its lease
 HINT_SECONDS = 0.5  # for what only makes an error's text better
+LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to all
 
 
@@ -147,6 +148,11 @@ def insist(ask: Callable[[], T], *, passes: Callable[[Exception], bool]) -> T:
             if not passes(error) or time.monotonic() > deadline:
                 raise
             time.sleep(AGAIN_SECONDS)
+
+
+def passes(error: Exception) -> bool:
+    """For `insist`: the brokers say so themselves, or a partition has no leader for a moment."""
+    return isinstance(error, KafkaException) and (error.args[0].retriable() or error.args[0].code() in LEADERLESS)
 
 
 def _answer(answer: Any, what: str) -> Any:

@@ -10,6 +10,7 @@ from eventbus.console import (
     Actions,
     Printer,
     Run,
+    doubting,
     letters,
     looking,
     pausing,
@@ -29,7 +30,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.epilog, parser.formatter_class = EXITS, RawDescriptionHelpFormatter
         actions = Actions(parser.add_subparsers(dest="action", required=True, metavar="ACTION"))
-        for module in (looking, topics, letters, refusing, pausing, replaying, republishing, redelivering, pruning):
+        modules = (
+            looking,
+            topics,
+            letters,
+            refusing,
+            doubting,
+            pausing,
+            replaying,
+            republishing,
+            redelivering,
+            pruning,
+        )
+        for module in modules:
             module.add(actions)
 
     def handle(self, *, run: Run, **options: Any) -> None:

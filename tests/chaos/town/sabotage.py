@@ -5,6 +5,7 @@ Each is a mistake that somebody could make while mending the bus, in a line or t
 
 import os
 import random
+import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -78,9 +79,9 @@ def _new_ids() -> None:
     from eventbus.backends.kafka import producing
 
     right = producing.headers_of
-    producing.headers_of = lambda row: [
-        (name, str(uuid4()).encode() if name == "ce_id" else value) for name, value in right(row)
-    ]
+    producing.headers_of = lambda row, partition: right(
+        row._replace(headers=re.sub(r'"id":"[^"]*"', f'"id":"{uuid4()}"', row.headers, count=1)), partition
+    )
 
 
 @fault("offset before commit", LOST, "worker killed", "connections ended")
@@ -163,7 +164,7 @@ def _any_partition() -> None:
 
     class Scattering(producing.Producer):  # type: ignore[misc]
         def produce(self, *arguments: Any, **options: Any) -> None:
-            super().produce(*arguments, partition=random.randrange(4), **options)
+            super().produce(*arguments, **options | {"partition": random.randrange(4)})
 
     right = producing.Sender._current
 

@@ -3,7 +3,11 @@
 from tests.eventbus.faults.planting import Fault
 
 # The ledger's own guard: whoever prunes too much is stopped there as well.
-UNGUARDED = ("eventbus.pruning._totals", "if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:", "if False:")
+UNGUARDED = (
+    "eventbus.pruning._totals",
+    "if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:",
+    "if False:",
+)
 
 FAULTS = [
     Fault(
