@@ -48,7 +48,7 @@ def problems() -> list[str]:
 
 def dismiss(asked: UntrustedRecord, who: str) -> None:
     """It was seen: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
-    with failpoints.atomic("decide"):
+    with failpoints.atomic("dismiss.untrusted"):
         if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
             raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})
         OperatorAction.objects.create(
