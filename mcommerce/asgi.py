@@ -16,7 +16,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.signals import request_finished  # noqa: E402
 from django.db import connections  # noqa: E402
 
-from mcommerce import background, collector, readiness  # noqa: E402
+from mcommerce import background, collector, readiness, response_headers  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 
 
@@ -26,7 +26,7 @@ def leave_no_connection(**told: object) -> None:
     connections.close_all()
 
 
-application = build_application()
+application = response_headers.by_asgi(build_application())
 request_finished.connect(leave_no_connection, sender=ASGIHandler)
 if settings.IN_PROCESS:
     background.start()

@@ -38,7 +38,7 @@ KAFKA_SASL_NEEDS = {
 # A server sends; none at all is for what sends no mail, such as the building of the image
 DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
 POSITIVE = validate.Range(min=1)
-A_SECRET = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
+MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
 SIGNING_KEY_CHARACTERS_MIN = 32  # drawn at random, 32 characters are 190 bits: more than anybody guesses
 KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
@@ -62,6 +62,7 @@ ALLOWED_HOSTS = env.entries("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
+HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)  # let browsers' makers list the domain and all below it for HTTPS alone
 SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = env.entries("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
@@ -138,7 +139,7 @@ def _faults() -> list[str]:
         faults += [
             f"{name} is not set: a deployed site must say it. {remedy}"
             for name, remedy in {
-                "SECRET_KEY": A_SECRET,
+                "SECRET_KEY": MAKE_ONE,
                 "SITE_URL": "It is the public address, such as https://shop.example",
                 "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
                 "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
@@ -158,7 +159,7 @@ def _faults() -> list[str]:
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
     if HEALTH_TOKEN and len(HEALTH_TOKEN) < TOKEN_CHARACTERS_MIN:
         faults.append(
-            f"HEALTH_TOKEN has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {A_SECRET}"
+            f"HEALTH_TOKEN has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {MAKE_ONE}"
         )
     return faults + _station_faults()
 
@@ -418,6 +419,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
 ]
 MIDDLEWARE = [
+    "mcommerce.response_headers.on_pages",
     "mcommerce.health.before_hosts_are_checked",
     "mcommerce.proxy.visitors_have_their_addresses",
     "mcommerce.one_name.one_name_on_this_machine",
@@ -641,4 +643,7 @@ if not LOCAL:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000  # a year, what preload lists ask for
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = HSTS_PRELOAD
+# Whether the domain is in every browser's list for good is its owner's decision, not each release's.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]

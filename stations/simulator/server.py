@@ -80,6 +80,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def version_string(self) -> str:
+        return "Simulator"
+
+    def end_headers(self) -> None:
+        """Of the errors too that this server makes by itself."""
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: a request's line holds a key."""
 

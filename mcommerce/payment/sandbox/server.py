@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 BODY_BYTES_MAX = 16 * 1024  # a form or a small JSON object
 REQUESTS_AT_ONCE_MAX = 64  # threads: past it a connection is closed at once
 CLOSING_POLL_SECONDS = 0.05  # how soon close() is noticed
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
 SOCKET_TIMEOUT_SECONDS = 10  # a client that stalls must not hold its thread
 
 
@@ -158,13 +162,18 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             "Content-Type": response.content_type,
             "Content-Length": str(len(response.body)),
-            "X-Content-Type-Options": "nosniff",
             **response.headers,
         }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(response.body)
+
+    def end_headers(self) -> None:
+        """Of the errors too that this server makes by itself."""
+        for name, value in ALWAYS.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         # Path and status only: bodies hold card numbers, queries and headers hold keys.

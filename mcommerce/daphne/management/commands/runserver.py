@@ -10,9 +10,13 @@ from daphne.management.commands import runserver
 from django.conf import settings
 from django.core.management import CommandError
 
+from mcommerce.daphne.server import ServerWithHeaders
+
 
 class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
     """Daphne's own only tells the log where the port is taken, and serves nobody from then on, while its bus works."""
+
+    server_cls = ServerWithHeaders
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         if complaint := _may_not_listen(self.addr) or _cannot_listen(self.addr, int(self.port)):
