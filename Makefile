@@ -13,6 +13,8 @@ PIP_COMPILE := $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe 
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/locale/*/LC_MESSAGES/*.po)
 
+SITE := mcommerce stations outside eventbus manage.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos rolling days traces mutants lint format bench screenshots requirements clean
@@ -84,10 +86,11 @@ MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)
 	$(PY) -m tests.mutants --sample $(MUTANTS) $(if $(PART),--part $(PART))
 
-lint: install-dev ## ask the tools: style, types, arrows between modules, templates, migrations, settings
+lint: install-dev ## ask the tools: style, security, types, arrows between modules, templates, migrations, settings
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2 --check
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml $(SITE)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 	$(PY) manage.py makemigrations --check --dry-run
