@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 FIELD_NAMES = {
+    "accepted_at": _("seen to at"),
+    "accepted_by": _("seen to by"),
     "action": _("what was asked"),
     "appended_at": _("sent at"),
     "assignment": _("partitions that it reads"),
@@ -24,6 +26,7 @@ FIELD_NAMES = {
     "braked_at": _("braked since"),
     "claimed_at": _("claimed"),
     "claims": _("claims"),
+    "count": _("how many"),
     "crashes": _("crashes"),
     "created_at": _("created"),
     "decision": _("decided with"),
@@ -57,6 +60,7 @@ FIELD_NAMES = {
     "parked_key": _("parked key"),
     "parks": _("parks its key"),
     "partition": _("partition"),
+    "partitions": _("partitions that have keys"),
     "paused_at": _("paused since"),
     "paused_by": _("paused by"),
     "payload": _("content"),

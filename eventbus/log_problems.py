@@ -1,7 +1,8 @@
-"""What is wrong with the log itself: partitions that nothing of ours is put into."""
+"""What is wrong with the log itself: it lost records, or has partitions that nothing of ours is put into."""
 
 from collections.abc import Iterator, Mapping
 
+from eventbus import lost_records
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
 from eventbus.models import TopicLog
@@ -11,10 +12,11 @@ ASK_SECONDS = 1.5  # for what is seldom so: where brokers do not answer, who ask
 
 def read(backend: Backend) -> list[str]:
     """One sentence each, with the remedy. Of brokers that do not answer others tell."""
+    lost = [lost_records.told(one) for one in lost_records.waiting()]
     try:
-        return [*_unused_partitions(backend)]
+        return [*lost, *_unused_partitions(backend)]
     except LogAway:
-        return []
+        return lost
 
 
 def _unused_partitions(backend: Backend) -> Iterator[str]:

@@ -443,6 +443,32 @@ class TopicLog(models.Model):
         return f"{self.topic} {self.generation}"
 
 
+class LostRecords(models.Model):
+    """Records that the log let go of before a group read them, and that the outbox has not either.
+
+    `count` of those from `begin` to before `end`, in the log of that `generation`. Told until somebody accepts it.
+    """
+
+    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    generation = models.CharField(max_length=200)
+    begin = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    count = models.PositiveBigIntegerField()
+    noted_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.CharField(max_length=WHO_CHARACTERS_MAX, default="", blank=True)
+
+    class Meta:
+        db_table = "eventbus_lost_records"
+        verbose_name = _("lost records")
+        verbose_name_plural = _("lost records")
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} {self.begin} to {self.end}"
+
+
 class LeaseRow(models.Model):
     """Who is the one that relays, dispatches or polls."""
 

@@ -10,6 +10,10 @@ import msgspec
 # group may be paused, braked or broken: over a long weekend, and mended after it. Rows of outbox and inbox stay as long
 # as the log can show their record again, so longer costs the database as much.
 RETENTION = timedelta(days=7)
+# What the brokers must take: the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to grow. It is
+# their own default; more does no harm.
+RECORD_BYTES_MIN = 1_048_588
+AT_LEAST = {"max.message.bytes"}  # more than declared is as good
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +68,11 @@ def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
         replication=copies,
         configs={
             "cleanup.policy": "delete",  # a compacted topic would lose all but the newest event of each key
+            "max.message.bytes": str(RECORD_BYTES_MIN),
             "min.insync.replicas": str(own.min_insync_replicas or one_away),
+            "retention.bytes": "-1",  # else a busy day would end what a group may be behind, whatever the days say
             "retention.ms": str(own.retention // timedelta(milliseconds=1)),
+            "unclean.leader.election.enable": "false",  # a copy that lacks acknowledged events may lead, and loses them
         },
     )
 
@@ -145,10 +152,16 @@ def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec, used: in
     if found.replication != wanted.replication:
         told.append(differs("replication", found.replication, wanted.replication, COPIES))
     for name, value in wanted.configs.items():
-        if found.configs.get(name) != value:
+        if not _suits(name, found.configs.get(name), value):
             hopeless = name == "min.insync.replicas" and int(value) > found.replication
             told.append(differs(name, found.configs.get(name), value, NOT_ENOUGH_COPIES if hopeless else ""))
     return told
+
+
+def _suits(name: str, found: str | None, declared: str) -> bool:
+    if name in AT_LEAST and found is not None:
+        return int(found) >= int(declared)
+    return found == declared
 
 
 def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from eventbus import clock, failpoints, groups, parking, sql, trust
 from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
+from eventbus.backfill import Backfill
 from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
@@ -64,6 +65,7 @@ class Worker:
         self._owned = Ownership(group, self._failed, self._patiently)
         self._handling = Handling(self._owned)
         self._parking = Retrying(self._owned)
+        self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
         self._stands_still = True  # until a look shows that the group is neither paused nor braked
         # Partitions whose former owner may have died: attempts are written down before. And those where such an attempt
@@ -132,7 +134,9 @@ class Worker:
     def _flow(self, consumer: Consumer) -> int:
         moved = self._operators() + self._parked() if self._something_waits() else 0
         if not self._fetched:
+            before = self._backfill.moved
             self._fetched = self._fetch(consumer, self.group.batch)
+            moved += self._backfill.moved - before
             if self._fetched:
                 failpoints.hit("fetched")
             if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
@@ -143,7 +147,7 @@ class Worker:
         return moved
 
     def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
-        return trust.sift(consumer.fetch(records_max), self.group.type_of)
+        return trust.sift(self._backfill.fetch(consumer, records_max), self.group.type_of)
 
     def _look_back(self) -> None:
         """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
@@ -158,8 +162,12 @@ class Worker:
             self.leave()
         elif groups.lost(self.group, self._owned.epochs):
             self._give_way()
-        elif self._used(self._consumer.unsought() if self._consumer else []):
+        elif self._consumer is None:
+            return
+        elif self._used([one for one in self._consumer.unsought() if one not in self._owned.epochs]):
             self._generation = -1  # what was added to a topic has been led in
+        else:
+            self._backfill.look(self._consumer)
 
     def _something_waits(self) -> bool:
         """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
@@ -263,9 +271,8 @@ class Worker:
         if new:
             progress = self._take_over(new)
             self._forgive = False
-            for partition, row in progress.items():
-                consumer.seek(partition, row.position)
-                self._owned.epochs[partition] = row.epoch
+            self._backfill.begin(consumer, progress)
+            self._owned.epochs |= {partition: row.epoch for partition, row in progress.items()}
             self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
             self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
         self._generation = generation
@@ -388,7 +395,7 @@ class Worker:
     def _put_back(self, consumer: Consumer) -> None:
         """What was fetched and is not behind us will be fetched again."""
         if self._fetched:
-            consumer.seek(self._partition(), self._fetched[0].position)
+            self._backfill.put_back(consumer, self._fetched)
             self._fetched = []
 
     def _parked(self) -> int:

@@ -53,6 +53,10 @@ class Consumer(ABC):
         """Read nothing of any partition before it is sought again."""
 
     @abstractmethod
+    def withhold(self, partition: TopicPartition) -> None:
+        """Give nothing of this one before it is sought again: what comes before it lies elsewhere."""
+
+    @abstractmethod
     def seek(self, partition: TopicPartition, position: int) -> None:
         """Read on from this position."""
 

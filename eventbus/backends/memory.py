@@ -14,12 +14,8 @@ from eventbus import failpoints, sql
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend, Consumer, TopicPartition, Unsent, partition_of
 from eventbus.bells import appended
-from eventbus.events import Record, sequenced
+from eventbus.events import Record
 
-_READ = """
-    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
-    WHERE topic = %b AND partition = %b AND position >= %b ORDER BY position LIMIT %b
-"""
 _END = "(SELECT max(position) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND position IS NOT NULL)"
 ENDS_AT_ONCE = 500  # columns of one answer; PostgreSQL gives 1,664 at most, SQLite 2,000
 FOLLOW_SECONDS = 0.2  # how late a process that does not append itself hears of another's records at most
@@ -114,6 +110,9 @@ class MemoryConsumer(Consumer):
     def unseek(self) -> None:
         self._unsought = set(self._positions)
 
+    def withhold(self, partition: TopicPartition) -> None:
+        """Nothing comes before: the log is the outbox."""
+
     def assignment(self) -> list[TopicPartition]:
         return list(self._positions)
 
@@ -126,7 +125,7 @@ class MemoryConsumer(Consumer):
             position = self._positions[partition]
             if end <= position:
                 continue
-            records = _read(partition, position, records_max)
+            records = places.read(partition, position, records_max)
             if records:
                 # To the back of the row: partitions take turns.
                 del self._positions[partition]
@@ -156,21 +155,3 @@ def _ends_in_table(partitions: Sequence[TopicPartition]) -> dict[TopicPartition,
 def _ends(partitions: int) -> str:
     """Of so many partitions at once: the index answers each at its end, where a GROUP BY would walk all of it."""
     return f"SELECT {', '.join([_END] * partitions)}"
-
-
-def _read(partition: TopicPartition, position: int, records_max: int) -> list[Record]:
-    rows = sql.fetch(connection, _READ, [partition.topic, partition.partition, position, records_max])
-    event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
-    return [
-        Record(
-            topic=partition.topic,
-            partition=partition.partition,
-            position=place,
-            key=key,
-            type=wire_type,
-            event_id=event_id,
-            payload=payload,
-            headers=sequenced(headers, row_id),
-        )
-        for (row_id, place, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
-    ]

@@ -7,9 +7,16 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Max, QuerySet
 
 from eventbus import clock, sql
+from eventbus.backends.base import TopicPartition
 from eventbus.errors import LeaseLost
+from eventbus.events import Record, sequenced
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress, TopicLog
 
+_READ = """
+    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
+    WHERE topic = %b AND partition = %b AND position >= %b AND position < %b ORDER BY position LIMIT %b
+"""
+POSITION_MAX = 2**63 - 1  # more than any log has; both databases keep it
 _ALL = """
     UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %b
     FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, position)
@@ -45,6 +52,26 @@ def given(topic: str) -> dict[int, int]:
         partition, position = row
         ends[partition] = max(ends.get(partition, 0), position + 1)
     return ends
+
+
+def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSITION_MAX) -> list[Record]:
+    """What lies there, or lay there before the log let go of it, from its rows in the outbox; in order."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    rows = sql.fetch(connection, _READ, [place.topic, place.partition, begin, end, records_max])
+    event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
+    return [
+        Record(
+            topic=place.topic,
+            partition=place.partition,
+            position=position,
+            key=key,
+            type=wire_type,
+            event_id=event_id,
+            payload=payload,
+            headers=sequenced(headers, row_id),
+        )
+        for (row_id, position, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
+    ]
 
 
 def passed(topic: str, partition: int) -> int:

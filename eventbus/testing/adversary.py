@@ -179,6 +179,10 @@ class AdversaryConsumer(Consumer):
     def unseek(self) -> None:
         self._inner.unseek()
 
+    def withhold(self, partition: TopicPartition) -> None:
+        self._begun.pop(partition, None)
+        self._inner.withhold(partition)
+
     def catch_up(self, seconds: float) -> None:
         self._inner.catch_up(seconds)
 

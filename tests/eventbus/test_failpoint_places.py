@@ -35,6 +35,8 @@ WITHOUT = {
     "eventbus/groups.py::forgive": "a worker leaves a broken world: nothing is lost but the wrong count of a death",
     "eventbus/ledger.py::snapshot": "it only reads",
     "eventbus/backends/kafka/consuming.py::_grow": "without a group it keeps nothing: who dies begins anew",
+    "eventbus/backfill.py::_know": "only where the log let go of records: who begins after a death looks again",
+    "eventbus/backfill.py::_close": "likewise, and nothing lies between the old position and the new one",
     "eventbus/refilling.py::lost": "only where a log lost something: no day of the sweep is sure to pass it",
     "eventbus/refilling.py::_adopt": "once, where a site comes from brokers: who begins after a death does it again",
     "eventbus/refilling.py::look": "only where a log was to be filled again when its site left the brokers",

@@ -56,7 +56,7 @@ def said_of_partitions() -> list[str]:
 def by_somebody_else(log: KafkaBackend, key: str, number: int, partition: int) -> None:
     """Another program, which follows the brokers, puts an event of its own into a partition."""
     stranger = Producer({"bootstrap.servers": log._servers})
-    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/other", "ce_type": "house.noted.v1"}
+    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/elsewhere", "ce_type": "house.noted.v1"}
     value = json.dumps({"name": key, "number": number}).encode()
     stranger.produce(log.topics.name(TOPIC), value, key=key.encode(), headers=headers, partition=partition)
     assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"

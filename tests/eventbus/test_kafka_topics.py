@@ -55,7 +55,14 @@ def test_what_is_missing_is_named_and_made(log: KafkaBackend) -> None:
     assert told()["found"] == {
         "partitions": 2,
         "replication": 1,
-        "configs": {"cleanup.policy": "delete", "min.insync.replicas": "1", "retention.ms": str(7 * int(DAY_MS))},
+        "configs": {
+            "cleanup.policy": "delete",
+            "max.message.bytes": "1048588",
+            "min.insync.replicas": "1",
+            "retention.bytes": "-1",
+            "retention.ms": str(7 * int(DAY_MS)),
+            "unclean.leader.election.enable": "false",
+        },
     }
     assert run("eventbus", "topics")[0] == 0
 

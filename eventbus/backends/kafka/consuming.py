@@ -90,6 +90,11 @@ class KafkaConsumer(BusConsumer):
             for slot in self._slots.values():
                 slot.sought = slot.believed = False  # the log may be another, whose places mean other events
 
+    def withhold(self, partition: TopicPartition) -> None:
+        with self._lock:
+            if slot := self._slots.get(partition):
+                slot.sought = slot.believed = False
+
     def seek(self, partition: TopicPartition, position: int) -> None:
         with self._lock:
             slot = self._slots.get(partition)

@@ -1,0 +1,57 @@
+"""Records that the log let go of before a group read them, and that the outbox does not have either.
+
+They are lost for the group, and nobody can say what they were: most likely other programs' events, which are theirs to
+write again. So an operator is told until somebody says that it is seen to.
+"""
+
+import logging
+from collections.abc import Collection
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+
+from eventbus import clock
+from eventbus.backends.base import TopicPartition
+from eventbus.models import WHO_CHARACTERS_MAX, LostRecords, TopicLog
+
+logger = logging.getLogger(__name__)
+
+
+def note(group: str, place: TopicPartition, begin: int, end: int, count: int) -> None:
+    """So many records between these offsets are lost for a group: said once, though it may be found out again."""
+    log = TopicLog.objects.filter(topic=place.topic).values_list("generation", flat=True).first() or ""
+    mine = {"group": group, "topic": place.topic, "partition": place.partition, "generation": log}
+    said = LostRecords.objects.filter(**mine).aggregate(end=Max("end"))["end"] or 0
+    if count <= 0 or end <= said:
+        return
+    lost = LostRecords.objects.create(
+        **mine, begin=max(begin, said), end=end, count=min(count, end - max(begin, said)), noted_at=clock.now()
+    )
+    transaction.on_commit(partial(logger.error, "%s", told(lost)), robust=True)
+
+
+def told(lost: LostRecords) -> str:
+    """It, as a sentence with the remedy."""
+    return (
+        f"Group {lost.group} lost {lost.count} records of {lost.topic}/{lost.partition}, offsets {lost.begin} to "
+        f"{lost.end - 1}: the log let go of them before the group read them, and the outbox does not have them. "
+        f"Have their publishers write them again, then: manage.py eventbus lost --accept {lost.pk}"
+    )
+
+
+def waiting() -> QuerySet[LostRecords]:
+    """Those that nobody has seen to, the oldest first."""
+    return LostRecords.objects.filter(accepted_at=None).order_by("id")
+
+
+def accept(lost: Collection[LostRecords], who: str) -> None:
+    """Somebody has seen to it: say no more of it."""
+    LostRecords.objects.filter(id__in=[one.pk for one in lost], accepted_at=None).update(
+        accepted_at=clock.now(), accepted_by=who[:WHO_CHARACTERS_MAX]
+    )
+
+
+def reopen(lost: Collection[LostRecords]) -> None:
+    """It was accepted by mistake."""
+    LostRecords.objects.filter(id__in=[one.pk for one in lost]).update(accepted_at=None, accepted_by="")
