@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from django.db import connection
 
 from eventbus import inbox
+from eventbus.backends.sqlite3.base import queue_of
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.faults import FAULTS
 from tests.eventbus.faults.__main__ import drawn
 from tests.eventbus.faults.planting import DoesNotFit, Fault
-from tests.eventbus.faults.session import CAUGHT
+from tests.eventbus.faults.session import CAUGHT, TooLong, at_most
 
 ROOT = Path(__file__).parents[2]
 PARTS = 2  # processes that share the faults: a machine of today has two cores at least
@@ -98,6 +100,14 @@ def test_a_fault_whose_place_has_changed_says_so(place: str, text: str) -> None:
 def test_a_fault_that_asks_for_what_is_not_there_says_so(instead: str) -> None:
     with pytest.raises(DoesNotFit, match="nobody knows nowhere"), lie("eventbus.inbox.known", "return ", instead):
         pass
+
+
+def test_a_case_that_is_stopped_while_it_may_write_leaves_that_to_the_next() -> None:
+    with pytest.raises(TooLong), at_most(0.05):
+        queue_of("file:nobody").acquire(seconds=1)
+        threading.Event().wait()
+
+    queue_of("file:nobody").acquire(seconds=0)
 
 
 def lie(place: str, text: str, instead: str) -> Any:
