@@ -16,6 +16,7 @@ from django.conf import settings
 from eventbus import backends, watching
 from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat, Told
+from mcommerce import draining
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,9 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """The ASGI lifespan: what a server that ends without Python's exit hooks (uvicorn) asks for. Daphne has none."""
     while True:
         message = await receive()
-        if message["type"] == "lifespan.shutdown":
+        if message["type"] == "lifespan.startup":
+            draining.on_sigterm()
+        else:
             await asyncio.to_thread(stop)
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":

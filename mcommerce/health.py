@@ -9,7 +9,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from mcommerce import readiness
+from mcommerce import draining, readiness
 from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from outside.service import states
 
@@ -28,6 +28,8 @@ def before_hosts_are_checked(get_response: Answer) -> Answer:
         match request.path_info:
             case "/health/live":
                 return live(request)
+            case "/health/serving":
+                return serving(request)
             case "/health/ready" if not _may_be_staff(request):
                 return ready(request)
         return get_response(request)
@@ -51,6 +53,19 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @never_cache
 @require_safe
+def serving(request: HttpRequest) -> JsonResponse:
+    """200 until this process was asked to stop: then a proxy leads visitors elsewhere, before it stops.
+
+    It does not say whether the process is ready: what all replicas lack at once must not end in no page at all.
+    """
+    leaves = draining.is_leaving()
+    answer = JsonResponse({"status": "leaving" if leaves else OK}, status=503 if leaves else 200)
+    answer._has_been_logged = True  # for Django
+    return answer
+
+
+@never_cache
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 while this process can serve visitors; else 503 and the names of the parts that are not well.
 
@@ -64,7 +79,9 @@ def ready(request: HttpRequest) -> JsonResponse:
         told["failing"] = failing
     if _is_operator(request):
         told |= {"checks": checks, "outside": states()}
-    return JsonResponse(told, status=503 if failing else 200)
+    answer = JsonResponse(told, status=503 if failing else 200)
+    answer._has_been_logged = True  # for Django: the log has it from who found it, once and not at each probe
+    return answer
 
 
 def _is_operator(request: HttpRequest) -> bool:

@@ -100,6 +100,9 @@ EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate
 EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
 EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
 EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
+# Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere. They
+# are part of the twenty after which requests are cut off.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event makes /health/ready say so; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # who shows it reads of /health/ready what staff read

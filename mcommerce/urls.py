@@ -14,6 +14,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("health/live", health.live, name="health-live"),
+    path("health/serving", health.serving, name="health-serving"),
     path("health/ready", health.ready, name="health-ready"),
 ]
 

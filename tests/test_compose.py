@@ -22,7 +22,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
 NOT_SETTINGS = {"WEB_CONCURRENCY"}  # gunicorn's own
-NOT_THE_SITES = {"POSTGRES_PASSWORD", "PUBLISH_ON"}  # only compose.yaml reads them
+NOT_THE_SITES = {"POSTGRES_PASSWORD", "PUBLISH_ON", "PAGES", "LIVE"}  # only compose.yaml reads them
 HELP_SECONDS = 60  # Django starting on a loaded machine
 
 
@@ -122,11 +122,17 @@ def test_what_must_outlive_a_container_lies_in_a_volume() -> None:
 
 def test_the_proxy_leads_sockets_to_live_and_the_rest_to_pages_at_the_doors_they_have() -> None:
     proxy = (ROOT / "Caddyfile").read_text()
-    led = re.findall(r"reverse_proxy (?:(\S+) )?\{\s+dynamic a (\w+) (\d+)", proxy)
+    led = re.findall(r"handle (?:(@\w+) )?\{\s+reverse_proxy \{\$(\w+):([^}]+)\}", proxy)
+    replicas = {role: [f"{COMPOSE['name']}-{role}-{number}:8000" for number in (1, 2)] for role in ("pages", "live")}
 
-    assert led == [("/ws/*", "live", "8000"), ("", "pages", "8000")]
+    assert [(which, role) for which, role, _ in led] == [("@sockets", "LIVE"), ("@reads", "PAGES"), ("", "PAGES")]
+    assert "@sockets path /ws/*" in proxy
+    for _, role, found in led:
+        assert found.split() == replicas[role.lower()]
+        assert len(found.split()) == SERVICES[role.lower()]["deploy"]["replicas"]
+        assert SERVICES["proxy"]["environment"][role] == f"${{{role}:-{found}}}"
     assert f"company:{dict(word.split('=') for word in SERVICES['company']['command'][2:])['--port']}" in proxy
-    assert set(re.findall(r"\{\$([A-Z_]+)\}", proxy)) == set(SERVICES["proxy"]["environment"])
+    assert set(re.findall(r"\{\$([A-Z_]+)[:}]", proxy)) == set(SERVICES["proxy"]["environment"])
     assert "EXPOSE 8000" in DOCKERFILE
 
 

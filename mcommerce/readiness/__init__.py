@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from eventbus.health import broker_problem, outbox_problem
-from mcommerce import background
+from mcommerce import background, draining
 from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem
 from mcommerce.readiness.watch import OK, Part, Watch
@@ -22,6 +22,13 @@ def start(role: str) -> None:
 
 def found() -> dict[str, str]:
     """Each part's verdict: `OK`, or a sentence. Never waits; but a process that serves nobody, as a test, looks now."""
+    found = _found()
+    if draining.is_leaving():
+        found["leaving"] = "this process was asked to stop, and takes no further visitors"
+    return found
+
+
+def _found() -> dict[str, str]:
     if _watching is not None:
         return _watching.found()
     looks_now = Watch(parts_of("all"))

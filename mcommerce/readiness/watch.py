@@ -39,7 +39,6 @@ class Watch:
         self._said: dict[str, str] = {}
         self._in_hand: tuple[str, float] | None = None  # the part that is looked at, and since when
         self._finished_at = time.monotonic()
-        self._leaving = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="readiness", daemon=True)
 
@@ -48,26 +47,19 @@ class Watch:
         self._thread.start()
         return self
 
-    def stop(self) -> None:
-        """Say from now on that no further visitors shall come."""
-        self._leaving = True
-
     def close(self) -> None:
         """End the thread, once the check in hand has come back."""
-        self.stop()
         self._stop.set()
         self._thread.join(CLOSE_SECONDS)
 
     def found(self) -> dict[str, str]:
-        """Each part's last verdict, and beside them `checks` or `leaving` where there is something to say."""
+        """Each part's last verdict, and beside them `checks` where none of them can be trusted."""
         now, in_hand = time.monotonic(), self._in_hand
         said = {part.name: self._said.get(part.name, "not looked at yet") for part in self._parts}
         if in_hand and now - in_hand[1] > HANGS_SECONDS:
             said[in_hand[0]] = f"no answer for {now - in_hand[1]:.0f} s"
         elif now - self._finished_at > STALE_SECONDS + self._seconds:
             said["checks"] = f"the last look was {now - self._finished_at:.0f} s ago: restart this process"
-        if self._leaving:
-            said["leaving"] = "this process was asked to stop, and takes no further visitors"
         return said
 
     def look(self) -> None:

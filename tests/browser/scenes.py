@@ -254,4 +254,5 @@ NOT_PAGES = {
     "set_language": "takes a form, answers with a redirect",
     "health-live": "JSON",
     "health-ready": "JSON",
+    "health-serving": "JSON",
 }

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from eventbus.health import broker_problem
-from mcommerce import readiness
+from mcommerce import draining, readiness
 from mcommerce.readiness import watch
 from mcommerce.readiness.watch import Part, Watch
 from tests.eventbus.house import open_house, until
@@ -92,7 +92,6 @@ def test_a_thread_that_is_gone_makes_its_last_word_worthless(
     client: Client, watching: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watching.close()
-    watching._leaving = False  # nobody asked it to end
     monkeypatch.setattr(watch, "STALE_SECONDS", -1.0)
 
     answer = client.get("/health/ready")
@@ -101,11 +100,25 @@ def test_a_thread_that_is_gone_makes_its_last_word_worthless(
 
 
 def test_a_process_that_was_asked_to_stop_wants_no_further_visitors(client: Client, watching: Watch) -> None:
-    watching.stop()
+    assert client.get("/health/serving").status_code == 200
 
-    answer = client.get("/health/ready")
+    draining.leave()
+    try:
+        ready, serving, live = (client.get(f"/health/{name}") for name in ("ready", "serving", "live"))
+    finally:
+        draining.stay()
 
-    assert (answer.status_code, answer.json()["failing"]) == (503, ["leaving"])
+    assert (ready.status_code, ready.json()["failing"]) == (503, ["leaving"])
+    assert (serving.status_code, live.status_code) == (503, 200)
+
+
+def test_what_all_replicas_lack_at_once_takes_none_of_them_from_visitors(
+    client: Client, watching: Watch, world: World
+) -> None:
+    world.problem = "full: /srv"
+    until(lambda: watching.found()["disk"] != "ok", "the fault")
+
+    assert (client.get("/health/ready").status_code, client.get("/health/serving").status_code) == (503, 200)
 
 
 def test_a_probe_asks_the_database_nothing(client: Client, watching: Watch) -> None:

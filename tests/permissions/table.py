@@ -83,6 +83,7 @@ ROUTES: dict[str, Route] = {
     # --- machines ---
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
+    "health-serving": Route(get=ALL),
     # --- the desk, beside its tables ---
     "admin:index": Route(get=STAFF, post=STAFF),
     "admin:app_list": Route(get=SOME_ORDERS, post=SOME_ORDERS),  # tried with the orders'

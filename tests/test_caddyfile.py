@@ -1,0 +1,116 @@
+"""The shipped Caddyfile as Caddy itself reads it, and what a visitor is told by the proxy alone."""
+
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.live_site import ROOT, free_ports
+from tests.proxied_site import caddy, wait_until
+from tests.test_response_headers import ask
+
+FILE = ROOT / "Caddyfile"
+TEXT = FILE.read_text()
+ADDRESSES = {"SITE_URL": "http://shop.localhost", "SANDBOX_PROVIDER_URL": "http://pay.localhost"}
+
+
+def test_debians_own_caddy_takes_the_file_as_it_is(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [caddy(), "validate", "--config", str(FILE), "--adapter", "caddyfile"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | ADDRESSES,
+        capture_output=True,
+        text=True,
+    )
+
+    assert told.returncode == 0, told.stderr
+    assert "Valid configuration" in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("version", ["2_6", "2_8"])
+def test_each_version_that_the_file_tells_of_has_its_buffers(version: str) -> None:
+    chosen = TEXT.replace("{$CADDY_VERSION:2_6}", version)
+    imported, made = set(re.findall(r"import (\w+)", chosen)), set(re.findall(r"^\((\w+)\)", chosen, re.MULTILINE))
+
+    assert imported <= made
+    assert {f"forms_{version}", f"reads_{version}"} <= imported
+
+
+def test_a_form_is_offered_again_only_where_caddy_still_has_its_text() -> None:
+    """Caddy 2.6 has given the memory of it to another request by then, whose text would be sent instead."""
+    old = re.search(r"^\(forms_2_6\) \{\n(.*?)^\}", TEXT, re.MULTILINE | re.DOTALL)
+
+    assert old and "lb_try" not in old[1] and "import" not in old[1]
+
+
+@contextmanager
+def proxy(tmp_path: Path, pages: str) -> Iterator[int]:
+    """Caddy before one replica; the port of the site."""
+    port, company, admin = free_ports(3)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "CADDY_ADMIN": f"127.0.0.1:{admin}",
+        "SITE_URL": f"http://127.0.0.1:{port}",
+        "SANDBOX_PROVIDER_URL": f"http://127.0.0.1:{company}",
+        "PAGES": pages,
+        "LIVE": pages,
+    }
+    command = [caddy(), "run", "--config", str(FILE), "--adapter", "caddyfile"]
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as run,
+    ):
+        try:
+            wait_until(lambda: listens(port), (tmp_path / "log").read_text)
+            yield port
+        finally:
+            run.kill()
+
+
+def listens(port: int) -> bool:
+    try:
+        ask(port, "POST", "/", {})
+    except OSError:
+        return False
+    return True
+
+
+def test_the_proxys_own_answer_says_what_to_do_and_names_no_server(tmp_path: Path) -> None:
+    [nobody] = free_ports(1)
+    with proxy(tmp_path, f"127.0.0.1:{nobody}") as port:
+        status, told = ask(port, "POST", "/", {})
+
+    assert status in (502, 503)
+    assert (told.get_all("X-Content-Type-Options"), told.get_all("Server")) == (["nosniff"], None)
+    assert told["Retry-After"] == "10"
+
+
+class Talkative(BaseHTTPRequestHandler):
+    """A replica that names itself and its version."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_the_servers_behind_the_proxy_are_not_named_and_their_headers_come_once(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Talkative) as replica:
+        threading.Thread(target=replica.serve_forever, daemon=True).start()
+        with proxy(tmp_path, f"127.0.0.1:{replica.server_port}") as port:
+            status, told = ask(port, "GET", "/", {})
+        replica.shutdown()
+
+    assert status == 200
+    assert (told.get_all("X-Content-Type-Options"), told.get_all("Server")) == (["nosniff"], None)
+    assert len(told.get_all("Permissions-Policy") or []) == 1
