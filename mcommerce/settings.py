@@ -416,6 +416,7 @@ INSTALLED_APPS = [
     "mcommerce.products",
     "mcommerce.orders",
     "mcommerce.payment",
+    "mcommerce.reconcile",
     "stations",
     "allauth",  # after ours, whose translations come first
     "allauth.account",

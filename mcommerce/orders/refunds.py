@@ -39,7 +39,7 @@ def request_refund(
     if not created:
         return []
     note(order_id, Kind.REFUND_REQUESTED, reason, now=now, by=by)
-    return [_requested(refund)]
+    return [requested(refund)]
 
 
 def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
@@ -85,7 +85,7 @@ def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
         refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,), number=F("number") + 1, code="")
         if refund:
             note(refund.order_id, Kind.REFUND_REQUESTED, refund.reason, now=now, by=by)
-            publish(_requested(refund))
+            publish(requested(refund))
         return refund is not None
 
 
@@ -106,7 +106,8 @@ def _move(
     return None
 
 
-def _requested(refund: Refund) -> OrderRefundRequested:
+def requested(refund: Refund) -> OrderRefundRequested:
+    """The event that asks for it, as it stands."""
     return OrderRefundRequested(
         order_id=refund.order_id,
         refund_id=refund.id,

@@ -79,7 +79,7 @@ def lose_stock(*, order_id: UUID, now: datetime) -> None:
         order = _existing(order_id)
         if order.state in UNPAID:
             raise NotYet(f"Order {order_id} is not known to be paid yet.")
-        if _cancel_paid(order, CancelReason.STOCK_LOST, RefundReason.STOCK_LOST, now=now):
+        if cancel_paid(order, CancelReason.STOCK_LOST, RefundReason.STOCK_LOST, now=now):
             return
         if order.state in CAPTURED:
             logger.error("Order %s was sent, but its stock could not be taken.", order_id)
@@ -152,7 +152,7 @@ def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
     if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now, by=by):
         return True
     with transaction.atomic():
-        return _cancel_paid(_existing(order_id), CancelReason.STAFF, RefundReason.CANCELLED, now=now, by=by)
+        return cancel_paid(_existing(order_id), CancelReason.STAFF, RefundReason.CANCELLED, now=now, by=by)
 
 
 def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime) -> bool:
@@ -257,7 +257,7 @@ def _cancel(
         return moved
 
 
-def _cancel_paid(
+def cancel_paid(
     order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime, by: UUID | None = None
 ) -> bool:
     """End a paid order and ask for its money to go back, in the caller's transaction."""

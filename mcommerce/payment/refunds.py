@@ -99,27 +99,36 @@ def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
 
 def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: datetime) -> None:
     """Write down what became of the refund, and tell it. In the bus's transaction."""
-    payment = lock_payment(id=event.payment_id)
-    refund = Refund.objects.get(id=event.refund_id)
+    refund, is_news = note_answer(event, answer, now=now)
     about = {
         "refund_id": refund.id,
-        "payment_id": payment.id,
-        "order_id": payment.order_id,
+        "payment_id": refund.payment_id,
+        "order_id": event.order_id,
         "amount": refund.amount,
         "currency": refund.currency,
     }
     if answer.code:
-        _fail(payment, refund, answer.code)
         publish(PaymentRefundFailed(**about, code=answer.code, number=event.number))
-    elif refund.status == Refund.Status.REQUESTED:
-        code = ALREADY_REFUNDED if answer.already else ""
-        done = {"status": Refund.Status.SUCCEEDED, "provider_ref": answer.provider_ref, "code": code}
-        Refund.objects.filter(id=refund.id).update(**done)
+    elif is_news:
+        publish(PaymentRefunded(**about, code=refund.code))
+
+
+def note_answer(event: OrderRefundRequested, answer: RefundAnswer, *, now: datetime) -> tuple[Refund, bool]:
+    """Write down what became of the refund, and say whether it was news. In the caller's transaction."""
+    payment = lock_payment(id=event.payment_id)
+    refund = Refund.objects.get(id=event.refund_id)
+    is_news = refund.status == Refund.Status.REQUESTED
+    if answer.code:
+        _fail(payment, refund, answer.code)
+    elif is_news:
+        refund.status, refund.provider_ref = Refund.Status.SUCCEEDED, answer.provider_ref
+        refund.code = ALREADY_REFUNDED if answer.already else ""
+        refund.save(update_fields=["status", "provider_ref", "code"])
         ledger.enter_refund(
             payment=payment, refund_id=refund.id, amount=refund.amount, currency=refund.currency, now=now
         )
         clear_alarm(payment, _alarm(refund))
-        publish(PaymentRefunded(**about, code=code))
+    return refund, is_news
 
 
 def _captured_payment(payment_id: UUID) -> Payment:

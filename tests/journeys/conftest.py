@@ -1,6 +1,8 @@
 """A shop with two vases, and somebody with a browser who orders them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,9 +12,15 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.testing import settle
 from mcommerce.orders.models import Order
+from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
 from mcommerce.products.services import publish_product, save_product
 from mcommerce.products.stock import receive_stock
+
+from .away import KEY, SECRET, Company
+from .shop import page_of, state_of
+
+GOOD_CARD = "4242424242424242"
 
 ANSWERS = {
     "email": "ada@example.com",
@@ -45,6 +53,15 @@ def browser() -> Client:
 
 
 @pytest.fixture
+def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
+    """A payment company on a port of its own, which can be away."""
+    settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
+    company = Company(tmp_path / "company.sqlite3", settings)
+    yield company
+    company.close()
+
+
+@pytest.fixture
 def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
     """Puts vases into the cart and checks out; the shop answers unless told to keep quiet."""
 
@@ -57,3 +74,14 @@ def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
         return Order.objects.get(id=answer.url.strip("/").split("/")[-1])
 
     return check_out
+
+
+@pytest.fixture
+def paid_order(order_of: Callable[..., Order], browser: Client, company: Company) -> Order:
+    """Ordered, and paid at the company."""
+    order = order_of()
+    company.type_card(page_of(browser, order), GOOD_CARD)
+    browser.get(reverse("payment:return", args=[Attempt.objects.get().payment_id]))
+    settle()
+    assert state_of(order) == Order.State.PAID
+    return order

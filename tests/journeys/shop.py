@@ -1,5 +1,8 @@
 """What a journey looks at: the order, its history, the stock."""
 
+from django.test import Client
+from django.urls import reverse
+
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.products.models import Product, Stock
 
@@ -15,3 +18,8 @@ def steps_of(order: Order) -> list[str]:
 def stock_of(product: Product) -> tuple[int, int]:
     """Pieces there, and how many of them are held."""
     return Stock.objects.values_list("on_hand", "held").get(product=product)
+
+
+def page_of(browser: Client, order: Order) -> str:
+    """Where the browser is sent to pay."""
+    return str(browser.post(reverse("payment:pay", args=[order.id])).url)

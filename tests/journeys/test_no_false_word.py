@@ -2,8 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,21 +18,13 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
 
-from .away import KEY, SECRET, Company
+from .away import Company
 from .shop import state_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 
 GOOD_CARD, DECLINED_CARD, LOST_ANSWER = "4242424242424242", "4000000000000002", "4000000000000341"
 State = Order.State
-
-
-@pytest.fixture
-def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
-    settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
-    company = Company(tmp_path / "company.sqlite3", settings)
-    yield company
-    company.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A refund failed, and staff tries it again from the order's page at the desk, with a payment company that answers."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,20 +19,12 @@ from mcommerce.payment.ledger import balances
 from mcommerce.payment.models import Attempt, Payment
 from tests.mcommerce.payment.line import Line
 
-from .away import KEY, SECRET, Company
+from .away import KEY, Company
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
 GOOD_CARD = "4242424242424242"
 State = Refund.State
-
-
-@pytest.fixture
-def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
-    settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
-    company = Company(tmp_path / "company.sqlite3", settings)
-    yield company
-    company.close()
 
 
 @pytest.fixture

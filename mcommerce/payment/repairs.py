@@ -1,0 +1,134 @@
+"""Repairs of what `manage.py reconcile` finds. Each may be done again: what is repaired stays as it is."""
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from eventbus import publish
+from eventbus.ids import uuid7
+from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded
+from mcommerce.payment import refunds
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
+from mcommerce.payment.providers import provider_named
+from mcommerce.payment.providers.base import Charge, Declined
+from mcommerce.payment.services import OPEN_OUTCOMES, settle_session
+from mcommerce.payment.sessions import current_state
+from mcommerce.payment.settlement import lock_payment, raise_alarm, settle
+
+logger = logging.getLogger(__name__)
+
+NO_ORDER = "no_order"  # the reason of a refund that no order asked for
+
+
+def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
+    """Ask how a session of ours stands, and take the answer in. Raises ProviderError, UnknownSession."""
+    state = provider_named(provider).fetch_session(session_ref)
+    settle_session(provider=provider, state=state, now=now)
+
+
+def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
+    """Take in a charge of a session that a payment does not know: it was opened after what we have was saved.
+
+    Where another session of the payment is still open, a person must look. Raises ProviderError.
+    """
+    payment = Payment.objects.get(id=payment_id)
+    attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
+    if attempt is not None:
+        state = current_state(attempt)
+        with transaction.atomic():
+            settle(attempt, state, now=now)
+    if Attempt.objects.filter(provider=provider, provider_ref=charge.session_ref).exists():
+        return
+    state = provider_named(provider).fetch_session(charge.session_ref)
+    with transaction.atomic():
+        payment = lock_payment(id=payment_id)
+        if payment.attempts.filter(outcome__in=OPEN_OUTCOMES).exists():
+            raise_alarm(payment, f"charged in a session that we do not know: {charge.ref}")
+            return
+        adopted = Attempt.objects.create(
+            payment=payment,
+            provider=provider,
+            provider_ref=charge.session_ref,
+            site_url=settings.SITE_URL,
+            language=settings.LANGUAGE_CODE,
+            started_at=charge.charged_at,
+        )
+        settle(adopted, state, now=now)
+
+
+def give_back(*, provider: str, charge: Charge) -> None:
+    """Send back what is left of a charge that belongs to nothing of ours. Raises ProviderError."""
+    left = charge.amount - charge.refunded
+    key = f"reconcile-{charge.ref}-{charge.refunded}"
+    try:
+        provider_named(provider).refund(charge.ref, amount=left, currency=charge.currency, idempotency_key=key)
+    except Declined as declined:
+        if declined.code != refunds.ALREADY_REFUNDED:
+            raise
+    logger.warning("Charge %s belongs to no order of ours: %d %s sent back", charge.ref, left, charge.currency)
+
+
+def send_back(*, payment_id: UUID, now: datetime) -> None:
+    """Send back what a payment holds for an order that does not exist. Nobody is told. Raises ProviderError."""
+    payment = Payment.objects.get(id=payment_id)
+    open_one = payment.refunds.filter(reason=NO_ORDER).exclude(status=Refund.Status.SUCCEEDED).first()
+    left = open_one.amount if open_one else payment.captured - payment.refunded
+    if left <= 0:
+        return
+    request = OrderRefundRequested(
+        order_id=payment.order_id,
+        refund_id=open_one.id if open_one else uuid7(),
+        payment_id=payment.id,
+        amount=left,
+        currency=payment.currency,
+        reason=NO_ORDER,
+        number=open_one.number + 1 if open_one and open_one.status == Refund.Status.FAILED else 1,
+    )
+    answer = refunds.send_refund(request, now=now)
+    with transaction.atomic():
+        refunds.note_answer(request, answer, now=now)
+
+
+def tell_success(*, payment_id: UUID) -> None:
+    """Say once more that a payment succeeded."""
+    with transaction.atomic():
+        payment = lock_payment(id=payment_id)
+        taken = payment.entries.filter(kind=LedgerEntry.Kind.CAPTURE).first()
+        if payment.status == Payment.Status.SUCCEEDED and taken is not None:
+            publish(
+                PaymentSucceeded(
+                    payment_id=payment.id,
+                    order_id=payment.order_id,
+                    amount=taken.amount,
+                    currency=taken.currency,
+                    provider=payment.provider,
+                    provider_ref=payment.provider_ref,
+                )
+            )
+
+
+def tell_refund(*, refund_id: UUID) -> None:
+    """Say once more what became of a refund."""
+    with transaction.atomic():
+        refund = Refund.objects.select_related("payment").get(id=refund_id)
+        about = {
+            "refund_id": refund.id,
+            "payment_id": refund.payment_id,
+            "order_id": refund.payment.order_id,
+            "amount": refund.amount,
+            "currency": refund.currency,
+            "code": refund.code,
+        }
+        if refund.status == Refund.Status.SUCCEEDED:
+            publish(PaymentRefunded(**about))
+        elif refund.status == Refund.Status.FAILED:
+            publish(PaymentRefundFailed(**about, number=refund.number))
+
+
+def mark(*, payment_id: UUID, why: str) -> None:
+    """Have a person look at a payment."""
+    with transaction.atomic():
+        raise_alarm(lock_payment(id=payment_id), why)

@@ -1,0 +1,113 @@
+"""The payments as they stand, and what the company says that it took, for comparing."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from mcommerce.payment.models import Attempt, Payment, Refund
+from mcommerce.payment.providers import provider_named
+from mcommerce.payment.providers.base import Charge
+
+ROWS_AT_ONCE = 500  # payments in memory at a time, with their refunds
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundStatement:
+    """A refund as the payments know it."""
+
+    id: UUID
+    status: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentStatement:
+    """A payment as it stands. `alarm` says that a person looks at it already."""
+
+    id: UUID
+    order_id: UUID
+    order_number: str
+    status: str
+    captured: int
+    currency: str
+    charge_ref: str
+    alarm: str
+    refunds: dict[UUID, RefundStatement]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == Payment.Status.SUCCEEDED
+
+    @property
+    def cancelled(self) -> bool:
+        return self.status == Payment.Status.CANCELLED
+
+    @property
+    def given_back(self) -> int:
+        """What went back for sure."""
+        return sum(one.amount for one in self.refunds.values() if one.status == Refund.Status.SUCCEEDED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStatement:
+    """An attempt's session as it stands, and its payment."""
+
+    taken_in: bool  # what was charged in it is in the books
+    payment: PaymentStatement
+
+
+def charges(provider: str) -> Iterator[list[Charge]]:
+    """Everything that the company ever charged, oldest first, in pages. Raises ProviderError."""
+    after, more = "", True
+    while more:
+        page, more = provider_named(provider).charges(after=after)  # each page has its own time
+        if page:
+            after = page[-1].ref
+            yield page
+
+
+def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatement]:
+    """What is known of these sessions, by the company's name of each."""
+    attempts = Attempt.objects.filter(provider=provider, provider_ref__in=list(refs)).select_related("payment")
+    attempts = attempts.prefetch_related("payment__refunds")
+    return {
+        one.provider_ref: SessionStatement(
+            taken_in=one.outcome == Attempt.Outcome.SUCCEEDED, payment=_statement(one.payment)
+        )
+        for one in attempts
+    }
+
+
+def of_orders(order_ids: Collection[UUID]) -> dict[UUID, PaymentStatement]:
+    """The payments of these orders, by order."""
+    return {one.order_id: _statement(one) for one in _rows().filter(order_id__in=order_ids)}
+
+
+def all_payments() -> Iterator[list[PaymentStatement]]:
+    """Every payment, in batches."""
+    last = None
+    while rows := list(_rows().order_by("id").filter(**({"id__gt": last} if last else {}))[:ROWS_AT_ONCE]):
+        yield [_statement(row) for row in rows]
+        last = rows[-1].id
+
+
+def _rows() -> QuerySet[Payment]:
+    return Payment.objects.prefetch_related("refunds")
+
+
+def _statement(payment: Payment) -> PaymentStatement:
+    return PaymentStatement(
+        id=payment.id,
+        order_id=payment.order_id,
+        order_number=payment.order_number,
+        status=payment.status,
+        captured=payment.captured,
+        currency=payment.currency,
+        charge_ref=payment.provider_ref,
+        alarm=payment.alarm,
+        refunds={
+            one.id: RefundStatement(id=one.id, status=one.status, amount=one.amount) for one in payment.refunds.all()
+        },
+    )

@@ -1,0 +1,129 @@
+"""The payment company and the payments: what was charged and given back, and what we have in our books."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from mcommerce.orders import statements as orders
+from mcommerce.orders.statements import OrderStatement
+from mcommerce.payment import repairs
+from mcommerce.payment import statements as payments
+from mcommerce.payment.providers.base import Charge
+from mcommerce.payment.statements import PaymentStatement, SessionStatement
+from mcommerce.reconcile.differences import PERSON, Difference, money
+
+
+class Company:
+    """Compares each charge of the company with our books, and remembers which charges there were."""
+
+    def __init__(self, provider: str, *, under_way: set[str], now: datetime) -> None:
+        self.provider, self.now = provider, now
+        self.charges: set[str] = set()
+        self._under_way = under_way
+
+    def differences(self) -> Iterator[Difference]:
+        """Raises ProviderError."""
+        for page in payments.charges(self.provider):
+            self.charges |= {charge.ref for charge in page}
+            sessions = payments.of_sessions(self.provider, [charge.session_ref for charge in page])
+            named = [order_id for charge in page if (order_id := _order_id(charge))]
+            of_orders, there = payments.of_orders(named), orders.of(named)
+            for charge in page:
+                if charge.order_id in self._under_way:
+                    continue
+                order_id, session = _order_id(charge), sessions.get(charge.session_ref)
+                order = there.get(order_id) if order_id else None
+                if session is not None:
+                    yield from self._of_session(charge, session, order)
+                elif order_id in of_orders:
+                    yield self._unknown_session(charge, of_orders[order_id])
+                elif order is None and charge.refunded < charge.amount:
+                    yield self._without_order(charge)
+
+    def _of_session(
+        self, charge: Charge, session: SessionStatement, order: OrderStatement | None
+    ) -> Iterator[Difference]:
+        payment = session.payment
+        if not session.taken_in:
+            yield Difference(
+                name="charge-not-taken-in",
+                what=f"the company charged {_sum(charge)}, and the payment does not know",
+                remedy="take it in",
+                repair=partial(repairs.take_in, provider=self.provider, session_ref=charge.session_ref, now=self.now),
+                **_about(charge, payment),
+            )
+        elif payment.charge_ref == charge.ref and not payment.alarm:
+            if (charge.amount, charge.currency) != (payment.captured, payment.currency):
+                ours = money(payment.captured, payment.currency)
+                yield self._marked("charge-differs", charge, payment, f"charged {_sum(charge)}, {ours} in our books")
+            elif charge.refunded < payment.given_back:
+                less = money(payment.given_back - charge.refunded, charge.currency)
+                yield self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
+            elif charge.refunded > payment.given_back:
+                yield from self._given_back(charge, payment, order)
+
+    def _given_back(
+        self, charge: Charge, payment: PaymentStatement, order: OrderStatement | None
+    ) -> Iterator[Difference]:
+        """The company gave back more than we know of."""
+        if order is None or any(one.requested for one in order.refunds.values()):
+            return  # said of the payment itself, or asked for just now
+        more = money(charge.refunded - payment.given_back, charge.currency)
+        what = f"the company gave {more} back, and the order does not know"
+        whole = charge.refunded == charge.amount and payment.given_back == 0
+        if whole and order.was_paid and not order.refunds:
+            yield Difference(
+                name="refund-unknown",
+                what=what,
+                remedy="cancel the order" if order.is_paid else "note the refund",
+                repair=partial(orders.end_without_money, order_id=order.id, now=self.now),
+                **_about(charge, payment),
+            )
+        else:
+            yield self._marked("refund-unknown", charge, payment, what)
+
+    def _unknown_session(self, charge: Charge, payment: PaymentStatement) -> Difference:
+        return Difference(
+            name="charge-in-unknown-session",
+            what=f"the company charged {_sum(charge)} in a session that the payment does not know",
+            remedy="take it in",
+            repair=partial(repairs.adopt, provider=self.provider, charge=charge, payment_id=payment.id, now=self.now),
+            **_about(charge, payment),
+        )
+
+    def _without_order(self, charge: Charge) -> Difference:
+        left = money(charge.amount - charge.refunded, charge.currency)
+        return Difference(
+            name="charge-without-order",
+            what=f"{_sum(charge)} were charged on {charge.charged_at:%Y-%m-%d %H:%M} UTC for an order that is not here",
+            remedy=f"send {left} back",
+            repair=partial(repairs.give_back, provider=self.provider, charge=charge),
+            order_id=_order_id(charge),
+            charge=charge.ref,
+        )
+
+    def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Difference:
+        mark = partial(repairs.mark, payment_id=payment.id, why=f"{name}: {what}")
+        return Difference(name=name, what=what, remedy=PERSON, repair=mark, **_about(charge, payment))
+
+
+def _about(charge: Charge, payment: PaymentStatement) -> dict[str, object]:
+    return {
+        "order_id": payment.order_id,
+        "order_number": payment.order_number,
+        "payment_id": payment.id,
+        "charge": charge.ref,
+    }
+
+
+def _sum(charge: Charge) -> str:
+    return money(charge.amount, charge.currency)
+
+
+def _order_id(charge: Charge) -> UUID | None:
+    """The order that a charge names; None where what it names is no id of an order."""
+    try:
+        return UUID(charge.order_id)
+    except ValueError:
+        return None

@@ -1,0 +1,46 @@
+"""A difference between two that should say the same: its name, whom it is about, and what repairs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from mcommerce.money import format_money
+
+PERSON = "have a person look at it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Something that two say differently. `repair` is None where no command can mend it; then `remedy` says who can."""
+
+    name: str
+    what: str
+    remedy: str
+    repair: Callable[[], None] | None = None
+    order_id: UUID | None = None
+    order_number: str = ""
+    payment_id: UUID | None = None
+    charge: str = ""
+
+    def __str__(self) -> str:
+        about = f"order {self.order_number or self.order_id}" if self.order_id else self.charge
+        return f"{self.name}: {about}: {self.what}" if about else f"{self.name}: {self.what}"
+
+    def told(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "name": self.name,
+            "order": str(self.order_id) if self.order_id else None,
+            "order_number": self.order_number or None,
+            "payment": str(self.payment_id) if self.payment_id else None,
+            "charge": self.charge or None,
+            "what": self.what,
+            "remedy": self.remedy,
+            "repairable": self.repair is not None,
+        }
+
+
+def money(amount: int, currency: str) -> str:
+    """A sum for whoever operates the site, whose language is English."""
+    return format_money(amount, currency, "en")

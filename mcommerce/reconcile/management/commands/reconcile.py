@@ -1,0 +1,96 @@
+"""`manage.py reconcile`: compare provider, payments, orders, stock and bus; repair by asking."""
+
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from eventbus import clock, under_way
+from eventbus.console.printing import Printer, printable, who
+from mcommerce.payment.providers.base import ProviderError
+from mcommerce.reconcile import bus
+from mcommerce.reconcile.company import Company
+from mcommerce.reconcile.differences import Difference
+from mcommerce.reconcile.shop import Shop
+
+EXIT_DIFFERENCES, EXIT_NOT_COMPARED = 1, 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare what the payment company charged with the payments, the orders, the stock and the bus, and list every "
+        "difference by name. Nothing is changed without --repair. Exit code 0: no difference is left; 1: some are; "
+        "2: the company did not answer, or the line was wrong."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--repair", action="store_true", help="repair each, after asking")
+        parser.add_argument("--yes", action="store_true", help="with --repair: repair all without asking")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *, repair: bool, yes: bool, json: bool, **options: Any) -> None:
+        if yes and not repair:
+            raise CommandError("--yes goes with --repair.", returncode=EXIT_NOT_COMPARED)
+        if repair and not yes and (json or not sys.stdin.isatty()):
+            text = "There is nobody to ask here: add --yes to repair all, or leave out --repair to list them."
+            raise CommandError(text, returncode=EXIT_NOT_COMPARED)
+        printer = Printer(self.stdout)
+        busy = under_way.keys(bus.KEYED_BY_ORDER)
+        try:
+            found = self._compare(busy)
+        except ProviderError as error:
+            text = f"The payment company does not answer, so nothing was compared: {error}. Try again later."
+            raise CommandError(text, returncode=EXIT_NOT_COMPARED) from None
+        if not json:
+            for one in found:
+                printer.line(f"{printable(str(one))}. Repair: {one.remedy}.")
+        outcomes = [self._repaired(one, ask=not yes) if repair else "" for one in found]
+        self._tell(printer, found, outcomes, busy=len(busy), json=json)
+
+    def _compare(self, busy: set[str]) -> list[Difference]:
+        now = clock.now()
+        company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
+        found = list(company.differences())
+        found += Shop(charges=company.charges, under_way=busy, now=now).differences()
+        found += bus.differences(who=who())
+        return found
+
+    def _repaired(self, one: Difference, *, ask: bool) -> str:
+        """`repaired`, `left`, or why it could not be repaired."""
+        if one.repair is None:
+            return "left"
+        if ask and not _agreed(one):
+            return "left"
+        try:
+            one.repair()
+        except Exception as error:  # the next one may well be repaired
+            return f"not repaired: {type(error).__name__}: {error}"
+        return "repaired"
+
+    def _tell(self, printer: Printer, found: list[Difference], outcomes: list[str], *, busy: int, json: bool) -> None:
+        repaired = outcomes.count("repaired")
+        left = len(found) - repaired
+        if json:
+            told = [one.told() | {"outcome": outcome} for one, outcome in zip(found, outcomes, strict=True)]
+            printer.json({"differences": told, "left": left, "orders_with_events_under_way": busy})
+        else:
+            for one, outcome in zip(found, outcomes, strict=True):
+                if outcome.startswith("not repaired"):
+                    printer.line(f"{one.name}: {printable(outcome)}")
+            counted = ", ".join(f"{name} {count}" for name, count in sorted(Counter(one.name for one in found).items()))
+            printer.line(f"{len(found)} differences{f' ({counted})' if counted else ''}, {repaired} repaired.")
+            if busy:
+                printer.line(f"{busy} orders were left out: events about them are under way. Run this again later.")
+        if left:
+            raise CommandError(self._remedy(left), returncode=EXIT_DIFFERENCES)
+
+    def _remedy(self, left: int) -> str:
+        return f"{left} differences are left. manage.py reconcile --repair asks about each."
+
+
+def _agreed(one: Difference) -> bool:
+    said = input(f"{printable(str(one))}. {one.remedy.capitalize()}? [y/N] ")
+    return said.strip().lower() in {"y", "yes"}

@@ -1,0 +1,85 @@
+"""`manage.py reconcile`: what it asks before it repairs, what it leaves out, and what died for nothing."""
+
+import pytest
+from django.db import transaction
+
+from eventbus import publish
+from eventbus.ids import uuid7
+from eventbus.models import DeadLetter
+from eventbus.testing import settle
+from mcommerce.events import PaymentFailed, PaymentSucceeded
+from mcommerce.orders.models import Order
+from mcommerce.payment.models import Payment
+from mcommerce.products.models import Product
+from tests.eventbus.test_commands import run
+
+from .away import Company
+from .reconciling import is_repaired
+from .shop import state_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
+
+State = Order.State
+
+
+# --- the bus ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_died_for_an_order_that_is_not_here_is_discarded(vase: Product) -> None:
+    with transaction.atomic():
+        taken = {"amount": 1_900, "currency": "EUR", "provider": "sandbox", "provider_ref": "chg_1"}
+        publish(PaymentSucceeded(payment_id=uuid7(), order_id=uuid7(), **taken))
+    settle(raise_errors=False)
+    assert DeadLetter.objects.count() == 1
+
+    assert is_repaired("dead-letter-without-order")
+
+
+def test_an_order_with_events_under_way_is_left_out_and_counted(paid_order: Order) -> None:
+    Order.objects.update(state=State.AWAITING_PAYMENT, payment_id=None)
+    with transaction.atomic():
+        publish(PaymentFailed(payment_id=uuid7(), order_id=paid_order.id, code="card_declined", retryable=True))
+
+    code, said, _ = run("reconcile")
+
+    assert code == 0
+    assert "1 orders were left out: events about them are under way" in said
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A terminal with somebody who answers no at first, and then yes; what they were asked."""
+    questions: list[str] = []
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return "n" if len(questions) == 1 else "y"
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", answer)
+    return questions
+
+
+def test_each_repair_is_asked_for_and_no_leaves_it(paid_order: Order, asked: list[str], company: Company) -> None:
+    company.give_back(Payment.objects.get().provider_ref, 1_900)
+
+    code, said, complaint = run("reconcile", "--repair")
+    assert (code, state_of(paid_order)) == (1, State.PAID)
+    assert "1 differences (refund-unknown 1), 0 repaired." in said
+    assert "Cancel the order? [y/N]" in asked[0]
+
+    code, said, complaint = run("reconcile", "--repair")
+    settle()
+    assert (code, complaint, state_of(paid_order)) == (0, "", State.CANCELLED)
+    assert paid_order.number in said
+
+
+@pytest.mark.parametrize("line", [["--yes"], ["--repair"], ["--repair", "--json"]])
+def test_a_line_that_could_not_be_asked_about_changes_nothing_and_says_what_to_add(line: list[str]) -> None:
+    code, said, complaint = run("reconcile", *line)
+
+    assert (code, said) == (2, "")
+    assert "--repair" in complaint or "--yes" in complaint

@@ -1,0 +1,93 @@
+"""A shop that sells, in a process of its own on the database that the environment names, until all is quiet.
+
+`python -m tests.selling sell 5` orders and pays five times; `open` orders once and prints the page to pay at; `rest`
+only lets everybody hear what was told.
+"""
+
+import sys
+from uuid import UUID, uuid4
+
+import django
+
+PAGE_SECONDS = 10  # the payment company is a thread of the test
+GOOD_CARD = {"number": "4242424242424242", "expiry": "12/40", "cvc": "123"}
+ANSWERS = {
+    "email": "ada@example.com",
+    "name": "Ada Lovelace",
+    "street": "12 rue des Fleurs",
+    "postal_code": "69001",
+    "city": "Lyon",
+    "country": "FR",
+    "language": "en",
+    "terms": "on",
+}
+
+
+def main(what: str, count: int) -> None:
+    django.setup()
+    from django.test.utils import setup_test_environment
+
+    from eventbus.testing import settle
+
+    setup_test_environment()  # a page tells what it was made of
+
+    settle()
+    if what == "sell":
+        for _ in range(count):
+            pay(open_page())
+            settle()
+    elif what == "open":
+        print(open_page()[1])
+    settle()
+
+
+def open_page() -> tuple[UUID, str]:
+    """Somebody with a browser and an address of their own orders a vase; their order, and the page to pay at."""
+    from django.test import Client
+    from django.urls import reverse
+
+    from eventbus.testing import settle
+
+    number = uuid4().int
+    browser = Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR=f"10.{number % 200}.{number // 200 % 200}.7")
+    browser.post(reverse("orders:add"), {"product_id": vase(), "quantity": 1})
+    seen = browser.get(reverse("orders:checkout")).context["seen"]
+    answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
+    order_id = UUID(answer.url.strip("/").split("/")[-1])
+    settle()
+    return order_id, browser.post(reverse("payment:pay", args=[order_id])).url
+
+
+def pay(opened: tuple[UUID, str]) -> None:
+    """They type a good card, and the shop asks the company."""
+    import requests
+
+    from eventbus import clock
+    from mcommerce.payment import services
+    from mcommerce.payment.models import Payment
+
+    order_id, page = opened
+    requests.post(page, data=GOOD_CARD, allow_redirects=False, timeout=PAGE_SECONDS).raise_for_status()
+    services.ask_now(payment_id=Payment.objects.get(order_id=order_id).id, now=clock.now())
+
+
+def vase() -> UUID:
+    """The one thing that is sold, with plenty of pieces."""
+    from eventbus import clock
+    from eventbus.testing import settle
+    from mcommerce.products.models import Product
+    from mcommerce.products.services import publish_product, save_product
+    from mcommerce.products.stock import receive_stock
+
+    found = Product.objects.filter(sku="VASE").first()
+    if found is None:
+        found = Product(sku="VASE", slug="vase", title={"en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000)
+        save_product(product=found, now=clock.now())
+        receive_stock(product_id=found.id, quantity=100, now=clock.now())
+        publish_product(product_id=found.id, now=clock.now())
+        settle()
+    return found.id
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)

@@ -1,0 +1,133 @@
+"""Backup and restore as docs/operations.md tells it: each command is run, and `reconcile` mends what then differs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from mcommerce.payment.sandbox import serve
+from tests.postgres import PostgresMissing, temporary_cluster
+from tests.selling import GOOD_CARD
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTER = re.search(r"^## Backup and restore\n(.*?)^## ", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
+BLOCKS = re.compile(r"^### (.*?)\n|^```sh\n(.*?)^```", re.S | re.M)
+KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
+SECONDS_MAX = 180  # of one command, on a busy machine
+
+
+def commands(section: str, database: str) -> list[str]:
+    """The commands of a section in their order, without those for the other database."""
+    assert CHAPTER is not None
+    found, here = [], ""
+    for heading, block in BLOCKS.findall(CHAPTER[1]):
+        here = heading or here
+        if block and here == section:
+            found.append(block)
+    other = {"postgresql": "sqlite3 ", "sqlite": "pg_"}[database]
+    return [block for block in found if not block.startswith(other)]
+
+
+class Site:
+    """A shop in a folder, with a database and a payment company that stays what it is."""
+
+    def __init__(self, folder: Path, database: str, url: str, company: str) -> None:
+        self.folder, self.company, self._database = folder, company, database
+        self._environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
+            "DATABASE_URL": url,
+            "VAR_DIR": str(folder / "var"),
+            "BACKUPS": str(folder / "backups"),
+            "DJANGO_SETTINGS_MODULE": "mcommerce.settings",
+            "EMAIL_URL": "dummy:",
+            "SANDBOX_PROVIDER_URL": company,
+            "SANDBOX_PROVIDER_KEY": KEY,
+            "SANDBOX_WEBHOOK_SECRET": SECRET,
+        }
+        (folder / "backups").mkdir()
+        (folder / "var" / "media").mkdir(parents=True)
+
+    def run(self, *line: str, code: int = 0) -> str:
+        done = subprocess.run(
+            line, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=SECONDS_MAX
+        )
+        assert done.returncode == code, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def manage(self, *line: str, code: int = 0) -> str:
+        return self.run(sys.executable, "manage.py", *line, code=code)
+
+    def shop(self, *line: str) -> str:
+        return self.run(sys.executable, "-m", "tests.selling", *line).strip()
+
+    def follow(self, section: str) -> None:
+        """Type what the page says."""
+        typed = commands(section, self._database)
+        assert typed, f"the page has no commands under {section}"
+        for block in typed:
+            self.run("bash", "-euo", "pipefail", "-c", block)
+
+    def charges(self) -> list[tuple[int, int]]:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        told: list[dict[str, Any]] = requests.get(f"{self.company}/v1/charges", headers=headers, timeout=10).json()[
+            "charges"
+        ]
+        return sorted((one["amount"], one["refunded"]) for one in told)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    company = serve("127.0.0.1", 0, ledger_path=tmp_path / "company.sqlite3", api_key=KEY, webhook_secret=SECRET)
+    try:
+        if request.param == "sqlite":
+            if shutil.which("sqlite3") is None:
+                pytest.skip("no sqlite3 on this machine (Debian: apt install sqlite3)")
+            yield Site(tmp_path, "sqlite", f"sqlite:///{tmp_path}/var/mcommerce.sqlite3", company.url)
+            return
+        try:
+            with temporary_cluster() as url:
+                yield Site(tmp_path, "postgresql", url, company.url)
+        except PostgresMissing as missing:
+            pytest.skip(str(missing))
+    finally:
+        company.close()
+
+
+def differences(told: str) -> list[str]:
+    return sorted(one["name"] for one in json.loads(told)["differences"])
+
+
+def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_finds_nothing(site: Site) -> None:
+    picture = site.folder / "var" / "media" / "vase.webp"
+    picture.write_bytes(b"a vase")
+    site.manage("migrate", "--verbosity", "0")
+    site.shop("sell", "2")
+    page = site.shop("open")
+    site.follow("Save")
+    requests.post(page, data=GOOD_CARD, allow_redirects=False, timeout=10).raise_for_status()
+    site.shop("sell", "5")
+    picture.unlink()
+
+    site.follow("Restore")
+    found = site.manage("reconcile", "--json", code=1)
+    site.manage("reconcile", "--repair", "--yes")
+    site.shop("rest")
+    second = site.manage("reconcile", "--json")
+
+    assert differences(found) == ["charge-not-taken-in", *["charge-without-order"] * 5]
+    assert differences(second) == []
+    assert site.charges() == [(1_900, 0)] * 3 + [(1_900, 1_900)] * 5
+    assert picture.read_bytes() == b"a vase"
+    orders = site.manage(
+        "shell",
+        "-c",
+        "from mcommerce.orders.models import Order; print(*Order.objects.values_list('state', flat=True))",
+    )
+    assert orders.split()[-3:] == ["paid"] * 3
