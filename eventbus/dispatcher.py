@@ -18,6 +18,7 @@ from eventbus.heartbeats import Told
 from eventbus.housekeeping import Housekeeping
 from eventbus.leases import BEAT_SECONDS, Lease
 from eventbus.models import ProcessRow
+from eventbus.pulses import Pulse
 from eventbus.registry import Group
 from eventbus.relay import Relay
 from eventbus.worker import Worker
@@ -26,6 +27,7 @@ from eventbus.workers import JOIN_SECONDS, Workers, work, written
 logger = logging.getLogger(__name__)
 
 LEASE_NAME = "dispatcher"
+PULSE_SECONDS = 600.0  # to append a lost log again takes minutes; unsent events are told of far earlier
 POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
 STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
 # Between attempts while the world is away. Half of it is still longer than a standby's pause: one that can begin gets
@@ -41,6 +43,7 @@ class Dispatcher:
         self._backend = current()
         self._stop = threading.Event()
         self._lease = Lease(LEASE_NAME)
+        self._pulse = Pulse("The relay", PULSE_SECONDS)
         self._workers: Workers | None = None
         self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)
 
@@ -87,16 +90,21 @@ class Dispatcher:
     def run(self) -> None:
         """Until stopped."""
         try:
-            while not self._stop.is_set():
-                try:
-                    self._lead_or_stand_by()
-                except LeaseLost:
-                    logger.warning("Another process dispatches now; this one stands by")
-                except Exception as error:
-                    logger.warning("The dispatcher waits for the world: %s", error)
-                    self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+            with self._pulse.alive():
+                self._go_on()
         finally:
             connections.close_all()
+
+    def _go_on(self) -> None:
+        while not self._stop.is_set():
+            self._pulse.beat()
+            try:
+                self._lead_or_stand_by()
+            except LeaseLost:
+                logger.warning("Another process dispatches now; this one stands by")
+            except Exception as error:
+                logger.warning("The dispatcher waits for the world: %s", error)
+                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
 
     def _lead_or_stand_by(self) -> None:
         with unit_of_work():
@@ -155,6 +163,7 @@ class Dispatcher:
         relay = Relay(self._backend, self._lease)
         beaten = time.monotonic()
         while not self._stop.is_set():
+            self._pulse.beat()
             seen = published.rings
             if not all(thread.is_alive() for thread in workers):
                 raise WorkerGone("A group's thread has ended; all begin anew")

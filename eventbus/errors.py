@@ -37,6 +37,10 @@ class Permanent(Exception):
     """Trying again cannot help: a dead letter at once."""
 
 
+class TookTooLong(Exception):
+    """A handler took longer than it says (`seconds`): what it wrote is rolled back."""
+
+
 class CrashedRepeatedly(Permanent):
     """The process died each time while it handled this event."""
 
@@ -129,6 +133,11 @@ def is_cut_off(error: BaseException) -> bool:
 def is_nobodys_fault(error: BaseException) -> bool:
     """Whether an error says nothing about the event that was in hand."""
     return isinstance(error, LeaseLost | GroupStopped) or is_broken_world(error) or is_contention(error)
+
+
+def looks_like_the_world(error: BaseException) -> bool:
+    """Whether an attempt ended in what an outage could have done as well as the event that was in hand."""
+    return is_broken_world(error) or is_contention(error) or isinstance(error, TookTooLong)
 
 
 def counts(error: BaseException) -> bool:

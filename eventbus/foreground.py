@@ -1,6 +1,7 @@
 """Running the bus in the foreground, for the commands that do nothing else: until SIGTERM or SIGINT."""
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -32,14 +33,14 @@ def relay_until_stopped() -> None:
     """Relay, and handle where one process does all. Raises CommandError when another does it."""
     _refuse_beside_another()
     dispatcher = Dispatcher()
-    with Heartbeat("relay", dispatcher.tell):
+    with Heartbeat("relay", dispatcher.tell, end=os._exit):
         _until_stopped(dispatcher, "eventbus-dispatcher")
 
 
 def handle_until_stopped(groups: Collection[Group]) -> None:
     """Handle for these groups, beside any number of others. Only for a log that many processes share."""
     workers = Workers(groups)
-    with Heartbeat("handle", lambda: ("", workers.assignment())):
+    with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
         _until_stopped(workers, "eventbus-workers")
 
 

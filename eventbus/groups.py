@@ -1,5 +1,6 @@
 """Where each group begins, and what its workers lock."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, reduce
 from operator import or_
@@ -18,12 +19,18 @@ STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]
 # Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
 _HOLD = """
-    SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless})
+    SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
+"""
+# For what follows in the transaction, where the session has no limit of its own: no round trip more.
+_LIMIT = """
+    CASE WHEN current_setting('statement_timeout') = '0'
+    THEN set_config('statement_timeout', '{milliseconds}', true) END
 """
 _SAVE = """
     UPDATE eventbus_progress
-    SET position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+    SET moved_at = CASE WHEN position = %b THEN moved_at ELSE %b END,
+        position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
 """
 
 
@@ -173,10 +180,10 @@ def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progre
     """
     connection = connections[DEFAULT_DB_ALIAS]
     place = [group.name, group.name, partition.topic, partition.partition]
-    found = sql.fetch(connection, _hold(connection.vendor, unless), place)
+    found = sql.fetch(connection, _hold(connection.vendor, unless, group.seconds), place)
     if not found:
         raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
-    *values, stopped = found[0]
+    *values, stopped, _limited = found[0]
     if stopped:
         raise GroupStopped(f"{group.name} is paused or braked")
     row = Progress.from_db(connection.alias, _FIELDS, values)
@@ -185,17 +192,21 @@ def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progre
 
 
 @cache
-def _hold(vendor: str, unless: str) -> str:
+def _hold(vendor: str, unless: str, seconds: float) -> str:
+    postgresql = vendor == "postgresql"
+    limit = _LIMIT.format(milliseconds=math.ceil(seconds * 1000)) if postgresql else "NULL"
     columns = ", ".join(f'"{name}"' for name in _FIELDS)
-    return _HOLD.format(columns=columns, unless=unless or "1 = 0", lock="FOR UPDATE" if vendor == "postgresql" else "")
+    lock = "FOR UPDATE" if postgresql else ""
+    return _HOLD.format(columns=columns, unless=unless or "1 = 0", limit=limit, lock=lock)
 
 
 def save(progress: Progress) -> None:
     """Write down how far the group is, in the transaction that holds the row."""
     connection = connections[DEFAULT_DB_ALIAS]
     running = progress.running_event and sql.uuid_value(connection, progress.running_event)
+    moved = [progress.position, sql.time_value(connection, clock.now())]
     counts = [progress.position, progress.handled, progress.ignored, progress.discarded]
-    sql.execute(connection, _SAVE, [*counts, running, progress.crashes, progress.id])
+    sql.execute(connection, _SAVE, [*moved, *counts, running, progress.crashes, progress.id])
 
 
 def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: str = "") -> Progress:

@@ -10,7 +10,7 @@ from django.utils import translation
 
 from eventbus import brake, clock, effects, failpoints, gaps, groups, ignored_types, inbox, outbox, parking, trust
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked, is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
 from eventbus.events import Record, count_ours
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import Progress
@@ -125,7 +125,7 @@ class Handling:
             self._alone(partition, records[: ahead + 1], opens=True)
             return ahead + 1
         except Exception as error:
-            if is_nobodys_fault(error) and self._owned.judge(record, error) is not Verdict.BLAMED:
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._owned.on_failure(record, error)
             if isinstance(error, InDoubt):

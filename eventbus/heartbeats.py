@@ -1,7 +1,8 @@
 """Which processes there are, for whoever operates them: each says every few seconds what it is and what it does.
 
 Nothing depends on it: who is the one is a lease's matter, and who reads what the backend's. A supervisor that cannot
-ask a process by HTTP looks at the age of its EVENTBUS_ALIVE_FILE.
+ask a process by HTTP looks at the age of its EVENTBUS_ALIVE_FILE. While a thread that does the work hangs
+(pulses.py), nothing is said, and the file is not touched: the process counts as silent, and is to be started again.
 """
 
 import logging
@@ -11,13 +12,14 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.db import connections
 from django.db.models import Q
 
-from eventbus import clock, failpoints
+from eventbus import clock, failpoints, pulses
 from eventbus.handling import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
@@ -29,6 +31,10 @@ SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or canno
 FORGET_SECONDS = 300.0  # time for a person to see that one died; later the log tells of it
 DIED_SECONDS = 1.5 * BEAT_SECONDS  # of one on this machine that is gone: nobody else's process id is taken for its own
 CLOSE_SECONDS = 5.0  # for the last statement
+# Looks in a row at a thread that hangs, after which a process that does nothing else ends itself. By looks and not by
+# the clock: one that was frozen must get time to go on.
+LOOKS_MAX = 4
+EXIT_HANGS = 70  # EX_SOFTWARE: a supervisor starts it again
 
 _LOADED_AT = clock.now()  # whoever had our process id before has ended
 
@@ -100,22 +106,28 @@ def is_silent(row: ProcessRow) -> bool:
 class Heartbeat:
     """Says so from `start()` until `close()`, in a thread of its own. A database that is away is not its affair."""
 
-    def __init__(self, role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
+    def __init__(
+        self, role: str, tell: Callable[[], Told] = lambda: ("", {}), *, end: Callable[[int], Any] | None = None
+    ) -> None:
         self._id = uuid7()
         self._role, self._tell = role, tell
+        self._end, self._looks = end, 0
         self._began_at = clock.now()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="eventbus-heartbeat", daemon=True)
+        self._watching = threading.Thread(target=self._watch, name="eventbus-liveness", daemon=True)
 
     def start(self) -> "Heartbeat":
         """Begin in the background."""
         self._thread.start()
+        self._watching.start()
         return self
 
     def close(self) -> None:
         """The process leaves in order, and its row with it."""
         self._stop.set()
         self._thread.join(CLOSE_SECONDS)
+        self._watching.join(CLOSE_SECONDS)
 
     def __enter__(self) -> "Heartbeat":
         return self.start()
@@ -126,13 +138,34 @@ class Heartbeat:
     def _run(self) -> None:
         try:
             while True:
-                self._try(self.beat)
-                self._try(touch)  # also without a database: to be started again would not bring that back
+                if not pulses.overdue():
+                    self._try(self.beat)
                 if self._stop.wait(BEAT_SECONDS):
                     break
             self._try(self._leave)
         finally:
             connections.close_all()
+
+    def _watch(self) -> None:
+        """It asks no database: one that hangs, or is away, must not keep it from looking."""
+        while True:
+            self.look()
+            if self._stop.wait(BEAT_SECONDS):
+                return
+
+    def look(self) -> None:
+        """Touch the file, unless a thread hangs: then end its statement, and at last the process."""
+        hanging = pulses.overdue()
+        self._looks = self._looks + 1 if hanging else 0
+        for one in hanging:
+            logger.error("%s; so this process does not say that it lives", one)
+        if not hanging:
+            touch()
+            return
+        pulses.interrupt()
+        if self._end is not None and self._looks >= LOOKS_MAX:
+            logger.critical("This process ends, for it hangs: whoever starts it again tries anew")
+            self._end(EXIT_HANGS)
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
@@ -163,6 +196,9 @@ class Heartbeat:
 
 
 def touch() -> None:
-    """Say to a supervisor on this machine that this process lives. Raises OSError."""
+    """Say to a supervisor on this machine that this process lives, also while there is no database."""
     if settings.EVENTBUS_ALIVE_FILE:
-        Path(settings.EVENTBUS_ALIVE_FILE).touch()
+        try:
+            Path(settings.EVENTBUS_ALIVE_FILE).touch()
+        except OSError as error:
+            logger.warning("EVENTBUS_ALIVE_FILE cannot be touched: %s", error)

@@ -106,9 +106,9 @@ class Progress(models.Model):
 
     `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
     event that is being handled alone; left behind by a death, it counts a crash; `crashes` without it: many were begun
-    together. `start` is where the group began. What happened to its events is counted here for ever; `pruned_*` is how
-    many of those have no rows any more, and `pruned_before` how many of these lay in a log before this one. `untrusted`
-    are records that are no events of ours, whatever they say.
+    together. `start` is where the group began, `moved_at` when it last passed something. What happened to its events is
+    counted here for ever; `pruned_*` is how many of those have no rows any more, and `pruned_before` how many of these
+    lay in a log before this one. `untrusted` are records that are no events of ours, whatever they say.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -128,6 +128,7 @@ class Progress(models.Model):
     pruned_discarded = models.PositiveBigIntegerField(default=0)
     pruned_before = models.PositiveBigIntegerField(default=0, db_default=0)
     untrusted = models.PositiveBigIntegerField(default=0, db_default=0)
+    moved_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("progress")

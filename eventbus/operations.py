@@ -20,6 +20,7 @@ from eventbus import (
     log_problems,
     pausing,
     refusals,
+    standing,
 )
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.decisions import Refused
@@ -81,6 +82,7 @@ class Status(msgspec.Struct, frozen=True):
     retrying_long: dict[str, int]
     standstills: list[Standstill]
     ignored_types: list[IgnoredStatus]
+    standing: list[standing.Standing]
     leases: list[LeaseStatus]
     processes: list[ProcessStatus]
 
@@ -99,6 +101,7 @@ def status() -> Status:
         retrying_long=_retrying_long(),
         standstills=pausing.standstills(),
         ignored_types=ignored_types.status(),
+        standing=standing.standing(progress),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
         processes=processes(),
     )
@@ -122,7 +125,7 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             f"Refused by the log: {found.outbox.refused}, and {found.outbox.behind} later events of their keys wait "
             "behind. See manage.py eventbus refused, then resend or withdraw."
         )
-    told += pausing.problems(found.standstills)
+    told += pausing.problems(found.standstills) + standing.problems(found.standing)
     told += lagging.problems(found.groups, found.standstills)
     told += lagging.unhandled(found.groups, found.processes, at=found.at)
     told += ignored_types.problems(found.ignored_types)

@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import close_old_connections, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections, transaction
 
-from eventbus import brake, clock, effects, failpoints, groups, inbox, parking
+from eventbus import brake, clock, effects, failpoints, groups, inbox, parking, sql
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
-from eventbus.errors import counts, is_broken_world, is_contention, is_cut_off, is_nobodys_fault
+from eventbus.errors import TookTooLong, counts, is_cut_off, is_nobodys_fault, looks_like_the_world
 from eventbus.events import Record, because_of
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
+from eventbus.pulses import Pulse
 from eventbus.registry import Group
 from eventbus.suspicion import Suspicion, Verdict
 
@@ -29,6 +30,7 @@ class Ownership:
         self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
         self.suspicion = Suspicion()
+        self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
         self.patiently = patiently
         # When this process claimed effects, and the answers that it has: a broken world between claiming, asking and
@@ -36,6 +38,7 @@ class Ownership:
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
         self.in_hand: UUID | None = None  # the event whose handler was called last, in this try
+        self._interrupt: Callable[[], None] | None = None
         self._begun_at = 0.0  # when this try began
         self._cut_off: dict[TopicPartition, UUID] = {}  # the last event of each whose session the database ended
 
@@ -55,10 +58,9 @@ class Ownership:
             place = TopicPartition(record.topic, record.partition)
             before, self._cut_off[place] = self._cut_off.get(place), record.event_id
             return Verdict.EXCUSED if before != record.event_id else Verdict.BLAMED
-        if not is_nobodys_fault(error):
-            return Verdict.BLAMED
-        tried = self.in_hand == record.event_id and not self.patiently.ends
-        if not tried or not (is_broken_world(error) or is_contention(error)):
+        if not looks_like_the_world(error):
+            return Verdict.EXCUSED if is_nobodys_fault(error) else Verdict.BLAMED
+        if self.in_hand != record.event_id or self.patiently.ends:
             return Verdict.EXCUSED
         return self.suspicion.met(record, error, seconds=clock.monotonic() - self._begun_at)
 
@@ -74,6 +76,7 @@ class Ownership:
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
         """See `groups.lock`."""
         self.begun = self.begun or bool(unless)  # what begins something names when not
+        self._interrupt = sql.interrupting(connections[DEFAULT_DB_ALIAS])
         return groups.lock(self.group, partition, self.epochs[partition], unless=unless)
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
@@ -84,10 +87,13 @@ class Ownership:
             return None
         note = self._answers.get(record.event_id)
         if note is None:
-            self.in_hand = record.event_id
-            failpoints.hit("effect.ask")
-            note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)
-            failpoints.hit("effect.answered")
+            self._begins(record)
+            try:
+                failpoints.hit("effect.ask")
+                note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)
+                failpoints.hit("effect.answered")
+            finally:
+                self.pulse.beat()
         return note
 
     def _claim(self, partition: TopicPartition, record: Record, parked: bool) -> bool:
@@ -103,14 +109,26 @@ class Ownership:
         return True
 
     def act(self, record: Record, note: Note | None) -> None:
-        """Run its handlers, or record the answer of its effect, in the caller's transaction."""
-        self.in_hand = record.event_id
-        failpoints.hit("handler.call")
-        if note is None:
-            because_of(record, self.group.call, record)
-        else:
-            because_of(record, note)
-        failpoints.hit("handler.done")
+        """Run its handlers, or record the answer of its effect, in the caller's transaction. Raises TookTooLong."""
+        until = self._begins(record)
+        try:
+            failpoints.hit("handler.call")
+            if note is None:
+                because_of(record, self.group.call, record)
+            else:
+                because_of(record, note)
+            failpoints.hit("handler.done")
+        finally:
+            self.pulse.beat()
+        if clock.monotonic() > until:
+            limit = self.group.seconds_for(record)
+            raise TookTooLong(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
+
+    def _begins(self, record: Record) -> float:
+        """A handler is called now; until when it may take, by the bus's clock."""
+        self.in_hand, limit = record.event_id, self.group.seconds_for(record)
+        self.pulse.begins(record, limit, self._interrupt)
+        return clock.monotonic() + limit
 
     def unclaim(self, record: Record) -> None:
         """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""

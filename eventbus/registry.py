@@ -10,6 +10,9 @@ from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
 ATTEMPTS_MAX = 8  # with the backoff below a minute in the mean, and two at most: longer than most restarts
+# A call at most: other keys of its partition wait meanwhile, on SQLite every writer. Most take milliseconds, a provider
+# is asked for eight seconds, and a mail server that drips lets one wait longest.
+HANDLER_SECONDS = 30.0
 BACKOFF_SECONDS = 1.0  # the first retry comes within this time
 BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: an operator mends and wants to see it work
 
@@ -30,10 +33,13 @@ class Handler:
     effect: bool
     record: Callable[..., None] | None
     on_doubt: str
+    seconds: float = HANDLER_SECONDS
 
     def __post_init__(self) -> None:
         if self.on_dead not in {"park", "skip"}:
             raise BusError(f"on_dead={self.on_dead!r}: use 'park' or 'skip'")
+        if not 0 < self.seconds < float("inf"):
+            raise BusError(f"seconds={self.seconds!r}: say how long a call may take at most")
         if self.effect and (self.record is None or self.on_doubt not in {"again", "never"}):
             raise BusError("An effect names record=... and on_doubt='again' or 'never'")
         if self.effect and self.replayable:
@@ -73,6 +79,11 @@ class Group:
         """Whether it is a group of effects; checks see to it that it is one or the other."""
         return any(handler.effect for handler in self.all())
 
+    @property
+    def seconds(self) -> float:
+        """How long a call of one of its handlers may take at most."""
+        return max(handler.seconds for handler in self.all())
+
     def add(self, handler: Handler) -> None:
         """Let it run for its type, after those that came before."""
         self.handlers.setdefault(handler.event_type.wire_type(), []).append(handler)
@@ -88,6 +99,10 @@ class Group:
     def type_of(self, record: Record) -> type[Event] | None:
         """The class of its events, where a handler names its type."""
         return next((handler.event_type for handler in self.handlers.get(record.type, [])), None)
+
+    def seconds_for(self, record: Record) -> float:
+        """How long all its handlers of a record may take at most."""
+        return sum(handler.seconds for handler in self.of(record))
 
     def policy(self, record: Record) -> Handler:
         """The handler whose limits hold for a record's key: the first that was declared."""
@@ -119,6 +134,7 @@ def handles(
     effect: bool = False,
     record: Callable[..., None] | None = None,
     on_doubt: str = "",
+    seconds: float = HANDLER_SECONDS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a durable handler of these events in a consumer group.
 
@@ -126,7 +142,8 @@ def handles(
     the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` never,
     nor `Permanent`. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
     `replayable=True` is for projections that compare versions: `eventbus replay` may show them old events again.
-    `batch=1` is for handlers that write rows which are not their event key's own.
+    `batch=1` is for handlers that write rows which are not their event key's own. A call that takes longer than
+    `seconds` is rolled back, and is a failure if it keeps doing so; one that hangs ends with its process.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
     answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in
@@ -148,6 +165,7 @@ def handles(
                 effect=effect,
                 record=record,
                 on_doubt=on_doubt,
+                seconds=seconds,
             )
             groups.setdefault(group, Group(group)).add(handler)
         return call

@@ -2,7 +2,7 @@
 
 from eventbus import brake, effects, failpoints, groups, ignored_types, inbox, outbox, parking
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import CrashedRepeatedly, InDoubt, is_nobodys_fault
+from eventbus.errors import CrashedRepeatedly, InDoubt, looks_like_the_world
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.ownership import Note, Ownership
@@ -47,7 +47,7 @@ class Retrying:
             return True
         except Exception as error:
             record = parking.record_of(head)
-            if is_nobodys_fault(error) and self._owned.judge(record, error) is not Verdict.BLAMED:
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._patiently(self._leave, key_id, partition, error)
             return False
@@ -109,7 +109,7 @@ class Retrying:
                 parking.bury_head(self._group, key, head, error, attempts=attempts)
             else:
                 parking.postpone(key, policy, error, attempts=attempts)
-        first = attempts == 1 and counts and not is_nobodys_fault(error)  # else the brake has seen it before
+        first = attempts == 1 and counts and not looks_like_the_world(error)  # else the brake has seen it before
         self._owned.brake.failed(record, error, first=first, final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:

@@ -5,7 +5,7 @@ queries (DEBUG, `execute_wrapper`, a test that counts them) Django's cursor is u
 and come as the driver knows them: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -100,6 +100,12 @@ def _for_sqlite(statement: str) -> str:
 @lru_cache(maxsize=64)
 def _for_django(statement: str) -> str:
     return statement.replace("%b", "%s")
+
+
+def interrupting(connection: BaseDatabaseWrapper) -> Callable[[], None] | None:
+    """What ends the connection's statement from another thread. PostgreSQL's server has limits for that."""
+    raw = connection.connection
+    return raw.interrupt if raw is not None and connection.vendor == "sqlite" else None
 
 
 def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -> str:

@@ -78,8 +78,15 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped, or until another owner has taken over. A broken world is waited for."""
+        with self._owned.pulse.alive():
+            if self._work():
+                self._release()
+
+    def _work(self) -> bool:
+        """Whether it was asked to leave, and is still the owner."""
         pause = WORLD_PAUSE_SECONDS[0]
         while not self._stop.is_set():
+            self._owned.pulse.beat()
             seen, answered = self._backend.seen(), self._owned.suspicion.answered
             try:
                 with unit_of_work():
@@ -88,7 +95,7 @@ class Worker:
             except LeaseLost as error:
                 if self._backend.in_process or not isinstance(error, StaleEpoch):
                     logger.info("Group %s has another owner now", self.group.name)
-                    return
+                    return False
                 self._give_way()
                 continue
             except Exception as error:
@@ -103,7 +110,7 @@ class Worker:
                 continue
             if not moved and not self._stop.is_set():
                 self._wait(seen)
-        self._release()
+        return True
 
     def partitions(self) -> list[TopicPartition]:
         """What it reads now. For any thread."""

@@ -9,13 +9,14 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from eventbus import pulses
 from mcommerce import draining, readiness
 from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from outside.service import states
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
-OK = readiness.OK
+OK, HANGS = readiness.OK, "hangs"
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
@@ -47,7 +48,9 @@ def _may_be_staff(request: HttpRequest) -> bool:
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """200 while the process answers at all."""
+    """200 while the process answers, and none of its threads hangs that relay, handle or poll; else 503."""
+    if pulses.overdue():
+        return JsonResponse({"status": HANGS}, status=503)
     return JsonResponse({"status": OK})
 
 

@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from eventbus import clock
 from eventbus.errors import LeaseLost
 from eventbus.leases import LEASE_SECONDS, Lease
+from eventbus.pulses import Pulse
 from stations import services
 from stations.doubt import doubt_shortened
 from stations.feeds.base import Feed, Held, Key, PollFailed, diff, unreadable
@@ -82,8 +83,14 @@ class Poller:
 
     def run(self, on_poll: Callable[[PollRun], None] = lambda run: None) -> None:
         """Poll by the plan until stopped. Survives feeds and databases that are away."""
+        with Pulse(f"The poller of {self.feed.name}").alive() as pulse:
+            self._poll_on(on_poll, pulse)
+        self._leave()
+
+    def _poll_on(self, on_poll: Callable[[PollRun], None], pulse: Pulse) -> None:
         rhythm = _Rhythm(self.feed.name)
         while not self._stop.is_set():
+            pulse.beat()
             try:
                 with _unit_of_work():
                     plan = plan_of(self.feed.name, now=clock.now())
@@ -102,7 +109,6 @@ class Poller:
                     logger.exception("Polling %s begins anew after an error of our own", self.feed.name)
                 self._stop.wait(BEAT_SECONDS)
             self._stop.wait(TICK_SECONDS)
-        self._leave()
 
     def _ask_and_record(self, asked_at: datetime, began: float) -> PollRun:
         if self._held is None:

@@ -24,6 +24,7 @@ from tests.eventbus.contract_relay import RelayedInOrder
 from tests.eventbus.contract_repairs import WhatIsRepairedIsHandled
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
+from tests.eventbus.contract_standing import NothingTakesForEver
 from tests.eventbus.contract_takeovers import TakenOver
 from tests.eventbus.contract_watching import WatchedFromNowOn
 from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
@@ -56,6 +57,7 @@ class BackendContract(
     WhatIsRepairedIsHandled,
     ABrokenWorldIsNotAPoisonEvent,
     PoisonThatLooksLikeTheWorld,
+    NothingTakesForEver,
     DeploysWithoutDrama,
     OneAtATime,
     OnePlaceEach,

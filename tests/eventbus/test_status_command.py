@@ -1,11 +1,12 @@
 """`manage.py eventbus status`: its exit code says whether all is well, and the ledger balances."""
 
 import json
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from eventbus import Permanent, backends
+from eventbus import Permanent, backends, registry
 from eventbus.errors import LogAway
 from eventbus.models import InboxRow
 from tests.eventbus.house import House, Noted
@@ -39,6 +40,36 @@ def test_status_fails_when_an_event_is_lost_and_names_it(house: House) -> None:
     assert f"lost (passed, and nowhere): 1, such as {event_id}" in complaint
     assert json.loads(said)["ledger"]["violations"][0]["event_ids"] == [str(event_id)]
     assert json.loads(said)["problems"] == complaint.splitlines()
+
+
+def test_status_fails_when_a_group_stands_and_names_it(house: House, bus_clock: Any) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    house.relay()
+    bus_clock.advance(minutes=5)
+
+    with a_living_dispatcher():
+        code, said, complaint = run("eventbus", "status", "--json")
+
+    assert code == 1
+    assert "Group house-a stands: it has not moved in house/" in complaint
+    assert "for 300 s. Start its workers" in complaint
+    [stands] = json.loads(said)["standing"]
+    assert (stands["group"], stands["topic"], stands["seconds"]) == ("house-a", "house", 300.0)
+
+
+def test_status_names_a_group_that_stands_since_it_is_not_in_the_code(house: House, bus_clock: Any) -> None:
+    house.handler("gone")
+    house.say(("vase", 1))
+    house.relay()
+    del registry.groups["gone"]
+    bus_clock.advance(minutes=5)
+
+    with a_living_dispatcher():
+        code, _, complaint = run("eventbus", "status")
+
+    assert code == 1
+    assert "It is not in the code: close it with manage.py eventbus close" in complaint
 
 
 def test_a_dead_event_is_a_problem_but_the_ledger_balances(house: House) -> None:

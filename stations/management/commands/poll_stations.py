@@ -1,6 +1,7 @@
 """`manage.py poll_stations`: ask feeds for their stations, once or until stopped."""
 
 import json
+import os
 from typing import Any
 
 from django.conf import settings
@@ -88,7 +89,8 @@ class Command(BaseCommand):
         PollPlan.objects.exists()  # without its tables it would ask for them on and on
         # In threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
-        with on_signal(pollers.stop), Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {})):
+        heartbeat = Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {}), end=os._exit)
+        with on_signal(pollers.stop), heartbeat:
             pollers.start()
             while not pollers.wait(LOOK_SECONDS):
                 if until_used_up and not any(plan_of(name, now=clock.now()).running for name in feeds):

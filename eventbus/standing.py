@@ -1,0 +1,68 @@
+"""Groups that stand: something lies before them, nobody paused or braked them, and they do not move."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from eventbus import clock, registry
+from eventbus.models import ConsumerGroup, OutboxRow, Progress, Timer
+
+STANDS_SECONDS = 60.0  # twice what a handler may take, unless it says otherwise: then twice that
+OVERDUE_SECONDS = 60.0  # a timer is published in the second in which it is due
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A group that has something before it in a partition, and has not moved for so long."""
+
+    group: str
+    topic: str
+    partition: int
+    since: datetime
+    seconds: float
+
+
+def standing(progress: Iterable[Progress]) -> list[Standing]:
+    """Which groups stand, and since when: the later of their last move and the arrival of what is next."""
+    still = set(ConsumerGroup.objects.exclude(paused_at=None, braked_at=None).values_list("name", flat=True))
+    now, found = clock.now(), []
+    for row in progress:
+        since = None if row.group in still else _since(row)
+        if since is not None and now - since > timedelta(seconds=seconds_max(row.group)):
+            found.append(Standing(row.group, row.topic, row.partition, since, (now - since).total_seconds()))
+    return found
+
+
+def seconds_max(group: str) -> float:
+    """How long a group may stay where it is. One that is not in the code stays for ever."""
+    known = registry.groups.get(group)
+    return max(STANDS_SECONDS, 2 * known.seconds) if known else STANDS_SECONDS
+
+
+def _since(row: Progress) -> datetime | None:
+    ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, position__gte=row.position)
+    arrived = ahead.order_by("position").values_list("appended_at", flat=True).first()
+    return max(filter(None, (arrived, row.moved_at))) if arrived else None
+
+
+def problems(found: Iterable[Standing]) -> list[str]:
+    """One sentence for each group that stands, and one for timers that nobody publishes."""
+    longest: dict[str, Standing] = {}
+    for one in found:
+        if one.group not in longest or longest[one.group].seconds < one.seconds:
+            longest[one.group] = one
+    told = [_sentence(one) for one in longest.values()]
+    late = Timer.objects.filter(due__lt=clock.now() - timedelta(seconds=OVERDUE_SECONDS)).count()
+    if late:
+        told.append(f"Timers that are over {OVERDUE_SECONDS:.0f} s late: {late}. Nobody relays, or the relay cannot.")
+    return told
+
+
+def _sentence(one: Standing) -> str:
+    stands = f"Group {one.group} stands: it has not moved in {one.topic}/{one.partition} for {one.seconds:.0f} s. "
+    if one.group not in registry.groups:
+        return f"{stands}It is not in the code: close it with manage.py eventbus close, or bring its handlers back."
+    return (
+        f"{stands}Start its workers; if they run, a handler hangs, or somebody holds what it needs: their log names "
+        "the event."
+    )

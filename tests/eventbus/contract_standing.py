@@ -1,0 +1,120 @@
+"""Everything that is not parked moves: a call has its time, and a group that stands is named."""
+
+import pytest
+
+from eventbus import clock, pausing, standing
+from eventbus.models import ConsumerGroup, Progress, Timer
+from eventbus.registry import HANDLER_SECONDS
+from eventbus.standing import STANDS_SECONDS, Standing
+from tests.eventbus.house import House, Noted, until
+
+OTHERS = [(f"chair {number}", 1) for number in range(5)]
+LONG = HANDLER_SECONDS + 1
+
+
+def take(seconds: float) -> None:
+    """So long, by the bus's clock."""
+    clock.advance(seconds=seconds)
+
+
+@pytest.mark.django_db(transaction=True)
+class NothingTakesForEver:
+    """Promise 3: what is told is handled, and soon."""
+
+    @pytest.fixture(autouse=True)
+    def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A worker that waits long for nothing."""
+        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+
+    def test_an_event_whose_handler_takes_longer_than_it_says_is_set_aside(self, house: House, bus_clock) -> None:
+        house.handler(call=lambda event: take(LONG) if event.name == "vase" else None, attempts=1)
+        house.say(("vase", 1), *OTHERS)
+        house.relay()
+
+        with house.working():
+            until(lambda: house.dead() and len(house.seen()) == len(OTHERS), "all others handled, and it set aside")
+
+        assert sorted(house.seen()) == OTHERS  # what it wrote itself is rolled back
+        assert [letter.error_class for letter in house.dead()] == ["TookTooLong"]
+
+    def test_a_handler_may_take_as_long_as_it_says(self, house: House, bus_clock) -> None:
+        house.handler(call=lambda event: take(LONG), seconds=LONG + 1, attempts=1)
+        house.say(("vase", 1))
+
+        house.settle(raise_errors=True)
+
+        assert house.seen() == [("vase", 1)]
+
+    def test_an_effect_that_took_long_is_recorded_all_the_same(self, house: House, bus_clock) -> None:
+        asked: list[int] = []
+
+        def ask(event: Noted, **named: str) -> None:
+            asked.append(event.number)
+            take(LONG)
+
+        house.handler("post", ask, effect=True, record=house.recording("post"), on_doubt="never", attempts=1)
+        house.say(("vase", 1))
+
+        house.settle(raise_errors=True)
+
+        assert (asked, house.seen("post")) == ([1], [("vase", 1)])
+
+    def test_a_group_that_does_not_move_is_named_with_how_long_it_has_stood(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.relay()
+        take(STANDS_SECONDS)
+        assert self._standing() == []
+
+        take(1)
+
+        [found] = self._standing()
+        assert (found.group, found.topic, found.seconds) == ("house-a", Noted.topic, STANDS_SECONDS + 1)
+        house.settle()
+        assert self._standing() == []
+
+    def test_a_group_that_moves_is_not_named_however_long_what_comes_next_has_waited(
+        self, house: House, bus_clock
+    ) -> None:
+        house.handler(batch=1)
+        house.say(("vase", 1), ("vase", 2))
+        house.relay()
+        take(2 * STANDS_SECONDS)
+        assert len(self._standing()) == 1
+
+        house.step(house.worker())
+
+        assert house.seen() == [("vase", 1)]
+        assert self._standing() == []
+
+    def test_a_group_that_was_told_to_stand_is_not_named_for_it(self, house: House, bus_clock) -> None:
+        house.handler()
+        house.say(("vase", 1))
+        house.relay()
+        pausing.pause(ConsumerGroup.objects.get(name="house-a"), "ada")
+
+        take(2 * STANDS_SECONDS)
+
+        assert self._standing() == []
+
+    def test_who_may_take_longer_may_stand_for_longer(self, house: House, bus_clock) -> None:
+        house.handler(seconds=10 * STANDS_SECONDS)
+        house.say(("vase", 1))
+        house.relay()
+
+        take(19 * STANDS_SECONDS)
+        assert self._standing() == []
+        take(2 * STANDS_SECONDS)
+        assert len(self._standing()) == 1
+
+    def test_timers_that_nobody_publishes_are_told_of(self, house: House, bus_clock) -> None:
+        due = {"event_id": "0" * 32, "topic": Noted.topic, "type": "t", "key": "k", "payload": b"", "headers": "{}"}
+        Timer.objects.create(**due, due=clock.now())
+        assert standing.problems([]) == []
+
+        take(2 * STANDS_SECONDS)
+
+        assert standing.problems([]) == ["Timers that are over 60 s late: 1. Nobody relays, or the relay cannot."]
+
+    def _standing(self) -> list[Standing]:
+        return standing.standing(Progress.objects.all())

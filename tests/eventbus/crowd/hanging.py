@@ -1,0 +1,30 @@
+"""`python -m tests.eventbus.crowd.hanging say|relay`: tell some events, or handle them as `relay_events` does.
+
+Supervisors are told sooner than in earnest.
+"""
+
+import sys
+
+import django
+
+BEAT_SECONDS = 0.2
+OTHERS = 20
+
+if __name__ == "__main__":
+    django.setup()
+    from django.db import transaction
+
+    from eventbus import groups, heartbeats, publish
+    from eventbus.backends import current
+    from eventbus.foreground import relay_until_stopped
+    from eventbus.registry import groups as known
+    from tests.eventbus.crowd.events import Called
+
+    heartbeats.BEAT_SECONDS = BEAT_SECONDS
+    if sys.argv[1] == "relay":
+        relay_until_stopped()
+    else:
+        groups.ensure(current(), known.values())
+        names = ["vase", *(f"chair {number}" for number in range(OTHERS))]
+        with transaction.atomic():
+            publish(*(Called(name=name, number=1) for name in names))
