@@ -13,6 +13,7 @@ from django.db import router, transaction
 from django.db.models import CharField, Model, Q, QuerySet, UUIDField, Value
 from django.db.models.functions import Upper
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +26,7 @@ from eventbus.text import readable
 
 ASKED_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
 WORDS_MAX = 5  # of a search; each is a scan of the table
+MARK = '<img src="{}" alt="{}">'
 COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
 
 
@@ -95,6 +97,16 @@ class BigTable(ModelAdmin):
 
     def search_words(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         return search_in(rows, text, self.searched_in)
+
+
+def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
+    """A column of an admin that marks the rows where the field is true. Django's own calls the others wrong, in red."""
+
+    @admin.display(description=description, ordering=field)
+    def shown(_admin: Any, row: Any) -> str:
+        return format_html(MARK, static("admin/img/icon-alert.svg"), _("Yes")) if getattr(row, field) else "–"
+
+    return shown
 
 
 def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:

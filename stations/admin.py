@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.desk import BigTable
+from eventbus.desk import BigTable, mark_column
 from stations import contracts, searching, services
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
@@ -71,10 +71,11 @@ class FeedFilter(ColumnFilter):
 
 @admin.register(Station)
 class StationAdmin(SeenOnly):
-    list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "gone", "changed_at")
+    list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "left", "changed_at")
     list_display_links = ("number", "name")
     list_filter = (SourceFilter, StatusFilter, "gone", ContractFilter)
     search_fields = ("search",)
+    left = mark_column("gone", _("gone"))
     ordering = ("source", "contract", "number")
 
     def get_search_results(

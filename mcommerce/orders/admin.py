@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.desk import BigTable
+from eventbus.desk import BigTable, mark_column
 from mcommerce import countries, staff
 from mcommerce.money.desk import money_column
 from mcommerce.money.filters import percent
@@ -101,7 +101,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
         "total_money",
         "money_back",
         "email",
-        "needs_attention",
+        "alarm",
     ]
     list_filter = ["needs_attention", "state", "cancel_reason", "placed_at", CountryFilter]
     looked_up_by = ["id", "number", "email", "lines__sku", "postal_code", "tracking"]
@@ -109,12 +109,13 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     search_help_text = _("A number, e-mail address, article number, postal code, tracking number or name")
     inlines = [LineInline, StepInline, RefundInline]
     fieldsets = [
-        (None, {"fields": ["number", "state", "cancel_reason", "needs_attention", "placed_at", "expires_at"]}),
+        (None, {"fields": ["number", "state", "cancel_reason", "alarm", "placed_at", "expires_at"]}),
         (_("Money"), {"fields": ["total_money", "tax_money", "payment"]}),
         (_("Customer"), {"fields": ["email", "name", "address", "language", "customer_id"]}),
         (_("Dispatch"), {"fields": ["carrier", "tracking"]}),
     ]
-    readonly_fields = ["number", "total_money", "tax_money", "payment", "address"]
+    readonly_fields = ["number", "alarm", "total_money", "tax_money", "payment", "address"]
+    alarm = mark_column("needs_attention", _("needs a person"))
     total_money = money_column("total", _("total"))
     tax_money = money_column("tax", _("of which VAT"))
     actions = ["cancel", "ship", "deliver", "refund_again", "looked_at"]
@@ -204,3 +205,7 @@ class OfferAdmin(ReadOnly, BigTable):
     searched_in = ["sku", "slug"]
 
     price_money = money_column("price", _("price"))
+
+    @admin.display(description=_("title"))
+    def name(self, offer: Offer) -> str:
+        return offer.name

@@ -198,7 +198,7 @@ class ReservationLine(models.Model):
     """So many pieces of one product in a reservation."""
 
     reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="lines")
-    product = models.ForeignKey(Product, models.PROTECT, related_name="+")
+    product = models.ForeignKey(Product, models.PROTECT, verbose_name=_("product"), related_name="+")
     quantity = models.PositiveIntegerField(_("quantity"))
 
     class Meta:
@@ -224,7 +224,7 @@ class StockMovement(models.Model):
         LOST = "lost", _("written off")
         RETURNED = "returned", _("returned")
 
-    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    product = models.ForeignKey(Product, models.PROTECT, verbose_name=_("product"), related_name="movements")
     kind = models.CharField(_("what happened"), max_length=10, choices=Kind)
     quantity = models.PositiveIntegerField(_("quantity"))
     order_id = models.UUIDField(_("order"), null=True, blank=True)

@@ -12,6 +12,10 @@ from tests.live_site import LiveSite
 CUT_OFF = """() => [...document.querySelectorAll("#content, #changelist .results, fieldset, .tabular")]
     .filter(one => one.scrollWidth > one.clientWidth + 1)
     .map(one => `${one.id || one.className}: ${one.scrollWidth} in ${one.clientWidth}`)"""
+SEARCH_WIDTH_MIN = 120  # pixels: an order's number is seen in full while it is typed
+CUT_OFF_IN_SEARCH = """least => [...document.querySelectorAll("#changelist-search > div, #searchbar")]
+    .filter(one => one.scrollWidth > one.clientWidth + 1 || one.clientWidth < least)
+    .map(one => `${one.id || one.className}: ${one.scrollWidth} in ${one.clientWidth}`)"""
 
 
 @pytest.mark.parametrize("scene", DESK_SCENES, ids=lambda scene: scene.name)
@@ -23,3 +27,4 @@ def test_the_desk_fits_a_small_laptop(scene: Scene, live_site: LiveSite, page: P
     assert page.evaluate(CUT_OFF) == []
     page.set_viewport_size({"width": SMALLEST_WIDTH, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST_WIDTH
+    assert page.evaluate(CUT_OFF_IN_SEARCH, SEARCH_WIDTH_MIN) == []

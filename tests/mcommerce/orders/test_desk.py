@@ -72,6 +72,16 @@ def test_what_no_order_has_finds_none(desk: Client, paid: Order) -> None:
         assert paid.number not in desk.get(reverse(LIST), {"q": words}).content.decode()
 
 
+def test_only_an_order_that_needs_a_person_is_marked(desk: Client, paid: Order) -> None:
+    pages = [reverse(LIST), reverse("admin:orders_order_change", args=[paid.id])]
+    calm = [desk.get(page).text for page in pages]
+    Order.objects.update(needs_attention=True)
+    alarmed = [desk.get(page).text for page in pages]
+
+    assert not any("icon-no" in page or "icon-alert" in page for page in calm)
+    assert all("icon-alert" in page for page in alarmed)
+
+
 def test_the_page_shows_money_as_money(desk: Client, paid: Order) -> None:
     page = desk.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
 
