@@ -20,6 +20,7 @@ from mcommerce.payment.settlement import lock_payment, raise_alarm, settle
 
 logger = logging.getLogger(__name__)
 
+ALARM_LENGTH = 200  # characters, as the column holds them
 NO_ORDER = "no_order"  # the reason of a refund that no order asked for
 
 
@@ -90,6 +91,8 @@ def send_back(*, payment_id: UUID, now: datetime) -> None:
     answer = refunds.send_refund(request, now=now)
     with transaction.atomic():
         refunds.note_answer(request, answer, now=now)
+    if answer.code:
+        raise Declined(answer.code)
 
 
 def tell_success(*, payment_id: UUID) -> None:
@@ -131,4 +134,9 @@ def tell_refund(*, refund_id: UUID) -> None:
 def mark(*, payment_id: UUID, why: str) -> None:
     """Have a person look at a payment."""
     with transaction.atomic():
-        raise_alarm(lock_payment(id=payment_id), why)
+        raise_alarm(lock_payment(id=payment_id), alarm(why))
+
+
+def alarm(why: str) -> str:
+    """The alarm of `mark`, cut to what its column holds."""
+    return why[:ALARM_LENGTH]

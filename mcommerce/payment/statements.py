@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from mcommerce.payment.models import Attempt, Payment, Refund
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.providers.base import Charge
+from mcommerce.payment.providers.base import Charge, Declined
 
 ROWS_AT_ONCE = 500  # payments in memory at a time, with their refunds
 
@@ -21,6 +21,14 @@ class RefundStatement:
     status: str
     amount: int
 
+    @property
+    def succeeded(self) -> bool:
+        return self.status == Refund.Status.SUCCEEDED
+
+    @property
+    def failed(self) -> bool:
+        return self.status == Refund.Status.FAILED
+
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStatement:
@@ -32,6 +40,7 @@ class PaymentStatement:
     status: str
     captured: int
     currency: str
+    provider: str
     charge_ref: str
     alarm: str
     refunds: dict[UUID, RefundStatement]
@@ -47,14 +56,15 @@ class PaymentStatement:
     @property
     def given_back(self) -> int:
         """What went back for sure."""
-        return sum(one.amount for one in self.refunds.values() if one.status == Refund.Status.SUCCEEDED)
+        return sum(one.amount for one in self.refunds.values() if one.succeeded)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionStatement:
     """An attempt's session as it stands, and its payment."""
 
-    taken_in: bool  # what was charged in it is in the books
+    is_open: bool  # a charge in it can still be taken in
+    captured: int | None  # what was charged in it, by our books; None: nothing was
     payment: PaymentStatement
 
 
@@ -68,15 +78,25 @@ def charges(provider: str) -> Iterator[list[Charge]]:
             yield page
 
 
+def was_charged(provider: str, ref: str) -> bool:
+    """Whether the company knows a charge of this name. Raises ProviderError where it does not say."""
+    try:
+        return bool(provider_named(provider).fetch_charge(ref))
+    except Declined:
+        return False
+
+
 def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatement]:
     """What is known of these sessions, by the company's name of each."""
     attempts = Attempt.objects.filter(provider=provider, provider_ref__in=list(refs)).select_related("payment")
-    attempts = attempts.prefetch_related("payment__refunds")
+    found = list(attempts.prefetch_related("payment__refunds"))
+    entered = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.CAPTURE, reference__in=[one.id for one in found])
+    captured = dict(entered.values_list("reference", "amount"))
     return {
         one.provider_ref: SessionStatement(
-            taken_in=one.outcome == Attempt.Outcome.SUCCEEDED, payment=_statement(one.payment)
+            is_open=one.is_open, captured=captured.get(one.id), payment=_statement(one.payment)
         )
-        for one in attempts
+        for one in found
     }
 
 
@@ -105,6 +125,7 @@ def _statement(payment: Payment) -> PaymentStatement:
         status=payment.status,
         captured=payment.captured,
         currency=payment.currency,
+        provider=payment.provider,
         charge_ref=payment.provider_ref,
         alarm=payment.alarm,
         refunds={

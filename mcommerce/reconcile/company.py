@@ -45,7 +45,10 @@ class Company:
         self, charge: Charge, session: SessionStatement, order: OrderStatement | None
     ) -> Iterator[Difference]:
         payment = session.payment
-        if not session.taken_in:
+        if session.captured is None and not session.is_open:
+            what = f"{_sum(charge)} were charged in a session that is over by our books"
+            yield from self._marked("charge-in-closed-session", charge, payment, what)
+        elif session.captured is None:
             yield Difference(
                 name="charge-not-taken-in",
                 what=f"the company charged {_sum(charge)}, and the payment does not know",
@@ -53,13 +56,15 @@ class Company:
                 repair=partial(repairs.take_in, provider=self.provider, session_ref=charge.session_ref, now=self.now),
                 **_about(charge, payment),
             )
-        elif payment.charge_ref == charge.ref and not payment.alarm:
-            if (charge.amount, charge.currency) != (payment.captured, payment.currency):
-                ours = money(payment.captured, payment.currency)
-                yield self._marked("charge-differs", charge, payment, f"charged {_sum(charge)}, {ours} in our books")
+        elif payment.charge_ref == charge.ref:
+            if charge.amount != session.captured:
+                ours = money(session.captured, payment.currency)
+                yield from self._marked(
+                    "charge-differs", charge, payment, f"charged {_sum(charge)}, {ours} in our books"
+                )
             elif charge.refunded < payment.given_back:
                 less = money(payment.given_back - charge.refunded, charge.currency)
-                yield self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
+                yield from self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
             elif charge.refunded > payment.given_back:
                 yield from self._given_back(charge, payment, order)
 
@@ -81,7 +86,7 @@ class Company:
                 **_about(charge, payment),
             )
         else:
-            yield self._marked("refund-unknown", charge, payment, what)
+            yield from self._marked("refund-unknown", charge, payment, what)
 
     def _unknown_session(self, charge: Charge, payment: PaymentStatement) -> Difference:
         return Difference(
@@ -103,9 +108,12 @@ class Company:
             charge=charge.ref,
         )
 
-    def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Difference:
-        mark = partial(repairs.mark, payment_id=payment.id, why=f"{name}: {what}")
-        return Difference(name=name, what=what, remedy=PERSON, repair=mark, **_about(charge, payment))
+    def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Iterator[Difference]:
+        """For a person, unless one looks at just this already."""
+        why = f"{name}: {what}"
+        if payment.alarm != repairs.alarm(why):
+            mark = partial(repairs.mark, payment_id=payment.id, why=why)
+            yield Difference(name=name, what=what, remedy=PERSON, repair=mark, **_about(charge, payment))
 
 
 def _about(charge: Charge, payment: PaymentStatement) -> dict[str, object]:

@@ -46,9 +46,10 @@ class Shop:
 
     def _of_payment(self, payment: PaymentStatement, order: OrderStatement | None) -> Iterator[Difference]:
         about = {"order_id": payment.order_id, "order_number": payment.order_number, "payment_id": payment.id}
-        if payment.succeeded and payment.charge_ref not in self._charges and not payment.alarm:
+        why = f"capture-without-charge: {payment.charge_ref}"
+        if payment.succeeded and payment.alarm != repairs.alarm(why) and not self._was_charged(payment):
             what = f"{money(payment.captured, payment.currency)} are captured that the company never charged"
-            mark = partial(repairs.mark, payment_id=payment.id, why=f"capture-without-charge: {payment.charge_ref}")
+            mark = partial(repairs.mark, payment_id=payment.id, why=why)
             yield Difference(name="capture-without-charge", what=what, remedy=PERSON, repair=mark, **about)
         elif order is None:
             yield from self._without_order(payment, about)
@@ -60,6 +61,10 @@ class Shop:
             close = partial(services.cancel_payment, order_id=order.id, now=self._now)
             what = "the order is cancelled, and can still be paid"
             yield Difference(name="payment-still-open", what=what, remedy="close the payment", repair=close, **about)
+
+    def _was_charged(self, payment: PaymentStatement) -> bool:
+        """Also since the charges were listed."""
+        return payment.charge_ref in self._charges or payments.was_charged(payment.provider, payment.charge_ref)
 
     def _without_order(self, payment: PaymentStatement, about: dict[str, Any]) -> Iterator[Difference]:
         left = payment.captured - payment.given_back
@@ -95,14 +100,14 @@ class Shop:
 
     def _refunds(self, order: OrderStatement, payment: PaymentStatement, about: dict[str, Any]) -> Iterator[Difference]:
         for refund in order.refunds.values():
-            if not refund.requested:
+            if refund.refunded or refund.payment_id != payment.id:
                 continue
             known = payment.refunds.get(refund.id)
-            if known is None and refund.payment_id == payment.id:
+            if known is None and refund.requested:
                 ask = partial(orders.ask_for_refund, refund_id=refund.id)
                 what = "a refund was asked for, and the payments do not know"
                 yield Difference(name="refund-not-heard", what=what, remedy="ask again", repair=ask, **about)
-            elif known is not None and known.status != "requested":
+            elif known is not None and (known.succeeded or (known.failed and refund.requested)):
                 tell = partial(repairs.tell_refund, refund_id=refund.id)
                 what = f"a refund has {known.status}, and the order does not know"
                 yield Difference(

@@ -17,6 +17,7 @@ from mcommerce.orders.models import Order, Refund
 from mcommerce.payment.ledger import balances
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange, WebhookReceipt
 from mcommerce.payment.models import Refund as PaymentRefund
+from mcommerce.payment.sandbox.api import Refused
 from mcommerce.products.models import Product, Reservation, Stock
 from mcommerce.products.stock import reserve_stock
 from tests.eventbus.test_commands import run
@@ -124,9 +125,41 @@ def test_money_that_the_company_never_charged_calls_a_person(paid_order: Order) 
 
 
 def test_another_sum_than_was_charged_calls_a_person(paid_order: Order) -> None:
-    Payment.objects.update(captured=1_800)
+    LedgerEntry.objects.update(amount=1_800)
 
     assert is_repaired("charge-differs")
+    assert Payment.objects.get().alarm == "charge-differs: charged €19.00, €18.00 in our books"
+
+
+def test_a_charge_in_a_session_that_is_over_by_our_books_calls_a_person(
+    order_of: Callable[..., Order], browser: Client, company: Company
+) -> None:
+    company.type_card(page_of(browser, order_of()), GOOD_CARD)
+    Attempt.objects.update(outcome="expired")
+    Payment.objects.update(status="new")
+
+    assert is_repaired("charge-in-closed-session")
+
+
+def test_what_a_person_looks_at_hides_nothing_new(paid_order: Order, company: Company) -> None:
+    Payment.objects.update(alarm="somebody looks at something else")
+    company.give_back(Payment.objects.get().provider_ref, 500)
+
+    assert is_repaired("refund-unknown")
+
+
+def test_a_refusal_of_what_is_sent_back_is_told_and_is_no_repair(
+    paid_order: Order, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget_order(paid_order)
+    monkeypatch.setattr("mcommerce.payment.sandbox.api._refund", refuse)
+
+    code, outcomes = found("--repair", "--yes")
+    assert (code, outcomes) == (1, {"payment-without-order": "not repaired: Declined: closed"})
+
+    monkeypatch.undo()
+    assert is_repaired("payment-without-order")
+    assert company.charges() == [(1_900, 1_900)]
 
 
 def test_a_company_that_does_not_answer_is_said_and_nothing_is_compared(paid_order: Order, company: Company) -> None:
@@ -224,6 +257,10 @@ def test_an_answer_to_a_refund_that_the_order_never_heard_of_is_told_again(paid_
 
     assert is_repaired("refund-answer-not-heard")
     assert Refund.objects.get().state == Refund.State.REFUNDED
+
+
+def refuse(*given: Any, **named: Any) -> None:
+    raise Refused(422, "closed", "This account is closed.")
 
 
 def lines_of(order: Order) -> list[Any]:

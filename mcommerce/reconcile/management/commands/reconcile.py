@@ -1,5 +1,6 @@
 """`manage.py reconcile`: compare provider, payments, orders, stock and bus; repair by asking."""
 
+import logging
 import sys
 from argparse import ArgumentParser
 from collections import Counter
@@ -15,6 +16,8 @@ from mcommerce.reconcile import bus
 from mcommerce.reconcile.company import Company
 from mcommerce.reconcile.differences import Difference
 from mcommerce.reconcile.shop import Shop
+
+logger = logging.getLogger(__name__)
 
 EXIT_DIFFERENCES, EXIT_NOT_COMPARED = 1, 2
 
@@ -68,6 +71,7 @@ class Command(BaseCommand):
             one.repair()
         except Exception as error:  # the next one may well be repaired
             return f"not repaired: {type(error).__name__}: {error}"
+        logger.warning("Repaired by %s: %s (%s)", who(), one, one.remedy)
         return "repaired"
 
     def _tell(self, printer: Printer, found: list[Difference], outcomes: list[str], *, busy: int, json: bool) -> None:
@@ -92,5 +96,9 @@ class Command(BaseCommand):
 
 
 def _agreed(one: Difference) -> bool:
-    said = input(f"{printable(str(one))}. {one.remedy.capitalize()}? [y/N] ")
+    """Whether the operator says yes. The end of their input is no."""
+    try:
+        said = input(f"{printable(str(one))}. {one.remedy.capitalize()}? [y/N] ")
+    except EOFError:
+        return False
     return said.strip().lower() in {"y", "yes"}
