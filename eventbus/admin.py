@@ -7,17 +7,16 @@ from django.apps import apps
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus import heartbeats, operations, pausing, refusals, untrusted
+from eventbus import heartbeats, pausing, refusals, untrusted
 from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularInline, TopicFilter, WayFilter, ask, tell
 from eventbus.field_names import name_fields
 from eventbus.models import (
     ConsumerGroup,
-    DeadLetter,
     LeaseRow,
     OperatorAction,
     OutboxRow,
@@ -29,34 +28,52 @@ from eventbus.models import (
     Timer,
     UntrustedRecord,
 )
+from eventbus.repairs_admin import DeadLetterAdmin, IgnoredTypeAdmin, LogGapAdmin
+from eventbus.shown import ShownActions
 from eventbus.text import ranged, readable
 
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
+
+__all__ = ["DeadLetterAdmin", "IgnoredTypeAdmin", "LogGapAdmin"]  # they register themselves
 
 name_fields(apps.get_app_config("eventbus").get_models())
 
 
 @admin.register(OutboxRow)
-class OutboxRowAdmin(CarriedAdmin):
+class OutboxRowAdmin(ShownActions, CarriedAdmin):
     list_display = ("id", "topic", "type", "key", "event_id", "created_at", "appended_at", "partition", "position")
     list_filter = (WayFilter, TopicFilter)
     sortable_by = ()  # by another column than the id, all rows would be sorted
     actions = ("resend", "withdraw")
+    asked_first = ("withdraw",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Who may change outbox events may decide about those that the log refused; the form stays for reading."""
         return request.user.has_perm("eventbus.change_outboxrow")
 
     @admin.action(description=_("Resend: offer what the log refused to it again"), permissions=["operate"])
-    def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> None:
+    def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
+        count = queryset.count()
+        question = ngettext("Offer %(count)d event again?", "Offer %(count)d events to the log again?", count)
+        question %= {"count": count}
+        if page := self.asks(request, queryset, action="resend", question=question, label=_("Resend")):
+            return page
         asked = ask(request, queryset, refusals.resend)
         text = ngettext("%(count)d event is offered again.", "%(count)d events are offered again.", asked)
         tell(request, asked, text)
+        return None
 
     @admin.action(description=_("Withdraw: never tell what the log refused"), permissions=["operate"])
-    def withdraw(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> None:
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
+        count = queryset.count()
+        question = ngettext("Never tell %(count)d event to anybody?", "Never tell %(count)d events to anybody?", count)
+        question %= {"count": count}
+        after = _("This cannot be undone.")
+        if page := self.asks(request, queryset, action="withdraw", question=question, label=_("Withdraw"), after=after):
+            return page
         asked = ask(request, queryset, refusals.withdraw)
         tell(request, asked, ngettext("%(count)d event is withdrawn.", "%(count)d events are withdrawn.", asked))
+        return None
 
 
 @admin.register(Timer)
@@ -117,31 +134,8 @@ class ParkedKeyAdmin(Looked):
         return key.error.partition(":")[0]
 
 
-@admin.register(DeadLetter)
-class DeadLetterAdmin(CarriedAdmin):
-    list_display = ("id", "group", "topic", "type", "key", "attempts", "error_class", "died_at", "state", "request")
-    list_filter = ("state", "request", GroupFilter, TopicFilter)
-    actions = ("requeue", "discard")
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change dead letters may decide about them; the form stays for reading."""
-        return request.user.has_perm("eventbus.change_deadletter")
-
-    @admin.action(description=_("Requeue: have them handled again"), permissions=["operate"])
-    def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        asked = ask(request, queryset, operations.request_requeue)
-        text = ngettext("Asked to requeue %(count)d event.", "Asked to requeue %(count)d events.", asked)
-        tell(request, asked, text)
-
-    @admin.action(description=_("Discard: let them go, and their keys go on"), permissions=["operate"])
-    def discard(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> None:
-        asked = ask(request, queryset, operations.request_discard)
-        text = ngettext("Asked to discard %(count)d event.", "Asked to discard %(count)d events.", asked)
-        tell(request, asked, text)
-
-
 @admin.register(UntrustedRecord)
-class UntrustedRecordAdmin(Looked):
+class UntrustedRecordAdmin(ShownActions, Looked):
     list_display = ("id", "group", "topic", "partition", "position", "type", "key", "source", "seen_at")
     list_filter = (GroupFilter, TopicFilter)
     actions = ("dismiss",)
@@ -180,7 +174,7 @@ class ProgressAdmin(Looked):
 
 
 @admin.register(ConsumerGroup)
-class ConsumerGroupAdmin(Looked):
+class ConsumerGroupAdmin(ShownActions, Looked):
     list_display = ("name", "state", "since", "paused_by", "brake_reason", "created_at")
     search_fields = ("name",)
     ordering = ("name",)

@@ -240,6 +240,9 @@ def _uuid(text: str) -> UUID | None:
 def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], None]) -> int:
     """Wish it for each, in the name of who asks. How many were asked for; the others are told of, with why not."""
     asked, refused = 0, []
+    if (left := rows.count() - ASKED_AT_ONCE_MAX) > 0:
+        text = ngettext("%(count)d was left: ask again.", "%(count)d were left: ask again.", left)
+        messages.warning(request, text % {"count": left})
     for row in rows.order_by("pk")[:ASKED_AT_ONCE_MAX]:
         try:
             wish(row, request.user.get_username())

@@ -81,14 +81,15 @@ def status() -> list[IgnoredStatus]:
             events=row["count"],
             first_at=row["first"],
             last_at=row["last"],
-            handles=_handles(row["group"], row["type"]),
+            handles=handles(row["group"], row["type"]),
         )
         for row in counted
     ]
     return [one for one in found if one.handles or not is_known(one.type)]
 
 
-def _handles(group: str, wire_type: str) -> bool:
+def handles(group: str, wire_type: str) -> bool:
+    """Whether the code has a handler of that type in the group."""
     return group in registry.groups and wire_type in registry.groups[group].handlers
 
 

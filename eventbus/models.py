@@ -251,6 +251,8 @@ class ParkedEvent(Carried):
         verbose_name = _("parked event")
         verbose_name_plural = _("parked events")
         ordering = ["position", "id"]
+        # The head of thousands is looked for after each that was handled.
+        indexes = [models.Index(fields=["parked_key", "position", "id"], name="eventbus_parked_in_order")]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_parked_event_once")]
 
     def __str__(self) -> str:

@@ -31,8 +31,10 @@ class Redelivered(msgspec.Struct, frozen=True):
     left: int
 
 
-def redeliver(name: str, *, types: Collection[str] = (), lost: bool = False, who: str) -> Redelivered:
-    """Let a group handle what it ignored of these types, and what is lost for it. Raises Refused."""
+def redeliver(
+    name: str, *, types: Collection[str] = (), lost: bool = False, at_most: int | None = None, who: str
+) -> Redelivered:
+    """Let a group handle what it ignored of these types, and what is lost for it; `at_most` some. Raises Refused."""
     if name not in registry.groups:
         raise Refused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
     if unknown := sorted(set(types) - registry.groups[name].handlers.keys()):
@@ -43,7 +45,7 @@ def redeliver(name: str, *, types: Collection[str] = (), lost: bool = False, who
     parked: Counter[str] = Counter()
     for progress in Progress.objects.filter(group=name).order_by("topic", "partition"):
         place = TopicPartition(progress.topic, progress.partition)
-        while found := _some(name, place, types, lost, who):
+        while (at_most is None or parked.total() < at_most) and (found := _some(name, place, types, lost, who)):
             parked += found
     if not parked and _count(name, types, lost):
         raise Refused(f"Group {name} has {parking.PARKED_KEYS_MAX} parked keys: requeue or discard dead letters first")

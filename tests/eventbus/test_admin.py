@@ -71,7 +71,8 @@ def shown(client: Client, row: Any) -> str:
 
 
 def act(client: Client, action: str, *letters: DeadLetter) -> str:
-    chosen = {"action": action, "_selected_action": [letter.pk for letter in letters]}
+    """Choose it, and say yes where the desk asks."""
+    chosen = {"action": action, "_selected_action": [letter.pk for letter in letters], "confirmed": "1"}
     return client.post(reverse("admin:eventbus_deadletter_changelist"), chosen, follow=True).content.decode()
 
 

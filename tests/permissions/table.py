@@ -168,6 +168,14 @@ DESK: dict[str, Desk] = {
         actions={
             "requeue": permission("eventbus.change_deadletter"),
             "discard": permission("eventbus.change_deadletter"),
+            "restore": permission("eventbus.change_deadletter"),
+        }
+    ),
+    "eventbus.loggap": Desk(actions={"redeliver": permission("eventbus.change_loggap")}),
+    "eventbus.ignoredtype": Desk(
+        actions={
+            "redeliver": permission("eventbus.change_ignoredtype"),
+            "dismiss": permission("eventbus.change_ignoredtype"),
         }
     ),
     "eventbus.consumergroup": Desk(
