@@ -3,7 +3,7 @@
 import msgspec
 from django.db.models import Q, QuerySet
 
-from eventbus import clock, failpoints, registry, replay
+from eventbus import clock, failpoints, passed_over, registry, replay
 from eventbus.errors import BusError
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -34,20 +34,21 @@ class Unknown(BusError):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """What went with it: events that it had not passed, those that waited, and those that were dead."""
+    """What went with it: events that it had not passed, those that waited, were dead, and were lost for it."""
 
     group: str
     topic: str
     pending: int
     parked: int
     dead: int
+    lost: int
 
 
 def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Closed:
     """Forget a group, or one topic of it: nothing is kept for it any more. Raises Refused and Unknown.
 
-    `force` lets go what waits or is dead. A group that comes back begins anew, at the log's end. When this ends in the
-    middle, it can be called again.
+    `force` lets go what waits, is dead or lost. A group that comes back begins anew, at the log's end. When this ends
+    in the middle, it can be called again.
     """
     _refuse_in_code(name, topic)
     group = ConsumerGroup.objects.filter(name=name)
@@ -83,9 +84,10 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
         pending=sum(_ahead(row).count() for row in progress),
         parked=ParkedEvent.objects.filter(its).count(),
         dead=DeadLetter.objects.filter(its, state=DeadLetter.State.OPEN).count(),
+        lost=sum(passed_over.count_unseen(row) + passed_over.count_lost(row) for row in progress),
     )
-    lost = f"{closed.parked} parked events and {closed.dead} dead letters"
-    if closed.parked + closed.dead and not force:
+    lost = f"{closed.parked} parked events, {closed.dead} dead letters and {closed.lost} lost events"
+    if closed.parked + closed.dead + closed.lost and not force:
         raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
     for table in (ParkedEvent, ParkedKey, DeadLetter, LogGap, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()

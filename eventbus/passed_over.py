@@ -54,6 +54,11 @@ def count_lost(progress: Progress) -> int:
     return max(0, count - counted)
 
 
+def count_unseen(progress: Progress) -> int:
+    """How many are lost that lie in gaps, whatever their types."""
+    return gaps.nowhere(progress.group, gaps.unseen(progress.group, of(progress))).count()
+
+
 def _types(progress: Progress) -> list[str]:
     group = registry.groups.get(progress.group)
     return list(group.handlers) if group else []

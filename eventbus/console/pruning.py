@@ -31,7 +31,7 @@ def add(actions: Actions) -> None:
     adding = actions.add("close", close, text)
     adding.add_argument("group", metavar="GROUP", help="as `eventbus status` shows it")
     adding.add_argument("--topic", default="", help="only this topic of the group")
-    adding.add_argument("--force", action="store_true", help="let its parked events and dead letters go with it")
+    adding.add_argument("--force", action="store_true", help="let its parked, dead and lost events go with it")
 
 
 def _hours(text: str) -> float:
