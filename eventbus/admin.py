@@ -28,13 +28,13 @@ from eventbus.models import (
     Timer,
     UntrustedRecord,
 )
-from eventbus.repairs_admin import DeadLetterAdmin, IgnoredTypeAdmin, LogGapAdmin
+from eventbus.repairs_admin import DeadLetterAdmin, IgnoredTypeAdmin, redeliver
 from eventbus.shown import ShownActions
 from eventbus.text import ranged, readable
 
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
 
-__all__ = ["DeadLetterAdmin", "IgnoredTypeAdmin", "LogGapAdmin"]  # they register themselves
+__all__ = ["DeadLetterAdmin", "IgnoredTypeAdmin"]  # they register themselves
 
 name_fields(apps.get_app_config("eventbus").get_models())
 
@@ -54,7 +54,7 @@ class OutboxRowAdmin(ShownActions, CarriedAdmin):
     @admin.action(description=_("Resend: offer what the log refused to it again"), permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
         count = queryset.count()
-        question = ngettext("Offer %(count)d event again?", "Offer %(count)d events to the log again?", count)
+        question = ngettext("Offer %(count)d event again?", "Offer %(count)d events again?", count)
         question %= {"count": count}
         if page := self.asks(request, queryset, action="resend", question=question, label=_("Resend")):
             return page
@@ -178,7 +178,7 @@ class ConsumerGroupAdmin(ShownActions, Looked):
     list_display = ("name", "state", "since", "paused_by", "brake_reason", "created_at")
     search_fields = ("name",)
     ordering = ("name",)
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "redeliver")
 
     @admin.display(description=_("state"))
     def state(self, group: ConsumerGroup) -> str:
@@ -203,6 +203,11 @@ class ConsumerGroupAdmin(ShownActions, Looked):
     def resume(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
         asked = ask(request, queryset, pausing.resume)
         tell(request, asked, ngettext("%(count)d group goes on.", "%(count)d groups go on.", asked))
+
+    @admin.action(description=_("Redeliver: have handled what is lost for them"), permissions=["operate"])
+    def redeliver(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
+        for group in queryset.order_by("name"):
+            redeliver(request, group.name, lost=True)
 
 
 @admin.register(LeaseRow)

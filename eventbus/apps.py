@@ -16,7 +16,7 @@ class EventbusConfig(AppConfig):
     staff_groups: ClassVar = {
         "operator": (
             *("view_*", "change_outboxrow", "change_deadletter", "change_consumergroup"),
-            *("change_loggap", "change_ignoredtype", "change_untrustedrecord"),
+            *("change_ignoredtype", "change_untrustedrecord"),
         )
     }
 

@@ -12,7 +12,6 @@ from eventbus.models import (
     Effect,
     IgnoredType,
     InboxRow,
-    LogGap,
     OperatorAction,
     OutboxRow,
     ParkedEvent,
@@ -84,12 +83,12 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
         pending=sum(_ahead(row).count() for row in progress),
         parked=ParkedEvent.objects.filter(its).count(),
         dead=DeadLetter.objects.filter(its, state=DeadLetter.State.OPEN).count(),
-        lost=sum(passed_over.count_unseen(row) + passed_over.count_lost(row) for row in progress),
+        lost=sum(passed_over.count_lost(row) for row in progress),
     )
     lost = f"{closed.parked} parked events, {closed.dead} dead letters and {closed.lost} lost events"
     if closed.parked + closed.dead + closed.lost and not force:
         raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
-    for table in (ParkedEvent, ParkedKey, DeadLetter, LogGap, IgnoredType, UntrustedRecord, Progress):
+    for table in (ParkedEvent, ParkedKey, DeadLetter, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()
     if topic:  # the runs of a group that is gone go with it
         replay.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, clock, effects, failpoints, gaps, groups, ignored_types, inbox, outbox, parking, trust
+from eventbus import brake, clock, effects, failpoints, groups, ignored_types, inbox, outbox, parking, trust
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
 from eventbus.events import Record, count_ours
@@ -259,7 +259,6 @@ class Handling:
         trust.set_aside(self._group, progress, records)
         inbox.note(self._group.name, [record.event_id for record in handled])
         failpoints.hit("progress")
-        gaps.note(progress, records)
         progress.position = max(progress.position, records[-1].position + 1)
         progress.handled += count_ours(handled)
         progress.running_event, progress.crashes = None, 0

@@ -3,8 +3,7 @@
 Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
 pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
 transactions, so in one snapshot of the database they say the same; where they do not, something is wrong, and it is
-named. What is ignored mostly has no row of its own. Of what lies nowhere, all that the log did not show the group
-(`eventbus.gaps`) is lost; of the others so many were ignored, and the rest is lost.
+named. What is ignored mostly has no row of its own: of what lies nowhere, so many were ignored, and the rest is lost.
 """
 
 from collections import Counter, defaultdict
@@ -176,7 +175,7 @@ def _violations(tallies: Iterable[Tally], early: Early) -> Iterator[Violation]:
         for what, places in _impossible(tally).items():
             yield _violation(row, what, sum(tally.places[place] for place in places), examples(row, places))
         if tally.lost > 0:
-            yield _violation(row, LOST, tally.lost, examples(row, [Place.PASSED, Place.PASSED | Place.UNSEEN]))
+            yield _violation(row, LOST, tally.lost, examples(row, [Place.PASSED]))
         for name, counted, there in _double_entries(tally):
             if counted != there and not early.explains(row.group, row.topic, counted - there):
                 what = f"{name} differs (the counter says {counted}, the rows say {there})"
@@ -195,7 +194,7 @@ def _impossible(tally: Tally) -> dict[str, list[int]]:
     """Where no event may lie, by what is wrong with that."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for value in tally.places:
-        places = Place(value) & ~(Place.PASSED | Place.UNSEEN)
+        places = Place(value) & ~Place.PASSED
         if places.bit_count() > 1:
             names = " and ".join(str(place.name).lower() for place in places)
             found[f"in two places ({names})"].append(value)

@@ -166,28 +166,6 @@ class InboxRow(models.Model):
         return f"{self.group} {self.event_id}"
 
 
-class LogGap(models.Model):
-    """A stretch of a partition that a group passed unseen: the log let go of it before the group came to it.
-
-    It ends before `end`. Events of the outbox that lie there and nowhere else are lost for the group.
-    """
-
-    group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
-    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
-    partition = models.PositiveSmallIntegerField()
-    begin = models.PositiveBigIntegerField()
-    end = models.PositiveBigIntegerField()
-    noted_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name = _("gap in a log")
-        verbose_name_plural = _("gaps in logs")
-        constraints = [models.UniqueConstraint(fields=["group", "topic", "partition", "end"], name="eventbus_gap_once")]
-
-    def __str__(self) -> str:
-        return f"{self.group} {self.topic}/{self.partition} from {self.begin} to {self.end}"
-
-
 class IgnoredType(models.Model):
     """How many events of a type a group ignored because its release did not know the type: its publisher came first."""
 

@@ -1,16 +1,17 @@
 """Events that a group has passed and that no row tells of: which of them it ignored, and which are lost for it.
 
-What the log did not show (`eventbus.gaps`) is lost. Of the others so many are lost as were not counted as ignored. Then
-nobody can say which: all of a type that the group handles today are taken for lost, for a release may have ignored a
-type that it did not know, but an event that is due must not be missed.
+So many are lost as were not counted as ignored. Nobody can say which: all of a type that the group handles today are
+taken for lost, for a release may have ignored a type that it did not know, but an event that is due must not be missed.
 """
 
-from django.db.models import Q, QuerySet
+from collections.abc import Collection
 
-from eventbus import gaps, registry
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from eventbus import registry
 from eventbus.early import ignored_once
 from eventbus.inbox import LIVE
-from eventbus.models import InboxRow, OutboxRow, Progress
+from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
 
 
 def of(progress: Progress) -> QuerySet[OutboxRow]:
@@ -19,9 +20,17 @@ def of(progress: Progress) -> QuerySet[OutboxRow]:
     return OutboxRow.objects.filter(**place, position__gte=progress.start, position__lt=progress.position)
 
 
+def nowhere(group: str, events: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
+    """Those of these events that no row tells of for a group: not handled, not passed over, not parked, not dead."""
+    mine = {"group": group, "event_id": OuterRef("event_id")}
+    for table in (InboxRow.objects.filter(replay=LIVE), ParkedEvent.objects.all(), DeadLetter.objects.all()):
+        events = events.filter(~Exists(table.filter(**mine)))
+    return events
+
+
 def ignored(progress: Progress, among: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
     """Those of these events, which the group has passed, that it ignored, or that were told before it began."""
-    found = gaps.seen(progress.group, gaps.nowhere(progress.group, among))
+    found = nowhere(progress.group, among)
     if not count_lost(progress):
         return found
     may_be_lost = Q(position__gte=progress.start)
@@ -33,30 +42,28 @@ def ignored(progress: Progress, among: QuerySet[OutboxRow]) -> QuerySet[OutboxRo
 def lost(progress: Progress) -> QuerySet[OutboxRow]:
     """All that is lost for the group there, of types that it handles today."""
     if not count_lost(progress):
-        return lost_in_gaps(progress)
-    return gaps.nowhere(progress.group, of(progress)).filter(type__in=_types(progress))
-
-
-def lost_in_gaps(progress: Progress) -> QuerySet[OutboxRow]:
-    """Those of them that the log did not show it."""
-    unseen = gaps.unseen(progress.group, of(progress)).filter(type__in=_types(progress))
-    return gaps.nowhere(progress.group, unseen)
+        return OutboxRow.objects.none()
+    return nowhere(progress.group, of(progress)).filter(type__in=_types(progress))
 
 
 def count_lost(progress: Progress) -> int:
-    """How many are lost that lie in no gap: more lie nowhere than were ignored."""
-    passed, nowhere = of(progress), gaps.seen(progress.group, gaps.nowhere(progress.group, of(progress)))
+    """How many are lost: more lie nowhere than were ignored."""
+    passed = of(progress)
     noted = InboxRow.objects.filter(group=progress.group, replay=LIVE, handled_at=None).values("event_id")
-    count = nowhere.count()
+    count = nowhere(progress.group, passed).count()
     counted = ignored_once(
         progress, passed=passed.count(), nowhere=count, noted=passed.filter(event_id__in=noted).count()
     )
     return max(0, count - counted)
 
 
-def count_unseen(progress: Progress) -> int:
-    """How many are lost that lie in gaps, whatever their types."""
-    return gaps.nowhere(progress.group, gaps.unseen(progress.group, of(progress))).count()
+def loses(progress: Progress, row_ids: Collection[int]) -> bool:
+    """Whether one of these outbox rows may be lost for the group: to take it away would hide that for ever.
+
+    Only what the group would have handled is looked at closely: mostly there is nothing of that.
+    """
+    rows = OutboxRow.objects.filter(id__in=row_ids, position__gte=progress.start, type__in=_types(progress))
+    return nowhere(progress.group, rows).exists() and count_lost(progress) > 0
 
 
 def _types(progress: Progress) -> list[str]:

@@ -19,7 +19,7 @@ import msgspec
 from django.db import connection
 from django.db.models import F, Max, Q, QuerySet
 
-from eventbus import backends, clock, decisions, failpoints, gaps, refusals, registry, replay
+from eventbus import backends, clock, decisions, failpoints, passed_over, refusals, registry, replay
 from eventbus.backends.base import TopicPartition
 from eventbus.events import ours
 from eventbus.inbox import LIVE
@@ -135,8 +135,6 @@ class Pruning:
             self._in_batches(self._replay, run)
         self._in_batches(self._foreign_letters, self._discarded_elsewhere())
         self._in_batches(self._withdrawn, OutboxRow.objects.filter(refusals.WITHDRAWN, withdrawn_at__lt=self._before))
-        if not self._dry_run:
-            gaps.repaired().delete()
         return self.pruned
 
     def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
@@ -271,7 +269,7 @@ def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
     handled = inbox.filter(handled_at__isnull=False).count()
     discarded = DeadLetter.objects.filter(group=reader.group, event_id__in=ids).count()
     ignored = len(ids) - handled - discarded
-    lost = gaps.loses(reader, [event.id for event in gone])
+    lost = passed_over.loses(reader, [event.id for event in gone])
     if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
         raise Unbalanced(
             f"Nothing is pruned of {reader.topic}/{reader.partition}: for group {reader.group} the ledger does not "

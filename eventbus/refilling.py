@@ -17,7 +17,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 
-from eventbus import clock, failpoints, gaps, groups, passed_over, replay
+from eventbus import clock, failpoints, groups, passed_over, replay
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
@@ -178,7 +178,6 @@ class Look:
             held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
             note(topic, generation)
             events, ignored = _unsend(held, _sent(topic), topic)
-            gaps.forget(topic)
             for row in held:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(

@@ -1,4 +1,4 @@
-"""What staff can repair at the desk: dead letters, what the log did not show a group, types that a release ignored."""
+"""What staff can repair at the desk: dead letters, and events of types that a release ignored."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from eventbus import decisions, ignored_types, redelivery
 from eventbus.decisions import UNDO_DAYS, Decided
 from eventbus.desk import COUNTED_MAX, CarriedAdmin, GroupFilter, Looked, TopicFilter, tell
-from eventbus.models import DeadLetter, IgnoredType, LogGap
+from eventbus.models import DeadLetter, IgnoredType
 from eventbus.shown import ID_DIGITS_MAX, ShownActions
 
 KINDS_SHOWN_MAX = 10  # of what is about to be decided: who is asked reads so many lines
@@ -116,22 +116,6 @@ def _decide(
     return decided
 
 
-@admin.register(LogGap)
-class LogGapAdmin(ShownActions, Looked):
-    list_display = ("noted_at", "group", "topic", "partition", "begin", "end")
-    list_filter = (GroupFilter, TopicFilter)
-    actions = ("redeliver",)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change gaps may have what is lost there handled."""
-        return request.user.has_perm("eventbus.change_loggap")
-
-    @admin.action(description=_("Redeliver: have handled what these groups lost"), permissions=["operate"])
-    def redeliver(self, request: HttpRequest, queryset: QuerySet[LogGap]) -> None:
-        for group in sorted(set(queryset.order_by().values_list("group", flat=True))):
-            _redeliver(request, group, lost=True)
-
-
 @admin.register(IgnoredType)
 class IgnoredTypeAdmin(ShownActions, Looked):
     list_display = ("group", "topic", "type", "partition", "events", "first_at", "last_at", "remedy")
@@ -151,12 +135,10 @@ class IgnoredTypeAdmin(ShownActions, Looked):
             return str(_("Nothing: the group leaves this type to others."))
         return str(_("Deploy the release that knows this type, then redeliver; or dismiss it."))
 
-    @admin.action(
-        description=_("Redeliver: have handled what the group ignored of these types"), permissions=["operate"]
-    )
+    @admin.action(description=_("Redeliver: have handled what was ignored of these types"), permissions=["operate"])
     def redeliver(self, request: HttpRequest, queryset: QuerySet[IgnoredType]) -> None:
         for group, type_ in sorted(set(queryset.order_by().values_list("group", "type"))):
-            _redeliver(request, group, types=[type_])
+            redeliver(request, group, types=[type_])
 
     @admin.action(description=_("Dismiss: these need not be handled"), permissions=["operate"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[IgnoredType]) -> HttpResponse | None:
@@ -172,7 +154,8 @@ class IgnoredTypeAdmin(ShownActions, Looked):
         return page
 
 
-def _redeliver(request: HttpRequest, group: str, **what: Any) -> None:
+def redeliver(request: HttpRequest, group: str, **what: Any) -> None:
+    """Hand a group what it passed and never handled, and tell of it."""
     who = request.user.get_username()
     try:
         found = redelivery.redeliver(group, **what, at_most=REDELIVERED_AT_ONCE_MAX, who=who)

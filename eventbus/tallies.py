@@ -17,7 +17,7 @@ EXAMPLES_MAX = 3  # event ids that are named for a violation: enough to begin lo
 
 
 class Place(IntFlag):
-    """Where an event lies for a group. PASSED and UNSEEN are no places: it is beyond it, and was not shown it."""
+    """Where an event lies for a group. PASSED is no place: the group's position is beyond it."""
 
     PASSED = 1
     HANDLED = 2
@@ -25,8 +25,7 @@ class Place(IntFlag):
     DEAD = 8
     SKIPPED = 16
     DISCARDED = 32
-    UNSEEN = 64
-    IGNORED = 128
+    IGNORED = 64
 
 
 NOWHERE = Place(0)
@@ -39,12 +38,7 @@ _PLACED = f"""
             ELSE {Place.HANDLED:d} END
         + CASE WHEN parked.id IS NULL THEN 0 ELSE {Place.PARKED:d} END
         + CASE WHEN letter.id IS NULL THEN 0 WHEN letter.state = '{DeadLetter.State.DISCARDED}' THEN {Place.DISCARDED:d}
-            WHEN letter.parks THEN {Place.DEAD:d} ELSE {Place.SKIPPED:d} END
-        + CASE WHEN inbox.id IS NULL AND parked.id IS NULL AND letter.id IS NULL AND event.position < progress.position
-            AND EXISTS (SELECT 1 FROM eventbus_loggap AS gap WHERE gap."group" = progress."group"
-                AND gap.topic = progress.topic AND gap.partition = progress.partition
-                AND gap.end > event.position AND gap.begin <= event.position)
-            THEN {Place.UNSEEN:d} ELSE 0 END AS place
+            WHEN letter.parks THEN {Place.DEAD:d} ELSE {Place.SKIPPED:d} END AS place
     FROM eventbus_progress AS progress
     JOIN eventbus_outbox AS event ON event.topic = progress.topic AND event.partition = progress.partition
         AND event.position >= progress.start
@@ -81,7 +75,7 @@ class Tally(msgspec.Struct):
     @property
     def lost(self) -> int:
         """How many the group has passed that were neither handled nor ignored, and lie nowhere."""
-        return self.count(Place.UNSEEN) + max(0, self.nowhere - self.ignored_with_rows)
+        return max(0, self.nowhere - self.ignored_with_rows)
 
 
 def tallies() -> list[Tally]:
@@ -98,15 +92,15 @@ def tallies() -> list[Tally]:
 
 
 def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
-    """Some events that lie there; first those that the log did not show, then those of a type that the group handles
-    today: they cannot have been ignored, unless by a release that did not know them yet."""
+    """Some events that lie there; first those of a type that the group handles today: they cannot have been ignored,
+    unless by a release that did not know them yet."""
     values = ", ".join(str(int(place)) for place in places)
     group = registry.groups.get(row.group)
     types = list(group.handlers) if group else []
     known = f"CASE WHEN type IN ({', '.join(['%s'] * len(types))}) THEN 0 ELSE 1 END, " if types else ""
     statement = f"""
         SELECT event_id FROM ({_PLACED} WHERE progress.id = %s) AS placed WHERE place IN ({values})
-        ORDER BY place DESC, {known}position LIMIT {EXAMPLES_MAX}
+        ORDER BY {known}position LIMIT {EXAMPLES_MAX}
     """
     with connection.cursor() as cursor:
         cursor.execute(statement, [row.pk, *types])

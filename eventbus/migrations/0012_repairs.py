@@ -27,22 +27,6 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'ignored event types',
             },
         ),
-        migrations.CreateModel(
-            name='LogGap',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('group', models.CharField(max_length=60)),
-                ('topic', models.CharField(max_length=60)),
-                ('partition', models.PositiveSmallIntegerField()),
-                ('begin', models.PositiveBigIntegerField()),
-                ('end', models.PositiveBigIntegerField()),
-                ('noted_at', models.DateTimeField()),
-            ],
-            options={
-                'verbose_name': 'gap in a log',
-                'verbose_name_plural': 'gaps in logs',
-            },
-        ),
         migrations.AddField(
             model_name='deadletter',
             name='behind',
@@ -90,9 +74,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='ignoredtype',
             constraint=models.UniqueConstraint(fields=('group', 'topic', 'partition', 'type'), name='eventbus_ignored_type_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='loggap',
-            constraint=models.UniqueConstraint(fields=('group', 'topic', 'partition', 'end'), name='eventbus_gap_once'),
         ),
     ]

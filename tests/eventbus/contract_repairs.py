@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import F
 
 from eventbus import Event, Permanent, handles, ignored_types, ledger, operations, publish, registry
-from eventbus.models import IgnoredType, LogGap, OperatorAction, OutboxRow, ParkedEvent, Progress
-from tests.eventbus.busy import many, places, prune_a_day_later
+from eventbus.models import IgnoredType, OperatorAction, OutboxRow, ParkedEvent, Progress
+from tests.eventbus.busy import many, places
 from tests.eventbus.house import House, Mended, Noted, Unknown
 from tests.eventbus.test_commands import run
 
@@ -195,17 +195,6 @@ class WhatIsRepairedIsHandled:
 
         assert (house.seen(), house.parked()) == ([], [])
         assert [(one.type, one.events) for one in operations.status().ignored_types] == [(NEW, 1)]
-
-    def test_a_gap_in_the_log_is_no_matter_where_nothing_of_ours_lay(self, house: House, bus_clock) -> None:
-        house.handler("house-a")
-        house.say(*many("vase", 5))
-        house.settle()
-        prune_a_day_later(bus_clock)
-        house.rewind()
-        house.settle()
-
-        assert house.seen(name="vase") == [1, 2, 3, 4, 5]
-        assert not LogGap.objects.exists()
 
     @pytest.mark.parametrize(
         ("line", "code"),

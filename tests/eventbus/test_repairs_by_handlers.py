@@ -22,7 +22,8 @@ from tests.eventbus.test_commands import run
 LOOKS = {"status", "topics", "dead", "refused", "untrusted"}  # but for `topics --apply`, which makes topics
 ELSEWHERE = {
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
-    "dismiss": "nothing of ours: test_kafka_strangers.py",
+    "dismiss": "of records that are not ours",
+    "lost": "of records that are not ours, or whose rows are gone",
 }
 
 

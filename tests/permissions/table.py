@@ -171,7 +171,6 @@ DESK: dict[str, Desk] = {
             "restore": permission("eventbus.change_deadletter"),
         }
     ),
-    "eventbus.loggap": Desk(actions={"redeliver": permission("eventbus.change_loggap")}),
     "eventbus.ignoredtype": Desk(
         actions={
             "redeliver": permission("eventbus.change_ignoredtype"),
@@ -182,6 +181,7 @@ DESK: dict[str, Desk] = {
         actions={
             "pause": permission("eventbus.change_consumergroup"),
             "resume": permission("eventbus.change_consumergroup"),
+            "redeliver": permission("eventbus.change_consumergroup"),
         }
     ),
     "eventbus.untrustedrecord": Desk(actions={"dismiss": permission("eventbus.change_untrustedrecord")}),
