@@ -1,7 +1,12 @@
-"""gunicorn's worker with threads, which lets no visitor stand at its door when it is asked to stop."""
+"""gunicorn's worker with threads, for pages: probes never wait behind visitors, and none is lost when it stops."""
 
 import os
+import selectors
+import socket
 import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -9,13 +14,44 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from mcommerce import draining
 
+PROBE = b"GET /health/"
+REQUEST_SECONDS = 5.0  # for the first bytes of a request: a proxy sends them with the connection
+Connection = Any  # gunicorn has no types
 
-class PageWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """It drains; then it takes in who has knocked, and closes its door at once.
 
-    gunicorn's own leaves the door open while it answers its last visitors, up to its graceful timeout. Whoever knocks
-    meanwhile is let in by nobody, and thrown out at the end.
+class PageWorker(ThreadWorker):  # type: ignore[misc]
+    """Visitors share its threads, and probes have one of their own: pages that hang must not look like a dead process.
+
+    When it is asked to stop, it drains; then it takes in who has knocked, and closes its door at once. gunicorn's own
+    leaves the door open while it answers its last visitors, up to its graceful timeout: whoever knocks meanwhile is let
+    in by nobody, and thrown out at the end.
     """
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        self._for_probes = ThreadPoolExecutor(1, "probes")
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        return pool
+
+    # --- a request ---------------------------------------------------------------------------------------------------
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a connection to a thread. A new one waits for its first bytes in the loop: they say whose it is."""
+        if not (conn.initialized or conn.data_ready):
+            self._await_bytes(conn)
+            return
+        pool = self._for_probes if _is_probe(conn.sock) else self.tpool
+        pool.submit(self.handle, conn).add_done_callback(partial(self._finished, conn))
+
+    def _await_bytes(self, conn: Connection) -> None:
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + REQUEST_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _finished(self, conn: Connection, outcome: "Future[Any]") -> None:
+        self.method_queue.defer(self.finish_request, conn, outcome)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM. A second one ends the draining."""
@@ -37,8 +73,16 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _stops(self) -> bool:
         return not self.alive or self.ppid != os.getppid()
 
-    def _take_in(self, listener: Any) -> None:
+    def _take_in(self, listener: socket.socket) -> None:
         before = -1
         while before != self.nr_conns:  # it counts each that it has accepted
             before = self.nr_conns
             self.accept(listener)
+
+
+def _is_probe(client: socket.socket) -> bool:
+    """Look at the first bytes without taking them."""
+    try:
+        return client.recv(len(PROBE), socket.MSG_PEEK | socket.MSG_DONTWAIT) == PROBE
+    except OSError:
+        return False
