@@ -45,18 +45,27 @@ class Backfill:
         self._gaps: dict[TopicPartition, _Gap] = {}
         self._owed: dict[TopicPartition, int] = {}  # where the log should have brought something at the last look
         self._looked = time.monotonic()
+        self._asked: dict[TopicPartition, float] = {}  # when it was asked where the log begins
         self._turn = False  # whether the outbox comes before the log: they take turns
         self.moved = 0  # how many gaps were found, or are behind us
 
     def begin(self, consumer: Consumer, progress: Mapping[TopicPartition, Progress]) -> None:
         """Read these partitions from where the group stands. Raises LogAway."""
-        first = self._backend.shown_from(progress)
+        first = self._begins(progress)
         for place, row in progress.items():
             self._gaps.pop(place, None)
             if first.get(place, 0) > row.position:
                 self._open(consumer, place, row.position, first[place])
             else:
                 self._seek(consumer, place, row.position)
+
+    def _begins(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the log begins, of those of which that was not asked just now: a broken world has all begun anew."""
+        now = time.monotonic()
+        asked = [place for place in places if now - self._asked.get(place, float("-inf")) >= LOOK_SECONDS]
+        first = self._backend.shown_from(asked)
+        self._asked |= dict.fromkeys(asked, now)
+        return first
 
     def fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
         """The next records of one partition. Raises LogAway, StaleEpoch."""
@@ -180,6 +189,21 @@ class Backfill:
         del self._gaps[place]
         self._seek(consumer, place, gap.end)
         self.moved += 1
+
+
+def refuse_behind(backend: Backend, topic: str) -> None:
+    """Before rows of a topic get other places: raises LogAway while a group still has some of them to read there.
+
+    It would meet them at the end of the log then, behind later events of their keys.
+    """
+    first = backend.shown_from(backend.partitions([topic]))
+    for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
+        place = TopicPartition(topic, row.partition)
+        if _rows(place, row.position, first.get(place, 0)).exists():
+            raise LogAway(
+                f"Group {row.group} has yet to read from the outbox what the log of {topic} has let go of: appended "
+                "again, it would come behind later events. Let the group go on, and try again once it has handled that"
+            )
 
 
 def _rows(place: TopicPartition, begin: int, end: int) -> QuerySet[OutboxRow]:

@@ -17,7 +17,7 @@ import msgspec
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 
-from eventbus import clock, failpoints, groups, passed_over, replay
+from eventbus import backfill, clock, failpoints, groups, passed_over, replay
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
@@ -147,10 +147,7 @@ class Look:
                 places.pin(topic, partitions)
 
     def _adopt(self, topic: str, generation: str, log: TopicLog | None) -> None:
-        """The outbox is the log of a topic: each event lies there where it lay on the brokers.
-
-        When the site goes back to them, they lack what was told meanwhile, however long others have made their log.
-        """
+        """The outbox is the log: events lie there where they lay on the brokers, which lack what is told from now."""
         if log is not None and log.refill_to:
             self._unfinished.add(topic)
         if log is not None and log.generation == generation:
@@ -227,6 +224,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
         return Refilled(topic, 0)
     if topic not in generations:
         raise LogAway(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
+    backfill.refuse_behind(backend, topic)
     with failpoints.atomic("republish"):
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])

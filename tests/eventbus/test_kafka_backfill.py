@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from eventbus import Permanent, backfill, ledger, log_problems, operations, pausing
+from eventbus import Permanent, backfill, clock, ledger, log_problems, operations, pausing
 from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
@@ -228,6 +229,28 @@ def test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it(
     assert run("eventbus", "lost", "--reopen", str(lost.pk))[0] == 0
     assert log_problems.read(log) == [said]
     assert run("eventbus", "lost", "--accept", "999999")[0] == 2
+
+
+def test_nothing_is_republished_while_a_group_has_some_of_it_to_read_from_the_outbox(
+    log: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    say_each(house, 1)
+    house.settle()
+    pause(house)
+    say_each(house, 2, 3)
+    let_go(log, but=1)
+    since = ["--since", (clock.now() - timedelta(hours=1)).isoformat()]
+
+    code, _, complaint = run("eventbus", "republish", *since)
+    assert code == 1
+    assert "Group house-a has yet to read from the outbox" in complaint
+    resume()
+    until(lambda: house.settle() or len(house.seen()) == 3 * len(NAMES), "what the log does not have any more")
+    assert run("eventbus", "republish", *since)[0] == 0
+    house.settle()
+
+    all_seen_once_in_order(house, 3)
 
 
 def test_numbers_that_transactions_of_others_take_are_not_taken_for_a_loss(log: KafkaBackend, house: House) -> None:
