@@ -1,8 +1,8 @@
-"""What is wrong with the log itself: it lost records, or has partitions that nothing of ours is put into."""
+"""What is wrong with the log itself: it lost records, is read by another site, or has unused partitions."""
 
 from collections.abc import Iterator, Mapping
 
-from eventbus import lost_records
+from eventbus import lost_records, registry
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
 from eventbus.models import TopicLog
@@ -14,7 +14,7 @@ def read(backend: Backend) -> list[str]:
     """One sentence each, with the remedy. Of brokers that do not answer others tell."""
     lost = [lost_records.told(one) for one in lost_records.waiting()]
     try:
-        return [*lost, *_unused_partitions(backend)]
+        return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
     except LogAway:
         return lost
 

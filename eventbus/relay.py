@@ -5,7 +5,7 @@ import time
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
-from eventbus import clock, failpoints, ids, outbox, sql
+from eventbus import clock, failpoints, ids, outbox, registry, sql
 from eventbus.backends.base import Backend, Unsent
 from eventbus.errors import LogAway, LogLost, is_contention
 from eventbus.events import Sealed
@@ -48,7 +48,9 @@ class Relay:
         self._timers_at = float("-inf")  # not tried before, by the monotonic clock
 
     def begin(self) -> None:
-        """See whether the logs are those that our positions are of. Raises LogAway, LeaseLost."""
+        """See whether the logs are those that our positions are of, and nobody else's. Raises LogAway, LeaseLost."""
+        if others := self._backend.other_sites(registry.groups):
+            raise LogAway("; ".join(others))
         self._look.begin()
 
     def step(self) -> int:

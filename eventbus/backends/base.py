@@ -138,6 +138,10 @@ class Backend(ABC):
         """
         return {}
 
+    def other_sites(self, groups: Iterable[str]) -> list[str]:
+        """A sentence with the remedy for each of these groups that another site reads as well."""
+        return []
+
     @abstractmethod
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
         """A reader. Without a group it reads every partition and leaves no trace."""

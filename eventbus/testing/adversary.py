@@ -139,6 +139,9 @@ class Adversary(Backend):
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
         return self.inner.strays(topic, beat)
 
+    def other_sites(self, groups: Iterable[str]) -> list[str]:
+        return self.inner.other_sites(groups)
+
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return self.inner.ends(partitions)
 

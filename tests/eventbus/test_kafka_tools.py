@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 
-from eventbus import ledger, operations, topics
+from eventbus import ledger, log_problems, operations, topics
 from eventbus.backends.base import partition_of
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka import KafkaBackend, sites
+from eventbus.errors import LogAway
 from eventbus.models import OutboxRow, TopicLog
 from eventbus.relay import Relay
 from tests.eventbus.house import House, Noted, until
@@ -157,3 +159,53 @@ def test_a_topic_made_anew_with_more_partitions_is_filled_again_in_those_that_it
     assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2])
     assert set(OutboxRow.objects.values_list("partition", flat=True)) == set(range(BEFORE))
     assert ledger.problems(ledger.read()) == []
+
+
+@pytest.fixture
+def other_site(log: KafkaBackend) -> Iterator[KafkaBackend]:
+    """Another database's, with the same prefix: such as a copy of ours on which somebody tries a release."""
+    with closing(KafkaBackend(servers=log._servers, prefix=log._prefix, partitions=BEFORE)) as other:
+        other._sites._client_id = f"{sites.PREFIX}another"
+        yield other
+
+
+def test_a_second_site_with_our_prefix_takes_no_partition_of_ours_and_says_what_to_do(
+    log: KafkaBackend, other_site: KafkaBackend, house: House
+) -> None:
+    house.handler()
+    worker = house.worker()
+    say_each(house, 1)
+    house.relay()
+    until(lambda: not house.step(worker) and len(house.seen()) == len(NAMES), "we are at work")
+
+    for refused in (lambda: other_site.consumer([TOPIC], "house-a"), Relay(other_site).begin):
+        with pytest.raises(LogAway, match="Workers of another database read as group house-a.*KAFKA_PREFIX"):
+            refused()
+    assert log_problems.read(log) == []
+    say_each(house, 2)
+    house.relay()
+    until(lambda: not house.step(worker) and len(house.seen()) == 2 * len(NAMES), "all of ours is handled")
+    worker.leave()
+
+    assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2])
+
+
+def test_a_site_that_shares_a_group_with_another_is_told_so_and_goes_on_once_that_has_left(
+    log: KafkaBackend, other_site: KafkaBackend, house: House
+) -> None:
+    """Both began at once, and neither saw the other."""
+    house.handler()
+    theirs = other_site.consumer([TOPIC], "house-a")
+    until(theirs.assignment, "the other site reads")
+    say_each(house, 1)
+    house.relay()
+
+    [said] = log_problems.read(log)
+    assert said.startswith("Workers of another database read as group house-a")
+    with pytest.raises(LogAway, match="stop the other"):
+        house.worker().step()
+    theirs.close()
+    until(lambda: log_problems.read(log) == [], "it has left")
+    house.settle()
+
+    assert seen_by_name(house) == dict.fromkeys(NAMES, [1])

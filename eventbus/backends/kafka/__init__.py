@@ -24,6 +24,7 @@ from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
+from eventbus.backends.kafka.sites import Sites
 from eventbus.backends.kafka.strays import behind_ours
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, passes, said
 from eventbus.bells import Bell
@@ -92,6 +93,7 @@ class KafkaBackend(Backend):
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
         self._partitions = Partitions(self.topics)
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
+        self._sites = Sites(self._admin_client, self._named)
         self._admin: AdminClient | None = None
         self._admin_pid = 0
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
@@ -232,8 +234,10 @@ class KafkaBackend(Backend):
 
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
         topics = list(topics)
-        name = GROUPLESS if group is None else group
-        config = self._configured("consumer") | {"group.id": self._named(name)}
+        if group is not None:
+            self._sites.refuse_others([group])
+        name = self._named(GROUPLESS if group is None else group)
+        config = {"client.id": self._sites.client_id()} | self._configured("consumer") | {"group.id": name}
         reader = KafkaConsumer(
             lambda: Client(config, logger=logger),
             {topic: self._named(topic) for topic in topics},
@@ -245,6 +249,9 @@ class KafkaBackend(Backend):
         with self._lock:
             self._readers = [*(one for one in self._readers if not one.closed), reader]
         return reader
+
+    def other_sites(self, groups: Iterable[str]) -> list[str]:
+        return self._sites.others(list(groups))
 
     def seen(self) -> int:
         return self._arrived.rings
