@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
@@ -288,27 +288,3 @@ def test_a_topic_that_somebody_has_compacted_loses_no_event_for_a_group_that_lag
     house.settle()
 
     all_seen_once_in_order(house, last)
-
-
-@pytest.mark.parametrize("to", ["the beginning", "the end", "nowhere"])
-def test_a_group_that_somebody_moved_with_kafkas_tools_goes_on_where_it_was(
-    to: str, log: KafkaBackend, house: House
-) -> None:
-    house.handler()
-    say_each(house, 1, 2)
-    house.settle()
-    house.restart()  # Kafka's tools move no group that is at work
-    say_each(house, 3)
-    group, admin = f"{log._prefix}house-a", log._admin_client()
-    if to == "nowhere":
-        admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
-    else:
-        ends = log.ends(log.partitions([TOPIC]))
-        name = log.topics.name(TOPIC)
-        places = [Place(name, one.partition, end if to == "the end" else 0) for one, end in ends.items()]
-        asked = ConsumerGroupTopicPartitions(group, places)
-        admin.alter_consumer_group_offsets([asked])[group].result(PATIENCE_SECONDS)
-
-    house.settle()
-
-    all_seen_once_in_order(house, 3)

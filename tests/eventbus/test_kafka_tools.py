@@ -6,7 +6,8 @@ from contextlib import closing
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import NewPartitions
 
 from eventbus import ledger, log_problems, operations, topics
@@ -209,3 +210,27 @@ def test_a_site_that_shares_a_group_with_another_is_told_so_and_goes_on_once_tha
     house.settle()
 
     assert seen_by_name(house) == dict.fromkeys(NAMES, [1])
+
+
+@pytest.mark.parametrize("to", ["the beginning", "the end", "nowhere"])
+def test_a_group_that_somebody_moved_goes_on_where_it_was(to: str, log: KafkaBackend, house: House) -> None:
+    house.handler()
+    say_each(house, 1, 2)
+    house.settle()
+    house.restart()  # Kafka's tools move no group that is at work
+    say_each(house, 3)
+    house.relay()
+    group, admin = f"{log._prefix}house-a", log._admin_client()
+    if to == "nowhere":
+        admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
+    else:
+        ends = log.ends(log.partitions([TOPIC]))
+        name = log.topics.name(TOPIC)
+        places = [Place(name, one.partition, end if to == "the end" else 0) for one, end in ends.items()]
+        asked = ConsumerGroupTopicPartitions(group, places)
+        admin.alter_consumer_group_offsets([asked])[group].result(PATIENCE_SECONDS)
+
+    house.settle()
+
+    assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2, 3])
+    assert ledger.problems(ledger.read()) == []
