@@ -34,6 +34,7 @@ from eventbus.models import (
     Progress,
     TopicLog,
 )
+from eventbus.shrinking import Shrinking
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Look:
         self._looked = float("-inf")
         self._seen: set[str] = set()  # topics whose logs are known: nothing is appended to another
         self._unfinished: set[str] = set()  # that were to be filled again on brokers, and lie in the outbox now
+        self._shrinking = Shrinking(backend)
         self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
 
     def soon(self) -> None:
@@ -100,12 +102,12 @@ class Look:
         Later `append` itself sees when a place is given twice (`LogLost`).
         """
         named = {one.topic for one in told_events()}
-        return self._look({topic for topic in named if places.given(topic)}, self._ends_early)
+        return self._look({topic for topic in named if places.given(topic)}, self._shrinking.at_once)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
-        """Now and then: which logs are gone, of these topics and of all that groups read. They wait to be appended.
+        """Now and then: which logs are gone or lost their end, of these topics and of all that groups read.
 
-        Raises LogAway, LeaseLost, DatabaseError.
+        They wait to be appended. Raises LogAway, LeaseLost, DatabaseError.
         """
         if self._lost:
             self.lost(self._lost)
@@ -114,19 +116,20 @@ class Look:
                 self._fence()
                 self._unfinished = places.finish(self._unfinished)
         lately = self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS
-        return [] if lately and self._seen >= set(topics) else self._look(topics, lambda topic: False)
+        return [] if lately and self._seen >= set(topics) else self._look(topics, self._shrinking.found)
 
-    def _look(self, more: Collection[str], is_short: Callable[[str], bool]) -> list[Refilled]:
+    def _look(self, more: Collection[str], short_of: Callable[[Collection[str]], set[str]]) -> list[Refilled]:
         logs = {log.topic: log for log in TopicLog.objects.all()}
         known = {topic: log.generation for topic, log in logs.items()}
         lost = (topic for topic, generation in known.items() if generation == UNKNOWN)
         topics = {*more, *lost, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
         generations = self._backend.generations(topics)
+        short = short_of([topic for topic, log in generations.items() if known.get(topic, log) == log])
         found = []
         for topic, generation in generations.items():
             if self._backend.topics is None:
                 self._adopt(topic, generation, logs.get(topic))
-            elif known.get(topic, generation) != generation or is_short(topic):
+            elif known.get(topic, generation) != generation or topic in short:
                 found.append(self._refill(topic, generation))
                 self._tell(found[-1], new=known.get(topic) in (None, IN_MEMORY))
             elif topic not in known:
@@ -162,12 +165,9 @@ class Look:
                 "The log of %s is the outbox from now on: what others wrote to the brokers is not read", topic
             )
 
-    def _ends_early(self, topic: str) -> bool:
-        ends, given = self._backend.ends(self._backend.partitions([topic])), places.given(topic)
-        return any(end < given.get(place.partition, 0) for place, end in ends.items())
-
     def _refill(self, topic: str, generation: str) -> Refilled:
         self._backend.reset()  # what it remembers is of the log that is gone, and what it sends comes no more
+        self._shrinking.forget(topic)
         self._refuse_other_partitions(topic)
         begins = self._begins(topic)
         with failpoints.atomic("refill"):

@@ -2,7 +2,7 @@
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -123,9 +123,20 @@ class Backend(ABC):
         """
         return {}
 
+    def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
+        """All that lies in these partitions from these positions on, where the outbox is not the log.
+
+        In the order of each partition. `beat` is called again and again. Raises LogAway, and what `beat` raises.
+        """
+        return iter(())
+
     @abstractmethod
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The position that the next record of each will have at least."""
+
+    def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The same, as far as it can be said at once: the others are left out. Raises LogAway."""
+        return self.ends(partitions)
 
     def end(self, partition: TopicPartition) -> int:
         """The same for one."""

@@ -14,7 +14,8 @@ from django.db.models import Sum
 
 from eventbus import backends, failpoints, ledger, publish, refusals
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
-from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, ParkedKey, Progress

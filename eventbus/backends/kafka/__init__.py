@@ -3,32 +3,30 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer
 from confluent_kafka import Consumer as Client
-from confluent_kafka import KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
-    AdminClient,
-    OffsetSpec,
-)
+from confluent_kafka.admin import AdminClient
 
 from eventbus import failpoints
 from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
-from eventbus.backends.kafka import complaints
+from eventbus.backends.kafka import complaints, log_ends
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
 from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.sites import Sites
-from eventbus.backends.kafka.strays import behind_ours
-from eventbus.backends.kafka.topics import ANSWER_SECONDS, KafkaTopics, insist, passes, said
+from eventbus.backends.kafka.strays import behind_ours, lying_in
+from eventbus.backends.kafka.topics import KafkaTopics, insist, passes, said
 from eventbus.bells import Bell
 from eventbus.errors import LogAway, LogLost
+from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
@@ -166,10 +164,14 @@ class KafkaBackend(Backend):
         """It reads the whole log, which as a rule has just been made."""
         if not any(self.ends(self.partitions([topic])).values()):
             return {}
+        begins = dict.fromkeys(range(self._partitions.count(topic)), OFFSET_BEGINNING)
+        return behind_ours(self.tail(topic, begins, beat), self._named(topic))
+
+    def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
         config = self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
         client = Client(config, logger=logger)
         try:
-            return behind_ours(client, self._named(topic), topic, range(self._partitions.count(topic)), beat)
+            yield from lying_in(client, self._named(topic), topic, begins, beat)
         finally:
             client.close()
 
@@ -192,34 +194,35 @@ class KafkaBackend(Backend):
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the next record of each will lie at least."""
-        asked = {Place(self._named(one.topic), one.partition): one for one in partitions}
+        asked = self._places(partitions)
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
-            found = insist(lambda: self._ask_ends(asked), passes=passes)
+            found = insist(lambda: log_ends.ends(self._admin_client(), asked), passes=self._passes)
         except (KafkaException, TimeoutError) as error:
             raise LogAway(f"Kafka does not say where its log ends: {said(error)}") from error
         return {asked[place]: offset for place, offset in found.items()}
 
-    def _ask_ends(self, asked: Iterable[Place]) -> dict[Place, int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        return {place: answer.result(ANSWER_SECONDS).offset for place, answer in self._offsets(asked, latest).items()}
+    def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        asked = self._places(partitions)
+        found = log_ends.ends_now(self._admin_client(), asked, self._passes)
+        return {asked[place]: end for place, end in found.items()}
 
     def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """All of a topic that is not there: who knows what comes back."""
-        asked = {Place(self._named(one.topic), one.partition): one for one in partitions}
-        earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-        found = dict.fromkeys(asked.values(), 0)
-        for place, answer in self._offsets(asked, earliest).items():
-            try:
-                found[asked[place]] = answer.result(ANSWER_SECONDS).offset
-            except (KafkaException, TimeoutError) as error:
-                if not passes(error):
-                    raise LogAway(f"Kafka does not say where its log begins: {said(error)}") from error
-        return found
+        asked = self._places(partitions)
+        found = log_ends.begins(self._admin_client(), asked, self._passes)
+        return dict.fromkeys(asked.values(), 0) | {asked[place]: begin for place, begin in found.items()}
 
-    def _offsets(self, asked: Iterable[Place], which: OffsetSpec) -> dict[Place, Any]:
-        places = dict.fromkeys(asked, which)
-        return self._admin_client().list_offsets(places, request_timeout=ANSWER_SECONDS) if places else {}
+    def _passes(self, error: Exception) -> bool:
+        """Whether to ask again, if need be by another client."""
+        if not log_ends.is_outdated(error):
+            return passes(error)
+        with self._lock:
+            self._admin = None
+        return True
+
+    def _places(self, partitions: Iterable[TopicPartition]) -> dict[Place, TopicPartition]:
+        return {Place(self._named(one.topic), one.partition): one for one in partitions}
 
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the topics that are missing; their names on the brokers. Raises LogAway."""
@@ -244,6 +247,7 @@ class KafkaBackend(Backend):
             self._partitions.there(topics) if group is None else None,
             self._arrived,
             self.ends,
+            self.ends_now,
             hold_seconds(config),
         )
         with self._lock:

@@ -24,6 +24,7 @@ from eventbus.backends.kafka.hand import Hand
 from eventbus.backends.kafka.offsets import tell
 from eventbus.backends.kafka.pace import Pace
 from eventbus.backends.kafka.slots import Slot
+from eventbus.backends.kafka.stalls import Ends, Stalled, Stalls, waiting
 from eventbus.bells import Bell
 from eventbus.errors import LogAway
 from eventbus.events import Record
@@ -46,7 +47,8 @@ class KafkaConsumer(BusConsumer):
         topics: dict[str, str],
         partitions: Iterable[TopicPartition] | None,
         bell: Bell,
-        ends: Callable[[list[TopicPartition]], dict[TopicPartition, int]],
+        ends: Ends,
+        ends_now: Ends,
         hold_seconds: float,
     ) -> None:
         self._ours = {theirs: ours for ours, theirs in topics.items()}
@@ -61,6 +63,7 @@ class KafkaConsumer(BusConsumer):
         self._closing = threading.Event()
         self._pace = Pace()
         self._growth = Growth(topics)
+        self._stalls = Stalls(ends_now)
         self._make, self._client = make, make()
         self._groupless = partitions is not None
         self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
@@ -157,6 +160,8 @@ class KafkaConsumer(BusConsumer):
                 if left:
                     self._client = self._make()  # this may fail too, and the old one is left again: that harms nobody
                 self._read(self._client)
+            except Stalled as stalled:
+                self._go_to_the_end(stalled)
             except Exception as error:
                 with self._lock:
                     self._error = complaints.why_ended(error)
@@ -183,6 +188,23 @@ class KafkaConsumer(BusConsumer):
             first = client.poll(self._pace.seconds())
             if first is not None:
                 self._take([first, *client.consume(RECORDS_AT_ONCE - 1, 0)])
+            if self._stalls.is_due():
+                with self._lock:
+                    places = waiting(self._slots)
+                self._stalls.look(places)
+
+    def _go_to_the_end(self, stalled: Stalled) -> None:
+        """The next client reads on; where a reader without a group was beyond the end, from there.
+
+        Whoever reads may lack something, and is told so: afterwards, for it loads anew what it shows.
+        """
+        logger.error("%s: a new client reads on", stalled)
+        with self._lock:
+            for partition, end in stalled.ends.items() if self._groupless else ():
+                if slot := self._slots.get(partition):
+                    slot.next = end
+            self._error = str(stalled)
+        self._bell.ring()
 
     def _assign_all(self, client: Consumer) -> None:
         with self._lock:

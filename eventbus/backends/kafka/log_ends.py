@@ -1,0 +1,61 @@
+"""Where partitions begin and end, as the brokers say."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
+    AdminClient,
+    OffsetSpec,
+)
+
+from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
+from eventbus.errors import LogAway
+
+# The client has seen more elections than the brokers know of, or fewer, and does not unlearn it. The last it says
+# itself, of all that it asked for.
+OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT}
+
+
+def ends(admin: AdminClient, places: Iterable[Place]) -> dict[Place, int]:
+    """Where each ends. Raises KafkaException and TimeoutError."""
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    return {place: answer.result(ANSWER_SECONDS).offset for place, answer in _ask(admin, places, latest)}
+
+
+def ends_now(admin: AdminClient, places: Iterable[Place], on_error: Callable[[Exception], object]) -> dict[Place, int]:
+    """The same, of those of which it can be said at once: whoever asks has a lease to keep, or records to poll for."""
+    found = {}
+    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    for place, answer in _ask(admin, places, latest, LOOK_SECONDS):
+        try:
+            found[place] = answer.result(LOOK_SECONDS).offset
+        except (KafkaException, TimeoutError) as error:
+            on_error(error)
+    return found
+
+
+def begins(admin: AdminClient, places: Iterable[Place], passes: Callable[[Exception], bool]) -> dict[Place, int]:
+    """Where each begins, of those that are there now. Raises LogAway for an error that does not pass by itself."""
+    found = {}
+    earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+    for place, answer in _ask(admin, places, earliest):
+        try:
+            found[place] = answer.result(ANSWER_SECONDS).offset
+        except (KafkaException, TimeoutError) as error:
+            if not passes(error):
+                raise LogAway(f"Kafka does not say where its log begins: {error}") from error
+    return found
+
+
+def _ask(
+    admin: AdminClient, places: Iterable[Place], which: OffsetSpec, seconds: float = ANSWER_SECONDS
+) -> Iterator[tuple[Place, Any]]:
+    asked = dict.fromkeys(places, which)
+    yield from (admin.list_offsets(asked, request_timeout=seconds) if asked else {}).items()
+
+
+def is_outdated(error: Exception) -> bool:
+    """Whether a new client may know better than the one that said so."""
+    return isinstance(error, KafkaException) and error.args[0].code() in OUTDATED
