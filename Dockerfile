@@ -9,7 +9,8 @@ RUN pip wheel --no-cache-dir --require-hashes --requirement requirements.txt --w
 
 FROM python:3.11-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/mcommerce EVENTBUS_ALIVE_FILE=/tmp/alive
-RUN useradd --system --uid 10001 --home-dir /var/lib/mcommerce --create-home mcommerce
+RUN useradd --system --uid 10001 --home-dir /var/lib/mcommerce --create-home mcommerce \
+    && install --directory --owner mcommerce /var/lib/mcommerce/media
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps /wheels/*.whl
 WORKDIR /srv/mcommerce
