@@ -1,0 +1,170 @@
+"""compose.yaml as it runs: the shop sells, each container has what it needs, and a stranger in one gets no further.
+
+It takes some minutes, and root: `make containers`.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.box import Box
+from tests.containers.world import START_SECONDS, STOP_SECONDS, World, running, why_not
+from tests.throwaway import throwaway_folder
+
+WHY_NOT = "" if os.environ.get("CONTAINERS") else "`make containers` asks for it"
+ONCE = {"setup", "acls"}
+NET_BIND_SERVICE = 1 << 10
+SHOPPING_SECONDS = 300
+CONNECTS = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+# Somebody in a container of the site's, with that container's own password.
+WRITES = """
+import os, sys
+from confluent_kafka import Producer
+told = {"bootstrap.servers": "kafka:9092", "security.protocol": sys.argv[1], "sasl.mechanism": "PLAIN",
+        "sasl.username": os.environ["KAFKA_SASL_USERNAME"], "sasl.password": sys.argv[2] if len(sys.argv) > 2
+        else os.environ["KAFKA_SASL_PASSWORD"], "message.timeout.ms": 8000}
+if not sys.argv[1].startswith("SASL"):
+    told = {name: value for name, value in told.items() if not name.startswith("sasl")}
+said = []
+producer = Producer(told, error_cb=lambda error: said.append(error.name()))
+tell = lambda error, message: said.append(error.name() if error else "WRITTEN")
+producer.produce("mcommerce.payment", b"{}", on_delivery=tell)
+producer.flush(15)
+print(*said)
+"""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    if why := WHY_NOT or why_not():
+        pytest.skip(why)
+    with throwaway_folder("containers-", on_disk=True) as folder:
+        folder.chmod(0o755)
+        with running(folder) as world:
+            for box in lasting(world):
+                box.wait_until_healthy(START_SECONDS)
+            yield world
+
+
+def lasting(world: World) -> list[Box]:
+    return [box for box in world.all() if box.told.name not in ONCE]
+
+
+def one(world: World, name: str) -> Box:
+    return world.boxes[name][0]
+
+
+def status_of(box: Box) -> dict[str, str]:
+    text = Path(f"/proc/{box.pid}/status").read_text()
+    return dict(re.findall(r"^(\w+):\s+(.*)$", text, re.MULTILINE))
+
+
+def test_the_shop_sells_through_the_proxy(world: World) -> None:
+    filled = one(world, "pages").exec("python", "docker-entrypoint", "manage", "load_demo_catalogue")
+    assert filled.returncode == 0, filled.stderr
+
+    done = world.visit("python", "-m", "tests.containers.visitor", "1", timeout=SHOPPING_SECONDS)
+
+    assert done.returncode == 0, done.stdout + done.stderr + one(world, "proxy").tail()
+    assert done.stdout.startswith("Paid ")
+
+
+def test_the_bus_is_well_and_everybody_says_so(world: World) -> None:
+    said = one(world, "handle").exec("python", "manage.py", "eventbus", "status")
+
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert [wrong for box in lasting(world) if (wrong := box.health(box.told.health))] == []
+
+
+def test_no_process_has_a_capability_or_can_gain_one(world: World) -> None:
+    for box in lasting(world):
+        found = status_of(box)
+        allowed = NET_BIND_SERVICE if box.told.name == "proxy" else 0
+
+        assert {int(found[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")} <= {0, allowed}, box.name
+        assert found["NoNewPrivs"] == "1", box.name
+        assert box.told.name == "proxy" or not found["Uid"].startswith("0"), box.name
+
+
+def test_nothing_can_be_written_but_volumes_and_scratch(world: World) -> None:
+    for box in lasting(world):
+        for place in (box.image.workdir, "/usr/bin", "/etc"):
+            done = box.exec("touch", f"{place}/planted", user=False)
+
+            assert "Read-only file system" in done.stderr, f"{box.name} {place}: {done.stderr}"
+
+
+def test_the_company_has_no_key_of_the_sites_and_reaches_no_server_of_it(world: World) -> None:
+    company, pages = one(world, "company"), one(world, "pages")
+    seen = Path(f"/proc/{company.pid}/environ").read_text()
+    seen += company.exec("sh", "-c", "cat $(find /var/lib/mcommerce /tmp -type f -size -1M)").stdout
+
+    shared = {"SANDBOX_PROVIDER_KEY", "SANDBOX_WEBHOOK_SECRET"}
+    assert [name for name, value in world.values.items() if name not in shared and value in seen] == []
+    assert "sandbox-provider.sqlite3" in company.exec("ls", "/var/lib/mcommerce").stdout
+    for box in (company, pages):
+        assert box.exec("find", "/var/lib/mcommerce", "/tmp", "-type", "s").stdout == "", "a server's control socket"
+
+
+@pytest.mark.parametrize(("name", "port"), [("kafka", 9092), ("postgres", 5432)])
+@pytest.mark.parametrize("who", ["proxy", "company"])
+def test_a_stranger_reaches_neither_database_nor_brokers(world: World, who: str, name: str, port: int) -> None:
+    there = world.address("back", name)
+    python = one(world, "pages").exec("sh", "-c", "command -v python").stdout.strip()
+
+    by_name = one(world, who).exec(python, "-c", CONNECTS, name, str(port))
+    by_address = one(world, who).exec(python, "-c", CONNECTS, there, str(port))
+    from_within = one(world, "handle").exec(python, "-c", CONNECTS, name, str(port))
+
+    assert by_name.returncode and by_address.returncode
+    assert "Network is unreachable" in by_address.stderr
+    assert from_within.returncode == 0, from_within.stderr
+
+
+@pytest.mark.parametrize("who", ["pages", "live", "handle", "poll"])
+def test_who_serves_or_handles_cannot_write_to_the_brokers(world: World, who: str) -> None:
+    done = one(world, who).exec("python", "-c", WRITES, "SASL_PLAINTEXT")
+
+    assert "TOPIC_AUTHORIZATION_FAILED" in done.stdout and "WRITTEN" not in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("how", [("PLAINTEXT",), ("SASL_PLAINTEXT", "guessed")], ids=["without a name", "by guessing"])
+def test_the_brokers_ask_who_it_is(world: World, how: tuple[str, ...]) -> None:
+    done = one(world, "relay").exec("python", "-c", WRITES, *how)
+
+    assert "WRITTEN" not in done.stdout
+    assert re.search("_AUTHENTICATION|_MSG_TIMED_OUT|_TRANSPORT|_ALL_BROKERS_DOWN", done.stdout), (
+        done.stdout + done.stderr
+    )
+
+
+def test_the_relays_user_may_write_and_what_it_did_not_sign_is_set_aside(world: World) -> None:
+    done = one(world, "relay").exec("python", "-c", WRITES, "SASL_PLAINTEXT")
+
+    assert done.stdout.split()[-1:] == ["WRITTEN"], done.stdout + done.stderr
+
+
+def test_each_has_some_of_its_memory_left(world: World) -> None:
+    """The files that it has read are counted as well, and let go when it needs more."""
+    for box in lasting(world):
+        print(f"{box.name}: {box.resident() >> 20} of {box.told.memory >> 20} MB")
+
+        assert box.resident() < 0.8 * box.told.memory, box.name
+
+
+def test_no_log_has_a_secret(world: World) -> None:
+    for box in world.all():
+        said = box.log.read_text(errors="replace")
+
+        assert [name for name, value in world.values.items() if value in said] == [], box.name
+
+
+def test_each_leaves_in_order_when_asked(world: World) -> None:
+    """Last: nothing runs afterwards."""
+    for box in reversed(lasting(world)):
+        code = box.stop(2 * STOP_SECONDS if box.told.name == "kafka" else STOP_SECONDS)
+
+        assert code in (0, 143), f"{box.name}: {code}\n{box.tail()}"  # Java says by 143 that it was asked
