@@ -17,7 +17,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos rolling days traces mutants lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers rolling days traces mutants lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -71,6 +71,9 @@ days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
 	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
+
+containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
+	CONTAINERS=1 $(PY) -m pytest tests/containers
 
 rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
 	$(PY) -m tests.rolling

@@ -153,5 +153,18 @@ def test_what_the_proxy_logs_has_no_key_of_an_order() -> None:
     assert "request>headers>Referer delete" in proxy
 
 
+def test_the_manual_draws_each_secret_that_it_asks_for(tmp_path: Path) -> None:
+    told = re.search(r"```sh\n(umask 077\n.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+    assert told
+
+    subprocess.run(["sh", "-e", "-c", told[1]], cwd=tmp_path, check=True)
+
+    drawn = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
+    assert drawn.keys() == set(re.findall(r"\$\{(\w+):\?", TEXT))
+    assert len(set(drawn.values())) == len(drawn)
+    assert all(re.fullmatch("[0-9a-f]{48}", secret) for secret in drawn.values()), "letters and digits only"
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_broker_is_the_one_that_the_tests_know() -> None:
     assert SERVICES["kafka"]["image"] == IMAGE

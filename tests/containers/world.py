@@ -1,7 +1,6 @@
 """All containers of compose.yaml, begun in their order and ended in the other."""
 
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -50,6 +49,7 @@ class World:
         self.folder = folder
         self.values = {name: secrets.token_hex(24) for name in SECRETS}
         self.compose: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+        self.compose["services"]["proxy"]["environment"]["CADDY_VERSION"] = _caddys()
         self.told = services(self.compose, self.values)
         self._images = others({"postgres": getpwnam("postgres").pw_uid})
         self._site = self._build()
@@ -78,7 +78,7 @@ class World:
         made = {name: self.folder / "volumes" / name for name in self.compose["volumes"]}
         for path in made.values():
             path.mkdir(parents=True)
-        return made | {"./Caddyfile": _for_this_caddy(self._site.folders["/srv/mcommerce"] / "Caddyfile")}
+        return made | {"./Caddyfile": self._site.folders["/srv/mcommerce"] / "Caddyfile"}
 
     def image(self, told: Told) -> Image:
         """Of its service."""
@@ -99,7 +99,7 @@ class World:
         for network, aliases in told.networks.items():
             address = self.wires.address(network)
             self.wires.join(namespace, network, address)
-            for name in (told.name, *aliases):
+            for name in (told.name, f"{self.compose['name']}-{told.name}-{number}", *aliases):
                 self._addresses.setdefault((network, name), []).append(address)
         return Box(told, number, self.image(told), namespace, self.folder / "boxes")
 
@@ -156,18 +156,10 @@ class World:
         self.wires.close()
 
 
-def _for_this_caddy(file: Path) -> Path:
-    """An older Caddy than the image's knows not each line: without those it is the same file."""
-    lines = file.read_text().splitlines(keepends=True)
-    asked = ["caddy", "adapt", "--adapter", "caddyfile", "--config", str(file)]
-    values = {"SITE_URL": "http://shop.localhost", "SANDBOX_PROVIDER_URL": "http://pay.localhost"}
-    while found := re.search(
-        r"unrecognized subdirective (\S+)",
-        subprocess.run(asked, env=os.environ | values, capture_output=True, text=True, check=False).stderr,
-    ):
-        lines = [line for line in lines if line.split()[:1] != [found[1]]]
-        file.write_text("".join(lines))
-    return file
+def _caddys() -> str:
+    """Of which version the Caddy of this machine is, as the Caddyfile calls it."""
+    said = subprocess.run(["caddy", "version"], capture_output=True, text=True, check=True).stdout
+    return "2_6" if said.lstrip("v").startswith(("2.6", "2.7")) else "2_8"
 
 
 @contextmanager
