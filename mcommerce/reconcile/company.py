@@ -1,4 +1,7 @@
-"""The payment company and the payments: what was charged and given back, and what we have in our books."""
+"""The payment company and the payments: what was charged and given back, and what we have in our books.
+
+An order with events under way is left out. One that is not here never comes by an event, so it is not waited for.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,10 +33,10 @@ class Company:
             named = [order_id for charge in page if (order_id := _order_id(charge))]
             of_orders, there = payments.of_orders(named), orders.of(named)
             for charge in page:
-                if charge.order_id in self._under_way:
-                    continue
                 order_id, session = _order_id(charge), sessions.get(charge.session_ref)
                 order = there.get(order_id) if order_id else None
+                if order is not None and charge.order_id in self._under_way:
+                    continue
                 if session is not None:
                     yield from self._of_session(charge, session, order)
                 elif order_id in of_orders:

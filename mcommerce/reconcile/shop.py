@@ -25,8 +25,9 @@ class Shop:
         for batch in payments.all_payments():
             there = orders.of([payment.order_id for payment in batch])
             for payment in batch:
-                if str(payment.order_id) not in self._under_way:
-                    yield from self._of_payment(payment, there.get(payment.order_id))
+                order = there.get(payment.order_id)
+                if order is None or str(payment.order_id) not in self._under_way:
+                    yield from self._of_payment(payment, order)
         for found in orders.all_orders():
             ids = [order.id for order in found]
             paid_by, held = payments.of_orders(ids), products.held_among(ids)
@@ -36,7 +37,7 @@ class Shop:
         for ids in products.held():
             known = orders.of(ids)
             for order_id in ids:
-                if order_id not in known and str(order_id) not in self._under_way:
+                if order_id not in known:
                     yield self._held("an order that is not here", order_id=order_id)
 
     def _held(self, whom: str, **about: Any) -> Difference:

@@ -3,9 +3,9 @@
 import pytest
 from django.db import transaction
 
-from eventbus import publish
+from eventbus import clock, publish
 from eventbus.ids import uuid7
-from eventbus.models import DeadLetter
+from eventbus.models import DeadLetter, ParkedKey
 from eventbus.testing import settle
 from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.orders.models import Order
@@ -44,6 +44,17 @@ def test_an_order_with_events_under_way_is_left_out_and_counted(paid_order: Orde
 
     assert code == 0
     assert "1 orders were left out: events about them are under way" in said
+
+
+def test_an_order_that_is_not_here_is_not_waited_for(paid_order: Order, company: Company, vase: Product) -> None:
+    """No event brings it: its money goes back although something about it is parked, and may be so for long."""
+    key, now = str(paid_order.id), clock.now()
+    Order.objects.all().delete()
+    place = {"group": "orders", "topic": "payment", "partition": 0}
+    ParkedKey.objects.create(key=key, due_at=now, parked_at=now, **place)
+
+    assert run("reconcile", "--repair", "--yes")[0] == 0
+    assert company.charges() == [(1_900, 1_900)]
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
