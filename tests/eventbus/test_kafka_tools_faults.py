@@ -1,0 +1,169 @@
+"""Faults planted in what keeps order and events under Kafka's own tools: each is noticed by a case of its tests."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from eventbus import backends, backfill, topics
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.memory import MemoryBackend
+from eventbus.errors import BusError, LogAway
+from tests.eventbus import house as houses
+from tests.eventbus import test_kafka_backfill as let_go
+from tests.eventbus import test_kafka_tools as tools
+from tests.eventbus import test_moving as moving
+from tests.eventbus.faults.planting import Fault
+from tests.eventbus.house import House, Noted, Sown
+from tests.eventbus.house_on_kafka import in_use
+
+Case = Callable[[KafkaBackend, House, pytest.LogCaptureFixture], None]
+
+
+def plain(case: Callable[[KafkaBackend, House], None]) -> Case:
+    return lambda log, house, caplog: case(log, house)
+
+
+def moves(handled: bool) -> Case:
+    def case(log: KafkaBackend, house: House, caplog: pytest.LogCaptureFixture) -> None:
+        backends.use(MemoryBackend(partitions=tools.BEFORE))  # from there it goes to the log, and back
+        moving.test_a_site_goes_from_kafka_to_memory_and_back_beside_others_who_write_there(handled, house, log)
+
+    return case
+
+
+def paused_in_one_process(log: KafkaBackend, house: House, caplog: pytest.LogCaptureFixture) -> None:
+    let_go.test_what_retention_took_while_a_group_was_paused_is_handled_from_the_outbox("a new one", 0, log, house)
+
+
+FAULTS = [
+    (
+        Fault("skip what the log let go of", "eventbus.backfill.Backfill.begin", "> row.position", "< 0", []),
+        paused_in_one_process,
+    ),
+    (
+        Fault(
+            "believe that nothing lay in between",
+            "eventbus.backfill.Backfill._lacks",
+            "return _rows(place, begin, end).exists() or self._backend.shown_from([place]).get(place, 0) > begin",
+            "return False",
+            [],
+            also=[("eventbus.backfill.Backfill._begins", "return first", "return {}")],
+        ),
+        plain(let_go.test_more_than_a_batch_of_each_partition_comes_before_what_the_log_goes_on_with),
+    ),
+    (
+        Fault(
+            "wait for no relay",
+            "eventbus.backfill.Backfill._know",
+            "if unsent.filter(id__lte=gap.relayed).exists():",
+            "if False:",
+            [],
+        ),
+        plain(let_go.test_what_was_sent_and_has_no_place_yet_is_waited_for),
+    ),
+    (
+        Fault("name no loss", "eventbus.lost_records.note", "if count <= 0 or", "if True or", []),
+        let_go.test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it,
+    ),
+    (
+        Fault(
+            "take marks of transactions for records", "eventbus.backfill.Backfill._lacks", "0) > begin", "0) > -1", []
+        ),
+        plain(let_go.test_numbers_that_transactions_of_others_take_are_not_taken_for_a_loss),
+    ),
+    (
+        Fault(
+            "give rows other places under a group that reads them",
+            "eventbus.backfill.refuse_behind",
+            "if _rows(place, row.position, first.get(place, 0)).exists():",
+            "if False:",
+            [],
+        ),
+        plain(let_go.test_nothing_is_republished_while_a_group_has_some_of_it_to_read_from_the_outbox),
+    ),
+    (
+        Fault(
+            "place keys by what the brokers have",
+            "eventbus.backends.kafka.partitions.Partitions.count",
+            "min(there, places.partitions(topic) or there)",
+            "there",
+            [],
+        ),
+        plain(tools.test_partitions_added_while_a_group_lags_move_no_key),
+    ),
+    (
+        Fault(
+            "lead partitions in while events are on their way",
+            "eventbus.provisioning._refuse_under_way",
+            "if behind:",
+            "if False:",
+            [],
+        ),
+        plain(tools.test_added_partitions_are_led_in_once_all_is_handled_and_what_others_put_there_waits),
+    ),
+    (
+        Fault(
+            "see no other site",
+            "eventbus.backends.kafka.sites.Sites.others",
+            "one.client_id != self.client_id()",
+            "False",
+            [],
+        ),
+        lambda log, house, caplog: with_another_site(log, house),
+    ),
+    (
+        Fault(
+            "put what is told in memory where groups have been",
+            "eventbus.backends.memory.MemoryBackend._place",
+            "places.passed(*partition)",
+            "0",
+            [],
+        ),
+        moves(True),
+    ),
+    (
+        Fault(
+            "forget that the log was in memory",
+            "eventbus.backends.memory.MemoryBackend.generations",
+            "dict.fromkeys(topics, IN_MEMORY)",
+            "{}",
+            [],
+        ),
+        moves(False),
+    ),
+]
+
+
+def with_another_site(log: KafkaBackend, house: House) -> None:
+    other = KafkaBackend(servers=log._servers, prefix=log._prefix)
+    other._sites._client_id = f"{tools.sites.PREFIX}another"
+    try:
+        tools.test_a_second_site_with_our_prefix_takes_no_partition_of_ours_and_says_what_to_do(log, other, house)
+    finally:
+        other.close()
+
+
+@pytest.fixture
+def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
+    """What the process uses; nobody waits for long."""
+    monkeypatch.setattr("eventbus.provisioning.told_events", lambda: [Noted])
+    monkeypatch.setattr(topics, "declared", {})
+    monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(houses, "DEADLINE_SECONDS", 10)
+    kind = partial(KafkaBackend, servers=kafka, prefix=f"{uuid4().hex[:8]}.", clients=tools.CLIENTS)
+    with in_use(kind(partitions=tools.BEFORE)) as log:
+        log.provision([Noted.topic, Sown.topic])
+        yield log
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("fault", "case"), [pytest.param(fault, case, id=fault.name) for fault, case in FAULTS])
+def test_a_fault_is_noticed(
+    fault: Fault, case: Case, log: KafkaBackend, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    noticed: Any = (AssertionError, pytest.fail.Exception, ValueError, LogAway, BusError)
+    with fault.planted(), pytest.raises(noticed):
+        case(log, house, caplog)
