@@ -17,6 +17,8 @@ from eventbus.desk import CarriedAdmin, GroupFilter, Looked, ReadOnly, TabularIn
 from eventbus.field_names import name_fields
 from eventbus.models import (
     ConsumerGroup,
+    Divergence,
+    ForgottenSpan,
     LeaseRow,
     OperatorAction,
     OutboxRow,
@@ -208,6 +210,19 @@ class ConsumerGroupAdmin(ShownActions, Looked):
     def redeliver(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
         for group in queryset.order_by("name"):
             redeliver(request, group.name, lost=True)
+
+
+@admin.register(Divergence)
+class DivergenceAdmin(Looked):
+    """Not empty: the database was restored. `manage.py eventbus restored` repairs it."""
+
+    list_display = ("noted_at", "topic", "partition", "position", "type", "key", "event_id")
+    ordering = ("name",)
+
+
+@admin.register(ForgottenSpan)
+class ForgottenSpanAdmin(Looked):
+    list_display = ("topic", "partition", "begin", "end", "events", "noted_at")
 
 
 @admin.register(LeaseRow)

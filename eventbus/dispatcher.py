@@ -100,8 +100,8 @@ class Dispatcher:
             self._pulse.beat()
             try:
                 self._lead_or_stand_by()
-            except LeaseLost:
-                logger.warning("Another process dispatches now; this one stands by")
+            except LeaseLost as error:
+                logger.warning("This process dispatches no more, and stands by: %s", error)
             except Exception as error:
                 logger.warning("The dispatcher waits for the world: %s", error)
                 self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))

@@ -1,6 +1,7 @@
 """What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
@@ -77,6 +78,14 @@ class LogLost(LogAway):
 
 class GroupStopped(Exception):
     """The group is paused or braked: nothing new begins."""
+
+
+class Diverged(GroupStopped):
+    """The log holds events of ours that the database does not know: nothing is handled. `records` are some of them."""
+
+    def __init__(self, why: str, records: Sequence[Any]) -> None:
+        super().__init__(why)
+        self.records = records
 
 
 class TooManyParked(Exception):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from functools import cache, reduce
 from operator import or_
 
@@ -10,11 +11,13 @@ from django.db.models import F, Q
 
 from eventbus import clock, failpoints, sql
 from eventbus.backends.base import Backend, TopicPartition
+from eventbus.divergence import DIVERGED
 from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
 from eventbus.registry import Group
 
-PAUSED = "paused_at IS NOT NULL"  # conditions of the table of groups, in SQL
+# Conditions of the table of groups, in SQL. While database and log tell of different pasts, all stand as if paused.
+PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
 STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]
 # Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
@@ -106,18 +109,26 @@ def lacks(group: Group, partitions: Collection[TopicPartition]) -> bool:
     return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
 
 
-def lost(group: Group, epochs: Mapping[TopicPartition, int]) -> bool:
-    """Whether one of these epochs is not the partition's own any more."""
+def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[TopicPartition, int]) -> bool:
+    """Whether one of these epochs is not the partition's own any more, or the group is not as far as it has been."""
     if not epochs:
         return False
-    rows = Progress.objects.filter(among(epochs), group=group.name).values_list("topic", "partition", "epoch")
-    now = {TopicPartition(topic, partition): epoch for topic, partition, epoch in rows}
-    return any(now.get(place, epoch) != epoch for place, epoch in epochs.items())
+    rows = Progress.objects.filter(among(epochs), group=group.name)
+    return any(
+        epochs.get(place := TopicPartition(topic, partition), epoch) != epoch or position < reached.get(place, 0)
+        for topic, partition, epoch, position in rows.values_list("topic", "partition", "epoch", "position")
+    )
 
 
 def logs(group: Group) -> dict[str, str]:
     """Which log each of the group's topics is known to have."""
     return dict(TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation"))
+
+
+def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
+    """The same, and since when: one that lost its end and was filled again keeps its name."""
+    rows = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation", "noted_at")
+    return {topic: (generation, noted_at) for topic, generation, noted_at in rows}
 
 
 def take_over(

@@ -8,7 +8,19 @@ from django.conf import settings
 from django.db import close_old_connections, connection, reset_queries
 from django.utils import translation
 
-from eventbus import brake, clock, effects, failpoints, groups, ignored_types, inbox, outbox, parking, trust
+from eventbus import (
+    brake,
+    clock,
+    divergence,
+    effects,
+    failpoints,
+    groups,
+    ignored_types,
+    inbox,
+    outbox,
+    parking,
+    trust,
+)
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
 from eventbus.events import Record, count_ours
@@ -189,9 +201,11 @@ class Handling:
         """Where the first is that a handler would be called for."""
         name, topic = self._group.name, records[0].topic
         seen = self.had(records)
+        gone = divergence.forgotten(record for record in records if record.event_id not in seen)
         parked = parking.parked_keys(name, topic, {record.key for record in records})
         for place, record in enumerate(records):
-            if self._group.of(record) and record.event_id not in seen and record.key not in parked:
+            dropped = record.event_id in seen or record.position in gone or record.key in parked
+            if self._group.of(record) and not dropped:
                 return place
         return None
 
@@ -234,14 +248,16 @@ class Handling:
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
         """Tells of each record, in order, whether to handle it now.
 
-        Repeats are dropped; what nobody here knows is counted; parked keys' events wait behind them.
+        Repeats are dropped, and so is what a restore forgot. What nobody here knows is counted. Events of parked keys
+        wait behind them.
         """
         ahead = [record for record in records if record.position >= progress.position]
         seen = {event_id.int for event_id in self.had(ahead)}  # whose hash takes half the time
+        gone = divergence.forgotten(record for record in ahead if record.event_id.int not in seen)
         parked = parking.parked_keys(self._group.name, progress.topic, {record.key for record in ahead})
 
         def is_fresh(record: Record) -> bool:
-            if record.position < progress.position or record.event_id.int in seen:
+            if record.position < progress.position or record.event_id.int in seen or record.position in gone:
                 return False
             if not self._group.of(record):
                 progress.ignored += record.ours
@@ -263,3 +279,4 @@ class Handling:
         progress.handled += count_ours(handled)
         progress.running_event, progress.crashes = None, 0
         groups.save(progress)
+        self._owned.passed(progress)

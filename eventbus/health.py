@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.db.models import Min
 
-from eventbus import backends, clock, refusals
+from eventbus import backends, clock, divergence, refusals
 from eventbus.errors import LogAway
 from eventbus.models import OutboxRow, Timer
 from eventbus.registry import topics
@@ -21,6 +21,11 @@ def broker_problem() -> str:
         return ""  # the outbox table is the log, and the database has a check of its own
     missing = ", ".join(backend.topics.name(topic) for topic in read if topic not in found)
     return f"topics are missing: {missing}. Make them with manage.py eventbus topics --apply" if missing else ""
+
+
+def restore_problem() -> str:
+    """Nothing while database and log tell of the same past; else which went back, and the remedy."""
+    return next(iter(divergence.problems()), "")
 
 
 def outbox_problem(seconds_max: float) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connections
 
-from eventbus import pruning
+from eventbus import divergence, pruning
 from eventbus.errors import LeaseLost, is_nobodys_fault
 from eventbus.handling import unit_of_work
 from eventbus.pruning import Pruning
@@ -40,6 +40,8 @@ class Housekeeping:
             connections.close_all()
 
     def _round(self) -> None:
+        if divergence.stands():
+            return  # what is there tells what was lost
         keep = timedelta(hours=settings.EVENTBUS_KEEP_HOURS)
         pruned = Pruning(keep, fence=self._fence, stop=self._stop).go()
         if pruned.events:

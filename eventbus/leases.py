@@ -27,6 +27,7 @@ class Lease:
         self.owner = uuid4().hex
         self.epoch = 0
         self._seconds = seconds
+        self._beaten = 0  # the highest beat that we have seen of ours
         self._seen: tuple[str, int] | None = None
         self._looked_at = 0.0
         self._silence = 0.0
@@ -40,7 +41,7 @@ class Lease:
                 return False
             row.owner, row.beat, row.epoch = self.owner, row.beat + 1, row.epoch + 1
             row.save()
-        self.epoch = row.epoch
+        self.epoch, self._beaten = row.epoch, row.beat
         self._seen = None
         return True
 
@@ -63,6 +64,16 @@ class Lease:
         mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
         if not mine.update(beat=F("beat") + 1):
             raise LeaseLost(f"{self.name} has another owner")
+
+    def refuse_earlier(self) -> None:
+        """Raise LeaseLost when our beat is a smaller number than it was: the database is one from before that.
+
+        It was restored under us, and what we remember of it is not so any more.
+        """
+        beat = _beat(self.name) or 0
+        if beat < self._beaten:
+            raise LeaseLost(f"{self.name} is as it was {self._beaten - beat} beats ago: the database was restored")
+        self._beaten = beat
 
     def release(self) -> None:
         """Leave it to the next one at once. Harmless when it was lost."""

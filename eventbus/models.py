@@ -327,6 +327,7 @@ class OperatorAction(models.Model):
         RESTORE = "restore", _("restore")
         REDELIVER = "redeliver", _("redeliver")
         DISMISS = "dismiss", _("dismiss")
+        REPAIR = "repair", _("repair")
 
     at = models.DateTimeField()
     who = models.CharField(max_length=WHO_CHARACTERS_MAX)
@@ -448,6 +449,47 @@ class LostRecords(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} {self.topic}/{self.partition} {self.begin} to {self.end}"
+
+
+class Divergence(models.Model):
+    """The log holds an event of ours that the database does not know: it was restored. Until repaired, nothing moves.
+
+    One row at most, of the first such event that was seen; `name` is its only key.
+    """
+
+    name = models.CharField(max_length=20, primary_key=True)
+    noted_at = models.DateTimeField()
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    position = models.PositiveBigIntegerField()
+    event_id = models.UUIDField()
+    type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
+    key = models.CharField(max_length=KEY_CHARACTERS_MAX)
+
+    class Meta:
+        verbose_name = _("divergence of database and log")
+        verbose_name_plural = _("divergence of database and log")
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class ForgottenSpan(models.Model):
+    """A stretch of the log whose events of ours the database has forgotten, by a restore: they are passed over."""
+
+    topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField()
+    begin = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    events = models.PositiveBigIntegerField()
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("forgotten stretch of the log")
+        verbose_name_plural = _("forgotten stretches of the log")
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition} {self.begin} to {self.end}"
 
 
 class LeaseRow(models.Model):

@@ -14,12 +14,14 @@ from eventbus import (
     backends,
     clock,
     decisions,
+    divergence,
     group_status,
     ignored_types,
     lagging,
     log_problems,
     pausing,
     refusals,
+    shrinking,
     standing,
 )
 from eventbus.backends.base import Backend, TopicPartition
@@ -112,6 +114,7 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     told = []
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
+    told += [*divergence.problems(), *shrinking.problems(found.groups)]
     if found.log_away:
         told.append(found.log_away)
     told += found.log_problems

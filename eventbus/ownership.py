@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections, transaction
 
-from eventbus import brake, clock, effects, failpoints, groups, inbox, parking, sql
+from eventbus import brake, clock, divergence, effects, failpoints, groups, inbox, parking, sql
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
-from eventbus.errors import TookTooLong, counts, is_cut_off, is_nobodys_fault, looks_like_the_world
+from eventbus.errors import StaleEpoch, TookTooLong, counts, is_cut_off, is_nobodys_fault, looks_like_the_world
 from eventbus.events import Record, because_of
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
@@ -27,6 +27,7 @@ class Ownership:
     def __init__(self, group: Group, on_failure: Failure, patiently: Patience) -> None:
         self.group = group
         self.epochs: dict[TopicPartition, int] = {}
+        self.reached: dict[TopicPartition, int] = {}  # how far the group is known to be there: it never goes back
         self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
         self.suspicion = Suspicion()
@@ -74,10 +75,21 @@ class Ownership:
         self.suspicion.succeeded([record.event_id for record in records])
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
-        """See `groups.lock`."""
+        """See `groups.lock`. Raises StaleEpoch also when the group went back: its database was restored meanwhile.
+
+        What lies between would be left out, since it was read before.
+        """
         self.begun = self.begun or bool(unless)  # what begins something names when not
         self._interrupt = sql.interrupting(connections[DEFAULT_DB_ALIAS])
-        return groups.lock(self.group, partition, self.epochs[partition], unless=unless)
+        row = groups.lock(self.group, partition, self.epochs[partition], unless=unless)
+        if row.position < (reached := self.reached.get(partition, 0)):
+            raise StaleEpoch(f"{self.group.name} is at {row.position} in {partition}, and was at {reached}")
+        return row
+
+    def passed(self, progress: Progress) -> None:
+        """The group will be so far, once what holds the row is committed."""
+        place, position = TopicPartition(progress.topic, progress.partition), progress.position
+        transaction.on_commit(lambda: self.reached.update({place: position}))
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
         """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
@@ -143,9 +155,11 @@ class Ownership:
         self._answers.pop(record.event_id, None)
 
     def is_fresh(self, record: Record) -> bool:
-        """Whether the group has not had it, and its key does not wait."""
+        """Whether the group has not had it, no restore forgot it, and its key does not wait. Raises Diverged."""
         name = self.group.name
-        return not (inbox.known(name, [record.event_id]) or parking.parked_keys(name, record.topic, {record.key}))
+        if inbox.known(name, [record.event_id]) or divergence.forgotten([record]):
+            return False
+        return not parking.parked_keys(name, record.topic, {record.key})
 
     def brake_if_due(self) -> None:
         """Close the brake when most of what was seen has failed."""

@@ -120,6 +120,11 @@ def ids(connection: BaseDatabaseWrapper, values: Iterable[UUID]) -> Any:
     return list(values) if connection.vendor == "postgresql" else _in_hex.encode(list(values)).decode()
 
 
+def numbers(connection: BaseDatabaseWrapper, values: Iterable[int]) -> Any:
+    """The parameter for `is_among` a column of whole numbers."""
+    return list(values) if connection.vendor == "postgresql" else msgspec.json.encode(list(values)).decode()
+
+
 def texts(connection: BaseDatabaseWrapper, values: Iterable[str]) -> Any:
     """The parameter for `is_among` a text column."""
     return list(values) if connection.vendor == "postgresql" else _json(values)

@@ -6,16 +6,18 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
+from msgspec.structs import replace
 
-from eventbus import clock, failpoints, groups, parking, sql, trust
+from eventbus import clock, divergence, failpoints, groups, parking, sql, trust
 from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.backfill import Backfill
-from eventbus.errors import GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
+from eventbus.errors import Diverged, GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.handling import BATCH_SECONDS, Handling, unit_of_work
@@ -72,8 +74,9 @@ class Worker:
         # was left behind by a death, or broke the world: there events go one by one.
         self._careful: set[TopicPartition] = set()
         self._suspected: set[TopicPartition] = set()
+        self._copies: set[tuple[TopicPartition, int]] = set()  # records of ours that are no news, and not in the outbox
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
-        self._logs: dict[str, str] = {}  # which log of each topic the consumer has found
+        self._logs: dict[str, tuple[str, datetime]] = {}  # which log of each topic the consumer has found
         self._looked = float("-inf")  # when it was last seen that it is still the same, by the monotonic clock
 
     def run(self) -> None:
@@ -133,8 +136,10 @@ class Worker:
             try:
                 self._follow(consumer)
                 return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
-            except GroupStopped:
+            except GroupStopped as stopped:
                 self._put_back(consumer)
+                if isinstance(stopped, Diverged):
+                    self._copies |= {_place_of(record) for record in divergence.note(stopped.records)}
                 self._stands_still = True
                 return 1  # to standing still: look at once whether it is a pause or a brake
 
@@ -154,20 +159,24 @@ class Worker:
         return moved
 
     def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
-        return trust.sift(self._backfill.fetch(consumer, records_max), self.group.type_of)
+        records = trust.sift(self._backfill.fetch(consumer, records_max), self.group.type_of)
+        if self._copies:
+            records = [replace(one, trusted=False) if _place_of(one) in self._copies else one for one in records]
+        return records
 
     def _look_back(self) -> None:
         """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
 
-        A log that was made anew is read by a new client: the old one's group may have shared out its partitions while
-        the topic was away, so none, and librdkafka does not share out again what comes back as it was.
+        A log that was made anew or lost its end is read by a new client: the old one's group may have shared out its
+        partitions while the topic was away, so none, and librdkafka does not share out again what comes back as it was;
+        nor does it believe a broker that knows of fewer elections than it has seen.
         """
         self._looked = time.monotonic()
-        before, self._logs = self._logs, groups.logs(self.group)
+        before, self._logs = self._logs, groups.fillings(self.group)
         if any(self._logs.get(topic, log) != log for topic, log in before.items()):
             self.let_go()
             self.leave()
-        elif groups.lost(self.group, self._owned.epochs):
+        elif groups.lost(self.group, self._owned.epochs, self._owned.reached):
             self._give_way()
         elif self._consumer is None:
             return
@@ -191,7 +200,7 @@ class Worker:
     def _stand_still(self, consumer: Consumer) -> int:
         """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""
         found = ConsumerGroup.objects.get(name=self.group.name)
-        if found.paused_at is not None:
+        if found.paused_at is not None or divergence.stands():
             return 0
         if found.braked_at is not None:
             return self._operators() + self._probe(consumer)
@@ -258,7 +267,7 @@ class Worker:
         groups.ensure(self._backend, [self.group])
         self._owned.epochs, self._generation = {}, -1
         self._careful, self._suspected = set(), set()
-        self._logs = groups.logs(self.group)
+        self._logs = groups.fillings(self.group)
         self._consumer = self._backend.consumer(self.group.topics, self.group.name)
         return self._consumer
 
@@ -280,6 +289,7 @@ class Worker:
             self._forgive = False
             self._backfill.begin(consumer, progress)
             self._owned.epochs |= {partition: row.epoch for partition, row in progress.items()}
+            self._owned.reached |= {partition: row.position for partition, row in progress.items()}
             self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
             self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
         self._generation = generation
@@ -463,3 +473,7 @@ class Worker:
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)
         self._warnings.failed(record, error)
+
+
+def _place_of(record: Record) -> tuple[TopicPartition, int]:
+    return TopicPartition(record.topic, record.partition), record.position

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from eventbus.health import broker_problem, outbox_problem
+from eventbus.health import broker_problem, outbox_problem, restore_problem
 from mcommerce import background, draining
 from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem
@@ -43,6 +43,7 @@ def parts_of(role: str) -> list[Part]:
         Part("tables", TableLocks().problem, needs="database"),
         Part("disk", lambda: disk_problem(keeps_uploads=role != "live")),
         Part("broker", broker_problem),
+        Part("restore", restore_problem, needs="database"),
         Part("outbox", lambda: outbox_problem(settings.READY_OUTBOX_SECONDS), needs="database"),
     ]
     return [*parts, Part("background", background.problem)] if settings.IN_PROCESS else parts

@@ -8,6 +8,7 @@ from django.utils import translation
 from eventbus.backends.kafka import KafkaBackend
 from tests.eventbus.house import House, Noted, open_house
 from tests.eventbus.house_on_kafka import in_use
+from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, hearing
 from tests.kafka import Cluster
 
 # They tell what they saw.
@@ -37,6 +38,23 @@ def replaced(kafka: str, house: House) -> Iterator[KafkaBackend]:
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")) as log:
         log.provision([Noted.topic])
         yield log
+
+
+@pytest.fixture
+def heard(replaced: KafkaBackend, house: House) -> Heard:
+    return hearing(house)
+
+
+@pytest.fixture
+def backup(heard: Heard, house: House, tmp_path: Path) -> Iterator[Backup]:
+    """Of the database: made after BEFORE was handled; GHOSTS were told and handled since."""
+    house.say(*BEFORE)
+    house.settle()
+    with database_kept(tmp_path) as backup:
+        house.say(*GHOSTS)
+        house.settle()
+        assert sorted(heard) == sorted(BEFORE + GHOSTS)
+        yield backup
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ from uuid import uuid4
 from confluent_kafka import Producer
 
 from eventbus import backends, testing
+from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
+from eventbus.models import OutboxRow
 from tests.eventbus.house import House, Noted, Sown, open_house, until
 
 SPARE_PRODUCERS = 2  # some cases need a second one at once
@@ -84,3 +86,14 @@ def replace(log: KafkaBackend) -> None:
     log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
     until(lambda: not log.topics.counts([Noted.topic]), "the topic gone")
     log.provision([Noted.topic])
+
+
+def append_from_elsewhere(log: KafkaBackend) -> None:
+    """What waits in the outbox is appended, and gone from it: as by a site with an outbox of its own."""
+    rows = OutboxRow.objects.filter(position=None).order_by("id")
+    log._partitions.learn({one.topic for one in rows})
+    sent = log._sender.send(
+        [Unsent(one.pk, one.topic, one.type, one.key, bytes(one.payload), one.headers) for one in rows]
+    )
+    assert not sent.error
+    rows.delete()

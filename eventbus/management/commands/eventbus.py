@@ -20,6 +20,7 @@ from eventbus.console import (
     refusing,
     replaying,
     republishing,
+    restoring,
     topics,
 )
 from eventbus.errors import LogAway
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             replaying,
             republishing,
             redelivering,
+            restoring,
             pruning,
         )
         for module in modules:

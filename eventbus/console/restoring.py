@@ -1,0 +1,80 @@
+"""`restored`: what a restore of the database or the brokers left behind, and its repair."""
+
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from eventbus import backends, divergence, restoring
+from eventbus.console import Actions, Printer
+from eventbus.console.asking import positive
+from eventbus.console.printing import who
+from eventbus.restoring import Found, Stretch
+
+STRETCHES = ("topic", "partition", "from", "to", "forgotten events", "types")
+BEHIND = ("topic", "partition", "ends at", "had ended at")
+
+
+def add(actions: Actions) -> None:
+    """Add it."""
+    text = "compare log and database once one of them was restored, and repair what differs; 1 while it is not"
+    asking = actions.add("restored", restored, text)
+    asking.add_argument("--apply", action="store_true", help="repair it; without, it is only shown")
+    beyond = "let numbers go on beyond this one as well, which readers elsewhere have seen (docs/debezium.md)"
+    asking.add_argument("--beyond", type=positive, default=0, metavar="SEQUENCE", help=beyond)
+
+
+def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **options: Any) -> None:
+    """Raises CommandError with what is left to do."""
+    backend = backends.current()
+    found = restoring.apply(backend, who(), beyond) if apply else restoring.look(backend, beyond)
+    differs = bool(found.stretches or found.behind or beyond)
+    if json:
+        printer.json({"applied": apply, **found.told()})
+    elif differs:
+        _print(printer, found, done=apply)
+    else:
+        printer.line("Log and database tell of the same past: nothing is to be repaired.")
+    if not apply and (differs or divergence.stands()):
+        raise CommandError("Nothing is repaired yet: manage.py eventbus restored --apply does that.")
+
+
+def _print(printer: Printer, found: Found, *, done: bool) -> None:
+    if found.stretches:
+        printer.line("The database went back to an earlier time: it has forgotten events that the log holds.\n")
+        printer.table(STRETCHES, [(*one.place, one.events, _types(one)) for one in found.stretches])
+    if found.behind:
+        printer.line("The log went back to an earlier time: it ends before where it had ended.\n")
+        printer.table(BEHIND, [(one.topic, one.partition, one.end, one.had) for one in found.behind])
+    printer.line("\nDone:" if done else "\nWith --apply:")
+    for step in _steps(found):
+        printer.line(f"  - {step}")
+    if found.stretches:
+        printer.line("\nThen:")
+        for step in _next(found):
+            printer.line(f"  - {step}")
+
+
+def _types(stretch: Stretch) -> str:
+    return ", ".join(f"{name} {count}" for name, count in stretch.types.items())
+
+
+def _steps(found: Found) -> list[str]:
+    steps = []
+    if found.stretches:
+        steps.append(f"groups pass over the {found.forgotten} forgotten events: no handler is called for them")
+    if found.last:
+        steps.append(
+            f"numbers go on beyond {found.last}; {found.waiting} events that wait in the outbox have new ones, in order"
+        )
+    if found.sent:
+        steps.append(f"{found.sent} events were sent under numbers used before: tell whoever reads `sequence`")
+    if found.behind:
+        steps.append("the relay appends to the log again what the outbox has of it, and inboxes drop what was handled")
+    return [*steps, "groups and relay go on"]
+
+
+def _next(found: Found) -> list[str]:
+    told = ["restart every process that serves pages or sockets: it remembers what the database has forgotten"]
+    told += [f"go on with a replay that was under way: {one}" for one in found.replays]
+    told += [f"make a projection anew, should it differ: {one}" for one in found.projections]
+    return [*told, "compare with the payment company: manage.py reconcile"]

@@ -1,0 +1,228 @@
+"""Whether the log holds events of ours that the database does not know: then the database was restored, from a backup.
+
+Every record that the relay ever sent has its row in the outbox for as long as the log can show it, and by the record's
+`sequence`, which is the row's id, the row is found at once. A record of ours without one was told by transactions that
+the backup does not have: an order that nobody has placed any more. No handler is called for it. Groups and relay stand
+still at the first one, for whatever they do makes the two pasts differ more, until an operator repairs it
+(`eventbus.restoring`). What was forgotten is passed over then. A copy of what was pruned, which a stranger may have put
+into the log again, is set aside like a forged record (`eventbus.trust`), and stops nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from eventbus import backends, clock, sql
+from eventbus.backends import places
+from eventbus.backends.base import IN_MEMORY, Backend
+from eventbus.errors import Diverged
+from eventbus.events import Record
+from eventbus.models import Divergence, ForgottenSpan, OutboxRow, TopicLog
+from eventbus.text import printable
+
+logger = logging.getLogger(__name__)
+
+DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"  # in SQL
+THE_ONE = "database"  # the name of the only row
+RECORDS_AT_ONCE = 1_000  # looked up in one query
+IDS_MAX = 2**63 - 1
+REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/operations.md, A store that went back."
+
+
+class Named(Protocol):
+    """An event in the log, by name and place."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+class _Numbered(msgspec.Struct):
+    sequence: str = ""
+
+
+_attributes = msgspec.json.Decoder(_Numbered)
+
+
+def number_of(record: Record) -> int:
+    """The id of the outbox row that it says it was; 0 where it says none."""
+    found = _attributes.decode(record.headers).sequence
+    number = int(found) if found.isascii() and found.isdecimal() else 0
+    return number if number <= IDS_MAX else 0
+
+
+def unknown(records: Iterable[Record]) -> list[Record]:
+    """Those of ours that the outbox does not have. In memory the log is the outbox, so none.
+
+    A row is found where the record says, and is another event's where numbers were used twice.
+    """
+    mine = [] if backends.current().in_process else [record for record in records if record.ours]
+    if not mine:
+        return []
+    rows = _rows([number_of(record) for record in mine])
+    return [record for record in mine if rows.get(number_of(record)) != record.event_id]
+
+
+def _rows(ids: Sequence[int]) -> dict[int, UUID]:
+    connection = connections[DEFAULT_DB_ALIAS]
+    asked = f"SELECT id, event_id FROM eventbus_outbox WHERE {sql.is_among(connection, 'id', 'bigint')}"
+    found = sql.fetch(connection, asked, [sql.numbers(connection, ids)])
+    return {row_id: sql.uuid_of(event_id) for row_id, event_id in found}
+
+
+def forgotten(records: Iterable[Record]) -> set[int]:
+    """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
+
+    All of one partition. By place, for a timer of the backup is published once more, with the same id.
+    """
+    found = unknown(records)
+    if strange := _news(found):
+        raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
+    return {record.position for record in found}
+
+
+def news(records: Iterable[Record]) -> list[Record]:
+    """Those that are unknown, and of which no operator has decided yet."""
+    return _news(unknown(records))
+
+
+def _news(found: Sequence[Record]) -> list[Record]:
+    if not found:
+        return []
+    spans = list(ForgottenSpan.objects.filter(topic__in={record.topic for record in found}))
+    return [
+        record
+        for record in found
+        if not any(
+            (one.topic, one.partition) == (record.topic, record.partition) and one.begin <= record.position < one.end
+            for one in spans
+        )
+    ]
+
+
+def note(records: Sequence[Record]) -> list[Record]:
+    """Let everything stand still, if one of these was told after the database that we have now.
+
+    Which are still unknown and do not show that: a row may be seen a moment after its commit.
+    """
+    still = news(records)
+    if proof := _later(still):
+        stand_still(proof[0])
+        return []
+    return still
+
+
+def _later(records: Sequence[Record]) -> list[Record]:
+    """Those with a higher number than anything that was sent. Another may be a copy of what was pruned long ago.
+
+    Whoever can write into the log can put it there again, signed as it is.
+    """
+    if not records:
+        return []
+    sent = OutboxRow.objects.filter(position__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
+    return [record for record in records if number_of(record) > sent]
+
+
+def stand_still(first: Named) -> None:
+    """Nothing moves any more. Whoever notes it first says so in the log."""
+    with transaction.atomic():
+        _, is_new = Divergence.objects.get_or_create(
+            name=THE_ONE,
+            defaults={
+                "noted_at": clock.now(),
+                "topic": first.topic,
+                "partition": first.partition,
+                "position": first.position,
+                "event_id": first.event_id,
+                "type": first.type,
+                "key": first.key,
+            },
+        )
+    if is_new:
+        logger.error("%s", told(Divergence.objects.get(name=THE_ONE)))
+
+
+def stands() -> bool:
+    """Whether everything stands still."""
+    return Divergence.objects.exists()
+
+
+def problems() -> list[str]:
+    """What an operator must see to; nothing while the two tell of the same past."""
+    return [told(found) for found in Divergence.objects.all()]
+
+
+def told(found: Divergence) -> str:
+    """Which store went back, how that is known, and what to do."""
+    return (
+        f"The database went back to an earlier time: the log holds {printable(found.type)} {found.event_id} of key "
+        f"{printable(found.key)} at {found.topic}/{found.partition}/{found.position}, which was published here and is "
+        f"not in the outbox. All groups and the relay stand still. {REMEDY}"
+    )
+
+
+class Tail(NamedTuple):
+    """From where on, by partition, a log holds what our tables do not know of.
+
+    `is_known` is whether it is the log that our positions are of. Another may hold copies of all that was pruned.
+    """
+
+    begins: dict[int, int]
+    is_known: bool
+
+    def news(self, records: Iterable[Record]) -> list[Record]:
+        """See `news`."""
+        found = news(records)
+        return found if self.is_known else _later(found)
+
+
+def look(backend: Backend, beat: Callable[[], None]) -> None:
+    """Before a relay begins: does any log hold, behind all that our tables know of, events of ours? Notes it then.
+
+    `beat` is called again and again, and raises when we may not go on. Raises LogAway, and what `beat` raises.
+    """
+    if backend.topics is None or stands():
+        return
+    for topic, tail in tails(backend).items():
+        for records in batches(backend.tail(topic, tail.begins, beat)):
+            note(tail.news(records))
+            if stands():
+                return
+
+
+def tails(backend: Backend) -> dict[str, Tail]:
+    """The tail of each log, where there is one. Raises LogAway.
+
+    Of a log that was made anew, all of it; of one that no relay of ours has seen, nothing.
+    """
+    known = dict(TopicLog.objects.exclude(generation=IN_MEMORY).values_list("topic", "generation"))
+    found = {}
+    for topic, generation in sorted(backend.generations(known).items()):
+        is_known = known[topic] == generation
+        given = places.given(topic) if is_known else {}
+        partitions = backend.partitions([topic])
+        ends, earliest = backend.ends(partitions), backend.shown_from(partitions)
+        begins = {one.partition: max(given.get(one.partition, 0), earliest[one]) for one in partitions}
+        begins = {one.partition: begins[one.partition] for one in partitions if begins[one.partition] < ends[one]}
+        found[topic] = Tail(begins, is_known)
+    return {topic: tail for topic, tail in found.items() if tail.begins}
+
+
+def batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """So many of them at once as are looked up at once."""
+    while batch := list(islice(records, RECORDS_AT_ONCE)):
+        yield batch

@@ -1,0 +1,187 @@
+"""The database is restored from a backup while Kafka went on: what it has forgotten is handled by nobody."""
+
+import json
+import logging
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from eventbus import ledger, registry
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.models import Divergence, OperatorAction, OutboxRow
+from eventbus.relay import Relay
+from eventbus.worker import Worker
+from tests.eventbus.house import House
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
+from tests.eventbus.test_commands import a_living_dispatcher, run
+
+MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
+AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]  # what is told once it is restored
+
+
+def worked(log: KafkaBackend) -> None:
+    """A worker has had all that lies in the log."""
+    with closing(Worker(registry.groups["house-a"], log)) as worker:
+        worker.catch_up(PATIENCE_SECONDS)
+        for _ in range(10):
+            worker.step()
+
+
+def numbers_in(house: House) -> list[str]:
+    return [record.attributes()["sequence"] for record in house.log()]
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+
+
+def test_nothing_that_the_database_forgot_is_handled_whoever_is_first(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup, caplog: pytest.LogCaptureFixture
+) -> None:
+    restore(backup, house, heard)
+    house.say(*AFTER)
+
+    worked(replaced)  # before any relay has looked
+    worked(replaced)
+    Relay(replaced).begin()
+    Relay(replaced).step()
+    worked(replaced)
+
+    assert heard == []
+    assert len(house.log()) == len(BEFORE + GHOSTS), "and nothing is appended"
+    [told] = [one for one in errors(caplog) if "went back" in one]
+    assert told.startswith("The database went back to an earlier time: the log holds house.noted.v1 ")
+
+
+def test_a_relay_that_begins_sees_it_before_it_appends(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup, caplog: pytest.LogCaptureFixture
+) -> None:
+    restore(backup, house, heard)
+    house.say(*AFTER)
+
+    relay = Relay(replaced)
+    relay.begin()
+    relay.step()
+
+    assert Divergence.objects.exists()
+    assert len(house.log()) == len(BEFORE + GHOSTS)
+    assert len([one for one in errors(caplog) if "The database went back" in one]) == 1
+    with a_living_dispatcher():
+        code, _, complaint = run("eventbus", "status")
+    assert code == 1
+    assert "The database went back to an earlier time" in complaint
+    assert "manage.py eventbus restored" in complaint
+
+
+def test_an_operator_is_led_through_the_repair(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
+) -> None:
+    restore(backup, house, heard)
+    house.say(*AFTER)
+    used = set(numbers_in(house))
+    start()
+    house.settle()
+    assert heard == []
+
+    code, said, complaint = run("eventbus", "restored")
+    assert (code, complaint) == (1, "Nothing is repaired yet: manage.py eventbus restored --apply does that.")
+    assert "house.noted.v1" in said
+    assert "groups pass over the 4 forgotten events: no handler is called for them" in said
+    assert "3 events that wait in the outbox have new ones, in order" in said
+    assert Divergence.objects.exists(), "looking changes nothing"
+    code, said, _ = run("eventbus", "restored", "--json")
+    told = json.loads(said)
+    assert [code, told["applied"], told["forgotten"]] == [1, False, 4]
+    assert sorted((one["key"], json.loads(one["data"])["number"]) for one in told["events"]) == sorted(GHOSTS)
+    assert "manage.py reconcile" in repair(house)
+    house.settle()
+
+    assert of(heard, "vase") == [10, 11]
+    assert sorted(heard) == sorted(AFTER)
+    new = numbers_in(house)
+    assert len(new) == len(set(new)) == len(BEFORE + GHOSTS + AFTER), "no number is used twice"
+    assert min(set(new) - used) > max(used)
+    assert ledger.problems(ledger.read()) == []
+    action = OperatorAction.objects.get()
+    assert (action.action, "command line" in action.who) == ("repair", True)
+    with a_living_dispatcher():
+        assert "went back" not in run("eventbus", "status")[2]
+    assert run("eventbus", "restored") == (
+        0,
+        "Log and database tell of the same past: nothing is to be repaired.\n",
+        "",
+    )
+
+
+def test_the_manuals_commands_repair_it(replaced: KafkaBackend, house: House, heard: Heard, backup: Backup) -> None:
+    restore(backup, house, heard)
+    house.say(*AFTER)
+    start()
+    chapter = MANUAL.read_text().partition("### A database that was restored")[2].partition("\n### ")[0]
+    commands = re.findall(r"^ *manage\.py (eventbus [^>\n]*)", chapter, re.MULTILINE)
+
+    codes = [run(*command.split())[0] for command in commands]
+    house.restart()
+    house.settle()
+
+    assert commands == ["eventbus restored", "eventbus restored --json ", "eventbus restored --apply"]
+    assert codes == [1, 1, 0], "to be repaired, and repaired"
+    assert sorted(heard) == sorted(AFTER)
+
+
+def test_what_is_published_after_the_repair_is_handled_in_the_order_of_its_commits(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
+) -> None:
+    restore(backup, house, heard)
+    house.say(("vase", 10))
+    start()
+    house.settle()
+    repair(house)
+
+    house.say(("vase", 11), ("vase", 12))
+    house.settle()
+
+    assert heard == [("vase", 10), ("vase", 11), ("vase", 12)]
+    assert OutboxRow.objects.filter(position=None).count() == 0
+
+
+def test_what_was_sent_before_anybody_looked_is_handled_and_its_numbers_are_named(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
+) -> None:
+    """A relay of a release that did not look."""
+    restore(backup, house, heard)
+    house.say(*AFTER)
+    Relay(replaced).step()
+    house.settle()
+    assert heard == []
+
+    assert "3 events were sent under numbers used before" in repair(house)
+    house.say(("vase", 12))
+    house.settle()
+
+    assert of(heard, "vase") == [10, 11, 12]
+    assert sorted(heard) == sorted([*AFTER, ("vase", 12)])
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_what_the_backup_has_not_sent_and_the_log_has_is_handled_once(
+    replaced: KafkaBackend, house: House, heard: Heard, tmp_path: Path
+) -> None:
+    house.say(("vase", 1))
+    house.settle()
+    house.say(("vase", 2))
+    with database_kept(tmp_path) as backup:  # its row is committed, and was not sent
+        house.settle()
+        house.say(("vase", 3))
+        house.settle()
+        restore(backup, house, heard)
+        start()
+        house.settle()
+        repair(house)
+        house.settle()
+
+    assert heard == [("vase", 2)]
+    assert ledger.problems(ledger.read()) == []

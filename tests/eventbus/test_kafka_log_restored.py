@@ -1,0 +1,154 @@
+"""Kafka is restored to an earlier time than the database, under its old ids: its end is gone, and nobody is told so."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventbus import ledger, watches
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.dispatcher import Dispatcher
+from eventbus.models import OutboxRow, Progress, TopicLog
+from eventbus.relay import Relay
+from eventbus.watching import Watch
+from tests.eventbus.house import House, Noted, until
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
+from tests.eventbus.restores import Heard, back_up_broker, hearing, of, restore_broker
+from tests.eventbus.test_commands import a_living_dispatcher, run
+from tests.kafka import Cluster
+
+KEPT = [("vase", number) for number in range(1, 9)]  # what the copy of the brokers' disk has
+LOST = [("vase", 9), ("chair", 1), ("vase", 10)]  # what came after it was made
+LATER = [("vase", 11), ("chair", 2)]
+SOON_SECONDS = 60.0  # a client that is not replaced reads nothing for several minutes, or never again
+
+
+@pytest.fixture
+def heard(fresh_log: KafkaBackend, house: House) -> Heard:
+    return hearing(house)
+
+
+@pytest.fixture
+def running(heard: Heard, house: House) -> Iterator[Dispatcher]:
+    """Relay and workers of a site, which go on through all that happens."""
+    with closing(Dispatcher.start_in_process()) as dispatcher:
+        until(dispatcher.active.is_set, "a relay")
+        yield dispatcher
+
+
+@pytest.fixture
+def kept(fresh_kafka: Cluster, tmp_path: Path) -> Path:
+    return tmp_path / "kept"
+
+
+class Page:
+    """Who watches, and loads anew what it shows when it is told to."""
+
+    def __init__(self) -> None:
+        self.heard: Heard = []
+        self.loaded = 0
+
+    def watch(self) -> Watch:
+        return watches(Noted, call=self.hear, reset=self.load)
+
+    def hear(self, events: list[Noted]) -> None:
+        self.heard += [(event.name, event.number) for event in events]
+
+    def load(self) -> None:
+        self.loaded += 1
+
+
+def positions() -> list[Any]:
+    return list(OutboxRow.objects.filter(topic=Noted.topic).order_by("id").values_list("position", flat=True))
+
+
+def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_read_by_new_clients(
+    fresh_kafka: Cluster, running: Dispatcher, house: House, heard: Heard, kept: Path, caplog: Any
+) -> None:
+    [broker], page = fresh_kafka.brokers, Page()
+    house.say(*KEPT)
+    until(lambda: len(heard) == len(KEPT), "what the copy has is handled", seconds=PATIENCE_SECONDS)
+    back_up_broker(broker, kept)
+    with closing(page.watch()):
+        house.say(*LOST)
+        until(lambda: len(heard) == len(KEPT + LOST), "the rest as well", seconds=PATIENCE_SECONDS)
+        until(lambda: len(page.heard) >= len(LOST), "the page hears it", seconds=PATIENCE_SECONDS)
+        before = positions()
+
+        restore_broker(broker, kept)
+
+        until(lambda: None not in positions() != before, "it is appended again", seconds=SOON_SECONDS)
+        loads, page.heard = page.loaded, []
+        house.say(*LATER)
+        until(lambda: len(heard) >= len(KEPT + LOST + LATER), "a group reads on", seconds=SOON_SECONDS)
+        until(lambda: set(LATER) <= set(page.heard), "a page hears what is new", seconds=SOON_SECONDS)
+
+    assert of(heard, "vase") == list(range(1, 12))
+    assert sorted(heard) == sorted(KEPT + LOST + LATER), "each once"
+    assert loads + page.loaded > 0, "the page was told to load anew"
+    assert ledger.problems(ledger.read()) == []
+    told = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert any(one.startswith("The log went back to an earlier time: house/") for one in told)
+
+
+def test_a_watch_reads_on_where_no_relay_runs(
+    fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House, kept: Path
+) -> None:
+    """The relay of another site appends what is new."""
+    [broker], page = fresh_kafka.brokers, Page()
+    house.say(*KEPT)
+    house.relay()
+    back_up_broker(broker, kept)
+    with closing(page.watch()):
+        house.say(*LOST)
+        house.relay()
+        until(lambda: len(page.heard) == len(LOST), "the page hears it", seconds=PATIENCE_SECONDS)
+        restore_broker(broker, kept)
+
+        until(lambda: page.loaded, "it loads anew", seconds=SOON_SECONDS)
+        page.heard.clear()
+        with closing(KafkaBackend(servers=fresh_kafka.bootstrap_servers)) as other:
+            house.say(("lamp", 1), ("lamp", 2))
+            append_from_elsewhere(other)
+
+        until(lambda: page.heard == [("lamp", 1), ("lamp", 2)], "it hears what is new", seconds=SOON_SECONDS)
+
+
+def test_status_names_the_log_that_went_back_and_the_command_leads_through(
+    fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House, heard: Heard, kept: Path
+) -> None:
+    [broker] = fresh_kafka.brokers
+    Progress.objects.exclude(group="house-a").delete()  # what the site's groups read is not on this broker
+    relay = Relay(fresh_log)
+    house.say(*KEPT)
+    house.settle()
+    back_up_broker(broker, kept)
+    house.say(*LOST)
+    house.settle()
+    house.restart()
+    restore_broker(broker, kept)
+
+    with a_living_dispatcher():
+        code, said, complaint = run("eventbus", "status", "--json")
+    [house_a] = [one for one in json.loads(said)["groups"] if one["group"] == "house-a"]
+    assert (code, house_a["position"] > house_a["end"]) == (1, True)
+    assert "The log went back to an earlier time: group house-a is at " in complaint
+    code, said, complaint = run("eventbus", "restored")
+    assert (code, complaint) == (1, "Nothing is repaired yet: manage.py eventbus restored --apply does that.")
+    assert "The log went back to an earlier time: it ends before where it had ended" in said
+    code, said, complaint = run("eventbus", "restored", "--apply")
+    assert (code, complaint) == (0, "")
+    assert "the relay appends to the log again what the outbox has of it" in said
+    relay.step()
+    house.say(*LATER)
+    house.settle()
+
+    assert sorted(heard) == sorted(KEPT + LOST + LATER)
+    assert of(heard, "vase") == list(range(1, 12))
+    assert run("eventbus", "restored")[0] == 0
+    assert not TopicLog.objects.filter(refill_to__gt=0).exists()
+    assert ledger.problems(ledger.read()) == []
