@@ -53,6 +53,7 @@ FIELD_NAMES = {
     "key": _("key"),
     "last_at": _("last at"),
     "matched": _("matched"),
+    "moved_at": _("last moved"),
     "name": _("name"),
     "noted_at": _("noted"),
     "owner": _("owner"),

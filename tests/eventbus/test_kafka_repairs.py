@@ -11,7 +11,8 @@ from django.db import transaction
 
 from eventbus import clock, ledger, pausing, publish
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.backfill import Backfill
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup, OutboxRow

@@ -30,7 +30,7 @@ def vases(house: House) -> list[OutboxRow]:
 
 
 def act(client: Client, action: str, *rows: OutboxRow) -> str:
-    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows], "confirmed": "1"}
     return client.post(reverse("admin:eventbus_outboxrow_changelist"), chosen, follow=True).content.decode()
 
 
