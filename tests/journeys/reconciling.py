@@ -3,6 +3,9 @@
 import json
 
 from eventbus.testing import settle
+from mcommerce.orders.models import Order
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment, WebhookReceipt
+from mcommerce.payment.models import Refund as PaymentRefund
 from tests.eventbus.test_commands import run
 
 
@@ -19,3 +22,11 @@ def is_repaired(*names: str) -> bool:
     settle()
     assert found() == (0, {})
     return True
+
+
+def forget_payment(order: Order) -> None:
+    """What a database knows of the payment that was saved before there was one."""
+    for model in (LedgerEntry, PaymentRefund, Attempt):
+        model.objects.filter(payment__order_id=order.id).delete()
+    WebhookReceipt.objects.all().delete()
+    Payment.objects.filter(order_id=order.id).delete()

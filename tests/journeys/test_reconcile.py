@@ -15,29 +15,20 @@ from mcommerce.events import StockLine
 from mcommerce.orders import services
 from mcommerce.orders.models import Order, Refund
 from mcommerce.payment.ledger import balances
-from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange, WebhookReceipt
-from mcommerce.payment.models import Refund as PaymentRefund
+from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange
 from mcommerce.payment.sandbox.api import Refused
 from mcommerce.products.models import Product, Reservation, Stock
 from mcommerce.products.stock import reserve_stock
 from tests.eventbus.test_commands import run
 
 from .away import Company
-from .reconciling import found, is_repaired
+from .reconciling import forget_payment, found, is_repaired
 from .shop import page_of, state_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 
 GOOD_CARD = "4242424242424242"
 State = Order.State
-
-
-def forget_payment(order: Order) -> None:
-    """What a database knows of the payment that was saved before there was one."""
-    for model in (LedgerEntry, PaymentRefund, Attempt):
-        model.objects.filter(payment__order_id=order.id).delete()
-    WebhookReceipt.objects.all().delete()
-    Payment.objects.filter(order_id=order.id).delete()
 
 
 def forget_order(order: Order) -> None:

@@ -14,7 +14,7 @@ from mcommerce.products.models import Product
 from tests.eventbus.test_commands import run
 
 from .away import Company
-from .reconciling import is_repaired
+from .reconciling import forget_payment, is_repaired
 from .shop import state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
@@ -35,8 +35,11 @@ def test_what_died_for_an_order_that_is_not_here_is_discarded(vase: Product) -> 
     assert is_repaired("dead-letter-without-order")
 
 
-def test_an_order_with_events_under_way_is_left_out_and_counted(paid_order: Order) -> None:
+@pytest.mark.parametrize("lacks", ["the news", "its payment"])
+def test_an_order_with_events_under_way_is_left_out_and_counted(paid_order: Order, lacks: str) -> None:
     Order.objects.update(state=State.AWAITING_PAYMENT, payment_id=None)
+    if lacks == "its payment":
+        forget_payment(paid_order)
     with transaction.atomic():
         publish(PaymentFailed(payment_id=uuid7(), order_id=paid_order.id, code="card_declined", retryable=True))
 
@@ -46,15 +49,26 @@ def test_an_order_with_events_under_way_is_left_out_and_counted(paid_order: Orde
     assert "1 orders were left out: events about them are under way" in said
 
 
-def test_an_order_that_is_not_here_is_not_waited_for(paid_order: Order, company: Company, vase: Product) -> None:
+@pytest.mark.parametrize("forgotten", ["the order", "the payment too"])
+def test_an_order_that_is_not_here_is_not_waited_for(paid_order: Order, company: Company, forgotten: str) -> None:
     """No event brings it: its money goes back although something about it is parked, and may be so for long."""
     key, now = str(paid_order.id), clock.now()
     Order.objects.all().delete()
+    if forgotten == "the payment too":
+        forget_payment(paid_order)
     place = {"group": "orders", "topic": "payment", "partition": 0}
     ParkedKey.objects.create(key=key, due_at=now, parked_at=now, **place)
 
     assert run("reconcile", "--repair", "--yes")[0] == 0
     assert company.charges() == [(1_900, 1_900)]
+
+
+def test_a_payment_that_is_captured_while_the_charges_are_listed_is_no_difference(
+    paid_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcommerce.payment.statements.charges", lambda provider: iter([]))
+
+    assert run("reconcile")[0] == 0
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
