@@ -106,7 +106,6 @@ declare(
         "pause": "a group is to stand still",
         "resume": "a group is to go on",
         "decide": "an operator has decided about an event that the log refused",
-        "dismiss.untrusted": "an operator has seen a record that was set aside",
         "prune": "rows that nobody needs leave, and their totals stay",
         "prune.replay": "the rows of a replay that ended leave",
         "prune.withdrawn": "events that were withdrawn leave",

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 
 from eventbus import backends, clock, decisions, failpoints, passed_over, refusals, registry, replay
@@ -209,7 +209,7 @@ class Pruning:
         return letters.filter(discarded_at__lt=decisions.undoable_since()).exclude(headers__contains=ours())
 
     def _foreign_letters(self, letters: QuerySet[DeadLetter], begin: int) -> tuple[Pruned, int]:
-        with failpoints.atomic("prune.letters"):
+        with transaction.atomic():
             self._fence()
             ids = list(letters.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
             pruned = Pruned(dead_letters=self._remove(DeadLetter.objects.filter(id__in=ids)))

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
+from django.db import transaction
 from django.db.models import F, QuerySet
 
-from eventbus import clock, failpoints, groups, ignored_types, parking, passed_over, registry
+from eventbus import clock, groups, ignored_types, parking, passed_over, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError
 from eventbus.events import Record, sequenced
@@ -83,7 +84,7 @@ def _wanted(progress: Progress, types: Collection[str], lost: bool) -> QuerySet[
 
 def _some(name: str, place: TopicPartition, types: Collection[str], lost: bool, who: str) -> Counter[str]:
     """The next of a partition, in the order of the log, under the lock that handling takes; how many by type."""
-    with failpoints.atomic("redeliver"):
+    with transaction.atomic():
         progress = groups.hold(registry.groups[name], place)
         missing = passed_over.count_lost(progress)
         rows = list(_wanted(progress, types, lost).order_by("position")[:EVENTS_AT_ONCE])

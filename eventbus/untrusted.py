@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from django.db import transaction
 from django.db.models import Count, Min, QuerySet, Sum
 from django.utils.translation import gettext as _
 
-from eventbus import clock, failpoints
+from eventbus import clock
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, Progress, UntrustedRecord
 from eventbus.pausing import TIME
@@ -48,7 +49,7 @@ def problems() -> list[str]:
 
 def dismiss(asked: UntrustedRecord, who: str) -> None:
     """It was seen: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
-    with failpoints.atomic("dismiss.untrusted"):
+    with transaction.atomic():
         if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
             raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})
         OperatorAction.objects.create(
