@@ -112,9 +112,9 @@ def _secrets(services: Services) -> Iterator[str]:
 
 def _networks(compose: dict[str, Any]) -> Iterator[str]:
     services: Services = compose["services"]
-    of = {name: set(service.get("networks", {})) for name, service in services.items()}
+    of = {name: set(service.get("networks", {"default"})) for name, service in services.items()}
     for name, service in services.items():
-        if not of[name] and not service.get("network_mode"):
+        if "default" in of[name] and not service.get("network_mode"):
             yield f"{name}: it is on the network of all that name none"
         if service.get("ports") and name != "proxy":
             yield f"{name}: it has a door to the world"
@@ -124,7 +124,7 @@ def _networks(compose: dict[str, Any]) -> Iterator[str]:
         for stranger in ("proxy", "company"):
             if of[hidden] & of[stranger]:
                 yield f"{stranger}: it reaches {hidden}"
-        if not all((compose["networks"][network] or {}).get("internal") for network in of[hidden]):
+        if not all((compose["networks"].get(network) or {}).get("internal") for network in of[hidden]):
             yield f"{hidden}: it has a way out"
 
 

@@ -50,6 +50,10 @@ ALONE: dict[str, tuple[Plant, str]] = {
         "proxy: it reaches kafka",
     ),
     "brokers with a way out": (lambda all_: all_["kafka"].update(networks=["front"]), "kafka: it has a way out"),
+    "no networks": (
+        lambda all_: [service.pop("networks", None) for service in all_.values()],
+        "proxy: it reaches kafka",
+    ),
     "a service that names no network": (
         lambda all_: all_["relay"].pop("networks"),
         "relay: it is on the network of all",
