@@ -37,16 +37,22 @@ def _signed(place: str, key: str, headers: str, payload: bytes) -> bytes:
     return f"{place}\0{key}\0{headers}\0".encode("utf-8", "replace") + payload
 
 
-def _signature(key: bytes, told: bytes) -> str:
-    return blake2b(told, key=key, digest_size=SIGNATURE_BYTES).hexdigest()
+def _signature(begun: blake2b, told: bytes) -> str:
+    signature = begun.copy()
+    signature.update(told)
+    return signature.hexdigest()
 
 
-def _keys() -> tuple[bytes, ...]:
-    """The newest first; those after it only verify."""
+def _keys() -> tuple[blake2b, ...]:
+    """Signatures begun with each key, the newest first; those after it only verify."""
     named = settings.EVENTBUS.get("SIGNING_KEYS") or (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return _derived(tuple(named))
 
 
 @lru_cache(maxsize=4)
-def _derived(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
-    return tuple(blake2b(one.encode(), digest_size=KEY_BYTES, person=PURPOSE).digest() for one in secrets)
+def _derived(secrets: tuple[str, ...]) -> tuple[blake2b, ...]:
+    return tuple(blake2b(key=_key(one), digest_size=SIGNATURE_BYTES) for one in secrets)
+
+
+def _key(secret: str) -> bytes:
+    return blake2b(secret.encode(), digest_size=KEY_BYTES, person=PURPOSE).digest()

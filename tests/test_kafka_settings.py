@@ -175,3 +175,22 @@ def test_a_key_that_could_be_guessed_signs_nothing(tmp_path: Path) -> None:
     assert "EVENTBUS_SIGNING_KEYS has a key of less than 32 characters" in refused.stderr
     assert "sesame" not in refused.stderr
     assert taken.returncode == 0, taken.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"KAFKA_SASL_MECHANISM": "PLIAN"},
+        {"KAFKA_SASL_USERNAME": ""},
+        {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"},
+        {"KAFKA_CLIENT_SETTINGS": "sasl.pasword=x"},
+        {"KAFKA_CLIENT_SETTINGS": "acks=1"},
+        {"KAFKA_BOOTSTRAP_SERVERS": ""},
+    ],
+    ids=lambda wrong: "".join(wrong.values()) or "empty",
+)
+def test_no_complaint_repeats_a_password(tmp_path: Path, wrong: dict[str, str]) -> None:
+    refused = python(tmp_path, CHECK, **KAFKA | SASL | wrong)
+
+    assert refused.returncode
+    assert "sesame" not in refused.stderr + refused.stdout
