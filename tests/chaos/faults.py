@@ -45,7 +45,7 @@ class Faults:
         self.site, self.crew = site, site.crew
         self.broken: list[Violation] = []
         self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
-        self.webhooks = threading.Lock()
+        self.webhooks, self.poison = threading.Lock(), threading.Lock()
 
     def acknowledged(self) -> int:
         """How much the publishers have written down."""

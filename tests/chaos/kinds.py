@@ -1,13 +1,26 @@
 """Every kind of fault there is, and which of them can be done here."""
 
-from tests.chaos import between, faults, filling
+from tests.chaos import between, faults, filling, poisoning, tools
 from tests.chaos.shop import faults as of_the_shop
 from tests.chaos.site import Servers
 
-OF_THE_TOWN: dict[str, faults.Fault] = {**faults.KINDS, **between.KINDS, **filling.KINDS}
+OF_THE_TOWN: dict[str, faults.Fault] = {
+    **faults.KINDS,
+    **between.KINDS,
+    **filling.KINDS,
+    **poisoning.KINDS,
+    **tools.KINDS,
+}
 KINDS: dict[str, faults.Fault] = {**OF_THE_TOWN, **of_the_shop.KINDS}
 # What is timed, from a call to its answer's reader, flows on while these last.
-ASIDE = {*of_the_shop.KINDS, "publisher killed", "publisher stopped", "provider in trouble"}
+ASIDE = {
+    *of_the_shop.KINDS,
+    *poisoning.KINDS,
+    *tools.KINDS,
+    "publisher killed",
+    "publisher stopped",
+    "provider in trouble",
+}
 
 
 def left_out(servers: Servers) -> list[str]:

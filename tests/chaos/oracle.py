@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tests.chaos.shop import verdict
 from tests.chaos.site import Site
 from tests.chaos.told import Violation, read_told
+from tests.chaos.town.sabotage import OTHERS
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}
@@ -23,6 +24,7 @@ PROMISES = (
     "nothing is set aside",
     "the ledger balances",
     "served while the broker is away",
+    OTHERS,
     *verdict.PROMISES,
 )
 

@@ -6,7 +6,7 @@ import zlib
 from django.conf import settings
 
 from eventbus import NotYet, handles, publish
-from tests.chaos.town import outside
+from tests.chaos.town import outside, poison
 from tests.chaos.town.events import Answered, Called, Reminded
 from tests.chaos.town.models import Seen
 
@@ -17,6 +17,7 @@ _tried: set[tuple[str, int]] = set()
 @handles(Called, group="writers", backoff=(1.0, 4.0))
 def write_call(event: Called) -> None:
     _see("writers", event)
+    poison.hurt(event.name)
     _fail_once(event.token)
 
 

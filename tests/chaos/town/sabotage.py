@@ -20,6 +20,7 @@ TWICE = "nothing is done twice"
 ORDER = "a key's order is its commits' order"
 ONE_KEY = "an effect has one idempotency key"
 ASIDE = "nothing is set aside"
+OTHERS = "others pass an event that breaks its own world"
 
 
 class Sabotage(NamedTuple):
@@ -280,3 +281,6 @@ def _publish_half(sealed: Callable[[Any], Any]) -> Callable[[Any], int]:
         return len(due)
 
     return publish_due
+
+
+from tests.chaos.town import sabotage_of_tools  # noqa: E402, F401  # adds its own to ALL

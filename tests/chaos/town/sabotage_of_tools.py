@@ -1,0 +1,27 @@
+"""Faults in what answers poison and Kafka's own tools, planted as those of `sabotage` are."""
+
+from tests.chaos.town.sabotage import LOST, OTHERS, fault
+
+
+@fault("a broken world never blamed", OTHERS, "poison: statement timeout")
+def _never_blamed() -> None:
+    """An event that always runs into a timeout is waited for as if the database were away."""
+    from eventbus.suspicion import Suspicion, Verdict
+
+    Suspicion.met = lambda self, record, error, *, seconds: Verdict.EXCUSED  # type: ignore[method-assign]
+
+
+@fault("what the log let go of skipped", LOST, "log cut behind a group")
+def _skipped_ahead() -> None:
+    """As a client does by itself: it goes on where the log begins."""
+    from eventbus.backfill import Backfill
+
+    Backfill._open = lambda self, consumer, place, begin, end: self._seek(consumer, place, end)  # type: ignore[method-assign]
+
+
+@fault("keys placed by what the brokers show", LOST, "partitions added")
+def _placed_anywhere() -> None:
+    """Partitions that somebody added get keys, and no group reads them."""
+    from eventbus.backends.kafka import partitions
+
+    partitions.Partitions.of = lambda self, row: partitions.partition_of(row.key, self._ask(row.topic, 5))  # type: ignore[method-assign]
