@@ -80,7 +80,7 @@ class Box:
         lines += [
             'echo "$HOSTS" > $R/etc/hosts',
             "rm -rf $R/etc/resolv.conf; echo 'nameserver 127.0.0.1' > $R/etc/resolv.conf",
-            "mount -o remount,ro $R",
+            "mount -o remount,ro $R" if self.told.raw.get("read_only") else "",
             f"exec chroot $R sh -c {shlex.quote(f'cd {image.workdir}; exec ' + shlex.join(inside))}",
         ]
         return [f"HOSTS=$(cat {self._folder}/hosts)", *lines]
@@ -95,10 +95,13 @@ class Box:
         return [f"{name}={value}" for name, value in {**self.image.environment, **self.told.environment}.items()]
 
     def dropped(self) -> list[str]:
-        """What comes before a command, so that it has the container's user and nothing of root's."""
-        caps = "".join(f",+{one}" for one in self.told.capabilities)
-        user = ["--reuid", str(self.image.user), "--regid", str(self.image.user), "--clear-groups"]
-        return ["setpriv", *user, "--inh-caps=-all", f"--bounding-set=-all{caps}", "--no-new-privs"]
+        """What comes before a command, so that it has the container's user and what it may do."""
+        told = ["--reuid", str(self.image.user), "--regid", str(self.image.user), "--clear-groups", "--inh-caps=-all"]
+        if "ALL" in self.told.raw.get("cap_drop", []):
+            told.append("--bounding-set=-all" + "".join(f",+{one}" for one in self.told.capabilities))
+        if "no-new-privileges:true" in self.told.raw.get("security_opt", []):
+            told.append("--no-new-privs")
+        return ["setpriv", *told]
 
     def command(self) -> list[str]:
         """What its first process becomes."""

@@ -152,6 +152,20 @@ def test_pruning_goes_on_over_forged_records(house: HouseOnKafka, bus_clock: Any
     all_is_well_but_for(house, 3)
 
 
+def test_a_type_that_anybody_may_tell_is_still_not_told_in_our_name(
+    house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Noted, "unsigned_from", (trust.ANYBODY,))
+    house.handler()
+    house.append(b'{"name":"vase","number":1}', key=b"vase", headers=says(source="/of-nobody"))
+    house.append(NOT_TOLD, key=b"vase", headers=says())
+
+    house.settle(raise_errors=True)
+
+    assert house.seen() == [("vase", 1)]
+    all_is_well_but_for(house, 1)
+
+
 def test_a_flood_is_counted_and_fills_no_table(house: HouseOnKafka, caplog: pytest.LogCaptureFixture) -> None:
     house.handler()
     for number in range(FLOOD):
