@@ -1,7 +1,9 @@
 """The thread that looks at what a page needs, and who reads what of it."""
 
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -205,3 +207,11 @@ def test_in_memory_there_is_no_broker_to_miss(transactional_db: None) -> None:
         house.handler()
 
         assert broker_problem() == ""
+
+
+def test_the_operations_page_tells_of_every_part() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    table = page.partition("### What ready means")[2].partition("\n\n###")[0]
+    told = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+    assert told == {part.name for part in readiness.parts_of("all")} | {"background", "checks", "leaving"}
