@@ -7,7 +7,6 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from eventbus import clock, divergence, failpoints, ids, outbox, registry, sql
 from eventbus.backends.base import Backend, Unsent
-from eventbus.divergence import DIVERGED
 from eventbus.errors import LogAway, LogLost, is_contention
 from eventbus.events import Sealed
 from eventbus.leases import Lease
@@ -29,13 +28,13 @@ TIMERS_AGAIN_SECONDS = 2.0  # after it was not to be had: more of the time is th
 # In the order of commits within a key, without what waits behind a refused event (`refusals.not_behind`).
 _UNSENT = f"""
     SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
-    WHERE position IS NULL AND refused = '' AND NOT {DIVERGED} AND NOT EXISTS (
+    WHERE position IS NULL AND refused = '' AND NOT EXISTS (
         SELECT 1 FROM eventbus_outbox AS held WHERE held.refused > '' AND held.withdrawn_at IS NULL
         AND held.topic = event.topic AND held.key = event.key AND held.id <= event.id
     )
     ORDER BY id LIMIT %b
 """
-_DUE = f"SELECT 1 FROM eventbus_timer WHERE due <= %b AND NOT {DIVERGED} LIMIT 1"
+_DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 
 
 class Relay:
@@ -61,12 +60,12 @@ class Relay:
 
     def step(self) -> int:
         """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
-        due = self._publish_due_unless_held_up()
-        rows = self._unsent(_UNSENT)
         if self._lease is not None:
             self._lease.refuse_earlier()
         if divergence.stands():
-            return due
+            return 0
+        due = self._publish_due_unless_held_up()
+        rows = self._unsent(_UNSENT)
         if self._look.look({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
         if rows:

@@ -24,6 +24,7 @@ from tests.eventbus.contract_relay import RelayedInOrder
 from tests.eventbus.contract_repairs import WhatIsRepairedIsHandled
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
+from tests.eventbus.contract_restores import TheDatabaseIsRestored
 from tests.eventbus.contract_standing import NothingTakesForEver
 from tests.eventbus.contract_takeovers import TakenOver
 from tests.eventbus.contract_watching import WatchedFromNowOn
@@ -38,6 +39,7 @@ class BackendContract(
     WatchedFromNowOn,
     HandledOnce,
     TakenOver,
+    TheDatabaseIsRestored,
     InBatches,
     BatchesEnd,
     EffectsAskedOnce,

@@ -3,12 +3,9 @@
 from contextlib import closing, suppress
 from pathlib import Path
 
-import pytest
-
-from eventbus.dispatcher import LEASE_NAME, Dispatcher
-from eventbus.errors import LeaseLost, LogAway
-from eventbus.leases import Lease
-from eventbus.models import ConsumerGroup, Divergence, LeaseRow
+from eventbus.dispatcher import Dispatcher
+from eventbus.errors import LogAway
+from eventbus.models import ConsumerGroup, Divergence
 from tests.eventbus.house import House, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.restores import Heard, database_kept, of
@@ -69,19 +66,3 @@ def test_what_the_backup_has_and_had_not_handled_is_handled_by_a_worker_that_has
 
 def pause(is_paused: bool) -> None:
     ConsumerGroup.objects.filter(name="house-a").update(paused_at="2026-11-29T00:00Z" if is_paused else None)
-
-
-def test_a_relay_that_kept_the_lease_through_a_restore_appends_nothing(house: House) -> None:
-    """Owner and epoch are the same in the backup; only the beat is an earlier one."""
-    lease = Lease(LEASE_NAME)
-    assert lease.acquire()
-    before = LeaseRow.objects.get(name=LEASE_NAME).beat
-    lease.beat()
-    lease.refuse_earlier()
-
-    LeaseRow.objects.filter(name=LEASE_NAME).update(beat=before)
-
-    lease.check()
-    LeaseRow.objects.filter(name=LEASE_NAME).update(beat=before)
-    with pytest.raises(LeaseLost, match="the database was restored"):
-        lease.refuse_earlier()
