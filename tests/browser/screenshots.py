@@ -15,6 +15,7 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.bus_desk import BUS_SCENES
 from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS
 from tests.browser.desk import DESK_SCENES
 from tests.browser.plugin import WAIT_MS
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
     django.setup()  # the scenes know their pages by URL name
     options.out.mkdir(parents=True, exist_ok=True)
-    scenes = [scene for scene in [*SCENES, *DESK_SCENES] if scene.name.startswith(tuple(options.only))]
+    scenes = [scene for scene in [*SCENES, *DESK_SCENES, *BUS_SCENES] if scene.name.startswith(tuple(options.only))]
     failed = []
     with (
         tempfile.TemporaryDirectory(prefix="screenshots-") as folder,

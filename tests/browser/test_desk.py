@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.bus_desk import BUS_SCENES
 from tests.browser.desk import DESK_SCENES
 from tests.browser.faults import Faults
 from tests.browser.scenes import Scene
@@ -18,7 +19,7 @@ CUT_OFF_IN_SEARCH = """least => [...document.querySelectorAll("#changelist-searc
     .map(one => `${one.id || one.className}: ${one.scrollWidth} in ${one.clientWidth}`)"""
 
 
-@pytest.mark.parametrize("scene", DESK_SCENES, ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", [*DESK_SCENES, *BUS_SCENES], ids=lambda scene: scene.name)
 def test_the_desk_fits_a_small_laptop(scene: Scene, live_site: LiveSite, page: Page, faults: Faults) -> None:
     faults.allow("inline")  # Django's forms with lines below one another try to add a style, which the policy refuses
     page.set_viewport_size({"width": 1280, "height": 800})
