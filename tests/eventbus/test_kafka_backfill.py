@@ -11,7 +11,8 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from eventbus import Permanent, backfill, clock, ledger, log_problems, operations, pausing
-from eventbus.backends.kafka import ANSWER_SECONDS, KafkaBackend
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress

@@ -165,6 +165,7 @@ def test_a_topic_made_anew_with_more_partitions_is_filled_again_in_those_that_it
 def other_site(log: KafkaBackend) -> Iterator[KafkaBackend]:
     """Another database's, with the same prefix: such as a copy of ours on which somebody tries a release."""
     with closing(KafkaBackend(servers=log._servers, prefix=log._prefix, partitions=BEFORE)) as other:
+        log._sites._client_id = f"{sites.PREFIX}ours"  # SQLite in memory does not say which database it is
         other._sites._client_id = f"{sites.PREFIX}another"
         yield other
 
@@ -233,3 +234,13 @@ def test_a_group_that_somebody_moved_goes_on_where_it_was(to: str, log: KafkaBac
 
     assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2, 3])
     assert ledger.problems(ledger.read()) == []
+
+
+def test_processes_of_one_database_are_one_site(log: KafkaBackend, house: House) -> None:
+    house.handler()
+    with closing(KafkaBackend(servers=log._servers, prefix=log._prefix, partitions=BEFORE)) as ours:
+        reader = ours.consumer([TOPIC], "house-a")
+        until(reader.assignment, "one process reads")
+
+        assert log.other_sites(["house-a"]) == []
+        log.consumer([TOPIC], "house-a").close()

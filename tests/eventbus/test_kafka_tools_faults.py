@@ -107,9 +107,9 @@ FAULTS = [
     (
         Fault(
             "see no other site",
-            "eventbus.backends.kafka.sites.Sites.others",
-            "one.client_id != self.client_id()",
-            "False",
+            "eventbus.backends.kafka.sites.Sites._is_other",
+            "return ",
+            "return False and ",
             [],
         ),
         lambda log, house, caplog: with_another_site(log, house),
@@ -139,6 +139,7 @@ FAULTS = [
 
 def with_another_site(log: KafkaBackend, house: House) -> None:
     other = KafkaBackend(servers=log._servers, prefix=log._prefix)
+    log._sites._client_id = f"{tools.sites.PREFIX}ours"
     other._sites._client_id = f"{tools.sites.PREFIX}another"
     try:
         tools.test_a_second_site_with_our_prefix_takes_no_partition_of_ours_and_says_what_to_do(log, other, house)

@@ -24,6 +24,7 @@ SAID = (
     "Workers of another database read as group {group} on these brokers: two sites with one KAFKA_PREFIX would take "
     "each other's events. Give each its own, or stop the other"
 )
+UNKNOWN = "unknown"
 DIGEST_BYTES = 6  # a handful of sites share brokers
 
 
@@ -35,8 +36,11 @@ class Sites:
         self._client_id = ""
 
     def client_id(self) -> str:
-        """What readers of this database call themselves."""
-        self._client_id = self._client_id or PREFIX + blake2b(_database(), digest_size=DIGEST_BYTES).hexdigest()
+        """What readers of this database call themselves: those of one that does not say which it is, all the same."""
+        if not self._client_id:
+            database = _database()
+            mark = UNKNOWN if database is None else blake2b(database, digest_size=DIGEST_BYTES).hexdigest()
+            self._client_id = PREFIX + mark
         return self._client_id
 
     def refuse_others(self, groups: Collection[str]) -> None:
@@ -55,23 +59,27 @@ class Sites:
             except (KafkaException, TimeoutError) as error:  # there may be none of that name yet
                 logger.debug("Kafka does not say who is in %s: %s", name, error)
                 continue
-            if any(one.client_id.startswith(PREFIX) and one.client_id != self.client_id() for one in members):
+            if any(self._is_other(one.client_id) for one in members):
                 found.append(ours[name])
         return [SAID.format(group=group) for group in sorted(found)]
 
+    def _is_other(self, client_id: str) -> bool:
+        marks = {client_id, self.client_id()}
+        return client_id.startswith(PREFIX) and len(marks) > 1 and PREFIX + UNKNOWN not in marks
 
-def _database() -> bytes:
-    """Which database this is, as nothing says that is copied with its rows."""
-    if connection.vendor == "postgresql":
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT system_identifier, current_database() FROM pg_control_system()")
-                return repr(cursor.fetchone()).encode()
-        except DatabaseError as error:
-            logger.info("The database does not say which cluster it is of: %s", error)
+
+def _database() -> bytes | None:
+    """Which database this is, by what is not copied with its rows; None where it does not say."""
     name = str(connection.settings_dict["NAME"])
-    place = str(connection.settings_dict.get("HOST", ""))
-    if connection.vendor == "sqlite" and os.path.exists(name):
+    if connection.vendor != "postgresql":
+        if not os.path.exists(name):
+            return None  # in memory: nobody else has it
         file = os.stat(name)
-        place, name = str(file.st_dev), str(file.st_ino)  # containers may have it under several names
-    return f"{place} {name}".encode()
+        return f"{file.st_dev} {file.st_ino}".encode()  # containers may have it under several names
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT system_identifier, current_database() FROM pg_control_system()")
+            return repr(cursor.fetchone()).encode()
+    except DatabaseError as error:
+        logger.info("The database does not say which cluster it is of: %s", error)
+        return None
