@@ -133,7 +133,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     def address(self, order: Order) -> str:
         place = f"{order.postal_code} {order.city}"
         lines = [order.street, order.extra, place, countries.name_of(order.country)]
-        return format_html_join(mark_safe("<br>"), "{}", ([line] for line in lines if line))  # nosec B308: a constant
+        return format_html_join(mark_safe("<br>"), "{}", ([line] for line in lines if line))  # a constant # nosec B308
 
     @admin.display(description=_("refund"))
     def money_back(self, order: Order) -> str:
