@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import requests
@@ -24,8 +26,8 @@ KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 SECONDS_MAX = 180  # of one command, on a busy machine
 
 
-def commands(section: str, database: str) -> list[str]:
-    """The commands of a section in their order, without those for the other database."""
+def commands(section: str, database: str, *, kafka: bool) -> list[str]:
+    """The commands of a section in their order, without those for the other database, or for another bus."""
     assert CHAPTER is not None
     found, here = [], ""
     for heading, block in BLOCKS.findall(CHAPTER[1]):
@@ -33,14 +35,15 @@ def commands(section: str, database: str) -> list[str]:
         if block and here == section:
             found.append(block)
     other = {"postgresql": "sqlite3 ", "sqlite": "pg_"}[database]
-    return [block for block in found if not block.startswith(other)]
+    found = [block for block in found if not block.startswith(other)]
+    return [block for block in found if kafka or "eventbus restored" not in block]
 
 
 class Site:
     """A shop in a folder, with a database and a payment company that stays what it is."""
 
-    def __init__(self, folder: Path, database: str, url: str, company: str) -> None:
-        self.folder, self.company, self._database = folder, company, database
+    def __init__(self, folder: Path, database: str, url: str, company: str, *, brokers: str = "") -> None:
+        self.folder, self.company, self._database, self._kafka = folder, company, database, bool(brokers)
         self._environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
             "DATABASE_URL": url,
             "VAR_DIR": str(folder / "var"),
@@ -51,6 +54,13 @@ class Site:
             "SANDBOX_PROVIDER_KEY": KEY,
             "SANDBOX_WEBHOOK_SECRET": SECRET,
         }
+        if brokers:
+            prefix = f"{uuid4().hex[:8]}."
+            self._environment |= {
+                "EVENTBUS_BACKEND": "kafka",
+                "KAFKA_BOOTSTRAP_SERVERS": brokers,
+                "KAFKA_PREFIX": prefix,
+            }
         (folder / "backups").mkdir()
         (folder / "var" / "media").mkdir(parents=True)
 
@@ -69,10 +79,28 @@ class Site:
 
     def follow(self, section: str) -> None:
         """Type what the page says."""
-        typed = commands(section, self._database)
+        typed = commands(section, self._database, kafka=self._kafka)
         assert typed, f"the page has no commands under {section}"
         for block in typed:
             self.run("bash", "-euo", "pipefail", "-c", block)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While it lasts, a process relays and one handles."""
+        log = (self.folder / "roles.log").open("ab")
+        line = [sys.executable, "manage.py"]
+        roles = [
+            subprocess.Popen([*line, role], cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            for role in ("relay_events", "handle_events")
+        ]
+        try:
+            yield
+        finally:
+            for role in roles:
+                role.terminate()
+            for role in roles:
+                role.wait(SECONDS_MAX)
+            log.close()
 
     def charges(self) -> list[tuple[int, int]]:
         headers = {"Authorization": f"Bearer {KEY}"}
@@ -82,22 +110,36 @@ class Site:
         return sorted((one["amount"], one["refunded"]) for one in told)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    company = serve("127.0.0.1", 0, ledger_path=tmp_path / "company.sqlite3", api_key=KEY, webhook_secret=SECRET)
+@contextmanager
+def company_in(folder: Path) -> Iterator[str]:
+    """A payment company with books of its own; its address."""
+    company = serve("127.0.0.1", 0, ledger_path=folder / "company.sqlite3", api_key=KEY, webhook_secret=SECRET)
     try:
-        if request.param == "sqlite":
-            if shutil.which("sqlite3") is None:
-                pytest.skip("no sqlite3 on this machine (Debian: apt install sqlite3)")
-            yield Site(tmp_path, "sqlite", f"sqlite:///{tmp_path}/var/mcommerce.sqlite3", company.url)
-            return
-        try:
-            with temporary_cluster() as url:
-                yield Site(tmp_path, "postgresql", url, company.url)
-        except PostgresMissing as missing:
-            pytest.skip(str(missing))
+        yield company.url
     finally:
         company.close()
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """An empty database on a PostgreSQL of this test's own."""
+    try:
+        with temporary_cluster() as url:
+            yield url
+    except PostgresMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    with company_in(tmp_path) as company:
+        if request.param == "postgresql":
+            with cluster() as url:
+                yield Site(tmp_path, "postgresql", url, company)
+        elif shutil.which("sqlite3") is None:
+            pytest.skip("no sqlite3 on this machine (Debian: apt install sqlite3)")
+        else:
+            yield Site(tmp_path, "sqlite", f"sqlite:///{tmp_path}/var/mcommerce.sqlite3", company)
 
 
 def differences(told: str) -> list[str]:
@@ -131,3 +173,27 @@ def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_fin
         "from mcommerce.orders.models import Order; print(*Order.objects.values_list('state', flat=True))",
     )
     assert orders.split()[-3:] == ["paid"] * 3
+
+
+def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_path: Path, kafka: str) -> None:
+    with company_in(tmp_path) as company, cluster() as url:
+        site = Site(tmp_path, "postgresql", url, company, brokers=kafka)
+        site.manage("eventbus", "topics", "--apply")
+        site.manage("migrate", "--verbosity", "0")
+        with site.at_work():
+            site.shop("sell", "2")
+        site.follow("Save")
+        with site.at_work():
+            site.shop("sell", "5")
+
+        site.follow("Restore")
+        with site.at_work():
+            site.shop("rest")
+            found = site.manage("reconcile", "--json", code=1)
+            site.manage("reconcile", "--repair", "--yes")
+            site.shop("rest")
+            second = site.manage("reconcile", "--json")
+            site.manage("eventbus", "status")
+
+    assert differences(found) == ["charge-without-order"] * 5
+    assert differences(second) == []
