@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,7 @@ class ProxiedSite(LiveSite):
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.directory),
+            "CADDY_VERSION": buffers(),
             "CADDY_ADMIN": f"127.0.0.1:{self._admin}",
             "SITE_URL": self.url,
             "SANDBOX_PROVIDER_URL": self.environment["SANDBOX_PROVIDER_URL"],
@@ -127,6 +129,14 @@ def caddy() -> str:
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("caddy is missing (Debian: apt install caddy)")
     return found
+
+
+def buffers() -> str:
+    """What CADDY_VERSION says for the Caddy of this machine."""
+    told = subprocess.run([caddy(), "version"], capture_output=True, text=True, check=True).stdout
+    numbers = re.search(r"(\d+)\.(\d+)", told)
+    assert numbers, told
+    return "2_8" if (int(numbers[1]), int(numbers[2])) >= (2, 8) else "2_6"
 
 
 def await_all(replicas: list[Replica]) -> None:

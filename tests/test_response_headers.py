@@ -19,6 +19,7 @@ from tests.live_site import ROOT, START_DEADLINE_SECONDS, free_ports
 from tests.test_settings import DEPLOYED, python
 
 LOOK_SECONDS = 0.1
+ANSWER_SECONDS = 60  # a proxy looks for a replica for 15
 SOCKET = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -76,7 +77,7 @@ class Server:
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, Message]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
