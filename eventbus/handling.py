@@ -116,6 +116,7 @@ class Handling:
                 raise
             if verdict is Verdict.SUSPECTED:
                 self._park_or_stop(partition, record, error, attempts=0)
+                self._owned.suspects |= dict.fromkeys(parking.ids_of(self._group.name, record), partition)
                 raise
             self._owned.on_failure(record, error)
             self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))

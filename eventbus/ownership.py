@@ -31,6 +31,8 @@ class Ownership:
         self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
         self.suspicion = Suspicion()
+        # Keys whose heads met a broken world, the last to be tried at the end: whatever else there is goes first.
+        self.suspects: dict[int, TopicPartition] = {}
         self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
         self.patiently = patiently

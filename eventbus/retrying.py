@@ -16,12 +16,10 @@ class Retrying:
         self._owned = owned
         self._group = owned.group
         self._patiently = owned.patiently
-        # Keys whose heads met a broken world, the last to be tried at the end: whatever else there is goes first.
-        self.suspects: dict[int, TopicPartition] = {}
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
-        self.suspects.pop(key_id, None)
+        self._owned.suspects.pop(key_id, None)
         head = self._patiently(self._begin, key_id, partition, STOPPED)
         if head is None:
             return False
@@ -31,7 +29,7 @@ class Retrying:
         except Exception as error:
             record = parking.record_of(head)
             if self._owned.judge(record, error) is not Verdict.BLAMED:
-                self.suspects[key_id] = partition
+                self._owned.suspects[key_id] = partition
                 raise
             self._patiently(self._failed, key_id, partition, error, self._owned.counts(record, error))
             self._owned.brake_if_due()

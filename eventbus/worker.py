@@ -35,6 +35,7 @@ BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while 
 PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
 WISHES_AT_ONCE = 200  # operators' wishes obeyed before that: quickly done, and they come in thousands
 PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
+TURNS_OF_OTHERS = 20  # batches of others, while there are any, before one that may hold them all up is tried again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
 
 _WAITING = f"""
@@ -75,6 +76,7 @@ class Worker:
         self._careful: set[TopicPartition] = set()
         self._suspected: set[TopicPartition] = set()
         self._copies: set[tuple[TopicPartition, int]] = set()  # records of ours that are no news, and not in the outbox
+        self._turns = 0  # of others since a suspect was tried
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, tuple[str, datetime]] = {}  # which log of each topic the consumer has found
         self._looked = float("-inf")  # when it was last seen that it is still the same, by the monotonic clock
@@ -154,8 +156,11 @@ class Worker:
             if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
                 self._look_back()
         moved += self._handle(consumer)
-        if self._parking.suspects:
-            moved += self._suspect()
+        if self._owned.suspects:
+            self._turns += 1
+            if not moved or self._turns >= TURNS_OF_OTHERS:
+                self._turns = 0
+                moved += self._suspect()
         return moved
 
     def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
@@ -420,7 +425,7 @@ class Worker:
 
         What is left is still due, and tried after the next records; a key in the middle comes after the others then.
         """
-        due = self._due().exclude(id__in=list(self._parking.suspects)).order_by("due_at", "id")
+        due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
         tried, until = 0, clock.monotonic() + PARKED_SECONDS
         while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
@@ -432,7 +437,7 @@ class Worker:
 
     def _suspect(self) -> int:
         """After all others, try the head that has waited longest of those that met a broken world."""
-        suspects = self._parking.suspects
+        suspects = self._owned.suspects
         due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
         for key_id in [key_id for key_id in suspects if key_id not in due]:
             del suspects[key_id]

@@ -88,6 +88,7 @@ class PoisonThatLooksLikeTheWorld:
         house.say(*OTHERS)
         house.relay()
         bus_clock.advance(hours=1)
+        house.restart()  # whoever settled leaves all partitions to the worker
 
         with house.working():
             until(lambda: len(house.seen()) == len(OTHERS) and len(house.dead()) == 2, "all others, and both set aside")

@@ -59,14 +59,14 @@ FAULTS = [
     Fault(
         "try suspects before all others",
         "eventbus.worker.Worker._parked",
-        ".exclude(id__in=list(self._parking.suspects))",
+        ".exclude(id__in=list(self._owned.suspects))",
         "",
         fails=["parked_keys_whose_heads_break_the_world_hold_up_no_other"],
     ),
     Fault(
         "never try a suspect again",
         "eventbus.worker.Worker._flow",
-        "if self._parking.suspects:",
+        "if self._owned.suspects:",
         "if False:",
         fails=[*ALONE_PARKED, "a_world_that_is_broken_for_all_is_waited_for"],
     ),
