@@ -28,6 +28,7 @@ class Ownership:
         self.group = group
         self.epochs: dict[TopicPartition, int] = {}
         self.reached: dict[TopicPartition, int] = {}  # how far the group is known to be there: it never goes back
+        self.left_clean = False  # whether what ended this step left nothing behind, and what was fetched is as it was
         self.begun = False  # whether this step has come to what may leave an attempt behind
         self.brake = Brake()
         self.suspicion = Suspicion()

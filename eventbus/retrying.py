@@ -30,6 +30,9 @@ class Retrying:
             record = parking.record_of(head)
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 self._owned.suspects[key_id] = partition
+                if looks_like_the_world(error):  # where the database is really away, this fails as well
+                    self._patiently(self._leave, key_id, partition, error, is_told=False)
+                    self._owned.left_clean = True
                 raise
             self._patiently(self._failed, key_id, partition, error, self._owned.counts(record, error))
             self._owned.brake_if_due()
@@ -110,15 +113,16 @@ class Retrying:
         first = attempts == 1 and counts and not looks_like_the_world(error)  # else the brake has seen it before
         self._owned.brake.failed(record, error, first=first, final=final)
 
-    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException) -> None:
-        """A probe failed: its key waits as before."""
+    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_told: bool = True) -> None:
+        """A probe failed, or the world did: its key waits as before."""
         with failpoints.atomic("retry.leave"):
             self._owned.lock(partition)
             key = self._running(key_id)
             if key is None:
                 return
             record = parking.record_of(key.events.all()[0])
-            self._owned.on_failure(record, error)
+            if is_told:
+                self._owned.on_failure(record, error)
             if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
                 self._owned.unclaim(record)
             key.running = False

@@ -104,7 +104,8 @@ class Worker:
                 self._give_way()
                 continue
             except Exception as error:
-                self.let_go()
+                if not self._owned.left_clean:
+                    self.let_go()
                 logger.warning(
                     "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
                 )
@@ -132,7 +133,7 @@ class Worker:
     def step(self) -> int:
         """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
         self.failures.clear()
-        self._owned.begun = False
+        self._owned.begun = self._owned.left_clean = False
         consumer = self._consumer or self._join()
         with consumer.at_work():
             try:

@@ -29,7 +29,10 @@ FAULTS = [
         "eventbus.errors.is_broken_world",
         "if isinstance(error, InterfaceError | LogAway):",
         "if False:",
-        fails=["a_database_that_goes_away_counts_no_attempt"],
+        fails=[
+            "a_database_that_goes_away_counts_no_attempt",
+            "a_database_that_goes_away_in_a_retry_counts_no_attempt",
+        ],
         also=[("eventbus.errors.is_broken_world", "isinstance(error, OperationalError)", "False")],
     ),
     Fault(
@@ -37,11 +40,7 @@ FAULTS = [
         "eventbus.worker.Worker.let_go",
         "self._forgive = self._forgive or self._owned.begun",
         "self._forgive = False",
-        fails=[
-            "a_database_that_goes_away_counts_no_attempt",
-            "a_database_that_goes_away_in_a_retry_counts_no_attempt",
-            "leaving_while_the_database_is_away_is_no_death",
-        ],
+        fails=["leaving_while_the_database_is_away_is_no_death"],
     ),
     Fault(
         "forget what others left behind before anything is begun",
