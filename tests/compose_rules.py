@@ -141,6 +141,8 @@ def _kafka(services: Services) -> Iterator[str]:
         yield "kafka: what has no rule is open to everybody"
     if told.get("KAFKA_AUTO_CREATE_TOPICS_ENABLE") != "false":
         yield "kafka: it makes topics by chance"
+    if not any(re.match(r"/tmp:.*\bexec\b", place) for place in services["kafka"].get("tmpfs", [])):
+        yield "kafka: what clients compress it cannot unpack"
     for line in " ".join(services["acls"]["command"]).replace("\\\n", " ").splitlines():
         if re.search(r"--operation (Write|All|Create|Alter|Delete)", line) and "User:site" in line:
             yield "acls: a user but the relay's may write"

@@ -82,6 +82,10 @@ ALONE: dict[str, tuple[Plant, str]] = {
         lambda all_: told(all_, "KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND", "true"),
         "kafka: what has no rule is open to everybody",
     ),
+    "nothing that may run in /tmp": (
+        lambda all_: all_["kafka"].update(tmpfs=["/tmp:size=64m,mode=1777"]),
+        "kafka: what clients compress it cannot unpack",
+    ),
     "topics by chance": (
         lambda all_: told(all_, "KAFKA_AUTO_CREATE_TOPICS_ENABLE", "true"),
         "kafka: it makes topics by chance",

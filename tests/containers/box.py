@@ -73,7 +73,7 @@ class Box:
         lines += [f"mkdir -p $R{place}; chown {uid}:{uid} $R{place}" for place in image.owned]
         for place, options in self.told.tmpfs:
             there = f"P=$R$(chroot $R realpath -m {place})"  # through links, as within
-            lines.append(f"{there}; mkdir -p $P; mount -t tmpfs -o {options} tmpfs $P")
+            lines.append(f"{there}; mkdir -p $P; mount -t tmpfs -o noexec,nosuid,nodev,{options} tmpfs $P")
         for source, place, read_only in self.told.volumes:
             lines.append(self._mounted(volumes[source], place, read_only=read_only))
         inside = ["env", "-i", *self._environment(), *self.dropped(), *self.command()]

@@ -23,15 +23,15 @@ CONNECTS = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.a
 WRITES = """
 import os, sys
 from confluent_kafka import Producer
-told = {"bootstrap.servers": "kafka:9092", "security.protocol": sys.argv[1], "sasl.mechanism": "PLAIN",
-        "sasl.username": os.environ["KAFKA_SASL_USERNAME"], "sasl.password": sys.argv[2] if len(sys.argv) > 2
-        else os.environ["KAFKA_SASL_PASSWORD"], "message.timeout.ms": 8000}
-if not sys.argv[1].startswith("SASL"):
-    told = {name: value for name, value in told.items() if not name.startswith("sasl")}
+how, password, codec = (*sys.argv[1:], *("", "", "none")[len(sys.argv) - 1 :])
+told = {"bootstrap.servers": "kafka:9092", "security.protocol": how, "compression.type": codec}
+if how.startswith("SASL"):
+    told |= {"sasl.mechanism": "PLAIN", "sasl.username": os.environ["KAFKA_SASL_USERNAME"]}
+    told |= {"sasl.password": password or os.environ["KAFKA_SASL_PASSWORD"]}
 said = []
-producer = Producer(told, error_cb=lambda error: said.append(error.name()))
+producer = Producer({**told, "message.timeout.ms": 8000}, error_cb=lambda error: said.append(error.name()))
 tell = lambda error, message: said.append(error.name() if error else "WRITTEN")
-producer.produce("mcommerce.payment", b"{}", on_delivery=tell)
+producer.produce("mcommerce.payment", b"{}" * 500, on_delivery=tell)
 producer.flush(15)
 print(*said)
 """
@@ -141,8 +141,9 @@ def test_the_brokers_ask_who_it_is(world: World, how: tuple[str, ...]) -> None:
     )
 
 
-def test_the_relays_user_may_write_and_what_it_did_not_sign_is_set_aside(world: World) -> None:
-    done = one(world, "relay").exec("python", "-c", WRITES, "SASL_PLAINTEXT")
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_the_relays_user_may_write_however_it_compresses(world: World, codec: str) -> None:
+    done = one(world, "relay").exec("python", "-c", WRITES, "SASL_PLAINTEXT", "", codec)
 
     assert done.stdout.split()[-1:] == ["WRITTEN"], done.stdout + done.stderr
 
