@@ -10,7 +10,7 @@ import pytest
 
 from eventbus import ledger, registry
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.models import Divergence, OperatorAction, OutboxRow
+from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.relay import Relay
 from eventbus.worker import Worker
 from tests.eventbus.house import House
@@ -130,6 +130,7 @@ def test_the_manuals_commands_repair_it(replaced: KafkaBackend, house: House, he
     assert commands == ["eventbus restored", "eventbus restored --json ", "eventbus restored --apply"]
     assert codes == [1, 1, 0], "to be repaired, and repaired"
     assert sorted(heard) == sorted(AFTER)
+    assert not UntrustedRecord.objects.exists(), "what was forgotten is nobody's forgery"
 
 
 def test_what_is_published_after_the_repair_is_handled_in_the_order_of_its_commits(
