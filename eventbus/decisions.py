@@ -1,7 +1,7 @@
 """What operators decide about dead letters, one or thousands at once.
 
 A decision is written down beside each letter, with who made it; the group's worker carries it out under its progress
-lock (`parking.obey`). A discard can be undone for a while: what was let go is kept for that long.
+lock (`wishes.obey`). A discard can be undone for a while: what was let go is kept for that long.
 """
 
 from collections.abc import Collection, Iterable

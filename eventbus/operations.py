@@ -1,7 +1,7 @@
 """What operators can see and do: how the bus is, what died, and what shall become of it.
 
 Nothing here touches an event. A wish is written down beside the dead letter, with who wished it; the worker obeys under
-its progress lock (`parking.obey`).
+its progress lock (`wishes.obey`).
 """
 
 from collections.abc import Iterable

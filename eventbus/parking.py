@@ -3,18 +3,16 @@
 import logging
 import random
 import traceback
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
-from django.db.models import F
 
 from eventbus import clock, failpoints, sql
 from eventbus.errors import TooManyParked, counts, is_nobodys_fault
-from eventbus.events import Record, count_ours
-from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
+from eventbus.events import Record
+from eventbus.models import DeadLetter, ParkedEvent, ParkedKey
 from eventbus.registry import Group, Handler
 from eventbus.text import printable
 
@@ -23,9 +21,6 @@ logger = logging.getLogger(__name__)
 # A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
 # them: a thousand is a morning's work, and by far more than a few customers' broken data.
 PARKED_KEYS_MAX = 1_000
-DISCARDED_AT_ONCE = 500  # parked events that go with a dead letter in one transaction: others write in between
-KEPT = ("group", "event_id", "topic", "partition", "position", "type", "key", "payload", "headers")  # of such an event
-BEHIND = "DiscardedBehind"  # its error: it never failed itself
 AWAY_SECONDS = (10.0, 30.0)  # until a service that is away is asked again: soon after it is back, and not in step
 
 _WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
@@ -66,7 +61,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
         bury(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
     else:
-        _wait(key, record, record.position)
+        wait(key, record, record.position)
         postpone(key, policy, error, attempts=attempts)
 
 
@@ -88,10 +83,11 @@ def wait_at_end(key: ParkedKey, record: Record) -> None:
     (`places.finish`), and a relay that died before it could write that down has appended the rest twice.
     """
     last = key.events.order_by("position").values_list("position", flat=True).last()
-    _wait(key, record, record.position if last is None else max(record.position, last))
+    wait(key, record, record.position if last is None else max(record.position, last))
 
 
-def _wait(key: ParkedKey, record: Record, position: int) -> None:
+def wait(key: ParkedKey, record: Record, position: int) -> None:
+    """Let an event wait for its key's turn, at this position among the others."""
     ParkedEvent.objects.create(
         parked_key=key,
         group=key.group,
@@ -187,103 +183,6 @@ def _tell(letter: DeadLetter) -> None:
         letter.attempts,
         letter.pk,
         letter.error_class,
-    )
-
-
-def obey(group: Group, letter: DeadLetter, progress: Progress) -> None:
-    """Do what an operator asked for with a dead letter.
-
-    `requeue` puts the event back at the head of its key, `discard` lets it go, `restore` undoes a discard.
-    """
-    key = ParkedKey.objects.filter(group=group.name, topic=letter.topic, key=letter.key).first()
-    if letter.request == DeadLetter.Request.DISCARD:
-        _discard(letter, key, progress)
-    elif letter.request == DeadLetter.Request.RESTORE:
-        _restore(letter, key, progress)
-    else:
-        _requeue(letter, key)
-
-
-def _discard(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
-    if key is not None and letter.parks and letter.through is not None:
-        behind = list(key.events.filter(id__lte=letter.through)[:DISCARDED_AT_ONCE])
-        _discard_behind(letter, behind, progress)
-        if len(behind) == DISCARDED_AT_ONCE:
-            return  # the wish stands until all of them are gone
-    letter.state, letter.request, letter.discarded_at = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE, clock.now()
-    letter.save(update_fields=["state", "request", "discarded_at"])
-    _count_discarded(progress, int(record_of(letter).ours))
-    if key is not None and letter.parks:
-        go_on(key)
-
-
-def _discard_behind(head: DeadLetter, behind: Sequence[ParkedEvent], progress: Progress) -> None:
-    """What waits behind a dead letter goes with it; kept byte for byte, like the letter, lest it must come back."""
-    now = clock.now()
-    DeadLetter.objects.bulk_create(
-        DeadLetter(
-            **{name: getattr(event, name) for name in KEPT},
-            parks=False,
-            behind=True,
-            attempts=0,
-            error_class=BEHIND,
-            died_at=now,
-            discarded_at=now,
-            state=DeadLetter.State.DISCARDED,
-            decision=head.decision,
-        )
-        for event in behind
-    )
-    ParkedEvent.objects.filter(id__in=[event.pk for event in behind]).delete()
-    _count_discarded(progress, count_ours(map(record_of, behind)))
-
-
-def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
-    """The letter is as it was: dead, with its key waiting for it; or parked, where it had waited behind another."""
-    _count_discarded(progress, -int(record_of(letter).ours))
-    if letter.behind:
-        _requeue(letter, key)
-        return
-    if letter.parks and key is not None and key.state == ParkedKey.State.DEAD:
-        letter.parks = False  # the key waits for another meanwhile, and will not for two
-    letter.state, letter.request, letter.discarded_at = DeadLetter.State.OPEN, DeadLetter.Request.NONE, None
-    letter.save(update_fields=["state", "request", "discarded_at", "parks"])
-    if letter.parks:
-        _stop_for(letter, key or _key_of(letter))
-
-
-def _stop_for(letter: DeadLetter, key: ParkedKey) -> None:
-    key.state, key.running = ParkedKey.State.DEAD, False
-    key.error = printable(f"{letter.error_class}: {letter.error}")
-    key.save()
-
-
-def _count_discarded(progress: Progress, more: int) -> None:
-    Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + more)
-
-
-def _requeue(letter: DeadLetter, key: ParkedKey | None) -> None:
-    key = key or _key_of(letter)
-    record = record_of(letter)
-    letter.delete()
-    first = key.events.values_list("position", flat=True).first()
-    if letter.parks and first is not None and first <= record.position:  # it was moved, see `wait_at_end`
-        key.events.update(position=F("position") + record.position - first + 1)
-    _wait(key, record, record.position)
-    if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
-        go_on(key)
-
-
-def _key_of(letter: DeadLetter) -> ParkedKey:
-    """The letter's key, parked again."""
-    now = clock.now()
-    return ParkedKey.objects.create(
-        group=letter.group,
-        topic=letter.topic,
-        partition=letter.partition,
-        key=letter.key,
-        due_at=now,
-        parked_at=now,
     )
 
 

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
 from msgspec.structs import replace
 
-from eventbus import clock, divergence, failpoints, groups, parking, sql, trust
+from eventbus import clock, divergence, failpoints, groups, sql, trust, wishes
 from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.backfill import Backfill
@@ -468,13 +468,13 @@ class Worker:
         with failpoints.atomic("obey"):
             progress = self._owned.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
-            done = 0
+            done: set[int] = set()
             for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
-                parking.obey(self.group, letter, progress)
-                done += 1
+                if letter.pk not in done:
+                    done |= wishes.obey(self.group, letter, progress)
                 if clock.monotonic() >= until:
                     break
-        return done
+        return len(done)
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, decisions, ledger, parking, publish
+from eventbus import Permanent, decisions, ledger, publish, wishes
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, ParkedKey
 from eventbus.pruning import Pruning
 from tests.eventbus.busy import KEEP, many, places, prune_a_day_later
@@ -32,7 +32,7 @@ class DecidedInBulk:
     @pytest.fixture
     def broken(self, house: House, monkeypatch: pytest.MonkeyPatch) -> Mended:
         """The vase's first event died, and the others wait behind it: more than are discarded in one transaction."""
-        monkeypatch.setattr(parking, "DISCARDED_AT_ONCE", MANY // 4)
+        monkeypatch.setattr(wishes, "DISCARDED_AT_ONCE", MANY // 4)
         broken = Mended("vase", error=Permanent("poison"))
         house.handler("house-a", broken)
         house.say(*many("vase", MANY), ("chair", 1))

@@ -23,6 +23,7 @@ LOOKS = {"status", "topics", "dead", "refused", "untrusted"}  # but for `topics 
 ELSEWHERE = {
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
     "dismiss": "of records that are not ours",
+    "restored": "after a store went back: its own tests ask the handlers",
     "lost": "of records that are not ours, or whose rows are gone",
 }
 

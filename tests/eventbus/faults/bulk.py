@@ -5,14 +5,14 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "discard what fell in behind",
-        "eventbus.parking._discard",
+        "eventbus.wishes._discard",
         "key.events.filter(id__lte=letter.through)",
         "key.events.filter(id__gte=0)",
         fails=["what_falls_in_behind_after_the_operator_has_looked_is_not_discarded"],
     ),
     Fault(
         "let go of the head before what waits behind it",
-        "eventbus.parking._discard",
+        "eventbus.wishes._discard",
         "if len(behind) == DISCARDED_AT_ONCE:",
         "if False:",
         fails=["a_key_is_discarded_with_all_that_waits_behind_it", "a_death_while_many_are_discarded_loses_none"],
@@ -26,7 +26,7 @@ FAULTS = [
     ),
     Fault(
         "restore those that stood aside as if they parked their key",
-        "eventbus.parking._restore",
+        "eventbus.wishes._restore",
         "if letter.parks:\n        _stop_for",
         "if True:\n    _stop_for",
         fails=["those_that_stood_aside_are_discarded_and_restored_all_at_once"],
@@ -47,16 +47,16 @@ FAULTS = [
     ),
     Fault(
         "keep no copy of what waited behind",
-        "eventbus.parking._discard_behind",
+        "eventbus.wishes._discard_behind",
         "for event in behind\n    )",
         "for event in behind[:0]\n    )",
         fails=["a_key_is_discarded_with_all_that_waits_behind_it", "a_discard_is_undone_and_all_can_be_handled"],
     ),
     Fault(
         "restore the letter alone",
-        "eventbus.parking._restore",
-        "if letter.behind:",
-        "if letter.behind:\n    return\nif letter.behind:",
+        "eventbus.wishes._restore_behind",
+        "ParkedEvent(parked_key=key, **{name: getattr(one, name) for name in KEPT}) for one in letters",
+        "ParkedEvent(parked_key=key, **{name: getattr(one, name) for name in KEPT}) for one in letters[:0]",
         fails=[
             "a_discard_is_undone_and_all_can_be_handled",
             "what_came_meanwhile_stays_handled_when_a_discard_is_undone",
@@ -64,8 +64,8 @@ FAULTS = [
     ),
     Fault(
         "count a restored letter among the discarded",
-        "eventbus.parking._restore",
-        "_count_discarded(progress, -int(record_of(letter).ours))",
+        "eventbus.wishes._restore",
+        "_count_discarded(progress, -int(parking.record_of(letter).ours))",
         "pass",
         fails=[
             "a_discard_is_undone_and_all_can_be_handled",
@@ -74,7 +74,7 @@ FAULTS = [
     ),
     Fault(
         "let a key wait for two",
-        "eventbus.parking._restore",
+        "eventbus.wishes._restore",
         "letter.parks = False",
         "pass",
         fails=["a_letter_comes_back_beside_one_that_its_key_waits_for_meanwhile"],

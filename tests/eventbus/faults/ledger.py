@@ -12,14 +12,14 @@ FAULTS = [
     ),
     Fault(
         "note a discarded event as handled too",
-        "eventbus.parking._discard",
+        "eventbus.wishes._discard",
         "letter.save(update_fields=",
         '__import__("eventbus.inbox").inbox.note(letter.group, [letter.event_id])\nletter.save(update_fields=',
         fails=["what_is_discarded_is_not_handled_too"],
     ),
     Fault(
         "keep the dead letter of an event that is parked again",
-        "eventbus.parking._requeue",
+        "eventbus.wishes._requeue",
         "letter.delete()",
         'letter.request = ""\nletter.save()',
         fails=["an_event_that_fails_moves_from_place_to_place_and_lies_in_one"],

@@ -44,9 +44,9 @@ FAULTS = [
     ),
     Fault(
         "requeue to the tail",
-        "eventbus.parking._requeue",
-        "_wait(key, record, record.position)",
-        "_wait(key, record, 10**9)",
+        "eventbus.wishes._requeue",
+        "parking.wait(key, record, record.position)",
+        "parking.wait(key, record, 10**9)",
         fails=["a_poison_event_parks_its_key_while_the_others_flow_and_resumes_in_order"],
     ),
     Fault(
