@@ -1,4 +1,4 @@
-"""`dead`, `requeue`, `discard` and `restore`: what failed for good, and what shall become of it."""
+"""`dead`, `requeue`, `discard` and `undo`: what failed for good, and what shall become of it."""
 
 import sys
 from collections.abc import Collection
@@ -31,14 +31,14 @@ def add(actions: Actions) -> None:
     shown.add_argument("--limit", type=positive, default=LETTERS_SHOWN, help="how many at most (%(default)s)")
     again = "have dead letters handled again, each at the head of its key: first mend what made them fail"
     _selecting(actions.add("requeue", requeue, again), all="every open dead letter")
-    let_go = f"let dead letters go; their keys go on without them. For {UNDO_DAYS} days `restore` undoes it"
+    let_go = f"let dead letters go; their keys go on without them. For {UNDO_DAYS} days `undo` brings them back"
     letting_go = actions.add("discard", discard, let_go)
     _selecting(letting_go, all="every open dead letter")
     letting_go.add_argument("--with-parked", action="store_true", help="and what waits behind them now")
     expect = "do it only if it is so many events, as you saw them; without a terminal to ask on, this must be said"
     letting_go.add_argument("--expect", type=positive, metavar="NUMBER", help=expect)
     undo = f"undo a discard, for {UNDO_DAYS} days: the letters are as they were, and their keys wait again"
-    restoring = actions.add("restore", restore, undo)
+    restoring = actions.add("undo", restore, undo)
     _selecting(restoring, all="every letter that can be restored")
     restoring.add_argument("--decision", type=positive, metavar="NUMBER", help="all of one `discard`, which said it")
 
@@ -122,7 +122,7 @@ def _decide(
         for letter in decided.asked:
             printer.line(f"{action} {letter.pk}: {letter.group} {letter.type} {printable(letter.key)}")
         if action == DeadLetter.Request.DISCARD and decided.asked:
-            text = f"To undo it, within {UNDO_DAYS} days: manage.py eventbus restore --decision {decided.decision}"
+            text = f"To undo it, within {UNDO_DAYS} days: manage.py eventbus undo --decision {decided.decision}"
             printer.line(text)
     if decided.refused or not decided.asked:
         none = "nothing that was discarded" if action == DeadLetter.Request.RESTORE else "no open dead letter"

@@ -98,7 +98,7 @@ class DecidedInBulk:
         decision = discard_all()
         house.settle()
 
-        assert run("eventbus", "restore", "--decision", str(decision))[0] == 0
+        assert run("eventbus", "undo", "--decision", str(decision))[0] == 0
         house.settle()
 
         assert [(letter.pk, letter.error, bytes(letter.payload)) for letter in house.dead()] == before
@@ -117,7 +117,7 @@ class DecidedInBulk:
         house.say(("vase", 100))
         house.settle()
 
-        run("eventbus", "restore", "--decision", str(decision))
+        run("eventbus", "undo", "--decision", str(decision))
         house.settle()
         assert house.seen(name="vase") == [100]
         run("eventbus", "requeue", "--all")
@@ -133,7 +133,7 @@ class DecidedInBulk:
         house.settle()
         [_, second] = house.dead()
 
-        run("eventbus", "restore", str(first.pk))
+        run("eventbus", "undo", str(first.pk))
         house.settle()
         assert [letter.parks for letter in house.dead()] == [False, True]
         broken.names.clear()
@@ -152,7 +152,7 @@ class DecidedInBulk:
         for _ in range(2):
             decision = discard_all()
             house.settle()
-            run("eventbus", "restore", "--decision", str(decision))
+            run("eventbus", "undo", "--decision", str(decision))
             house.settle()
         discard_all()
         house.settle()
@@ -168,7 +168,7 @@ class DecidedInBulk:
         _, said, _ = run("eventbus", "discard", "--all", "--expect", str(MANY), "--json")
         house.settle()
         assert places() == {"discarded": MANY}
-        run("eventbus", "restore", "--decision", str(json.loads(said)["decision"]))
+        run("eventbus", "undo", "--decision", str(json.loads(said)["decision"]))
         house.settle()
         assert places() == {"skipped": MANY}
         broken.names.clear()
@@ -200,7 +200,7 @@ class DecidedInBulk:
         assert OutboxRow.objects.filter(key="vase").count() == MANY
 
         prune_a_day_later(bus_clock)
-        code, _, complaint = run("eventbus", "restore", "--decision", str(decision))
+        code, _, complaint = run("eventbus", "undo", "--decision", str(decision))
         assert (code, "Nothing to restore" in complaint) == (1, True)
         assert DeadLetter.objects.count() <= 1  # the newest event of a partition stays
         assert ledger.problems(ledger.read()) == []
@@ -224,7 +224,7 @@ class DecidedInBulk:
         house.settle()
         bus_clock.advance(days=decisions.UNDO_DAYS, hours=1)
 
-        code, _, complaint = run("eventbus", "restore", str(house.dead()[0].pk))
+        code, _, complaint = run("eventbus", "undo", str(house.dead()[0].pk))
 
         assert (code, "more than 7 days ago" in complaint) == (1, True)
 
@@ -283,6 +283,6 @@ class DecidedInBulk:
         assert (code, "earlier wish" in complaint) == (1, True)
 
     def test_what_is_open_cannot_be_restored(self, house: House, broken: Mended) -> None:
-        code, _, complaint = run("eventbus", "restore", str(house.dead()[0].pk))
+        code, _, complaint = run("eventbus", "undo", str(house.dead()[0].pk))
 
         assert (code, "was not discarded" in complaint) == (1, True)

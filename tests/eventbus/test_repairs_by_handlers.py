@@ -61,7 +61,7 @@ COMMANDS = {
     "requeue": Command(lambda house: [letter()], SEEN | {"vase": [1, 2]}),
     "discard": Command(lambda house: [letter()], SEEN | {"vase": [2]}),
     "discard --with-parked": Command(lambda house: [letter(), "--with-parked", "--expect", "2"], SEEN),
-    "restore": Command(lambda house: [letter()], SEEN, before=discard),
+    "undo": Command(lambda house: [letter()], SEEN, before=discard),
     "resend": Command(lambda house: ["--all"], SEEN | {"bowl": [1, 2]}),
     "withdraw": Command(lambda house: [refused()], SEEN | {"bowl": [2]}),
     "pause": Command(lambda house: ["house-a"], SEEN),
