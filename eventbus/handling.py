@@ -116,7 +116,8 @@ class Handling:
                 raise
             if verdict is Verdict.SUSPECTED:
                 self._park_or_stop(partition, record, error, attempts=0)
-                self._owned.suspects |= dict.fromkeys(parking.ids_of(self._group.name, record), partition)
+                parked = parking.parked_keys(self._group.name, record.topic, {record.key})
+                self._owned.suspects |= {key.id: partition for key in parked.values()}
                 raise
             self._owned.on_failure(record, error)
             self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))

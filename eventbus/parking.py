@@ -65,12 +65,6 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
         postpone(key, policy, error, attempts=attempts)
 
 
-def ids_of(group: str, record: Record) -> list[int]:
-    """The parked key of a record, if it is parked."""
-    keys = ParkedKey.objects.filter(group=group, topic=record.topic, key=record.key)
-    return list(keys.values_list("id", flat=True))
-
-
 def is_full(group: str) -> bool:
     """Whether the group has as many parked keys as it may."""
     return ParkedKey.objects.filter(group=group).count() >= PARKED_KEYS_MAX
