@@ -158,6 +158,8 @@ DESK: dict[str, Desk] = {
         actions={"delete_selected": permission("stations.delete_remark")},
     ),
     # --- the bus ---
+    "eventbus.divergence": Desk(),
+    "eventbus.forgottenspan": Desk(),
     "eventbus.outboxrow": Desk(
         actions={
             "resend": permission("eventbus.change_outboxrow"),
