@@ -21,7 +21,7 @@ from eventbus import backends, clock, sql
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.errors import Diverged
-from eventbus.events import Record
+from eventbus.events import SEQUENCE_DIGITS, Record, ours
 from eventbus.models import Divergence, ForgottenSpan, OutboxRow, TopicLog
 from eventbus.text import printable
 
@@ -61,7 +61,7 @@ _attributes = msgspec.json.Decoder(_Numbered)
 def number_of(record: Record) -> int:
     """The id of the outbox row that it says it was; 0 where it says none."""
     found = _attributes.decode(record.headers).sequence
-    number = int(found) if found.isascii() and found.isdecimal() else 0
+    number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
     return number if number <= IDS_MAX else 0
 
 
@@ -70,18 +70,20 @@ def unknown(records: Iterable[Record]) -> list[Record]:
 
     A row is found where the record says, and is another event's where numbers were used twice.
     """
-    mine = [] if backends.current().in_process else [record for record in records if record.ours]
-    if not mine:
+    if backends.current().in_process:
         return []
-    rows = _rows([number_of(record) for record in mine])
-    return [record for record in mine if rows.get(number_of(record)) != record.event_id]
+    mark = ours()  # the site is asked once for all: this runs for every event
+    mine = [(number_of(record), record) for record in records if record.trusted and mark in record.headers]
+    rows = _rows([number for number, _ in mine]) if mine else {}
+    return [record for number, record in mine if rows.get(number) != record.event_id]
 
 
 def _rows(ids: Sequence[int]) -> dict[int, UUID]:
     connection = connections[DEFAULT_DB_ALIAS]
     asked = f"SELECT id, event_id FROM eventbus_outbox WHERE {sql.is_among(connection, 'id', 'bigint')}"
     found = sql.fetch(connection, asked, [sql.numbers(connection, ids)])
-    return {row_id: sql.uuid_of(event_id) for row_id, event_id in found}
+    event_ids = sql.uuids_of([event_id for _, event_id in found])
+    return {row_id: event_id for (row_id, _), event_id in zip(found, event_ids, strict=True)}
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
