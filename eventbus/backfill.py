@@ -186,6 +186,7 @@ class Backfill:
             progress = self._owned.lock(place)
             progress.position = max(progress.position, gap.end)
             groups.save(progress)
+            self._owned.passed(progress)
         del self._gaps[place]
         self._seek(consumer, place, gap.end)
         self.moved += 1
