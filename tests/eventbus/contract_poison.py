@@ -146,7 +146,7 @@ class PoisonThatLooksLikeTheWorld:
         house.relay()
 
         with house.working():
-            until(lambda: poison.tries >= 50, "each was tried more often than one that breaks it alone may be")
+            until(lambda: poison.tries >= 25, "each was tried more often than one that breaks it alone may be")
             assert house.dead() == []
             poison.names.clear()
             until(lambda: len(house.seen()) == 7, "all handled once the world was back")
