@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-from django.db.models import F, Q
+from django.db.models import F
 
 from eventbus import clock
+from eventbus.divergence import number_of
 from eventbus.events import Event, Record, source
 from eventbus.models import SOURCE_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, OutboxRow, Progress, UntrustedRecord
 from eventbus.registry import Group
@@ -55,23 +56,21 @@ def _source(record: Record) -> str:
 
 
 def _in_outbox(records: Sequence[Record]) -> set[int]:
-    """Positions of those that the outbox has just so: there, or anywhere as long as the relay has not said where.
+    """Positions of those that the outbox has just so, by the number that each says it has there.
 
-    All of one partition. By its id alone no index finds a row that has its place.
+    All of one partition, in which the row lies as well, or anywhere as long as the relay has not said where.
     """
     if not records:
         return set()
-    one = records[0]
-    placed = Q(topic=one.topic, partition=one.partition, position__in=[record.position for record in records])
-    unplaced = Q(position__isnull=True, event_id__in=[record.event_id for record in records])
-    rows = {row.event_id: row for row in OutboxRow.objects.filter(placed | unplaced).defer("headers")}
-    found = {record.position for record in records if _is_of(record, rows.get(record.event_id))}
+    numbers = {record.position: number_of(record) for record in records}
+    rows = OutboxRow.objects.defer("headers").in_bulk(sorted(set(numbers.values())))
+    found = {record.position for record in records if _is_of(record, rows.get(numbers[record.position]))}
     if found and _may_say("unknown key"):
         logger.warning(
             "%s records of %s are in the outbox, and signed by no key that is known here. Give every process the same "
             "EVENTBUS_SIGNING_KEYS or SECRET_KEY; docs/operations.md says how to change them",
             len(found),
-            one.topic,
+            records[0].topic,
         )
     return found
 
@@ -79,8 +78,9 @@ def _in_outbox(records: Sequence[Record]) -> set[int]:
 def _is_of(record: Record, row: OutboxRow | None) -> bool:
     return (
         row is not None
-        and row.position in (None, record.position)
-        and (row.topic, row.type, row.key) == (record.topic, record.type, record.key)
+        and row.partition in (None, record.partition)
+        and (row.event_id, row.topic, row.type) == (record.event_id, record.topic, record.type)
+        and row.key == record.key
         and bytes(row.payload) == record.payload
     )
 

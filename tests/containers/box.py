@@ -13,6 +13,7 @@ from tests.containers.told import Told
 CGROUPS = Path("/sys/fs/cgroup")
 HEALTH_SECONDS = 20  # for one look at a busy machine
 LOOK_SECONDS = 0.2
+RESTARTS_MAX = 3  # an engine would go on for ever; who dies more often is broken
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -25,9 +26,12 @@ class Box:
         self.log = folder / f"{self.name}.log"
         self._folder = folder / self.name
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun: tuple[str, dict[str, Path]] = "", {}
+        self.restarts = 0  # as often as its first process has died by itself
 
     def start(self, hosts: str, volumes: dict[str, Path]) -> None:
         """It runs in a moment; `log` has what it says."""
+        self._begun = hosts, volumes
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "hosts").write_text(hosts)
         script = self._folder / "start.sh"
@@ -147,7 +151,10 @@ class Box:
         """Raises RuntimeError with why it is not, and the end of its log."""
         deadline = time.monotonic() + seconds
         while wrong := self.health(self.told.health):
-            if time.monotonic() > deadline or self.ended:
+            if self.ended and self.told.raw["restart"] != "no" and self.restarts < RESTARTS_MAX:
+                self.restarts += 1
+                self.start(*self._begun)
+            elif time.monotonic() > deadline or self.ended:
                 raise RuntimeError(f"{wrong}\n{self.tail()}")
             time.sleep(LOOK_SECONDS)  # between two looks of a poll that has a deadline
 

@@ -114,7 +114,8 @@ def test_any_text_under_an_events_id_and_place_would_be_believed(house: HouseOnK
     [event_id] = house.say(("vase", 1))
     OutboxRow.objects.update(partition=0, position=0, appended_at=clock.now())  # there, as it seems
     with Fault("take any payload for the outbox's", "eventbus.trust._is_of", same, "", []).planted():
-        house.append(NOT_TOLD, key=b"vase", headers=says(id=str(event_id)))
+        told = says(id=str(event_id), sequence=str(OutboxRow.objects.get().id))
+        house.append(NOT_TOLD, key=b"vase", headers=told)
         house.settle()
 
     assert house.seen() == [("vase", 666)]
