@@ -1,7 +1,6 @@
 """The bus over Apache Kafka: as many processes as wanted. The only room that imports confluent_kafka."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
@@ -16,6 +15,7 @@ from eventbus import failpoints
 from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import complaints, log_ends
+from eventbus.backends.kafka.admins import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.consuming import KafkaConsumer
 from eventbus.backends.kafka.hand import hold_seconds
@@ -88,12 +88,11 @@ class KafkaBackend(Backend):
         refuse_broken_promises(self._clients)
         self._lock = threading.Lock()
         self._arrived = Bell()
+        self._admins = Admins(self._make_admin)
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
         self._partitions = Partitions(self.topics)
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
         self._sites = Sites(self._admin_client, self._named)
-        self._admin: AdminClient | None = None
-        self._admin_pid = 0
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
         self._readers: list[KafkaConsumer] = []
 
@@ -217,8 +216,7 @@ class KafkaBackend(Backend):
         """Whether to ask again, if need be by another client."""
         if not log_ends.is_outdated(error):
             return passes(error)
-        with self._lock:
-            self._admin = None
+        self._admins.renew()
         return True
 
     def _places(self, partitions: Iterable[TopicPartition]) -> dict[Place, TopicPartition]:
@@ -287,11 +285,11 @@ class KafkaBackend(Backend):
     def _make_producer(self) -> Producer:
         return Producer(self._configured("producer"), logger=logger)
 
+    def _make_admin(self) -> AdminClient:
+        return AdminClient(self._configured("admin"), logger=logger)
+
     def _admin_client(self) -> AdminClient:
-        with self._lock:
-            if self._admin is None or self._admin_pid != os.getpid():  # clients do not survive a fork
-                self._admin, self._admin_pid = AdminClient(self._configured("admin"), logger=logger), os.getpid()
-            return self._admin
+        return self._admins.current()
 
     def _named(self, name: str) -> str:
         return self._prefix + name
