@@ -11,8 +11,8 @@ import pytest
 from benchmarks.__main__ import ROOT, main, verdict
 from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
 from benchmarks.plan import names, wanted
-from eventbus import groups, inbox, parking, worker
-from eventbus.backends import memory
+from eventbus import groups, inbox, parking, registry, worker
+from eventbus.backends import places
 from eventbus.sql import is_among
 
 
@@ -103,8 +103,8 @@ def test_the_hand_runs_a_workers_statements_text_for_text(vendor: str) -> None:
     database: Any = SimpleNamespace(vendor=vendor)
     of_a_worker = {
         "WAITS": worker._WAITING,
-        "READ": memory._READ,
-        "HOLD": groups._hold(vendor, groups.STOPPED),
+        "READ": places._READ,
+        "HOLD": groups._hold(vendor, groups.STOPPED, registry.HANDLER_SECONDS),
         "KNOWN": inbox._KNOWN.format(among=is_among(database, "event_id")),
         "PARKED": parking._WAITING.format(among=is_among(database, "key", "text")),
         "NOTE": inbox._NOTE.format(events=inbox._EVENTS[vendor]),

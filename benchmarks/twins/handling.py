@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from benchmarks.sales import LEDGER
 from eventbus import clock
+from eventbus.backends.places import POSITION_MAX
 from eventbus.models import Progress
 from eventbus.registry import BATCH_EVENTS
 
@@ -25,22 +26,25 @@ BOOK = f"INSERT INTO {LEDGER} (order_id, amount) VALUES (%s, %s)"
 # `%b` is bound by PostgreSQL's server; for SQLite it is `?`. What is in braces differs, see DIALECTS.
 WAITS = """
     SELECT EXISTS (
-        SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND (paused_at IS NOT NULL OR braked_at IS NOT NULL)
+        SELECT 1 FROM eventbus_consumergroup
+        WHERE name = %b AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR braked_at IS NOT NULL)
     ), EXISTS (
         SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = 'retrying' AND due_at <= %b
-        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request <> ''
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
     )
 """
 READ = """
     SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
-    WHERE topic = %b AND partition = %b AND position >= %b ORDER BY position LIMIT %b
+    WHERE topic = %b AND partition = %b AND position >= %b AND position < %b ORDER BY position LIMIT %b
 """
 HOLD = """
     SELECT "id", "group", "topic", "partition", "start", "position", "epoch", "released", "running_event", "crashes",
         "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored", "pruned_discarded", "pruned_before",
+        "untrusted", "moved_at",
         EXISTS (
-            SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND (paused_at IS NOT NULL OR braked_at IS NOT NULL)
-        )
+            SELECT 1 FROM eventbus_consumergroup
+            WHERE name = %b AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR braked_at IS NOT NULL)
+        ), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
 """
 KNOWN = """
@@ -61,16 +65,22 @@ NOTE = {
 }
 SAVE = """
     UPDATE eventbus_progress
-    SET position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+    SET moved_at = CASE WHEN position = %b THEN moved_at ELSE %b END,
+        position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
 """
 DIALECTS = {
     "postgresql": {
         "lock": "FOR UPDATE",
+        "limit": (
+            "CASE WHEN current_setting('statement_timeout') = '0'"
+            " THEN set_config('statement_timeout', '30000', true) END"
+        ),
         "among_ids": "event_id = ANY(%b::uuid[])",
         "among_keys": "key = ANY(%b::text[])",
     },
     "sqlite": {
         "lock": "",
+        "limit": "NULL",
         "among_ids": "event_id IN (SELECT value FROM json_each(%b))",
         "among_keys": "key IN (SELECT value FROM json_each(%b))",
     },
@@ -97,7 +107,7 @@ def handle_log(count: int) -> None:
     for topic, partition, position in Progress.objects.filter(group=TWIN).values_list("topic", "partition", "position"):
         more = True
         while more:
-            rows = _run(READ, [topic, partition, position, BATCH_EVENTS])
+            rows = _run(READ, [topic, partition, position, POSITION_MAX, BATCH_EVENTS])
             told = [Told(event_id, key, place, payload) for _, place, key, _, event_id, payload, _ in rows]
             if told:
                 handle_batch(topic, partition, told)
@@ -112,15 +122,16 @@ def handle_batch(topic: str, partition: int, told: Sequence[Told]) -> None:
     assert not any(stopped_or_waits), "nobody pauses it, and nothing was parked"
     with transaction.atomic():
         [held] = _run(HOLD, [TWIN, TWIN, topic, partition])
-        row_id, position, stopped = held[0], held[5], held[-1]
+        row_id, position, stopped = held[0], held[5], held[-2]
         handled, ignored, discarded = held[10:13]
         assert not stopped, "nobody pauses it"
         fresh = _fresh(topic, [one for one in told if one.position >= position])
         for one in fresh:
             _book(msgspec.json.decode(one.payload))
         _note([one.event_id for one in fresh])
+        moved = [told[-1].position + 1, _now()]
         counts = [told[-1].position + 1, handled + len(fresh), ignored, discarded]
-        _run(SAVE, [*counts, None, 0, row_id])
+        _run(SAVE, [*moved, *counts, None, 0, row_id])
 
 
 def _book(sale: Mapping[str, Any]) -> None:

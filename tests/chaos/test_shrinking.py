@@ -26,12 +26,12 @@ def test_only_the_faults_that_it_takes_are_left_whichever_they_are(
         return outcome
 
     monkeypatch.setattr(shrinking, "run", run)
-    planned = plan.draw(7, 60, list(KINDS))
+    planned = plan.draw(7, 90, list(KINDS))
 
-    told = shrinking.shrink(SERVERS, Outcome(7, 60), planned, shop=False)
+    told = shrinking.shrink(SERVERS, Outcome(7, 90), planned, shop=False)
 
     kept = sorted(guilty)
     assert f"Of {len(planned)} faults {len(kept)} suffice" in told
-    assert f"--seed 7 --seconds 60 --only {','.join(map(str, kept))} --town" in told
-    assert plan.draw(7, 60, list(KINDS), only=kept) == [one for one in planned if one.number in guilty]
+    assert f"--seed 7 --seconds 90 --only {','.join(map(str, kept))} --town" in told
+    assert plan.draw(7, 90, list(KINDS), only=kept) == [one for one in planned if one.number in guilty]
     assert len(played) < 2 ** len(guilty) * len(planned)

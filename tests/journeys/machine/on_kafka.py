@@ -32,6 +32,9 @@ class StayingReader(Consumer):
     def unseek(self) -> None:
         self._reader.unseek()
 
+    def withhold(self, partition: TopicPartition) -> None:
+        self._reader.withhold(partition)
+
     def seek(self, partition: TopicPartition, position: int) -> None:
         self._reader.seek(partition, position)
 

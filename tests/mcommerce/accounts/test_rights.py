@@ -134,7 +134,7 @@ MAY_CHANGE = {
     "operator": {
         *("stations.change_pollplan", "stations.add_remark", "stations.delete_remark"),
         *("eventbus.change_outboxrow", "eventbus.change_deadletter", "eventbus.change_consumergroup"),
-        "eventbus.change_untrustedrecord",
+        *("eventbus.change_untrustedrecord", "eventbus.change_ignoredtype"),
     },
 }
 MAY_SEE = {"merchant": {"products", "orders", "payment"}, "operator": {"stations", "eventbus"}}
