@@ -91,6 +91,15 @@ class Broker:
         self.kill()
         shutil.rmtree(self._data, ignore_errors=True)
 
+    def has_said(self, words: str) -> int:
+        """How often its log holds these words."""
+        return self._log.read_text(errors="replace").count(words)
+
+    def forget_offsets(self) -> None:
+        """Take away what groups have committed, and who is in them, while it does not run."""
+        for partition in self._data.glob("__consumer_offsets-*"):
+            shutil.rmtree(partition)
+
     def log_tail(self) -> str:
         return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
 

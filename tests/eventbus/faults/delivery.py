@@ -22,9 +22,9 @@ FAULTS = [
     ),
     Fault(
         "begin at the end after a restart",
-        "eventbus.worker.Worker._follow",
-        "consumer.seek(partition, row.position)",
-        "consumer.seek(partition, self._backend.end(partition))",
+        "eventbus.backfill.Backfill.begin",
+        "self._seek(consumer, place, row.position)",
+        "self._seek(consumer, place, self._backend.end(place))",
         fails=["a_process_that_dies_after_appending_loses_nothing"],
     ),
     Fault(
