@@ -85,8 +85,8 @@ FAULTS = [
     Fault(
         "ask though the key waits",
         "eventbus.ownership.Ownership.is_fresh",
-        " or parking.parked_keys(name, record.topic, {record.key})",
-        "",
+        "not parking.parked_keys(name, record.topic, {record.key})",
+        "True",
         fails=["an_effect_whose_key_waits_is_not_asked"],
     ),
     Fault(

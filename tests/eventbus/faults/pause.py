@@ -6,7 +6,7 @@ FAULTS = [
     Fault(
         "pause nobody",
         "eventbus.worker.Worker._stand_still",
-        "if found.paused_at is not None:",
+        "if found.paused_at is not None or divergence.stands():",
         "if False:",
         fails=[
             "nothing_moves_until_it_is_resumed",

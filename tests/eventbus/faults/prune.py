@@ -152,7 +152,7 @@ FAULTS = [
     Fault(
         "close a group over what waits",
         "eventbus.closing._close",
-        "if closed.parked + closed.dead and not force:",
+        "if closed.parked + closed.dead + closed.lost and not force:",
         "if False:",
         fails=["a_group_is_not_closed_over_what_waits_unless_that_is_said"],
     ),
