@@ -102,12 +102,21 @@ class Company:
 
     def _without_order(self, charge: Charge) -> Difference:
         left = money(charge.amount - charge.refunded, charge.currency)
+        order_id, when = _order_id(charge), f"{charge.charged_at:%Y-%m-%d %H:%M} UTC"
+        if order_id is None:
+            return Difference(
+                name="charge-of-another-system",
+                what=f"{_sum(charge)} were charged on {when} for what is no order of this site",
+                remedy="find out whose it is: the account must be this site's alone",
+                repair=None,
+                charge=charge.ref,
+            )
         return Difference(
             name="charge-without-order",
-            what=f"{_sum(charge)} were charged on {charge.charged_at:%Y-%m-%d %H:%M} UTC for an order that is not here",
+            what=f"{_sum(charge)} were charged on {when} for an order that is not here",
             remedy=f"send {left} back",
             repair=partial(repairs.give_back, provider=self.provider, charge=charge),
-            order_id=_order_id(charge),
+            order_id=order_id,
             charge=charge.ref,
         )
 

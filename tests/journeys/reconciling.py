@@ -18,7 +18,7 @@ def found(*options: str) -> tuple[int, dict[str, str]]:
 def is_repaired(*names: str) -> bool:
     """These are found and nothing is changed by finding them; then they are repaired, and a further run finds none."""
     assert found() == found() == (1, dict.fromkeys(names, ""))
-    assert found("--repair", "--yes") == (0, dict.fromkeys(names, "repaired"))
+    assert found("--repair", f"--expect={len(names)}") == (0, dict.fromkeys(names, "repaired"))
     settle()
     assert found() == (0, {})
     return True

@@ -145,7 +145,7 @@ def test_a_refusal_of_what_is_sent_back_is_told_and_is_no_repair(
     forget_order(paid_order)
     monkeypatch.setattr("mcommerce.payment.sandbox.api._refund", refuse)
 
-    code, outcomes = found("--repair", "--yes")
+    code, outcomes = found("--repair", "--expect=1")
     assert (code, outcomes) == (1, {"payment-without-order": "not repaired: Declined: closed"})
 
     monkeypatch.undo()
@@ -156,7 +156,7 @@ def test_a_refusal_of_what_is_sent_back_is_told_and_is_no_repair(
 def test_a_company_that_does_not_answer_is_said_and_nothing_is_compared(paid_order: Order, company: Company) -> None:
     company.go_away()
 
-    code, said, complaint = run("reconcile", "--repair", "--yes")
+    code, said, complaint = run("reconcile", "--repair", "--expect=1")
 
     assert (code, said) == (2, "")
     assert complaint.startswith("The payment company does not answer, so nothing was compared")

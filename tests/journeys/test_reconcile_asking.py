@@ -1,5 +1,7 @@
 """`manage.py reconcile`: what it asks before it repairs, what it leaves out, and what died for nothing."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import transaction
 
@@ -9,12 +11,13 @@ from eventbus.models import DeadLetter, ParkedKey
 from eventbus.testing import settle
 from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.orders.models import Order
+from mcommerce.payment import statements
 from mcommerce.payment.models import Payment
 from mcommerce.products.models import Product
 from tests.eventbus.test_commands import run
 
 from .away import Company
-from .reconciling import forget_payment, is_repaired
+from .reconciling import forget_payment, found, is_repaired
 from .shop import state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
@@ -59,7 +62,7 @@ def test_an_order_that_is_not_here_is_not_waited_for(paid_order: Order, company:
     place = {"group": "orders", "topic": "payment", "partition": 0}
     ParkedKey.objects.create(key=key, due_at=now, parked_at=now, **place)
 
-    assert run("reconcile", "--repair", "--yes")[0] == 0
+    assert run("reconcile", "--repair", "--expect=1")[0] == 0
     assert company.charges() == [(1_900, 1_900)]
 
 
@@ -102,9 +105,36 @@ def test_each_repair_is_asked_for_and_no_leaves_it(paid_order: Order, asked: lis
     assert paid_order.number in said
 
 
-@pytest.mark.parametrize("line", [["--yes"], ["--repair"], ["--repair", "--json"]])
+@pytest.mark.parametrize("line", [["--expect=1"], ["--repair"], ["--repair", "--json"]])
 def test_a_line_that_could_not_be_asked_about_changes_nothing_and_says_what_to_add(line: list[str]) -> None:
     code, said, complaint = run("reconcile", *line)
 
     assert (code, said) == (2, "")
-    assert "--repair" in complaint or "--yes" in complaint
+    assert "--repair" in complaint or "--expect" in complaint
+
+
+def test_another_number_than_the_list_had_repairs_nothing(paid_order: Order, company: Company) -> None:
+    Order.objects.all().delete()
+    forget_payment(paid_order)
+
+    code, said, complaint = run("reconcile", "--repair", "--expect=2")
+
+    assert (code, said) == (2, "")
+    assert complaint.strip() == "There are 1 differences, and not 2: look again. Nothing was repaired."
+    assert company.charges() == [(1_900, 0)]
+
+
+def test_a_charge_for_what_is_no_order_of_ours_is_named_and_stays(
+    paid_order: Order, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another system on the same account: its money is not ours to send back."""
+    Order.objects.all().delete()
+    forget_payment(paid_order)
+    listed = statements.charges
+    monkeypatch.setattr(
+        "mcommerce.payment.statements.charges",
+        lambda provider: ([replace(one, order_id="invoice 7") for one in page] for page in listed(provider)),
+    )
+
+    assert found("--repair", "--expect=1") == (1, {"charge-of-another-system": "left"})
+    assert company.charges() == [(1_900, 0)]

@@ -31,14 +31,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--repair", action="store_true", help="repair each, after asking")
-        parser.add_argument("--yes", action="store_true", help="with --repair: repair all without asking")
+        parser.add_argument(
+            "--expect",
+            type=int,
+            metavar="NUMBER",
+            help="with --repair: repair all without asking, if they are as many as in the list that you read",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *, repair: bool, yes: bool, json: bool, **options: Any) -> None:
-        if yes and not repair:
-            raise CommandError("--yes goes with --repair.", returncode=EXIT_NOT_COMPARED)
-        if repair and not yes and (json or not sys.stdin.isatty()):
-            text = "There is nobody to ask here: add --yes to repair all, or leave out --repair to list them."
+    def handle(self, *, repair: bool, expect: int | None, json: bool, **options: Any) -> None:
+        ask = expect is None
+        if not ask and not repair:
+            raise CommandError("--expect goes with --repair.", returncode=EXIT_NOT_COMPARED)
+        if repair and ask and (json or not sys.stdin.isatty()):
+            text = "There is nobody to ask here: say with --expect how many there are, or leave out --repair."
             raise CommandError(text, returncode=EXIT_NOT_COMPARED)
         printer = Printer(self.stdout)
         busy = under_way.keys(bus.KEYED_BY_ORDER)
@@ -47,10 +53,13 @@ class Command(BaseCommand):
         except ProviderError as error:
             text = f"The payment company does not answer, so nothing was compared: {error}. Try again later."
             raise CommandError(text, returncode=EXIT_NOT_COMPARED) from None
+        if not ask and len(found) != expect:
+            text = f"There are {len(found)} differences, and not {expect}: look again. Nothing was repaired."
+            raise CommandError(text, returncode=EXIT_NOT_COMPARED)
         if not json:
             for one in found:
                 printer.line(f"{printable(str(one))}. Repair: {one.remedy}.")
-        outcomes = [self._repaired(one, ask=not yes) if repair else "" for one in found]
+        outcomes = [self._repaired(one, ask=ask) if repair else "" for one in found]
         self._tell(printer, found, outcomes, busy=len(busy), json=json)
 
     def _compare(self, busy: set[str]) -> list[Difference]:
