@@ -9,7 +9,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from eventbus import closing, pruning
+from eventbus import closing, divergence, pruning
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.errors import LogAway
@@ -47,7 +47,12 @@ def _hours(text: str) -> float:
 
 
 def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
-    """Raises CommandError when the ledger does not balance somewhere: there, nothing is taken."""
+    """Raises CommandError when the ledger does not balance somewhere: there, nothing is taken.
+
+    So it does while everything stands still because a store went back: what is there tells what was lost.
+    """
+    if divergence.stands():
+        raise CommandError("\n".join(["Nothing is pruned while a store has gone back.", *divergence.problems()]))
     stop = threading.Event()
 
     def show(pruned: Pruned) -> None:
