@@ -206,6 +206,7 @@ class Pruning:
     def _discarded_elsewhere(self) -> QuerySet[DeadLetter]:
         """Discarded letters of records that came from elsewhere: no event of the outbox takes them along."""
         letters = DeadLetter.objects.filter(state=DeadLetter.State.DISCARDED, discarded_at__lt=self._before)
+        letters = letters.exclude(request=DeadLetter.Request.RESTORE)  # a worker is about to bring it back
         return letters.filter(discarded_at__lt=decisions.undoable_since()).exclude(headers__contains=ours())
 
     def _foreign_letters(self, letters: QuerySet[DeadLetter], begin: int) -> tuple[Pruned, int]:
@@ -258,6 +259,7 @@ def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
     aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
     held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
     kept = Q(state=DeadLetter.State.OPEN) | Q(discarded_at__gte=decisions.undoable_since())
+    kept |= Q(request=DeadLetter.Request.RESTORE)  # asked in time, and a worker has not come to it
     held |= set(DeadLetter.objects.filter(kept, **aside).values_list("event_id", flat=True))
     return [event for event in old if event.event_id not in held]
 

@@ -205,6 +205,17 @@ class DecidedInBulk:
         assert DeadLetter.objects.count() <= 1  # the newest event of a partition stays
         assert ledger.problems(ledger.read()) == []
 
+    def test_what_was_asked_back_in_time_is_not_pruned_before_a_worker_comes_to_it(
+        self, house: House, broken: Mended, bus_clock
+    ) -> None:
+        decision = discard_all()
+        house.settle()
+        bus_clock.advance(days=decisions.UNDO_DAYS - 1, hours=1)
+        assert run("eventbus", "undo", "--decision", str(decision))[0] == 0
+        prune_a_day_later(bus_clock)
+        house.settle()
+        assert places() == {"handled": 1, "dead": 1, "parked": MANY - 1}
+
     def test_what_came_from_elsewhere_and_was_discarded_is_pruned_after_a_week(
         self, house: House, broken: Mended, bus_clock
     ) -> None:

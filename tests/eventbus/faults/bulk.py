@@ -143,4 +143,11 @@ FAULTS = [
         '(record.type, "")',
         fails=["failures_of_two_kinds_are_two_warnings"],
     ),
+    Fault(
+        "prune what was asked back",
+        "eventbus.pruning._settled",
+        "kept |= Q(request=DeadLetter.Request.RESTORE)",
+        "pass",
+        fails=["what_was_asked_back_in_time_is_not_pruned_before_a_worker_comes_to_it"],
+    ),
 ]
