@@ -204,9 +204,9 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
     Nobody appends meanwhile: relays that have not seen it are told first, and get the time to end what is in hand.
     """
     found = look(backend, beyond)
-    if found.forgotten and not divergence.stands():
+    if found.forgotten:
         divergence.stand_still(found.events[0])
-        wait(LEASE_SECONDS)
+        wait(LEASE_SECONDS)  # also where somebody noted it just now
         found = look(backend, beyond)
     if not (found.stretches or found.behind or beyond or divergence.stands()):
         return found

@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
@@ -75,7 +76,9 @@ class Worker:
         # was left behind by a death, or broke the world: there events go one by one.
         self._careful: set[TopicPartition] = set()
         self._suspected: set[TopicPartition] = set()
-        self._copies: set[tuple[TopicPartition, int]] = set()  # records of ours that are no news, and not in the outbox
+        self._copies: set[tuple[TopicPartition, int, UUID]] = (
+            set()
+        )  # records of ours that are no news, and not in the outbox
         self._turns = 0  # of others since a suspect was tried
         self._generation = -1  # of the consumer's assignment, as far as it was taken over
         self._logs: dict[str, tuple[str, datetime]] = {}  # which log of each topic the consumer has found
@@ -272,7 +275,7 @@ class Worker:
     def _join(self) -> Consumer:
         groups.ensure(self._backend, [self.group])
         self._owned.epochs, self._generation = {}, -1
-        self._careful, self._suspected = set(), set()
+        self._careful, self._suspected, self._copies = set(), set(), set()
         self._logs = groups.fillings(self.group)
         self._consumer = self._backend.consumer(self.group.topics, self.group.name)
         return self._consumer
@@ -481,5 +484,6 @@ class Worker:
         self._warnings.failed(record, error)
 
 
-def _place_of(record: Record) -> tuple[TopicPartition, int]:
-    return TopicPartition(record.topic, record.partition), record.position
+def _place_of(record: Record) -> tuple[TopicPartition, int, UUID]:
+    """With its id: once the log was filled again, another event lies in this place."""
+    return TopicPartition(record.topic, record.partition), record.position, record.event_id
