@@ -1,6 +1,7 @@
 """The disk takes what this process writes."""
 
 import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -31,4 +32,5 @@ def _write_in(folder: Path) -> None:
     """Write a file without a name. A folder that is not there is made when it is needed, so its parent is asked."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     with tempfile.TemporaryFile(dir=there, buffering=0) as file:
-        file.write(b"\0" * PROBE_BYTES)
+        if file.write(b"\0" * PROBE_BYTES) < PROBE_BYTES:  # what fits is written, and no error tells of the rest
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
