@@ -1,5 +1,6 @@
 """What is done to the disks. Where no file system may be mounted there are none, and these faults are left out."""
 
+import shutil
 import time
 
 from tests.chaos.faults import Fault, Faults
@@ -59,7 +60,8 @@ def _start(cluster: Cluster) -> None:
         time.sleep(0.2)  # between two looks of a poll that has a deadline
     if broker.has_said(UNREADABLE) > before:
         cluster.stop()
-        broker.forget_offsets()
+        for partition in broker.data.glob("__consumer_offsets-*"):
+            shutil.rmtree(partition)
         cluster.start()
 
 

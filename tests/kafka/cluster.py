@@ -49,8 +49,8 @@ class Broker:
     def __init__(self, folder: Path, settings: dict[str, str], cluster_id: str, options: Sequence[str]) -> None:
         self.number = int(settings["node.id"])
         self.address = settings["advertised.listeners"].partition("://")[2]
-        self._folder, self._data, self._log = folder, folder / "data", folder / "broker.log"
-        self._settings, self._cluster_id = settings | {"log.dirs": str(self._data)}, cluster_id
+        self._folder, self.data, self._log = folder, folder / "data", folder / "broker.log"
+        self._settings, self._cluster_id = settings | {"log.dirs": str(self.data)}, cluster_id
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
@@ -70,7 +70,7 @@ class Broker:
         properties = self._folder / "server.properties"
         properties.write_text(as_properties(self._settings))
         with self._log.open("ab") as log:
-            if not (self._data / "meta.properties").exists():
+            if not (self.data / "meta.properties").exists():
                 self._format(properties, log)
             # A group of its own: Ctrl-C is for whoever started it, who stops it in order.
             command = self._java("kafka.Kafka", str(properties))
@@ -89,16 +89,11 @@ class Broker:
     def wipe(self) -> None:
         """Its disk is lost: killed, and without any data when it starts again, though under its old cluster id."""
         self.kill()
-        shutil.rmtree(self._data, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def has_said(self, words: str) -> int:
         """How often its log holds these words."""
         return self._log.read_text(errors="replace").count(words)
-
-    def forget_offsets(self) -> None:
-        """Take away what groups have committed, and who is in them, while it does not run."""
-        for partition in self._data.glob("__consumer_offsets-*"):
-            shutil.rmtree(partition)
 
     def log_tail(self) -> str:
         return self._log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
@@ -107,15 +102,15 @@ class Broker:
         """By Kafka's own tool, or as it did that for an earlier broker: a second of the processor less each time."""
         kept = fetch_jars() / FORMATTED
         if kept.exists():
-            shutil.copytree(kept, self._data, dirs_exist_ok=True)
+            shutil.copytree(kept, self.data, dirs_exist_ok=True)
             names = {"cluster.id": self._cluster_id, "directory.id": new_id(), "node.id": str(self.number)}
-            (self._data / "meta.properties").write_text(as_properties({"version": "1"} | names))
+            (self.data / "meta.properties").write_text(as_properties({"version": "1"} | names))
             return
         tool = ["kafka.tools.StorageTool", "format", f"--config={properties}"]
         done = subprocess.run(self._java(*tool, f"--cluster-id={self._cluster_id}"), stdout=log, stderr=log)
         if done.returncode == 0:  # else the log tells why
             part = kept.with_name(f"{FORMATTED}-{new_id()}")  # renamed when it is whole
-            shutil.copytree(self._data, part, ignore=shutil.ignore_patterns("meta.properties"))
+            shutil.copytree(self.data, part, ignore=shutil.ignore_patterns("meta.properties"))
             try:
                 part.rename(kept)
             except OSError:  # another test run was faster
