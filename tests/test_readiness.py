@@ -137,7 +137,7 @@ def test_a_write_lock_that_another_program_holds_is_told_and_its_end_too(on_sqli
         other.execute("BEGIN IMMEDIATE")
         on_sqlite.says(503, "database")
 
-        assert on_sqlite.detail("database").startswith("locked (database is locked): find the program")
+        assert on_sqlite.detail("database").startswith("locked (database is locked")
         other.execute("ROLLBACK")
     on_sqlite.says(200)
 
