@@ -15,7 +15,7 @@ from django.db.models import F
 
 from eventbus import clock
 from eventbus.divergence import number_of
-from eventbus.events import Event, Record, source
+from eventbus.events import Event, Record, sequenced, source
 from eventbus.models import SOURCE_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, OutboxRow, Progress, UntrustedRecord
 from eventbus.registry import Group
 from eventbus.text import printable
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_MAX = 100  # kept of a group in a topic: enough to see what is done and by whom; all others are counted
 SAID_AGAIN_SECONDS = 10.0  # a flood of them is told of so often, and hides nothing else in the log
+JSON = "application/json"  # what a payload is unless its attributes say otherwise
 ANYBODY = "*"  # in `unsigned_from`: any source but the site's own
 _said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when, by the monotonic clock
 
@@ -63,7 +64,7 @@ def _in_outbox(records: Sequence[Record]) -> set[int]:
     if not records:
         return set()
     numbers = {record.position: number_of(record) for record in records}
-    rows = OutboxRow.objects.defer("headers").in_bulk(sorted(set(numbers.values())))
+    rows = OutboxRow.objects.in_bulk(sorted(set(numbers.values())))
     found = {record.position for record in records if _is_of(record, rows.get(numbers[record.position]))}
     if found and _may_say("unknown key"):
         logger.warning(
@@ -82,7 +83,15 @@ def _is_of(record: Record, row: OutboxRow | None) -> bool:
         and (row.event_id, row.topic, row.type) == (record.event_id, record.topic, record.type)
         and row.key == record.key
         and bytes(row.payload) == record.payload
+        and record.attributes() == _attributes(row)
     )
+
+
+def _attributes(row: OutboxRow) -> dict[str, str]:
+    """The CloudEvents attributes that a relay gives its record."""
+    attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
+    attributes.setdefault("datacontenttype", JSON)
+    return attributes
 
 
 def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> None:
