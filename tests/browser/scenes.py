@@ -233,6 +233,7 @@ SCENES = [
 # URL names that never show a page of ours, and why.
 NOT_PAGES = {
     "products:picture": "an image",
+    "orders:count": "a number for the header of pages that are open",
     "orders:add": "takes a form, answers with a redirect",
     "orders:change": "takes a form, answers with a redirect",
     "orders:agree": "takes a form, answers with a redirect",

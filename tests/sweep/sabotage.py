@@ -82,7 +82,6 @@ def set_aside_after_one_death() -> None:
 SABOTAGES = {
     "the inbox is forgotten": Sabotage(forget_the_inbox, "append", "does not balance"),
     "progress is stored before handling": Sabotage(store_progress_before_handling, "handler.done", "eaten"),
-    "the company is asked without a key": Sabotage(ask_without_a_key, "payment.refunded", "money went failed"),
     "a session is opened without a key": Sabotage(ask_without_a_key, "payment.opened", "sessions of them"),
     "a mail is sent without a claim": Sabotage(send_without_a_claim, "effect.answered", "got the mails"),
     "an effect is set aside after one death": Sabotage(
