@@ -4,14 +4,18 @@ So many are lost as were not counted as ignored. Nobody can say which: all of a 
 taken for lost, for a release may have ignored a type that it did not know, but an event that is due must not be missed.
 """
 
+from collections import Counter
 from collections.abc import Collection
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from eventbus import registry
+from eventbus.backends.base import partition_of
 from eventbus.early import ignored_once
 from eventbus.inbox import LIVE
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
+
+ROWS_AT_ONCE = 500  # event ids in one question
 
 
 def of(progress: Progress) -> QuerySet[OutboxRow]:
@@ -44,6 +48,25 @@ def lost(progress: Progress) -> QuerySet[OutboxRow]:
     if not count_lost(progress):
         return OutboxRow.objects.none()
     return nowhere(progress.group, of(progress)).filter(type__in=_types(progress))
+
+
+def noted_unsent(topic: str, groups: Collection[str], partitions: int) -> Counter[tuple[str, int]]:
+    """How many that each group has ignored wait to be appended again, by group and partition.
+
+    They were republished, and the log was lost before they came to it: no row says where they lay.
+    """
+    found: Counter[tuple[str, int]] = Counter()
+    unsent = OutboxRow.objects.filter(topic=topic, position=None).order_by("id").values_list("id", "event_id", "key")
+    rows = unsent[:ROWS_AT_ONCE]
+    while batch := list(rows):
+        keys = {event_id: key for _, event_id, key in batch}
+        noted = InboxRow.objects.filter(group__in=groups, replay=LIVE, handled_at=None, event_id__in=keys)
+        found.update(
+            (group, partition_of(keys[event_id], partitions))
+            for group, event_id in noted.values_list("group", "event_id")
+        )
+        rows = unsent.filter(id__gt=batch[-1][0])[:ROWS_AT_ONCE]
+    return found
 
 
 def count_lost(progress: Progress) -> int:

@@ -263,11 +263,13 @@ def _unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> 
     And by progress row, how many of them the group has ignored, and will drop like what it has handled.
     """
     ignored = {}
+    earlier = passed_over.noted_unsent(topic, {one.group for one in held}, len({one.partition for one in held}))
     for progress in held:
         here = rows.filter(partition=progress.partition)
         _remember(progress, here.filter(position__lt=progress.position))
         noted = InboxRow.objects.filter(group=progress.group, replay=LIVE, handled_at=None)
         ignored[progress.pk] = here.filter(event_id__in=noted.values("event_id")).count()
+        ignored[progress.pk] += earlier[progress.group, progress.partition]
     failpoints.hit("refill.passed")
     last = rows.aggregate(last=Max("id"))["last"] or 0
     TopicLog.objects.filter(topic=topic, refill_to__lt=last).update(refill_to=last)
