@@ -145,6 +145,15 @@ class Adversary(Backend):
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return self.inner.ends(partitions)
 
+    def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.ends_now(partitions)
+
+    def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
+        return self.inner.tail(topic, begins, beat)
+
+    def exposed(self) -> str:
+        return self.inner.exposed()
+
     def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return self.inner.shown_from(partitions)
 

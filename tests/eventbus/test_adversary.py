@@ -19,14 +19,14 @@ from eventbus.backends.memory import MemoryBackend
 from eventbus.dispatcher import Dispatcher
 from eventbus.testing import Crash
 from eventbus.testing.adversary import RATES, Adversary, besieged
-from tests.eventbus import contract_brake, contract_pause, contract_probes
+from tests.eventbus import contract_brake, contract_bulk, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house, until
 from tests.live_site import ROOT
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
-COUNTING = {module.__name__ for module in (contract_brake, contract_pause, contract_probes)}
+COUNTING = {module.__name__ for module in (contract_brake, contract_bulk, contract_pause, contract_probes)}
 ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
 NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
 GROUPS = ("house-a", "house-b")
@@ -67,7 +67,7 @@ class TestContractUnderAnAdversary(BackendContract):
 
     @pytest.fixture(params=CONTRACT_SEEDS)
     def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
-        # A death forgets what a brake has seen, which then closes later: its cases count, and do without deaths.
+        # A death forgets what was said, and what a brake has seen: their cases count, and do without deaths.
         counts = request.function.__module__ in COUNTING
         with besieged_house(request.param, **({"crash": 0.0} if counts else {})) as house:
             yield house
