@@ -82,24 +82,26 @@ class _Answering:
     """One answer on its way."""
 
     def __init__(self, send: Callable[[Any], Awaitable[None]], can_say_why: bool = False) -> None:
-        self._send, self._can_say_why = send, can_say_why
+        self.real_send, self._can_say_why = send, can_say_why  # named as in Channels' own: stations.wire looks behind
         self._open = False
 
     async def send_http(self, message: Any) -> None:
-        await self._send(_with_headers(message) if message["type"] == "http.response.start" else message)
+        await self.real_send(_with_headers(message) if message["type"] == "http.response.start" else message)
 
     async def send_socket(self, message: Any) -> None:
         """A frame goes as it is: there are many."""
         if self._open:
-            await self._send(message)
+            await self.real_send(message)
         elif message["type"] in ("websocket.accept", "websocket.http.response.start"):
             self._open = message["type"] == "websocket.accept"
-            await self._send(_with_headers(message))
+            await self.real_send(_with_headers(message))
         elif message["type"] == "websocket.close" and self._can_say_why:  # the server's own answer has no headers
-            await self._send(_with_headers({"type": "websocket.http.response.start", "status": REFUSED, "headers": []}))
-            await self._send({"type": "websocket.http.response.body", "body": b""})
+            await self.real_send(
+                _with_headers({"type": "websocket.http.response.start", "status": REFUSED, "headers": []})
+            )
+            await self.real_send({"type": "websocket.http.response.body", "body": b""})
         else:
-            await self._send(message)
+            await self.real_send(message)
 
 
 def _with_headers(message: Any) -> Any:
