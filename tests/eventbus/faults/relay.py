@@ -23,6 +23,7 @@ FAULTS = [
         "self._fence",
         "lambda: None",
         fails=["a_relay_that_has_lost_its_lease_appends_nothing"],
+        also=[("eventbus.relay.Relay.__init__", "Look(backend, self._fence)", "Look(backend, lambda: None)")],
     ),
     Fault(
         "publish what is due without the lease",

@@ -4,18 +4,14 @@ from tests.eventbus.faults.planting import Fault
 
 FAULTS = [
     Fault(
-        "pass over what meets another writer",
-        "eventbus.patience.Patience.__call__",
-        "self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))",
-        "return None",
-        fails=["a_database_locked_for_longer_than_its_timeout_counts_no_attempt"],
-    ),
-    Fault(
         "contention counted",
         "eventbus.errors.is_contention",
         "if not isinstance(error, OperationalError):",
         "if True:",
-        fails=["a_first_attempt_that_meets_another_writer_is_no_failure"],
+        fails=[
+            "a_first_attempt_that_meets_another_writer_is_no_failure",
+            "a_database_locked_for_longer_than_its_timeout_counts_no_attempt",
+        ],
     ),
     Fault(
         "ask the log while writers wait",
