@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from eventbus import clock, groups, ignored_types, parking, passed_over, registry
+from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError
-from eventbus.events import Record, sequenced
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ParkedKey, Progress
 
 EVENTS_AT_ONCE = 200  # parked in one transaction, as many as a worker's batch has
@@ -108,23 +108,9 @@ def _park(progress: Progress, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
             if parking.is_full(progress.group):
                 continue
             key = ParkedKey.objects.create(**place, partition=progress.partition, due_at=now, parked_at=now)
-        parking.wait_at_end(key, _record_of(row, progress))
+        parking.wait_at_end(key, places.record_of(row))
         done.append(row)
     return done
-
-
-def _record_of(row: OutboxRow, progress: Progress) -> Record:
-    assert row.position is not None
-    return Record(
-        topic=row.topic,
-        partition=progress.partition,
-        position=row.position,
-        key=row.key,
-        type=row.type,
-        event_id=row.event_id,
-        payload=bytes(row.payload),
-        headers=sequenced(row.headers, row.pk),
-    )
 
 
 def _note(name: str, place: TopicPartition, by_type: Counter[str], who: str) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from eventbus import clock, failpoints, groups, inbox, registry
+from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError, is_contention, is_nobodys_fault
-from eventbus.events import Record, because_of, replaying, sequenced
+from eventbus.events import Record, because_of, replaying
 from eventbus.handling import unit_of_work
-from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ReplayRun
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
 from eventbus.past import Counted, Refused, Spans, Wanted, count
 from eventbus.patience import Patience
 from eventbus.text import printable
@@ -190,7 +191,7 @@ class Replay:
 
     def _records(self, place: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
         rows = self.wanted.events({place: between}).order_by("position")
-        return [_record_of(row, place) for row in rows[:records_max]]
+        return [places.record_of(row) for row in rows[:records_max]]
 
     def _fail(self, error: Exception) -> ReplayFailed:
         record = self._in_hand
@@ -222,17 +223,3 @@ def spans_of(run: ReplayRun) -> Spans:
 
 def _written(spans: Spans) -> str:
     return msgspec.json.encode({f"{one.topic}/{one.partition}": span for one, span in spans.items()}).decode()
-
-
-def _record_of(row: OutboxRow, place: TopicPartition) -> Record:
-    assert row.position is not None
-    return Record(
-        topic=place.topic,
-        partition=place.partition,
-        position=row.position,
-        key=row.key,
-        type=row.type,
-        event_id=row.event_id,
-        payload=bytes(row.payload),
-        headers=sequenced(row.headers, row.id),
-    )

@@ -74,6 +74,21 @@ def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSI
     ]
 
 
+def record_of(row: OutboxRow) -> Record:
+    """What lies, or lay, in the place of a row that has one."""
+    assert row.partition is not None and row.position is not None
+    return Record(
+        topic=row.topic,
+        partition=row.partition,
+        position=row.position,
+        key=row.key,
+        type=row.type,
+        event_id=row.event_id,
+        payload=bytes(row.payload),
+        headers=sequenced(row.headers, row.id),
+    )
+
+
 def passed(topic: str, partition: int) -> int:
     """How far the group is that has come farthest: it would miss what is put before that."""
     rows = Progress.objects.filter(topic=topic, partition=partition)
