@@ -101,13 +101,13 @@ class Backup:
 def back_up_broker(broker: Broker, folder: Path) -> None:
     """Copy what it keeps, between an orderly stop and a start."""
     broker.stop()
-    shutil.copytree(broker._data, folder)
+    shutil.copytree(broker.data, folder)
     broker.start()
 
 
 def restore_broker(broker: Broker, folder: Path) -> None:
     """It keeps what it kept then, under the same ids, and has forgotten all since."""
     broker.stop()
-    shutil.rmtree(broker._data)
-    shutil.copytree(folder, broker._data)
+    shutil.rmtree(broker.data)
+    shutil.copytree(folder, broker.data)
     broker.start()

@@ -6,7 +6,7 @@ FAULTS = [
     Fault(
         "note as handled what is redelivered",
         "eventbus.redelivery._park",
-        "parking.wait_at_end(key, _record_of(row, progress))",
+        "parking.wait_at_end(key, places.record_of(row))",
         '__import__("eventbus.inbox").inbox.note(progress.group, [row.event_id])\n'
         "Progress.objects.filter(id=progress.pk).update(handled=F('handled') + 1)\nkey.delete()",
         fails=[
