@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -21,6 +22,7 @@ from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 LOOK_SECONDS = 0.1
 END_SECONDS = 30  # as compose.yaml gives it
 DOORS = ("pages", "live")  # roles that visitors reach
+BEHIND = ("handle", "relay", "poll")
 
 
 class Replica:
@@ -59,15 +61,25 @@ class Replica:
 
 
 class ProxiedSite(LiveSite):
-    """`url` is the proxy's, which reads the shipped Caddyfile as it is. Roles that visitors reach have two replicas."""
+    """`url` is the proxy's, which reads the shipped Caddyfile as it is. Roles that visitors reach have two replicas.
 
-    def __init__(self, directory: Path) -> None:
+    The bus is in memory, or over the brokers that `kafka` names.
+    """
+
+    def __init__(self, directory: Path, kafka: str = "") -> None:
         self.door, company, self._admin = free_ports(3)
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         super().__init__(directory, {"DEMO": "0", "IN_PROCESS": "0", "TRUST_PROXY": "1", "PATH": binaries})
         self.environment["SANDBOX_PROVIDER_URL"] = f"http://127.0.0.1:{company}"
         addresses = (f"127.0.0.{number}" for number in itertools.count(2))
-        self._addresses = {role: [next(addresses), next(addresses)] for role in (*DOORS, "handle")}
+        self._addresses = {role: [next(addresses), next(addresses)] for role in (*DOORS, *BEHIND)}
+        if kafka:
+            prefix = f"{uuid4().hex[:8]}."
+            self.environment |= {
+                "EVENTBUS_BACKEND": "kafka",
+                "KAFKA_BOOTSTRAP_SERVERS": kafka,
+                "KAFKA_PREFIX": prefix,
+            }
         self.replicas: dict[str, list[Replica]] = {}
 
     def start_replica(self, role: str) -> Replica:

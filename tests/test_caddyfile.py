@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
+from uuid import UUID
 
 import pytest
 
@@ -89,6 +91,21 @@ def test_the_proxys_own_answer_says_what_to_do_and_names_no_server(tmp_path: Pat
     assert status in (502, 503)
     assert (told.get_all("X-Content-Type-Options"), told.get_all("Server")) == (["nosniff"], None)
     assert told["Retry-After"] == "10"
+
+
+def test_a_form_of_the_shop_that_nobody_answered_is_asked_for_once_more_and_any_other_is_not(tmp_path: Path) -> None:
+    """Of the admin's forms nobody would know whether they were carried out."""
+    [nobody] = free_ports(1)
+    with proxy(tmp_path, f"127.0.0.1:{nobody}") as port:
+        status, told = ask(port, "POST", "/cart/add/?from=list", {})
+        path, _, query = told["Location"].partition("?")
+        again = ask(port, "POST", told["Location"], {})
+        others = [ask(port, "POST", path, {})[0] for path in ("/admin/products/product/add/", "/stations/remarks/")]
+
+    assert (status, path) == (307, "/cart/add/")
+    assert UUID(parse_qs(query)["again"][0]) and parse_qs(query)["from"] == ["list"]
+    assert again[0] in (502, 503), "a browser would be sent in a circle"
+    assert {*others} <= {502, 503}
 
 
 class Talkative(BaseHTTPRequestHandler):

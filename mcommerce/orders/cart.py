@@ -12,6 +12,7 @@ from mcommerce.orders.models import Cart, CartLine, Offer
 
 QUANTITY_MAX = 20  # pieces of one product: a household, not a reseller; more is a talk with the shop
 KEPT_FOR = timedelta(days=60)  # a guest's cart and its cookie: people think twice about a curiosity, and come back
+REQUESTS_KEPT = 8  # of a cart: what came between a form and its second try, from a few open pages
 LINES_MAX = 50  # different products in one cart, and so in one order and its events
 
 
@@ -85,14 +86,28 @@ def pieces_in(cart_id: UUID) -> int:
     return CartLine.objects.filter(cart=cart_id).aggregate(pieces=Sum("quantity"))["pieces"] or 0
 
 
-def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
-    """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`."""
+def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_id: UUID | None = None) -> None:
+    """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`.
+
+    The same request again, also at the same time, adds nothing.
+    """
     with transaction.atomic():
         touch(cart, now)
+        if request_id and not _is_new(cart, request_id):
+            return
         offer = Offer.objects.filter(product_id=product_id, for_sale=True).first()
         if offer is None:
             raise NotForSale(product_id)
         put(cart, product_id, quantity, price=offer.price, currency=offer.currency)
+
+
+def _is_new(cart: Cart, request_id: UUID) -> bool:
+    """Whether the cart has not added for this request; noted. In the transaction that touched the cart."""
+    before = Cart.objects.values_list("added_by", flat=True).get(id=cart.id)
+    if request_id.hex in before:
+        return False
+    Cart.objects.filter(id=cart.id).update(added_by=[*before, request_id.hex][-REQUESTS_KEPT:])
+    return True
 
 
 def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:

@@ -18,6 +18,7 @@ from mcommerce.orders.forms import AddForm, LineForm
 from mcommerce.orders.models import Cart, Offer, Order
 from mcommerce.orders.page import OrderPage, page_of
 from mcommerce.orders.whose_cart import find_cart, keep_cookie, open_cart
+from mcommerce.sent_again import request_id
 
 
 @require_GET
@@ -79,7 +80,7 @@ def add(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     basket = open_cart(request, now)
     try:
-        carts.add(cart=basket, now=now, **form.cleaned_data)
+        carts.add(cart=basket, now=now, request_id=request_id(request), **form.cleaned_data)
     except carts.NotForSale:
         messages.error(request, _("That is not for sale any more."))
     except carts.CartFull:

@@ -90,6 +90,8 @@ class Cart(models.Model):
     poured_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
     # The orders whose lines came back, until the shopper has seen to them.
     came_back = models.ManyToManyField("Order", related_name="+")
+    # The requests that added something last: a browser may send one again that it had no answer to.
+    added_by = models.JSONField(default=list)
 
     class Meta:
         verbose_name = _("cart")

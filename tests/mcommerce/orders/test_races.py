@@ -141,3 +141,15 @@ def test_the_same_form_sent_at_the_same_time_is_one_order(carts: int) -> None:
 
     assert len(set(orders)) == 1
     assert len(published_events(OrderPlaced)) == 1
+
+
+@pytest.mark.usefixtures("again")
+def test_a_form_that_comes_again_while_the_first_is_being_carried_out_adds_its_pieces_once() -> None:
+    cart, vase, sent = Cart.objects.create(changed_at=NOW), put_up(), uuid4()
+
+    def add() -> None:
+        carts.add(cart=cart, product_id=vase.product_id, quantity=2, now=NOW, request_id=sent)
+
+    at_the_same_time(add, add)
+
+    assert [line.quantity for line in cart.lines.all()] == [2]
