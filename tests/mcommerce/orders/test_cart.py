@@ -4,7 +4,6 @@ import re
 from http.cookies import Morsel
 from io import StringIO
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -12,7 +11,6 @@ from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
 from django.http import HttpRequest
-from django.test import override_settings
 from django.urls import reverse
 
 from eventbus import clock
@@ -54,20 +52,6 @@ def test_an_empty_cart_says_so_and_shows_the_way_out(shopper: Shopper) -> None:
 
     assert "Nothing in here yet" in page
     assert Cart.objects.count() == 0, "looking makes no cart"
-
-
-def test_a_form_that_a_browser_sends_again_for_want_of_an_answer_adds_nothing_more(shopper: Shopper) -> None:
-    """The proxy tells which request it was; another press of the button is another request."""
-    vase, sent = put_up(), uuid4()
-    form = {"product_id": vase.product_id, "quantity": 1}
-
-    shopper.add(vase)
-    with override_settings(TRUST_PROXY=True):
-        shopper.browser.post("/cart/add/", form, headers={"X-Request-Id": str(sent)})
-        shopper.browser.post(f"/cart/add/?again={sent}&", form, headers={"X-Request-Id": str(uuid4())})
-        shopper.browser.post("/cart/add/?again=nonsense", form, headers={"X-Request-Id": str(uuid4())})
-
-    assert quantities() == [3]
 
 
 def test_what_is_put_in_is_shown_with_its_price_and_counted_on_every_page(shopper: Shopper) -> None:
