@@ -87,9 +87,9 @@ def _click(port: int, count: int) -> None:
     connection.close()
 
 
-def fetch(connection: http.client.HTTPConnection) -> None:
-    connection.request("GET", "/")
+def fetch(connection: http.client.HTTPConnection, path: str = "/") -> None:
+    connection.request("GET", path)
     answer = connection.getresponse()
     answer.read()
     if answer.status != 200:
-        raise RuntimeError(f"the page answered {answer.status}")
+        raise RuntimeError(f"{path} answered {answer.status}")

@@ -33,6 +33,7 @@ PLANS = (
     Plan("poll, 2 % changed", "benchmarks.poll"),
     Plan("poll, 10 % changed", "benchmarks.poll"),
     Plan("product list", "benchmarks.pages"),
+    Plan("/health/ready, p99", "benchmarks.ready"),
     Plan("desk, the slowest list", "benchmarks.desk"),
     Plan("Kafka: relay batches of 500", "benchmarks.over_kafka", OVER_KAFKA),
     Plan("Kafka: relay batches of 500, the limit", "benchmarks.over_kafka", OVER_KAFKA),
