@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.mutants.drawing import Mutant, all_mutants, draw, places
 from tests.mutants.judging import Judgements
+from tests.mutants.knowing import Known, batches
 from tests.mutants.parts import PARTS
-from tests.mutants.running import EQUIVALENT, KILLED, SURVIVED, Outcome, run_in_a_copy
+from tests.mutants.running import EQUIVALENT, KILLED, LATE, SURVIVED, Outcome, known_tests, run_in_a_copy
 
 SAMPLE = 100  # of each part: an hour or so a core; a part has thousands
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in chosen.part or PARTS:
         possible = places(all_mutants(PARTS[name]))
         drawn = draw(possible, sample=chosen.sample, seed=chosen.seed, only=chosen.only)
-        outcomes = _run(name, drawn, judged, lanes=chosen.lanes, verbose=not chosen.quiet)
+        outcomes = _run(known_tests(name), drawn, judged, lanes=chosen.lanes, verbose=not chosen.quiet)
         told[name] = _summary(len(possible), outcomes)
         _print(name, told[name])
         if chosen.json:
@@ -46,17 +47,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(name: str, drawn: list[Mutant], judged: Judgements, *, lanes: int, verbose: bool) -> list[Outcome]:
+def _run(known: list[Known], drawn: list[Mutant], judged: Judgements, *, lanes: int, verbose: bool) -> list[Outcome]:
     outcomes = []
     with ProcessPoolExecutor(lanes) as pool:
-        running = [pool.submit(run_in_a_copy, name, mutant) for mutant in drawn]
+        running = [pool.submit(run_in_a_copy, batches(known, mutant), mutant) for mutant in drawn]
         for number, one in enumerate(as_completed(running), 1):
             outcome = judged.of(one.result())
             outcomes.append(outcome)
             if verbose:
-                where = f"{outcome.mutant.module}:{outcome.mutant.line}"
-                print(f"{number:5}/{len(drawn)} {outcome.seconds:5.0f} s {outcome.end:10} {where}", flush=True)
+                print(f"{number:5}/{len(drawn)}", end=" ")
+                _tell(outcome)
     return outcomes
+
+
+def _tell(outcome: Outcome) -> None:
+    by, where = f" by {outcome.by}" if outcome.by else "", f"{outcome.mutant.module}:{outcome.mutant.line}"
+    print(f"{outcome.seconds:5.0f} s {outcome.end:10} {where}{by}", flush=True)
+    if outcome.end == SURVIVED:
+        print(outcome.diff, flush=True)
 
 
 def _summary(possible: int, outcomes: list[Outcome]) -> dict[str, object]:
@@ -65,7 +73,7 @@ def _summary(possible: int, outcomes: list[Outcome]) -> dict[str, object]:
     return {
         "possible": possible,
         "drawn": len(outcomes),
-        **{end: ends[end] for end in (KILLED, EQUIVALENT, SURVIVED)},
+        **{end: ends[end] for end in (KILLED, LATE, EQUIVALENT, SURVIVED)},
         "survivors": [
             {"module": one.mutant.module, "line": one.mutant.line, "operator": one.mutant.operator, "diff": one.diff}
             for one in sorted(survivors, key=lambda one: (one.mutant.module, one.mutant.line))

@@ -1,6 +1,7 @@
 """Make one change in a copy of the tree, and run the tests that should notice it."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,22 +14,71 @@ from typing import NamedTuple
 
 from tests.live_site import ROOT
 from tests.mutants.drawing import Mutant
+from tests.mutants.knowing import Known
+from tests.mutants.lines import PRODUCT, VARIABLE
 from tests.mutants.parts import PARTS
 
-KILLED, SURVIVED, EQUIVALENT = "killed", "survived", "equivalent"
-PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider")
+KILLED, LATE, SURVIVED, EQUIVALENT = "killed", "late", "survived", "equivalent"
+PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rfE", "-p", "no:cacheprovider")
+MISNAMED = 4  # how pytest ends when a test is not there, or when its plugins cannot be imported
+SLOWER = 5  # a test may take so many times longer than it took before, and
+GRACE_SECONDS = 45  # so much more: the machine may be busy. Then it hangs, and that was noticed.
+HANGS = "Timeout ("  # what faulthandler tells
 
 
 class Outcome(NamedTuple):
-    """What came of a mutant; `seconds` its tests took."""
+    """What came of a mutant; `seconds` its tests took, and which of them noticed."""
 
     mutant: Mutant
     end: str
     diff: str
     seconds: float
+    by: str = ""
 
 
-def run_in_a_copy(part: str, mutant: Mutant) -> Outcome:
+def known_tests(part: str) -> list[Known]:
+    """The part's tests, after a run of those that no run of the same product and test has told of yet.
+
+    What tests in a folder's conftest.py or house changes counts with the next change of the test.
+    """
+    told: dict[str, dict[str, object]] = {}
+    missing = {
+        test: _kept(test) for pattern in PARTS[part].tests for test in _files(pattern) if not _kept(test).exists()
+    }
+    if missing:
+        copy = _copy(os.getpid())
+        result = copy / "lines.json"
+        environment = {**os.environ, VARIABLE: str(result)}
+        subprocess.run([*PYTEST, "-p", "tests.mutants.lines", *missing], cwd=copy, env=environment, check=False)
+        ran = json.loads(result.read_text())
+        for test, kept in missing.items():
+            kept.write_text(json.dumps({name: one for name, one in ran.items() if name.split("::")[0] == test}))
+    for test in dict.fromkeys(test for pattern in PARTS[part].tests for test in _files(pattern)):
+        told |= json.loads(_kept(test).read_text())
+    for name in (name for name, one in told.items() if one["failed"]):
+        print(f"Left out, for it fails as it is: {name}", flush=True)
+    return Known.read(told)
+
+
+def _files(pattern: str) -> list[str]:
+    found = [file for path in ROOT.glob(pattern) for file in (path.rglob("test_*.py") if path.is_dir() else [path])]
+    return sorted(str(file.relative_to(ROOT)) for file in found)
+
+
+@cache
+def _kept(test: str) -> Path:
+    folder = Path(tempfile.gettempdir()) / "mutants-lines" / _ids(*PRODUCT)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{_ids(test)}.json"
+
+
+def _ids(*paths: str) -> str:
+    asked = ["git", "rev-parse", *(f"HEAD:{path}" for path in paths)]
+    ids = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return "-".join(one[:12] for one in ids)
+
+
+def run_in_a_copy(tests: list[list[Known]], mutant: Mutant) -> Outcome:
     """The process keeps its copy for the next mutant."""
     from cosmic_ray.mutating import _make_diff, use_mutation
     from cosmic_ray.plugins import get_operator
@@ -39,28 +89,40 @@ def run_in_a_copy(part: str, mutant: Mutant) -> Outcome:
         if after is None:
             raise ValueError(f"{mutant} cannot be made: was the tree changed while it ran?")
         begun = time.monotonic()
-        noticed = _tests_notice(copy, part)
+        end, by = SURVIVED, ""
+        for batch in tests:
+            end, by = _run(copy, batch)
+            if end != SURVIVED:
+                break
         diff = "\n".join(line for line in _make_diff(before, after, mutant.module) if line[:1] in "+-")
-    return Outcome(mutant, KILLED if noticed else SURVIVED, diff, time.monotonic() - begun)
+    return Outcome(mutant, end, diff, time.monotonic() - begun, by)
 
 
-def _tests_notice(copy: Path, part: str) -> bool:
-    tests = [str(found.relative_to(copy)) for pattern in PARTS[part].tests for found in sorted(copy.glob(pattern))]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        [*PYTEST, *dict.fromkeys(tests)],
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(PARTS[part].seconds) != 0
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
-        _end(process)
+def _run(copy: Path, batch: list[Known]) -> tuple[str, str]:
+    names, told = copy / "tests.txt", copy / "told.txt"
+    names.write_text("".join(f"{test.name}\n" for test in batch))
+    longest = GRACE_SECONDS + SLOWER * max(test.seconds for test in batch)
+    limit = ("-o", f"faulthandler_timeout={longest:.0f}", "-o", "faulthandler_exit_on_timeout=true")
+    with told.open("w") as file:
+        process = subprocess.Popen(
+            [*PYTEST, "-x", *limit, f"@{names}"],
+            cwd=copy,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(GRACE_SECONDS + SLOWER * sum(test.seconds for test in batch))
+        except subprocess.TimeoutExpired:
+            return LATE, batch[-1].name
+        finally:
+            _end(process)
+    text = told.read_text(errors="replace")
+    noticed = next((line for line in text.splitlines() if line.startswith(("FAILED ", "ERROR "))), "")
+    if status == MISNAMED:
+        raise ValueError(f"Is a test named otherwise each time? {text[-300:]}")
+    return (SURVIVED, "") if status == 0 else (LATE if HANGS in text else KILLED, noticed or text[-300:])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.live_site import ROOT
 from tests.mutants.drawing import Mutant, draw, modules_of, places
 from tests.mutants.judging import JUDGED, Judgements, changed_lines
+from tests.mutants.knowing import Known, batches, place_of
 from tests.mutants.parts import PARTS
 from tests.mutants.running import EQUIVALENT, KILLED, SURVIVED, Outcome
 
@@ -55,3 +56,51 @@ def test_a_seed_draws_the_same_mutants_and_one_of_a_place() -> None:
 def test_more_cannot_be_drawn_than_there_are_and_only_what_was_asked_for() -> None:
     assert len(draw(places(MUTANTS), sample=999, seed=1)) == 50
     assert draw(places(MUTANTS), sample=999, seed=1, only="orders") == []
+
+
+SHOP = """\
+LIMIT = 5
+
+
+def sell(pieces: int) -> bool:
+    if pieces > LIMIT:
+        return False
+    else:
+        return (
+            pieces > 0
+        )
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "lines", "called", "names"),
+    [
+        pytest.param(1, [1], False, ("LIMIT",), id="a constant"),
+        pytest.param(4, [4], False, ("sell",), id="the head of a function"),
+        pytest.param(5, [5], True, ("sell",), id="the head of an if, without what it decides"),
+        pytest.param(9, [8, 9, 10], True, ("sell",), id="a statement of several lines"),
+    ],
+)
+def test_a_place_is_the_statement_that_runs_it(line: int, lines: list[int], called: bool, names: tuple[str]) -> None:
+    place = place_of(SHOP, line)
+
+    assert (list(place.lines), place.called, place.names) == (lines, called, names)
+
+
+def test_those_that_run_the_line_come_first_the_shortest_before_the_others_and_only_processes_after_them() -> None:
+    module = "eventbus/clock.py"
+    lines = (ROOT / module).read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if text.startswith("    return"))
+    slow, quick = (Known(name, seconds, False, {module: frozenset({line})}) for name, seconds in (("s", 9), ("q", 1)))
+    elsewhere = Known("elsewhere", 1, False, {module: frozenset({line + 100})})
+    starting = Known("starting", 1, True, {})
+
+    found = batches([slow, elsewhere, starting, quick], Mutant(module, "core/NumberReplacer", 0, line, 4))
+
+    assert [[test.name for test in batch] for batch in found] == [["q", "s"], ["starting"]]
+
+
+def test_a_test_that_fails_as_it_is_notices_nothing() -> None:
+    told = {"failed": False, "seconds": 1.0, "processes": False, "lines": {"shop.py": [1]}}
+
+    assert [test.name for test in Known.read({"well": told, "ill": {**told, "failed": True}})] == ["well"]
