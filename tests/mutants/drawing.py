@@ -62,13 +62,19 @@ def _of_module(module: Path) -> Iterator[Mutant]:
         if operator_class.arguments() or any(one in name for one in SENSELESS):
             continue
         operator = operator_class()
-        positions = (start for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node))
-        for occurrence, (line, column) in enumerate(positions):
-            if "_Mul_" in name and _is_no_product(lines[line - 1][:column]):
+        positions = (position for node in ast_nodes(tree) for position in operator.mutation_positions(node))
+        for occurrence, ((line, column), (_, end)) in enumerate(positions):
+            if _is_senseless(name, before=lines[line - 1][:column], text=lines[line - 1][column:end]):
                 continue
             yield Mutant(str(module.relative_to(ROOT)), name, occurrence, line, column)
 
 
-def _is_no_product(before: str) -> bool:
-    """A star after a bracket or a comma parts or unpacks arguments."""
-    return before.rstrip()[-1:] in ("", "(", "[", ",")
+def _is_senseless(operator: str, *, before: str, text: str) -> bool:
+    if "Exception" in operator:
+        return not text.isidentifier()  # `except module.Error`: it cannot put another name there
+    return ("_Mul_" in operator or "_Pow_" in operator) and _parts_arguments(before)
+
+
+def _parts_arguments(before: str) -> bool:
+    """Whether a star after this is no product: after a bracket or a comma it parts or unpacks arguments."""
+    return before.rstrip()[-1:] in ("", "(", "[", "{", ",")

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+SCHEMA = "tests/test_schema.py"
 BUS_TESTS = (
+    SCHEMA,
     "tests/eventbus/test_memory_backend.py",
     "tests/eventbus/test_watching.py",
     "tests/eventbus/test_commands.py",
@@ -97,11 +99,11 @@ PARTS = {
         ("tests/eventbus/test_kafka_envelope.py", "tests/eventbus/test_kafka_*.py", "tests/eventbus/test_moving.py"),
     ),
     "orders": Part(
-        ("mcommerce/orders/*.py",), ("tests/mcommerce/orders", *JOURNEYS), but=("mcommerce/orders/apps.py",)
+        ("mcommerce/orders/*.py",), ("tests/mcommerce/orders", *JOURNEYS, SCHEMA), but=("mcommerce/orders/apps.py",)
     ),
     "payment": Part(
         ("mcommerce/payment/*.py", "mcommerce/payment/providers/*.py"),
-        ("tests/mcommerce/payment", *JOURNEYS),
+        ("tests/mcommerce/payment", *JOURNEYS, SCHEMA),
         but=("mcommerce/payment/apps.py",),
     ),
     "stock": Part(
