@@ -1,6 +1,6 @@
 """Every kind of fault there is, and which of them can be done here."""
 
-from tests.chaos import between, faults, filling, poisoning, tools
+from tests.chaos import between, faults, filling, poisoning, restoring, tools
 from tests.chaos.shop import faults as of_the_shop
 from tests.chaos.site import Servers
 
@@ -10,6 +10,7 @@ OF_THE_TOWN: dict[str, faults.Fault] = {
     **filling.KINDS,
     **poisoning.KINDS,
     **tools.KINDS,
+    **restoring.KINDS,
 }
 KINDS: dict[str, faults.Fault] = {**OF_THE_TOWN, **of_the_shop.KINDS}
 # What is timed, from a call to its answer's reader, flows on while these last.
@@ -28,6 +29,10 @@ def left_out(servers: Servers) -> list[str]:
     return [] if servers.database_disk and servers.broker_disk else list(filling.KINDS)
 
 
-def drawn(servers: Servers, *, shop: bool) -> list[str]:
-    """The kinds that a run draws from, with the shop or without."""
-    return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in left_out(servers)]
+def drawn(servers: Servers, *, shop: bool, stores: bool = True) -> list[str]:
+    """The kinds that a run draws from, with the shop or without, and with those that put a store back or without.
+
+    A store goes back for as long as four other faults last, and two minutes hold some twenty.
+    """
+    without = {*left_out(servers), *(() if stores else restoring.KINDS)}
+    return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in without]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import plan, report
+from tests.chaos import plan, report, restoring
 from tests.chaos.kinds import KINDS, drawn
+from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm
 from tests.chaos.run import Outcome, run, spread
 from tests.chaos.sabotaged import told_of
@@ -19,6 +20,7 @@ from tests.postgres import PostgresMissing
 SECONDS = 120.0
 SEED = 1
 PAUSE_SECONDS = 1.0  # ten events a second: what is looked for are faults, and each event costs the other tests time
+CALM_SECONDS = 20.0  # of load around one fault; while it lasts, the load does
 EFFECTIVE_MIN = 15  # of some twenty; one may come while another has stopped everything
 KINDS_MIN = 10
 
@@ -34,7 +36,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
     """Of the town: with the shop beside it, two cores that also run other tests have too much to do."""
-    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False))
+    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False, stores=False))
 
     outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
 
@@ -42,6 +44,17 @@ def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> No
     assert outcome.violations == [], report.table(outcome)
     assert outcome.effective.total() >= EFFECTIVE_MIN, report.table(outcome)
     assert len([kind for kind, count in outcome.effective.items() if count]) >= KINDS_MIN, report.table(outcome)
+
+
+@pytest.mark.parametrize("kind", list(restoring.KINDS))
+def test_a_store_that_goes_back_behind_the_other_breaks_no_promise(servers: Servers, kind: str) -> None:
+    """On an otherwise calm day: the two minutes have no time for it."""
+    planned = [Planned(0, plan.BEGIN_SECONDS, kind, 0.0)]
+
+    outcome = run(servers, planned, Outcome(SEED, CALM_SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
+
+    assert outcome.violations == [], report.table(outcome)
+    assert outcome.effective[kind] == 1, report.table(outcome)
 
 
 def test_what_is_published_outside_its_transaction_is_told(servers: Servers) -> None:

@@ -1,6 +1,5 @@
-"""Backups of a test's database and of a broker's disk, and their restore: real ones, by the stores' own means."""
+"""Backups of a test's database, and their restore: real ones, by the database's own means."""
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,6 @@ from eventbus import backends
 from eventbus.relay import Relay
 from tests.eventbus.house import House
 from tests.eventbus.test_commands import run
-from tests.kafka import Broker
 
 Heard = list[tuple[str, int]]
 
@@ -96,18 +94,3 @@ class Backup:
             ours: str(connection.settings_dict[name]) for name, ours in names.items() if connection.settings_dict[name]
         }
         return psycopg.connect(dbname="postgres", autocommit=True, **given)
-
-
-def back_up_broker(broker: Broker, folder: Path) -> None:
-    """Copy what it keeps, between an orderly stop and a start."""
-    broker.stop()
-    shutil.copytree(broker.data, folder)
-    broker.start()
-
-
-def restore_broker(broker: Broker, folder: Path) -> None:
-    """It keeps what it kept then, under the same ids, and has forgotten all since."""
-    broker.stop()
-    shutil.rmtree(broker.data)
-    shutil.copytree(folder, broker.data)
-    broker.start()

@@ -17,9 +17,10 @@ from eventbus.relay import Relay
 from eventbus.watching import Watch
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
-from tests.eventbus.restores import Heard, back_up_broker, hearing, of, restore_broker
+from tests.eventbus.restores import Heard, hearing, of
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.kafka import Cluster
+from tests.kafka.backups import back_up_broker, restore_broker
 
 KEPT = [("vase", number) for number in range(1, 9)]  # what the copy of the brokers' disk has
 LOST = [("vase", 9), ("chair", 1), ("vase", 10)]  # what came after it was made

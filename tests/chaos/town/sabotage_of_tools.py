@@ -25,3 +25,13 @@ def _placed_anywhere() -> None:
     from eventbus.backends.kafka import partitions
 
     partitions.Partitions.of = lambda self, row: partitions.partition_of(row.key, self._ask(row.topic, 5))  # type: ignore[method-assign]
+
+
+@fault("a log that went back never noticed", LOST, "Kafka restored")
+def _log_not_noticed() -> None:
+    """Groups stand beyond its end, and what is appended before their places is read by none."""
+    from eventbus.backends.kafka import KafkaBackend
+    from eventbus.shrinking import Shrinking
+
+    Shrinking.found = Shrinking.at_once = lambda self, topics: set()  # type: ignore[method-assign]
+    KafkaBackend._refuse_places_given_before = lambda *arguments: None  # type: ignore[method-assign]
