@@ -222,7 +222,7 @@ class DivergenceAdmin(Looked):
 
 @admin.register(ForgottenSpan)
 class ForgottenSpanAdmin(Looked):
-    list_display = ("topic", "partition", "begin", "end", "events", "noted_at")
+    list_display = ("topic", "partition", "begin", "end", "events", "last", "noted_at")
 
 
 @admin.register(LeaseRow)

@@ -22,7 +22,7 @@ from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.errors import Diverged
 from eventbus.events import SEQUENCE_DIGITS, Record, ours
-from eventbus.models import Divergence, ForgottenSpan, OutboxRow, TopicLog
+from eventbus.models import NUMBER_MAX, Divergence, ForgottenSpan, OutboxRow, TopicLog
 from eventbus.text import printable
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"  # in SQL
 THE_ONE = "database"  # the name of the only row
 RECORDS_AT_ONCE = 1_000  # looked up in one query
-IDS_MAX = 2**63 - 1
 REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/operations.md, A store that went back."
 
 
@@ -62,7 +61,7 @@ def number_of(record: Record) -> int:
     """The id of the outbox row that it says it was; 0 where it says none."""
     found = _attributes.decode(record.headers).sequence
     number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
-    return number if number <= IDS_MAX else 0
+    return number if number <= NUMBER_MAX else 0
 
 
 def unknown(records: Iterable[Record]) -> list[Record]:
@@ -106,14 +105,16 @@ def _news(found: Sequence[Record]) -> list[Record]:
     if not found:
         return []
     spans = list(ForgottenSpan.objects.filter(topic__in={record.topic for record in found}))
-    return [
-        record
-        for record in found
-        if not any(
-            (one.topic, one.partition) == (record.topic, record.partition) and one.begin <= record.position < one.end
-            for one in spans
-        )
-    ]
+    return [record for record in found if not any(_is_in(record, span) for span in spans)]
+
+
+def _is_in(record: Record, span: ForgottenSpan) -> bool:
+    """Not by place alone: a log that was filled again gives places another time."""
+    return (
+        (span.topic, span.partition) == (record.topic, record.partition)
+        and span.begin <= record.position < span.end
+        and number_of(record) <= span.last
+    )
 
 
 def note(records: Sequence[Record]) -> list[Record]:

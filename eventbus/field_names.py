@@ -51,6 +51,7 @@ FIELD_NAMES = {
     "host": _("host"),
     "ignored": _("ignored"),
     "key": _("key"),
+    "last": _("numbers up to"),
     "last_at": _("last at"),
     "matched": _("matched"),
     "moved_at": _("last moved"),

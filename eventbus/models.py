@@ -11,6 +11,7 @@ TYPE_CHARACTERS_MAX = 120
 SOURCE_CHARACTERS_MAX = 200
 HOST_CHARACTERS_MAX = 255  # DNS allows no more
 WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
+NUMBER_MAX = 2**63 - 1  # of a row, and so of a record's `sequence`
 
 
 class Carried(models.Model):
@@ -475,13 +476,18 @@ class Divergence(models.Model):
 
 
 class ForgottenSpan(models.Model):
-    """A stretch of the log whose events of ours the database has forgotten, by a restore: they are passed over."""
+    """A stretch of the log whose events of ours the database has forgotten, by a restore: they are passed over.
+
+    Those with numbers up to `last`. What was told after the repair has a higher one, also where a log that was filled
+    again puts it in the same place.
+    """
 
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField()
     begin = models.PositiveBigIntegerField()
     end = models.PositiveBigIntegerField()
     events = models.PositiveBigIntegerField()
+    last = models.PositiveBigIntegerField(default=NUMBER_MAX, db_default=NUMBER_MAX)
     noted_at = models.DateTimeField()
 
     class Meta:

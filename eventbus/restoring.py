@@ -212,7 +212,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
         return found
     with transaction.atomic():
         list(Progress.objects.select_for_update().order_by("id"))
-        _pass_over(found.stretches)
+        _pass_over(found.stretches, found.last)
         found.waiting = _number(found.first, found.last)
         _fill_again({one.topic for one in found.behind})
         Divergence.objects.all().delete()
@@ -227,7 +227,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
     return found
 
 
-def _pass_over(stretches: Iterable[Stretch]) -> None:
+def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
     ForgottenSpan.objects.bulk_create(
         ForgottenSpan(
             topic=one.topic,
@@ -235,6 +235,7 @@ def _pass_over(stretches: Iterable[Stretch]) -> None:
             begin=one.begin,
             end=one.end,
             events=one.events,
+            last=last,
             noted_at=clock.now(),
         )
         for one in stretches
