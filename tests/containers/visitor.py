@@ -2,6 +2,7 @@
 
 import random
 import sys
+import time
 
 from tests.chaos.shop import shopping
 
@@ -12,11 +13,23 @@ def main(seed: int) -> None:
     shopping.WAIT_SECONDS = shopping.PATIENCE_SECONDS = WAIT_SECONDS
     chance = random.Random(seed)
     visitor = shopping.Visitor(["http://shop.localhost"], chance)
-    order = shopping.place(visitor, chance)
+    order = place(visitor, chance)
     shopping.wait_for(visitor, order, "Awaiting payment")
     if not shopping.pay(visitor, order, shopping.GOOD):
         sys.exit(f"order {order} was not charged")
     print(shopping.wait_for(visitor, order, "Paid"), order)
+
+
+def place(visitor: shopping.Visitor, chance: random.Random) -> str:
+    """The order's id. A catalogue that was loaded just now may not have reached the carts yet."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return shopping.place(visitor, chance)
+        except shopping.GaveUp:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(shopping.LOOK_SECONDS)  # between two tries of a loop that has a deadline
 
 
 if __name__ == "__main__":
