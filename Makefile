@@ -89,14 +89,34 @@ MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)
 	$(PY) -m tests.mutants --sample $(MUTANTS) $(if $(PART),--part $(PART))
 
+LINTS := lint-style lint-layout lint-templates lint-security lint-arrows lint-types lint-migrations lint-settings
+.PHONY: $(LINTS)
+
 lint: install-dev ## ask the tools: style, security, types, arrows between modules, templates, migrations, settings
+	@$(MAKE) --no-print-directory --keep-going $(LINTS)  # all of them, also behind one that complains
+
+lint-style:
 	$(VENV)/bin/ruff check .
+
+lint-layout:
 	$(VENV)/bin/ruff format --check .
+
+lint-templates:
 	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2 --check
+
+lint-security:
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml $(SITE)
+
+lint-arrows:
 	$(VENV)/bin/lint-imports
+
+lint-types:
 	$(VENV)/bin/mypy
+
+lint-migrations:
 	$(PY) manage.py makemigrations --check --dry-run
+
+lint-settings:
 	$(PY) manage.py check --fail-level WARNING
 
 format: install-dev ## lay out Python and templates as lint wants them

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "pyproject.toml").read_text()
 PROJECT = tomllib.loads(TEXT)["tool"]
 MAKEFILE = (ROOT / "Makefile").read_text()
-LINT = MAKEFILE.partition("\nlint:")[2].partition("\n\n")[0]
+LINT = MAKEFILE.partition("\nLINTS :=")[2].partition("\nformat:")[0]
 RUFF, BANDIT = (str(Path(sys.executable).with_name(name)) for name in ("ruff", "bandit"))
 RULE = re.compile(r'"(S\d*|B\d+)"')
 
@@ -25,6 +25,14 @@ def test_lint_asks_both_about_every_package(package: str) -> None:
     assert "bandit --quiet --recursive --configfile pyproject.toml $(SITE)" in LINT
     assert "ruff check ." in LINT
     assert "S" in PROJECT["ruff"]["lint"]["select"]
+
+
+def test_all_tools_are_asked_even_behind_one_that_complains() -> None:
+    """Whoever mends one complaint sees the others as well."""
+    asked, _, rest = LINT.partition("\n")
+
+    assert set(asked.split()) == set(re.findall(r"^(lint-\w+):", rest, re.MULTILINE))
+    assert "--keep-going $(LINTS)" in rest
 
 
 def test_every_exception_has_its_reason() -> None:

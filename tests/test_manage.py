@@ -150,7 +150,13 @@ def test_a_command_that_is_interrupted_ends_at_once_and_says_nothing(tmp_path: P
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
     command = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code]
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background is deaf to it
     ) as running:
         assert running.stdout and running.stdout.readline() == b"begun\n"
         running.send_signal(signal.SIGINT)
