@@ -1,4 +1,4 @@
-"""The simulator inside a server process, where the settings say it is asked."""
+"""The simulator where the settings say it is asked: SIMULATOR_URL."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,12 @@ from django.conf import settings
 from stations.simulator.server import HOST, PORT, Simulator, serve
 
 
-def start_in_process() -> Simulator:
-    """Serve at SIMULATOR_URL with SIMULATOR_SEED until `close()`. Raises OSError when its port is taken."""
+def door() -> tuple[str, int]:
+    """The host and the port of SIMULATOR_URL."""
     address = urlsplit(settings.SIMULATOR_URL)
-    return serve(address.hostname or HOST, address.port or PORT, settings.SIMULATOR_SEED)
+    return address.hostname or HOST, address.port or PORT
+
+
+def start_in_process() -> Simulator:
+    """Serve there with SIMULATOR_SEED until `close()`. Raises OSError when its port is taken."""
+    return serve(*door(), settings.SIMULATOR_SEED)

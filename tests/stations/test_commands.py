@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from io import StringIO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -239,6 +239,13 @@ def test_a_poller_that_is_told_to_end_finishes_the_poll_in_hand(server: Answerin
     assert process.returncode == 0, complained
     assert "jcdecaux:lyon: 1 fetched, 0 changed, 1 appeared" in said
     assert Station.objects.get().number == 1
+
+
+def test_the_simulator_answers_where_the_settings_say_it_is_asked(server: AnsweringServer, settings):
+    settings.SIMULATOR_URL = server.url
+
+    with pytest.raises(CommandError, match=f"Port {urlsplit(server.url).port} "):
+        call_command("simulate_stations")
 
 
 def test_a_port_that_is_taken_is_said(server: AnsweringServer):

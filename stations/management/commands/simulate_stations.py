@@ -3,18 +3,21 @@
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus.foreground import on_signal
-from stations.simulator.server import HOST, PORT, SPEED, serve
+from stations.simulator.local import door
+from stations.simulator.server import SPEED, serve
 
 
 class Command(BaseCommand):
-    help = "Serve JCDecaux's API, versions 1 and 3, with invented stations in the real cities, on loopback."
+    help = "Serve JCDecaux's API, versions 1 and 3, with invented stations in the real cities, at SIMULATOR_URL."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=PORT, help=f"0 takes any that is free; {PORT} by default")
-        parser.add_argument("--seed", type=int, default=1, help="the same seed invents the same stations and days")
+        port, seed = door()[1], settings.SIMULATOR_SEED
+        parser.add_argument("--port", type=int, default=port, help=f"0 takes any that is free; SIMULATOR_URL's, {port}")
+        parser.add_argument("--seed", type=int, default=seed, help="the same seed invents the same stations and days")
         parser.add_argument("--speed", type=float, default=SPEED, help=f"1 is real time; {SPEED:g} by default")
         parser.add_argument("--open", dest="open_to_all", action="store_true", help="answer without an apiKey too")
 
@@ -24,7 +27,7 @@ class Command(BaseCommand):
         stopped = threading.Event()
         with on_signal(stopped.set):
             try:
-                simulator = serve(HOST, port, seed, speed=speed, open_to_all=open_to_all)
+                simulator = serve(door()[0], port, seed, speed=speed, open_to_all=open_to_all)
             except OSError as error:
                 text = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
                 raise CommandError(text) from None
