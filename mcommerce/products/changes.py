@@ -36,7 +36,7 @@ def _rest(form: Any) -> Iterator[str]:
 
 def _shown_by(currency: str) -> dict[str, Callable[[Any], str]]:
     return {
-        "price": lambda price: money(price, currency) if price is not None else "–",
-        "tax_rate": lambda rate: percent(rate) if rate is not None else "–",
+        "price": lambda price: money(price, currency),
+        "tax_rate": percent,
         "published": lambda published: _("yes") if published else _("no"),
     }

@@ -35,6 +35,16 @@ def test_a_changed_price_says_who_and_what_it_was(desk: Client, write_down: Fill
     assert history_of(desk, horse)[-1].startswith("desk@example.com: ")
 
 
+def test_a_changed_vat_rate_and_a_product_taken_off_sale_say_what_they_were(desk: Client, write_down: Filled) -> None:
+    desk.post(ADD, write_down())
+    horse = Product.objects.get()
+
+    desk.post(change(horse), write_down(horse, slug=horse.slug, tax_rate="5.5", published=""))
+
+    assert "VAT rate: 20% → 5.5%." in history_of(desk, horse)[-1]
+    assert "For sale: yes → no." in history_of(desk, horse)[-1]
+
+
 def test_the_history_is_written_in_the_language_of_who_changes(desk: Client, write_down: Filled) -> None:
     desk.post(ADD, write_down())
     horse = Product.objects.get()
