@@ -233,12 +233,16 @@ def test_the_movements_add_up_to_the_stock() -> None:
 
 
 def test_every_change_of_the_stock_has_the_next_version() -> None:
-    vase, order = put_on_shelf(pieces=5), uuid4()
+    vase, order, given_up = put_on_shelf(pieces=5), uuid4(), uuid4()
     stock.reserve_stock(order_id=order, lines=[line(vase, 2)], now=NOW)
     stock.commit_stock(order_id=order, now=NOW)
+    stock.take_back_stock(order_id=order, now=NOW)
+    stock.reserve_stock(order_id=given_up, lines=[line(vase, 1)], now=NOW)
+    stock.release_stock(order_id=given_up, now=NOW)
+    stock.write_off_stock(product_id=vase.id, quantity=3, now=NOW)
 
     told = [(one.version, one.available) for one in published_events(ProductStockChanged)]
-    assert told == [(0, 0), (1, 5), (2, 3), (3, 3)]
+    assert told == [(0, 0), (1, 5), (2, 3), (3, 3), (4, 5), (5, 4), (6, 5), (7, 2)]
 
 
 @pytest.mark.parametrize("wrong", [{"held": 6}, {"on_hand": 6}, {"received": 4}, {"sold": 1}])
