@@ -54,16 +54,17 @@ def test_an_order_that_cannot_have_everything_has_nothing_held() -> None:
     assert not StockMovement.objects.filter(order_id=order).exists()
 
 
-def test_each_shortage_says_why() -> None:
-    sold_out, withdrawn = put_on_shelf("Vase"), put_on_shelf("Horse", pieces=9)
+def test_each_shortage_says_why_and_how_many_can_be_had() -> None:
+    sold_out, withdrawn = put_on_shelf("Vase", pieces=2), put_on_shelf("Horse", pieces=9)
     services.withdraw_product(product_id=withdrawn.id, now=NOW)
     never = put_on_shelf("Clock")
     never.id = uuid4()
 
-    stock.reserve_stock(order_id=uuid4(), lines=[line(it, 1) for it in (sold_out, withdrawn, never)], now=NOW)
+    stock.reserve_stock(order_id=uuid4(), lines=[line(it, 3) for it in (sold_out, withdrawn, never)], now=NOW)
 
-    reasons = {short.product_id: short.reason for short in published_events(StockRejected)[0].shortages}
-    assert reasons == {sold_out.id: "sold_out", withdrawn.id: "withdrawn", never.id: "unknown"}
+    shortages = published_events(StockRejected)[0].shortages
+    told = {short.product_id: (short.reason, short.wanted, short.available) for short in shortages}
+    assert told == {sold_out.id: ("sold_out", 3, 2), withdrawn.id: ("withdrawn", 3, 0), never.id: ("unknown", 3, 0)}
 
 
 def test_a_product_named_twice_needs_the_sum() -> None:
