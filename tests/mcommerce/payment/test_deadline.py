@@ -18,6 +18,7 @@ from tests.outside.mumbling import Mumbler, mumbling, saying, silence
 from .conftest import Company, Shopper
 
 GOOD = "4242424242424242"
+LOST_ANSWER = "4000000000000341"
 
 
 @pytest.fixture
@@ -68,6 +69,17 @@ def test_what_one_question_took_is_not_left_for_the_next(
     company.pay(shopper.page_to_pay(order_id), GOOD)
     shopper.come_back(order_id)
     assert Payment.objects.get().status == "succeeded"
+
+
+def test_who_may_have_paid_is_not_led_to_pay_again(company: Company, shopper: Shopper, order_id: UUID) -> None:
+    company.pay(shopper.page_to_pay(order_id), LOST_ANSWER)
+    shopper.come_back(order_id)
+
+    answer = shopper.go_to_pay(order_id)
+
+    assert answer.status_code == 409
+    assert "We are checking your payment" in answer.text
+    assert "Try again" not in answer.text
 
 
 def test_a_company_that_wants_fewer_questions_is_busy(
