@@ -24,9 +24,14 @@ ASIDE = {
 }
 
 
-def left_out(servers: Servers) -> list[str]:
-    """Those that cannot be done here."""
-    return [] if servers.database_disk and servers.broker_disk else list(filling.KINDS)
+def left_out(servers: Servers, *, shop: bool) -> dict[str, str]:
+    """Those that cannot be done here, and why."""
+    found = {}
+    if not (servers.database_disk and servers.broker_disk):
+        found |= dict.fromkeys(filling.KINDS, "no file system may be mounted here")
+    if shop:
+        found[restoring.DATABASE] = "only with --town: orders that a restore forgot are repaired one by one"
+    return found
 
 
 def drawn(servers: Servers, *, shop: bool, stores: bool = True) -> list[str]:
@@ -34,5 +39,5 @@ def drawn(servers: Servers, *, shop: bool, stores: bool = True) -> list[str]:
 
     A store goes back for as long as four other faults last, and two minutes hold some twenty.
     """
-    without = {*left_out(servers), *(() if stores else restoring.KINDS)}
+    without = {*left_out(servers, shop=shop), *(() if stores else restoring.KINDS)}
     return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in without]

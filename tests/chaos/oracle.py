@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.chaos.forgotten import GHOSTS
 from tests.chaos.shop import verdict
 from tests.chaos.site import Site
 from tests.chaos.told import Violation, read_told
@@ -17,6 +18,7 @@ GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CAL
 PROMISES = (
     "acknowledged is kept",
     "nothing undone is heard",
+    GHOSTS,
     "nothing is lost",
     "nothing is done twice",
     "a key's order is its commits' order",
@@ -65,11 +67,14 @@ class Oracle:
     def _acknowledged(self) -> list[Violation]:
         acknowledged = read_told(self._site.crew.told_files(), "ack")
         undone = read_told(self._site.crew.told_files(), "undo")
-        heard = {token for tokens in self.seen.values() for token in tokens} | set(self.calls)
+        seen, forgotten = {token for tokens in self.seen.values() for token in tokens}, self._site.forgotten
+        heard, kept = seen | set(self.calls), acknowledged - forgotten.acknowledged
+        unknown = (seen | self.calls.keys() - forgotten.asked()) - undone - self.told.keys() - forgotten.acknowledged
         return [
-            *_named("acknowledged is kept", "acknowledged and not in the database", acknowledged - self.told.keys()),
+            *_named("acknowledged is kept", "acknowledged and not in the database", kept - self.told.keys()),
             *_named("nothing undone is heard", "rolled back and heard", undone & heard),
-            *_named("nothing undone is heard", "heard and never committed", heard - undone - self.told.keys()),
+            *_named("nothing undone is heard", "heard and never committed", unknown),
+            *forgotten.heard_again(seen),
         ]
 
     def _handled(self, group: str, kinds: tuple[str, ...]) -> list[Violation]:
@@ -122,7 +127,8 @@ class Oracle:
     def duplicates_absorbed(self) -> int:
         """Records beyond one an event in the log, and questions to the provider beyond one an effect."""
         repeated = sum(len(keys) - 1 for keys in self.calls.values())
-        return max(0, self._site.before_loss + self._site.appended() - self.events()) + repeated
+        known = self.events() + self._site.number("SELECT sum(events) FROM eventbus_forgottenspan")
+        return max(0, self._site.before_loss + self._site.appended() - known) + repeated
 
 
 def at_rest(site: Site) -> bool:

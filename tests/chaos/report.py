@@ -16,8 +16,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     yield f"{'fault':24}{'injected':>10}{'effective':>11}{'p50 s':>8}{'p95 s':>8}{'max s':>8}"
     for kind in sorted(outcome.injected):
         yield _line(kind, outcome.injected[kind], outcome.effective[kind], spread(outcome.recoveries[kind]))
-    for kind in outcome.left_out:
-        yield f"{kind:24}  left out: no file system may be mounted here"
+    for kind, why in outcome.left_out.items():
+        yield f"{kind:24}  left out: {why}"
     yield _line("all", outcome.injected.total(), outcome.effective.total(), outcome.recovery())
     yield _line("by the clock on the wall", "", "", spread(outcome.by_the_wall))
     yield f"{'duplicates absorbed':34}{outcome.duplicates_absorbed:>11}"

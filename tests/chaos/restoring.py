@@ -2,15 +2,23 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.faults import Fault, Faults
-from tests.chaos.processes import RELAYS
+import psycopg
+
+from tests.chaos.faults import NOTED_SECONDS, Fault, Faults
+from tests.chaos.forgotten import GHOSTS
+from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS
+from tests.chaos.told import Violation
 from tests.kafka.backups import back_up_broker, restore_broker
 
+DATABASE = "PostgreSQL restored"  # the name of that kind
 GOES_ON_SECONDS = 4.0  # from the copy on: a hundred events that one of the stores forgets
 NOTICED_SECONDS = 30.0  # within which the bus sees by itself what happened
 REFILLED = "events are appended again from the outbox"
+REPAIRED_SECONDS = 60.0  # for an operator who tries until it works
+WENT_BACK = "The database went back to an earlier time"
 
 
 def restore_log(faults: Faults, draw: float) -> bool:
@@ -23,16 +31,7 @@ def restore_log(faults: Faults, draw: float) -> bool:
         had, refills = faults.site.appended(), _refills(faults)
         restore_broker(broker, Path(folder) / "data")
         faults.site.before_loss += had - faults.site.appended()
-        return _until_refilled(faults, refills)
-
-
-def _until_refilled(faults: Faults, before: int) -> bool:
-    deadline = time.monotonic() + NOTICED_SECONDS
-    while time.monotonic() < deadline:
-        if _refills(faults) > before:
-            return True
-        time.sleep(0.2)  # between two looks of a poll that has a deadline
-    return False
+        return _until(lambda: _refills(faults) > refills, NOTICED_SECONDS)
 
 
 def _refills(faults: Faults) -> int:
@@ -41,4 +40,48 @@ def _refills(faults: Faults) -> int:
     return sum(log.read_text(errors="replace").count(REFILLED) for log in logs if log.exists())
 
 
-KINDS: dict[str, Fault] = {"Kafka restored": restore_log}
+def restore_database(faults: Faults, draw: float) -> bool:
+    """A copy of PostgreSQL is put back, and Kafka goes on: everything stands still until the operator repairs it.
+
+    As the draw has it, all processes begin anew, or relays and workers run on with what they remember.
+    """
+    site = faults.site
+    with faults.kafka, faults.postgres, faults.workers:
+        known = site.forgotten.known()
+        copy = site.database.back_up()
+        time.sleep(GOES_ON_SECONDS)  # the fault itself
+        site.database.crash()
+        # Who publishes ends as well: what is acknowledged is written down by now, or never.
+        faults.kill(*PUBLISHERS, *(() if draw < 0.5 else (*RELAYS, *WORKERS)))
+        time.sleep(NOTED_SECONDS)  # until what was asked outside is written down
+        site.database.restore(copy)
+        site.database.start()
+        site.forgotten.note(known, {token for (token,) in site.rows("SELECT token FROM town_told")})
+        if not _until(lambda: bool(site.rows("SELECT 1 FROM eventbus_divergence")), NOTICED_SECONDS):
+            return False
+        _repair(faults)
+        return True
+
+
+def _repair(faults: Faults) -> None:
+    """The operator reads which store went back, and does what the manual says."""
+    if WENT_BACK not in faults.site.status():
+        faults.broken.append(Violation(GHOSTS, "status does not say that the database went back"))
+    if not _until(lambda: bool(faults.site.manage("eventbus", "restored", "--apply")), REPAIRED_SECONDS):
+        faults.broken.append(Violation(GHOSTS, "the operator could not repair it"))
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether it holds within so long. What cannot be asked now is asked again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return True
+        except (psycopg.Error, RuntimeError):
+            pass
+        time.sleep(0.2)  # between two looks of a poll that has a deadline
+    return False
+
+
+KINDS: dict[str, Fault] = {"Kafka restored": restore_log, DATABASE: restore_database}

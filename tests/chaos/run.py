@@ -50,7 +50,7 @@ class Outcome:
     seconds: float
     sabotage: str = ""
     shop: bool = False  # whether it took part: else nothing can be said of its promises
-    left_out: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # kinds, and why
     events: int = 0
     injected: Counter[str] = field(default_factory=Counter)
     effective: Counter[str] = field(default_factory=Counter)
@@ -195,7 +195,7 @@ class Run:
         self.outcome.violations += oracle.violations()
         self.outcome.duplicates_absorbed = oracle.duplicates_absorbed()
         self.outcome.violations += self._faults.broken
-        self.outcome.left_out = left_out(self._site.servers)
+        self.outcome.left_out = left_out(self._site.servers, shop=self.outcome.shop)
         return self.outcome
 
     def _violated(self, promise: str, what: str) -> None:

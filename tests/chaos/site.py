@@ -14,6 +14,7 @@ import psycopg
 
 from tests import kafka, postgres
 from tests.chaos.disks import Disk, mounted_disk
+from tests.chaos.forgotten import Forgotten
 from tests.chaos.links import Link, over_port, over_socket
 from tests.chaos.processes import Crew
 from tests.chaos.shop import roles
@@ -76,6 +77,7 @@ class Site:
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
         behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"
         self.crew = Crew(folder, self._live.environment, seed, others, behind)
+        self.forgotten = Forgotten(self.crew.told_files(), folder / "calls")
 
     def _environment(self, sabotage: str) -> dict[str, str]:
         return {

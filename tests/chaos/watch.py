@@ -42,6 +42,9 @@ class Waits(NamedTuple):
         return (self.last_read or 0) > mark and (self.first_unread is None or self.first_unread > mark)
 
 
+NOTHING = Waits(0, 0, 0, 0, None, None, None)
+
+
 class Watch:
     """Looks while it is open. `note` is told what it saw."""
 
@@ -49,7 +52,7 @@ class Watch:
         self._site, self._note = site, note
         self._connection: psycopg.Connection | None = None
         self._looked = threading.Condition()
-        self._began, self._looks, self._seen = 0, 0, Waits(0, 0, 0, 0, None, None, None)
+        self._began, self._looks, self._seen = 0, 0, NOTHING
         self._ending, self._wanted = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -73,8 +76,10 @@ class Watch:
                 seen, fresh = self._seen, self._looks >= look
             if fresh and mark is None:
                 mark = seen.last_told or 0
-            elif fresh and mark is not None and seen.flows(mark):
-                return clock() - begin
+            elif fresh and mark is not None:
+                mark = min(mark, seen.last_told or 0)  # where the database was restored
+                if seen.flows(mark):
+                    return clock() - begin
         return longest
 
     def _look(self) -> None:
@@ -96,7 +101,11 @@ class Watch:
         first = self._seen.first_unread
         behind = first - 1 if first else self._seen.last_told or 0
         [row] = self._connection.execute(_WAITS, [behind]).fetchall()
-        return Waits(*row)
+        seen = Waits(*row)
+        if (seen.last_told or 0) < (self._seen.last_told or 0):  # the database was restored
+            self._seen = NOTHING
+            return self._ask()
+        return seen
 
     def _see(self, seen: Waits) -> None:
         if seen.last_read is None:  # among what was not read by the look before

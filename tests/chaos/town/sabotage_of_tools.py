@@ -1,5 +1,6 @@
 """Faults in what answers poison and Kafka's own tools, planted as those of `sabotage` are."""
 
+from tests.chaos.forgotten import GHOSTS
 from tests.chaos.town.sabotage import LOST, OTHERS, fault
 
 
@@ -35,3 +36,11 @@ def _log_not_noticed() -> None:
 
     Shrinking.found = Shrinking.at_once = lambda self, topics: set()  # type: ignore[method-assign]
     KafkaBackend._refuse_places_given_before = lambda *arguments: None  # type: ignore[method-assign]
+
+
+@fault("ghosts of a restored database handled", GHOSTS, "PostgreSQL restored")
+def _ghosts() -> None:
+    """What the log holds is believed, whether the outbox has it or not."""
+    from eventbus import divergence
+
+    divergence.unknown = lambda records: []
