@@ -130,6 +130,7 @@ UNUSED = (
     "others; what other programs put there is not read. Kafka cannot take them away: declare as many as there are "
     "(EVENTBUS_PARTITIONS, or declare_topic beside the events), and lead them in."
 )
+MADE_OTHERWISE = "Somebody else made it in this moment, and not as declared: run this again."
 COPIES = "Kafka moves copies with kafka-reassign-partitions.sh; this command does not."
 NOT_ENOUGH_COPIES = "Not before the topic has more copies: nothing could be appended."
 
@@ -167,10 +168,11 @@ def _suits(name: str, found: str | None, declared: str) -> bool:
 def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:
     """Mend what can be mended, partitions only if told so, and note on each difference that it was. Raises LogAway."""
     missing = [one for one in found if one.what == "topic"]
-    log.make([one.topic for one in missing])
+    made = log.make([one.topic for one in missing])
     for one in found:
         if one in missing:
-            one.applied = True
+            one.applied = one.topic in made or _is_as_declared(log, one.topic)
+            one.remedy = "" if one.applied else MADE_OTHERWISE
         elif one.remedy == MORE and add_partitions:
             if log.counts([one.topic])[one.topic] < int(one.declared):
                 log.add_partitions(one.topic, int(one.declared))
@@ -178,3 +180,7 @@ def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -
         elif not one.remedy:
             log.configure(one.topic, {one.what: one.declared})
             one.applied = True
+
+
+def _is_as_declared(log: Topics, topic: str) -> bool:
+    return not differences(topic, log.found([topic])[topic], log.wanted(topic))

@@ -1,7 +1,7 @@
 """An operator makes the topics of a real Apache Kafka what they are declared to be."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -108,6 +108,26 @@ def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: Ka
 
     assert (code, told()["found"]["partitions"]) == (0, 3)
     assert "WARNING" in said
+
+
+@pytest.mark.parametrize(("partitions", "code"), [(2, 0), (5, 1)])
+def test_what_somebody_else_made_in_that_moment_is_done_only_if_it_is_as_declared(
+    log: KafkaBackend, kafka: str, monkeypatch: pytest.MonkeyPatch, partitions: int, code: int
+) -> None:
+    name, configs, make = log.topics.name("house"), log.topics.wanted("house").configs, log.topics.make
+    client = AdminClient({"bootstrap.servers": kafka})
+
+    def make_after_somebody_else(names: Collection[str]) -> list[str]:
+        theirs = NewTopic(name, num_partitions=partitions, replication_factor=1, config=configs)
+        client.create_topics([theirs])[name].result()
+        return make(names)
+
+    monkeypatch.setattr(log.topics, "make", make_after_somebody_else)
+    ended, said, complaint = run("eventbus", "topics", "--apply")
+
+    assert ended == code
+    assert ("done: house: topic" in said) is (code == 0)
+    assert ("run this again" in complaint) is (code == 1)
 
 
 def test_a_topic_is_made_when_the_broker_that_is_asked_shows_it(
