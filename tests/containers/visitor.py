@@ -12,20 +12,24 @@ WAIT_SECONDS = 120.0  # on a busy machine
 def main(seed: int) -> None:
     shopping.WAIT_SECONDS = shopping.PATIENCE_SECONDS = WAIT_SECONDS
     chance = random.Random(seed)
-    visitor = shopping.Visitor(["http://shop.localhost"], chance)
-    order = place(visitor, chance)
+    visitor, order = place(chance)
     shopping.wait_for(visitor, order, "Awaiting payment")
     if not shopping.pay(visitor, order, shopping.GOOD):
         sys.exit(f"order {order} was not charged")
     print(shopping.wait_for(visitor, order, "Paid"), order)
 
 
-def place(visitor: shopping.Visitor, chance: random.Random) -> str:
-    """The order's id. A catalogue that was loaded just now may not have reached the carts yet."""
+def place(chance: random.Random) -> tuple[shopping.Visitor, str]:
+    """Somebody, and the order's id.
+
+    A catalogue that was loaded just now may not have reached the carts yet, and fewer may be left than somebody wants:
+    then another comes.
+    """
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
+        visitor = shopping.Visitor(["http://shop.localhost"], chance)
         try:
-            return shopping.place(visitor, chance)
+            return visitor, shopping.place(visitor, chance)
         except shopping.GaveUp:
             if time.monotonic() > deadline:
                 raise
