@@ -114,6 +114,12 @@ def test_staff_sends_an_order_and_has_it_delivered(desk: Client, paid: Order) ->
     assert fresh(paid).state == Order.State.DELIVERED
 
 
+def test_a_tracking_number_as_long_as_its_column_is_kept_whole(desk: Client, paid: Order) -> None:
+    decide(desk, "ship", paid, carrier=" La Poste ", tracking="6" * 100)
+
+    assert (fresh(paid).carrier, fresh(paid).tracking) == ("La Poste", "6" * 100)
+
+
 def test_what_a_state_does_not_allow_is_said(desk: Client, waiting: Order) -> None:
     page = decide(desk, "ship", waiting, carrier="", tracking="")
 
