@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.live_site import ROOT
+from tests.mutants import lines, tables
 from tests.mutants.drawing import Mutant
 from tests.mutants.knowing import Known
-from tests.mutants.lines import PRODUCT, VARIABLE
+from tests.mutants.lines import PRODUCT
 from tests.mutants.parts import PARTS
 
 KILLED, LATE, SURVIVED, EQUIVALENT = "killed", "late", "survived", "equivalent"
@@ -48,7 +49,7 @@ def known_tests(part: str) -> list[Known]:
     if missing:
         copy = _copy(os.getpid())
         result = copy / "lines.json"
-        environment = {**os.environ, VARIABLE: str(result)}
+        environment = {**os.environ, lines.VARIABLE: str(result)}
         subprocess.run([*PYTEST, "-p", "tests.mutants.lines", *missing], cwd=copy, env=environment, check=False)
         ran = json.loads(result.read_text())
         for test, kept in missing.items():
@@ -85,6 +86,7 @@ def run_in_a_copy(tests: list[list[Known]], mutant: Mutant) -> Outcome:
 
     copy = _copy(os.getpid())
     module = copy / mutant.module
+    _tables(copy)  # before anything is changed
     with use_mutation(module, get_operator(mutant.operator)(), mutant.occurrence) as (before, after):
         if after is None:
             raise ValueError(f"{mutant} cannot be made: was the tree changed while it ran?")
@@ -105,9 +107,9 @@ def _run(copy: Path, batch: list[Known]) -> tuple[str, str]:
     limit = ("-o", f"faulthandler_timeout={longest:.0f}", "-o", "faulthandler_exit_on_timeout=true")
     with told.open("w") as file:
         process = subprocess.Popen(
-            [*PYTEST, "-x", *limit, f"@{names}"],
+            [*PYTEST, "-x", *limit, "-p", "tests.mutants.tables", f"@{names}"],
             cwd=copy,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", tables.VARIABLE: str(_tables(copy))},
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -130,6 +132,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
     process.wait()
+
+
+@cache
+def _tables(copy: Path) -> Path:
+    """As the copy's migrations make them."""
+    made = copy / "tables.sqlite3"
+    subprocess.run([sys.executable, "-m", "tests.mutants.tables", str(made)], cwd=copy, check=True)
+    return made
 
 
 @cache
