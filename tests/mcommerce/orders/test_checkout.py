@@ -204,6 +204,17 @@ def test_names_and_places_of_all_kinds_can_be_ordered_to(shopper: Shopper) -> No
     assert answer.status_code == 302
 
 
+def test_an_address_may_be_as_long_as_its_columns_and_no_longer(shopper: Shopper) -> None:
+    longest = {"name": 150, "street": 200, "extra": 200, "postal_code": 20, "city": 100}
+    shopper.add(put_up())
+
+    refused = shopper.check_out(**{name: "x" * (length + 1) for name, length in longest.items()})
+    taken = shopper.check_out(**{name: "x" * length for name, length in longest.items()})
+
+    assert set(refused.context["form"].errors) == set(longest)
+    assert taken.status_code == 302
+
+
 def test_nobody_checks_out_an_empty_or_changed_cart(shopper: Shopper) -> None:
     assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
 

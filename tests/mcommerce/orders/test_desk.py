@@ -17,7 +17,7 @@ from mcommerce.orders import refunds, services
 from mcommerce.orders.admin import OrderAdmin
 from mcommerce.orders.models import Order, OrderStep, Refund
 
-from .conftest import BUYER, LATER, STAFF, Shopper, fresh, put_up
+from .conftest import BUYER, LATER, STAFF, Shopper, fresh, pay, put_up
 
 LIST = "admin:orders_order_changelist"
 
@@ -41,6 +41,18 @@ def test_an_order_can_be_read_in_full_and_edited_nowhere(desk: Client, paid: Ord
     assert "Talking vase" in page
     assert 'name="_save"' not in page
     assert desk.post(reverse("admin:orders_order_change", args=[paid.id]), {"state": "paid"}).status_code == 403
+
+
+def test_an_order_leads_to_the_payment_that_paid_it(desk: Client, waiting: Order) -> None:
+    page = reverse("admin:orders_order_change", args=[waiting.id])
+    before = desk.get(page).content.decode()
+    pay(waiting)
+
+    after = desk.get(page).content.decode()
+
+    address = reverse("admin:payment_payment_change", args=[fresh(waiting).payment_id])
+    assert f'<div class="readonly"><a href="{address}">' in after
+    assert '<div class="readonly"><a href="/admin/payment/' not in before
 
 
 def test_the_list_can_be_searched_by_number_and_shows_alarms(desk: Client, paid: Order) -> None:

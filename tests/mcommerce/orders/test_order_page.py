@@ -138,6 +138,15 @@ def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callabl
     assert "Try again" in page
 
 
+def test_a_code_longer_than_its_column_is_cut_and_the_decline_is_said(
+    waiting: Order, look: Callable[[Order], str]
+) -> None:
+    services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="x" * 201, retryable=True, now=NOW)
+
+    assert waiting.steps.get(kind="declined").detail == "x" * 200
+    assert "Try again" in look(waiting)
+
+
 def test_after_the_last_try_no_other_one_is_offered(waiting: Order, look: Callable[[Order], str]) -> None:
     services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="invalid_request", retryable=False, now=NOW)
 

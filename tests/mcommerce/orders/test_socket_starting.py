@@ -121,3 +121,19 @@ def test_who_leaves_before_it_has_begun_does_not_end_it_for_the_others(
             assert [await hear(socket) for socket in sockets] == [waiting.version] * 2
 
     run(story)
+
+
+def test_a_process_that_ends_does_not_wait_for_brokers_that_are_away(
+    listener: Shopper, waiting: Order, log: SlowLog
+) -> None:
+    async def story() -> None:
+        async with AsyncExitStack() as stack:
+            sockets = await two_waiting(stack, listener, waiting, log)
+            asking = [thread.daemon for thread in threading.enumerate() if thread.name == "orders-watch"]
+
+            log.go_on.set()
+
+            assert [await hear(socket) for socket in sockets] == [waiting.version] * 2
+        assert asking == [True]
+
+    run(story)
