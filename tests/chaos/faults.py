@@ -45,7 +45,7 @@ class Faults:
         self.site, self.crew = site, site.crew
         self.broken: list[Violation] = []
         self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
-        self.webhooks, self.poison = threading.Lock(), threading.Lock()
+        self.webhooks, self.poison, self.webs = (threading.Lock() for _ in range(3))
 
     def acknowledged(self) -> int:
         """How much the publishers have written down."""
@@ -83,6 +83,11 @@ class Faults:
     def kill(self, *names: str) -> bool:
         pids = {name: self.crew.signal(name, signal.SIGKILL) for name in names}
         return all(pid and self.crew.await_another(name, pid) and not is_alive(pid) for name, pid in pids.items())
+
+    def replace(self, name: str) -> bool:
+        """It leaves in order, and another one comes."""
+        pid = self.crew.signal(name, signal.SIGTERM)
+        return bool(pid) and self.crew.await_another(name, pid)
 
     def halt(self, name: str, seconds: float) -> bool:
         pid = self.crew.signal(name, signal.SIGSTOP)
@@ -141,10 +146,8 @@ def _roll(faults: Faults, draw: float) -> bool:
     """Of the workers, one after the other, with a new release, which must have handled something in the end."""
     with faults.workers:
         faults.crew.release += 1
-        for name in WORKERS:
-            pid = faults.crew.signal(name, signal.SIGTERM)
-            if not pid or not faults.crew.await_another(name, pid):
-                return False
+        if not all(faults.replace(name) for name in WORKERS):
+            return False
         release = faults.crew.release
         deadline = time.monotonic() + NEW_RELEASE_SECONDS
         while time.monotonic() < deadline:

@@ -1,6 +1,6 @@
 """Every kind of fault there is, and which of them can be done here."""
 
-from tests.chaos import between, faults, filling, poisoning, restoring, tools
+from tests.chaos import between, faults, filling, poisoning, restoring, tools, upgrading
 from tests.chaos.shop import faults as of_the_shop
 from tests.chaos.site import Servers
 
@@ -11,8 +11,11 @@ OF_THE_TOWN: dict[str, faults.Fault] = {
     **poisoning.KINDS,
     **tools.KINDS,
     **restoring.KINDS,
+    **upgrading.KINDS,
 }
 KINDS: dict[str, faults.Fault] = {**OF_THE_TOWN, **of_the_shop.KINDS}
+# Each lasts as long as four others, and has a calm day of its own in each test run.
+LONG = {**restoring.KINDS, **upgrading.KINDS}
 # What is timed, from a call to its answer's reader, flows on while these last.
 ASIDE = {
     *of_the_shop.KINDS,
@@ -34,10 +37,7 @@ def left_out(servers: Servers, *, shop: bool) -> dict[str, str]:
     return found
 
 
-def drawn(servers: Servers, *, shop: bool, stores: bool = True) -> list[str]:
-    """The kinds that a run draws from, with the shop or without, and with those that put a store back or without.
-
-    A store goes back for as long as four other faults last, and two minutes hold some twenty.
-    """
-    without = {*left_out(servers, shop=shop), *(() if stores else restoring.KINDS)}
+def drawn(servers: Servers, *, shop: bool, long: bool = True) -> list[str]:
+    """The kinds that a run draws from, with the shop or without, and with those that take long or without."""
+    without = {*left_out(servers, shop=shop), *(() if long else LONG)}
     return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in without]

@@ -1,12 +1,11 @@
 """Events of one caller that break their own world for a while: the others' go on, and theirs come in the end."""
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import psycopg
 
 from tests.chaos.faults import Fault, Faults, chosen
+from tests.chaos.patience import until
 from tests.chaos.told import Violation
 from tests.chaos.town.poison import LOCK, WAYS
 from tests.chaos.town.publishing import NAMES
@@ -16,7 +15,6 @@ HURT_SECONDS = 20.0  # for one of the caller's events to come by
 OTHERS_SECONDS = 60.0  # for the others of its partition: other faults may last meanwhile
 GONE_SECONDS = 90.0  # for what was parked or set aside to be handled once the poison is gone
 TRIES_MIN = 2  # of the poisoned event: one may be a fault of another's
-LOOK_SECONDS = 0.5
 
 
 def poison(way: str) -> Fault:
@@ -50,7 +48,7 @@ def _hurts(faults: Faults, way: str, name: str) -> bool:
     hits = faults.site.folder / "poisoned"
     before = hits.stat().st_size if hits.exists() else 0
     (faults.site.folder / "poison").write_text(f"{way}:{name}")
-    return _until(lambda: hits.exists() and hits.stat().st_size >= before + TRIES_MIN, HURT_SECONDS)
+    return until(lambda: hits.exists() and hits.stat().st_size >= before + TRIES_MIN, HURT_SECONDS)
 
 
 def _others_go_on(faults: Faults, name: str) -> bool:
@@ -62,7 +60,7 @@ def _others_go_on(faults: Faults, name: str) -> bool:
         AND told.name IN (SELECT key FROM eventbus_outbox WHERE topic = 'calls' AND partition IN
             (SELECT partition FROM eventbus_outbox WHERE topic = 'calls' AND key = %s))
     """
-    return _until(lambda: faults.site.number(question, mark, name, name) > 0, OTHERS_SECONDS)
+    return until(lambda: faults.site.number(question, mark, name, name) > 0, OTHERS_SECONDS)
 
 
 def _comes_in_the_end(faults: Faults, name: str) -> bool:
@@ -75,20 +73,7 @@ def _comes_in_the_end(faults: Faults, name: str) -> bool:
         parked = "SELECT count(*) FROM eventbus_parkedkey WHERE \"group\" = 'writers' AND key = %s"
         return not faults.site.rows(letters, name) and not faults.site.number(parked, name)
 
-    return _until(over, GONE_SECONDS)
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it holds within so long. A database that is away is asked again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return True
-        except (psycopg.Error, RuntimeError):
-            pass
-        time.sleep(LOOK_SECONDS)  # between two looks of a poll that has a deadline
-    return False
+    return until(over, GONE_SECONDS)
 
 
 KINDS: dict[str, Fault] = {f"poison: {way}": poison(way) for way in WAYS}

@@ -52,6 +52,10 @@ class Crew:
         with self._lock:
             return self._running[name].pid
 
+    def port(self, name: str) -> int:
+        """Where a page server listens."""
+        return int(self._others[name].environment["PORT"])
+
     def name_of(self, pid: int) -> str | None:
         with self._lock:
             return next((name for name, process in self._running.items() if process.pid == pid), None)

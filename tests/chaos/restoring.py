@@ -2,13 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-
-import psycopg
 
 from tests.chaos.faults import NOTED_SECONDS, Fault, Faults
 from tests.chaos.forgotten import GHOSTS
+from tests.chaos.patience import until
 from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS
 from tests.chaos.told import Violation
 from tests.kafka.backups import back_up_broker, restore_broker
@@ -31,7 +29,7 @@ def restore_log(faults: Faults, draw: float) -> bool:
         had, refills = faults.site.appended(), _refills(faults)
         restore_broker(broker, Path(folder) / "data")
         faults.site.before_loss += had - faults.site.appended()
-        return _until(lambda: _refills(faults) > refills, NOTICED_SECONDS)
+        return until(lambda: _refills(faults) > refills, NOTICED_SECONDS)
 
 
 def _refills(faults: Faults) -> int:
@@ -57,7 +55,7 @@ def restore_database(faults: Faults, draw: float) -> bool:
         site.database.restore(copy)
         site.database.start()
         site.forgotten.note(known, {token for (token,) in site.rows("SELECT token FROM town_told")})
-        if not _until(lambda: bool(site.rows("SELECT 1 FROM eventbus_divergence")), NOTICED_SECONDS):
+        if not until(lambda: site.rows("SELECT 1 FROM eventbus_divergence"), NOTICED_SECONDS):
             return False
         _repair(faults)
         return True
@@ -67,21 +65,8 @@ def _repair(faults: Faults) -> None:
     """The operator reads which store went back, and does what the manual says."""
     if WENT_BACK not in faults.site.status():
         faults.broken.append(Violation(GHOSTS, "status does not say that the database went back"))
-    if not _until(lambda: bool(faults.site.manage("eventbus", "restored", "--apply")), REPAIRED_SECONDS):
+    if not until(lambda: faults.site.manage("eventbus", "restored", "--apply"), REPAIRED_SECONDS):
         faults.broken.append(Violation(GHOSTS, "the operator could not repair it"))
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether it holds within so long. What cannot be asked now is asked again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return True
-        except (psycopg.Error, RuntimeError):
-            pass
-        time.sleep(0.2)  # between two looks of a poll that has a deadline
-    return False
 
 
 KINDS: dict[str, Fault] = {"Kafka restored": restore_log, DATABASE: restore_database}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import plan, report, restoring
-from tests.chaos.kinds import KINDS, drawn
+from tests.chaos import plan, report
+from tests.chaos.kinds import KINDS, LONG, drawn
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm
 from tests.chaos.run import Outcome, run, spread
@@ -36,7 +36,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
     """Of the town: with the shop beside it, two cores that also run other tests have too much to do."""
-    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False, stores=False))
+    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False, long=False))
 
     outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
 
@@ -46,9 +46,9 @@ def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> No
     assert len([kind for kind, count in outcome.effective.items() if count]) >= KINDS_MIN, report.table(outcome)
 
 
-@pytest.mark.parametrize("kind", list(restoring.KINDS))
-def test_a_store_that_goes_back_behind_the_other_breaks_no_promise(servers: Servers, kind: str) -> None:
-    """On an otherwise calm day: the two minutes have no time for it."""
+@pytest.mark.parametrize("kind", LONG)
+def test_what_takes_long_breaks_no_promise_on_a_calm_day(servers: Servers, kind: str) -> None:
+    """Each store restored behind the other, and an upgrade: the two minutes have no time for them."""
     planned = [Planned(0, plan.BEGIN_SECONDS, kind, 0.0)]
 
     outcome = run(servers, planned, Outcome(SEED, CALM_SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)

@@ -1,6 +1,5 @@
 """What is done to the shop's own processes and to the company's webhooks."""
 
-import signal
 import time
 
 import psycopg
@@ -16,11 +15,13 @@ POLL_SECONDS = 20.0  # until the new poller has asked
 
 
 def kill_web(faults: Faults, draw: float) -> bool:
-    return faults.kill(chosen(WEBS, draw))
+    with faults.webs:
+        return faults.kill(chosen(WEBS, draw))
 
 
 def stop_web(faults: Faults, draw: float) -> bool:
-    return faults.halt(chosen(WEBS, draw), WEB_STOP_SECONDS)
+    with faults.webs:
+        return faults.halt(chosen(WEBS, draw), WEB_STOP_SECONDS)
 
 
 def kill_poller(faults: Faults, draw: float) -> bool:
@@ -44,9 +45,8 @@ def stop_company(faults: Faults, draw: float) -> bool:
 def roll_shop(faults: Faults, draw: float) -> bool:
     """The web processes and the poller leave in order, one after the other; then somebody orders."""
     assert faults.site.shop
-    for name in (*WEBS, POLLER):
-        pid = faults.crew.signal(name, signal.SIGTERM)
-        if not pid or not faults.crew.await_another(name, pid):
+    with faults.webs:
+        if not all(faults.replace(name) for name in (*WEBS, POLLER)):
             return False
     return faults.site.shop.takes_orders(faults.site.shop.ordered(), POLL_SECONDS)
 

@@ -21,6 +21,10 @@ class Shop:
         """How many orders were acknowledged."""
         return len(read_told([self._folder / SHOPPERS], "ordered"))
 
+    def cut_short(self) -> int:
+        """How many requests a page server has taken in and not answered."""
+        return len(read_told([self._folder / SHOPPERS], "cut"))
+
     def takes_orders(self, since: int, seconds: float) -> bool:
         """Whether another is acknowledged within so long."""
         deadline = time.monotonic() + seconds

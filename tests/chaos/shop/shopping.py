@@ -2,7 +2,8 @@
 
 DOORS are the web processes' addresses, with commas; each request goes through any of them. FILE gets a line, on the
 disk at once, for what somebody was told: `ordered ORDER` when the checkout was answered, `charged ORDER` when the
-payment company sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so.
+payment company sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so; `cut REQUEST` for what
+was taken in and not answered.
 """
 
 import os
@@ -13,13 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import requests
+from urllib3.exceptions import ProtocolError
 
 SHOPPERS = 8  # at the same time: an order a second, with the pauses; the town is the load
 PAUSE_SECONDS = 4.0  # at most, between one's visits
 LOOK_SECONDS = 0.7  # between looks at one's order
+ASK_SECONDS = 1.0  # of a web process, whether it serves
 ANSWER_SECONDS = 5.0  # then another door is tried
 PATIENCE_SECONDS = 25.0  # for an answer
 # For the order to go on; then one leaves, and the deadline ends it. Less than a broker may be away: others still come.
@@ -69,6 +72,29 @@ class Diary:
             os.fsync(self._file.fileno())
 
 
+class Doors:
+    """Leads to web processes as the proxy does: each is asked every second whether it serves, or is about to leave."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = self._open = list(addresses)
+        threading.Thread(target=self._ask, daemon=True).start()
+
+    def any(self, chance: random.Random) -> str:
+        """One that serves; where none does, any: somebody may answer all the same."""
+        return chance.choice(self._open or self._addresses)
+
+    def _ask(self) -> None:
+        while True:
+            self._open = [address for address in self._addresses if self._serves(address)]
+            time.sleep(ASK_SECONDS)
+
+    def _serves(self, address: str) -> bool:
+        try:
+            return requests.get(f"{address}/health/serving", timeout=ASK_SECONDS).ok
+        except requests.RequestException:
+            return False
+
+
 class Plans:
     """Dealt from a shuffled deck, so that every plan comes among any twenty or so."""
 
@@ -86,13 +112,14 @@ class Plans:
 class Visitor:
     """A browser without a memory of earlier visits."""
 
-    def __init__(self, doors: Sequence[str], chance: random.Random) -> None:
-        self._doors, self._chance = doors, chance
+    def __init__(self, doors: Doors, diary: Diary, chance: random.Random) -> None:
+        self._doors, self._diary, self._chance = doors, diary, chance
         self._http = requests.Session()
         self._http.trust_env = False
         # Behind the proxy that the site trusts, visitors come from many addresses.
         address = ".".join(str(chance.randint(1, 254)) for _ in range(3))
         self._http.headers.update({"Accept-Language": "en", "X-Forwarded-For": f"10.{address}"})
+        self._http.headers["Connection"] = "close"  # nor does the proxy keep one for later
 
     def get(self, path: str) -> requests.Response:
         return self._patiently(lambda: self._http.get(f"{self._door()}{path}", **_OPTIONS))
@@ -108,7 +135,7 @@ class Visitor:
         return self._patiently(lambda: self._http.post(page, data=form, **_OPTIONS)).headers.get("Location", "")
 
     def _door(self) -> str:
-        return self._chance.choice(self._doors)
+        return self._doors.any(self._chance)
 
     def _patiently(self, ask: Callable[[], requests.Response]) -> requests.Response:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -117,10 +144,16 @@ class Visitor:
                 answer = ask()
                 if answer.status_code < 500:
                     return answer
-            except requests.RequestException:
-                pass
+            except requests.RequestException as error:
+                if was_taken_in(error):
+                    self._diary.note("cut", str(uuid4()))
             time.sleep(self._chance.uniform(0.2, LOOK_SECONDS))
         raise GaveUp("nobody answers")
+
+
+def was_taken_in(error: requests.RequestException) -> bool:
+    """Whether somebody had opened the door, and then hung up. Who is slow may still answer: that is no matter."""
+    return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
 _OPTIONS = {"timeout": ANSWER_SECONDS, "allow_redirects": False}
@@ -209,20 +242,20 @@ def hidden(page: requests.Response, name: str) -> str:
     return value[1]
 
 
-def shop(diary: Diary, plans: Plans, doors: Sequence[str], chance: random.Random) -> None:
+def shop(diary: Diary, plans: Plans, doors: Doors, chance: random.Random) -> None:
     """Visit after visit, until the diary is closed."""
     while not diary.closed:
         try:
-            visit(Visitor(doors, chance), diary, plans, chance)
+            visit(Visitor(doors, diary, chance), diary, plans, chance)
         except GaveUp as reason:
             print(reason, flush=True)
         time.sleep(chance.uniform(0, PAUSE_SECONDS))
 
 
 def main(file: str, seed: str, doors: str) -> None:
-    diary, plans = Diary(Path(file)), Plans(random.Random(seed))
+    diary, plans, open_doors = Diary(Path(file)), Plans(random.Random(seed)), Doors(doors.split(","))
     threads = [
-        threading.Thread(target=shop, args=(diary, plans, doors.split(","), random.Random(f"{seed} {number}")))
+        threading.Thread(target=shop, args=(diary, plans, open_doors, random.Random(f"{seed} {number}")))
         for number in range(SHOPPERS)
     ]
     for thread in threads:

@@ -20,7 +20,8 @@ BOOKS = "the shop's books balance"
 MAILS = "one mail of each kind"
 STATIONS = "a station's changes are told once and written"
 TAKEN = "checkout is accepted while the broker is away"
-PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN)
+ANSWERED = "an upgrade loses no request"
+PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN, ANSWERED)
 
 ENDS = ("paid", "cancelled")
 Rows = Callable[..., list[tuple[Any, ...]]]

@@ -1,5 +1,7 @@
 """Faults in what answers poison and Kafka's own tools, planted as those of `sabotage` are."""
 
+from typing import Any
+
 from tests.chaos.forgotten import GHOSTS
 from tests.chaos.town.sabotage import LOST, OTHERS, fault
 
@@ -44,3 +46,21 @@ def _ghosts() -> None:
     from eventbus import divergence
 
     divergence.unknown = lambda records: []
+
+
+@fault("what lies ahead of a worker that leaves skipped", LOST, "upgrade")
+def _leaves_it() -> None:
+    """It says that all is handled, for it had fetched some of it."""
+    from eventbus.backends import current
+    from eventbus.models import Progress
+    from eventbus.worker import Worker
+
+    right = Worker._release
+
+    def release(self: Any) -> None:
+        for place in self._trusted():
+            row = Progress.objects.filter(group=self.group.name, topic=place.topic, partition=place.partition)
+            row.update(position=current().end(place))
+        right(self)
+
+    Worker._release = release  # type: ignore[method-assign]
