@@ -90,6 +90,18 @@ def test_an_order_that_nobody_paid_in_time_gives_its_things_back(shopper: Shoppe
     assert "Your things are back in the cart." in shopper.look_at(order).content.decode()
 
 
+def test_what_came_back_is_not_looked_for_in_the_cart_once_it_was_ordered_again(shopper: Shopper) -> None:
+    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
+    expire(order)
+    to_the_cart = 'id="to-cart"'
+    assert to_the_cart in shopper.look_at(order).content.decode()
+
+    shopper.check_out()
+
+    assert in_cart() == {}
+    assert to_the_cart not in shopper.look_at(order).content.decode()
+
+
 def test_an_unpaid_order_that_its_customer_cancels_gives_its_things_back_once(shopper: Shopper) -> None:
     order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
 
