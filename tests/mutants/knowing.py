@@ -44,23 +44,20 @@ class Place(NamedTuple):
 
 
 def batches(tests: list[Known], mutant: Mutant) -> list[list[Known]]:
-    """The tests to run, one batch after another, while none has noticed. No other test can notice.
+    """The tests to run, one batch after another, while none has noticed. Hardly any other can notice.
 
-    First those that run the statement, or, of a constant, a line that names it. Then those that start processes. What
-    is run at import alone, and is no constant, can be noticed by each test that runs a line of the module.
+    First those that run the statement, or, of a constant, a line that names it. What none of them runs, and what is run
+    at import alone and is no constant, can be noticed by each test that runs a line of the module or starts processes.
     """
     place = place_of((ROOT / mutant.module).read_text(), mutant.line)
     lines = [(mutant.module, line) for line in place.lines] if place.called else lines_naming(place.names)
     first = [test for test in tests if test.runs(lines)]
     constant = not place.called and bool(place.names) and all(name.isupper() for name in place.names)
-    enough = constant or (place.called and first)
-    then = [test for test in tests if test.processes or (not enough and mutant.module in test.lines)]
+    enough = first and (place.called or constant)
     told = {test.name for test in first}
-    return [
-        in_order
-        for some in (first, [test for test in then if test.name not in told])
-        if (in_order := _shortest_first(some))
-    ]
+    then = [] if enough else [test for test in tests if test.processes or mutant.module in test.lines]
+    then = [test for test in then if test.name not in told]
+    return [_shortest_first(some) for some in (first, then) if some]
 
 
 def _shortest_first(tests: list[Known]) -> list[Known]:

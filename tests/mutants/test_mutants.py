@@ -87,17 +87,21 @@ def test_a_place_is_the_statement_that_runs_it(line: int, lines: list[int], call
     assert (list(place.lines), place.called, place.names) == (lines, called, names)
 
 
-def test_those_that_run_the_line_come_first_the_shortest_before_the_others_and_only_processes_after_them() -> None:
+def test_those_that_run_the_line_are_asked_the_shortest_first_and_of_a_head_of_a_function_all_of_its_module() -> None:
     module = "eventbus/clock.py"
     lines = (ROOT / module).read_text().splitlines()
-    line = next(number for number, text in enumerate(lines, 1) if text.startswith("    return"))
-    slow, quick = (Known(name, seconds, False, {module: frozenset({line})}) for name, seconds in (("s", 9), ("q", 1)))
-    elsewhere = Known("elsewhere", 1, False, {module: frozenset({line + 100})})
-    starting = Known("starting", 1, True, {})
+    head = next(number for number, text in enumerate(lines, 1) if text.startswith("def now"))
+    ran = {module: frozenset({head + 2})}
+    tests = [Known("slow", 9, False, ran), Known("quick", 1, False, ran), Known("process", 1, True, {})]
+    tests.append(Known("elsewhere", 2, False, {module: frozenset({head + 100})}))
 
-    found = batches([slow, elsewhere, starting, quick], Mutant(module, "core/NumberReplacer", 0, line, 4))
+    inside, above = (
+        [test.name for batch in batches(tests, Mutant(module, "core/NumberReplacer", 0, line, 4)) for test in batch]
+        for line in (head + 2, head)
+    )
 
-    assert [[test.name for test in batch] for batch in found] == [["q", "s"], ["starting"]]
+    assert inside == ["quick", "slow"]
+    assert sorted(above) == ["elsewhere", "process", "quick", "slow"]
 
 
 def test_a_test_that_fails_as_it_is_notices_nothing() -> None:
