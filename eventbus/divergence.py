@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from eventbus import backends, clock, sql
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
+from eventbus.checks import told_events
 from eventbus.errors import Diverged
 from eventbus.events import SEQUENCE_DIGITS, Record, ours
 from eventbus.models import NUMBER_MAX, Divergence, ForgottenSpan, OutboxRow, TopicLog
@@ -210,12 +211,14 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
 def tails(backend: Backend) -> dict[str, Tail]:
     """The tail of each log, where there is one. Raises LogAway.
 
-    Of a log that was made anew, all of it; of one that no relay of ours has seen, nothing.
+    Of a log that was made anew, all of it; so too of one that no relay of ours has noted: it is new, or our tables are.
     """
-    known = dict(TopicLog.objects.exclude(generation=IN_MEMORY).values_list("topic", "generation"))
+    logs = dict(TopicLog.objects.values_list("topic", "generation"))
+    asked = {one.topic for one in told_events()} | logs.keys()
+    asked -= {topic for topic, generation in logs.items() if generation == IN_MEMORY}
     found = {}
-    for topic, generation in sorted(backend.generations(known).items()):
-        is_known = known[topic] == generation
+    for topic, generation in sorted(backend.generations(asked).items()):
+        is_known = logs.get(topic) == generation
         given = places.given(topic) if is_known else {}
         partitions = backend.partitions([topic])
         ends, earliest = backend.ends(partitions), backend.shown_from(partitions)
