@@ -120,7 +120,7 @@ class Dispatcher:
         self._backend.reset()
         stop_workers = threading.Event()
         with unit_of_work():
-            Relay(self._backend, self._lease).begin()  # before a new group begins where the log ends
+            Relay(self._backend, self._lease, self._pulse.beat).begin()  # before a new group begins where the log ends
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
@@ -160,7 +160,7 @@ class Dispatcher:
             busy[0].join(BEAT_SECONDS)
 
     def _relay(self, workers: Sequence[threading.Thread]) -> None:
-        relay = Relay(self._backend, self._lease)
+        relay = Relay(self._backend, self._lease, self._pulse.beat)
         beaten = time.monotonic()
         while not self._stop.is_set():
             self._pulse.beat()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
@@ -38,11 +39,17 @@ _DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 
 
 class Relay:
-    """One relay. `lease` must be held by the caller; without one (tests) nothing fences it."""
+    """One relay. `lease` must be held by the caller; without one (tests) nothing fences it.
 
-    def __init__(self, backend: Backend, lease: Lease | None = None) -> None:
+    `alive` is called again and again, also while a long log is looked through.
+    """
+
+    def __init__(
+        self, backend: Backend, lease: Lease | None = None, alive: Callable[[], object] = lambda: None
+    ) -> None:
         self._backend = backend
         self._lease = lease
+        self._alive = alive
         self._look = Look(backend, self._fence)
         self._away: dict[str, float] = {}  # topics, and until when they are left out, by the monotonic clock
         self._timers_at = float("-inf")  # not tried before, by the monotonic clock
@@ -82,6 +89,7 @@ class Relay:
         return due + len(rows)
 
     def _fence(self) -> None:
+        self._alive()
         if self._lease is not None:
             self._lease.check()
 

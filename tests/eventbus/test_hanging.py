@@ -2,14 +2,16 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from eventbus import heartbeats, pulses
+from eventbus import dispatcher, divergence, heartbeats, pulses
+from eventbus.dispatcher import Dispatcher
 from eventbus.effects import CRASHES_MAX
 from eventbus.heartbeats import EXIT_HANGS, LOOKS_MAX, Heartbeat
 from tests.eventbus.crowd.hanging import OTHERS
@@ -140,3 +142,22 @@ def start_until_it_ends(crowd: Crowd) -> int | None:
 def all_handled(crowd: Crowd) -> bool:
     dead = crowd.number("SELECT count(*) FROM eventbus_deadletter")
     return bool(dead) and crowd.number("SELECT count(*) FROM crowd_seen") == OTHERS
+
+
+def test_a_relay_that_looks_through_a_long_log_before_it_begins_says_that_it_lives(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung: list[Any] = []
+
+    def look(backend: Any, beat: Callable[[], None]) -> None:
+        until(pulses.overdue, "it reads on for longer than a round takes")
+        beat()
+        hung.extend(pulses.overdue())
+
+    monkeypatch.setattr(dispatcher, "PULSE_SECONDS", LIMIT_SECONDS)
+    monkeypatch.setattr(divergence, "look", look)
+    with closing(Dispatcher()) as running:
+        running.start()
+        until(running.active.is_set, "it relays")
+
+    assert hung == []
