@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -53,7 +54,7 @@ def test_a_form_is_offered_again_only_where_caddy_still_has_its_text() -> None:
 
 
 @contextmanager
-def proxy(tmp_path: Path, pages: str) -> Iterator[int]:
+def proxy(tmp_path: Path, pages: str, file: Path = FILE) -> Iterator[int]:
     """Caddy before one replica; the port of the site."""
     port, company, admin = free_ports(3)
     environment = {
@@ -66,7 +67,7 @@ def proxy(tmp_path: Path, pages: str) -> Iterator[int]:
         "PAGES": pages,
         "LIVE": pages,
     }
-    command = [caddy(), "run", "--config", str(FILE), "--adapter", "caddyfile"]
+    command = [caddy(), "run", "--config", str(file), "--adapter", "caddyfile"]
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as run,
@@ -131,3 +132,42 @@ def test_the_servers_behind_the_proxy_are_not_named_and_their_headers_come_once(
     assert status == 200
     assert (told.get_all("X-Content-Type-Options"), told.get_all("Server")) == (["nosniff"], None)
     assert len(told.get_all("Permissions-Policy") or []) == 1
+
+
+class Hanging(Talkative):
+    """A replica that says that it serves, and then lets every visitor wait."""
+
+    ends: ClassVar[threading.Event]
+    asked: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        if self.path != "/health/serving":
+            self.asked.append(self.command)
+            self.ends.wait()
+        super().do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_server_that_hangs_keeps_no_visitor_for_ever(tmp_path: Path, method: str) -> None:
+    sooner = {"response_header_timeout 60s": "response_header_timeout 2s", "lb_try_duration 15s": "lb_try_duration 1s"}
+    text = TEXT
+    for ours, quicker in sooner.items():
+        assert ours in text
+        text = text.replace(ours, quicker)
+    file = tmp_path / "Caddyfile"
+    file.write_text(text)
+    Hanging.ends, Hanging.asked = threading.Event(), []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hanging) as replica:
+        threading.Thread(target=replica.serve_forever, daemon=True).start()
+        try:
+            with proxy(tmp_path, f"127.0.0.1:{replica.server_port}", file) as port:
+                status, headers = ask(port, method, "/", {})
+        finally:
+            Hanging.ends.set()
+            replica.shutdown()
+
+    assert (status, headers["Retry-After"]) == (504, "10")
+    assert Hanging.asked == [method], "it is not put to another one, which would hang as well"
