@@ -28,12 +28,21 @@ FLOORS = [
 ]
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
+FILES = sorted(path.name for path in ROOT.glob("requirements*.txt"))  # each that somebody installs from
+
+
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(("package", "floor", "advisory", "fault"), FLOORS)
 def test_nothing_is_pinned_below_its_floor(file: str, package: str, floor: str, advisory: str, fault: str) -> None:
     pinned = pins((ROOT / file).read_text())
 
     assert pinned[package] >= Version(floor), f"{advisory}: {fault}"
+
+
+def test_every_file_that_is_pinned_is_looked_at() -> None:
+    pinned = re.findall(r"--output-file (\S+)", (ROOT / "Makefile").read_text())
+
+    assert sorted(pinned) == FILES
 
 
 def test_a_version_below_its_floor_is_found() -> None:
