@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 
-from eventbus import clock, groups, ignored_types, parking, passed_over, registry
+from eventbus import clock, groups, ignored_types, ledger, parking, passed_over, registry
 from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError
@@ -45,18 +45,25 @@ def redeliver(
         )
     parked: Counter[str] = Counter()
     for progress in Progress.objects.filter(group=name).order_by("topic", "partition"):
-        place = TopicPartition(progress.topic, progress.partition)
-        while (at_most is None or parked.total() < at_most) and (found := _some(name, place, types, lost, who)):
-            parked += found
-    if not parked and _count(name, types, lost):
+        place, search = TopicPartition(progress.topic, progress.partition), _search(progress.pk, types, lost)
+        while (at_most is None or parked.total() < at_most) and search.row_ids:
+            try:
+                parked += _some(name, place, search, who)
+            except _Outdated:
+                search = _search(progress.pk, types, lost)
+    left = _count(name, types, lost)
+    if not parked and left:
         raise Refused(f"Group {name} has {parking.PARKED_KEYS_MAX} parked keys: requeue or discard dead letters first")
-    return Redelivered(name, dict(parked), _count(name, types, lost))
+    return Redelivered(name, dict(parked), left)
 
 
 def count(name: str, *, types: Collection[str] = (), lost: bool = False) -> Redelivered:
     """How many that would be, by type."""
     rows = _all(name, types, lost)
-    return Redelivered(name, dict(Counter(row for one in rows for row in one.values_list("type", flat=True))), 0)
+    by_type: Counter[str] = Counter()
+    for one in rows:
+        by_type.update(dict(one.order_by().values_list("type").annotate(count=Count("id"))))
+    return Redelivered(name, dict(by_type), 0)
 
 
 def dismiss(name: str, types: Collection[str], who: str) -> int:
@@ -82,40 +89,85 @@ def _wanted(progress: Progress, types: Collection[str], lost: bool) -> QuerySet[
     return rows
 
 
-def _some(name: str, place: TopicPartition, types: Collection[str], lost: bool, who: str) -> Counter[str]:
-    """The next of a partition, in the order of the log, under the lock that handling takes; how many by type."""
+class _Search(msgspec.Struct):
+    """The outbox rows of a partition that are to be parked, in the order of the log, as they were in one snapshot.
+
+    `ignored` of them were counted as such, the others are lost; `start` is where the group begins there, and
+    `last_action` the last redelivery of that partition.
+    """
+
+    row_ids: list[int]
+    ignored: int
+    start: int
+    last_action: int
+
+
+class _Outdated(Exception):
+    """Somebody else has redelivered of this partition since, or the log was filled again."""
+
+
+def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
+    """It reads all that the group has passed there, once, and holds up no handler meanwhile."""
+    with ledger.snapshot():
+        progress = Progress.objects.get(id=progress_id)
+        rows = _wanted(progress, types, lost)
+        row_ids = list(rows.order_by("position").values_list("id", flat=True))
+        missing = passed_over.count_lost(progress) if row_ids else 0
+        last_action = _actions(progress).order_by("-id").values_list("id", flat=True).first() or 0
+    return _Search(row_ids, max(0, len(row_ids) - missing), progress.start, last_action)
+
+
+def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counter[str]:
+    """The next of a partition, in the order of the log, under the lock that handling takes; how many by type.
+
+    What was ignored counts first: so long as something is left, all that is lost is still called so.
+    """
     with transaction.atomic():
         progress = groups.hold(registry.groups[name], place)
-        missing = passed_over.count_lost(progress)
-        rows = list(_wanted(progress, types, lost).order_by("position")[:EVENTS_AT_ONCE])
-        done = _park(progress, rows)
-        ignored = min(max(0, len(done) - missing), progress.ignored - progress.pruned_ignored)
+        if progress.start != search.start or _actions(progress).filter(id__gt=search.last_action).exists():
+            raise _Outdated
+        asked, search.row_ids = search.row_ids[:EVENTS_AT_ONCE], search.row_ids[EVENTS_AT_ONCE:]
+        rows = passed_over.nowhere(name, passed_over.of(progress).filter(id__in=asked)).order_by("position")
+        done, is_full = _park(progress, list(rows))
+        ignored = min(len(done), search.ignored, progress.ignored - progress.pruned_ignored)
         Progress.objects.filter(id=progress.pk).update(ignored=F("ignored") - ignored)
         by_type = Counter(row.type for row in done)
         ignored_types.less(progress, by_type)
         if done:
-            _note(name, place, by_type, who)
+            search.last_action = _note(name, place, by_type, who).pk
+    search.ignored -= ignored
+    if is_full:
+        search.row_ids = []
     return by_type
 
 
-def _park(progress: Progress, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """Behind all that waits for each key; as many as the group's parked keys have room for."""
-    now, done = clock.now(), []
+def _park(progress: Progress, rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow], bool]:
+    """Behind all that waits for each key; as many as the group's parked keys have room for, and whether that was it."""
+    now, done, left = clock.now(), [], set[str]()
     for row in rows:
         place = {"group": progress.group, "topic": row.topic, "key": row.key}
         key = ParkedKey.objects.filter(**place).first()
         if key is None:
-            if parking.is_full(progress.group):
+            if row.key in left or parking.is_full(progress.group):
+                left.add(row.key)  # none of it goes before another that was left
                 continue
             key = ParkedKey.objects.create(**place, partition=progress.partition, due_at=now, parked_at=now)
         parking.wait_at_end(key, places.record_of(row))
         done.append(row)
-    return done
+    return done, bool(left)
 
 
-def _note(name: str, place: TopicPartition, by_type: Counter[str], who: str) -> None:
+def _actions(progress: Progress) -> QuerySet[OperatorAction]:
+    return OperatorAction.objects.filter(
+        group=progress.group,
+        action=OperatorAction.Action.REDELIVER,
+        error__startswith=f"{progress.topic}/{progress.partition}: ",
+    )
+
+
+def _note(name: str, place: TopicPartition, by_type: Counter[str], who: str) -> OperatorAction:
     told = ", ".join(f"{count} {type_}" for type_, count in sorted(by_type.items()))
-    OperatorAction.objects.create(
+    return OperatorAction.objects.create(
         at=clock.now(),
         who=who[:WHO_CHARACTERS_MAX],
         action=OperatorAction.Action.REDELIVER,
