@@ -8,7 +8,8 @@ outbox has not either is lost for the group: it is written down, for an operator
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from django.db import transaction
@@ -34,6 +35,14 @@ class _Gap(msgspec.Struct):
     end: int
     relayed: int | None = None
     known: bool = False
+
+
+class _Hole(NamedTuple):
+    """Numbers that the log leaves out, before the record that was fetched as the n-th."""
+
+    before: int
+    begin: int
+    end: int
 
 
 class Backfill:
@@ -135,23 +144,34 @@ class Backfill:
         place = TopicPartition(records[0].topic, records[0].partition)
         if place in self._gaps:
             return []  # it comes again, once all before it has come
-        expected = self._next.get(place, records[0].position)
-        for index, record in enumerate(records):
-            if record.position > expected and self._lacks(place, expected, record.position):
-                self._next[place] = expected
-                if index:
-                    consumer.seek(place, record.position)  # first what came before it
-                else:
-                    self._same_log({place.topic})
-                    self._open(consumer, place, expected, record.position)
-                return records[:index]
-            expected = max(expected, record.position + 1)
-        self._next[place] = expected
-        return records
+        holes = list(_holes(records, self._next.get(place, records[0].position)))
+        if (lack := self._lack(place, records, holes)) is None:
+            self._next[place] = max(records[-1].position + 1, self._next.get(place, 0))
+            return records
+        self._next[place] = lack.begin
+        if lack.before:
+            consumer.seek(place, lack.end)  # first what came before it
+        else:
+            self._same_log({place.topic})
+            self._open(consumer, place, lack.begin, lack.end)
+        return records[: lack.before]
 
-    def _lacks(self, place: TopicPartition, begin: int, end: int) -> bool:
-        """Whether something lay there. Numbers are also left out for marks of transactions, which nobody reads."""
-        return _rows(place, begin, end).exists() or self._backend.shown_from([place]).get(place, 0) > begin
+    def _lack(self, place: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
+        """The first in which something lay. Numbers are also left out for marks of transactions, which nobody reads.
+
+        Outbox and brokers are asked once for all: others' transactions leave one out behind each record.
+        """
+        if not holes:
+            return None
+        theirs = _rows(place, holes[0].begin, holes[-1].end).exclude(position__in=[one.position for one in records])
+        missing = theirs.order_by("position").values_list("position", flat=True).first()
+        if missing is not None and missing < holes[0].end:
+            return holes[0]
+        first = self._backend.shown_from([place]).get(place, 0)
+        for hole in holes:
+            if hole.begin < first or (missing is not None and missing < hole.end):
+                return hole
+        return None
 
     def _from_outbox(self, consumer: Consumer, records_max: int) -> list[Record]:
         for place, gap in list(self._gaps.items()):
@@ -190,6 +210,13 @@ class Backfill:
         del self._gaps[place]
         self._seek(consumer, place, gap.end)
         self.moved += 1
+
+
+def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
+    for index, record in enumerate(records):
+        if record.position > expected:
+            yield _Hole(index, expected, record.position)
+        expected = max(expected, record.position + 1)
 
 
 def refuse_behind(backend: Backend, topic: str) -> None:

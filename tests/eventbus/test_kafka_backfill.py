@@ -254,19 +254,6 @@ def test_nothing_is_republished_while_a_group_has_some_of_it_to_read_from_the_ou
     all_seen_once_in_order(house, 3)
 
 
-def test_numbers_that_transactions_of_others_take_are_not_taken_for_a_loss(log: KafkaBackend, house: House) -> None:
-    house.handler()
-    say_each(house, 1)
-    by_others(log, "vase", **{"transactional.id": f"{log._prefix}stranger"})
-    say_each(house, 2)
-    by_others(log, "vase", **{"transactional.id": f"{log._prefix}stranger"})
-    say_each(house, 3)
-    house.settle()
-
-    all_seen_once_in_order(house, 3)
-    assert sum(log.ends(log.partitions([TOPIC])).values()) > len(house.log()), "some numbers are left out"
-
-
 def test_a_topic_that_somebody_has_compacted_loses_no_event_for_a_group_that_lags(
     log: KafkaBackend, house: House
 ) -> None:
