@@ -16,14 +16,23 @@ from uuid import UUID
 
 import msgspec
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import Min
 
 from eventbus import backends, clock, sql
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
 from eventbus.errors import Diverged
-from eventbus.events import SEQUENCE_DIGITS, Record, ours
-from eventbus.models import NUMBER_MAX, Divergence, ForgottenSpan, OutboxRow, TopicLog
+from eventbus.events import SEQUENCE_DIGITS, Record, ours, source
+from eventbus.models import (
+    NUMBER_MAX,
+    SOURCE_CHARACTERS_MAX,
+    Divergence,
+    ForgottenSpan,
+    OutboxRow,
+    TopicLog,
+    UntrustedRecord,
+)
 from eventbus.text import printable
 
 logger = logging.getLogger(__name__)
@@ -73,7 +82,19 @@ def unknown(records: Iterable[Record]) -> list[Record]:
     if backends.current().in_process:
         return []
     mark = ours()  # the site is asked once for all: this runs for every event
-    mine = [(number_of(record), record) for record in records if record.trusted and mark in record.headers]
+    return _absent([record for record in records if record.trusted and mark in record.headers])
+
+
+def unsigned(records: Iterable[Record]) -> list[Record]:
+    """Those that say they are of ours, and would prove a restore had a key that is known here signed them.
+
+    Anybody who may write into the log can make such a one, so it stops nothing.
+    """
+    return _later(_absent([record for record in records if record.claims_ours and not record.trusted]))
+
+
+def _absent(records: Sequence[Record]) -> list[Record]:
+    mine = [(number_of(record), record) for record in records]
     rows = _rows([number for number, _ in mine]) if mine else {}
     return [record for number, record in mine if rows.get(number) != record.event_id]
 
@@ -179,6 +200,16 @@ def told(found: Divergence) -> str:
     )
 
 
+def by_no_key(count: int, topic: str) -> str:
+    """Records that are `unsigned`, as a sentence with the remedy."""
+    return (
+        f"{count} records of {topic} say that they are of this site, and no key that is known here has signed them. "
+        "Was the database restored, and have keys been changed? Put the others back into EVENTBUS_SIGNING_KEYS, or "
+        "SECRET_KEY into SECRET_KEY_FALLBACKS, before anything is told, and start again. Else they are forged: "
+        "docs/operations.md, A forged record."
+    )
+
+
 class Tail(NamedTuple):
     """From where on, by partition, a log holds what our tables do not know of.
 
@@ -202,10 +233,14 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
     if backend.topics is None or stands():
         return
     for topic, tail in tails(backend).items():
+        strange = 0
         for records in batches(backend.tail(topic, tail.begins, beat)):
             note(tail.news(records))
             if stands():
                 return
+            strange += len(unsigned(records))
+        if strange:
+            logger.error("%s", by_no_key(strange, topic))
 
 
 def tails(backend: Backend) -> dict[str, Tail]:
@@ -222,10 +257,18 @@ def tails(backend: Backend) -> dict[str, Tail]:
         given = places.given(topic) if is_known else {}
         partitions = backend.partitions([topic])
         ends, earliest = backend.ends(partitions), backend.shown_from(partitions)
+        aside = _set_aside(topic)
+        given = {number: min(end, aside.get(number, end)) for number, end in given.items()}
         begins = {one.partition: max(given.get(one.partition, 0), earliest[one]) for one in partitions}
         begins = {one.partition: begins[one.partition] for one in partitions if begins[one.partition] < ends[one]}
         found[topic] = Tail(begins, is_known)
     return {topic: tail for topic, tail in found.items() if tail.begins}
+
+
+def _set_aside(topic: str) -> dict[int, int]:
+    """By partition, the first record that groups have passed as forged, and that says that it is of this site."""
+    rows = UntrustedRecord.objects.filter(topic=topic, source=source()[:SOURCE_CHARACTERS_MAX])
+    return dict(rows.order_by().values_list("partition").annotate(first=Min("position")))
 
 
 def batches(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -88,6 +88,7 @@ class Found(msgspec.Struct, kw_only=True):
     """What is to be repaired. `first` and `last` are the numbers of the forgotten events; 0 where there is none.
 
     `waiting` events get new numbers, since theirs were used; `sent` went out under a used one, which stays so.
+    `unsigned` has, by topic, how many may be forgotten events whose key is not known here: those are not repaired.
     """
 
     stretches: list[Stretch]
@@ -99,6 +100,7 @@ class Found(msgspec.Struct, kw_only=True):
     sent: int = 0
     replays: list[str] = []
     projections: list[str] = []
+    unsigned: dict[str, int] = {}
 
     def add(self, event: ForgottenEvent) -> None:
         """Remember its number, and what it said while there is room."""
@@ -128,6 +130,8 @@ def look(backend: Backend, beyond: int = 0) -> Found:
         types = defaultdict[int, Counter[str]](Counter)
         for records in divergence.batches(backend.tail(topic, tail.begins, lambda: None)):
             ends |= {record.partition: record.position + 1 for record in records}
+            if strange := len(divergence.unsigned(records)):
+                found.unsigned[topic] = found.unsigned.get(topic, 0) + strange
             for record in tail.news(records):
                 lie[record.partition].append(record.position)
                 types[record.partition][record.type] += 1

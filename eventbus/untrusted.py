@@ -8,9 +8,12 @@ from django.utils.translation import gettext as _
 
 from eventbus import clock
 from eventbus.errors import BusError
+from eventbus.events import source
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, Progress, UntrustedRecord
 from eventbus.pausing import TIME
 from eventbus.text import printable
+
+AFTER_A_RESTORE = " After a restore of the database, manage.py eventbus restored says whether it may be ours."
 
 
 class Gone(BusError):
@@ -42,7 +45,7 @@ def problems() -> list[str]:
                 f"{group} has set aside {count} records of {topic} since {since:{TIME}} that nobody has told who may, "
                 f"such as {one.event_id}, {one.type} of {one.source or 'nobody'} for key {printable(one.key)}, at "
                 f"{one.partition}/{one.position}. Who else can write there? See docs/operations.md, A forged record, "
-                "and manage.py eventbus untrusted."
+                f"and manage.py eventbus untrusted.{AFTER_A_RESTORE if one.source == source() else ''}"
             )
     return told
 

@@ -32,10 +32,13 @@ def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **option
         printer.json({"applied": apply, **found.told()})
     elif differs:
         _print(printer, found, done=apply)
-    else:
+    elif not found.unsigned:
         printer.line("Log and database tell of the same past: nothing is to be repaired.")
+    left = [divergence.by_no_key(count, topic) for topic, count in found.unsigned.items()]
     if not apply and (differs or divergence.stands()):
-        raise CommandError("Nothing is repaired yet: manage.py eventbus restored --apply does that.")
+        left.append("Nothing is repaired yet: manage.py eventbus restored --apply does that.")
+    if left:
+        raise CommandError("\n".join(left))
 
 
 def _print(printer: Printer, found: Found, *, done: bool) -> None:
