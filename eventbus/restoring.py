@@ -143,11 +143,19 @@ def look(backend: Backend, beyond: int = 0) -> Found:
             for number in sorted(lie)
         ]
     if found.first:
-        used = OutboxRow.objects.filter(id__gte=found.first)
+        used = OutboxRow.objects.filter(id__gte=_used_from(found))
         found.waiting = used.filter(position=None).count()
         found.sent = used.filter(id__lte=found.last).exclude(position=None).count()
         found.replays, found.projections = list(_replays()), list(_projections())
     return found
+
+
+def _used_from(found: Found) -> int:
+    """The first number that may have been used before; 0 where none was.
+
+    Where no relay has ever begun the tables are new, and any may: the log has let go of what was told first.
+    """
+    return found.first if not found.first or TopicLog.objects.exists() else 1
 
 
 def _told(record: Record) -> ForgottenEvent:
@@ -217,7 +225,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
     with transaction.atomic():
         list(Progress.objects.select_for_update().order_by("id"))
         _pass_over(found.stretches, found.last)
-        found.waiting = _number(found.first, found.last)
+        found.waiting = _number(_used_from(found), found.last)
         _fill_again({one.topic for one in found.behind})
         Divergence.objects.all().delete()
         Progress.objects.update(epoch=F("epoch") + 1)  # whoever read on in memory begins again where the database is
