@@ -6,17 +6,18 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from eventbus import publish
 from eventbus.ids import uuid7
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded
-from mcommerce.payment import refunds
+from mcommerce.payment import ledger, refunds
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Charge, Declined
 from mcommerce.payment.services import OPEN_OUTCOMES, settle_session
 from mcommerce.payment.sessions import current_state
-from mcommerce.payment.settlement import lock_payment, raise_alarm, settle
+from mcommerce.payment.settlement import charged_twice, clear_alarm, lock_payment, raise_alarm, settle
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +64,43 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
 def give_back(*, provider: str, charge: Charge) -> None:
     """Send back what is left of a charge that belongs to nothing of ours. Raises ProviderError."""
     left = charge.amount - charge.refunded
+    if not left:
+        return
     key = f"reconcile-{charge.ref}-{charge.refunded}"
     try:
         provider_named(provider).refund(charge.ref, amount=left, currency=charge.currency, idempotency_key=key)
     except Declined as declined:
         if declined.code != refunds.ALREADY_REFUNDED:
             raise
-    logger.warning("Charge %s belongs to no order of ours: %d %s sent back", charge.ref, left, charge.currency)
+    logger.warning("Charge %s pays for nothing here: %d %s sent back", charge.ref, left, charge.currency)
+
+
+def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
+    """Send back what is left of a charge for what another one has paid, and take it out of our books, if it is there.
+
+    Raises ProviderError.
+    """
+    payment = Payment.objects.get(id=payment_id)
+    paid_by = provider_named(provider).fetch_charge(payment.provider_ref)
+    give_back(provider=provider, charge=charge)
+    with transaction.atomic():
+        payment = lock_payment(id=payment_id)
+        attempt = payment.attempts.filter(provider=provider, provider_ref=charge.session_ref).first()
+        if attempt is not None and charge.session_ref != paid_by.session_ref:
+            _take_out(payment, attempt, now=now)
+        clear_alarm(payment, charged_twice(charge.ref))
+
+
+def _take_out(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
+    """What an attempt captured was never ours to keep. Done once."""
+    entered = LedgerEntry.objects.filter(reference=attempt.id)
+    capture = entered.filter(kind=LedgerEntry.Kind.CAPTURE).first()
+    if capture is None or entered.filter(kind=LedgerEntry.Kind.REFUND).exists():
+        return
+    Payment.objects.filter(id=payment.id).update(captured=F("captured") - capture.amount)
+    ledger.enter_refund(
+        payment=payment, refund_id=attempt.id, amount=capture.amount, currency=capture.currency, now=now
+    )
 
 
 def send_back(*, payment_id: UUID, now: datetime) -> None:

@@ -83,7 +83,7 @@ def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: da
     ledger.enter_capture(payment=payment, attempt_id=attempt.id, amount=state.amount, currency=state.currency, now=now)
     if not move(payment, Status.SUCCEEDED, now=now, captured=captured, provider_ref=state.charge_ref):
         Payment.objects.filter(id=payment.id).update(captured=captured)
-        raise_alarm(payment, f"charged twice: {state.charge_ref}")
+        raise_alarm(payment, charged_twice(state.charge_ref))
         return
     if (state.amount, state.currency) != (payment.amount, payment.currency):
         raise_alarm(payment, f"{format_money(state.amount, state.currency, 'en')} was charged")
@@ -108,6 +108,11 @@ def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool
     if moved and attempt.url:
         publish(PaymentInDoubt(payment_id=payment.id, order_id=payment.order_id))
     return moved
+
+
+def charged_twice(charge_ref: str) -> str:
+    """The alarm about a charge for what was paid already."""
+    return f"charged twice: {charge_ref}"
 
 
 def raise_alarm(payment: Payment, why: str) -> None:

@@ -40,7 +40,7 @@ class Company:
                 if session is not None:
                     yield from self._of_session(charge, session, order)
                 elif order_id in of_orders:
-                    yield self._unknown_session(charge, of_orders[order_id])
+                    yield from self._unknown_session(charge, of_orders[order_id])
                 elif order is None and charge.refunded < charge.amount:
                     yield self._without_order(charge)
 
@@ -70,6 +70,27 @@ class Company:
                 yield from self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
             elif charge.refunded > payment.given_back:
                 yield from self._given_back(charge, payment, order)
+        elif self._is_paid(payment):
+            yield from self._charged_twice(charge, payment)
+
+    def _is_paid(self, payment: PaymentStatement) -> bool:
+        """By a charge that the company knows."""
+        return payment.succeeded and payments.was_charged(self.provider, payment.charge_ref)
+
+    def _charged_twice(self, charge: Charge, payment: PaymentStatement) -> Iterator[Difference]:
+        """For what another charge has paid: unless it went back, and nobody is called for it."""
+        left = charge.amount - charge.refunded
+        if left or payment.alarm == repairs.charged_twice(charge.ref):
+            repair = partial(
+                repairs.give_back_second, provider=self.provider, charge=charge, payment_id=payment.id, now=self.now
+            )
+            yield Difference(
+                name="charged-twice",
+                what=f"{_sum(charge)} were charged for what {payment.charge_ref} has paid",
+                remedy=f"send {money(left, charge.currency)} back",
+                repair=repair,
+                **_about(charge, payment),
+            )
 
     def _given_back(
         self, charge: Charge, payment: PaymentStatement, order: OrderStatement | None
@@ -91,8 +112,11 @@ class Company:
         else:
             yield from self._marked("refund-unknown", charge, payment, what)
 
-    def _unknown_session(self, charge: Charge, payment: PaymentStatement) -> Difference:
-        return Difference(
+    def _unknown_session(self, charge: Charge, payment: PaymentStatement) -> Iterator[Difference]:
+        if self._is_paid(payment):
+            yield from self._charged_twice(charge, payment)
+            return
+        yield Difference(
             name="charge-in-unknown-session",
             what=f"the company charged {_sum(charge)} in a session that the payment does not know",
             remedy="take it in",

@@ -51,6 +51,7 @@ WITHOUT = {
     "eventbus/backends/kafka/sites.py::_database": "it only reads",
     "mcommerce/payment/refunds.py::_ask_for": "it asks by the number that payment.refund.claim has committed",
     "mcommerce/payment/repairs.py::adopt": "reconcile compares again, so who dies in it is told of the rest",
+    "mcommerce/payment/repairs.py::give_back_second": "likewise",
     "mcommerce/payment/repairs.py::mark": "likewise",
     "mcommerce/payment/repairs.py::send_back": "likewise",
     "mcommerce/payment/repairs.py::tell_refund": "likewise",
