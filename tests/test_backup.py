@@ -21,6 +21,9 @@ from tests.selling import GOOD_CARD
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = re.search(r"^## Backup and restore\n(.*?)^## ", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
+FENCED = re.compile(r"^ *```.*?\n(.*?)^ *```", re.S | re.M)  # whatever language it says it is in
+SECTIONS = SAVE, RESTORE, RECONCILE = "Save", "Restore", "Reconcile"  # each drill types all of them
+DRILLS = (("sqlite", False), ("postgresql", False), ("postgresql", True))  # the database, and whether over Kafka
 BLOCKS = re.compile(r"^### (.*?)\n|^```sh\n(.*?)^```", re.S | re.M)
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 SECONDS_MAX = 180  # of one command, on a busy machine
@@ -142,6 +145,18 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             yield Site(tmp_path, "sqlite", f"sqlite:///{tmp_path}/var/mcommerce.sqlite3", company)
 
 
+def test_each_command_of_the_chapter_is_typed_by_a_drill() -> None:
+    assert CHAPTER is not None
+    typed = {
+        block
+        for section in SECTIONS
+        for database, kafka in DRILLS
+        for block in commands(section, database, kafka=kafka)
+    }
+
+    assert typed == set(FENCED.findall(CHAPTER[1]))
+
+
 def differences(told: str) -> list[str]:
     return sorted(one["name"] for one in json.loads(told)["differences"])
 
@@ -152,12 +167,13 @@ def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_fin
     site.manage("migrate", "--verbosity", "0")
     site.shop("sell", "2")
     page = site.shop("open")
-    site.follow("Save")
+    site.follow(SAVE)
     requests.post(page, data=GOOD_CARD, allow_redirects=False, timeout=10).raise_for_status()
     site.shop("sell", "5")
     picture.unlink()
 
-    site.follow("Restore")
+    site.follow(RESTORE)
+    site.follow(RECONCILE)
     found = site.manage("reconcile", "--json", code=1)
     site.manage("reconcile", "--repair", f"--expect={len(differences(found))}")
     site.shop("rest")
@@ -182,13 +198,14 @@ def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_pat
         site.manage("migrate", "--verbosity", "0")
         with site.at_work():
             site.shop("sell", "2")
-        site.follow("Save")
+        site.follow(SAVE)
         with site.at_work():
             site.shop("sell", "5")
 
-        site.follow("Restore")
+        site.follow(RESTORE)
         with site.at_work():
             site.shop("rest")
+            site.follow(RECONCILE)
             found = site.manage("reconcile", "--json", code=1)
             site.manage("reconcile", "--repair", f"--expect={len(differences(found))}")
             site.shop("rest")
