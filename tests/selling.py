@@ -1,14 +1,20 @@
-"""A shop that sells, in a process of its own on the database that the environment names, until all is quiet.
+"""Somebody buys a vase: steps for tests with a shop in their own process, and a process that takes them.
 
-`python -m tests.selling sell 5` orders and pays five times; `open` orders once and prints the page to pay at; `rest`
-only lets everybody hear what was told.
+That one sells on the database that the environment names, until all is quiet. `python -m tests.selling sell 5` orders
+and pays five times; `open` orders once and prints the page to pay at; `rest` only lets everybody hear what was told.
 """
 
 import sys
 import time
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import django
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from mcommerce.products.models import Product
 
 PAGE_SECONDS = 10  # the payment company is a thread of the test
 REST_SECONDS = 120  # for events of one order to go round, on a busy machine
@@ -64,12 +70,19 @@ def open_page() -> tuple[UUID, str]:
 
     number = uuid4().int
     browser = Client(SERVER_NAME="127.0.0.1", REMOTE_ADDR=f"10.{number % 200}.{number // 200 % 200}.7")
-    browser.post(reverse("orders:add"), {"product_id": vase(), "quantity": 1})
-    seen = browser.get(reverse("orders:checkout")).context["seen"]
-    answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
-    order_id = UUID(answer.url.strip("/").split("/")[-1])
+    order_id = check_out(browser, vase())
     rest()
     return order_id, browser.post(reverse("payment:pay", args=[order_id])).url
+
+
+def check_out(browser: "Client", product_id: UUID, quantity: int = 1) -> UUID:
+    """Put it into the cart and order; nobody has heard of the order yet."""
+    from django.urls import reverse
+
+    browser.post(reverse("orders:add"), {"product_id": product_id, "quantity": quantity})
+    seen = browser.get(reverse("orders:checkout")).context["seen"]
+    answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen})
+    return UUID(answer.url.strip("/").split("/")[-1])
 
 
 def pay(opened: tuple[UUID, str]) -> None:
@@ -87,19 +100,29 @@ def pay(opened: tuple[UUID, str]) -> None:
 
 def vase() -> UUID:
     """The one thing that is sold, with plenty of pieces."""
+    from mcommerce.products.models import Product
+
+    found = Product.objects.filter(sku="VASE").first()
+    if found is None:
+        found = put_on_sale(pieces=100)
+        rest()
+    return found.id
+
+
+def put_on_sale(*, pieces: int) -> "Product":
+    """Vases at €19; nobody has heard of them yet."""
     from eventbus import clock
     from mcommerce.products.models import Product
     from mcommerce.products.services import publish_product, save_product
     from mcommerce.products.stock import receive_stock
 
-    found = Product.objects.filter(sku="VASE").first()
-    if found is None:
-        found = Product(sku="VASE", slug="vase", title={"en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000)
-        save_product(product=found, now=clock.now())
-        receive_stock(product_id=found.id, quantity=100, now=clock.now())
-        publish_product(product_id=found.id, now=clock.now())
-        rest()
-    return found.id
+    product = Product(
+        sku="VASE", slug="vase", title={"fr": "Vase", "en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000
+    )
+    save_product(product=product, now=clock.now())
+    receive_stock(product_id=product.id, quantity=pieces, now=clock.now())
+    publish_product(product_id=product.id, now=clock.now())
+    return product
 
 
 if __name__ == "__main__":

@@ -14,21 +14,18 @@ from django.db import transaction
 from eventbus import Event, NotYet, Permanent, publish
 from mcommerce.events import (
     CancelReason,
-    OrderAwaitingPayment,
     OrderCancelled,
     OrderConfirmationAsked,
     OrderDelivered,
-    OrderedLine,
     OrderOverdue,
     OrderOverdueCheck,
-    OrderPaid,
     OrderPaymentDeclined,
     OrderRefundRequested,
     OrderShipped,
     RefundReason,
     Shortage,
 )
-from mcommerce.orders import refunds
+from mcommerce.orders import refunds, telling
 from mcommerce.orders.cart_return import GIVEN_BACK, give_back, note_shortages
 from mcommerce.orders.history import move, note
 from mcommerce.orders.models import Order, OrderStep
@@ -54,16 +51,7 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
         if order.total == 0:
             _pay(order_id, None, 0, order.currency, now)
             return
-        publish(
-            OrderAwaitingPayment(
-                order_id=order.id,
-                amount=order.total,
-                currency=order.currency,
-                expires_at=order.expires_at,
-                number=order.number,
-                email=order.email,
-            )
-        )
+        publish(telling.awaiting_payment(order))
 
 
 def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now: datetime) -> None:
@@ -209,11 +197,7 @@ def _pay(order_id: UUID, payment_id: UUID | None, amount: int, currency: str, no
         order_id, State.PAID, was=WAITING, step=Kind.PAID, now=now, payment_id=payment_id
     ):
         return False
-    lines = tuple(
-        OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
-        for line in Order.objects.get(id=order_id).lines.all()
-    )
-    publish(OrderPaid(order_id=order_id, amount=amount, currency=currency, lines=lines))
+    publish(telling.paid(Order.objects.get(id=order_id)))
     return True
 
 

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from eventbus import publish
-from mcommerce.events import CancelReason, OrderAwaitingPayment, OrderedLine, OrderPaid, RefundReason
-from mcommerce.orders import refunds, services
+from mcommerce.events import CancelReason, RefundReason
+from mcommerce.orders import refunds, services, telling
 from mcommerce.orders.models import Order, Refund
 
 logger = logging.getLogger(__name__)
@@ -111,16 +111,7 @@ def ask_for_payment(*, order_id: UUID) -> None:
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
         if order.state in services.WAITING:
-            publish(
-                OrderAwaitingPayment(
-                    order_id=order.id,
-                    amount=order.total,
-                    currency=order.currency,
-                    expires_at=order.expires_at,
-                    number=order.number,
-                    email=order.email,
-                )
-            )
+            publish(telling.awaiting_payment(order))
 
 
 def tell_paid(*, order_id: UUID) -> None:
@@ -128,11 +119,7 @@ def tell_paid(*, order_id: UUID) -> None:
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
         if order.state == State.PAID:
-            lines = tuple(
-                OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
-                for line in order.lines.all()
-            )
-            publish(OrderPaid(order_id=order.id, amount=order.total, currency=order.currency, lines=lines))
+            publish(telling.paid(order))
 
 
 def ask_for_refund(*, refund_id: UUID) -> None:

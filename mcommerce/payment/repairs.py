@@ -10,14 +10,14 @@ from django.db.models import F
 
 from eventbus import publish
 from eventbus.ids import uuid7
-from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded
+from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment import ledger, refunds
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Charge, Declined
 from mcommerce.payment.services import OPEN_OUTCOMES, settle_session
 from mcommerce.payment.sessions import current_state
-from mcommerce.payment.settlement import charged_twice, clear_alarm, lock_payment, raise_alarm, settle
+from mcommerce.payment.settlement import charged_twice, clear_alarm, lock_payment, raise_alarm, settle, succeeded
 
 logger = logging.getLogger(__name__)
 
@@ -132,16 +132,7 @@ def tell_success(*, payment_id: UUID) -> None:
         payment = lock_payment(id=payment_id)
         taken = payment.entries.filter(kind=LedgerEntry.Kind.CAPTURE).first()
         if payment.status == Payment.Status.SUCCEEDED and taken is not None:
-            publish(
-                PaymentSucceeded(
-                    payment_id=payment.id,
-                    order_id=payment.order_id,
-                    amount=taken.amount,
-                    currency=taken.currency,
-                    provider=payment.provider,
-                    provider_ref=payment.provider_ref,
-                )
-            )
+            publish(succeeded(payment, amount=taken.amount, currency=taken.currency))
 
 
 def tell_refund(*, refund_id: UUID) -> None:

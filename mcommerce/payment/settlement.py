@@ -87,15 +87,18 @@ def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: da
         return
     if (state.amount, state.currency) != (payment.amount, payment.currency):
         raise_alarm(payment, f"{format_money(state.amount, state.currency, 'en')} was charged")
-    publish(
-        PaymentSucceeded(
-            payment_id=payment.id,
-            order_id=payment.order_id,
-            amount=state.amount,
-            currency=state.currency,
-            provider=attempt.provider,
-            provider_ref=state.charge_ref,
-        )
+    publish(succeeded(payment, amount=state.amount, currency=state.currency))
+
+
+def succeeded(payment: Payment, *, amount: int, currency: str) -> PaymentSucceeded:
+    """What is told of a payment that succeeded with this sum: the first time, and once more."""
+    return PaymentSucceeded(
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        amount=amount,
+        currency=currency,
+        provider=payment.provider,
+        provider_ref=payment.provider_ref,
     )
 
 

@@ -1,0 +1,25 @@
+"""What is told of an order, as it stands: the first time, and once more where somebody has not heard it."""
+
+from mcommerce.events import OrderAwaitingPayment, OrderedLine, OrderPaid
+from mcommerce.orders.models import Order
+
+
+def awaiting_payment(order: Order) -> OrderAwaitingPayment:
+    """Everything is set aside, and it waits for its money."""
+    return OrderAwaitingPayment(
+        order_id=order.id,
+        amount=order.total,
+        currency=order.currency,
+        expires_at=order.expires_at,
+        number=order.number,
+        email=order.email,
+    )
+
+
+def paid(order: Order) -> OrderPaid:
+    """It is paid, with all its lines."""
+    lines = tuple(
+        OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
+        for line in order.lines.all()
+    )
+    return OrderPaid(order_id=order.id, amount=order.total, currency=order.currency, lines=lines)
