@@ -46,7 +46,7 @@ def start() -> None:
 def repair(house: House) -> str:
     """What the command says."""
     code, said, complaint = run("eventbus", "restored", "--apply")
-    assert (code, complaint) == (0, "")
+    assert (code, complaint) == (0, ""), complaint
     house.restart()
     return said
 
