@@ -13,15 +13,14 @@ from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
 from tests.eventbus.restores import (
     Backup,
     Heard,
-    back_up_broker,
     database_kept,
     hearing,
     repair,
     restore,
-    restore_broker,
     start,
 )
 from tests.kafka import Cluster
+from tests.kafka.backups import back_up_broker, restore_broker
 
 NAMES = ("vase", "chair", "lamp")
 FIRST = [(name, 1) for name in NAMES]

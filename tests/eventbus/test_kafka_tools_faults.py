@@ -13,6 +13,7 @@ from eventbus.backends.memory import MemoryBackend
 from eventbus.errors import BusError, LogAway
 from tests.eventbus import house as houses
 from tests.eventbus import test_kafka_backfill as let_go
+from tests.eventbus import test_kafka_backfill_holes as holes
 from tests.eventbus import test_kafka_tools as tools
 from tests.eventbus import test_moving as moving
 from tests.eventbus.faults.planting import Fault
@@ -46,9 +47,9 @@ FAULTS = [
     (
         Fault(
             "believe that nothing lay in between",
-            "eventbus.backfill.Backfill._lacks",
-            "return _rows(place, begin, end).exists() or self._backend.shown_from([place]).get(place, 0) > begin",
-            "return False",
+            "eventbus.backfill.Backfill._lack",
+            "if not holes:",
+            "if True:",
             [],
             also=[("eventbus.backfill.Backfill._begins", "return first", "return {}")],
         ),
@@ -70,9 +71,13 @@ FAULTS = [
     ),
     (
         Fault(
-            "take marks of transactions for records", "eventbus.backfill.Backfill._lacks", "0) > begin", "0) > -1", []
+            "take marks of transactions for records",
+            "eventbus.backfill.Backfill._lack",
+            "hole.begin < first or",
+            "True or",
+            [],
         ),
-        plain(let_go.test_numbers_that_transactions_of_others_take_are_not_taken_for_a_loss),
+        plain(holes.test_numbers_that_transactions_of_others_take_are_not_taken_for_a_loss),
     ),
     (
         Fault(
