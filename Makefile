@@ -17,7 +17,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers rolling days traces mutants lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,10 @@ days:
 
 containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
 	CONTAINERS=1 $(PY) -m pytest tests/containers
+
+FORGOTTEN ?= 60
+drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)
+	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -m kafka -s -q
 
 rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
 	$(PY) -m tests.rolling
