@@ -112,7 +112,7 @@ class Oracle:
         for what, question in {
             "dead letters": "SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'",
             "parked events": "SELECT count(*) FROM eventbus_parkedevent",
-            "timers that did not fire": "SELECT count(*) FROM eventbus_timer",
+            "timers that did not fire": verdict.TIMERS,
             "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE position IS NULL",
             "groups that stand still": "SELECT count(*) FROM eventbus_consumergroup WHERE braked_at IS NOT NULL",
         }.items():
@@ -135,7 +135,7 @@ def at_rest(site: Site) -> bool:
     """Whether all that was told was seen: how often, in which order, is another question. And the shop is at rest."""
     if site.shop and not site.shop.at_rest():
         return False
-    if site.number("SELECT count(*) FROM eventbus_timer"):
+    if site.number(verdict.TIMERS):
         return False
     counts = dict(site.rows('SELECT "group", count(DISTINCT token) FROM town_seen GROUP BY 1'))
     told = dict(site.rows("SELECT kind, count(*) FROM town_told GROUP BY 1"))

@@ -1,5 +1,6 @@
 """Mistakes in the shop, planted as those in the bus are: the shop's part of the verdict must tell each of them."""
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -69,6 +70,21 @@ def _waits() -> None:
         right(*events, **options)
 
     checkout.publish = publish
+
+
+@fault("a page server that ends at once", verdict.ANSWERED, "upgrade", shop=True)
+def _ends_at_once() -> None:
+    """Whoever knocks while it leaves finds that it is gone."""
+    from mcommerce import draining, page_worker
+
+    right = page_worker.PageWorker.enqueue_req
+
+    def enqueue_req(self: Any, conn: Any) -> None:
+        if draining.is_leaving() and not page_worker._is_probe(conn.sock):
+            os._exit(1)
+        right(self, conn)
+
+    page_worker.PageWorker.enqueue_req = enqueue_req  # type: ignore[method-assign]
 
 
 ALL = {name: one for name, one in sabotage.ALL.items() if one.shop}

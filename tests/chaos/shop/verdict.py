@@ -24,6 +24,8 @@ ANSWERED = "an upgrade loses no request"
 PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN, ANSWERED)
 
 ENDS = ("paid", "cancelled")
+# Of those that fire within a run: an hour later somebody looks whether an overdue order's payment is closed.
+TIMERS = "SELECT count(*) FROM eventbus_timer WHERE due < now() + interval '30 minutes'"
 Rows = Callable[..., list[tuple[Any, ...]]]
 
 
@@ -201,7 +203,7 @@ _TOLD_CHANGES = """
     SELECT (SELECT coalesce(sum(version), 0) FROM stations_station),
     (SELECT count(*) FROM eventbus_outbox WHERE type = 'station.changed.v1')
 """
-_ON_THE_WAY = """
+_ON_THE_WAY = f"""
     SELECT count(*) FROM orders_order WHERE state IN ('placed', 'awaiting_payment', 'closing')
     UNION ALL SELECT count(*) FROM orders_refund WHERE state = 'requested'
     UNION ALL SELECT count(*) FROM payment_attempt WHERE outcome IN ('open', 'action_required')
@@ -209,7 +211,7 @@ _ON_THE_WAY = """
     UNION ALL SELECT count(*) FROM products_reservation JOIN orders_order ON orders_order.id = order_id
         WHERE status = 'committed' AND state = 'cancelled'
     UNION ALL SELECT (SELECT sum(version) FROM stations_station) - (SELECT count(*) FROM stations_stationhistory)
-    UNION ALL SELECT count(*) FROM eventbus_timer
+    UNION ALL {TIMERS}
     UNION ALL SELECT count(*) FROM eventbus_outbox WHERE position IS NULL
     UNION ALL SELECT count(*) FROM eventbus_parkedevent
     UNION ALL SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'
