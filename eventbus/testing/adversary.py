@@ -31,12 +31,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.module_loading import import_string
 
-from eventbus import backends
+from eventbus import backends, registry
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.events import Record
-from eventbus.models import Progress
+from eventbus.models import OutboxRow, Progress
 from eventbus.testing.settling import ConnectionDropped, Crash, forget
 
 # How often it strikes where it can. Each is often enough to be met in every test of a few events.
@@ -240,11 +241,16 @@ class AdversaryConsumer(Consumer):
             raise Crash
 
     def _set_back(self, partition: TopicPartition) -> None:
-        """The work is done and its position forgotten, as after a restored backup: the inbox is all that knows."""
+        """The work is done and its position forgotten, as after a restored backup: the inbox is all that knows.
+
+        What is ignored leaves no row there: so its count goes back too, or it would be counted twice.
+        """
+        earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():
-            Progress.objects.filter(group=self._group, topic=partition.topic, partition=partition.partition).update(
-                position=self._earlier(partition)
-            )
+            progress = Progress.objects.select_for_update().get(group=self._group, **place)
+            again = OutboxRow.objects.filter(**place, position__gte=earlier, position__lt=progress.position)
+            ignored = again.exclude(type__in=registry.groups[progress.group].handlers).count()
+            Progress.objects.filter(id=progress.pk).update(position=earlier, ignored=F("ignored") - ignored)
 
     def at_work(self) -> AbstractContextManager[None]:
         return self._inner.at_work()
