@@ -14,7 +14,7 @@ __all__ = ["floor"]  # a fixture
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has more days, and all the faults")
 
-DAYS = 12  # a second of processor time each
+DAYS = 7  # two seconds of processor time each
 DAYS_SEARCHED_MAX = 75  # as on SQLite; by sixteen seeds, a stock without its guards is found within ten
 
 

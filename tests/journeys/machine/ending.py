@@ -99,10 +99,10 @@ def _heard(names: dict[str, str]) -> Iterator[str]:
     told: defaultdict[str, list[str]] = defaultdict(list)
     places: dict[str, str] = {}
     for row in OutboxRow.objects.order_by("id"):
-        place = places[str(row.event_id)] = f"{row.topic} {_renamed(row.key, names)}"
+        place = places[row.event_id.hex] = f"{row.topic} {_renamed(row.key, names)}"
         told[place].append(row.type)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT team, kind, event_id FROM journey_applied ORDER BY id")
+        cursor.execute("SELECT team, kind, event_id FROM history_handled ORDER BY place")
         for team, kind, event_id in cursor.fetchall():
             told[f"{places[event_id]} to {team}"].append(kind)
     yield from (f"told: {place}: {' '.join(types)}" for place, types in sorted(told.items()))

@@ -12,17 +12,33 @@ from hypothesis.stateful import initialize, rule
 from eventbus import clock
 from mcommerce.orders import services as orders
 
+from .operators import WORK, teams, turns
 from .people import CARDS, ShopMachine, cards, products
+from .restores import RestoredMachine
 
-fates = st.sampled_from(["be sorry", "be glad", "pay too late", "try again", "forge"])
+fates = st.sampled_from(["be sorry", "be glad", *["pay too late"] * 2, "try again", "forge"])
+seeds = st.integers(0, 2**16)
+wrong = st.sampled_from([*WORK, *[""] * len(WORK)])
 
 
-class FatefulMachine(ShopMachine):
+class FatefulMachine(RestoredMachine):
     """Whoever orders here meets a fate: the first one in the morning does, and more by chance."""
 
-    @initialize(target=ShopMachine.placed, seed=st.integers(0, 2**16), fate=fates, card=cards)
-    def begin(self, seed: int, fate: str, card: str) -> UUID:
+    @initialize(
+        target=ShopMachine.placed,
+        seed=st.integers(0, 2**16),
+        fate=fates,
+        card=cards,
+        wrong=wrong,
+        team=teams,
+        turn=turns,
+    )
+    def begin(self, seed: int, fate: str, card: str, wrong: str, team: str, turn: int) -> UUID:
+        """On half of the days something goes wrong with the first order, and somebody at the console sees to it."""
+        if wrong:
+            self.ahead.append((wrong, team))
         order = super().begin(seed=seed)
+        self.operate(turn=turn, team=team)
         self._meet(order, fate, card)
         return order
 

@@ -5,10 +5,17 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from django.db import connection
 
-from eventbus import inbox
+from eventbus import inbox, lagging, standing
+from eventbus import ledger as audit
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.memory import MemoryConsumer
+from eventbus.events import Record
+from eventbus.registry import Group
+from mcommerce.events import ProductStockChanged
 from mcommerce.orders import services as orders
 from mcommerce.payment import ledger
 from mcommerce.payment import services as payments
@@ -18,6 +25,8 @@ from mcommerce.products import stock
 from mcommerce.products.models import Stock
 
 from . import truths
+
+PRODUCTS, STOCK_CHANGED = ProductStockChanged.topic, ProductStockChanged.wire_type()
 
 
 @contextmanager
@@ -42,6 +51,8 @@ def unguarded_stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def no_inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """And an audit that is blind: it would miss the rows before anything is handled twice."""
+    monkeypatch.setattr(audit, "problems", lambda found: [])
     monkeypatch.setattr(inbox, "known", lambda group, event_ids, **run: set())
     monkeypatch.setattr(inbox, "note", lambda group, event_ids, **run: None)
     yield
@@ -125,6 +136,65 @@ def capture_entered_short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def projection_not_called(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The bus says that a group has handled what its handler never saw; the audit balances."""
+    call = Group.call
+
+    def but_one(group: Group, record: Record) -> None:
+        if record.type != STOCK_CHANGED:
+            call(group, record)
+
+    monkeypatch.setattr(Group, "call", but_one)
+    yield
+
+
+@contextmanager
+def stock_changes_back_to_front(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of a batch in one topic the last comes first. Its handler compares versions, so that nobody else notices."""
+    fetch = MemoryConsumer.fetch
+
+    def hasty(reader: MemoryConsumer, records_max: int) -> list[Record]:
+        records = fetch(reader, records_max)
+        if not records or records[0].topic != PRODUCTS:
+            return records
+        places = [record.position for record in records]
+        return [
+            msgspec.structs.replace(record, position=place)
+            for place, record in zip(places, reversed(records), strict=True)
+        ]
+
+    monkeypatch.setattr(MemoryConsumer, "fetch", hasty)
+    yield
+
+
+@contextmanager
+def partition_left_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A dispatcher takes nothing from one partition any more, and `status` says that all is well."""
+    leave_out_products(monkeypatch)
+    monkeypatch.setattr(standing, "standing", lambda progress: [])
+    monkeypatch.setattr(lagging, "problems", lambda groups, standstills: [])
+    yield
+
+
+def leave_out_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads their partition takes nothing from it, and says nothing."""
+    fetch, given, unsought = MemoryConsumer.fetch, MemoryConsumer.assignment, MemoryConsumer.unsought
+
+    def fetch_the_rest(reader: MemoryConsumer, records_max: int) -> list[Record]:
+        for place in set(reader._positions) - set(_but_products([*reader._positions])):
+            del reader._positions[place]
+        return fetch(reader, records_max)
+
+    monkeypatch.setattr(MemoryConsumer, "fetch", fetch_the_rest)
+    monkeypatch.setattr(MemoryConsumer, "assignment", lambda reader: _but_products(given(reader)))
+    monkeypatch.setattr(MemoryConsumer, "unsought", lambda reader: _but_products(unsought(reader)))
+
+
+def _but_products(places: list[TopicPartition]) -> list[TopicPartition]:
+    return [place for place in places if place.topic != PRODUCTS]
+
+
 FAULTS = {
     unguarded_stock: "I1",
     new_attempt_on_timeout: "I2",
@@ -135,4 +205,7 @@ FAULTS = {
     refund_entered_back_to_front: "I4",
     capture_entered_short: "I4",
     no_inbox: "I5",
+    projection_not_called: "I7",
+    stock_changes_back_to_front: "I7",
+    partition_left_out: "I8",
 }

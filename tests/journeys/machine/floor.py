@@ -6,9 +6,9 @@ What goes wrong is ordered beforehand, one thing at a time: `Trouble` stands whe
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -18,10 +18,10 @@ import requests
 from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import override_settings
 
-from eventbus import clock, events, failpoints, ids, registry
+from eventbus import Permanent, clock, failpoints, ids, registry
 from eventbus.failpoints import FailedHere
 from eventbus.registry import Group, Handler
 from eventbus.testing import ConnectionDropped, Crash, forget, settle
@@ -29,6 +29,7 @@ from mcommerce.products.models import Product
 from mcommerce.products.services import publish_product, save_product
 from mcommerce.products.stock import receive_stock
 from outside import service
+from tests import history
 
 from .company import KEY, SECRET, URL, Company
 
@@ -60,18 +61,34 @@ class Trouble:
             raise self.WAYS[self._way](f"trouble at {name}")
 
 
+class Spoiled(Permanent):
+    """An event that cannot be handled, until somebody mends what is wrong."""
+
+
 class Floor:
     """One per test; each example begins with `opened`. `steps` and `examples` count what was walked."""
 
     def __init__(self) -> None:
         self.steps = self.examples = self.rests = 0
         self.deeds = 0  # of the adversary
+        self.typed: Counter[str] = Counter()  # what operators had to do with, and did
         self.trouble = Trouble()
+        self.spoiled: list[str] = []  # groups whose next event cannot be handled; "" is any
         self.company: Company
         self.products: list[Product] = []
 
     def send(self, asked: requests.PreparedRequest, **options: Any) -> requests.Response:
         return self.company.send(asked, **options)
+
+    def look_at(self, handler: Handler) -> None:
+        """Before it is called."""
+        for group in {"", handler.group} & set(self.spoiled):
+            self.spoiled.remove(group)
+            raise Spoiled(f"{handler.group} is spoiled")
+
+    def spoil(self, group: str) -> None:
+        """The next event of this group is dead at once; of whichever group is first, where it is empty."""
+        self.spoiled.append(group)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -82,6 +99,7 @@ class Floor:
         mail.outbox.clear()
         cache.clear()
         self.trouble.order("", "")
+        self.spoiled.clear()
         self.company = Company()
         with undone():
             forget()
@@ -127,31 +145,9 @@ def put_on_sale(floor: Floor) -> None:
     settle()
 
 
-def shop_alone() -> dict[str, Group]:
-    """The shop's groups; each handling leaves a row in `journey_applied`, in its own transaction."""
-    return {
-        name: Group(
-            name, {kind: [_noting(one) for one in found] for kind, found in registry.groups[name].handlers.items()}
-        )
-        for name in GROUPS
-    }
-
-
-def _noting(handler: Handler) -> Handler:
-    def noted(call: Callable[..., Any]) -> Callable[..., Any]:
-        def note_and_call(*given: Any, **named: Any) -> Any:
-            handled = events._handled.get()
-            assert handled is not None
-            with connection.cursor() as cursor:
-                row = [handler.group, handler.event_type.wire_type(), str(handled.event_id)]
-                cursor.execute("INSERT INTO journey_applied (team, kind, event_id) VALUES (%s, %s, %s)", row)
-            return call(*given, **named)
-
-        return note_and_call
-
-    if handler.record is not None:
-        return replace(handler, record=noted(handler.record))
-    return replace(handler, call=noted(handler.call))
+def shop_alone(floor: Floor) -> dict[str, Group]:
+    """The shop's groups; what they handle is written down (`tests.history`), and some cannot handle anything."""
+    return {name: history.noting(registry.groups[name], floor.look_at) for name in GROUPS}
 
 
 @contextmanager
@@ -161,16 +157,12 @@ def laid() -> Iterator[Floor]:
     company = {"SANDBOX_PROVIDER_URL": URL, "SANDBOX_PROVIDER_KEY": KEY, "SANDBOX_WEBHOOK_SECRET": SECRET}
     with pytest.MonkeyPatch.context() as patch, override_settings(**company):
         patch.setattr(requests.adapters.HTTPAdapter, "send", lambda adapter, asked, **options: floor.send(asked))
-        patch.setattr(registry, "groups", shop_alone())
+        history.lay_tables({name: registry.groups[name] for name in GROUPS})
+        patch.setattr(registry, "groups", shop_alone(floor))
         patch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: int(clock.now().timestamp() * 1e9)))
         patch.setattr(os, "urandom", os.urandom)  # so that they are as before afterwards
         patch.setattr(random, "_urandom", random._urandom)
         patch.setattr(failpoints, "_plan", floor.trouble)
-        with connection.cursor() as cursor:
-            serial = "BIGSERIAL" if connection.vendor == "postgresql" else "INTEGER"
-            cursor.execute(
-                f"CREATE TABLE journey_applied (id {serial} PRIMARY KEY, team TEXT, kind TEXT, event_id TEXT)"
-            )
         logging.disable(logging.CRITICAL)  # thousands of deaths are told of
         clock.hold(MORNING)
         try:

@@ -17,6 +17,7 @@ from hypothesis.stateful import Bundle, MultipleResults, Rule
 from eventbus.testing import settle
 
 from .floor import Floor
+from .operators import OperatedMachine
 from .people import TROUBLES, ShopMachine
 
 STEPS = 6  # of a day after its first order: enough for the whole story of that one
@@ -74,7 +75,7 @@ def _drawn(rule: Rule, seed: int) -> list[dict[str, Any]]:
     return found
 
 
-class Player(ShopMachine):
+class Player(OperatedMachine):
     """Does what a trace says and asks no questions: what counts is how it ends."""
 
     def __init__(self, floor: Floor) -> None:
@@ -112,5 +113,5 @@ class Player(ShopMachine):
         self._all_heard = not self.unheard
         super().happened()
 
-    def look(self) -> None:
+    def look(self, *, at_rest: bool = False) -> None:
         """Not now."""

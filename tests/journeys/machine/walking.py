@@ -42,6 +42,7 @@ def walk_and_count(floor: Floor, *, days: int) -> None:
     print(
         f"{floor.steps} steps, {floor.rests} days, {floor.deeds} deeds of the adversary, {floor.trouble.met} troubles"
     )
+    print(f"{dict(floor.typed)} by and for operators")
     assert floor.rests >= days
     assert floor.steps >= days * STEPS_MIN
     assert floor.deeds > days
