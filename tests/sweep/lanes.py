@@ -23,6 +23,7 @@ from django.template.loader import get_template
 from django.urls import get_resolver, reverse
 from django.utils import translation
 
+from tests import history
 from tests.sweep import company, over_kafka, poison, site
 from tests.sweep.run import Case, Fault, Outcome, Run
 
@@ -66,6 +67,7 @@ class Databases:
         del registry.groups["stations"]  # nobody rides a bike here
         call_command("migrate", verbosity=0)
         poison.lay_tables()
+        history.lay_tables(registry.groups)
         for sku in ("VASE", "RARE"):
             product = Product(
                 sku=sku, slug=sku.lower(), title={"fr": sku, "en": sku}, price=1_900, currency="EUR", tax_rate=2_000
@@ -76,7 +78,9 @@ class Databases:
                 receive_stock(product_id=product.id, quantity=PIECES, now=clock.now())
         settle()
         backends.current().reset()
-        if not self._sent:
+        if self._sent:
+            history.begin_anew()
+        else:
             over_kafka.unsay_everything()
 
     def forget(self) -> None:

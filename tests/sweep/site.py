@@ -15,9 +15,10 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connections
 
-from eventbus import brake, clock, dispatcher, failpoints, heartbeats, worker
+from eventbus import brake, clock, dispatcher, failpoints, heartbeats, registry, worker
 from eventbus.heartbeats import Heartbeat
 from eventbus.leases import Lease
+from tests import history
 from tests.sweep import over_kafka, poison, verdict
 from tests.sweep.company import KEY, SECRET
 from tests.sweep.journey import Journey
@@ -79,6 +80,7 @@ def settle_in(run: Run) -> None:
     settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
     clock.hold(run.clock.now())
     poison.look_for_dust()
+    registry.groups.update({name: history.noting(group) for name, group in registry.groups.items()})
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, Sum
 
-from eventbus import ledger
+from eventbus import ledger, registry
 from eventbus.models import (
     ConsumerGroup,
     DeadLetter,
@@ -24,11 +24,13 @@ from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
 from mcommerce.products.models import Stock, StockMovement
+from tests import history
 from tests.sweep import journey, letters, poison
 from tests.sweep.company import Books
 from tests.sweep.run import JANITOR, KITCHEN, Run
 from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of
 
+Action = OperatorAction.Action
 MAY_REPEAT = {
     "payment.check_due.v1",
     "product.stock_changed.v1",
@@ -43,7 +45,7 @@ STATUS_CHANGED = "order.payment_status_changed.v1"
 
 def violations(run: Run) -> list[str]:
     """Each in a sentence; none is what is wanted."""
-    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *dishes(run)]
+    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *handled(), *dishes(run)]
 
 
 def orders(run: Run) -> Iterator[str]:
@@ -170,6 +172,21 @@ def bus() -> Iterator[str]:
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):
         yield f"the replay {run} handled {run.handled} of {run.matched} events"
     yield from ledger.problems(ledger.read())
+
+
+def handled() -> Iterator[str]:
+    """By the handlers' own record: all once and in order, but for what operators let go of or had tried again."""
+    asked = {
+        action: OperatorAction.objects.filter(action=action).values_list("group", "event_id")
+        for action in (Action.DISCARD, Action.REQUEUE, Action.WITHDRAW)
+    }
+    doubts = {group for group, found in registry.groups.items() if found.effects}  # their keys do not wait for them
+    told = history.Told(
+        let_go={(group, event_id.hex) for group, event_id in asked[Action.DISCARD]},
+        late={(group, event_id.hex) for group, event_id in asked[Action.REQUEUE] if group in doubts},
+        withdrawn={event_id.hex for _, event_id in asked[Action.WITHDRAW]},
+    )
+    return history.problems_at_rest(told)
 
 
 def dishes(run: Run) -> Iterator[str]:
