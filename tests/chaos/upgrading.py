@@ -3,14 +3,14 @@
 import socket
 from contextlib import ExitStack
 
-from tests.chaos.faults import NEW_RELEASE_SECONDS, ORDERED_SECONDS, Fault, Faults
+from tests.chaos.faults import ORDERED_SECONDS, Fault, Faults
 from tests.chaos.patience import until
 from tests.chaos.processes import RELAYS, WORKERS
 from tests.chaos.shop import verdict
 from tests.chaos.shop.roles import POLLER, WEBS
 from tests.chaos.told import Violation
 
-SERVES_SECONDS = 60.0  # for a page server to begin, beside all else that is done to the machine
+SERVES_SECONDS = 60.0  # for the new release to begin, beside all else that is done to the machine
 
 
 def upgrade(faults: Faults, draw: float) -> bool:
@@ -63,9 +63,7 @@ def _goes_on(faults: Faults) -> bool:
         told = faults.site.number("SELECT max(id) FROM town_told")
         return True
 
-    return until(marked, NEW_RELEASE_SECONDS) and until(
-        lambda: faults.site.rows(question, told, release), NEW_RELEASE_SECONDS
-    )
+    return until(marked, SERVES_SECONDS) and until(lambda: faults.site.rows(question, told, release), SERVES_SECONDS)
 
 
 KINDS: dict[str, Fault] = {"upgrade": upgrade}
