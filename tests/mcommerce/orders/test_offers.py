@@ -26,6 +26,14 @@ def test_a_newer_price_replaces_an_older_one() -> None:
     assert Offer.objects.get().price == 2_100
 
 
+@pytest.mark.parametrize(
+    ("pictures", "shown"),
+    [({"image": "/vase.webp", "thumbnail": "/vase-cart.webp"}, "/vase-cart.webp"), ({"image": "/v.svg"}, "/v.svg")],
+)
+def test_a_line_of_a_cart_shows_the_small_picture_where_there_is_one(pictures: dict[str, str], shown: str) -> None:
+    assert put_up(**pictures).image == shown
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_older_or_the_same_word_changes_nothing(version: int) -> None:
     vase = put_up(price=1_900, version=2)
