@@ -27,6 +27,22 @@ def test_status_shows_where_every_event_lies(house: House) -> None:
     assert row[2:] == ["2", "2", *["0"] * 7]
 
 
+def test_status_says_how_old_the_oldest_event_is_that_the_log_has_not(house: House, bus_clock: Any) -> None:
+    house.handler()
+    bus_clock.advance(minutes=1)
+    told = []
+
+    with a_living_dispatcher():
+        for step in (lambda: house.say(("vase", 1)), lambda: bus_clock.advance(seconds=90), house.settle):
+            step()
+            told.append([run("eventbus", "status", *how)[1] for how in ((), ("--json",))])
+
+    outboxes = [json.loads(machines)["outbox"] for _, machines in told]
+    assert [(outbox["depth"], outbox["oldest_seconds"]) for outbox in outboxes] == [(1, 0.0), (1, 90.0), (0, 0.0)]
+    assert ["the oldest 90.0 s old" in said for said, _ in told] == [False, True, False]
+    assert "the oldest" not in told[-1][0]
+
+
 def test_status_fails_when_an_event_is_lost_and_names_it(house: House) -> None:
     house.handler()
     [event_id] = house.say(("vase", 1))
