@@ -23,7 +23,7 @@ KILLED, LATE, SURVIVED, EQUIVALENT = "killed", "late", "survived", "equivalent"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rfE", "-p", "no:cacheprovider")
 MISNAMED = 4  # how pytest ends when a test is not there, or when its plugins cannot be imported
 SLOWER = 5  # a test may take so many times longer than it took before, and
-GRACE_SECONDS = 45  # so much more: the machine may be busy. Then it hangs, and that was noticed.
+GRACE_SECONDS = 120  # so much more: the machine may be busy. Then it hangs, and that was noticed.
 HANGS = "Timeout ("  # what faulthandler tells
 
 
