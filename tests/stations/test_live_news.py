@@ -6,7 +6,7 @@ from uuid import UUID
 from stations.active_feeds import ActiveFeed
 from stations.events import RemarkDeleted, RemarkLeft
 from stations.feed_health import FeedHealth
-from stations.news import News, Remembered, RemarkShown
+from stations.news import News, RemarkShown, Remembered
 from tests.stations.talking import NOON
 
 
