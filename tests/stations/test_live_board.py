@@ -32,6 +32,17 @@ def test_a_snapshot_holds_every_station_but_the_gone():
     assert (told["seq"], told["epoch"]) == (0, board.epoch)
 
 
+def test_differences_of_electrical_bikes_add_up_and_are_unknown_when_one_of_them_is():
+    board = Board([view(1), view(2)])
+    known = [Change(view(1), taken_electrical=2, returned_electrical=1) for _change in range(3)]
+    half_known = [Change(view(2), taken_electrical=2), Change(view(2), returned_electrical=1)]
+    board.apply([*known, *half_known], at=NOON)
+
+    changes = delta(board, after=0)["changes"]
+
+    assert [(one["taken_electrical"], one["returned_electrical"]) for one in changes] == [(6, 3), (None, None)]
+
+
 def test_of_many_changes_of_a_station_the_last_value_wins_and_the_differences_add_up():
     board = Board([view()])
     board.apply([taken(bikes=9), Change(view(bikes=11), ("returned",), returned=2)], at=NOON)
