@@ -109,6 +109,15 @@ def test_the_json_says_since_when(behind: str, bus_clock: Any) -> None:
     assert told["problems"] == complaint.splitlines()
 
 
+def test_a_clock_that_is_behind_the_publishers_counts_no_time_backwards(behind: str, bus_clock: Any) -> None:
+    bus_clock.advance(seconds=-20)
+
+    with a_living_dispatcher():
+        _, said, _ = run("eventbus", "status", "--json")
+
+    assert [group["waiting_seconds"] for group in json.loads(said)["groups"] if group["group"] == "house-a"] == [0.0]
+
+
 # --- a group that nobody handles -----------------------------------------------------------------------------------
 
 

@@ -29,7 +29,6 @@ _tests: dict[str, dict[str, Any]] = {}
 def pytest_configure() -> None:
     sys.addaudithook(_look_for_processes)
     threading.settrace(_called)
-    sys.settrace(_called)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -38,6 +37,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         if lines:
             lines.clear()
     _started.clear()
+    sys.settrace(_called)  # each time: Python forgets it when it raises, as in a test that goes as deep as can be
     begun = time.monotonic()
     test = _tests[item.nodeid] = {"failed": False}
     result = yield
