@@ -7,7 +7,7 @@ from django.core import mail
 from django.db import connection
 
 from eventbus import ledger
-from eventbus.models import DeadLetter, Effect, OutboxRow, ParkedKey, Timer
+from eventbus.models import DeadLetter, Effect, ParkedKey, Timer
 from mcommerce.orders.models import Offer, Order
 from mcommerce.orders.models import Refund as AskedRefund
 from mcommerce.payment.models import LedgerEntry, Payment, Refund, WebhookReceipt
@@ -98,11 +98,12 @@ def _heard(names: dict[str, str]) -> Iterator[str]:
     """For each key of each topic: the types that were told, and those that each group handled, in order."""
     told: defaultdict[str, list[str]] = defaultdict(list)
     places: dict[str, str] = {}
-    for row in OutboxRow.objects.order_by("id"):
-        place = places[row.event_id.hex] = f"{row.topic} {_renamed(row.key, names)}"
-        told[place].append(row.type)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT team, kind, event_id FROM history_handled ORDER BY place")
+        cursor.execute("SELECT event_id, topic, key, kind FROM history_published ORDER BY place")
+        for event_id, topic, key, kind in cursor.fetchall():
+            place = places[event_id] = f"{topic} {_renamed(key, names)}"
+            told[place].append(kind)
+        cursor.execute("SELECT team, kind, event_id FROM history_handled WHERE replayed = 0 ORDER BY place")
         for team, kind, event_id in cursor.fetchall():
             told[f"{places[event_id]} to {team}"].append(kind)
     yield from (f"told: {place}: {' '.join(types)}" for place, types in sorted(told.items()))

@@ -37,7 +37,8 @@ def unguarded_stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with connection.cursor() as cursor:
         if on_postgresql:  # rolled back with the test
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or it waits for foreign keys to be looked at
-            cursor.execute("ALTER TABLE products_stock DROP CONSTRAINT stock_held_is_on_hand")
+            for constraint in ("stock_held_is_on_hand", "products_stock_on_hand_check"):
+                cursor.execute(f"ALTER TABLE products_stock DROP CONSTRAINT {constraint}")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         else:
             cursor.execute("PRAGMA ignore_check_constraints = ON")

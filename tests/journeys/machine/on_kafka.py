@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
-from eventbus import backends, groups, registry, testing
+import pytest
+
+from eventbus import backends, groups, registry, restoring, testing
 from eventbus.backends.base import Consumer, TopicPartition
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.events import Record
@@ -93,7 +95,9 @@ def bus_on_kafka(servers: str, kind: Callable[[Consumer], Consumer] = StayingRea
     before = backends.current()
     backends.use(backend)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(restoring, "LEASE_SECONDS", 0.0)  # no other relay is told to end first: there is none
+            yield
     finally:
         testing.forget()
         backend.close()

@@ -17,12 +17,15 @@ from hypothesis.stateful import Bundle, MultipleResults, Rule
 from eventbus.testing import settle
 
 from .floor import Floor
-from .operators import OperatedMachine
-from .people import TROUBLES, ShopMachine
+from .people import TROUBLES
+from .restores import RestoredMachine
 
 STEPS = 6  # of a day after its first order: enough for the whole story of that one
 BACK_MAX = 3  # so many orders or pages before the last one are still thought of
-RULES: dict[str, Rule] = {rule.function.__name__: rule for rule in ShopMachine.setup_state().rules}
+RULES: dict[str, Rule] = {rule.function.__name__: rule for rule in RestoredMachine.setup_state().rules}
+# What operators meet and do on top of that, one of these on every third day.
+OPERATED_EVERY = 3
+OPERATED = (("go_wrong", "operate"), ("keep",))
 # The bus's own troubles are met where a backend happens to be: they would be another trace on each.
 INSTEAD = {"trouble": st.sampled_from([trouble for trouble in TROUBLES if trouble[0] == "company"])}
 # Else on half of the days nobody pays, and each reader finds but one record at a time.
@@ -46,13 +49,21 @@ Trace = list[Step]
 def draw(count: int, *, seed: int) -> list[Trace]:
     """So many, the same ones for the same seed. Each begins with an order for the first product."""
     chance = random.Random(seed)
-    names, weights = list(RULES), [OFTEN.get(name, 1) for name in RULES]
+    names = [name for name in RULES if not any(name in some for some in OPERATED)]
+    weights = [OFTEN.get(name, 1) for name in names]
     drawn = {name: _drawn(rule, seed) for name, rule in RULES.items()}
     first = Step("order", {"wanted": [(0, 1)], "clicks": 1})
-    return [
+    traces = [
         [first, *(Step(name, chance.choice(drawn[name])) for name in chance.choices(names, weights, k=STEPS))]
         for _ in range(count)
     ]
+    drawn["keep"] = [{"back": True}]
+    for trace in traces[::OPERATED_EVERY]:
+        doing = chance.choice(OPERATED)
+        places = sorted(chance.choices(range(1, len(trace) + 1), k=len(doing)))
+        for more, (place, name) in enumerate(zip(places, doing, strict=True)):
+            trace.insert(place + more, Step(name, chance.choice(drawn[name])))
+    return traces
 
 
 def _drawn(rule: Rule, seed: int) -> list[dict[str, Any]]:
@@ -75,7 +86,7 @@ def _drawn(rule: Rule, seed: int) -> list[dict[str, Any]]:
     return found
 
 
-class Player(OperatedMachine):
+class Player(RestoredMachine):
     """Does what a trace says and asks no questions: what counts is how it ends."""
 
     def __init__(self, floor: Floor) -> None:
