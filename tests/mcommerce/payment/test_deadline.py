@@ -10,12 +10,14 @@ from uuid import UUID
 import pytest
 from django.db import connections
 
+from eventbus.testing import settle
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
 from outside.service import SILENCE_SECONDS, VISITORS_MAX
 from tests.outside.mumbling import Mumbler, mumbling, saying, silence
 
 from .conftest import Company, Shopper
+from .line import Line
 
 GOOD = "4242424242424242"
 LOST_ANSWER = "4000000000000341"
@@ -69,6 +71,14 @@ def test_what_one_question_took_is_not_left_for_the_next(
     company.pay(shopper.page_to_pay(order_id), GOOD)
     shopper.come_back(order_id)
     assert Payment.objects.get().status == "succeeded"
+
+
+def test_a_page_just_opened_is_not_asked_about_at_once(shopper: Shopper, order_id: UUID, line: Line) -> None:
+    shopper.page_to_pay(order_id)
+
+    settle()
+
+    assert [request.path for request in line.requests] == ["/v1/sessions"]
 
 
 def test_who_may_have_paid_is_not_led_to_pay_again(company: Company, shopper: Shopper, order_id: UUID) -> None:
