@@ -5,7 +5,7 @@ from uuid import UUID
 
 from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
-from mcommerce.events import OrderCancelled, PaymentFailed, PaymentSucceeded
+from mcommerce.events import OrderCancelled, PaymentClosed, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, Payment
 
 from .conftest import Company, Shopper
@@ -26,6 +26,7 @@ def test_a_cancelled_order_can_no_longer_be_paid_at_the_company(
     assert Attempt.objects.get().outcome == "expired"
     assert company.charges() == []
     assert published_events(PaymentFailed) == []
+    assert [closed.order_id for closed in published_events(PaymentClosed)] == [order_id]
     assert shopper.go_to_pay(order_id).status_code == 409
 
 
