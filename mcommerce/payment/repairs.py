@@ -14,7 +14,7 @@ from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefun
 from mcommerce.payment import ledger, refunds
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.providers.base import Charge, Declined
+from mcommerce.payment.providers.base import Charge, Declined, SessionState
 from mcommerce.payment.services import OPEN_OUTCOMES, settle_session
 from mcommerce.payment.sessions import current_state
 from mcommerce.payment.settlement import charged_twice, clear_alarm, lock_payment, raise_alarm, settle, succeeded
@@ -26,20 +26,28 @@ NO_ORDER = "no_order"  # the reason of a refund that no order asked for
 
 
 def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
-    """Ask how a session of ours stands, and take the answer in. Raises ProviderError, UnknownSession."""
+    """Ask how a session of ours stands, and take the answer in; a second charge for one order goes back.
+
+    Raises ProviderError, UnknownSession.
+    """
     state = provider_named(provider).fetch_session(session_ref)
     settle_session(provider=provider, state=state, now=now)
+    payment = Payment.objects.get(attempts__provider=provider, attempts__provider_ref=session_ref)
+    if state.charge_ref and payment.status == Payment.Status.SUCCEEDED and payment.provider_ref != state.charge_ref:
+        charge = provider_named(provider).fetch_charge(state.charge_ref)
+        give_back_second(provider=provider, charge=charge, payment_id=payment.id, now=now)
 
 
 def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
     """Take in a charge of a session that a payment does not know: it was opened after what we have was saved.
 
-    Where another session of the payment is still open, a person must look. Raises ProviderError.
+    Where another session of the payment is still open, a person must look; what another charge has paid meanwhile goes
+    back. Raises ProviderError.
     """
     payment = Payment.objects.get(id=payment_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is not None:
-        state = current_state(attempt)
+        state = current_state(attempt, provider_named(provider))
         with transaction.atomic():
             settle(attempt, state, now=now)
     if Attempt.objects.filter(provider=provider, provider_ref=charge.session_ref).exists():
@@ -47,18 +55,27 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
     state = provider_named(provider).fetch_session(charge.session_ref)
     with transaction.atomic():
         payment = lock_payment(id=payment_id)
-        if payment.attempts.filter(outcome__in=OPEN_OUTCOMES).exists():
-            raise_alarm(payment, f"charged in a session that we do not know: {charge.ref}")
-            return
-        adopted = Attempt.objects.create(
-            payment=payment,
-            provider=provider,
-            provider_ref=charge.session_ref,
-            site_url=settings.SITE_URL,
-            language=settings.LANGUAGE_CODE,
-            started_at=charge.charged_at,
-        )
-        settle(adopted, state, now=now)
+        is_second = payment.status == Payment.Status.SUCCEEDED
+        if not is_second:
+            _adopt(payment, provider, charge, state, now=now)
+    if is_second:
+        give_back_second(provider=provider, charge=charge, payment_id=payment_id, now=now)
+
+
+def _adopt(payment: Payment, provider: str, charge: Charge, state: SessionState, *, now: datetime) -> None:
+    """In the transaction that has locked the payment."""
+    if payment.attempts.filter(outcome__in=OPEN_OUTCOMES).exists():
+        raise_alarm(payment, f"charged in a session that we do not know: {charge.ref}")
+        return
+    adopted = Attempt.objects.create(
+        payment=payment,
+        provider=provider,
+        provider_ref=charge.session_ref,
+        site_url=settings.SITE_URL,
+        language=settings.LANGUAGE_CODE,
+        started_at=charge.charged_at,
+    )
+    settle(adopted, state, now=now)
 
 
 def give_back(*, provider: str, charge: Charge) -> None:
@@ -78,10 +95,13 @@ def give_back(*, provider: str, charge: Charge) -> None:
 def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
     """Send back what is left of a charge for what another one has paid, and take it out of our books, if it is there.
 
-    Raises ProviderError.
+    Where the company gave back the other one meanwhile, a person decides which of them stays. Raises ProviderError.
     """
     payment = Payment.objects.get(id=payment_id)
     paid_by = provider_named(provider).fetch_charge(payment.provider_ref)
+    if paid_by.refunded > payment.refunded:
+        mark(payment_id=payment_id, why=f"charged-twice: {which_stays(charge.ref, paid_by.ref)}")
+        return
     give_back(provider=provider, charge=charge)
     with transaction.atomic():
         payment = lock_payment(id=payment_id)
@@ -151,6 +171,11 @@ def tell_refund(*, refund_id: UUID) -> None:
             publish(PaymentRefunded(**about))
         elif refund.status == Refund.Status.FAILED:
             publish(PaymentRefundFailed(**about, number=refund.number))
+
+
+def which_stays(charge_ref: str, given_back: str) -> str:
+    """What a person has to say of a payment that was charged twice, once the company has given back what paid it."""
+    return f"the company gave {given_back} back: does {charge_ref} stay?"
 
 
 def mark(*, payment_id: UUID, why: str) -> None:

@@ -124,9 +124,9 @@ def raise_alarm(payment: Payment, why: str) -> None:
     Payment.objects.filter(id=payment.id).update(alarm=why)
 
 
-def clear_alarm(payment: Payment, about: str) -> None:
-    """Take back an alarm that begins with these words; another one stays."""
-    Payment.objects.filter(id=payment.id, alarm__startswith=about).update(alarm="")
+def clear_alarm(payment: Payment, why: str) -> None:
+    """Take back just this alarm; another one stays."""
+    Payment.objects.filter(id=payment.id, alarm=why).update(alarm="")
 
 
 def _stand(payment: Payment, attempt: Attempt, *, now: datetime) -> None:

@@ -78,12 +78,12 @@ def charges(provider: str) -> Iterator[list[Charge]]:
             yield page
 
 
-def was_charged(provider: str, ref: str) -> bool:
-    """Whether the company knows a charge of this name. Raises ProviderError where it does not say."""
+def charge_of(payment: PaymentStatement) -> Charge | None:
+    """What has paid it, as the company has it now; None where it knows none. Raises ProviderError: it does not say."""
     try:
-        return bool(provider_named(provider).fetch_charge(ref))
+        return provider_named(payment.provider).fetch_charge(payment.charge_ref) if payment.succeeded else None
     except Declined:
-        return False
+        return None
 
 
 def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatement]:

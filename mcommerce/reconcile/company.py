@@ -3,6 +3,7 @@
 An order with events under way is left out. One that is not here never comes by an event, so it is not waited for.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
@@ -23,12 +24,15 @@ class Company:
     def __init__(self, provider: str, *, under_way: set[str], now: datetime) -> None:
         self.provider, self.now = provider, now
         self.charges: set[str] = set()
+        self._holding: Counter[str] = Counter()  # by order: how many charges the company has not given back whole
+        self._given: list[tuple[Charge, PaymentStatement, OrderStatement | None]] = []
         self._under_way = under_way
 
     def differences(self) -> Iterator[Difference]:
         """Raises ProviderError."""
         for page in payments.charges(self.provider):
             self.charges |= {charge.ref for charge in page}
+            self._holding.update(charge.order_id for charge in page if charge.refunded < charge.amount)
             sessions = payments.of_sessions(self.provider, [charge.session_ref for charge in page])
             named = [order_id for charge in page if (order_id := _order_id(charge))]
             of_orders, there = payments.of_orders(named), orders.of(named)
@@ -43,6 +47,8 @@ class Company:
                     yield from self._unknown_session(charge, of_orders[order_id])
                 elif order is None and charge.refunded < charge.amount:
                     yield self._without_order(charge)
+        for charge, payment, order in self._given:
+            yield from self._given_back(charge, payment, order)
 
     def _of_session(
         self, charge: Charge, session: SessionStatement, order: OrderStatement | None
@@ -69,18 +75,17 @@ class Company:
                 less = money(payment.given_back - charge.refunded, charge.currency)
                 yield from self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
             elif charge.refunded > payment.given_back:
-                yield from self._given_back(charge, payment, order)
-        elif self._is_paid(payment):
-            yield from self._charged_twice(charge, payment)
+                self._given.append((charge, payment, order))
+        elif (paid_by := payments.charge_of(payment)) is not None:
+            yield from self._charged_twice(charge, payment, paid_by)
 
-    def _is_paid(self, payment: PaymentStatement) -> bool:
-        """By a charge that the company knows."""
-        return payment.succeeded and payments.was_charged(self.provider, payment.charge_ref)
-
-    def _charged_twice(self, charge: Charge, payment: PaymentStatement) -> Iterator[Difference]:
+    def _charged_twice(self, charge: Charge, payment: PaymentStatement, paid_by: Charge) -> Iterator[Difference]:
         """For what another charge has paid: unless it went back, and nobody is called for it."""
         left = charge.amount - charge.refunded
-        if left or payment.alarm == repairs.charged_twice(charge.ref):
+        if paid_by.refunded > payment.given_back:
+            if left:
+                yield from self._marked("charged-twice", charge, payment, repairs.which_stays(charge.ref, paid_by.ref))
+        elif left or payment.alarm == repairs.charged_twice(charge.ref):
             repair = partial(
                 repairs.give_back_second, provider=self.provider, charge=charge, payment_id=payment.id, now=self.now
             )
@@ -98,6 +103,8 @@ class Company:
         """The company gave back more than we know of."""
         if order is None or any(one.requested for one in order.refunds.values()):
             return  # said of the payment itself, or asked for just now
+        if charge.refunded == charge.amount and self._holding[charge.order_id]:
+            return  # said of the other charge, which pays the order now
         more = money(charge.refunded - payment.given_back, charge.currency)
         what = f"the company gave {more} back, and the order does not know"
         whole = charge.refunded == charge.amount and payment.given_back == 0
@@ -113,8 +120,8 @@ class Company:
             yield from self._marked("refund-unknown", charge, payment, what)
 
     def _unknown_session(self, charge: Charge, payment: PaymentStatement) -> Iterator[Difference]:
-        if self._is_paid(payment):
-            yield from self._charged_twice(charge, payment)
+        if (paid_by := payments.charge_of(payment)) is not None:
+            yield from self._charged_twice(charge, payment, paid_by)
             return
         yield Difference(
             name="charge-in-unknown-session",

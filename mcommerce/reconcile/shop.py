@@ -65,7 +65,7 @@ class Shop:
 
     def _was_charged(self, payment: PaymentStatement) -> bool:
         """Also since the charges were listed."""
-        return payment.charge_ref in self._charges or payments.was_charged(payment.provider, payment.charge_ref)
+        return payment.charge_ref in self._charges or payments.charge_of(payment) is not None
 
     def _without_order(self, payment: PaymentStatement, about: dict[str, Any]) -> Iterator[Difference]:
         left = payment.captured - payment.given_back

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import requests
 
@@ -53,7 +54,7 @@ class Company:
 
     def open_page(self, **session: object) -> str:
         """A page to pay at that the shop has not asked for, or has forgotten."""
-        headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": "opened elsewhere"}
+        headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": f"opened elsewhere {uuid4()}"}
         answer = requests.post(f"{self.url}/v1/sessions", json=session, headers=headers, timeout=10)
         answer.raise_for_status()
         return str(answer.json()["url"])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -13,6 +14,8 @@ from mcommerce.orders.models import Order
 from mcommerce.payment import repairs, statements
 from mcommerce.payment.ledger import balances
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment
+from mcommerce.payment.providers import provider_named
+from mcommerce.payment.settlement import settle as settle_attempt
 
 from .away import Company
 from .conftest import GOOD_CARD
@@ -70,7 +73,15 @@ def test_one_that_our_books_have_as_well_is_taken_out_of_them(
 
 def adopt_although_it_is_paid(charge: statements.Charge, paid_by: statements.Charge) -> None:
     """As a release did that compared it with nothing."""
-    repairs.adopt(provider="sandbox", charge=charge, payment_id=Payment.objects.get().id, now=clock.now())
+    attempt = Attempt.objects.create(
+        payment=Payment.objects.get(),
+        provider="sandbox",
+        provider_ref=charge.session_ref,
+        language="en",
+        started_at=charge.charged_at,
+    )
+    with transaction.atomic():
+        settle_attempt(attempt, provider_named("sandbox").fetch_session(charge.session_ref), now=clock.now())
     assert Payment.objects.get().alarm == f"charged twice: {charge.ref}"
     assert Attempt.objects.count() == LedgerEntry.objects.count() == 2
     assert Payment.objects.get().provider_ref == paid_by.ref
@@ -100,3 +111,50 @@ def test_two_charges_in_one_session_are_named_and_the_books_stay(
     assert found("--repair", "--expect=1") == (0, {"charged-twice": "repaired"})
     assert given_back == ["chg_second"]
     assert is_paid_once(paid_order)
+
+
+def test_two_charges_in_sessions_that_we_do_not_know_are_one_payment_and_one_that_goes_back(
+    order_of: Callable[..., Order], company: Company
+) -> None:
+    order = order_of()
+    pay_again(order, company)
+    pay_again(order, company)
+
+    assert found("--repair", "--expect=2") == (0, {"charge-in-unknown-session": "repaired"})
+    settle()
+
+    assert found() == (0, {})
+    assert company.charges() == [(1_900, 0), (1_900, 1_900)]
+    assert is_paid_once(order)
+
+
+def test_a_session_of_ours_that_was_charged_beside_one_that_we_do_not_know_is_not_kept_as_well(
+    order_of: Callable[..., Order], browser: Client, company: Company
+) -> None:
+    order = order_of()
+    page = page_of(browser, order)
+    pay_again(order, company)
+    company.type_card(page, GOOD_CARD)
+
+    assert found("--repair", "--expect=2")[0] == 0
+    settle()
+
+    assert found() == (0, {})
+    assert sorted(company.charges()) == [(1_900, 0), (1_900, 1_900)]
+    assert is_paid_once(order)
+
+
+def test_where_the_company_gave_back_what_paid_nothing_more_goes_back_before_a_person_has_looked(
+    paid_order: Order, company: Company
+) -> None:
+    """Else the customer has both, and what they ordered."""
+    pay_again(paid_order, company)
+    [[first, _second]] = statements.charges("sandbox")
+    company.give_back(first.ref, 1_900)
+
+    assert found("--repair", "--expect=1") == (0, {"charged-twice": "repaired"})
+    settle()
+
+    assert company.charges() == [(1_900, 1_900), (1_900, 0)]
+    assert state_of(paid_order) == Order.State.PAID
+    assert "does" in Payment.objects.get().alarm and found() == (0, {})
