@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import parse_qs
-from uuid import UUID
+from urllib.parse import parse_qs, urljoin
 
 import pytest
 
@@ -94,21 +93,6 @@ def test_the_proxys_own_answer_says_what_to_do_and_names_no_server(tmp_path: Pat
     assert told["Retry-After"] == "10"
 
 
-def test_a_form_of_the_shop_that_nobody_answered_is_asked_for_once_more_and_any_other_is_not(tmp_path: Path) -> None:
-    """Of the admin's forms nobody would know whether they were carried out."""
-    [nobody] = free_ports(1)
-    with proxy(tmp_path, f"127.0.0.1:{nobody}") as port:
-        status, told = ask(port, "POST", "/cart/add/?from=list", {})
-        path, _, query = told["Location"].partition("?")
-        again = ask(port, "POST", told["Location"], {})
-        others = [ask(port, "POST", path, {})[0] for path in ("/admin/products/product/add/", "/stations/remarks/")]
-
-    assert (status, path) == (307, "/cart/add/")
-    assert UUID(parse_qs(query)["again"][0]) and parse_qs(query)["from"] == ["list"]
-    assert again[0] in (502, 503), "a browser would be sent in a circle"
-    assert {*others} <= {502, 503}
-
-
 class Talkative(BaseHTTPRequestHandler):
     """A replica that names itself and its version."""
 
@@ -171,3 +155,32 @@ def test_a_page_server_that_hangs_keeps_no_visitor_for_ever(tmp_path: Path, meth
 
     assert (status, headers["Retry-After"]) == (504, "10")
     assert Hanging.asked == [method], "it is not put to another one, which would hang as well"
+
+
+class Dying(Talkative):
+    """A replica that dies over a form, and notes which request that was."""
+
+    noted: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.noted.append(self.headers["X-Request-Id"])
+        self.close_connection = True  # without an answer
+
+
+def test_a_form_of_the_shop_that_nobody_answered_is_asked_for_once_more_and_any_other_is_not(tmp_path: Path) -> None:
+    """By the number that the replica had. Of the admin's forms nobody would know whether they were carried out."""
+    Dying.noted.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dying) as replica:
+        threading.Thread(target=replica.serve_forever, daemon=True).start()
+        with proxy(tmp_path, f"127.0.0.1:{replica.server_port}") as port:
+            status, told = ask(port, "POST", "/cart/add/?from=list", {})
+            again = ask(port, "POST", f"/cart/add/{told['Location']}", {})
+            led = ask(port, "POST", "//evil.example/..%2fcart/add/", {})[1].get("Location", "")
+            others = [ask(port, "POST", path, {})[0] for path in ("/admin/products/product/add/", "/stations/remarks/")]
+        replica.shutdown()
+
+    query = parse_qs(told["Location"].removeprefix("?"))
+    assert (status, query) == (307, {"again": [Dying.noted[0]], "from": ["list"]})
+    assert again[0] in (502, 503), "a browser would be sent in a circle"
+    assert {*others} <= {502, 503}
+    assert urljoin("http://shop.example/cart/", led).startswith("http://shop.example/"), "a form to another site"

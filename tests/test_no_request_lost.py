@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
 
@@ -100,7 +100,7 @@ class Crowd:
         if status == 307:
             with self._lock:
                 self.again += 1
-            status, told, _page = self._ask("POST", told["Location"], self._form, headers)
+            status, told, _page = self._ask("POST", urljoin("/cart/add/", told["Location"]), self._form, headers)
         if status != 302:
             return status, cart
         [cookie] = [one[5:].partition(";")[0] for one in told.get_all("Set-Cookie", []) if one.startswith("cart=")]

@@ -137,7 +137,8 @@ def test_a_topic_is_made_when_the_broker_that_is_asked_shows_it(
     found = log.topics.found
     monkeypatch.setattr(log.topics, "found", lambda topics: next(answers, None) or found(topics))
 
-    log.topics.make(["house"])
+    assert log.topics.make(["house"]) == ["house"]
+    assert log.topics.make(["house"]) == [], "it was there"
 
     assert next(answers, "asked until it was there") == "asked until it was there"
     assert log.topics.counts(["house"])

@@ -229,7 +229,7 @@ class KafkaBackend(Backend):
         self._partitions.forget()
         # Until the broker that is asked has heard of each, and each has its leader.
         insist(lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogAway))
-        return made
+        return [self._named(topic) for topic in made]
 
     # --- reading ------------------------------------------------------------------------------------------------------
 

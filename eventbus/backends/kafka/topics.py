@@ -90,13 +90,14 @@ class KafkaTopics:
         return there
 
     def make(self, topics: Collection[str]) -> list[str]:
-        wanted = {self._named(topic): self._new(topic) for topic in topics}
-        answers = self._admin().create_topics([*wanted.values()], request_timeout=ANSWER_SECONDS) if wanted else {}
+        ours = {self._named(topic): topic for topic in topics}
+        asked = [self._new(topic) for topic in topics]
+        answers = self._admin().create_topics(asked, request_timeout=ANSWER_SECONDS) if asked else {}
         made = []
         for name, answer in answers.items():
             try:
                 answer.result(ANSWER_SECONDS)
-                made.append(name)
+                made.append(ours[name])
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise LogAway(f"Kafka did not make {name}: {said(error)}") from error
