@@ -8,7 +8,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from eventbus import publish
 from mcommerce.events import (
@@ -124,9 +124,10 @@ def raise_alarm(payment: Payment, why: str) -> None:
     Payment.objects.filter(id=payment.id).update(alarm=why)
 
 
-def clear_alarm(payment: Payment, why: str) -> None:
-    """Take back just this alarm; another one stays."""
-    Payment.objects.filter(id=payment.id, alarm=why).update(alarm="")
+def clear_alarm(payment: Payment, about: str) -> None:
+    """Take back the alarm about just this, with whatever it says of it behind a colon; another one stays."""
+    ours = Q(alarm=about) | Q(alarm__startswith=f"{about}: ")
+    Payment.objects.filter(ours, id=payment.id).update(alarm="")
 
 
 def _stand(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
