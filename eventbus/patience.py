@@ -21,7 +21,7 @@ R = TypeVar("R")
 class Patience:
     """Run something again while it only met another writer: contention is no failure and is never counted.
 
-    It ends when the worker is asked to leave, or after so many seconds: then the contention is raised.
+    It ends when the worker is asked to leave, or after so many seconds and two tries: then the contention is raised.
     """
 
     def __init__(self, stop: threading.Event, seconds: float = math.inf) -> None:
@@ -33,11 +33,13 @@ class Patience:
         return self._stop.is_set()
 
     def __call__(self, run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        until = time.monotonic() + self._seconds
+        until, tries = time.monotonic() + self._seconds, 0
         while True:
+            tries += 1
             try:
                 return run(*arguments, **named)
             except Exception as error:
-                if not is_contention(error) or self._stop.is_set() or time.monotonic() >= until:
+                is_over = tries > 1 and time.monotonic() >= until  # a slow machine may need them all for the first
+                if not is_contention(error) or self._stop.is_set() or is_over:
                     raise
             self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))

@@ -20,7 +20,9 @@ AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]
 
 def make_anew(house: House, heard: Heard) -> None:
     """Empty tables, as `migrate` leaves them: groups begin where the log ends now."""
-    call_command("flush", "--no-input", verbosity=0)
+    # Only the outbox counts from one again: on PostgreSQL other tests' rows keep the ids that they had.
+    call_command("flush", "--no-input", verbosity=0, reset_sequences=False)
+    restoring._draw_from(1)
     house.restart()
     heard.clear()
 
