@@ -161,7 +161,7 @@ class Dispatcher:
 
     def _relay(self, workers: Sequence[threading.Thread]) -> None:
         relay = Relay(self._backend, self._lease, self._pulse.beat)
-        beaten = time.monotonic()
+        beaten, was_away = time.monotonic(), False
         while not self._stop.is_set():
             self._pulse.beat()
             seen = published.rings
@@ -169,7 +169,11 @@ class Dispatcher:
                 raise WorkerGone("A group's thread has ended; all begin anew")
             try:
                 with unit_of_work():
+                    if was_away:
+                        relay.begin()  # a database is restored while nobody has a connection to it
+                        was_away = False
                     if time.monotonic() - beaten >= BEAT_SECONDS:
+                        self._lease.refuse_earlier()  # before this beat makes up for one that was forgotten
                         self._lease.beat()
                         beaten = time.monotonic()
                     moved = relay.step()
@@ -177,6 +181,7 @@ class Dispatcher:
                 if not is_nobodys_fault(error):
                     raise
                 logger.warning("The relay waits for the world: %s", error)
+                was_away = True
                 self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
                 continue
             if not moved and not self._stop.is_set():
