@@ -9,8 +9,11 @@ import psycopg
 from django.db import connection, connections, transaction
 
 from eventbus import backends
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.errors import LogAway
 from eventbus.relay import Relay
 from tests.eventbus.house import House, until
+from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.test_commands import run
 
 Heard = list[tuple[str, int]]
@@ -50,6 +53,17 @@ def repair(house: House) -> str:
     assert (code, complaint) == (0, ""), complaint
     house.restart()
     return said
+
+
+def await_brokers(log: KafkaBackend) -> None:
+    """Brokers that were started again answer this client, which may have waited longer from try to try."""
+
+    def answer() -> bool:
+        with suppress(LogAway):
+            return bool(log.topics.counts(["house"]))
+        return False
+
+    until(answer, "the brokers answer", seconds=PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
 from tests.eventbus.restores import (
     Backup,
     Heard,
+    await_brokers,
     database_kept,
     hearing,
     repair,
@@ -51,6 +52,7 @@ def test_where_the_log_lost_its_end_meanwhile_and_kept_its_name(
     house.settle()
     log = TopicLog.objects.get(topic=Noted.topic).generation
     back_up_broker(broker, tmp_path / "broker")
+    await_brokers(fresh_log)
     with database_kept(folder(tmp_path, "first")) as first:
         house.say(*FORGOTTEN)
         house.settle()

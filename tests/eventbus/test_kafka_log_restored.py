@@ -17,7 +17,7 @@ from eventbus.relay import Relay
 from eventbus.watching import Watch
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
-from tests.eventbus.restores import Heard, hearing, of
+from tests.eventbus.restores import Heard, await_brokers, hearing, of
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.kafka import Cluster
 from tests.kafka.backups import back_up_broker, restore_broker
@@ -128,10 +128,12 @@ def test_status_names_the_log_that_went_back_and_the_command_leads_through(
     house.say(*KEPT)
     house.settle()
     back_up_broker(broker, kept)
+    await_brokers(fresh_log)
     house.say(*LOST)
     house.settle()
     house.restart()
     restore_broker(broker, kept)
+    await_brokers(fresh_log)
 
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status", "--json")
