@@ -169,19 +169,19 @@ class Dispatcher:
                 raise WorkerGone("A group's thread has ended; all begin anew")
             try:
                 with unit_of_work():
-                    if was_away:
-                        relay.begin()  # a database is restored while nobody has a connection to it
-                        was_away = False
                     if time.monotonic() - beaten >= BEAT_SECONDS:
                         self._lease.refuse_earlier()  # before this beat makes up for one that was forgotten
                         self._lease.beat()
                         beaten = time.monotonic()
+                    if was_away:
+                        relay.begin()  # a database is restored while nobody has a connection to it
+                        was_away = False
                     moved = relay.step()
             except (DatabaseError, InterfaceError, LogAway) as error:
                 if not is_nobodys_fault(error):
                     raise
                 logger.warning("The relay waits for the world: %s", error)
-                was_away = True
+                was_away = was_away or not isinstance(error, LogAway)
                 self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
                 continue
             if not moved and not self._stop.is_set():

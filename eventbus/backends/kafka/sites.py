@@ -69,14 +69,15 @@ class Sites:
 
     def _asked(self, names: list[str]) -> dict[str, Any]:
         """The answers that come, by the brokers' name of a group; none while no broker answers at all."""
+        if not names:
+            return {}
         admin = self._admin()
         try:
-            if names:
-                admin.list_topics(OFFSETS, timeout=LOOK_SECONDS)
+            admin.list_topics(OFFSETS, timeout=LOOK_SECONDS)
         except KafkaException as error:
             logger.debug("Kafka does not say who is in its groups: %s", error)
             return {}
-        return admin.describe_consumer_groups(names, request_timeout=QUESTION_SECONDS) if names else {}
+        return dict(admin.describe_consumer_groups(names, request_timeout=QUESTION_SECONDS))
 
     def _is_other(self, client_id: str) -> bool:
         marks = {client_id, self.client_id()}
