@@ -103,10 +103,10 @@ def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_i
 
 def _is_new(cart: Cart, request_id: UUID) -> bool:
     """Whether the cart has not added for this request; noted. In the transaction that touched the cart."""
-    before = Cart.objects.values_list("added_by", flat=True).get(id=cart.id)
+    before = Cart.objects.values_list("request_ids", flat=True).get(id=cart.id)
     if request_id.hex in before:
         return False
-    Cart.objects.filter(id=cart.id).update(added_by=[*before, request_id.hex][-REQUESTS_KEPT:])
+    Cart.objects.filter(id=cart.id).update(request_ids=[*before, request_id.hex][-REQUESTS_KEPT:])
     return True
 
 

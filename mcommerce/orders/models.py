@@ -91,7 +91,7 @@ class Cart(models.Model):
     # The orders whose lines came back, until the shopper has seen to them.
     came_back = models.ManyToManyField("Order", related_name="+")
     # The requests that added something last: a browser may send one again that it had no answer to.
-    added_by = models.JSONField(default=list)
+    request_ids = models.JSONField(default=list)
 
     class Meta:
         verbose_name = _("cart")

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('customer_id', models.UUIDField(null=True, unique=True)),
                 ('changed_at', models.DateTimeField()),
                 ('poured_into', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orders.cart')),
-                ('added_by', models.JSONField(default=list)),
+                ('request_ids', models.JSONField(default=list)),
             ],
             options={
                 'verbose_name': 'cart',

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus.foreground import on_signal
-from stations.simulator.local import door
+from stations.simulator.local import address
 from stations.simulator.server import SPEED, serve
 
 
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Serve JCDecaux's API, versions 1 and 3, with invented stations in the real cities, at SIMULATOR_URL."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        port, seed = door()[1], settings.SIMULATOR_SEED
+        port, seed = address()[1], settings.SIMULATOR_SEED
         parser.add_argument("--port", type=int, default=port, help=f"0 takes any that is free; SIMULATOR_URL's, {port}")
         parser.add_argument("--seed", type=int, default=seed, help="the same seed invents the same stations and days")
         parser.add_argument("--speed", type=float, default=SPEED, help=f"1 is real time; {SPEED:g} by default")
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         stopped = threading.Event()
         with on_signal(stopped.set):
             try:
-                simulator = serve(door()[0], port, seed, speed=speed, open_to_all=open_to_all)
+                simulator = serve(address()[0], port, seed, speed=speed, open_to_all=open_to_all)
             except OSError as error:
                 text = f"Port {port} cannot be used ({error.strerror}): choose another with --port."
                 raise CommandError(text) from None
