@@ -22,7 +22,7 @@ from eventbus import backends, clock, sql
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
-from eventbus.errors import Diverged
+from eventbus.errors import Diverged, LogAway
 from eventbus.events import SEQUENCE_DIGITS, Record, ours, source
 from eventbus.models import (
     NUMBER_MAX,
@@ -79,10 +79,14 @@ def unknown(records: Iterable[Record]) -> list[Record]:
 
     A row is found where the record says, and is another event's where numbers were used twice.
     """
+    return _absent(_trusted(records))
+
+
+def _trusted(records: Iterable[Record]) -> list[Record]:
     if backends.current().in_process:
         return []
     mark = ours()  # the site is asked once for all: this runs for every event
-    return _absent([record for record in records if record.trusted and mark in record.headers])
+    return [record for record in records if record.trusted and mark in record.headers]
 
 
 def unsigned(records: Iterable[Record]) -> list[Record]:
@@ -94,28 +98,66 @@ def unsigned(records: Iterable[Record]) -> list[Record]:
 
 
 def _absent(records: Sequence[Record]) -> list[Record]:
-    mine = [(number_of(record), record) for record in records]
-    rows = _rows([number for number, _ in mine]) if mine else {}
-    return [record for number, record in mine if rows.get(number) != record.event_id]
+    return [record for record, row in _with_rows(records) if row.event_id != record.event_id]
 
 
-def _rows(ids: Sequence[int]) -> dict[int, UUID]:
-    connection = connections[DEFAULT_DB_ALIAS]
-    asked = f"SELECT id, event_id FROM eventbus_outbox WHERE {sql.is_among(connection, 'id', 'bigint')}"
-    found = sql.fetch(connection, asked, [sql.numbers(connection, ids)])
-    event_ids = sql.uuids_of([event_id for _, event_id in found])
-    return {row_id: event_id for (row_id, _), event_id in zip(found, event_ids, strict=True)}
+class _Row(NamedTuple):
+    """Of the outbox, if there is one. `position` is None until the relay has noted where it lies."""
+
+    event_id: UUID | None = None
+    position: int | None = None
+
+
+_NO_ROW = _Row()
+
+
+def _with_rows(records: Sequence[Record]) -> list[tuple[Record, _Row]]:
+    """Each with the row that it says it was."""
+    if not records:
+        return []
+    connection, numbers = connections[DEFAULT_DB_ALIAS], [number_of(record) for record in records]
+    asked = f"SELECT id, event_id, position FROM eventbus_outbox WHERE {sql.is_among(connection, 'id', 'bigint')}"
+    found = sql.fetch(connection, asked, [sql.numbers(connection, numbers)])
+    event_ids = sql.uuids_of([event_id for _, event_id, _ in found])
+    rows = {row_id: _Row(event_id, at) for (row_id, _, at), event_id in zip(found, event_ids, strict=True)}
+    return [(record, rows.get(number, _NO_ROW)) for record, number in zip(records, numbers, strict=True)]
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
     """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
 
-    All of one partition. By place, for a timer of the backup is published once more, with the same id.
+    All of one partition. By place, for a timer of the backup is published once more, with the same id. Raises LogAway
+    where the log was the one to go back, and one of these is about to overtake what the group has not read.
     """
-    found = unknown(records)
+    mine = _with_rows(_trusted(records))
+    found = [record for record, row in mine if row.event_id != record.event_id]
     if strange := _news(found):
         raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
+    _refuse_taken_places([record for record, row in mine if row == (record.event_id, None)])
     return {record.position for record in found}
+
+
+def _refuse_taken_places(early: Sequence[Record]) -> None:
+    """Raises LogAway where the log has given the place of one of these before, to another event.
+
+    A group may be faster than the relay, which sees that as soon as it notes the places, and appends again what is
+    lost. To handle these meanwhile would be to let them overtake it.
+    """
+    if not early:
+        return
+    connection, [first, *_] = connections[DEFAULT_DB_ALIAS], early
+    asked = (
+        "SELECT position, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b "
+        f"AND {sql.is_among(connection, 'position', 'bigint')}"
+    )
+    given = [first.topic, first.partition, sql.numbers(connection, [record.position for record in early])]
+    taken = {position: sql.uuid_of(event_id) for position, event_id in sql.fetch(connection, asked, given)}
+    for record in early:
+        if taken.get(record.position, record.event_id) != record.event_id:
+            raise LogAway(
+                f"{record.topic}/{record.partition}/{record.position} was the place of another event: the log has lost "
+                "it, and waits for the relay to append it again"
+            )
 
 
 def news(records: Iterable[Record]) -> list[Record]:

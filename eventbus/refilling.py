@@ -63,8 +63,14 @@ class Look:
         self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
 
     def soon(self) -> None:
-        """The next look is not put off: something was strange."""
+        """The next look is not put off: the brokers were away, or something was strange."""
         self._looked = float("-inf")
+        self._shrinking.soon()
+
+    @property
+    def held(self) -> set[str]:
+        """Topics of which nothing may be appended yet: the last look was not sure of their logs."""
+        return self._shrinking.held
 
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:
         """These logs have lost what lay at these places and behind them: nobody reads on, and the next look fills them.

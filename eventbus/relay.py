@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
@@ -73,7 +73,7 @@ class Relay:
             return 0
         due = self._publish_due_unless_held_up()
         rows = self._unsent(_UNSENT)
-        if self._look.look({row.topic for row in rows}):
+        if self._looks({row.topic for row in rows}):
             return due + 1  # what was lost comes first: ask again
         if rows:
             failpoints.hit("append")
@@ -84,9 +84,25 @@ class Relay:
                 raise
             except LogAway as error:
                 self._look.soon()
-                self._away |= dict.fromkeys(error.topics, time.monotonic() + AWAY_SECONDS)
+                self._leave_out(error.topics)
                 raise
         return due + len(rows)
+
+    def _looks(self, topics: set[str]) -> bool:
+        """Whether logs of these were lost. Raises LogAway where that is not known: what is appended might overtake."""
+        try:
+            if self._look.look(topics):
+                return True
+        except LogAway:
+            self._look.soon()  # while they were away, they may have been restored
+            raise
+        if held := self._look.held & topics:
+            self._leave_out(held)
+            raise LogAway(f"whether the log of {', '.join(sorted(held))} has lost its end is to be seen first", held)
+        return False
+
+    def _leave_out(self, topics: Collection[str]) -> None:
+        self._away |= dict.fromkeys(topics, time.monotonic() + AWAY_SECONDS)
 
     def _fence(self) -> None:
         self._alive()

@@ -32,6 +32,14 @@ class Shrinking:
         self._looked = float("-inf")
         self._ends: Ends = {}  # where each has ended at most
         self._suspected: set[str] = set()
+        self._unsure = False  # brokers were away: each log may be another when they come back
+        self.held: set[str] = set()  # of these nothing is appended until the next look has shown what they are
+
+    def soon(self) -> None:
+        """The brokers were away: nothing is appended to a log before its end was seen again."""
+        self._unsure = True
+        if not self._suspected:
+            self._looked = float("-inf")
 
     def found(self, topics: Collection[str]) -> set[str]:
         """Which of these end, at two looks in a row, before where they had ended. Mostly it is too early to look.
@@ -42,9 +50,13 @@ class Shrinking:
             return set()
         self._looked = time.monotonic()
         self._learn(topics)  # before the ends are asked for: a group may be there a moment later
-        early = {place: end for place, end in self._there(topics).items() if end < self._note(place, end)}
+        there = self._there(topics)
+        early = {place: end for place, end in there.items() if end is not None and end < self._note(place, end)}
         suspected, self._suspected = self._suspected, {place.topic for place in early}
         confirmed = suspected & self._suspected
+        unseen = {place.topic for place, end in there.items() if end is None} | (set() if there else set(topics))
+        self._unsure = self._unsure and bool(unseen)
+        self.held = self._suspected - confirmed | (unseen if self._unsure else set())
         for place, end in early.items():
             if place.topic in confirmed:
                 say(place, end, self._ends[place])
@@ -61,10 +73,12 @@ class Shrinking:
         """It was filled again: what was known of its ends is of the log before."""
         self._ends = {place: end for place, end in self._ends.items() if place.topic != topic}
         self._suspected.discard(topic)
+        self.held.discard(topic)
 
     def _learn(self, topics: Collection[str]) -> None:
-        for topic in set(topics) - {place.topic for place in self._ends}:
-            self._ends |= {TopicPartition(topic, number): end for number, end in places.given(topic).items()}
+        for topic in topics if self._unsure else set(topics) - {place.topic for place in self._ends}:
+            for number, end in places.given(topic).items():
+                self._note(TopicPartition(topic, number), end)
         rows = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")
         for topic, number, end in rows.annotate(end=Max("position")):
             self._note(TopicPartition(topic, number), end)
@@ -73,9 +87,11 @@ class Shrinking:
         self._ends[place] = max(end, self._ends.get(place, 0))
         return self._ends[place]
 
-    def _there(self, topics: Collection[str]) -> Ends:
+    def _there(self, topics: Collection[str]) -> dict[TopicPartition, int | None]:
+        """None where the brokers say nothing; nothing at all where they do not even say what there is."""
         with suppress(LogAway):
-            return self._backend.ends_now(self._backend.partitions(sorted(topics)))
+            partitions = self._backend.partitions(sorted(topics))
+            return dict.fromkeys(partitions) | self._backend.ends_now(partitions)
         return {}
 
 

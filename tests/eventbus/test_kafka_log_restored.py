@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 from eventbus import ledger, watches
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.dispatcher import Dispatcher
+from eventbus.errors import LogAway
+from eventbus.failpoints import FailedHere, armed
 from eventbus.models import OutboxRow, Progress, TopicLog
-from eventbus.relay import Relay
+from eventbus.relay import _UNSENT, Relay
 from eventbus.watching import Watch
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
@@ -94,6 +96,73 @@ def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_rea
     assert ledger.problems(ledger.read()) == []
     told = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
     assert any(one.startswith("The log went back to an earlier time: house/") for one in told)
+
+
+def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
+    fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House, heard: Heard, kept: Path
+) -> None:
+    """The relay had them in hand, and has died between the brokers' acknowledgement and its look at the places."""
+    [broker], relay = fresh_kafka.brokers, Relay(fresh_log)
+    house.say(*KEPT)
+    house.settle()
+    back_up_broker(broker, kept)
+    await_brokers(fresh_log)
+    house.say(*LOST)
+    house.relay()
+    restore_broker(broker, kept)
+    await_brokers(fresh_log)
+    house.say(*LATER)
+    in_hand = relay._unsent(_UNSENT)
+    with armed("append.acknowledged=error"), pytest.raises(FailedHere):
+        fresh_log.append(in_hand, lambda: None)
+    worker = house.worker()
+
+    with pytest.raises(LogAway, match="was the place of another event"):
+        house.step(worker)
+    assert sorted(heard) == sorted(KEPT)
+    worker.leave()
+    until(lambda: has_sent(relay), "all of it is sent again", seconds=SOON_SECONDS)
+    house.restart()
+    house.settle()
+
+    assert of(heard, "vase") == list(range(1, 12))
+    assert sorted(heard) == sorted(KEPT + LOST + LATER), "each once"
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_a_relay_appends_nothing_after_brokers_were_away_until_it_has_seen_where_their_logs_end(
+    fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House, heard: Heard, kept: Path
+) -> None:
+    [broker], relay = fresh_kafka.brokers, Relay(fresh_log)
+    house.say(*KEPT)
+    relay.step()
+    back_up_broker(broker, kept)
+    await_brokers(fresh_log)
+    house.say(*LOST)
+    until(lambda: has_sent(relay), "the rest is sent", seconds=PATIENCE_SECONDS)
+    broker.kill()
+    house.say(*LATER)
+    with pytest.raises(LogAway):
+        relay.step()
+    restore_broker(broker, kept)
+    await_brokers(fresh_log)
+
+    with pytest.raises(LogAway, match="is to be seen first"):
+        relay.step()
+    assert sum(fresh_log.ends(fresh_log.partitions([Noted.topic])).values()) == len(KEPT)
+    until(lambda: has_sent(relay), "all of it is sent again", seconds=SOON_SECONDS)
+    house.restart()
+    house.settle()
+
+    assert of(heard, "vase") == list(range(1, 12))
+    assert sorted(heard) == sorted(KEPT + LOST + LATER), "each once"
+
+
+def has_sent(relay: Relay) -> bool:
+    """Whether nothing waits any more, after one more try."""
+    with suppress(LogAway):
+        relay.step()
+    return None not in positions()
 
 
 def test_a_watch_reads_on_where_no_relay_runs(
