@@ -1,5 +1,6 @@
 """What publishing many costs: few locks, and a statement for a thousand events."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +10,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
+from eventbus.events import TRACEPARENT
 from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
+from tests.eventbus.contract_publishing import echo
 from tests.eventbus.house import House, Noted
 
 ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
@@ -31,6 +34,21 @@ def test_who_gives_up_the_order_takes_no_lock(house: House) -> None:
         publish(Noted(name="vase", number=1), Noted(name="chair", number=1), unordered="each is noted once")
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert cursor.fetchone()[0] == 0
+
+
+def test_what_follows_an_event_without_a_trace_begins_one(house: House) -> None:
+    """Such as one that another program has told."""
+    house.handler(call=echo)
+    house.say(("vase", 1))
+    row = OutboxRow.objects.get()
+    row.headers = re.sub(r',"traceparent":"[^"]*"', "", row.headers)
+    row.save()
+
+    house.settle()
+
+    said = {record.key: record.attributes() for record in house.log()}
+    assert "traceparent" not in said["vase"]
+    assert TRACEPARENT.match(said["echo"]["traceparent"])
 
 
 def test_who_counts_queries_sees_that_many_events_are_one(house: House) -> None:

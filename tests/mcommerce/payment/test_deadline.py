@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,10 @@ from django.db import connections
 
 from eventbus.testing import settle
 from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.providers import provider_named
+from mcommerce.payment.providers.base import ProviderBusy
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
-from outside.service import SILENCE_SECONDS, VISITORS_MAX
+from outside.service import SILENCE_SECONDS, VISITORS_MAX, service
 from tests.outside.mumbling import Mumbler, mumbling, saying, silence
 
 from .conftest import Company, Shopper
@@ -100,6 +103,16 @@ def test_a_company_that_wants_fewer_questions_is_busy(
         answer = shopper.go_to_pay(order_id)
 
     assert "The payment company is busy" in answer.text
+
+
+def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_it(company: Company) -> None:
+    with ExitStack() as waiting:
+        for _ in range(VISITORS_MAX):
+            waiting.enter_context(service("payment company", at=company.url).asked(by_visitor=True))
+
+        with pytest.raises(ProviderBusy):
+            provider_named("sandbox", by_visitor=True).charges()
+        assert provider_named("sandbox").charges() == ([], False)
 
 
 @pytest.fixture

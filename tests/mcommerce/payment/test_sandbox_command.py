@@ -16,16 +16,21 @@ from .conftest import API_KEY
 
 
 @pytest.fixture
-def company_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """The command, once it has said where it answers."""
-    (port,) = free_ports(1)
+def port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+def company_process(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """The command. It answers where it was told to, which is not where the world finds it."""
+    (elsewhere,) = free_ports(1)
     process = subprocess.Popen(
         [sys.executable, "manage.py", "sandbox_provider", "--port", str(port)],
         cwd=ROOT,
         env=os.environ
         | {
             "VAR_DIR": str(tmp_path),
-            "SANDBOX_PROVIDER_URL": f"http://127.0.0.1:{port}",
+            "SANDBOX_PROVIDER_URL": f"http://127.0.0.1:{elsewhere}",
             "SANDBOX_PROVIDER_KEY": API_KEY,
         },
         stdout=subprocess.PIPE,
@@ -38,10 +43,12 @@ def company_process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_company_that_is_told_to_end_closes_its_books_first(
-    company_process: subprocess.Popen[str], tmp_path: Path, number: int
+    company_process: subprocess.Popen[str], tmp_path: Path, port: int, number: int
 ) -> None:
-    url = company_process.stdout.readline().split("at ")[1].split(". ")[0]  # type: ignore[union-attr]
-    told = requests.get(f"{url}/v1/charges", headers={"Authorization": f"Bearer {API_KEY}"}, timeout=5)
+    assert company_process.stdout.readline()  # type: ignore[union-attr]  # it has begun
+    told = requests.get(
+        f"http://127.0.0.1:{port}/v1/charges", headers={"Authorization": f"Bearer {API_KEY}"}, timeout=5
+    )
     assert told.json()["charges"] == []
 
     company_process.send_signal(number)
