@@ -14,18 +14,16 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-import msgspec
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import transaction
 from django.db.models import Min
 
-from eventbus import backends, clock, sql
+from eventbus import clock, own_rows, taken_places
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
-from eventbus.errors import Diverged, LogAway
-from eventbus.events import SEQUENCE_DIGITS, Record, ours, source
+from eventbus.errors import Diverged
+from eventbus.events import Record, source
 from eventbus.models import (
-    NUMBER_MAX,
     SOURCE_CHARACTERS_MAX,
     Divergence,
     ForgottenSpan,
@@ -60,33 +58,12 @@ class Named(Protocol):
     def key(self) -> str: ...
 
 
-class _Numbered(msgspec.Struct):
-    sequence: str = ""
-
-
-_attributes = msgspec.json.Decoder(_Numbered)
-
-
-def number_of(record: Record) -> int:
-    """The id of the outbox row that it says it was; 0 where it says none."""
-    found = _attributes.decode(record.headers).sequence
-    number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
-    return number if number <= NUMBER_MAX else 0
-
-
 def unknown(records: Iterable[Record]) -> list[Record]:
     """Those of ours that the outbox does not have. In memory the log is the outbox, so none.
 
     A row is found where the record says, and is another event's where numbers were used twice.
     """
-    return _absent(_trusted(records))
-
-
-def _trusted(records: Iterable[Record]) -> list[Record]:
-    if backends.current().in_process:
-        return []
-    mark = ours()  # the site is asked once for all: this runs for every event
-    return [record for record in records if record.trusted and mark in record.headers]
+    return _absent(own_rows.trusted(records))
 
 
 def unsigned(records: Iterable[Record]) -> list[Record]:
@@ -98,66 +75,23 @@ def unsigned(records: Iterable[Record]) -> list[Record]:
 
 
 def _absent(records: Sequence[Record]) -> list[Record]:
-    return [record for record, row in _with_rows(records) if row.event_id != record.event_id]
-
-
-class _Row(NamedTuple):
-    """Of the outbox, if there is one. `position` is None until the relay has noted where it lies."""
-
-    event_id: UUID | None = None
-    position: int | None = None
-
-
-_NO_ROW = _Row()
-
-
-def _with_rows(records: Sequence[Record]) -> list[tuple[Record, _Row]]:
-    """Each with the row that it says it was."""
-    if not records:
-        return []
-    connection, numbers = connections[DEFAULT_DB_ALIAS], [number_of(record) for record in records]
-    asked = f"SELECT id, event_id, position FROM eventbus_outbox WHERE {sql.is_among(connection, 'id', 'bigint')}"
-    found = sql.fetch(connection, asked, [sql.numbers(connection, numbers)])
-    event_ids = sql.uuids_of([event_id for _, event_id, _ in found])
-    rows = {row_id: _Row(event_id, at) for (row_id, _, at), event_id in zip(found, event_ids, strict=True)}
-    return [(record, rows.get(number, _NO_ROW)) for record, number in zip(records, numbers, strict=True)]
+    return [record for record, row in own_rows.of(records) if row.event_id != record.event_id]
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
     """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
 
-    All of one partition. By place, for a timer of the backup is published once more, with the same id. Raises LogAway
-    where the log was the one to go back, and one of these is about to overtake what the group has not read.
+    All of one partition. By place, for a timer of the backup is published once more, with the same id. Raises LogLost
+    where the log was the one to go back: see `taken_places`.
     """
-    mine = _with_rows(_trusted(records))
+    records = list(records)
+    mine = own_rows.of(own_rows.trusted(records))
     found = [record for record, row in mine if row.event_id != record.event_id]
     if strange := _news(found):
         raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
-    _refuse_taken_places([record for record, row in mine if row == (record.event_id, None)])
+    at_home = {record.position for record, row in mine if row.is_at(record)}
+    taken_places.refuse([record for record in records if record.position not in at_home])
     return {record.position for record in found}
-
-
-def _refuse_taken_places(early: Sequence[Record]) -> None:
-    """Raises LogAway where the log has given the place of one of these before, to another event.
-
-    A group may be faster than the relay, which sees that as soon as it notes the places, and appends again what is
-    lost. To handle these meanwhile would be to let them overtake it.
-    """
-    if not early:
-        return
-    connection, [first, *_] = connections[DEFAULT_DB_ALIAS], early
-    asked = (
-        "SELECT position, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b "
-        f"AND {sql.is_among(connection, 'position', 'bigint')}"
-    )
-    given = [first.topic, first.partition, sql.numbers(connection, [record.position for record in early])]
-    taken = {position: sql.uuid_of(event_id) for position, event_id in sql.fetch(connection, asked, given)}
-    for record in early:
-        if taken.get(record.position, record.event_id) != record.event_id:
-            raise LogAway(
-                f"{record.topic}/{record.partition}/{record.position} was the place of another event: the log has lost "
-                "it, and waits for the relay to append it again"
-            )
 
 
 def news(records: Iterable[Record]) -> list[Record]:
@@ -177,7 +111,7 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
     return (
         (span.topic, span.partition) == (record.topic, record.partition)
         and span.begin <= record.position < span.end
-        and number_of(record) <= span.last
+        and own_rows.number_of(record) <= span.last
     )
 
 
@@ -201,7 +135,7 @@ def _later(records: Sequence[Record]) -> list[Record]:
     if not records:
         return []
     sent = OutboxRow.objects.filter(position__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
-    return [record for record in records if number_of(record) > sent]
+    return [record for record in records if own_rows.number_of(record) > sent]
 
 
 def stand_still(first: Named) -> None:

@@ -6,10 +6,18 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, connections, transaction
 
-from eventbus import brake, clock, divergence, effects, failpoints, groups, inbox, parking, sql
+from eventbus import brake, clock, divergence, effects, failpoints, groups, inbox, log_names, parking, sql
 from eventbus.backends.base import TopicPartition
 from eventbus.brake import Brake
-from eventbus.errors import StaleEpoch, TookTooLong, counts, is_cut_off, is_nobodys_fault, looks_like_the_world
+from eventbus.errors import (
+    LogLost,
+    StaleEpoch,
+    TookTooLong,
+    counts,
+    is_cut_off,
+    is_nobodys_fault,
+    looks_like_the_world,
+)
 from eventbus.events import Record, because_of
 from eventbus.models import Effect, Progress
 from eventbus.patience import Patience
@@ -88,6 +96,13 @@ class Ownership:
         if row.position < (reached := self.reached.get(partition, 0)):
             raise StaleEpoch(f"{self.group.name} is at {row.position} in {partition}, and was at {reached}")
         return row
+
+    def note_loss(self, lost: LogLost) -> None:
+        """Have the relay fill these logs again, whatever becomes of this process. Raises StaleEpoch where it has."""
+        with transaction.atomic():
+            for topic, partition in lost.places:
+                self.lock(TopicPartition(topic, partition))
+                log_names.note(topic, log_names.UNKNOWN)
 
     def passed(self, progress: Progress) -> None:
         """The group will be so far, once what holds the row is committed."""

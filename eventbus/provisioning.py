@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from django.db import connection
 
-from eventbus import backends, operations, refilling, registry
+from eventbus import backends, log_names, operations, registry
 from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.checks import told_events
@@ -81,7 +81,7 @@ def _place_keys_by(topic: str, partitions: int) -> None:
     """From now on. A topic that has no log noted takes its name from the brokers, as the relay would."""
     backend = backends.current()
     if not TopicLog.objects.filter(topic=topic).exists():
-        refilling.note(topic, backend.generations([topic])[topic])
+        log_names.note(topic, backend.generations([topic])[topic])
     places.pin(topic, partitions)
 
 

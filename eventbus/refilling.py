@@ -11,23 +11,21 @@ lost for a group is not: it comes again, and is handled.
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
 
 import msgspec
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 
-from eventbus import backfill, clock, failpoints, groups, passed_over, replay
+from eventbus import failpoints, groups, passed_over, replay
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
 from eventbus.checks import told_events
 from eventbus.errors import LogAway
 from eventbus.inbox import LIVE
+from eventbus.log_names import UNKNOWN, note
 from eventbus.models import (
-    WHO_CHARACTERS_MAX,
     DeadLetter,
     InboxRow,
-    OperatorAction,
     OutboxRow,
     ParkedEvent,
     ParkedKey,
@@ -39,9 +37,7 @@ from eventbus.shrinking import Shrinking
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker starts for several
-UNKNOWN = ""  # which log our positions are of, once theirs has lost something
 ROWS_AT_ONCE = 1_000  # of an INSERT; SQLite takes some 32,000 values
-SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin another once the group has passed them"
 
 
 class Refilled(msgspec.Struct, frozen=True):
@@ -58,6 +54,7 @@ class Look:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
         self._seen: set[str] = set()  # topics whose logs are known: nothing is appended to another
+        self._there: set[str] = set()  # topics that the last look found
         self._unfinished: set[str] = set()  # that were to be filled again on brokers, and lie in the outbox now
         self._shrinking = Shrinking(backend)
         self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
@@ -67,10 +64,9 @@ class Look:
         self._looked = float("-inf")
         self._shrinking.soon()
 
-    @property
-    def held(self) -> set[str]:
-        """Topics of which nothing may be appended yet: the last look was not sure of their logs."""
-        return self._shrinking.held
+    def held(self, topics: set[str]) -> set[str]:
+        """Those to which nothing may be appended yet. One that is not there is refused by the brokers anyway."""
+        return self._shrinking.held(topics & self._there)
 
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:
         """These logs have lost what lay at these places and behind them: nobody reads on, and the next look fills them.
@@ -128,8 +124,14 @@ class Look:
         logs = {log.topic: log for log in TopicLog.objects.all()}
         known = {topic: log.generation for topic, log in logs.items()}
         lost = (topic for topic, generation in known.items() if generation == UNKNOWN)
-        topics = {*more, *lost, *Progress.objects.order_by().values_list("topic", flat=True).distinct()}
+        topics = {
+            *more,
+            *lost,
+            *self._shrinking.suspected,
+            *Progress.objects.order_by().values_list("topic", flat=True).distinct(),
+        }
         generations = self._backend.generations(topics)
+        self._there = set(generations)
         short = short_of([topic for topic, log in generations.items() if known.get(topic, log) == log])
         found = []
         for topic, generation in generations.items():
@@ -180,7 +182,7 @@ class Look:
             self._fence()
             held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
             note(topic, generation)
-            events, ignored = _unsend(held, _sent(topic), topic)
+            events, ignored = unsend(held, _sent(topic), topic)
             for row in held:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(
@@ -219,51 +221,11 @@ class Look:
             )
 
 
-def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
-    """By hand: append again, at the end of the log, what was told since then. Groups keep their places. Raises LogAway.
-
-    Of a log that was lost, the relay appends all by itself.
-    """
-    generations = backend.generations([topic])
-    known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()
-    if not _told(topic, since).exists() or known not in (None, generations.get(topic)):
-        return Refilled(topic, 0)
-    if topic not in generations:
-        raise LogAway(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
-    backfill.refuse_behind(backend, topic)
-    with failpoints.atomic("republish"):
-        held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
-        note(topic, generations[topic])
-        events, _ = _unsend(held, _told(topic, since), topic)
-        replay.end(topic, SAID_AGAIN)
-        OperatorAction.objects.create(
-            at=clock.now(),
-            who=who[:WHO_CHARACTERS_MAX],
-            action=OperatorAction.Action.REPUBLISH,
-            error=f"{topic}: {events} events that were told since {since.isoformat()}",
-        )
-    return Refilled(topic, events)
-
-
-def count(topic: str, since: datetime) -> Refilled:
-    """How many that would be."""
-    return Refilled(topic, _told(topic, since).count())
-
-
-def note(topic: str, generation: str) -> None:
-    """All positions of the topic are of this log from now on."""
-    TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})
-
-
 def _sent(topic: str) -> QuerySet[OutboxRow]:
     return OutboxRow.objects.filter(topic=topic, position__isnull=False)
 
 
-def _told(topic: str, since: datetime) -> QuerySet[OutboxRow]:
-    return _sent(topic).filter(created_at__gte=since)
-
-
-def _unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
+def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
     """Let the relay append these again, in the order of their ids; how many.
 
     And by progress row, how many of them the group has ignored, and will drop like what it has handled.

@@ -96,7 +96,7 @@ class Relay:
         except LogAway:
             self._look.soon()  # while they were away, they may have been restored
             raise
-        if held := self._look.held & topics:
+        if held := self._look.held(topics):
             self._leave_out(held)
             raise LogAway(f"whether the log of {', '.join(sorted(held))} has lost its end is to be seen first", held)
         return False

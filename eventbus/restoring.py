@@ -16,11 +16,12 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import F, Max, Min
 
-from eventbus import clock, divergence, registry, replay, sql
+from eventbus import clock, divergence, own_rows, registry, replay, sql
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.divergence import Tail
 from eventbus.events import Record
 from eventbus.leases import LEASE_SECONDS
+from eventbus.log_names import UNKNOWN
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
     Divergence,
@@ -31,7 +32,6 @@ from eventbus.models import (
     ReplayRun,
     TopicLog,
 )
-from eventbus.refilling import UNKNOWN
 from eventbus.shrinking import short
 from eventbus.text import readable
 
@@ -166,7 +166,7 @@ def _told(record: Record) -> ForgottenEvent:
         type=record.type,
         key=record.key,
         event_id=record.event_id,
-        sequence=divergence.number_of(record),
+        sequence=own_rows.number_of(record),
         time=record.attributes().get("time", ""),
         data=readable(record.payload),
     )

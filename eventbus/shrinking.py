@@ -31,15 +31,20 @@ class Shrinking:
         self._backend = backend
         self._looked = float("-inf")
         self._ends: Ends = {}  # where each has ended at most
-        self._suspected: set[str] = set()
-        self._unsure = False  # brokers were away: each log may be another when they come back
-        self.held: set[str] = set()  # of these nothing is appended until the next look has shown what they are
+        self.suspected: set[str] = set()  # topics that ended too early at the last look
+        self._seen: set[str] | None = None  # topics whose ends were seen since the brokers were away, if they ever were
 
     def soon(self) -> None:
         """The brokers were away: nothing is appended to a log before its end was seen again."""
-        self._unsure = True
-        if not self._suspected:
-            self._looked = float("-inf")
+        if self._backend.topics is not None:
+            self._seen = set()
+            if not self.suspected:
+                self._looked = float("-inf")
+
+    def held(self, topics: set[str]) -> set[str]:
+        """Those of which it is not known whether they have lost their ends."""
+        unseen = set() if self._seen is None else topics - self._seen
+        return unseen | (topics & self.suspected)
 
     def found(self, topics: Collection[str]) -> set[str]:
         """Which of these end, at two looks in a row, before where they had ended. Mostly it is too early to look.
@@ -51,12 +56,11 @@ class Shrinking:
         self._looked = time.monotonic()
         self._learn(topics)  # before the ends are asked for: a group may be there a moment later
         there = self._there(topics)
-        early = {place: end for place, end in there.items() if end is not None and end < self._note(place, end)}
-        suspected, self._suspected = self._suspected, {place.topic for place in early}
-        confirmed = suspected & self._suspected
-        unseen = {place.topic for place, end in there.items() if end is None} | (set() if there else set(topics))
-        self._unsure = self._unsure and bool(unseen)
-        self.held = self._suspected - confirmed | (unseen if self._unsure else set())
+        early = {place: end for place, end in there.items() if end < self._note(place, end)}
+        suspected, self.suspected = self.suspected, {place.topic for place in early}
+        confirmed = suspected & self.suspected
+        if self._seen is not None:
+            self._seen |= {place.topic for place in there}
         for place, end in early.items():
             if place.topic in confirmed:
                 say(place, end, self._ends[place])
@@ -72,11 +76,13 @@ class Shrinking:
     def forget(self, topic: str) -> None:
         """It was filled again: what was known of its ends is of the log before."""
         self._ends = {place: end for place, end in self._ends.items() if place.topic != topic}
-        self._suspected.discard(topic)
-        self.held.discard(topic)
+        self.suspected.discard(topic)
+        if self._seen is not None:
+            self._seen.add(topic)
 
     def _learn(self, topics: Collection[str]) -> None:
-        for topic in topics if self._unsure else set(topics) - {place.topic for place in self._ends}:
+        learnt = {place.topic for place in self._ends}
+        for topic in set(topics) - (learnt if self._seen is None else learnt & self._seen):
             for number, end in places.given(topic).items():
                 self._note(TopicPartition(topic, number), end)
         rows = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")
@@ -87,11 +93,9 @@ class Shrinking:
         self._ends[place] = max(end, self._ends.get(place, 0))
         return self._ends[place]
 
-    def _there(self, topics: Collection[str]) -> dict[TopicPartition, int | None]:
-        """None where the brokers say nothing; nothing at all where they do not even say what there is."""
+    def _there(self, topics: Collection[str]) -> Ends:
         with suppress(LogAway):
-            partitions = self._backend.partitions(sorted(topics))
-            return dict.fromkeys(partitions) | self._backend.ends_now(partitions)
+            return self._backend.ends_now(self._backend.partitions(sorted(topics)))
         return {}
 
 

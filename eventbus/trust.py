@@ -14,9 +14,9 @@ import msgspec
 from django.db.models import F
 
 from eventbus import clock
-from eventbus.divergence import number_of
 from eventbus.events import Event, Record, sequenced, source
 from eventbus.models import SOURCE_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, OutboxRow, Progress, UntrustedRecord
+from eventbus.own_rows import number_of
 from eventbus.registry import Group
 from eventbus.text import printable
 
@@ -97,12 +97,14 @@ def _attributes(row: OutboxRow) -> dict[str, str]:
 def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> None:
     """Count and name those that are not trusted, in the transaction that passes them.
 
-    What others say of no concern to the group is none of its business.
+    Events of others that do not concern the group are none of its business. A record that is no event is.
     """
     strange = [
         record
         for record in records
-        if not record.trusted and record.position >= progress.position and (record.claims_ours or group.type_of(record))
+        if not record.trusted
+        and record.position >= progress.position
+        and (record.claims_ours or not record.type or group.type_of(record))
     ]
     if not strange:
         return
@@ -114,7 +116,7 @@ def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> No
             "Group %s has set aside %s records of %s/%s that nobody has told who may, such as %s at %s: "
             "see manage.py eventbus untrusted",
             *(group.name, len(strange), progress.topic, progress.partition),
-            *(printable(strange[0].type), strange[0].position),
+            *(printable(strange[0].type) or "a record without a type", strange[0].position),
         )
 
 

@@ -41,11 +41,12 @@ def problems() -> list[str]:
     ):
         one = UntrustedRecord.objects.filter(id=first).first()
         if one is not None:
+            hint = AFTER_A_RESTORE if one.source == source() else ""
             told.append(
                 f"{group} has set aside {count} records of {topic} since {since:{TIME}} that nobody has told who may, "
-                f"such as {one.event_id}, {one.type} of {one.source or 'nobody'} for key {printable(one.key)}, at "
-                f"{one.partition}/{one.position}. Who else can write there? See docs/operations.md, A forged record, "
-                f"and manage.py eventbus untrusted.{AFTER_A_RESTORE if one.source == source() else ''}"
+                f"such as {one.event_id}, {one.type or 'without a type'} of {one.source or 'nobody'} for key "
+                f"{printable(one.key)}, at {one.partition}/{one.position}. Who else can write there? See "
+                f"docs/operations.md, A forged record, and manage.py eventbus untrusted.{hint}"
             )
     return told
 

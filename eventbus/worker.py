@@ -18,7 +18,16 @@ from eventbus import clock, divergence, failpoints, groups, sql, trust, wishes
 from eventbus.alike import Warnings
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.backfill import Backfill
-from eventbus.errors import Diverged, GroupStopped, LeaseLost, LogAway, StaleEpoch, is_contention, is_nobodys_fault
+from eventbus.errors import (
+    Diverged,
+    GroupStopped,
+    LeaseLost,
+    LogAway,
+    LogLost,
+    StaleEpoch,
+    is_contention,
+    is_nobodys_fault,
+)
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
 from eventbus.handling import BATCH_SECONDS, Handling, unit_of_work
@@ -148,6 +157,9 @@ class Worker:
                     self._copies |= {_place_of(record) for record in divergence.note(stopped.records)}
                 self._stands_still = True
                 return 1  # to standing still: look at once whether it is a pause or a brake
+            except LogLost as lost:
+                self._owned.note_loss(lost)
+                raise
 
     def _flow(self, consumer: Consumer) -> int:
         moved = self._operators() + self._parked() if self._something_waits() else 0

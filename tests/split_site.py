@@ -35,6 +35,12 @@ from tests.postgres import PostgresMissing, temporary_cluster
 ENTRYPOINT = str(ROOT / "docker-entrypoint")
 
 
+NOT_OFFERED = """
+    SELECT count(*) FROM products_product WHERE published AND NOT EXISTS (
+        SELECT 1 FROM orders_offer WHERE orders_offer.product_id = products_product.id AND orders_offer.for_sale)
+"""
+
+
 class SplitSite(LiveSite):
     """One site; its processes have names that the caller chooses, and each can be killed alone."""
 
@@ -97,6 +103,14 @@ class SplitSite(LiveSite):
                 if self.processes[name].poll() is not None or time.monotonic() > deadline:
                     raise SiteDidNotStart(self.log_tail())
                 time.sleep(ASK_PAUSE_SECONDS)
+
+    def await_offers(self) -> None:
+        """Return once the orders have heard of each product: nobody can put it into a cart before."""
+        deadline = time.monotonic() + START_DEADLINE_SECONDS
+        while self.rows(NOT_OFFERED) != [(0,)]:
+            if time.monotonic() > deadline:
+                raise SiteDidNotStart(self.log_tail())
+            time.sleep(ASK_PAUSE_SECONDS)
 
     def kill_one(self, name: str) -> None:
         """As a power cut would."""
@@ -165,9 +179,10 @@ def running_split_site(directory: Path, servers: str) -> Iterator[SplitSite]:
 
 
 def start_all(site: SplitSite) -> None:
-    """Returns once pages and sockets are served."""
+    """Returns once pages and sockets are served, and each product can be ordered."""
     site.stand_in("simulator", "simulate_stations", f"--port={site.simulator_url.rpartition(':')[2]}")
     site.stand_in("company", "sandbox_provider")
     for name, role in WHOLE.items():
         site.play(name, *role)
     site.await_ready("pages", "live1", "live2")
+    site.await_offers()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from eventbus import backends, provisioning, refilling
+from eventbus import backends, provisioning, republishing
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.console.replaying import time_of
@@ -44,4 +44,6 @@ def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_
 
 
 def _one(topic: str, since: datetime, dry_run: bool) -> Refilled:
-    return refilling.count(topic, since) if dry_run else refilling.republish(backends.current(), topic, since, who())
+    return (
+        republishing.count(topic, since) if dry_run else republishing.republish(backends.current(), topic, since, who())
+    )

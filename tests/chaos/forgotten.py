@@ -24,12 +24,12 @@ class Forgotten:
         """What is acknowledged by now: a backup that begins later has all of it."""
         return read_told(self._told_files, "ack")
 
-    def note(self, known: set[str], told: set[str]) -> None:
-        """The database was restored. `known` before the backup, `told` is what it has now.
+    def note(self, before: set[str], after: set[str], told: set[str]) -> None:
+        """The database was restored. `told` is what it has.
 
-        Nobody who published before may live any more: an acknowledgement that comes late would be missed.
+        Known `before` the backup, and `after`, when the database was away and nobody who had published lived any more.
         """
-        self.acknowledged |= self.known() - known - told
+        self.acknowledged |= after - before - told
         asked = asked_outside(self._calls)
         self._asked |= Counter({token: count for token, count in asked.items() if token not in told})
 

@@ -27,17 +27,14 @@ ASIDE = {
 }
 
 
-def left_out(servers: Servers, *, shop: bool) -> dict[str, str]:
+def left_out(servers: Servers) -> dict[str, str]:
     """Those that cannot be done here, and why."""
-    found = {}
-    if not (servers.database_disk and servers.broker_disk):
-        found |= dict.fromkeys(filling.KINDS, "no file system may be mounted here")
-    if shop:
-        found[restoring.DATABASE] = "only with --town: orders that a restore forgot are repaired one by one"
-    return found
+    if servers.database_disk and servers.broker_disk:
+        return {}
+    return dict.fromkeys(filling.KINDS, "no file system may be mounted here")
 
 
 def drawn(servers: Servers, *, shop: bool, long: bool = True) -> list[str]:
     """The kinds that a run draws from, with the shop or without, and with those that take long or without."""
-    without = {*left_out(servers, shop=shop), *(() if long else LONG)}
+    without = {*left_out(servers), *(() if long else LONG)}
     return [name for name in (KINDS if shop else OF_THE_TOWN) if name not in without]

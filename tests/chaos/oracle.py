@@ -59,6 +59,7 @@ class Oracle:
             found += self._ordered(group)
         found += self._effects()
         if self._site.shop:
+            found += self._site.shop.broken
             found += self._site.shop.verdict().violations()
         if complaint := self._site.status():
             found.append(Violation("the ledger balances", complaint[-600:]))

@@ -45,20 +45,25 @@ def restore_database(faults: Faults, draw: float) -> bool:
     """
     site = faults.site
     with faults.kafka, faults.postgres, faults.workers:
-        known = site.forgotten.known()
+        before, shop_before = site.forgotten.known(), site.shop and site.shop.known()
         copy = site.database.back_up()
         time.sleep(GOES_ON_SECONDS)  # the fault itself
         site.database.crash()
         # Who publishes ends as well: what is acknowledged is written down by now, or never.
         faults.kill(*PUBLISHERS, *(() if draw < 0.5 else (*RELAYS, *WORKERS)))
         time.sleep(NOTED_SECONDS)  # until what was asked outside is written down
+        after, shop_after = site.forgotten.known(), site.shop and site.shop.known()
         site.database.restore(copy)
         site.database.start()
-        site.forgotten.note(known, {token for (token,) in site.rows("SELECT token FROM town_told")})
+        site.forgotten.note(before, after, {token for (token,) in site.rows("SELECT token FROM town_told")})
+        if site.shop and shop_before and shop_after:
+            site.shop.restored(shop_before, shop_after)
         if not until(lambda: site.rows("SELECT 1 FROM eventbus_divergence"), NOTICED_SECONDS):
             return False
         _repair(faults)
-        return True
+    if site.shop:
+        site.shop.reconcile()  # what is under way, or cannot be asked just now, is compared again when all is at rest
+    return True
 
 
 def _repair(faults: Faults) -> None:

@@ -195,7 +195,7 @@ class Run:
         self.outcome.violations += oracle.violations()
         self.outcome.duplicates_absorbed = oracle.duplicates_absorbed()
         self.outcome.violations += self._faults.broken
-        self.outcome.left_out = left_out(self._site.servers, shop=self.outcome.shop)
+        self.outcome.left_out = left_out(self._site.servers)
         return self.outcome
 
     def _violated(self, promise: str, what: str) -> None:

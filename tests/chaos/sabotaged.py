@@ -27,7 +27,7 @@ def catch_all(servers: Servers, seed: int, only: Sequence[str]) -> dict[str, boo
 def told_of(servers: Servers, seed: int, name: str) -> bool:
     """Whether a run with this mistake told of what it breaks. The shop is there where it is the shop's."""
     shop = name == NONE or ALL[name].shop
-    kinds = _all_kinds(left_out(servers, shop=shop)) if name == NONE else list(ALL[name].under)
+    kinds = _all_kinds(left_out(servers)) if name == NONE else list(ALL[name].under)
     planned = [Planned(number, 2.0 + number * FAULT_SECONDS, kind, 0.0) for number, kind in enumerate(kinds)]
     seconds = (SHOP_SECONDS if shop else SECONDS) + FAULT_SECONDS * len(planned)
     outcome = run(

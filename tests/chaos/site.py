@@ -73,7 +73,7 @@ class Site:
         paused = {"CHAOS_PAUSE_SECONDS": str(pause_seconds)}
         self._live = LiveSite(folder, self._environment(sabotage) | paused | (roles.environment() if shop else {}))
         self._run(f"tests.chaos.{'shop' if shop else 'town'}.preparing")
-        self.shop = Shop(folder, self.rows, self._run) if shop else None
+        self.shop = Shop(folder, self.rows, self._run, self.manage) if shop else None
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
         behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"
         self.crew = Crew(folder, self._live.environment, seed, others, behind)

@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.forgotten import GHOSTS, Forgotten
+from tests.chaos.shop.forgotten import Forgotten as OfTheShop
+from tests.chaos.shop.forgotten import Known
+from tests.chaos.shop.letterbox import LETTERS
+from tests.chaos.shop.roles import SHOPPERS
 from tests.chaos.told import Violation
 
 
@@ -22,7 +26,7 @@ def forgotten(tmp_path: Path, calls: Path) -> Forgotten:
     known = forgotten.known()
     publisher.write_text("ack old\nack kept gone\n")
     calls.write_text("old key-1\ngone key-2\nunheard key-3\n")
-    forgotten.note(known, {"kept"})
+    forgotten.note(known, forgotten.known(), {"kept"})
     return forgotten
 
 
@@ -43,3 +47,19 @@ def test_whoever_hears_of_it_after_the_restore_is_told(forgotten: Forgotten, cal
         Violation(GHOSTS, "seen after the restore: gone"),
         Violation(GHOSTS, "asked for after the restore: unheard"),
     ]
+
+
+def test_of_the_shop_only_what_happened_after_the_backup_may_be_gone(tmp_path: Path) -> None:
+    diary, letters = tmp_path / SHOPPERS, tmp_path / LETTERS
+    diary.write_text("ordered old\npaid old\n")
+    letters.write_text("paid M-1\n")
+    before = Known.now(tmp_path)
+    diary.write_text("ordered old\npaid old\nordered gone\nordered kept\ncancelled kept\n")
+    letters.write_text("paid M-1\ncancelled M-2\n")
+    forgotten = OfTheShop()
+
+    forgotten.note(before, Known.now(tmp_path), {"old", "kept"})
+
+    assert (forgotten.orders, forgotten.ended) == ({"gone"}, {"kept"})
+    assert forgotten.letters == {("cancelled", "M-2"): 1}
+    assert forgotten.touched == {"old", "kept", "gone"}

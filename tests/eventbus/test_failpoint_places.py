@@ -37,6 +37,7 @@ WITHOUT = {
     "eventbus/backends/kafka/consuming.py::_grow": "without a group it keeps nothing: who dies begins anew",
     "eventbus/backfill.py::_know": "only where the log let go of records: who begins after a death looks again",
     "eventbus/backfill.py::_close": "likewise, and nothing lies between the old position and the new one",
+    "eventbus/ownership.py::note_loss": "who dies before it reads the same record again, and notes it then",
     "eventbus/refilling.py::lost": "only where a log lost something: no day of the sweep is sure to pass it",
     "eventbus/refilling.py::_adopt": "once, where a site comes from brokers: who begins after a death does it again",
     "eventbus/refilling.py::look": "only where a log was to be filled again when its site left the brokers",

@@ -12,7 +12,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event, to_b
 from cloudevents.core.v1.event import CloudEvent
 from confluent_kafka import Consumer, TopicPartition
 
-from eventbus import ledger, watches
+from eventbus import ledger, untrusted, watches
 from eventbus.events import KEY_CHARACTERS_MAX, Record
 from eventbus.models import DeadLetter, OutboxRow, Progress
 from tests.eventbus.house import Mended, Noted, until
@@ -173,6 +173,19 @@ class TestStrangeRecords:
         assert house.seen() == [("vase", 1)]
         assert house.position() == 2
         assert Progress.objects.get(group="house-a").ignored == 0  # that counts what was published here
+
+    @pytest.mark.parametrize(
+        "strange", [{"value": b"no headers"}, {"value": None, "key": b"vase"}], ids=["headers missing", "tombstone"]
+    )
+    def test_what_is_no_event_at_all_is_named(self, house: HouseOnKafka, strange: dict[str, Any]) -> None:
+        house.handler()
+        house.append(**strange)
+        house.say(("vase", 1))
+
+        house.settle(raise_errors=True)
+
+        assert untrusted.counts() == {"house-a": 1}
+        assert "without a type of nobody" in untrusted.problems()[0]
         assert not ledger.read().violations
 
     def test_a_header_whose_name_is_no_text_stops_nobody(self, house: HouseOnKafka) -> None:

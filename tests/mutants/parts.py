@@ -41,10 +41,13 @@ OVER_KAFKA = (
     "eventbus/backfill.py",
     "eventbus/divergence.py",
     "eventbus/lost_records.py",
+    "eventbus/own_rows.py",
     "eventbus/refilling.py",
+    "eventbus/republishing.py",
     "eventbus/restoring.py",
     "eventbus/shrinking.py",
     "eventbus/signing.py",
+    "eventbus/taken_places.py",
     "eventbus/trust.py",
 )
 LIVE_STATE = (

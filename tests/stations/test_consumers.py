@@ -230,18 +230,6 @@ async def test_bytes_end_the_socket_too():
         assert await closed_with(browser) == 4400
 
 
-@on_a_loop
-async def test_who_was_sent_away_and_goes_on_talking_is_told_nothing_more():
-    async with browsing() as browser:
-        await browser.socket.send_to(bytes_data=b"{}")
-        assert (await browser.hear())["code"] == "not_text"
-        assert await closed_with(browser) == 4400
-
-        await browser.socket.send_to(bytes_data=b"{}")
-
-        assert await browser.socket.receive_nothing()
-
-
 @pytest.mark.parametrize("wish", [{}, {"contracts": []}, {"contracts": [7]}, {"contracts": "*", "since": {"seq": -1}}])
 @on_a_loop
 async def test_a_subscription_that_makes_no_sense_is_explained_and_may_be_sent_again(wish: dict):

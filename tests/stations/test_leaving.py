@@ -111,3 +111,15 @@ async def _connects() -> dict[str, Any]:
 
 async def _takes_all(message: Any) -> None:
     pass
+
+
+@on_a_loop
+async def test_who_was_sent_away_and_goes_on_talking_is_told_nothing_more():
+    async with browsing() as browser:
+        await browser.socket.send_to(bytes_data=b"{}")
+        assert (await browser.hear())["code"] == "not_text"
+        assert await closed_with(browser) == 4400
+
+        await browser.socket.send_to(bytes_data=b"{}")
+
+        assert await browser.socket.receive_nothing()

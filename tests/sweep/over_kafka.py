@@ -16,7 +16,7 @@ from eventbus import backends, refilling, registry
 from eventbus.backends.kafka import KafkaBackend, consuming
 from eventbus.errors import LogAway
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog
-from eventbus.refilling import republish
+from eventbus.republishing import republish
 from tests.kafka.groups import members
 from tests.sweep.run import JANITOR, PRUNED, Run
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.chaos.shop.forgotten import ENDS, Forgotten
 from tests.chaos.shop.letterbox import letters
 from tests.chaos.shop.roles import SHOPPERS
 from tests.chaos.told import Violation, read_told
@@ -23,7 +24,6 @@ TAKEN = "checkout is accepted while the broker is away"
 ANSWERED = "an upgrade loses no request"
 PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN, ANSWERED)
 
-ENDS = ("paid", "cancelled")
 # Of those that fire within a run: an hour later somebody looks whether an overdue order's payment is closed.
 TIMERS = "SELECT count(*) FROM eventbus_timer WHERE due < now() + interval '30 minutes'"
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -58,10 +58,11 @@ class Books:
 
 
 class Verdict:
-    """Looks at a shop that has come to rest. `rows` asks its database."""
+    """Looks at a shop that has come to rest. `rows` asks its database, of which restores have `forgotten` something."""
 
-    def __init__(self, rows: Rows, folder: Path) -> None:
+    def __init__(self, rows: Rows, folder: Path, forgotten: Forgotten | None = None) -> None:
         self._rows, self._folder = rows, folder
+        self._forgotten = forgotten or Forgotten()
         self.orders = {str(order): Order(*rest) for order, *rest in rows(_ORDERS)}
         self._books = Books(folder / "var" / "sandbox-provider.sqlite3")
 
@@ -69,6 +70,8 @@ class Verdict:
         yield from self._told()
         for order in self.orders:
             yield from self._one(order)
+        for order in self._books.charges.keys() - self.orders.keys():
+            yield from self._without_order(order)
         yield from self._stock()
         yield from self._money()
         yield from self._mails()
@@ -77,10 +80,10 @@ class Verdict:
     def _told(self) -> Iterator[Violation]:
         """What somebody was told is so."""
         told = {what: read_told([self._folder / SHOPPERS], what) for what in ("ordered", "charged", *ENDS)}
-        for order in sorted(told["ordered"] - self.orders.keys()):
+        for order in sorted(told["ordered"] - self.orders.keys() - self._forgotten.orders):
             yield Violation(ORDERED, f"acknowledged and not in the database: {order}")
         for end in ENDS:
-            for order in sorted(told[end]):
+            for order in sorted(told[end] - self._forgotten.ended):
                 if order in self.orders and self.orders[order].state != end:
                     yield Violation(ORDERED, f"told to be {end}, and is {self.orders[order].state}: {order}")
         for order in sorted(told["charged"] - self._books.charges.keys()):
@@ -99,6 +102,14 @@ class Verdict:
             if charge.refunded != due or charge.refunds > 1:
                 yield Violation(RETURNED, f"{charge.refunded} of {due} in {charge.refunds} parts: {name}")
 
+    def _without_order(self, name: str) -> Iterator[Violation]:
+        """The company may have charged for it before the shop's database was restored; then all of it goes back."""
+        if name not in self._forgotten.orders:
+            yield Violation(CHARGED, f"charged for an order that never was: {name}")
+        for charge in self._books.charges[name]:
+            if charge.refunded != charge.amount or charge.refunds != 1:
+                yield Violation(RETURNED, f"{charge.refunded} of {charge.amount} in {charge.refunds} parts: {name}")
+
     def _stock(self) -> Iterator[Violation]:
         for sku, received, on_hand, held, sold, lost, wanted in self._rows(_STOCK):
             if received != on_hand + sold + lost or on_hand < 0:
@@ -116,7 +127,7 @@ class Verdict:
                 yield Violation(STOCK, f"{moved} of {sku} sold and not put back by the movements, and {sold} sold")
 
     def _money(self) -> Iterator[Violation]:
-        charges = [charge for known in self._books.charges.values() for charge in known]
+        charges = [charge for order in self.orders for charge in self._books.charges[order]]
         theirs = {"capture": sum(one.amount for one in charges), "refund": sum(one.refunded for one in charges)}
         ours = {kind: int(total) for kind, total in self._rows(_LEDGER)}
         for kind, total in theirs.items():
@@ -133,7 +144,7 @@ class Verdict:
     def _mails(self) -> Iterator[Violation]:
         sent, wanted = letters(self._folder), Counter(self.mails_due())
         for mail in sorted(sent | wanted):
-            if sent[mail] != wanted[mail]:
+            if not wanted[mail] <= sent[mail] <= wanted[mail] + self._forgotten.letters[mail]:
                 yield Violation(MAILS, f"{sent[mail]} of {wanted[mail]} mails: {' '.join(mail)}")
 
     def _stations(self) -> Iterator[Violation]:
@@ -157,10 +168,15 @@ class Verdict:
 
 def at_rest(rows: Rows, folder: Path) -> bool:
     """Whether nothing is on its way any more: whether it ended well is another question."""
-    if any(count for (count,) in rows(_ON_THE_WAY)):
+    if is_under_way(rows):
         return False
     sent = letters(folder)
     return all(sent[mail] for mail in Verdict(rows, folder).mails_due())
+
+
+def is_under_way(rows: Rows) -> bool:
+    """Whether the tables have something that will go on by itself."""
+    return any(count for (count,) in rows(_ON_THE_WAY))
 
 
 def in_doubt(rows: Rows) -> bool:
