@@ -1,0 +1,24 @@
+"""The README's ten lines of the bus do what it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from eventbus import backends, groups, registry
+from tests.eventbus.house import House
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+DECLARED, TOLD = re.findall(r"```python\n(.*?)\n\n(with .*?)```", README.read_text(), re.DOTALL)[0]
+
+
+def test_what_is_published_is_handled(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, object] = {}
+    exec(DECLARED, names)  # noqa: S102  # ours
+    groups.ensure(backends.current(), registry.groups.values())  # as migrate does
+    exec(TOLD, names)  # noqa: S102  # ours
+    assert capsys.readouterr().out == ""
+
+    house.settle(raise_errors=True)
+
+    assert capsys.readouterr().out == "A cup from the blue pot\n"
