@@ -33,9 +33,11 @@ def _placed_anywhere() -> None:
 @fault("a log that went back never noticed", LOST, "Kafka restored")
 def _log_not_noticed() -> None:
     """Groups stand beyond its end, and what is appended before their places is read by none."""
+    from eventbus import taken_places
     from eventbus.backends.kafka import KafkaBackend
     from eventbus.shrinking import Shrinking
 
+    taken_places.refuse = lambda records: None
     Shrinking.found = Shrinking.at_once = lambda self, topics: set()  # type: ignore[method-assign]
     KafkaBackend._refuse_places_given_before = lambda *arguments: None  # type: ignore[method-assign]
 
@@ -43,9 +45,9 @@ def _log_not_noticed() -> None:
 @fault("ghosts of a restored database handled", GHOSTS, "PostgreSQL restored")
 def _ghosts() -> None:
     """What the log holds is believed, whether the outbox has it or not."""
-    from eventbus import divergence
+    from eventbus import own_rows
 
-    divergence.unknown = lambda records: []
+    own_rows.trusted = lambda records: []
 
 
 @fault("what lies ahead of a worker that leaves skipped", LOST, "upgrade")
