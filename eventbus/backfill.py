@@ -20,7 +20,7 @@ from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import LogAway
 from eventbus.events import Record
-from eventbus.models import OutboxRow, Progress
+from eventbus.models import ForgottenSpan, OutboxRow, Progress
 from eventbus.ownership import Ownership
 
 logger = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ class Backfill:
                 return False
             with transaction.atomic():
                 self._owned.lock(place)
-                count = gap.end - gap.next - _rows(place, gap.next, gap.end).count()
+                count = gap.end - gap.next - _rows(place, gap.next, gap.end).count() - _forgotten(place, gap)
                 lost_records.note(self._owned.group.name, place, gap.next, gap.end, count)
         gap.known = True
         return True
@@ -210,6 +210,20 @@ class Backfill:
         del self._gaps[place]
         self._seek(consumer, place, gap.end)
         self.moved += 1
+
+
+def _forgotten(place: TopicPartition, gap: _Gap) -> int:
+    """How much of the stretch a restore of the database forgot, or has sent again: nobody has lost that."""
+    spans = ForgottenSpan.objects.filter(
+        topic=place.topic, partition=place.partition, begin__lt=gap.end, end__gt=gap.next
+    ).order_by("begin")
+    count, at = 0, gap.next
+    for begin, end in spans.values_list("begin", "end"):
+        begin, end = max(begin, at), min(end, gap.end)
+        if begin < end:
+            count += end - begin - _rows(place, begin, end).count()
+            at = end
+    return count
 
 
 def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:

@@ -27,6 +27,11 @@ class Difference:
         about = f"order {self.order_number or self.order_id}" if self.order_id else self.charge
         return f"{self.name}: {about}: {self.what}" if about else f"{self.name}: {self.what}"
 
+    @property
+    def about(self) -> tuple[str, UUID | None, UUID | None, str]:
+        """What is different, of whom: the same at each look, while sums and times may change."""
+        return self.name, self.order_id, self.payment_id, self.charge
+
     def told(self) -> dict[str, Any]:
         """For programs."""
         return {

@@ -12,7 +12,7 @@ from tests.chaos.town.publishing import NAMES
 from tests.chaos.town.sabotage import OTHERS
 
 HURT_SECONDS = 20.0  # for one of the caller's events to come by
-OTHERS_SECONDS = 60.0  # for the others of its partition: other faults may last meanwhile
+OTHERS_SECONDS = 120.0  # for the others of its partition: a log that is filled again meanwhile takes a minute
 GONE_SECONDS = 90.0  # for what was parked or set aside to be handled once the poison is gone
 TRIES_MIN = 2  # of the poisoned event: one may be a fault of another's
 

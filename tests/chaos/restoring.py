@@ -44,7 +44,8 @@ def restore_database(faults: Faults, draw: float) -> bool:
     As the draw has it, all processes begin anew, or relays and workers run on with what they remember.
     """
     site = faults.site
-    with faults.kafka, faults.postgres, faults.workers:
+    # Nobody passes a poisoned event while everything stands still.
+    with faults.poison, faults.kafka, faults.postgres, faults.workers:
         before, shop_before = site.forgotten.known(), site.shop and site.shop.known()
         copy = site.database.back_up()
         time.sleep(GOES_ON_SECONDS)  # the fault itself

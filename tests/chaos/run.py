@@ -20,6 +20,7 @@ from tests.chaos.kinds import ASIDE, KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm
+from tests.chaos.restoring import DATABASE
 from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
@@ -154,6 +155,8 @@ class Run:
         time.sleep(max(0.0, begin + one.at - time.monotonic()))  # its time
         with self._hands, nullcontext() if one.kind in ASIDE else self._calm.broken():
             effective = self._inject(one)
+            if one.kind == DATABASE and effective is not None:  # an outage of a minute: until all is handled it lasts
+                self._watch.seconds_until_it_flows(RECOVERY_SECONDS_MAX)
         if effective is None:
             return
         with self._lock:

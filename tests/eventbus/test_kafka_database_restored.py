@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eventbus import ledger, registry
+from eventbus import ledger, lost_records, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.relay import Relay
@@ -17,6 +17,7 @@ from tests.eventbus.house import House
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
+from tests.eventbus.test_kafka_backfill import let_go
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]  # what is told once it is restored
@@ -185,4 +186,20 @@ def test_what_the_backup_has_not_sent_and_the_log_has_is_handled_once(
         house.settle()
 
     assert heard == [("vase", 2)]
+    assert ledger.problems(ledger.read()) == []
+
+
+def test_what_the_log_lets_go_of_is_no_loss_where_a_restore_forgot_it(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
+) -> None:
+    restore(backup, house, heard)
+    start()
+    repair(house)
+    let_go(replaced)
+    house.say(*AFTER)
+
+    house.settle()
+
+    assert sorted(heard) == sorted(AFTER)
+    assert list(lost_records.waiting()) == []
     assert ledger.problems(ledger.read()) == []

@@ -19,6 +19,7 @@ from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange
 from mcommerce.payment.sandbox.api import Refused
 from mcommerce.products.models import Product, Reservation, Stock
 from mcommerce.products.stock import reserve_stock
+from mcommerce.reconcile import bus
 from tests.eventbus.test_commands import run
 
 from .away import Company
@@ -48,6 +49,21 @@ def test_where_all_say_the_same_nothing_is_found(paid_order: Order) -> None:
 def test_a_cancelled_and_refunded_order_is_no_difference(paid_order: Order) -> None:
     services.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
     settle()
+
+    assert found() == (0, {})
+
+
+def test_what_an_order_hears_while_all_is_compared_is_no_difference(
+    paid_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid_by, compared = Order.objects.get().payment_id, bus.differences
+    Order.objects.update(state=State.AWAITING_PAYMENT, payment_id=None)
+
+    def hear_and_compare(**told: Any) -> Any:
+        Order.objects.update(state=State.PAID, payment_id=paid_by)
+        return compared(**told)
+
+    monkeypatch.setattr(bus, "differences", hear_and_compare)
 
     assert found() == (0, {})
 

@@ -47,9 +47,12 @@ class Command(BaseCommand):
             text = "There is nobody to ask here: say with --expect how many there are, or leave out --repair."
             raise CommandError(text, returncode=EXIT_NOT_COMPARED)
         printer = Printer(self.stdout)
-        busy = under_way.keys(bus.KEYED_BY_ORDER)
         try:
-            found = self._compare(busy)
+            found, busy = self._compare()
+            if found:  # what happened just while it was compared is no difference at a second look
+                seen = {one.about for one in found}
+                found, busy = self._compare()
+                found = [one for one in found if one.about in seen]
         except ProviderError as error:
             text = f"The payment company does not answer, so nothing was compared: {error}. Try again later."
             raise CommandError(text, returncode=EXIT_NOT_COMPARED) from None
@@ -62,13 +65,14 @@ class Command(BaseCommand):
         outcomes = [self._repaired(one, ask=ask) if repair else "" for one in found]
         self._tell(printer, found, outcomes, busy=len(busy), json=json)
 
-    def _compare(self, busy: set[str]) -> list[Difference]:
-        now = clock.now()
+    def _compare(self) -> tuple[list[Difference], set[str]]:
+        """And the orders that were left out, since events about them are under way."""
+        busy, now = under_way.keys(bus.KEYED_BY_ORDER), clock.now()
         company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
         found = list(company.differences())
         found += Shop(charges=company.charges, under_way=busy, now=now).differences()
         found += bus.differences(who=who())
-        return found
+        return found, busy
 
     def _repaired(self, one: Difference, *, ask: bool) -> str:
         """`repaired`, `left`, or why it could not be repaired."""
