@@ -15,7 +15,7 @@ from mcommerce.payment import ledger, refunds
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Charge, Declined, SessionState
-from mcommerce.payment.services import OPEN_OUTCOMES, settle_session
+from mcommerce.payment.services import OPEN_OUTCOMES, open_payment, settle_session
 from mcommerce.payment.sessions import current_state
 from mcommerce.payment.settlement import charged_twice, clear_alarm, lock_payment, raise_alarm, settle, succeeded
 
@@ -60,6 +60,15 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
             _adopt(payment, provider, charge, state, now=now)
     if is_second:
         give_back_second(provider=provider, charge=charge, payment_id=payment_id, now=now)
+
+
+def open_and_adopt(
+    *, provider: str, charge: Charge, order_id: UUID, order_number: str, amount: int, now: datetime
+) -> None:
+    """Take in a charge of an order that has no payment here; a cancelled one then sends it back. See `adopt`."""
+    open_payment(order_id=order_id, amount=amount, currency=charge.currency, expires_at=now, order_number=order_number)
+    payment = Payment.objects.get(order_id=order_id)
+    adopt(provider=provider, charge=charge, payment_id=payment.id, now=now)
 
 
 def _adopt(payment: Payment, provider: str, charge: Charge, state: SessionState, *, now: datetime) -> None:

@@ -47,6 +47,8 @@ class Company:
                     yield from self._unknown_session(charge, of_orders[order_id])
                 elif order is None and charge.refunded < charge.amount:
                     yield self._without_order(charge)
+                elif order is not None and order.is_over and charge.refunded < charge.amount:
+                    yield self._without_payment(charge, order)
         for charge, payment, order in self._given:
             yield from self._given_back(charge, payment, order)
 
@@ -148,6 +150,27 @@ class Company:
             remedy=f"send {left} back",
             repair=partial(repairs.give_back, provider=self.provider, charge=charge),
             order_id=order_id,
+            charge=charge.ref,
+        )
+
+    def _without_payment(self, charge: Charge, order: OrderStatement) -> Difference:
+        """The order was cancelled before it waited for its money, as far as anybody here knows."""
+        repair = partial(
+            repairs.open_and_adopt,
+            provider=self.provider,
+            charge=charge,
+            order_id=order.id,
+            order_number=order.number,
+            amount=order.total,
+            now=self.now,
+        )
+        return Difference(
+            name="charge-without-payment",
+            what=f"{_sum(charge)} were charged for a cancelled order that has no payment",
+            remedy="take it in, so that it goes back",
+            repair=repair,
+            order_id=order.id,
+            order_number=order.number,
             charge=charge.ref,
         )
 

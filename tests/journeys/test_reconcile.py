@@ -80,6 +80,19 @@ def test_a_charge_of_an_order_that_is_not_here_is_sent_back(paid_order: Order, c
     assert company.charges() == [(1_900, 1_900)]
 
 
+def test_a_charge_of_an_order_that_was_cancelled_before_it_could_be_paid_is_sent_back(
+    paid_order: Order, company: Company
+) -> None:
+    """As the backup has it; since then it had waited for its money, and was paid."""
+    Reservation.objects.all().delete()
+    forget_payment(paid_order)
+    Order.objects.update(state=State.CANCELLED, payment_id=None)
+
+    assert is_repaired("charge-without-payment")
+    assert company.charges() == [(1_900, 1_900)]
+    assert Refund.objects.get().state == Refund.State.REFUNDED
+
+
 def test_a_charge_that_nobody_took_in_pays_its_order(
     order_of: Callable[..., Order], browser: Client, company: Company, vase: Product
 ) -> None:
