@@ -20,7 +20,7 @@ from eventbus.backends import places
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.errors import LogAway
 from eventbus.events import Record
-from eventbus.models import ForgottenSpan, OutboxRow, Progress
+from eventbus.models import ForgottenSpan, OutboxRow, Progress, TopicLog
 from eventbus.ownership import Ownership
 
 logger = logging.getLogger(__name__)
@@ -213,15 +213,21 @@ class Backfill:
 
 
 def _forgotten(place: TopicPartition, gap: _Gap) -> int:
-    """How much of the stretch a restore of the database forgot, or has sent again: nobody has lost that."""
+    """How many records of the stretch a restore of the database forgot: nobody has lost those.
+
+    Of the log as it is: one that was filled again since gives their places another time.
+    """
+    log = TopicLog.objects.filter(topic=place.topic).first()
     spans = ForgottenSpan.objects.filter(
         topic=place.topic, partition=place.partition, begin__lt=gap.end, end__gt=gap.next
     ).order_by("begin")
+    if log is not None:
+        spans = spans.filter(noted_at__gte=log.noted_at)
     count, at = 0, gap.next
-    for begin, end in spans.values_list("begin", "end"):
+    for begin, end, events in spans.values_list("begin", "end", "events"):
         begin, end = max(begin, at), min(end, gap.end)
         if begin < end:
-            count += end - begin - _rows(place, begin, end).count()
+            count += min(events, end - begin - _rows(place, begin, end).count())
             at = end
     return count
 

@@ -101,8 +101,8 @@ class Ownership:
         """Have the relay fill these logs again, whatever becomes of this process. Raises StaleEpoch where it has."""
         with transaction.atomic():
             for topic, partition in lost.places:
+                log_names.note(topic, log_names.UNKNOWN)  # locked in the relay's order
                 self.lock(TopicPartition(topic, partition))
-                log_names.note(topic, log_names.UNKNOWN)
 
     def passed(self, progress: Progress) -> None:
         """The group will be so far, once what holds the row is committed."""

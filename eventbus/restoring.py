@@ -8,7 +8,7 @@ The log was restored: the relay sees that by itself, and appends what the outbox
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Min
 
 from eventbus import clock, divergence, own_rows, registry, replay, sql
-from eventbus.backends import places
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.divergence import Tail
 from eventbus.events import Record
@@ -240,14 +239,12 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
     return found
 
 
-def _pass_over(stretches: Sequence[Stretch], last: int) -> None:
-    """From where our tables end: what lies there before the first is sent again, for the backup had not noted it."""
-    given = {topic: places.given(topic) for topic in {one.topic for one in stretches}}
+def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
     ForgottenSpan.objects.bulk_create(
         ForgottenSpan(
             topic=one.topic,
             partition=one.partition,
-            begin=min(one.begin, given[one.topic].get(one.partition, one.begin)),
+            begin=one.begin,
             end=one.end,
             events=one.events,
             last=last,

@@ -31,15 +31,20 @@ class Shrinking:
         self._backend = backend
         self._looked = float("-inf")
         self._ends: Ends = {}  # where each has ended at most
-        self.suspected: set[str] = set()  # topics that ended too early at the last look
+        self._early: set[TopicPartition] = set()  # that ended too early when they were seen last
         self._seen: set[str] | None = None  # topics whose ends were seen since the brokers were away, if they ever were
 
     def soon(self) -> None:
         """The brokers were away: nothing is appended to a log before its end was seen again."""
         if self._backend.topics is not None:
             self._seen = set()
-            if not self.suspected:
+            if not self._early:
                 self._looked = float("-inf")
+
+    @property
+    def suspected(self) -> set[str]:
+        """Topics that ended too early when they were seen last."""
+        return {place.topic for place in self._early}
 
     def held(self, topics: set[str]) -> set[str]:
         """Those of which it is not known whether they have lost their ends."""
@@ -57,8 +62,8 @@ class Shrinking:
         self._learn(topics)  # before the ends are asked for: a group may be there a moment later
         there = self._there(topics)
         early = {place: end for place, end in there.items() if end < self._note(place, end)}
-        suspected, self.suspected = self.suspected, {place.topic for place in early}
-        confirmed = suspected & self.suspected
+        confirmed = {place.topic for place in early if place in self._early}
+        self._early = early.keys() | {place for place in self._early if place not in there}
         if self._seen is not None:
             self._seen |= {place.topic for place in there}
         for place, end in early.items():
@@ -76,7 +81,7 @@ class Shrinking:
     def forget(self, topic: str) -> None:
         """It was filled again: what was known of its ends is of the log before."""
         self._ends = {place: end for place, end in self._ends.items() if place.topic != topic}
-        self.suspected.discard(topic)
+        self._early = {place for place in self._early if place.topic != topic}
         if self._seen is not None:
             self._seen.add(topic)
 

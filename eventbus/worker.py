@@ -158,7 +158,7 @@ class Worker:
                 self._stands_still = True
                 return 1  # to standing still: look at once whether it is a pause or a brake
             except LogLost as lost:
-                self._owned.note_loss(lost)
+                self._patiently(self._owned.note_loss, lost)
                 raise
 
     def _flow(self, consumer: Consumer) -> int:

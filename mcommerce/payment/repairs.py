@@ -55,6 +55,8 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
     state = provider_named(provider).fetch_session(charge.session_ref)
     with transaction.atomic():
         payment = lock_payment(id=payment_id)
+        if Attempt.objects.filter(provider=provider, provider_ref=charge.session_ref).exists():
+            return  # somebody else has taken it in meanwhile
         is_second = payment.status == Payment.Status.SUCCEEDED
         if not is_second:
             _adopt(payment, provider, charge, state, now=now)
@@ -62,11 +64,11 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
         give_back_second(provider=provider, charge=charge, payment_id=payment_id, now=now)
 
 
-def open_and_adopt(
-    *, provider: str, charge: Charge, order_id: UUID, order_number: str, amount: int, now: datetime
-) -> None:
+def open_and_adopt(*, provider: str, charge: Charge, order_id: UUID, order_number: str, now: datetime) -> None:
     """Take in a charge of an order that has no payment here; a cancelled one then sends it back. See `adopt`."""
-    open_payment(order_id=order_id, amount=amount, currency=charge.currency, expires_at=now, order_number=order_number)
+    open_payment(
+        order_id=order_id, amount=charge.amount, currency=charge.currency, expires_at=now, order_number=order_number
+    )
     payment = Payment.objects.get(order_id=order_id)
     adopt(provider=provider, charge=charge, payment_id=payment.id, now=now)
 

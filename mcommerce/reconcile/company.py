@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from mcommerce.orders import statements as orders
@@ -155,24 +156,17 @@ class Company:
 
     def _without_payment(self, charge: Charge, order: OrderStatement) -> Difference:
         """The order was cancelled before it waited for its money, as far as anybody here knows."""
-        repair = partial(
-            repairs.open_and_adopt,
-            provider=self.provider,
-            charge=charge,
-            order_id=order.id,
-            order_number=order.number,
-            amount=order.total,
-            now=self.now,
-        )
-        return Difference(
-            name="charge-without-payment",
-            what=f"{_sum(charge)} were charged for a cancelled order that has no payment",
-            remedy="take it in, so that it goes back",
-            repair=repair,
-            order_id=order.id,
-            order_number=order.number,
-            charge=charge.ref,
-        )
+        about: dict[str, Any] = {"order_id": order.id, "order_number": order.number, "charge": charge.ref}
+        what = f"{_sum(charge)} were charged for a cancelled order that has no payment"
+        if charge.refunded:  # some of it: no refund of an order is for the rest alone
+            left = money(charge.amount - charge.refunded, charge.currency)
+            repair = partial(repairs.give_back, provider=self.provider, charge=charge)
+            remedy = f"send the other {left} back"
+        else:
+            take_in = partial(repairs.open_and_adopt, provider=self.provider, charge=charge, now=self.now)
+            repair = partial(take_in, order_id=order.id, order_number=order.number)
+            remedy = "take it in, so that it goes back"
+        return Difference(name="charge-without-payment", what=what, remedy=remedy, repair=repair, **about)
 
     def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Iterator[Difference]:
         """For a person, unless one looks at just this already."""

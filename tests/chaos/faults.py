@@ -39,10 +39,13 @@ def kind(name: str) -> Callable[[Fault], Fault]:
 
 
 class Faults:
-    """Injects into one site. `broken` gets what was promised and did not hold while a fault lasted."""
+    """Injects into one site. `broken` gets what was promised and did not hold while a fault lasted.
 
-    def __init__(self, site: Site) -> None:
-        self.site, self.crew = site, site.crew
+    `calm` is a clock that stands still while a fault holds up everything.
+    """
+
+    def __init__(self, site: Site, calm: Callable[[], float] = time.monotonic) -> None:
+        self.site, self.crew, self.calm = site, site.crew, calm
         self.broken: list[Violation] = []
         self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
         self.webhooks, self.poison, self.webs = (threading.Lock() for _ in range(3))

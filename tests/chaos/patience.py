@@ -8,10 +8,10 @@ import psycopg
 LOOK_SECONDS = 0.3
 
 
-def until(condition: Callable[[], object], seconds: float) -> bool:
+def until(condition: Callable[[], object], seconds: float, clock: Callable[[], float] = time.monotonic) -> bool:
     """Whether it holds within so long. What cannot be asked now, with the database or a server away, is asked again."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    deadline = clock() + seconds
+    while clock() < deadline:
         try:
             if condition():
                 return True

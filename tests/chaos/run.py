@@ -14,13 +14,12 @@ from typing import Any, Literal
 
 import psycopg
 
-from tests.chaos import evidence
+from tests.chaos import evidence, restoring
 from tests.chaos.faults import Faults
 from tests.chaos.kinds import ASIDE, KINDS, left_out
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.plan import Planned
 from tests.chaos.recovery import Calm
-from tests.chaos.restoring import DATABASE
 from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
@@ -119,7 +118,8 @@ class Run:
         self, site: Site, planned: Sequence[Planned], outcome: Outcome, patience: float = REST_SECONDS
     ) -> None:
         self._site, self._planned, self.outcome, self._patience = site, planned, outcome, patience
-        self._faults, self._calm = Faults(site), Calm()
+        self._calm = Calm()
+        self._faults = Faults(site, self._calm.seconds)
         self._hands = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
@@ -155,7 +155,7 @@ class Run:
         time.sleep(max(0.0, begin + one.at - time.monotonic()))  # its time
         with self._hands, nullcontext() if one.kind in ASIDE else self._calm.broken():
             effective = self._inject(one)
-            if one.kind == DATABASE and effective is not None:  # an outage of a minute: until all is handled it lasts
+            if one.kind in restoring.KINDS and effective is not None:  # an outage of minutes: it lasts until all flows
                 self._watch.seconds_until_it_flows(RECOVERY_SECONDS_MAX)
         if effective is None:
             return

@@ -19,7 +19,6 @@ from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange
 from mcommerce.payment.sandbox.api import Refused
 from mcommerce.products.models import Product, Reservation, Stock
 from mcommerce.products.stock import reserve_stock
-from mcommerce.reconcile import bus
 from tests.eventbus.test_commands import run
 
 from .away import Company
@@ -53,21 +52,6 @@ def test_a_cancelled_and_refunded_order_is_no_difference(paid_order: Order) -> N
     assert found() == (0, {})
 
 
-def test_what_an_order_hears_while_all_is_compared_is_no_difference(
-    paid_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paid_by, compared = Order.objects.get().payment_id, bus.differences
-    Order.objects.update(state=State.AWAITING_PAYMENT, payment_id=None)
-
-    def hear_and_compare(**told: Any) -> Any:
-        Order.objects.update(state=State.PAID, payment_id=paid_by)
-        return compared(**told)
-
-    monkeypatch.setattr(bus, "differences", hear_and_compare)
-
-    assert found() == (0, {})
-
-
 # --- the company ------------------------------------------------------------------------------------------------------
 
 
@@ -91,6 +75,19 @@ def test_a_charge_of_an_order_that_was_cancelled_before_it_could_be_paid_is_sent
     assert is_repaired("charge-without-payment")
     assert company.charges() == [(1_900, 1_900)]
     assert Refund.objects.get().state == Refund.State.REFUNDED
+
+
+def test_of_such_a_charge_what_the_company_has_not_given_back_goes_back_as_well(
+    paid_order: Order, company: Company
+) -> None:
+    charge = Payment.objects.get().provider_ref
+    Reservation.objects.all().delete()
+    forget_payment(paid_order)
+    Order.objects.update(state=State.CANCELLED, payment_id=None)
+    company.give_back(charge, 700)
+
+    assert is_repaired("charge-without-payment")
+    assert company.charges() == [(1_900, 1_900)]
 
 
 def test_a_charge_that_nobody_took_in_pays_its_order(

@@ -18,7 +18,7 @@ import django
 
 NAMES = [f"name{number}" for number in range(40)]
 AT_ONCE_MAX = 4  # events in a transaction
-PAUSE_SECONDS = 0.6  # at most, between two transactions: more than 20,000 events in ten minutes, not a flood
+PAUSE_SECONDS = 0.7  # at most, between two transactions: more than 20,000 events in ten minutes, not a flood
 HURRY_SECONDS = 0.1  # the same while a mistake of the bus is planted: a short run must meet what shows it
 THINK_SECONDS = 0.05  # at most, with events in the open transaction
 UNDONE_PART = 0.05  # of transactions
