@@ -17,6 +17,8 @@ from tests.throwaway import throwaway_folder
 START_SECONDS = 30  # a slow disk needs five
 STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway
 # Faster, and no worse for data that nobody keeps.
+STILL_HELD = "pre-existing shared memory block"  # what a server says that begins before all of its like have ended
+MEMORY_SECONDS = 10.0  # until killed processes have ended, on a loaded machine
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -49,9 +51,16 @@ class Cluster:
         return (self._folder / "log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Returns once it answers."""
-        self._server = _start(self._binaries, self._folder, durable=self._durable)
-        _wait_until_ready(self._server, self._folder)
+        """Returns once it answers. What was killed may hold its memory for a moment longer: then it is tried again."""
+        deadline = time.monotonic() + MEMORY_SECONDS
+        while True:
+            self._server = _start(self._binaries, self._folder, durable=self._durable)
+            try:
+                return _wait_until_ready(self._server, self._folder)
+            except RuntimeError as error:
+                if STILL_HELD not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)  # between two tries of a loop that has a deadline
 
     def stop(self) -> None:
         """Every connection is cut. Harmless when it does not run."""

@@ -14,6 +14,7 @@ from django.test import override_settings
 from msgspec.structs import replace
 
 from eventbus.backends.base import Consumer
+from eventbus.errors import LogLost
 from eventbus.events import Record
 
 from .machine.ending import differences, ending
@@ -117,5 +118,5 @@ def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> No
     ended = in_memory(traces)
 
     for reader in (Forgetful, Hasty):
-        with pytest.raises(AssertionError, match="It ended in memory"):
+        with pytest.raises((AssertionError, LogLost), match="It ended in memory|was the place of another event"):
             play_over_kafka(traces, ended, kafka, reader)
