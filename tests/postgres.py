@@ -16,9 +16,9 @@ from tests.throwaway import throwaway_folder
 
 START_SECONDS = 30  # a slow disk needs five
 STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway
+STILL_HELD = "pre-existing shared memory block"  # what a server says that starts before a killed one's processes ended
+MEMORY_SECONDS = 10.0  # until they have ended, on a loaded machine
 # Faster, and no worse for data that nobody keeps.
-STILL_HELD = "pre-existing shared memory block"  # what a server says that begins before all of its like have ended
-MEMORY_SECONDS = 10.0  # until killed processes have ended, on a loaded machine
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 

@@ -117,6 +117,7 @@ def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> No
     traces = draw(DAYS_UNTIL_FOUND, seed=SEED)
     ended = in_memory(traces)
 
-    for reader in (Forgetful, Hasty):
-        with pytest.raises((AssertionError, LogLost), match="It ended in memory|was the place of another event"):
-            play_over_kafka(traces, ended, kafka, reader)
+    with pytest.raises(AssertionError, match="It ended in memory"):
+        play_over_kafka(traces, ended, kafka, Forgetful)
+    with pytest.raises(LogLost, match="was the place of another event"):
+        play_over_kafka(traces, ended, kafka, Hasty)

@@ -10,7 +10,7 @@ from tests.chaos.shop.roles import COMPANY, POLLER, WEBS
 WEB_STOP_SECONDS = 6.0  # longer than a shopper waits at one door
 POLLER_STOP_SECONDS = 5.0  # longer than its lease of three
 COMPANY_STOP_SECONDS = 6.0  # longer than the shop waits for its answer
-MOOD_SECONDS = 10.0  # of webhooks told badly: some six
+MOOD_SECONDS = 10.0  # of webhooks told badly: some ten
 POLL_SECONDS = 20.0  # until the new poller has asked
 
 
