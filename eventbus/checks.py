@@ -1,7 +1,6 @@
 """What `manage.py check` says about the bus, each with its remedy."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from eventbus import backends, registry
-from eventbus.events import Event
+from eventbus.events import Event, event_types
 
 
 @register("eventbus")
@@ -101,18 +100,6 @@ def check_database(**ignored: Any) -> list[CheckMessage]:
         hint = 'Set OPTIONS["transaction_mode"] = "IMMEDIATE": one that reads first cannot become a writer later'
         return [Error("SQLite's transactions are deferred", hint=hint, id="eventbus.E006")]
     return []
-
-
-def event_types(base: type[Event]) -> Iterator[type[Event]]:
-    """Every event class that is known in this process."""
-    for event_type in base.__subclasses__():
-        yield event_type
-        yield from event_types(event_type)
-
-
-def told_events() -> list[type[Event]]:
-    """Every event class that names its topic."""
-    return [one for one in event_types(Event) if getattr(one, "topic", None)]
 
 
 def _name(event_type: type[Event]) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 from django.db.models import Q, QuerySet
 
-from eventbus import clock, failpoints, passed_over, registry, replay
+from eventbus import clock, failpoints, passed_over, registry, replay_runs
 from eventbus.errors import BusError
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -91,7 +91,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
     for table in (ParkedEvent, ParkedKey, DeadLetter, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()
     if topic:  # the runs of a group that is gone go with it
-        replay.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)
+        replay_runs.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)
     OperatorAction.objects.create(
         at=clock.now(),
         who=who[:WHO_CHARACTERS_MAX],

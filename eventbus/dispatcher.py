@@ -13,26 +13,22 @@ from eventbus import groups, registry
 from eventbus.backends import current
 from eventbus.bells import published
 from eventbus.errors import LeaseLost, LogAway, WorkerGone, is_nobodys_fault
-from eventbus.handling import unit_of_work
 from eventbus.heartbeats import Told
 from eventbus.housekeeping import Housekeeping
 from eventbus.leases import BEAT_SECONDS, Lease
 from eventbus.models import ProcessRow
 from eventbus.pulses import Pulse
 from eventbus.registry import Group
-from eventbus.relay import Relay
+from eventbus.relay import BROKEN_SECONDS, LEASE_NAME, Relay
+from eventbus.unit_of_work import unit_of_work
 from eventbus.worker import Worker
 from eventbus.workers import JOIN_SECONDS, Workers, work, written
 
 logger = logging.getLogger(__name__)
 
-LEASE_NAME = "dispatcher"
 PULSE_SECONDS = 600.0  # to append a lost log again takes minutes; unsent events are told of far earlier
 POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
 STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
-# Between attempts while the world is away. Half of it is still longer than a standby's pause: one that can begin gets
-# the lease before one that could not tries again.
-BROKEN_SECONDS = 1.0
 
 
 class Dispatcher:

@@ -20,9 +20,8 @@ from django.db.models import Min
 from eventbus import clock, own_rows, taken_places
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
-from eventbus.checks import told_events
 from eventbus.errors import Diverged
-from eventbus.events import Record, source
+from eventbus.events import Record, declared_events, source
 from eventbus.models import (
     SOURCE_CHARACTERS_MAX,
     Divergence,
@@ -35,7 +34,6 @@ from eventbus.text import printable
 
 logger = logging.getLogger(__name__)
 
-DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"  # in SQL
 THE_ONE = "database"  # the name of the only row
 RECORDS_AT_ONCE = 1_000  # looked up in one query
 REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/operations.md, A store that went back."
@@ -225,7 +223,7 @@ def tails(backend: Backend) -> dict[str, Tail]:
     Of a log that was made anew, all of it; so too of one that no relay of ours has noted: it is new, or our tables are.
     """
     logs = dict(TopicLog.objects.values_list("topic", "generation"))
-    asked = {one.topic for one in told_events()} | logs.keys()
+    asked = {one.topic for one in declared_events()} | logs.keys()
     asked -= {topic for topic, generation in logs.items() if generation == IN_MEMORY}
     found = {}
     for topic, generation in sorted(backend.generations(asked).items()):

@@ -281,3 +281,15 @@ def traced(traceparent: str) -> Iterator[None]:
         yield
     finally:
         _trace.reset(token)
+
+
+def event_types(base: type[Event]) -> Iterator[type[Event]]:
+    """Every event class below `base` that this process has imported."""
+    for event_type in base.__subclasses__():
+        yield event_type
+        yield from event_types(event_type)
+
+
+def declared_events() -> list[type[Event]]:
+    """Every event class that names its topic."""
+    return [one for one in event_types(Event) if getattr(one, "topic", None)]

@@ -12,10 +12,11 @@ from typing import Protocol
 from django.core.management.base import CommandError
 
 from eventbus import backends
-from eventbus.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.dispatcher import Dispatcher
 from eventbus.heartbeats import Heartbeat
 from eventbus.leases import is_beating
 from eventbus.registry import Group
+from eventbus.relay import LEASE_NAME
 from eventbus.workers import Workers
 
 logger = logging.getLogger(__name__)

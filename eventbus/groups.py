@@ -11,12 +11,12 @@ from django.db.models import F, Q
 
 from eventbus import clock, failpoints, sql
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.divergence import DIVERGED
 from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
 from eventbus.registry import Group
 
 # Conditions of the table of groups, in SQL. While database and log tell of different pasts, all stand as if paused.
+DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
 PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
 STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]

@@ -1,12 +1,9 @@
 """Running one group's handlers for records, in transactions that no one can half keep."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from django.conf import settings
-from django.db import close_old_connections, connection, reset_queries
-from django.utils import translation
+from django.db import connection
 
 from eventbus import (
     brake,
@@ -32,21 +29,6 @@ from eventbus.suspicion import Verdict
 # How long a batch keeps others waiting at most, but for the handler in hand. SQLite has one writer: a visitor's request
 # waits as long. PostgreSQL's rows are held so long, and a second is far from its limits for idle sessions and locks.
 BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
-
-
-@contextmanager
-def unit_of_work() -> Iterator[None]:
-    """What a request gets from Django, for a piece of work: live connections, the site's language, no old queries."""
-    _refresh()
-    with translation.override(settings.LANGUAGE_CODE):
-        yield
-    _refresh()
-
-
-def _refresh() -> None:
-    if not connection.in_atomic_block:  # inside a test's transaction the connection is in use
-        close_old_connections()
-    reset_queries()
 
 
 class Handling:

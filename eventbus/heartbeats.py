@@ -20,9 +20,9 @@ from django.db import connections
 from django.db.models import Q
 
 from eventbus import clock, failpoints, pulses
-from eventbus.handling import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
+from eventbus.unit_of_work import unit_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from django.db import connections
 
 from eventbus import divergence, pruning
 from eventbus.errors import LeaseLost, is_nobodys_fault
-from eventbus.handling import unit_of_work
 from eventbus.pruning import Pruning
+from eventbus.unit_of_work import unit_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from django.db import transaction
 from django.db.models import Max, Min, Sum
 
 from eventbus import clock, registry
-from eventbus.checks import told_events
-from eventbus.events import Record
+from eventbus.events import Record, declared_events
 from eventbus.models import WHO_CHARACTERS_MAX, IgnoredType, OperatorAction, Progress
 
 _known: set[str] = set()  # of this process's code, and only a cache: what is not in it is looked for
@@ -22,7 +21,7 @@ _known: set[str] = set()  # of this process's code, and only a cache: what is no
 def is_known(wire_type: str) -> bool:
     """Whether the code of this process has an event of that wire type."""
     if wire_type not in _known:
-        _known.update(one.wire_type() for one in told_events())
+        _known.update(one.wire_type() for one in declared_events())
     return wire_type in _known
 
 

@@ -7,7 +7,8 @@ from django.conf import settings
 
 from eventbus.group_status import GroupStatus
 from eventbus.heartbeats import BEAT_SECONDS, ProcessStatus
-from eventbus.pausing import TIME, Standstill
+from eventbus.pausing import Standstill
+from eventbus.text import TIME
 
 HANDLING_ROLES = ("handle", "relay", "all")  # of processes that may handle
 # A process says what it handles when it begins, which may be before its groups have, and again after each beat.

@@ -26,7 +26,6 @@ from eventbus import (
 )
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.decisions import Refused
-from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME
 from eventbus.errors import LogAway
 from eventbus.group_status import GroupStatus as GroupStatus
 from eventbus.heartbeats import ProcessStatus, processes
@@ -34,6 +33,7 @@ from eventbus.ignored_types import IgnoredStatus
 from eventbus.leases import is_beating
 from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
 from eventbus.pausing import Standstill
+from eventbus.relay import BROKEN_SECONDS, LEASE_NAME
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts

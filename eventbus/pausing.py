@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from eventbus import clock, failpoints
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
+from eventbus.text import TIME
 
 _STANDS_STILL = Q(paused_at__isnull=False) | Q(braked_at__isnull=False)
-TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class Refused(BusError):

@@ -8,8 +8,8 @@ from django.db import connection
 from eventbus import backends, log_names, operations, registry
 from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
-from eventbus.checks import told_events
 from eventbus.errors import BusError
+from eventbus.events import declared_events
 from eventbus.models import ParkedKey, Progress, TopicLog
 from eventbus.topics import MORE, Difference, TopicSpec, apply, differences
 
@@ -42,12 +42,12 @@ def topics() -> list[TopicStatus]:
     migrated = is_migrated()
     there = [topic for topic in names if migrated and (log is None or found[topic] is not None)]
     used = {topic: places.partitions(topic) for topic in there}
-    declared = {one.topic for one in told_events()}  # the others were read once
+    declared = {one.topic for one in declared_events()}  # the others were read once
     return [
         TopicStatus(
             topic=topic,
             ends=[backend.end(place) for place in backend.partitions([topic])] if topic in there else [],
-            types=sorted({one.wire_type() for one in told_events() if one.topic == topic}),
+            types=sorted({one.wire_type() for one in declared_events() if one.topic == topic}),
             groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
             name=log.name(topic) if log else topic,
             found=found.get(topic),
@@ -88,7 +88,7 @@ def _place_keys_by(topic: str, partitions: int) -> None:
 def topic_names() -> list[str]:
     """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
     read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated() else []
-    return sorted({one.topic for one in told_events()} | set(read))
+    return sorted({one.topic for one in declared_events()} | set(read))
 
 
 def is_migrated() -> bool:

@@ -16,11 +16,11 @@ import msgspec
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 
-from eventbus import failpoints, groups, passed_over, replay
+from eventbus import failpoints, groups, passed_over, replay_runs
 from eventbus.backends import places
 from eventbus.backends.base import IN_MEMORY, Backend
-from eventbus.checks import told_events
 from eventbus.errors import LogAway
+from eventbus.events import declared_events
 from eventbus.inbox import LIVE
 from eventbus.log_names import UNKNOWN, note
 from eventbus.models import (
@@ -103,7 +103,7 @@ class Look:
 
         Later `append` itself sees when a place is given twice (`LogLost`).
         """
-        named = {one.topic for one in told_events()}
+        named = {one.topic for one in declared_events()}
         return self._look({topic for topic in named if places.given(topic)}, self._shrinking.at_once)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
@@ -193,7 +193,7 @@ class Look:
                     pruned_before=row.pruned,
                 )
             _renumber(topic)
-            replay.end(topic, "The log was lost meanwhile, and filled again: begin another")
+            replay_runs.end(topic, "The log was lost meanwhile, and filled again: begin another")
         return Refilled(topic, events)
 
     def _begins(self, topic: str) -> dict[int, int]:

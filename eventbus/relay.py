@@ -16,6 +16,11 @@ from eventbus.refilling import Look
 
 logger = logging.getLogger(__name__)
 
+LEASE_NAME = "dispatcher"  # who holds it relays
+# Between attempts while the world is away. Half of it is still longer than a standby's pause: one that can begin gets
+# the lease before one that could not tries again.
+BROKEN_SECONDS = 1.0
+
 BATCH_ROWS = 500  # one query, one append, one update for so many
 # A topic that did not take something is left out so long if others have something to send: finding that out again takes
 # nearly the lease's time, in which nothing else is sent.

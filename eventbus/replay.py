@@ -16,15 +16,15 @@ from eventbus.backends import places
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import BusError, is_contention, is_nobodys_fault
 from eventbus.events import Record, because_of, replaying
-from eventbus.handling import unit_of_work
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
 from eventbus.past import Counted, Refused, Spans, Wanted, count
 from eventbus.patience import Patience
+from eventbus.replay_runs import NOWHERE
 from eventbus.text import printable
+from eventbus.unit_of_work import unit_of_work
 
 RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
 LOCK_SECONDS = 30.0  # then whoever holds a row that an event needs keeps the run, and live handling with it, no longer
-NOWHERE = "{}"  # the positions of a run that was ended because its places in the log mean nothing any more
 
 
 class ReplayFailed(BusError):
@@ -79,15 +79,6 @@ def why_ended(run: ReplayRun) -> str:
     if run.positions != NOWHERE:
         return ""
     return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
-
-
-def end(topic: str, why: str, **whose: str) -> None:
-    """No run that names the topic goes on: its places there mean nothing any more. `why` says also what to do.
-
-    In the transaction that makes it so, which holds the topic's progress: a run at work sees it before its next batch.
-    """
-    its = ReplayRun.objects.filter(positions__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
-    its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, positions=NOWHERE)
 
 
 def _note(run: ReplayRun, who: str) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from eventbus import backfill, clock, failpoints, replay
+from eventbus import backfill, clock, failpoints, replay_runs
 from eventbus.backends.base import Backend
 from eventbus.errors import LogAway
 from eventbus.log_names import note
@@ -30,7 +30,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])
         events, _ = unsend(held, _told(topic, since), topic)
-        replay.end(topic, SAID_AGAIN)
+        replay_runs.end(topic, SAID_AGAIN)
         OperatorAction.objects.create(
             at=clock.now(),
             who=who[:WHO_CHARACTERS_MAX],

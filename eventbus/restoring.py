@@ -16,7 +16,7 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import F, Max, Min
 
-from eventbus import clock, divergence, own_rows, registry, replay, sql
+from eventbus import clock, divergence, own_rows, registry, sql
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.divergence import Tail
 from eventbus.events import Record
@@ -32,6 +32,7 @@ from eventbus.models import (
     ReplayRun,
     TopicLog,
 )
+from eventbus.replay_runs import NOWHERE
 from eventbus.shrinking import short
 from eventbus.text import readable
 
@@ -198,7 +199,7 @@ def _known(backend: Backend) -> list[str]:
 
 def _replays() -> Iterator[str]:
     """Runs that were not done when the backup was made."""
-    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(positions=replay.NOWHERE).order_by("id"):
+    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(positions=NOWHERE).order_by("id"):
         yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+TIME = "%Y-%m-%d %H:%M:%S UTC"  # of what operators read
 ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: the ends tell, and a row stays a row
 
 

@@ -10,8 +10,7 @@ from eventbus import clock
 from eventbus.errors import BusError
 from eventbus.events import source
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, Progress, UntrustedRecord
-from eventbus.pausing import TIME
-from eventbus.text import printable
+from eventbus.text import TIME, printable
 
 AFTER_A_RESTORE = " After a restore of the database, manage.py eventbus restored says whether it may be ours."
 

@@ -11,7 +11,7 @@ from django.db import connections
 from eventbus import trust
 from eventbus.backends import current
 from eventbus.events import Event, Record, Undecodable, open_event
-from eventbus.handling import unit_of_work
+from eventbus.unit_of_work import unit_of_work
 
 logger = logging.getLogger(__name__)
 

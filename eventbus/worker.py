@@ -30,12 +30,13 @@ from eventbus.errors import (
 )
 from eventbus.events import Record
 from eventbus.groups import PAUSED, STOPPED
-from eventbus.handling import BATCH_SECONDS, Handling, unit_of_work
+from eventbus.handling import BATCH_SECONDS, Handling
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
 from eventbus.ownership import Ownership
 from eventbus.patience import PATIENCE_SECONDS, Patience
 from eventbus.registry import BATCH_EVENTS, Group
 from eventbus.retrying import Retrying
+from eventbus.unit_of_work import unit_of_work
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from eventbus import untrusted
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.asking import ask, named, positive
-from eventbus.pausing import TIME
+from eventbus.text import TIME
 
 RECORDS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
 COLUMNS = ("id", "group", "topic", "partition", "position", "type", "key", "event_id", "source", "seen_at")

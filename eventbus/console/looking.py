@@ -13,8 +13,8 @@ from eventbus.group_status import GroupStatus
 from eventbus.heartbeats import ProcessStatus
 from eventbus.ledger import Ledger
 from eventbus.operations import Status
-from eventbus.pausing import TIME, Standstill
-from eventbus.text import ranged
+from eventbus.pausing import Standstill
+from eventbus.text import TIME, ranged
 
 GROUP_COLUMNS = (
     *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),

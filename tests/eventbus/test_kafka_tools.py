@@ -30,7 +30,7 @@ MOVING = [name for name in NAMES if partition_of(name, BEFORE) != partition_of(n
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; no other events than the house's are known."""
-    monkeypatch.setattr("eventbus.provisioning.told_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=BEFORE, clients=CLIENTS)) as log:
         log.provision([TOPIC])

@@ -155,7 +155,7 @@ def with_another_site(log: KafkaBackend, house: House) -> None:
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; nobody waits for long."""
-    monkeypatch.setattr("eventbus.provisioning.told_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(houses, "DEADLINE_SECONDS", 10)

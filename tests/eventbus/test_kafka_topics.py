@@ -29,7 +29,7 @@ DAY_MS = "86400000"
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; no topic of it is made, and no other events than the house's are known."""
-    monkeypatch.setattr("eventbus.provisioning.told_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=2, clients=CLIENTS)) as log:
         yield log
