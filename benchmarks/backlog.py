@@ -15,9 +15,9 @@ from benchmarks.measure import Goal, Row, milliseconds, p99
 from benchmarks.relay import publish_many
 from benchmarks.sales import skip_backlog
 from benchmarks.site import Bench
-from eventbus.dispatcher import Dispatcher
 from eventbus.ids import uuid7
 from eventbus.models import Progress
+from eventbus.processes.dispatcher import Dispatcher
 from mcommerce.events import ProductPublished
 from mcommerce.orders import offers
 from mcommerce.orders.models import CartLine

@@ -16,8 +16,8 @@ from benchmarks.relay import drain, publish_many
 from benchmarks.sales import skip_backlog
 from benchmarks.site import Bench
 from eventbus import backends, registry
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.consuming.worker import Worker
+from eventbus.publishing.relay import Relay
 from tests.eventbus.crowd.processes import database_of_its_own
 
 SHORT, LONG = 1_000, 1_000_000  # rows in the outbox and in the inbox

@@ -10,9 +10,9 @@ from benchmarks.sales import LEDGER, SaleMade, skip_backlog
 from benchmarks.site import Bench
 from benchmarks.twins.handling import handle_log, stand_beside
 from eventbus import backends, handles, registry
+from eventbus.consuming.worker import Worker
+from eventbus.publishing.relay import Relay
 from eventbus.registry import BATCH_EVENTS
-from eventbus.relay import Relay
-from eventbus.worker import Worker
 
 GROUP = "benchmark-ledger"
 BATCHES = 10

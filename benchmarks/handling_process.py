@@ -6,6 +6,6 @@ if __name__ == "__main__":
     django.setup()
     from benchmarks.handling import GROUP
     from eventbus import registry
-    from eventbus.foreground import handle_until_stopped
+    from eventbus.processes.command_runner import handle_until_stopped
 
     handle_until_stopped([registry.groups[GROUP]])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.measure import Goal, Row
 from benchmarks.site import Bench
-from eventbus.leases import LEASE_SECONDS
+from eventbus.database.leases import LEASE_SECONDS
 from tests.eventbus.crowd.processes import (
     HANDOVER_SECONDS_MAX,
     STANDBYS,

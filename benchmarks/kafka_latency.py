@@ -12,9 +12,9 @@ from benchmarks.measure import Goal, Row, p99
 from benchmarks.sales import PADDING, Sale, SaleMade, made, make_table, skip_backlog
 from benchmarks.site import Bench
 from eventbus import handles, publish, registry
-from eventbus.dispatcher import Dispatcher
 from eventbus.ids import uuid7s
-from eventbus.workers import Workers
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.processes.worker_pool import Workers
 
 GROUP = "benchmark"
 RATES = {10: 1, 1_000: 50}  # events a second, and how many of them a transaction

@@ -17,7 +17,7 @@ from benchmarks.site import Bench
 from eventbus import backends
 from eventbus.backends.base import TopicPartition
 from eventbus.models import Progress
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 
 PROCESSES = (1, 2, 4)
 EVENTS, EVENTS_QUICK = 10_000, 3_000  # of one round

@@ -11,7 +11,7 @@ from benchmarks.measure import Goal, Row, milliseconds, p99
 from benchmarks.sales import Sale, SaleMade, made, make_table, skip_backlog
 from benchmarks.site import Bench
 from eventbus import handles, publish
-from eventbus.dispatcher import Dispatcher
+from eventbus.processes.dispatcher import Dispatcher
 
 RATE_PER_SECOND = 20
 EVENTS = 100  # of one round: a p99 of fewer is a maximum

@@ -12,10 +12,10 @@ from benchmarks.twins.handling import stand_beside
 from benchmarks.twins.over_kafka import GIVE_UP_SECONDS, RawReader, rate_of_sending, raw_producer, relay
 from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition
+from eventbus.consuming.worker import Worker
 from eventbus.models import Progress
+from eventbus.publishing.relay import BATCH_ROWS, Relay
 from eventbus.registry import BATCH_EVENTS
-from eventbus.relay import BATCH_ROWS, Relay
-from eventbus.worker import Worker
 
 EVENTS = 5_000  # of one round
 EVENTS_QUICK = 1_000

@@ -9,7 +9,7 @@ from benchmarks.sales import Sale, made
 from benchmarks.site import Bench
 from benchmarks.twins import relaying
 from eventbus import backends, publish
-from eventbus.relay import BATCH_ROWS, Relay
+from eventbus.publishing.relay import BATCH_ROWS, Relay
 
 BATCHES = 10
 BATCHES_QUICK = 4

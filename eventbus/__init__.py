@@ -6,13 +6,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eventbus.consuming.watching import watches as watches
     from eventbus.errors import NotYet as NotYet
     from eventbus.errors import Permanent as Permanent
     from eventbus.errors import ServiceAway as ServiceAway
     from eventbus.events import Event as Event
-    from eventbus.outbox import publish as publish
+    from eventbus.publishing.outbox import publish as publish
     from eventbus.registry import handles as handles
-    from eventbus.watching import watches as watches
 
 # Loaded at first use: models can be imported only once Django has its apps, and this module names the app.
 _HOMES = {
@@ -21,8 +21,8 @@ _HOMES = {
     "Permanent": "eventbus.errors",
     "ServiceAway": "eventbus.errors",
     "handles": "eventbus.registry",
-    "publish": "eventbus.outbox",
-    "watches": "eventbus.watching",
+    "publish": "eventbus.publishing.outbox",
+    "watches": "eventbus.consuming.watching",
 }
 __all__ = ["Event", "NotYet", "Permanent", "ServiceAway", "handles", "publish", "watches"]
 

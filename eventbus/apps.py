@@ -35,9 +35,10 @@ class EventbusConfig(AppConfig):
 
 def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
     """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
-    from eventbus import groups, registry
+    from eventbus import registry
     from eventbus.backends import current
     from eventbus.errors import LogAway
+    from eventbus.progress import groups
 
     if using == "default" and _columns(apps) == _columns(installed):
         current().reset()

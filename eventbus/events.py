@@ -39,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `wire_name` and `wire_version` say its type on the wire and never change with the class's name or place;
     `topic` is the log it goes to, and the values of `key_fields`, joined by ":", are its key: order is kept per key.
-    `unsigned_from` are the sources of other programs that may tell it without the site's signature (eventbus.trust).
+    `unsigned_from` are the sources of other programs that may tell it without the site's signature (consuming.trust).
     """
 
     wire_name: ClassVar[str]
@@ -76,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
     event_id: UUID
     payload: bytes
     headers: str  # JSON object of the CloudEvents attributes
-    trusted: bool = True  # it was told by whom it says, or by whom its type may be told (eventbus.trust)
+    trusted: bool = True  # it was told by whom it says, or by whom its type may be told (consuming.trust)
 
     @property
     def ours(self) -> bool:

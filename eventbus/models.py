@@ -31,7 +31,7 @@ class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
     `id` grows in commit order within (topic, key). The relay sets partition and position when it appends, or `refused`,
-    with the reason, when the log will not take it; then an operator decides (`eventbus.refusals`).
+    with the reason, when the log will not take it; then an operator decides (`eventbus.publishing.rejected_records`).
     An index costs every publisher a page; so but two hold every row, and neither what is read only now and then.
     """
 
@@ -287,7 +287,7 @@ class DeadLetter(Carried):
 
 
 class UntrustedRecord(models.Model):
-    """Where a record lies that a group passed over, since nobody knows that whoever may had told it (eventbus.trust).
+    """The place of a record that a group passed over because its signature is not known (eventbus.consuming.trust).
 
     The first of each group and topic, until an operator has seen them; what they hold lies in the log.
     """
@@ -416,7 +416,7 @@ class TopicLog(models.Model):
     generation = models.CharField(max_length=200)
     noted_at = models.DateTimeField()
     refill_to = models.PositiveBigIntegerField(default=0)
-    partitions = models.PositiveSmallIntegerField(null=True)  # not noted yet: see `places.partitions`
+    partitions = models.PositiveSmallIntegerField(null=True)  # not noted yet: see `outbox_offsets.partitions`
 
     class Meta:
         verbose_name = _("topic's log")

@@ -93,7 +93,7 @@ class Group:
         return [handler for found in self.handlers.values() for handler in found]
 
     def of(self, record: Record) -> list[Handler]:
-        """Who wants this record; nobody, when its type is not known here, or it is not trusted (eventbus.trust)."""
+        """Who wants this record; nobody, when its type is not known here, or it is not trusted (consuming.trust)."""
         return self.handlers.get(record.type, []) if record.trusted else []
 
     def type_of(self, record: Record) -> type[Event] | None:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from eventbus import backends, watching
-from eventbus.dispatcher import Dispatcher
-from eventbus.heartbeats import Heartbeat, Told
+from eventbus import backends
+from eventbus.consuming import watching
+from eventbus.operations.heartbeats import Heartbeat, Told
+from eventbus.processes.dispatcher import Dispatcher
 from mcommerce import draining
 
 logger = logging.getLogger(__name__)

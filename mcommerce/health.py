@@ -9,7 +9,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from eventbus import pulses
+from eventbus.consuming import liveness
 from mcommerce import draining, readiness
 from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from outside.service import states
@@ -49,7 +49,7 @@ def _may_be_staff(request: HttpRequest) -> bool:
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """200 while the process answers, and none of its threads hangs that relay, handle or poll; else 503."""
-    if pulses.overdue():
+    if liveness.overdue():
         return JsonResponse({"status": HANGS}, status=503)
     return JsonResponse({"status": OK})
 

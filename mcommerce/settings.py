@@ -537,7 +537,7 @@ POSTGRES_OPTIONS = {
 }
 DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    DATABASES["default"] |= {"ENGINE": "eventbus.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
+    DATABASES["default"] |= {"ENGINE": "eventbus.database.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
 else:
     _asked = DATABASES["default"].get("OPTIONS", {})  # what DATABASE_URL says after its ?
     _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # of two the last counts

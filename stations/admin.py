@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.desk import BigTable, mark_column
+from eventbus.admin.base import BigTable, mark_column
 from stations import contracts, searching, services
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory

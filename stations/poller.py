@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections, reset_queries
 
 from eventbus import clock
+from eventbus.consuming.liveness import Pulse
+from eventbus.database.leases import LEASE_SECONDS, Lease
 from eventbus.errors import LeaseLost
-from eventbus.leases import LEASE_SECONDS, Lease
-from eventbus.pulses import Pulse
 from stations import services
 from stations.doubt import doubt_shortened
 from stations.feeds.base import Feed, Held, Key, PollFailed, diff, unreadable

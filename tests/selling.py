@@ -49,7 +49,8 @@ def main(what: str, count: int) -> None:
 
 def rest() -> None:
     """Return when everybody has heard what was told; over Kafka others handle, and this waits for them."""
-    from eventbus import backends, operations
+    from eventbus import backends
+    from eventbus.operations import status
     from eventbus.testing import settle
 
     if backends.current().in_process:
@@ -57,9 +58,9 @@ def rest() -> None:
         return
     deadline, calm = time.monotonic() + REST_SECONDS, 0
     while calm < LOOKS:
-        found = operations.status()
+        found = status.status()
         calm = 0 if found.outbox.depth or any(one.lag != 0 for one in found.groups) else calm + 1
-        assert time.monotonic() < deadline, operations.problems(found, dispatches=True)
+        assert time.monotonic() < deadline, status.problems(found, dispatches=True)
         time.sleep(LOOK_SECONDS)
 
 

@@ -11,9 +11,12 @@ import pytest
 from benchmarks.__main__ import ROOT, main, verdict
 from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
 from benchmarks.plan import names, wanted
-from eventbus import groups, inbox, parking, registry, worker
-from eventbus.backends import places
-from eventbus.sql import is_among
+from eventbus import registry
+from eventbus.backends import outbox_offsets
+from eventbus.consuming import worker
+from eventbus.database.sql import is_among
+from eventbus.failures import parking
+from eventbus.progress import groups, inbox
 
 
 def test_twice_the_rate_and_half_the_time_are_both_twice_as_fast() -> None:
@@ -103,7 +106,7 @@ def test_the_hand_runs_a_workers_statements_text_for_text(vendor: str) -> None:
     database: Any = SimpleNamespace(vendor=vendor)
     of_a_worker = {
         "WAITS": worker._WAITING,
-        "READ": places._READ,
+        "READ": outbox_offsets._READ,
         "HOLD": groups._hold(vendor, groups.STOPPED, registry.HANDLER_SECONDS),
         "KNOWN": inbox._KNOWN.format(among=is_among(database, "event_id")),
         "PARKED": parking._WAITING.format(among=is_among(database, "key", "text")),

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from benchmarks.sales import LEDGER
 from eventbus import clock
-from eventbus.backends.places import POSITION_MAX
+from eventbus.backends.outbox_offsets import POSITION_MAX
 from eventbus.models import Progress
 from eventbus.registry import BATCH_EVENTS
 

@@ -18,8 +18,8 @@ from eventbus.backends.base import Unsent, partition_of
 from eventbus.backends.kafka.configuration import configured
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.models import OutboxRow, Progress
+from eventbus.publishing.relay import BATCH_ROWS
 from eventbus.registry import BATCH_EVENTS
-from eventbus.relay import BATCH_ROWS
 
 GIVE_UP_SECONDS = 60
 TOPIC = SaleMade.topic

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from benchmarks.sales import Sale
-from eventbus import inserts
+from eventbus.database import inserts
 from eventbus.events import Event, seal
 
 TWIN = "benchmarks_twin"

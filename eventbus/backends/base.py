@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
 
+from eventbus.backends.topics import Topics
 from eventbus.events import Record
-from eventbus.topics import Topics
 
 IN_MEMORY = "memory"  # the generation of every log that is the outbox
 KEYS_REMEMBERED = 4_096  # with their partition: to find it takes some microseconds, and keys come again and again

@@ -10,11 +10,12 @@ from functools import cache
 
 from django.db import connection
 
-from eventbus import failpoints, sql
-from eventbus.backends import places
+from eventbus import failpoints
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import IN_MEMORY, Backend, Consumer, TopicPartition, Unsent, partition_of
-from eventbus.bells import appended
+from eventbus.database import sql
 from eventbus.events import Record
+from eventbus.wakeups import appended
 
 _END = "(SELECT max(position) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND position IS NOT NULL)"
 ENDS_AT_ONCE = 500  # columns of one answer; PostgreSQL gives 1,664 at most, SQLite 2,000
@@ -40,7 +41,7 @@ class MemoryBackend(Backend):
                 if not self._appends:
                     self._ends.clear()
                 ends = dict(self._ends)
-                places.note([self._place(row, ends) for row in rows])
+                outbox_offsets.note([self._place(row, ends) for row in rows])
         except BaseException:
             self.reset()
             raise
@@ -53,7 +54,7 @@ class MemoryBackend(Backend):
         partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
         if partition not in ends:
             # Over Kafka groups may have come farther, by records of others: they must not have passed what comes now.
-            ends[partition] = max(places.passed(*partition), *_ends_in_table([partition]).values())
+            ends[partition] = max(outbox_offsets.passed(*partition), *_ends_in_table([partition]).values())
         position = ends[partition]
         ends[partition] = position + 1
         return row.id, partition.partition, position
@@ -125,7 +126,7 @@ class MemoryConsumer(Consumer):
             position = self._positions[partition]
             if end <= position:
                 continue
-            records = places.read(partition, position, records_max)
+            records = outbox_offsets.read(partition, position, records_max)
             if records:
                 # To the back of the row: partitions take turns.
                 del self._positions[partition]

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
-from eventbus import pausing
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.models import ConsumerGroup
+from eventbus.operations import pausing
 
 
 def add(actions: Actions) -> None:

@@ -9,12 +9,14 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from eventbus import closing, divergence, pruning
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.errors import LogAway
-from eventbus.foreground import on_signal
-from eventbus.pruning import Pruned, Pruning
+from eventbus.operations import pruning
+from eventbus.operations.pruning import Pruned, Pruning
+from eventbus.processes.command_runner import on_signal
+from eventbus.recovery import divergence
+from eventbus.repairs import group_removal
 
 KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
@@ -83,10 +85,10 @@ def _counts(pruned: Pruned) -> dict[str, int]:
 def close(*, printer: Printer, json: bool, group: str, topic: str, force: bool, **options: Any) -> None:
     """Raises CommandError when it is refused, or unknown."""
     try:
-        closed = closing.close(group, topic, force=force, who=who())
-    except closing.Unknown as unknown:
+        closed = group_removal.close(group, topic, force=force, who=who())
+    except group_removal.Unknown as unknown:
         raise CommandError(str(unknown), returncode=EXIT_WRONG_LINE) from unknown
-    except closing.Refused as refused:
+    except group_removal.Refused as refused:
         raise CommandError(str(refused)) from refused
     if json:
         printer.json(closed)

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandError
 
-from eventbus import redelivery
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.models import ConsumerGroup
-from eventbus.redelivery import Redelivered
+from eventbus.repairs import redelivery
+from eventbus.repairs.redelivery import Redelivered
 
 
 def add(actions: Actions) -> None:

@@ -9,14 +9,15 @@ from uuid import UUID
 from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 
-from eventbus import past, registry, replay
+from eventbus import registry
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
-from eventbus.foreground import on_signal
 from eventbus.models import ReplayRun
-from eventbus.past import Counted, Refused, Wanted
+from eventbus.processes.command_runner import on_signal
 from eventbus.registry import Group
-from eventbus.replay import Replay, ReplayFailed
+from eventbus.repairs import replay, replay_filter
+from eventbus.repairs.replay import Replay, ReplayFailed
+from eventbus.repairs.replay_filter import Counted, Refused, Wanted
 
 LIMITS = ("since", "until", "key", "id")
 
@@ -60,7 +61,7 @@ def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run
             return
         wanted = _wanted(found, **options)
         if dry_run:
-            _tell_counted(printer, json, found, past.count(wanted))
+            _tell_counted(printer, json, found, replay_filter.count(wanted))
             return
         begun, counted = replay.begin(wanted, who())
         if counted.reach and not json:
@@ -131,7 +132,7 @@ def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
     left_out = found.matched - found.handled if done else None
     if json:
         told = {"run": found.id, "group": found.group, "state": found.state, "matched": found.matched}
-        _, reaches_back_to = past.reach_of(replay.spans_of(found))
+        _, reaches_back_to = replay_filter.reach_of(replay.spans_of(found))
         told |= {"handled": found.handled, "left_out": left_out, "error": found.error}
         printer.json({**told, "reaches_back_to": reaches_back_to})
     elif done:

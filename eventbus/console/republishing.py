@@ -5,12 +5,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from eventbus import backends, provisioning, republishing
+from eventbus import backends
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.console.replaying import time_of
 from eventbus.errors import LogAway
-from eventbus.refilling import Refilled
+from eventbus.operations import topic_setup
+from eventbus.recovery.topic_recovery import Refilled
+from eventbus.repairs import republishing
 
 
 def add(actions: Actions) -> None:
@@ -24,7 +26,7 @@ def add(actions: Actions) -> None:
 
 def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_run: bool, **options: Any) -> None:
     """Raises CommandError when nothing is, or can be."""
-    backend, known = backends.current(), provisioning.topic_names()
+    backend, known = backends.current(), topic_setup.topic_names()
     if backend.topics is None:
         raise CommandError("This log is the outbox: it has all that the outbox has. See manage.py eventbus replay.")
     if topic and topic not in known:

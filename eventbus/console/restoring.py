@@ -4,11 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from eventbus import backends, divergence, restoring
+from eventbus import backends
 from eventbus.console import Actions, Printer
-from eventbus.console.asking import positive
 from eventbus.console.printing import who
-from eventbus.restoring import Found, Stretch
+from eventbus.console.selection import positive
+from eventbus.recovery import divergence
+from eventbus.repairs import restore_repair
+from eventbus.repairs.restore_repair import Found, Stretch
 
 STRETCHES = ("topic", "partition", "from", "to", "forgotten events", "types")
 BEHIND = ("topic", "partition", "ends at", "had ended at")
@@ -26,7 +28,7 @@ def add(actions: Actions) -> None:
 def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **options: Any) -> None:
     """Raises CommandError with what is left to do."""
     backend = backends.current()
-    found = restoring.apply(backend, who(), beyond) if apply else restoring.look(backend, beyond)
+    found = restore_repair.apply(backend, who(), beyond) if apply else restore_repair.look(backend, beyond)
     differs = bool(found.stretches or found.behind or beyond)
     if json:
         printer.json({"applied": apply, **found.told()})

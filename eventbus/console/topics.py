@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from eventbus import provisioning
+from eventbus.backends.topics import MORE
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.errors import LogAway
-from eventbus.provisioning import TopicStatus
-from eventbus.topics import MORE
+from eventbus.operations import topic_setup
+from eventbus.operations.topic_setup import TopicStatus
 
 COLUMNS = ("topic", "partitions", "records", "types", "read by")
 ON_BROKERS = ("topic on the brokers", "partitions", "copies", "min.insync.replicas", "retention.ms")
@@ -28,12 +28,12 @@ def topics(*, printer: Printer, json: bool, apply: bool, add_partitions: bool, *
     if add_partitions and not apply:
         raise CommandError("--add-partitions goes with --apply.", returncode=EXIT_WRONG_LINE)
     try:
-        found = provisioning.topics()
+        found = topic_setup.topics()
         if not json:
             _print(printer, found)
         if apply:
             _apply(printer, found, json=json, add_partitions=add_partitions)
-    except (LogAway, provisioning.Refused) as error:
+    except (LogAway, topic_setup.Refused) as error:
         raise CommandError(str(error)) from error
     if json:
         printer.json(found)
@@ -60,7 +60,7 @@ def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partit
             printer.line()
         for one in told:
             printer.line(str(one) if one.remedy != MORE else f"{one.topic}: WARNING: {one}")
-    provisioning.mend_topics(found, add_partitions=add_partitions)
+    topic_setup.mend_topics(found, add_partitions=add_partitions)
     if not json:
         for one in told:
             if one.applied:

@@ -6,10 +6,10 @@ from typing import TypeVar
 from django.db import OperationalError
 
 from eventbus import backends, registry
+from eventbus.consuming.worker import Worker
 from eventbus.events import Event, decode
 from eventbus.models import OutboxRow
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.publishing.relay import Relay
 
 CATCH_UP_SECONDS = 20.0  # for a log elsewhere to bring what lies in it
 ROUNDS_MAX = 1_000  # a bus that is not quiet after so many rounds is talking to itself

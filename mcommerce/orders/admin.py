@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.desk import BigTable, mark_column
+from eventbus.admin.base import BigTable, mark_column
 from mcommerce import countries, staff
 from mcommerce.money.desk import money_column
 from mcommerce.money.filters import percent

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.desk import BigTable
+from eventbus.admin.base import BigTable
 from mcommerce import staff
 from mcommerce.money.desk import money_column
 from mcommerce.products import catalogue, changes, services, stock

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from eventbus.health import broker_problem, outbox_problem, restore_problem
+from eventbus.operations.health import broker_problem, outbox_problem, restore_problem
 from mcommerce import background, draining
 from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem

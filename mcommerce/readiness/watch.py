@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connections
 
-from eventbus.unit_of_work import unit_of_work
+from eventbus.database.unit_of_work import unit_of_work
 from mcommerce.readiness.database import impatient
 
 logger = logging.getLogger(__name__)

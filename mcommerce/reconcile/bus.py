@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 from uuid import UUID
 
-from eventbus import ledger, operations
+from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter
+from eventbus.operations import status
 from mcommerce.orders import statements as orders
 from mcommerce.reconcile.differences import Difference
 
@@ -16,20 +17,20 @@ LETTERS_AT_ONCE = 500  # dead letters in memory at a time
 def differences(*, who: str) -> Iterator[Difference]:
     """Dead letters that nobody has decided about, and what does not balance."""
     last = 0
-    while letters := list(operations.dead().filter(id__gt=last, request=DeadLetter.Request.NONE)[:LETTERS_AT_ONCE]):
+    while letters := list(status.dead().filter(id__gt=last, request=DeadLetter.Request.NONE)[:LETTERS_AT_ONCE]):
         named = {letter.id: order_id for letter in letters if (order_id := _order_id(letter))}
         there = orders.of(set(named.values()))
         for letter in letters:
             yield _dead(letter, named.get(letter.id), is_here=named.get(letter.id) in there, who=who)
         last = letters[-1].id
-    for problem in ledger.problems(ledger.read()):
+    for problem in delivery_audit.problems(delivery_audit.read()):
         yield Difference(name="audit", what=problem, remedy="see docs/operations.md, When the ledger does not balance")
 
 
 def _dead(letter: DeadLetter, order_id: UUID | None, *, is_here: bool, who: str) -> Difference:
     what = f"{letter.type} died in group {letter.group}: {letter.error_class}"
     if order_id is not None and not is_here:
-        discard = partial(operations.request_discard, letter, who)
+        discard = partial(status.request_discard, letter, who)
         return Difference(
             name="dead-letter-without-order", what=what, remedy="discard it", repair=discard, order_id=order_id
         )

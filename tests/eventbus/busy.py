@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import connection, connections, transaction
 
-from eventbus import Permanent, ledger, publish
-from eventbus.backends.sqlite3.base import queue_of
-from eventbus.ledger import Account
+from eventbus import Permanent, publish
+from eventbus.audit import delivery_audit
+from eventbus.audit.delivery_audit import Account
+from eventbus.database.sqlite3.base import queue_of
 from eventbus.models import DeadLetter, OutboxRow
-from eventbus.pruning import Pruned, Pruning
+from eventbus.operations.pruning import Pruned, Pruning
 from tests.eventbus.house import House, Noted, Unknown, until
 
 WRITERS = 2
@@ -23,14 +24,14 @@ PLACES = ("handled", "ignored", "skipped", "discarded", "dead", "parked", "pendi
 
 
 def account(group: str = "house-a") -> Account:
-    [found] = [one for one in ledger.read().accounts if one.group == group]
+    [found] = [one for one in delivery_audit.read().accounts if one.group == group]
     return found
 
 
 def places(group: str = "house-a") -> dict[str, int]:
     """Where the group's events lie, the empty places left out. It must balance."""
-    found = ledger.read()
-    assert ledger.problems(found) == []
+    found = delivery_audit.read()
+    assert delivery_audit.problems(found) == []
     [one] = [one for one in found.accounts if one.group == group]
     counted = {name: getattr(one, name) for name in PLACES}
     assert one.published == sum(counted.values())

@@ -8,13 +8,13 @@ import pytest
 from django.db import InterfaceError, connection, transaction
 
 from eventbus import Permanent, backends, publish, registry, testing
-from eventbus.effects import CRASHES_MAX
+from eventbus.consuming.batch import BATCH_SECONDS
+from eventbus.consuming.worker import Worker
 from eventbus.errors import LogAway
 from eventbus.failpoints import armed
-from eventbus.handling import BATCH_SECONDS
+from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ParkedEvent, Progress
 from eventbus.testing import Crash
-from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
 
 NUMBERS = range(1, 5)
@@ -30,7 +30,7 @@ class InBatches:
     def time(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         """How long a batch may take: long enough on a busy machine."""
         allowed = {connection.vendor: 60.0}
-        monkeypatch.setattr("eventbus.handling.BATCH_SECONDS", allowed)
+        monkeypatch.setattr("eventbus.consuming.batch.BATCH_SECONDS", allowed)
         return allowed
 
     def test_a_later_batch_is_one_transaction(self, house: House) -> None:
@@ -191,7 +191,7 @@ class BatchesEnd:
     def now(self, time: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """What time it is for a batch, with the site's own limit: none passes unless a handler takes it."""
         now = [0.0]
-        monkeypatch.setattr("eventbus.handling.BATCH_SECONDS", BATCH_SECONDS)  # every other case has longer
+        monkeypatch.setattr("eventbus.consuming.batch.BATCH_SECONDS", BATCH_SECONDS)  # every other case has longer
         monkeypatch.setattr("eventbus.clock.monotonic", lambda: now[0])
         return now
 

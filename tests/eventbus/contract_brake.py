@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from eventbus import NotYet
-from eventbus.brake import KEYS_MIN, PROBE_SECONDS, WINDOW_ATTEMPTS
+from eventbus.failures.circuit_breaker import KEYS_MIN, PROBE_SECONDS, WINDOW_ATTEMPTS
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey
 from tests.eventbus.house import House, Noted
 

@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, decisions, ledger, publish, wishes
+from eventbus import Permanent, publish
+from eventbus.audit import delivery_audit
+from eventbus.failures import dead_letter_requests
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, ParkedKey
-from eventbus.pruning import Pruning
+from eventbus.operations.pruning import Pruning
+from eventbus.repairs import dead_letters
 from tests.eventbus.busy import KEEP, many, places, prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted
 from tests.eventbus.test_commands import run
@@ -27,12 +30,10 @@ def discard_all(*more: str) -> int:
 
 @pytest.mark.django_db(transaction=True)
 class DecidedInBulk:
-    """Promise 4."""
-
     @pytest.fixture
     def broken(self, house: House, monkeypatch: pytest.MonkeyPatch) -> Mended:
         """The vase's first event died, and the others wait behind it: more than are discarded in one transaction."""
-        monkeypatch.setattr(wishes, "DISCARDED_AT_ONCE", MANY // 4)
+        monkeypatch.setattr(dead_letter_requests, "DISCARDED_AT_ONCE", MANY // 4)
         broken = Mended("vase", error=Permanent("poison"))
         house.handler("house-a", broken)
         house.say(*many("vase", MANY), ("chair", 1))
@@ -63,12 +64,12 @@ class DecidedInBulk:
         self, house: House, broken: Mended
     ) -> None:
         [letter] = house.dead()
-        count, last = decisions.behind([letter.pk])
+        count, last = dead_letters.behind([letter.pk])
         house.say(("vase", 100))
         house.settle()
         broken.names.clear()
 
-        decisions.decide([letter.pk], DeadLetter.Request.DISCARD, "ada", through=last)
+        dead_letters.decide([letter.pk], DeadLetter.Request.DISCARD, "ada", through=last)
         house.settle()
 
         assert count == MANY - 1
@@ -194,7 +195,7 @@ class DecidedInBulk:
         decision = discard_all()
         house.settle()
 
-        bus_clock.advance(days=decisions.UNDO_DAYS - 1, hours=1)
+        bus_clock.advance(days=dead_letters.UNDO_DAYS - 1, hours=1)
         Pruning(KEEP).go()
         assert DeadLetter.objects.count() == MANY
         assert OutboxRow.objects.filter(key="vase").count() == MANY
@@ -203,14 +204,14 @@ class DecidedInBulk:
         code, _, complaint = run("eventbus", "undo", "--decision", str(decision))
         assert (code, "Nothing to restore" in complaint) == (1, True)
         assert DeadLetter.objects.count() <= 1  # the newest event of a partition stays
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
     def test_what_was_asked_back_in_time_is_not_pruned_before_a_worker_comes_to_it(
         self, house: House, broken: Mended, bus_clock
     ) -> None:
         decision = discard_all()
         house.settle()
-        bus_clock.advance(days=decisions.UNDO_DAYS - 1, hours=1)
+        bus_clock.advance(days=dead_letters.UNDO_DAYS - 1, hours=1)
         assert run("eventbus", "undo", "--decision", str(decision))[0] == 0
         prune_a_day_later(bus_clock)
         house.settle()
@@ -224,7 +225,7 @@ class DecidedInBulk:
         OutboxRow.objects.filter(key="vase").delete()
         DeadLetter.objects.update(headers="{}")
 
-        bus_clock.advance(days=decisions.UNDO_DAYS, hours=1)
+        bus_clock.advance(days=dead_letters.UNDO_DAYS, hours=1)
         pruned = Pruning(timedelta(hours=1)).go()
 
         assert pruned.dead_letters == MANY
@@ -233,7 +234,7 @@ class DecidedInBulk:
     def test_after_a_week_a_letter_says_why_it_is_not_restored(self, house: House, broken: Mended, bus_clock) -> None:
         discard_all()
         house.settle()
-        bus_clock.advance(days=decisions.UNDO_DAYS, hours=1)
+        bus_clock.advance(days=dead_letters.UNDO_DAYS, hours=1)
 
         code, _, complaint = run("eventbus", "undo", str(house.dead()[0].pk))
 
@@ -280,7 +281,7 @@ class DecidedInBulk:
         with transaction.atomic():
             publish(*(Noted(name=name, number=1) for name in ("vase", "chair", "lamp")))
 
-        with caplog.at_level(logging.WARNING, logger="eventbus.worker"):
+        with caplog.at_level(logging.WARNING, logger="eventbus.consuming.worker"):
             house.settle()
 
         warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]

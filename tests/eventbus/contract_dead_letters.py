@@ -3,11 +3,12 @@
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, handles, operations, publish
+from eventbus import Permanent, handles, publish
+from eventbus.consuming.worker import PARKED_AT_ONCE
+from eventbus.database.text import ERROR_CHARACTERS_MAX
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
-from eventbus.text import ERROR_CHARACTERS_MAX
-from eventbus.worker import PARKED_AT_ONCE
+from eventbus.operations import status
 from tests.eventbus.house import House, Mended, Noted, Unknown, elsewhere
 from tests.eventbus.obstacles import contention_at, refusing_dead_letters
 
@@ -105,7 +106,7 @@ class KeptForOperators:
         house.settle()
         broken.names.clear()
 
-        operations.request_requeue(house.dead()[0], "ada")
+        status.request_requeue(house.dead()[0], "ada")
         assert (house.seen(), house.parked(), len(house.dead())) == ([], ["vase"], 1)
 
         house.settle()

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from eventbus.effects import CRASHES_MAX
+from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ParkedKey, Progress
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Noted

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
-from eventbus import Permanent, closing, ledger, past, pruning, registry, replay
+from eventbus import Permanent, registry
+from eventbus.audit import delivery_audit
+from eventbus.database.leases import Lease
 from eventbus.failpoints import FailedHere, armed
-from eventbus.housekeeping import Housekeeping
-from eventbus.leases import Lease
 from eventbus.models import ConsumerGroup, DeadLetter, InboxRow, OperatorAction, ParkedKey, Progress, ReplayRun
-from eventbus.past import Wanted
-from eventbus.pruning import Pruned, Pruning
+from eventbus.operations import pruning
+from eventbus.operations.pruning import Pruned, Pruning
+from eventbus.processes.pruning_schedule import Housekeeping
+from eventbus.repairs import group_removal, replay, replay_filter
+from eventbus.repairs.replay_filter import Wanted
 from tests.eventbus.busy import KEEP, kept, many, places, prune_a_day_later, threads
 from tests.eventbus.house import House, Mended, until
 
@@ -48,7 +51,7 @@ class WhatAReplayNeedsStays:
         assert InboxRow.objects.count() == 1
         assert not ReplayRun.objects.exists()
         assert OperatorAction.objects.get().action == "replay"
-        with pytest.raises(past.Refused, match="was pruned: begin another"):  # somebody had it in hand
+        with pytest.raises(replay_filter.Refused, match="was pruned: begin another"):  # somebody had it in hand
             replay.resume(run, "Ada")
 
     def test_a_run_that_is_resumed_while_it_is_pruned_goes_on(self, house: House, bus_clock, monkeypatch) -> None:
@@ -82,11 +85,11 @@ class WhatAReplayNeedsStays:
         house.say(("vase", 1), *many("chair"))
         house.settle()
         wanted = Wanted(group=registry.groups["house-a"], topics=["house"])
-        assert past.count(wanted).whole
+        assert replay_filter.count(wanted).whole
 
         prune_a_day_later(bus_clock)
 
-        assert not past.count(wanted).whole, "an old event that lies dead hides what was pruned after it"
+        assert not replay_filter.count(wanted).whole, "an old event that lies dead hides what was pruned after it"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -105,17 +108,17 @@ class AGroupThatIsGoneIsClosed:
         assert (held.topic, held.rows) == ("house", 5)
         assert "manage.py eventbus close house-b --topic house" in str(held)
 
-        closing.close("house-b", who="Ada")
+        group_removal.close("house-b", who="Ada")
         assert prune_a_day_later(bus_clock).events == 4
         assert pruning.held_back() == []
-        assert [one.group for one in ledger.read().accounts if one.topic == "house"] == ["house-a"]
+        assert [one.group for one in delivery_audit.read().accounts if one.topic == "house"] == ["house-a"]
         assert OperatorAction.objects.get().action == "close"
 
     def test_a_group_is_not_closed_under_its_own_workers(self, house: House) -> None:
         house.handler()
 
-        with pytest.raises(closing.Refused, match="in the code"):
-            closing.close("house-a", force=True, who="Ada")
+        with pytest.raises(group_removal.Refused, match="in the code"):
+            group_removal.close("house-a", force=True, who="Ada")
 
     def test_a_group_is_not_closed_over_what_waits_unless_that_is_said(self, house: House) -> None:
         house.handler("house-a", Mended("vase", error=Permanent("poison")))
@@ -123,11 +126,11 @@ class AGroupThatIsGoneIsClosed:
         house.settle()
         del registry.groups["house-a"]
 
-        with pytest.raises(closing.Refused, match="4 parked events, 1 dead letters and 0 lost events"):
-            closing.close("house-a", who="Ada")
+        with pytest.raises(group_removal.Refused, match="4 parked events, 1 dead letters and 0 lost events"):
+            group_removal.close("house-a", who="Ada")
         assert ParkedKey.objects.count() == 1
 
-        closing.close("house-a", force=True, who="Ada")
+        group_removal.close("house-a", force=True, who="Ada")
         tables = (ConsumerGroup, Progress, ParkedKey, DeadLetter, InboxRow)
         assert [table._default_manager.filter(**_of(table)).count() for table in tables] == [0] * 5
 
@@ -137,11 +140,11 @@ class AGroupThatIsGoneIsClosed:
         house.settle()
         Progress.objects.create(group="house-a", topic="elsewhere", partition=0, handled=1)
 
-        closing.close("house-a", "elsewhere", who="Ada")
+        group_removal.close("house-a", "elsewhere", who="Ada")
 
         assert places() == {"handled": 1}
-        with pytest.raises(closing.Unknown):
-            closing.close("house-a", "elsewhere", who="Ada")
+        with pytest.raises(group_removal.Unknown):
+            group_removal.close("house-a", "elsewhere", who="Ada")
 
     def test_a_replay_that_was_left_goes_no_further_once_its_topic_is_closed(self, house: House, bus_clock) -> None:
         house.handler("house-a", replayable=True)
@@ -152,9 +155,9 @@ class AGroupThatIsGoneIsClosed:
         Progress.objects.create(group="house-a", topic="elsewhere", partition=0)
         del registry.groups["house-a"]
 
-        closing.close("house-a", "house", who="Ada")
+        group_removal.close("house-a", "house", who="Ada")
 
-        with pytest.raises(past.Refused, match=r"cannot go on\. Group house-a was closed for house"):
+        with pytest.raises(replay_filter.Refused, match=r"cannot go on\. Group house-a was closed for house"):
             replay.resume(run, "Ada")
         assert prune_a_day_later(bus_clock).events == 4
         assert pruning.held_back() == []
@@ -165,10 +168,10 @@ class AGroupThatIsGoneIsClosed:
         house.settle()
         del registry.groups["house-a"]
         with armed("close.committed=error"), pytest.raises(FailedHere):
-            closing.close("house-a", who="Ada")
+            group_removal.close("house-a", who="Ada")
         assert InboxRow.objects.exists()
 
-        closing.close("house-a", who="Ada")
+        group_removal.close("house-a", who="Ada")
 
         assert not InboxRow.objects.exists()
         assert not ConsumerGroup.objects.filter(name="house-a").exists()

@@ -4,15 +4,16 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from eventbus import clock, ledger, publish, registry
-from eventbus.ledger import Violation
+from eventbus import clock, publish, registry
+from eventbus.audit import delivery_audit
+from eventbus.audit.delivery_audit import Violation
 from eventbus.models import InboxRow, OutboxRow, ParkedEvent, Progress
 from tests.eventbus.busy import account
 from tests.eventbus.house import House, Mended, Unknown
 
 
 def violation() -> Violation:
-    [found] = ledger.read().violations
+    [found] = delivery_audit.read().violations
     return found
 
 
@@ -53,12 +54,12 @@ class WhatDoesNotBalanceIsNamed:
 
         InboxRow.objects.all().delete()
 
-        whats = {one.what for one in ledger.read().violations}
+        whats = {one.what for one in delivery_audit.read().violations}
         assert whats == {
             "lost (passed, and nowhere)",
             "handled differs (the counter says 1, the rows say 0)",
         }
-        assert str(lost) in ledger.problems(ledger.read())[0]
+        assert str(lost) in delivery_audit.problems(delivery_audit.read())[0]
 
     def test_a_position_moved_forward_is_named(self, house: House) -> None:
         house.handler()

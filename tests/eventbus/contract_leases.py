@@ -2,10 +2,10 @@
 
 import pytest
 
-from eventbus import leases
-from eventbus.dispatcher import STANDBY_SECONDS
+from eventbus.database import leases
+from eventbus.database.leases import LEASE_SECONDS, Lease
 from eventbus.errors import LeaseLost
-from eventbus.leases import LEASE_SECONDS, Lease
+from eventbus.processes.dispatcher import STANDBY_SECONDS
 from tests.eventbus.crowd.processes import HANDOVER_SECONDS_MAX
 
 LOOK_SECONDS = 0.5  # between a standby's looks

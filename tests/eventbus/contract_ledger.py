@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, clock, handles, ledger, publish
-from eventbus.dispatcher import Dispatcher
+from eventbus import Permanent, clock, handles, publish
+from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter, InboxRow, OutboxRow
+from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.busy import (
     TRANSACTIONS,
     WRITERS,
@@ -70,7 +71,7 @@ class OnePlaceEach:
         house.settle()
 
         assert places() == {"handled": 1}
-        assert ledger.read().refused == {"house": 1}
+        assert delivery_audit.read().refused == {"house": 1}
 
     def test_what_was_said_before_a_group_began_is_not_its_own(self, house: House) -> None:
         house.handler("house-a")
@@ -129,7 +130,7 @@ class OnePlaceEach:
         row.save()
 
         assert places() == {"handled": 1}
-        assert ledger.read().replayed == {"house-a": 1}
+        assert delivery_audit.read().replayed == {"house-a": 1}
 
     def test_a_release_that_learns_a_type_once_ignored_has_lost_nothing(self, house: House) -> None:
         house.handler()
@@ -152,11 +153,11 @@ class OnePlaceEach:
         ):
             while busy() or not meanwhile.is_over() or reads < READS_MIN:
                 with meanwhile.reading():
-                    found = ledger.read()
-                assert ledger.problems(found) == []
+                    found = delivery_audit.read()
+                assert delivery_audit.problems(found) == []
                 reads += 1
         house.settle()
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
         assert meanwhile.crossed >= CROSSED_MIN
 
         mine = account()

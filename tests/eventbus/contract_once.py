@@ -5,11 +5,12 @@ from uuid import UUID
 import pytest
 from django.db.models import F
 
-from eventbus import Permanent, backends, clock, inbox, registry, testing
+from eventbus import Permanent, backends, clock, registry, testing
+from eventbus.consuming.worker import Worker
+from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
-from eventbus.leases import Lease
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
-from eventbus.worker import Worker
+from eventbus.progress import inbox
 from tests.eventbus.busy import places
 from tests.eventbus.house import House, Mended, Noted, until
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections, transaction
 
 from eventbus import publish
-from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
+from eventbus.database.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
 from tests.eventbus.busy import threads, waiting
 from tests.eventbus.house import House, Mended, Noted, until

@@ -4,9 +4,9 @@ import pytest
 from django.db import transaction
 
 from eventbus import NotYet, Permanent, handles, publish, registry
+from eventbus.consuming.worker import PARKED_AT_ONCE
 from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
-from eventbus.worker import PARKED_AT_ONCE
 from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, elsewhere
 from tests.eventbus.obstacles import contention_at
 
@@ -110,7 +110,7 @@ class ParkTheKey:
     def test_a_long_queue_behind_a_parked_key_lets_others_have_their_turn(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventbus.worker.PARKED_SECONDS", 3_600)  # it is their number that ends the turn
+        monkeypatch.setattr("eventbus.consuming.worker.PARKED_SECONDS", 3_600)  # it is their number that ends the turn
         broken, numbers = Mended("vase", "cup", error=Permanent("poison")), range(3 * PARKED_AT_ONCE)
         house.handler(call=broken)
         house.say(*(("vase", number) for number in numbers))

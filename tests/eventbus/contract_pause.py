@@ -2,9 +2,11 @@
 
 import pytest
 
-from eventbus import Permanent, brake, pausing
-from eventbus.brake import WINDOW_ATTEMPTS
+from eventbus import Permanent
+from eventbus.failures import circuit_breaker
+from eventbus.failures.circuit_breaker import WINDOW_ATTEMPTS
 from eventbus.models import DeadLetter
+from eventbus.operations import pausing
 from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
@@ -114,7 +116,7 @@ class StandsStillWhilePaused:
         house.handler(call=Broken(error=Permanent("broken")))
         say_once(house, *KEYS[: CLOSING - 1])
         house.settle()
-        brake.close("house-a", "another has seen enough")
+        circuit_breaker.close("house-a", "another has seen enough")
         house.settle()
 
         pausing.resume(group(), "Ada")

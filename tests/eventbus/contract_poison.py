@@ -52,8 +52,8 @@ class PoisonThatLooksLikeTheWorld:
     @pytest.fixture(autouse=True)
     def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that waits long for nothing."""
-        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
-        monkeypatch.setattr("eventbus.worker.PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.PATIENCE_SECONDS", 0.05)
 
     @pytest.mark.parametrize("how", WAYS)
     def test_what_breaks_the_world_for_one_event_alone_parks_its_key(self, house: House, how: str) -> None:

@@ -2,9 +2,11 @@
 
 import pytest
 
-from eventbus import Permanent, brake, pausing
-from eventbus.effects import CRASHES_MAX
+from eventbus import Permanent
+from eventbus.failures import circuit_breaker
+from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import DeadLetter, Effect, ParkedKey, Progress
+from eventbus.operations import pausing
 from eventbus.testing import Crash
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
@@ -30,7 +32,7 @@ def say_to_a_braked_group(house: House, note: tuple[str, int], *, parked: bool) 
     if parked:
         house.say(note)
         house.settle()
-    brake.close("house-a", "most of it fails")
+    circuit_breaker.close("house-a", "most of it fails")
     if not parked:
         house.say(note)
 
@@ -208,7 +210,7 @@ class NoMoreKeysThanOneCanLookAfter:
 
     @pytest.fixture
     def five_at_most(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 5)
+        monkeypatch.setattr("eventbus.failures.parking.PARKED_KEYS_MAX", 5)
 
     def test_it_closes_when_too_many_keys_are_parked(self, house: House, bus_clock, five_at_most) -> None:
         house.handler(call=Broken(lambda event: event.number % 4 == 0, Permanent("broken")))
@@ -250,7 +252,7 @@ class NoMoreKeysThanOneCanLookAfter:
     def test_an_effect_in_doubt_for_which_there_is_no_room_is_not_asked_again(
         self, house: House, bus_clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 1)
+        monkeypatch.setattr("eventbus.failures.parking.PARKED_KEYS_MAX", 1)
         post, broken = Answering(Crash), Broken(lambda event: event.name == "chair", Permanent("broken"))
 
         def send(event: Noted, **named: str) -> None:

@@ -8,12 +8,14 @@ import pytest
 from django.db import transaction
 from django.db.models import Max
 
-from eventbus import Permanent, clock, ledger, pruning, publish, registry
-from eventbus.decisions import UNDO_DAYS
-from eventbus.dispatcher import Dispatcher
+from eventbus import Permanent, clock, publish, registry
+from eventbus.audit import delivery_audit
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, Progress
-from eventbus.pruning import Pruned, Pruning
+from eventbus.operations import pruning
+from eventbus.operations.pruning import Pruned, Pruning
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.repairs.dead_letters import UNDO_DAYS
 from tests.eventbus.busy import (
     KEEP,
     WRITERS,
@@ -232,7 +234,7 @@ class NothingGrowsForEver:
 
         assert (pruned.events, kept()) == (0, [1, 2, 3, 4, 5])
         assert "does not balance" in pruned.unbalanced[0]
-        assert [one.what for one in ledger.read().violations][0] == "lost (passed, and nowhere)"
+        assert [one.what for one in delivery_audit.read().violations][0] == "lost (passed, and nowhere)"
 
     def test_it_balances_while_a_busy_site_is_pruned(self, house: House) -> None:
         noise(house)
@@ -248,12 +250,12 @@ class NothingGrowsForEver:
             try:
                 with threads(*map(writer, range(WRITERS)), decide_about_the_dead) as busy:
                     while busy():
-                        assert ledger.problems(ledger.read()) == []
+                        assert delivery_audit.problems(delivery_audit.read()) == []
                 until(lambda: any(one.events for one in runs), "something is pruned")
             finally:
                 done.set()
         house.settle()
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
         assert account().pending == 0
 
         assert sum(one.events for one in runs) > 0

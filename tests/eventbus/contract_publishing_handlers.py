@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
+from eventbus.database.inserts import slots
 from eventbus.events import seal
-from eventbus.inserts import slots
 from eventbus.models import OutboxRow
 from eventbus.testing import published_events
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, Sown, until

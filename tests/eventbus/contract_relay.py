@@ -8,12 +8,14 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from eventbus import backends, ledger, publish, refusals
+from eventbus import backends, publish
+from eventbus.audit import delivery_audit
+from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
 from eventbus.failpoints import FailedHere, armed
-from eventbus.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
-from eventbus.relay import Relay
+from eventbus.publishing import rejected_records
+from eventbus.publishing.relay import Relay
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Noted
 
@@ -133,7 +135,7 @@ class RelayedInOrder:
         house.settle()
         assert house.seen() == [("chair", 1)]
 
-        refusals.resend(OutboxRow.objects.get(refused="too large"), "Ada")
+        rejected_records.resend(OutboxRow.objects.get(refused="too large"), "Ada")
         house.say(("vase", 3))
         house.settle()
 
@@ -147,11 +149,11 @@ class RelayedInOrder:
         house.settle()
         assert house.seen() == []
 
-        refusals.withdraw(OutboxRow.objects.get(refused="too large"), "Ada")
+        rejected_records.withdraw(OutboxRow.objects.get(refused="too large"), "Ada")
         house.settle()
 
         assert house.seen(name="vase") == [2, 3]
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
         assert OutboxRow.objects.get(position=None).key == "vase", "it stays to be read"
         prune_a_day_later(bus_clock)
         assert not OutboxRow.objects.filter(position=None).exists()

@@ -8,8 +8,11 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from eventbus import Event, Permanent, handles, ignored_types, ledger, operations, publish, registry
+from eventbus import Event, Permanent, handles, publish, registry
+from eventbus.audit import delivery_audit
+from eventbus.consuming import ignored_types
 from eventbus.models import IgnoredType, OperatorAction, OutboxRow, ParkedEvent, Progress
+from eventbus.operations import status
 from tests.eventbus.busy import many, places
 from tests.eventbus.house import House, Mended, Noted, Unknown
 from tests.eventbus.test_commands import run
@@ -53,7 +56,7 @@ def pass_over(*names: str) -> None:
 
 
 def lost() -> int:
-    return sum(one.count for one in ledger.read().violations if one.what == ledger.LOST)
+    return sum(one.count for one in delivery_audit.read().violations if one.what == delivery_audit.LOST)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -128,23 +131,23 @@ class WhatIsRepairedIsHandled:
         give(house, "vase", "vase", "chair")
         house.say(("vase", 1))
         house.settle()
-        [found] = operations.status().ignored_types
+        [found] = status.status().ignored_types
         assert (found.group, found.type, found.events, found.handles) == ("house-a", NEW, 3, False)
         assert "Deploy the release that handles them" in found.remedy
 
         with release_that_knows(NEW):
             learn(house, Unknown, NEW)
-            [found] = operations.status().ignored_types
+            [found] = status.status().ignored_types
             assert f"Group house-a ignored 3 events of {NEW}" in str(found)
             assert f"To have them handled: manage.py eventbus redeliver house-a --type {NEW}" in str(found)
-            assert str(found) in operations.problems(operations.status(), dispatches=True)
+            assert str(found) in status.problems(status.status(), dispatches=True)
             assert run("eventbus", "redeliver", "house-a", "--type", NEW)[0] == 0
             house.settle()
 
         assert house.seen(name="vase") == [1, 0, 0]
         assert house.seen(name="chair") == [0]
         assert places() == {"handled": 4}
-        assert operations.status().ignored_types == []
+        assert status.status().ignored_types == []
 
     def test_a_type_that_a_group_leaves_to_others_is_no_matter_for_it(self, house: House) -> None:
         house.handler("house-a")
@@ -152,18 +155,18 @@ class WhatIsRepairedIsHandled:
         house.settle()
 
         with release_that_knows(NEW):
-            assert operations.status().ignored_types == []
+            assert status.status().ignored_types == []
 
     def test_what_was_known_and_not_handled_is_shown_once_there_is_a_handler(self, house: House) -> None:
         house.handler("house-a")
         with transaction.atomic():
             publish(Unknown(name="vase"), Unknown(name="chair"))
         house.settle()
-        assert ledger.read().earlier == []
+        assert delivery_audit.read().earlier == []
 
         learn(house, Unknown, Unknown.wire_type())
 
-        [earlier] = ledger.read().earlier
+        [earlier] = delivery_audit.read().earlier
         assert (earlier.group, earlier.type, earlier.events) == ("house-a", Unknown.wire_type(), 2)
         assert places() == {"ignored": 2}
         assert f"redeliver house-a --type {Unknown.wire_type()}" in run("eventbus", "status")[1]
@@ -194,7 +197,7 @@ class WhatIsRepairedIsHandled:
         house.settle()
 
         assert (house.seen(), house.parked()) == ([], [])
-        assert [(one.type, one.events) for one in operations.status().ignored_types] == [(NEW, 1)]
+        assert [(one.type, one.events) for one in status.status().ignored_types] == [(NEW, 1)]
 
     @pytest.mark.parametrize(
         ("line", "code"),

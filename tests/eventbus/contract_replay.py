@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, clock, past, publish, registry
+from eventbus import Permanent, clock, publish, registry
 from eventbus.errors import BusError
 from eventbus.models import InboxRow, OutboxRow, Progress, ReplayRun
-from eventbus.past import Refused, Wanted
-from eventbus.replay import Replay, ReplayFailed
+from eventbus.repairs import replay_filter
+from eventbus.repairs.replay import Replay, ReplayFailed
+from eventbus.repairs.replay_filter import Refused, Wanted
 from tests.eventbus.house import House, Mended, Noted, Unknown
 from tests.eventbus.replays import VASE, begun, replayed, wanted
 
@@ -114,7 +115,7 @@ class ReplayChangesNothingElse:
         house.settle()
         inbox = InboxRow.objects.count()
 
-        counted = past.count(wanted())
+        counted = replay_filter.count(wanted())
 
         assert counted.types == {"house.noted.v1": 2}
         assert len(house.seen()) == 2
@@ -130,7 +131,7 @@ class ReplayChangesNothingElse:
         dead.names.clear()
         late.names.clear()
 
-        counted, run = past.count(wanted()), replayed()
+        counted, run = replay_filter.count(wanted()), replayed()
 
         assert (counted.types, counted.left_out) == ({"house.noted.v1": 1}, 4)
         assert (run.matched, run.handled, run.state) == (5, 1, ReplayRun.State.DONE)
@@ -146,10 +147,10 @@ class ReplayChangesNothingElse:
         oldest = clock.now()
         house.say(("vase", 2))
         house.settle()
-        assert past.count(wanted()).whole
+        assert replay_filter.count(wanted()).whole
         OutboxRow.objects.filter(event_id=pruned).delete()
 
-        counted = past.count(wanted())
+        counted = replay_filter.count(wanted())
 
         assert (counted.matched, counted.reaches_back_to) == (1, oldest)
         with pytest.raises(Refused, match=f"reaches back only to {oldest:%Y-%m-%d %H:%M:%S} UTC"):

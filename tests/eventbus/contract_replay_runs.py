@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from eventbus import replay
 from eventbus.models import InboxRow, Progress, ReplayRun
-from eventbus.past import Refused
-from eventbus.replay import Replay, ReplayFailed
+from eventbus.repairs import replay
+from eventbus.repairs.replay import Replay, ReplayFailed
+from eventbus.repairs.replay_filter import Refused
 from eventbus.testing import Crash
 from tests.eventbus.busy import waiting
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, until
@@ -147,7 +147,7 @@ class ReplayIsHandledOnce:
     def test_a_row_that_somebody_holds_for_long_ends_the_run_before_that_event(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventbus.replay.LOCK_SECONDS", 0.05)
+        monkeypatch.setattr("eventbus.repairs.replay.LOCK_SECONDS", 0.05)
         held: list[int] = []
         house.handler(
             call=lambda event: refuse("55P03", "SQLITE_BUSY") if event.number in held else None, replayable=True

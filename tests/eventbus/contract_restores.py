@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import backends, clock, divergence, publish
-from eventbus.dispatcher import LEASE_NAME
+from eventbus import backends, clock, publish
+from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost, StaleEpoch
-from eventbus.leases import Lease
 from eventbus.models import Divergence, InboxRow, LeaseRow, OutboxRow, Progress, Timer
-from eventbus.relay import Relay
+from eventbus.processes.dispatcher import LEASE_NAME
+from eventbus.publishing.relay import Relay
+from eventbus.recovery import divergence
 from tests.eventbus.house import House, Noted
 
 

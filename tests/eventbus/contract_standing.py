@@ -2,10 +2,11 @@
 
 import pytest
 
-from eventbus import clock, pausing, standing
+from eventbus import clock
 from eventbus.models import ConsumerGroup, Progress, Timer
+from eventbus.operations import pausing, standstill
+from eventbus.operations.standstill import STANDS_SECONDS, Standing
 from eventbus.registry import HANDLER_SECONDS
-from eventbus.standing import STANDS_SECONDS, Standing
 from tests.eventbus.house import House, Noted, until
 
 OTHERS = [(f"chair {number}", 1) for number in range(5)]
@@ -24,7 +25,7 @@ class NothingTakesForEver:
     @pytest.fixture(autouse=True)
     def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that waits long for nothing."""
-        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
 
     def test_an_event_whose_handler_takes_longer_than_it_says_is_set_aside(self, house: House, bus_clock) -> None:
         house.handler(call=lambda event: take(LONG) if event.name == "vase" else None, attempts=1)
@@ -110,11 +111,11 @@ class NothingTakesForEver:
     def test_timers_that_nobody_publishes_are_told_of(self, house: House, bus_clock) -> None:
         due = {"event_id": "0" * 32, "topic": Noted.topic, "type": "t", "key": "k", "payload": b"", "headers": "{}"}
         Timer.objects.create(**due, due=clock.now())
-        assert standing.problems([]) == []
+        assert standstill.problems([]) == []
 
         take(2 * STANDS_SECONDS)
 
-        assert standing.problems([]) == ["Timers that are over 60 s late: 1. Nobody relays, or the relay cannot."]
+        assert standstill.problems([]) == ["Timers that are over 60 s late: 1. Nobody relays, or the relay cannot."]
 
     def _standing(self) -> list[Standing]:
-        return standing.standing(Progress.objects.all())
+        return standstill.standing(Progress.objects.all())

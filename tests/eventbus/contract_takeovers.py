@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, brake, failpoints, parking, registry
+from eventbus import Permanent, failpoints, registry
+from eventbus.consuming.worker import Worker
 from eventbus.errors import StaleEpoch
+from eventbus.failures import circuit_breaker, parking
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.testing import Crash
-from eventbus.worker import Worker
 from tests.eventbus.house import House, Mended, Noted
 
 WRITTEN = (ConsumerGroup, Progress, InboxRow, ParkedKey, ParkedEvent, DeadLetter, Effect)  # by workers
@@ -115,7 +116,7 @@ class TakenOver:
             broken.names.clear()
             bus_clock.advance(hours=1)
         if probes:
-            brake.close("house-a", "most of it fails")
+            circuit_breaker.close("house-a", "most of it fails")
             house.step(former)  # to standing still
 
         with pytest.raises(StaleEpoch):

@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from eventbus import backends, publish, watches
+from eventbus.consuming.watching import Watch
 from eventbus.models import OutboxRow
-from eventbus.watching import Watch
 from tests.eventbus.house import House, Noted, until
 
 
@@ -55,7 +55,7 @@ class WatchedFromNowOn:
         assert heard[-1].number == 2
 
     def test_a_watch_that_cannot_load_tries_until_it_has_and_then_goes_on(self, house: House, monkeypatch) -> None:
-        monkeypatch.setattr("eventbus.watching.BROKEN_SECONDS", 0.01)
+        monkeypatch.setattr("eventbus.consuming.watching.BROKEN_SECONDS", 0.01)
         told: list[object] = []
         failures: list[str] = []
         away = threading.Event()

@@ -6,11 +6,12 @@ from contextlib import ExitStack
 import pytest
 from django.db import InterfaceError, connection
 
-from eventbus import backends, groups, registry
-from eventbus.effects import CRASHES_MAX
+from eventbus import backends, registry
 from eventbus.errors import is_contention
 from eventbus.failpoints import armed
+from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import InboxRow, Progress
+from eventbus.progress import groups
 from eventbus.testing import Crash
 from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.house import House, Mended, Noted, until
@@ -27,7 +28,7 @@ class ABrokenWorldIsNotAPoisonEvent:
     @pytest.fixture
     def hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that does not wait long for the world."""
-        monkeypatch.setattr("eventbus.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
 
     def test_a_database_locked_for_longer_than_its_timeout_counts_no_attempt(self, house: House, monkeypatch) -> None:
         met: list[BaseException] = []
@@ -37,7 +38,7 @@ class ABrokenWorldIsNotAPoisonEvent:
                 met.append(error)
             return is_contention(error)
 
-        monkeypatch.setattr("eventbus.patience.is_contention", noting)
+        monkeypatch.setattr("eventbus.database.contention.is_contention", noting)
         house.handler(attempts=1)
         stop = threading.Event()
         worker = house.worker(stop=stop)

@@ -11,11 +11,12 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from django.utils.module_loading import import_string
 
-from eventbus import Event, backends, groups, handles, publish, registry, testing
+from eventbus import Event, backends, handles, publish, registry, testing
+from eventbus.consuming.worker import Worker
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.progress import groups
+from eventbus.publishing.relay import Relay
 
 DEADLINE_SECONDS = 60  # for what must happen soon, beside minutes of chaos on the same two cores
 LOOK_SECONDS = 0.02  # between looks

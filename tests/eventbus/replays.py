@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db import connections
 
-from eventbus import registry, replay
+from eventbus import registry
 from eventbus.models import ReplayRun
-from eventbus.past import Wanted
-from eventbus.replay import Replay
+from eventbus.repairs import replay
+from eventbus.repairs.replay import Replay
+from eventbus.repairs.replay_filter import Wanted
 
 VASE = ("vase", 1)
 

@@ -11,7 +11,7 @@ from django.db import connection, connections, transaction
 from eventbus import backends
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.errors import LogAway
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.test_commands import run

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 
-from eventbus import ledger
+from eventbus.audit import delivery_audit
 from eventbus.events import SOURCE
 from eventbus.ids import uuid7
 from eventbus.models import OutboxRow, Progress
@@ -42,7 +42,7 @@ def all_is_well_but_for(house: HouseOnKafka, count: int) -> None:
     """Nobody heard them, nothing waits for them, the books balance, and an operator reads of them."""
     assert 666 not in [number for _, number in house.seen()]
     assert (house.parked(), house.dead()) == ([], [])
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     progress = Progress.objects.get(group="house-a")
     assert (progress.untrusted, progress.ignored) == (count, 0), "what is counted as ignored would hide as many losses"
     with a_living_dispatcher():

@@ -14,9 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
-from eventbus import Permanent, brake, clock, publish
-from eventbus.field_names import FIELD_NAMES
-from eventbus.leases import Lease
+from eventbus import Permanent, clock, publish
+from eventbus.admin.field_names import FIELD_NAMES
+from eventbus.database.leases import Lease
+from eventbus.failures import circuit_breaker
 from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
 from tests.eventbus.house import House, Noted, open_house
 
@@ -143,7 +144,7 @@ def test_the_outbox_tells_how_far_events_are(
 def test_the_list_of_a_big_outbox_counts_no_more_than_it_must(
     house: House, poison: set[str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.desk.COUNTED_MAX", 2)
+    monkeypatch.setattr("eventbus.admin.base.COUNTED_MAX", 2)
 
     with CaptureQueriesContext(
         connection,
@@ -251,7 +252,7 @@ def test_staff_let_a_group_pause_and_go_on(house: House, poison: set[str]) -> No
 def test_a_braked_group_shows_why_and_is_released_at_the_desk(
     house: House, poison: set[str], admin_client: Client
 ) -> None:
-    brake.close("house-a", "26 of <b>26</b> failed")
+    circuit_breaker.close("house-a", "26 of <b>26</b> failed")
 
     page = listed(admin_client, "consumergroup")
     assert '<td class="field-state">braked</td>' in page

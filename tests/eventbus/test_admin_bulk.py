@@ -10,7 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from eventbus import Permanent, ignored_types, publish, shown
+from eventbus import Permanent, publish
+from eventbus.admin import selection
+from eventbus.consuming import ignored_types
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, DeadLetter, IgnoredType, OperatorAction, OutboxRow, ParkedEvent
 from tests.eventbus.busy import many, places
@@ -264,8 +266,8 @@ def test_staff_have_handled_what_a_group_lost(house: House) -> None:
     [([], ""), ([7], "7"), ([1, 2, 3, 9], "1-3,9"), ([4, 1, 2, 2], "1-2,4")],
 )
 def test_ids_are_written_short_and_read_again(ids: list[int], text: str) -> None:
-    assert shown.written(ids) == text
-    assert shown.read(text) == sorted(set(ids))
+    assert selection.written(ids) == text
+    assert selection.read(text) == sorted(set(ids))
 
 
 def test_a_list_of_one_page_asks_for_nothing_more(house: House, admin_client: Client) -> None:

@@ -13,12 +13,14 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from eventbus import backends, inbox, parking, testing
+from eventbus import backends, testing
 from eventbus.backends.base import Backend
 from eventbus.backends.memory import MemoryBackend
-from eventbus.dispatcher import Dispatcher
+from eventbus.failures import parking
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.progress import inbox
 from eventbus.testing import Crash
-from eventbus.testing.adversary import RATES, Adversary, besieged
+from eventbus.testing.fault_injection import RATES, Adversary, besieged
 from tests.eventbus import contract_brake, contract_bulk, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house, until
@@ -129,8 +131,8 @@ def test_it_does_all_that_it_can(bus_clock: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_one_seed_is_one_course_of_events_on_any_machine(bus_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     here = live_through(3, bus_clock)
-    monkeypatch.setattr("eventbus.handling.BATCH_SECONDS", {connection.vendor: WORK_SECONDS_MIN})
-    monkeypatch.setattr("eventbus.worker.PARKED_SECONDS", WORK_SECONDS_MIN)
+    monkeypatch.setattr("eventbus.consuming.batch.BATCH_SECONDS", {connection.vendor: WORK_SECONDS_MIN})
+    monkeypatch.setattr("eventbus.consuming.worker.PARKED_SECONDS", WORK_SECONDS_MIN)
 
     assert live_through(3, bus_clock) == here, "what a slow machine does depends on how long it takes"
 
@@ -165,7 +167,7 @@ def test_quiet_is_quiet(bus_clock: Any) -> None:
 def test_it_can_be_named_in_the_settings() -> None:
     options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "options": {"partitions": 2}}
 
-    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.adversary.Adversary", "OPTIONS": options}):
+    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.Adversary", "OPTIONS": options}):
         adversary = backends.current()
 
     assert isinstance(adversary, Adversary)
@@ -179,7 +181,7 @@ def test_a_site_lives_with_it_as_its_settings_name_it(house: House) -> None:
     house.handler()
     options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "drop": 0.3}
 
-    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.adversary.Adversary", "OPTIONS": options}):
+    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.Adversary", "OPTIONS": options}):
         adversary = backends.current()
         dispatcher = Dispatcher.start_in_process()
         try:
@@ -203,7 +205,7 @@ def test_a_site_lives_with_it_without_pytest() -> None:
     code = (
         "import sys; sys.modules['pytest'] = None\n"
         "import django; django.setup()\n"
-        "import eventbus.testing.adversary, eventbus.testing"
+        "import eventbus.testing.fault_injection, eventbus.testing"
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "mcommerce.settings"}
 

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 
 from eventbus import backends, publish
-from eventbus.leases import Lease
+from eventbus.database.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 from tests.eventbus.busy import threads
 from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
 

@@ -15,10 +15,10 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from eventbus import Permanent, clock
-from eventbus.dispatcher import LEASE_NAME
+from eventbus.database.leases import Lease, is_beating
 from eventbus.ids import uuid7
-from eventbus.leases import Lease, is_beating
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction, ProcessRow, Progress
+from eventbus.processes.dispatcher import LEASE_NAME
 from tests.eventbus.house import House, Noted, until
 
 BEAT_SECONDS = 0.05  # of the dispatcher that these tests pretend

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from eventbus.effects import CRASHES_MAX
+from eventbus.failures.effects import CRASHES_MAX
 from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
 from tests.eventbus.house import House, Mended
 from tests.eventbus.obstacles import said_by_sqlite

@@ -7,14 +7,16 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from eventbus import backends, groups, operations, registry
+from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition
-from eventbus.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
+from eventbus.database.leases import Lease
 from eventbus.errors import BusError, LogAway
 from eventbus.failpoints import armed
-from eventbus.leases import Lease
 from eventbus.models import LeaseRow, Progress
-from eventbus.relay import Relay
+from eventbus.operations import status
+from eventbus.processes.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
+from eventbus.progress import groups
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.test_commands import run
 
@@ -135,7 +137,7 @@ def test_one_that_cannot_begin_is_seen_to_try(house: House) -> None:
 
         assert "dispatched: yes" in run("eventbus", "status", "--no-ledger")[1]
 
-    assert not operations.is_dispatched()
+    assert not status.is_dispatched()
 
 
 def test_one_that_is_stopped_while_it_begins_leaves_the_lease_to_the_next(house: House) -> None:

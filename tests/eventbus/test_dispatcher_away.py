@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
-from eventbus.dispatcher import LEASE_NAME, Dispatcher
 from eventbus.errors import LogAway
 from eventbus.models import LeaseRow
-from eventbus.relay import Relay
+from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, until
 
 BEATS = 3  # fewer may come by chance

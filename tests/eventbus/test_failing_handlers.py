@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventbus import Permanent, backends, operations
+from eventbus import Permanent, backends
 from eventbus.backends.memory import MemoryBackend
-from eventbus.brake import PROBE_SECONDS
+from eventbus.failures.circuit_breaker import PROBE_SECONDS
 from eventbus.models import ConsumerGroup, InboxRow
+from eventbus.operations import status
 from tests.eventbus.contract_brake import Broken, is_braked
 from tests.eventbus.house import House, open_house, until
 from tests.eventbus.test_commands import run
@@ -70,7 +71,7 @@ def test_a_handler_that_fails_for_everything_is_braked_and_goes_on_by_itself_onc
 
     with house.working():
         until(is_braked, "the brake")
-        [problem] = [one for one in operations.problems(operations.status(), dispatches=True) if "braked" in one]
+        [problem] = [one for one in status.problems(status.status(), dispatches=True) if "braked" in one]
         assert "ValueError: broken" in problem
         dead, parked = len(house.dead()), len(house.parked())
         assert (dead < 100, parked < 100, house.seen()) == (True, True, [])

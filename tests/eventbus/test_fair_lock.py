@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
-from eventbus.backends.sqlite3.base import FairLock, queue_of
+from eventbus.database.leases import Lease
+from eventbus.database.sqlite3.base import FairLock, queue_of
 from eventbus.errors import QueueTimeout
-from eventbus.leases import Lease
 from eventbus.models import LeaseRow
 from tests.eventbus.house import until
 

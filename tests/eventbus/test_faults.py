@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from eventbus import inbox
-from eventbus.backends.sqlite3.base import queue_of
+from eventbus.database.sqlite3.base import queue_of
+from eventbus.progress import inbox
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.faults import FAULTS
 from tests.eventbus.faults.__main__ import drawn
@@ -78,9 +78,9 @@ def test_faults_have_names_of_their_own_and_cases_that_they_fail() -> None:
 
 
 def test_a_planted_fault_lies_to_everybody_and_is_gone_afterwards() -> None:
-    from eventbus.inbox import known
+    from eventbus.progress.inbox import known
 
-    with pytest.raises(RuntimeError), lie("eventbus.inbox.known", "return ", "raise RuntimeError or "):
+    with pytest.raises(RuntimeError), lie("eventbus.progress.inbox.known", "return ", "raise RuntimeError or "):
         known("house-a", [])
 
     assert inbox.known is known
@@ -89,7 +89,11 @@ def test_a_planted_fault_lies_to_everybody_and_is_gone_afterwards() -> None:
 
 @pytest.mark.parametrize(
     ("place", "text"),
-    [("eventbus.inbox.gone", "ids"), ("eventbus.inbox.known", "no such text"), ("eventbus.inbox.LIVE", "0")],
+    [
+        ("eventbus.progress.inbox.gone", "ids"),
+        ("eventbus.progress.inbox.known", "no such text"),
+        ("eventbus.progress.inbox.LIVE", "0"),
+    ],
 )
 def test_a_fault_whose_place_has_changed_says_so(place: str, text: str) -> None:
     with pytest.raises(DoesNotFit, match=place), lie(place, text, "pass"):
@@ -98,7 +102,10 @@ def test_a_fault_whose_place_has_changed_says_so(place: str, text: str) -> None:
 
 @pytest.mark.parametrize("instead", ["return nowhere and ", "return (lambda: nowhere)() and "])
 def test_a_fault_that_asks_for_what_is_not_there_says_so(instead: str) -> None:
-    with pytest.raises(DoesNotFit, match="nobody knows nowhere"), lie("eventbus.inbox.known", "return ", instead):
+    with (
+        pytest.raises(DoesNotFit, match="nobody knows nowhere"),
+        lie("eventbus.progress.inbox.known", "return ", instead),
+    ):
         pass
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from eventbus.foreground import on_signal
+from eventbus.processes.command_runner import on_signal
 from tests.eventbus.house import until
 
 LOCK_SECONDS = 5.0  # how long `stop` tries; who holds the lock lets go of it at once

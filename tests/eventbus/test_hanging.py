@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from eventbus import dispatcher, divergence, heartbeats, pulses
-from eventbus.dispatcher import Dispatcher
-from eventbus.effects import CRASHES_MAX
-from eventbus.heartbeats import EXIT_HANGS, LOOKS_MAX, Heartbeat
+from eventbus.consuming import liveness
+from eventbus.failures.effects import CRASHES_MAX
+from eventbus.operations import heartbeats
+from eventbus.operations.heartbeats import EXIT_HANGS, LOOKS_MAX, Heartbeat
+from eventbus.processes import dispatcher
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.recovery import divergence
 from tests.eventbus.crowd.hanging import OTHERS
 from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, database_of_its_own
 from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
@@ -65,13 +68,13 @@ def test_a_process_whose_handler_hangs_gives_no_sign_of_life_until_it_goes_on(
     assert alive.exists()
 
     with house.working():
-        until(pulses.overdue, "it is over its time")
-        [hangs] = pulses.overdue()
+        until(liveness.overdue, "it is over its time")
+        [hangs] = liveness.overdue()
         os.utime(alive, (0, 0))
         heartbeat.look()
         assert alive.stat().st_mtime == 0
         hanging.go.set()
-        until(lambda: not pulses.overdue(), "it goes on")
+        until(lambda: not liveness.overdue(), "it goes on")
         heartbeat.look()
         assert alive.stat().st_mtime > 0
 
@@ -87,7 +90,7 @@ def test_a_process_that_hangs_for_several_looks_ends_itself(house: House, alive:
     foreground, server = Heartbeat("handle", end=ended.append), Heartbeat("all")
 
     with house.working():
-        until(pulses.overdue, "it is over its time")
+        until(liveness.overdue, "it is over its time")
         for _ in range(LOOKS_MAX - 1):
             foreground.look()
         assert ended == []
@@ -150,9 +153,9 @@ def test_a_relay_that_looks_through_a_long_log_before_it_begins_says_that_it_liv
     hung: list[Any] = []
 
     def look(backend: Any, beat: Callable[[], None]) -> None:
-        until(pulses.overdue, "it reads on for longer than a round takes")
+        until(liveness.overdue, "it reads on for longer than a round takes")
         beat()
-        hung.extend(pulses.overdue())
+        hung.extend(liveness.overdue())
 
     monkeypatch.setattr(dispatcher, "PULSE_SECONDS", LIMIT_SECONDS)
     monkeypatch.setattr(divergence, "look", look)

@@ -15,11 +15,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from eventbus import clock, heartbeats
+from eventbus import clock
+from eventbus.database.text import ranged
 from eventbus.failpoints import armed
-from eventbus.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from eventbus.models import ProcessRow
-from eventbus.text import ranged
+from eventbus.operations import heartbeats
+from eventbus.operations.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from tests.away import without
 from tests.eventbus.house import until
 
@@ -109,7 +110,7 @@ def test_a_database_that_is_away_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
-    caplog.set_level("INFO", logger="eventbus.heartbeats")
+    caplog.set_level("INFO", logger="eventbus.operations.heartbeats")
     with ExitStack() as gone:
         gone.enter_context(without("eventbus_process"))
         with Heartbeat("pages"):

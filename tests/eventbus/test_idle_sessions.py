@@ -9,8 +9,8 @@ from django.db import connection, transaction
 
 from eventbus import backends
 from eventbus.backends.base import partition_of
-from eventbus.leases import Lease
-from eventbus.pruning import Pruning
+from eventbus.database.leases import Lease
+from eventbus.operations.pruning import Pruning
 from tests.eventbus.busy import KEEP, kept, many, threads, waiting
 from tests.eventbus.house import House, Noted, until
 

@@ -12,14 +12,16 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from django.db import transaction
 from django.db.models import Sum
 
-from eventbus import backends, failpoints, ledger, publish, refusals
+from eventbus import backends, failpoints, publish
+from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.errors import LogAway
 from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, ParkedKey, Progress
-from eventbus.relay import Relay
+from eventbus.publishing import rejected_records
+from eventbus.publishing.relay import Relay
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
@@ -74,8 +76,8 @@ def settled(house: House) -> bool:
 
 def offered_again(house: House) -> bool:
     """The same for what was refused; once more where the broker had not heard yet that it may take it."""
-    for row in refusals.refused():
-        refusals.resend(row, "Ada")
+    for row in rejected_records.refused():
+        rejected_records.resend(row, "Ada")
     return settled(house)
 
 
@@ -135,7 +137,7 @@ class TestKafkaBackend(BackendContract):
         assert len(house.log()) == 4, "each twice"
         assert house.seen() == many()
         assert places() == {"handled": 5, "ignored": 1}
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
     def test_what_waits_and_lies_twice_in_kafka_has_its_event(self, house: House) -> None:
         house.handler(call=Mended("vase"))
@@ -146,7 +148,7 @@ class TestKafkaBackend(BackendContract):
         house.settle()
 
         assert ParkedKey.objects.count() == 1
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
     def test_what_the_broker_refuses_is_set_aside_and_takes_no_other_key_with_it(self, house: HouseOnKafka) -> None:
         """One record is over the topic's limit. Small ones went in the same batch, before and behind it."""

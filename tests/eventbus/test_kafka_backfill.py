@@ -10,12 +10,15 @@ from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from eventbus import Permanent, backfill, clock, ledger, log_problems, operations, pausing
+from eventbus import Permanent, clock
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
+from eventbus.consuming import backfill
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
+from eventbus.operations import log_problems, pausing, status
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, until
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, PATIENCE_SECONDS
@@ -56,7 +59,7 @@ def resume() -> None:
 
 def all_seen_once_in_order(house: House, last: int) -> None:
     assert {name: house.seen(name=name) for name in NAMES} == dict.fromkeys(NAMES, list(range(1, last + 1)))
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     assert not LostRecords.objects.exists()
 
 
@@ -197,7 +200,7 @@ def test_what_was_sent_and_has_no_place_yet_is_waited_for(log: KafkaBackend, hou
     house.relay()
     house.settle()
     assert {name: house.seen(name=name) for name in NAMES} == dict.fromkeys(NAMES, [1, 2])
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it(
@@ -219,7 +222,7 @@ def test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it(
     [lost] = LostRecords.objects.all()
     assert (lost.group, lost.topic, lost.partition, lost.begin, lost.count) == ("house-a", TOPIC, partition, 0, 2)
     [said] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert said in operations.problems(operations.status(), dispatches=True)
+    assert said in status.problems(status.status(), dispatches=True)
     assert f"Group house-a lost 2 records of {TOPIC}/{partition}" in said
     assert json.loads(run("eventbus", "lost", "--json")[1])[0]["count"] == 2
 

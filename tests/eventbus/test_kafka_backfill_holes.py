@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from eventbus import backfill
 from eventbus.backends.kafka import KafkaBackend
+from eventbus.consuming import backfill
 from tests.eventbus.house import House
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.test_kafka_backfill import TOPIC, all_seen_once_in_order, by_others, log, say_each

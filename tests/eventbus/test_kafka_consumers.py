@@ -13,8 +13,8 @@ from django.db import connections
 from eventbus import registry
 from eventbus.backends.base import Consumer
 from eventbus.backends.kafka.configuration import configured
+from eventbus.consuming.worker import Worker
 from eventbus.errors import LogAway
-from eventbus.worker import Worker
 from tests.eventbus import house as houses
 from tests.eventbus.house import Noted
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, HouseOnKafka, open_house_on_kafka

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from eventbus import ledger, restoring
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import Divergence, OutboxRow, TopicLog
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
+from eventbus.repairs import restore_repair
 from tests.eventbus.house import House, Noted
 from tests.eventbus.restores import Heard, repair, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
@@ -22,14 +23,14 @@ def make_anew(house: House, heard: Heard) -> None:
     """Empty tables, as `migrate` leaves them: groups begin where the log ends now."""
     # Only the outbox counts from one again: on PostgreSQL other tests' rows keep the ids that they had.
     call_command("flush", "--no-input", verbosity=0, reset_sequences=False)
-    restoring._draw_from(1)
+    restore_repair._draw_from(1)
     house.restart()
     heard.clear()
 
 
 @pytest.fixture
 def anew(replaced: KafkaBackend, house: House, heard: Heard) -> KafkaBackend:
-    restoring._draw_from(50)  # the log has let go of what was told first
+    restore_repair._draw_from(50)  # the log has let go of what was told first
     house.say(*BEFORE)
     house.settle()
     make_anew(house, heard)
@@ -65,7 +66,7 @@ def test_a_relay_that_begins_sees_it_and_numbers_are_not_used_twice(
     assert sorted(heard) == sorted(AFTER)
     assert [number for name, number in heard if name == "vase"] == [10, 11]
     assert min({record.attributes()["sequence"] for record in house.log()} - used) > max(used)
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     assert run("eventbus", "restored")[0] == 0
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from eventbus import ledger, lost_records, registry
+from eventbus import registry
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
+from eventbus.consuming.worker import Worker
 from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.publishing.relay import Relay
+from eventbus.recovery import lost_records
 from tests.eventbus.house import House
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
@@ -105,7 +107,7 @@ def test_an_operator_is_led_through_the_repair(
     new = numbers_in(house)
     assert len(new) == len(set(new)) == len(BEFORE + GHOSTS + AFTER), "no number is used twice"
     assert min(set(new) - used) > max(used)
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     action = OperatorAction.objects.get()
     assert (action.action, "command line" in action.who) == ("repair", True)
     with a_living_dispatcher():
@@ -166,7 +168,7 @@ def test_what_was_sent_before_anybody_looked_is_handled_and_its_numbers_are_name
 
     assert of(heard, "vase") == [10, 11, 12]
     assert sorted(heard) == sorted([*AFTER, ("vase", 12)])
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_the_backup_has_not_sent_and_the_log_has_is_handled_once(
@@ -186,7 +188,7 @@ def test_what_the_backup_has_not_sent_and_the_log_has_is_handled_once(
         house.settle()
 
     assert heard == [("vase", 2)]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_the_log_lets_go_of_is_no_loss_where_a_restore_forgot_it(
@@ -202,4 +204,4 @@ def test_what_the_log_lets_go_of_is_no_loss_where_a_restore_forgot_it(
 
     assert sorted(heard) == sorted(AFTER)
     assert list(lost_records.waiting()) == []
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []

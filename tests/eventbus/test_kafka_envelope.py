@@ -12,9 +12,11 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event, to_b
 from cloudevents.core.v1.event import CloudEvent
 from confluent_kafka import Consumer, TopicPartition
 
-from eventbus import ledger, untrusted, watches
+from eventbus import watches
+from eventbus.audit import delivery_audit
 from eventbus.events import KEY_CHARACTERS_MAX, Record
 from eventbus.models import DeadLetter, OutboxRow, Progress
+from eventbus.repairs import untrusted_records
 from tests.eventbus.house import Mended, Noted, until
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
 from tests.kafka.headers import append_with_header
@@ -95,7 +97,7 @@ class TestWeReadOthers:
 
         record = only(house.log())
         assert house.seen() == [("vase", 7)]
-        assert (ledger.read().foreign, ledger.read().violations) == ({"house-a": 1}, [])
+        assert (delivery_audit.read().foreign, delivery_audit.read().violations) == ({"house-a": 1}, [])
         assert (record.key, record.attributes()["flavour"]) == ("vase", "sweet")
         assert record.attributes()["time"].startswith("2026-01-02T00:00:00")
 
@@ -184,9 +186,9 @@ class TestStrangeRecords:
 
         house.settle(raise_errors=True)
 
-        assert untrusted.counts() == {"house-a": 1}
-        assert "without a type of nobody" in untrusted.problems()[0]
-        assert not ledger.read().violations
+        assert untrusted_records.counts() == {"house-a": 1}
+        assert "without a type of nobody" in untrusted_records.problems()[0]
+        assert not delivery_audit.read().violations
 
     def test_a_header_whose_name_is_no_text_stops_nobody(self, house: HouseOnKafka) -> None:
         heard: list[Noted] = []
@@ -207,7 +209,7 @@ class TestStrangeRecords:
         assert (house.seen(name="vase"), house.position(), house.dead()) == ([2], OFTEN + 2, [])
         assert heard[-1].number == 2
         assert house.backend.strays(Noted.topic, lambda: None) == {0: ours.position + 1}
-        assert not ledger.read().violations
+        assert not delivery_audit.read().violations
 
     @pytest.mark.parametrize("value", [None, BROKEN_BYTES, b'{"x":' + b"[" * 100_000], ids=["none", "broken", "deep"])
     def test_what_cannot_be_read_is_a_dead_letter_byte_for_byte_and_parks_its_key(
@@ -274,5 +276,5 @@ class TestStrangeRecords:
 
 
 def balanced() -> bool:
-    found = ledger.read()
+    found = delivery_audit.read()
     return not found.violations and all(account.balance == 0 for account in found.accounts)

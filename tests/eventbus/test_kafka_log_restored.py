@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from eventbus import ledger, watches
+from eventbus import watches
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.dispatcher import Dispatcher
+from eventbus.consuming.watching import Watch
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
-from eventbus.log_names import UNKNOWN
 from eventbus.models import OutboxRow, Progress, TopicLog
-from eventbus.relay import _UNSENT, Relay
-from eventbus.watching import Watch
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.progress.log_generations import UNKNOWN
+from eventbus.publishing.relay import _UNSENT, Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
 from tests.eventbus.restores import Heard, await_brokers, hearing, of
@@ -95,7 +96,7 @@ def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_rea
     assert of(heard, "vase") == list(range(1, 12))
     assert sorted(heard) == sorted(KEPT + LOST + LATER), "each once"
     assert loads + page.loaded > 0, "the page was told to load anew"
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     told = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
     assert any(one.startswith("The log went back to an earlier time: house/") for one in told)
 
@@ -138,7 +139,7 @@ def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
 
     assert of(heard, "vase") == list(range(1, 14))
     assert sorted(heard) == sorted(KEPT + LOST + AS_MANY), "each once"
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_relay_appends_nothing_after_brokers_were_away_until_it_has_seen_where_their_logs_end(
@@ -234,4 +235,4 @@ def test_status_names_the_log_that_went_back_and_the_command_leads_through(
     assert of(heard, "vase") == list(range(1, 12))
     assert run("eventbus", "restored")[0] == 0
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []

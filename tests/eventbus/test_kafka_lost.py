@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 
-from eventbus import Permanent, clock, handles, ledger, publish
+from eventbus import Permanent, clock, handles, publish
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
-from eventbus.relay import Relay
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
 from tests.eventbus.obstacles import contention_at
@@ -33,7 +34,7 @@ def lose(cluster: Cluster, log: KafkaBackend) -> None:
 
 
 def balanced() -> bool:
-    return ledger.problems(ledger.read()) == []
+    return delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order(
@@ -83,7 +84,7 @@ def test_what_a_group_had_passed_without_a_trace_is_not_handled_because_a_disk_d
 
     assert house.seen("house-a") == [("vase", 1), ("vase", 2), ("vase", 3)]
     assert house.seen("house-b") == [("vase", 2), ("vase", 3)]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_log_that_ends_before_what_it_gave_out_is_filled_again(replaced: KafkaBackend, house: House) -> None:
@@ -122,7 +123,7 @@ def test_a_loss_that_the_database_could_not_take_down_at_once_is_not_forgotten(
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_log_that_no_group_reads_is_filled_again_at_once_though_others_have_more_to_say(
@@ -206,7 +207,7 @@ def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
     assert len(house.log()) == 3
     code, said, _ = run("eventbus", "republish", "--since", since, "--json")
     assert (code, json.loads(said)["topics"]) == (0, [{"topic": TOPIC, "events": 2}])
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     left = OperatorAction.objects.get()
     assert (left.action, left.error) == ("republish", f"{TOPIC}: 2 events that were told since {since}")
     assert "command line" in left.who
@@ -216,7 +217,7 @@ def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
     assert len(house.log()) == 6
     assert house.seen(name="vase") == [1, 2, 3]
     assert house.seen(name="lamp") == [1]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_log_in_memory_has_nothing_to_be_appended_again(house: House) -> None:

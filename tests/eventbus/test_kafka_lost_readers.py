@@ -8,13 +8,14 @@ import pytest
 from django.db.models import F
 from msgspec import structs
 
-from eventbus import brake, registry
+from eventbus import registry
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.backends.kafka.slots import BUFFER_RECORDS_MAX
+from eventbus.backends.kafka.reading.partition_buffer import BUFFER_RECORDS_MAX
+from eventbus.consuming.worker import Worker
 from eventbus.errors import LogAway
+from eventbus.failures import circuit_breaker
 from eventbus.models import InboxRow, OutboxRow, Progress
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 
@@ -53,7 +54,7 @@ def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_s
         before = mine.get().epoch
         house.say(*(("chair", number) for number in range(1, 101)))
         Relay(replaced).step()
-        monkeypatch.setattr("eventbus.worker.BACK_SECONDS", 0.0)
+        monkeypatch.setattr("eventbus.consuming.worker.BACK_SECONDS", 0.0)
 
         until(lambda: [worker.step(), mine.get().epoch][1] > before, "it is taken over", seconds=PATIENCE_SECONDS)
 
@@ -112,7 +113,7 @@ def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
     worker = house.worker()
     until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
     if braked:  # it opens by a probe, if there is something to probe
-        brake.close("house-a", "most of what it saw had failed")
+        circuit_breaker.close("house-a", "most of what it saw had failed")
 
     InboxRow.objects.all().delete()
     Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes

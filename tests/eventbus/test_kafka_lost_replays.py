@@ -7,11 +7,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from eventbus import replay
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import ReplayRun
-from eventbus.past import Refused
-from eventbus.replay import Replay, ReplayFailed
+from eventbus.repairs import replay
+from eventbus.repairs.replay import Replay, ReplayFailed
+from eventbus.repairs.replay_filter import Refused
 from tests.eventbus.house import House, Mended
 from tests.eventbus.house_on_kafka import replace
 from tests.eventbus.replays import begun, replayed

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as Place
 
 from eventbus import watches
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka import consuming
+from eventbus.backends.kafka.reading import consumer
 from eventbus.errors import LogAway
 from eventbus.models import OutboxRow
 from tests.eventbus.house import Noted, until
@@ -50,7 +50,7 @@ def refuse(*_arguments: Any, **_named: Any) -> NoReturn:
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., Client]]:
     """What makes the clients that are made next; then they are good."""
-    monkeypatch.setattr(consuming, "REOPEN_SECONDS", 0.01)
+    monkeypatch.setattr(consumer, "REOPEN_SECONDS", 0.01)
     next_ones: list[Callable[..., Client]] = []
 
     def make(*arguments: Any, **named: Any) -> Client:

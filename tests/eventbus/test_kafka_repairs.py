@@ -9,14 +9,16 @@ import pytest
 from confluent_kafka import TopicPartition as Place
 from django.db import transaction
 
-from eventbus import clock, ledger, pausing, publish
+from eventbus import clock, publish
+from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
-from eventbus.backfill import Backfill
+from eventbus.consuming.backfill import Backfill
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup, OutboxRow
-from eventbus.pruning import Pruning
+from eventbus.operations import pausing
+from eventbus.operations.pruning import Pruning
 from tests.eventbus.busy import places
 from tests.eventbus.contract_repairs import pass_over
 from tests.eventbus.house import House, Noted, Unknown
@@ -82,14 +84,14 @@ def since() -> str:
 
 def lost() -> list[tuple[str, int]]:
     """By group, how many the audit calls lost."""
-    return [(one.group, one.count) for one in ledger.read().violations if one.what == ledger.LOST]
+    return [(one.group, one.count) for one in delivery_audit.read().violations if one.what == delivery_audit.LOST]
 
 
 def test_what_the_log_let_go_of_is_lost_by_name(lagging: KafkaBackend, house: House) -> None:
     assert (house.seen("house-a"), house.seen("house-b")) == (LATER, LOST + LATER)
 
     assert lost() == [("house-a", 5)]
-    [violation] = ledger.read().violations
+    [violation] = delivery_audit.read().violations
     assert set(violation.event_ids) <= set(OutboxRow.objects.order_by("id").values_list("event_id", flat=True)[:5])
 
 

@@ -3,9 +3,9 @@
 from contextlib import closing, suppress
 from pathlib import Path
 
-from eventbus.dispatcher import Dispatcher
 from eventbus.errors import LogAway
 from eventbus.models import ConsumerGroup, Divergence
+from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.house import House, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
 from tests.eventbus.restores import Heard, database_kept, of

@@ -9,9 +9,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.backends.kafka.producing import KNOWN_SECONDS, Sender
+from eventbus.backends.kafka.producer import KNOWN_SECONDS, Sender
+from eventbus.database.leases import LEASE_SECONDS
 from eventbus.errors import LogAway, LogLost
-from eventbus.leases import LEASE_SECONDS
 from eventbus.models import Progress
 
 ROW = Unsent(1, "house", "house.noted.v1", "vase", b"{}", '{"specversion": "1.0"}')
@@ -155,7 +155,7 @@ def sender_over(make: Callable[[], Any]) -> Sender:
 
 
 def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: SlowProducer.now)
+    monkeypatch.setattr("eventbus.backends.kafka.producer.monotonic", lambda: SlowProducer.now)
     sender = sender_over(SlowProducer)
     rows = [ROW._replace(id=number) for number in range(1, 9)] + [ROW._replace(id=9, payload=LARGE)]
     sent: list[int] = []
@@ -175,7 +175,7 @@ def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.Mon
 
 
 def test_what_has_no_answer_holds_up_and_blames_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: HalfDeafProducer.now)
+    monkeypatch.setattr("eventbus.backends.kafka.producer.monotonic", lambda: HalfDeafProducer.now)
     sender = sender_over(HalfDeafProducer)
     assert sender.send([ROW]).error == ""
     flowers = [ROW._replace(id=number, topic="flowers") for number in (2, 3)]
@@ -192,7 +192,7 @@ def test_what_has_no_answer_holds_up_and_blames_nothing_else(monkeypatch: pytest
 @pytest.fixture
 def noting(monkeypatch: pytest.MonkeyPatch) -> NotingProducer:
     monkeypatch.setattr(NotingProducer, "now", 0.0)
-    monkeypatch.setattr("eventbus.backends.kafka.producing.monotonic", lambda: NotingProducer.now)
+    monkeypatch.setattr("eventbus.backends.kafka.producer.monotonic", lambda: NotingProducer.now)
     return NotingProducer()
 
 
@@ -220,7 +220,7 @@ def test_one_row_of_a_key_goes_before_all_others_where_the_broker_may_have_forgo
 def test_a_key_that_was_forgotten_for_the_sake_of_others_is_introduced_again(
     noting: NotingProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.producing.KEYS_KNOWN_MAX", 2)
+    monkeypatch.setattr("eventbus.backends.kafka.producer.KEYS_KNOWN_MAX", 2)
     sender = sender_over(lambda: noting)
 
     sender.send(numbered(("vase", 1), ("lamp", 2), ("rug", 3)))

@@ -12,7 +12,7 @@ from eventbus import publish
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.errors import LogAway
 from eventbus.models import OutboxRow
-from eventbus.relay import BATCH_ROWS, Relay
+from eventbus.publishing.relay import BATCH_ROWS, Relay
 from tests.eventbus.house import House, Noted, Sown, until
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use
 

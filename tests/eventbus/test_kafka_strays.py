@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition as Place
 
-from eventbus import Permanent, clock, ledger, registry
+from eventbus import Permanent, clock, registry
+from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
+from eventbus.consuming.worker import Worker
 from eventbus.errors import LogAway, LogLost, StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, TopicLog
-from eventbus.relay import Relay
-from eventbus.worker import Worker
+from eventbus.publishing.relay import Relay
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted
 from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
@@ -68,12 +69,12 @@ def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_w
     assert house.waiting() == [7, 8, 9]
     house.settle()
     assert house.waiting() == [7, 8, 9]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     broken.names.clear()
     DeadLetter.objects.update(request="requeue")
     house.settle()
     assert house.seen(name="vase") == list(range(1, 10))
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_a_relay_that_has_just_begun_puts_into_a_new_log_is_handled_as_well(
@@ -97,7 +98,7 @@ def test_what_a_relay_that_has_just_begun_puts_into_a_new_log_is_handled_as_well
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.parametrize("error", [Permanent("poison"), ValueError("too early")], ids=["dead", "retrying"])
@@ -137,7 +138,7 @@ def test_what_comes_once_its_key_was_moved_to_the_refilled_logs_place_waits_behi
     house.settle()
 
     assert house.seen(name="vase") == [1, 2]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "a worker", "a death"])
@@ -166,7 +167,7 @@ def test_a_log_that_lost_its_end_under_a_running_relay_is_filled_again_though_it
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_worker_that_runs_handles_nothing_more_of_a_log_that_has_lost_something(
@@ -188,7 +189,7 @@ def test_a_worker_that_runs_handles_nothing_more_of_a_log_that_has_lost_somethin
     relay.step()
     house.settle()
     assert house.seen(name="vase") == [1, 2]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
@@ -222,7 +223,7 @@ def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBackend, house: House) -> None:
@@ -261,7 +262,7 @@ def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost
 
     assert house.seen(name="vase") == [1, 2, 3, 4]
     assert house.seen(name="lamp") == [1]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_again(
@@ -287,4 +288,4 @@ def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []

@@ -10,12 +10,14 @@ from confluent_kafka import ConsumerGroupTopicPartitions, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import NewPartitions
 
-from eventbus import ledger, log_problems, operations, topics
+from eventbus.audit import delivery_audit
+from eventbus.backends import topics
 from eventbus.backends.base import partition_of
-from eventbus.backends.kafka import KafkaBackend, sites
+from eventbus.backends.kafka import KafkaBackend, other_sites
 from eventbus.errors import LogAway
 from eventbus.models import OutboxRow, TopicLog
-from eventbus.relay import Relay
+from eventbus.operations import log_problems, status
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, PATIENCE_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
@@ -30,7 +32,7 @@ MOVING = [name for name in NAMES if partition_of(name, BEFORE) != partition_of(n
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; no other events than the house's are known."""
-    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.operations.topic_setup.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=BEFORE, clients=CLIENTS)) as log:
         log.provision([TOPIC])
@@ -53,7 +55,7 @@ def seen_by_name(house: House) -> dict[str, list[int]]:
 
 
 def said_of_partitions() -> list[str]:
-    return [one for one in operations.problems(operations.status(), dispatches=True) if "partitions" in one]
+    return [one for one in status.problems(status.status(), dispatches=True) if "partitions" in one]
 
 
 def by_somebody_else(log: KafkaBackend, key: str, number: int, partition: int) -> None:
@@ -81,7 +83,7 @@ def test_partitions_added_while_a_group_lags_move_no_key(log: KafkaBackend, hous
 
     assert MOVING, "some keys would lie elsewhere"
     assert seen_by_name(house) == dict.fromkeys(NAMES, list(range(11)))
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     [said] = said_of_partitions()
     assert said.startswith(f"{TOPIC} has {AFTER} partitions on the brokers, and keys are placed in {BEFORE}")
     assert "manage.py eventbus topics" in said
@@ -140,7 +142,7 @@ def test_added_partitions_are_led_in_once_all_is_handled_and_what_others_put_the
     assert TopicLog.objects.get(topic=TOPIC).partitions == AFTER
     assert OutboxRow.objects.order_by("-id")[0].partition == partition_of(name, AFTER)
     assert said_of_partitions() == []
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_a_topic_made_anew_with_more_partitions_is_filled_again_in_those_that_it_had(
@@ -158,15 +160,15 @@ def test_a_topic_made_anew_with_more_partitions_is_filled_again_in_those_that_it
 
     assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2])
     assert set(OutboxRow.objects.values_list("partition", flat=True)) == set(range(BEFORE))
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.fixture
 def other_site(log: KafkaBackend) -> Iterator[KafkaBackend]:
     """Another database's, with the same prefix: such as a copy of ours on which somebody tries a release."""
     with closing(KafkaBackend(servers=log._servers, prefix=log._prefix, partitions=BEFORE)) as other:
-        log._sites._client_id = f"{sites.PREFIX}ours"  # SQLite in memory does not say which database it is
-        other._sites._client_id = f"{sites.PREFIX}another"
+        log._sites._client_id = f"{other_sites.PREFIX}ours"  # SQLite in memory does not say which database it is
+        other._sites._client_id = f"{other_sites.PREFIX}another"
         yield other
 
 
@@ -233,7 +235,7 @@ def test_a_group_that_somebody_moved_goes_on_where_it_was(to: str, log: KafkaBac
     house.settle()
 
     assert seen_by_name(house) == dict.fromkeys(NAMES, [1, 2, 3])
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_processes_of_one_database_are_one_site(log: KafkaBackend, house: House) -> None:

@@ -7,9 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from eventbus import backends, backfill, topics
+from eventbus import backends
+from eventbus.backends import topics
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.memory import MemoryBackend
+from eventbus.consuming import backfill
 from eventbus.errors import BusError, LogAway
 from tests.eventbus import house as houses
 from tests.eventbus import test_kafka_backfill as let_go
@@ -41,24 +43,24 @@ def paused_in_one_process(log: KafkaBackend, house: House, caplog: pytest.LogCap
 
 FAULTS = [
     (
-        Fault("skip what the log let go of", "eventbus.backfill.Backfill.begin", "> row.position", "< 0", []),
+        Fault("skip what the log let go of", "eventbus.consuming.backfill.Backfill.begin", "> row.position", "< 0", []),
         paused_in_one_process,
     ),
     (
         Fault(
             "believe that nothing lay in between",
-            "eventbus.backfill.Backfill._lack",
+            "eventbus.consuming.backfill.Backfill._lack",
             "if not holes:",
             "if True:",
             [],
-            also=[("eventbus.backfill.Backfill._begins", "return first", "return {}")],
+            also=[("eventbus.consuming.backfill.Backfill._begins", "return first", "return {}")],
         ),
         plain(let_go.test_more_than_a_batch_of_each_partition_comes_before_what_the_log_goes_on_with),
     ),
     (
         Fault(
             "wait for no relay",
-            "eventbus.backfill.Backfill._know",
+            "eventbus.consuming.backfill.Backfill._know",
             "if unsent.filter(id__lte=gap.relayed).exists():",
             "if False:",
             [],
@@ -66,13 +68,13 @@ FAULTS = [
         plain(let_go.test_what_was_sent_and_has_no_place_yet_is_waited_for),
     ),
     (
-        Fault("name no loss", "eventbus.lost_records.note", "if count <= 0 or", "if True or", []),
+        Fault("name no loss", "eventbus.recovery.lost_records.note", "if count <= 0 or", "if True or", []),
         let_go.test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it,
     ),
     (
         Fault(
             "take marks of transactions for records",
-            "eventbus.backfill.Backfill._lack",
+            "eventbus.consuming.backfill.Backfill._lack",
             "hole.begin < first or",
             "True or",
             [],
@@ -82,7 +84,7 @@ FAULTS = [
     (
         Fault(
             "give rows other places under a group that reads them",
-            "eventbus.backfill.refuse_behind",
+            "eventbus.consuming.backfill.refuse_behind",
             "if _rows(place, row.position, first.get(place, 0)).exists():",
             "if False:",
             [],
@@ -102,7 +104,7 @@ FAULTS = [
     (
         Fault(
             "lead partitions in while events are on their way",
-            "eventbus.provisioning._refuse_under_way",
+            "eventbus.operations.topic_setup._refuse_under_way",
             "if behind:",
             "if False:",
             [],
@@ -112,7 +114,7 @@ FAULTS = [
     (
         Fault(
             "see no other site",
-            "eventbus.backends.kafka.sites.Sites._is_other",
+            "eventbus.backends.kafka.other_sites.Sites._is_other",
             "return ",
             "return False and ",
             [],
@@ -155,7 +157,7 @@ def with_another_site(log: KafkaBackend, house: House) -> None:
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; nobody waits for long."""
-    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.operations.topic_setup.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(houses, "DEADLINE_SECONDS", 10)

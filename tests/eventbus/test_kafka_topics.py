@@ -11,12 +11,14 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.db import transaction
 
-from eventbus import publish, topics, watches
-from eventbus.backends.kafka import KafkaBackend, growing
+from eventbus import publish, watches
+from eventbus.backends import topics
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.reading import partition_discovery
+from eventbus.database.leases import Lease
 from eventbus.errors import LogAway
-from eventbus.leases import Lease
 from eventbus.models import OutboxRow
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
 from tests.eventbus.house_on_kafka import in_use
 from tests.eventbus.test_commands import run
@@ -29,7 +31,7 @@ DAY_MS = "86400000"
 @pytest.fixture
 def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses; no topic of it is made, and no other events than the house's are known."""
-    monkeypatch.setattr("eventbus.provisioning.declared_events", lambda: [Noted])
+    monkeypatch.setattr("eventbus.operations.topic_setup.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.", partitions=2, clients=CLIENTS)) as log:
         yield log
@@ -100,7 +102,7 @@ def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: Ka
     lease = Lease("dispatcher")
     assert lease.acquire()
     with pytest.MonkeyPatch.context() as living:
-        living.setattr("eventbus.operations.is_dispatched", lambda: True)
+        living.setattr("eventbus.operations.status.is_dispatched", lambda: True)
         assert "while a relay runs" in run("eventbus", "topics", "--apply", "--add-partitions")[2]
     lease.release()
 
@@ -169,7 +171,7 @@ def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already
 def test_a_watch_hears_what_is_told_in_an_added_partition_and_is_told_to_load_again(
     log: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growing, "LOOK_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(partition_discovery, "LOOK_AGAIN_SECONDS", 0.5)
     log.provision(["house"])
     told: list[Any] = []
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from eventbus import trust, watches
+from eventbus import watches
+from eventbus.consuming import trust
 from eventbus.events import SOURCE
 from eventbus.ids import uuid7
 from eventbus.models import InboxRow, Progress, UntrustedRecord
@@ -175,7 +176,7 @@ def test_a_flood_is_counted_and_fills_no_table(house: HouseOnKafka, caplog: pyte
 
     assert UntrustedRecord.objects.count() == trust.ROWS_MAX
     all_is_well_but_for(house, FLOOD)
-    assert len([one for one in caplog.records if one.name == "eventbus.trust"]) <= 1
+    assert len([one for one in caplog.records if one.name == "eventbus.consuming.trust"]) <= 1
 
 
 def test_no_effect_is_asked_for_and_no_brake_closed_or_opened_by_it(house: HouseOnKafka) -> None:

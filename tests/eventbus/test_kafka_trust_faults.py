@@ -57,29 +57,29 @@ def use_an_id_of_ours(house: HouseOnKafka) -> None:
 
 FAULTS = [
     (
-        Fault("believe all", "eventbus.signing.is_signed", "if len(", "return True\nif len(", []),
+        Fault("believe all", "eventbus.backends.kafka.signing.is_signed", "if len(", "return True\nif len(", []),
         [forge_as_another, change_the_payload],  # an id that the outbox does not know is set aside for that as well
     ),
     (
-        Fault("sign no payload", "eventbus.signing._signed", " + payload", ' + b""', []),
+        Fault("sign no payload", "eventbus.backends.kafka.signing._signed", " + payload", ' + b""', []),
         [change_the_payload],
     ),
     (
-        Fault("sign no key", "eventbus.signing._signed", "\\0{key}\\0", "\\0", []),
+        Fault("sign no key", "eventbus.backends.kafka.signing._signed", "\\0{key}\\0", "\\0", []),
         [change_the_key],
     ),
     (
-        Fault("sign no attributes", "eventbus.signing._signed", "\\0{headers}\\0", "\\0", []),
+        Fault("sign no attributes", "eventbus.backends.kafka.signing._signed", "\\0{headers}\\0", "\\0", []),
         [change_the_time],
     ),
     (
         Fault(
             "believe who names another source",
-            "eventbus.trust._may_tell",
+            "eventbus.consuming.trust._may_tell",
             "not event_type.unsigned_from or record.claims_ours",
             "record.claims_ours",
             [],
-            also=[("eventbus.trust._may_tell", "ANYBODY in event_type.unsigned_from", "True")],
+            also=[("eventbus.consuming.trust._may_tell", "ANYBODY in event_type.unsigned_from", "True")],
         ),
         [forge_as_another],
     ),
@@ -92,7 +92,7 @@ FAULTS = [
         [forge, forge_as_another],
     ),
     (
-        Fault("name none", "eventbus.trust.set_aside", "if not strange:", "if True:", []),
+        Fault("name none", "eventbus.consuming.trust.set_aside", "if not strange:", "if True:", []),
         [forge, forge_as_another],
     ),
 ]
@@ -115,7 +115,7 @@ def test_a_fault_lets_a_stranger_in_and_is_noticed(
 def test_any_text_under_an_events_id_and_place_would_be_believed(house: HouseOnKafka) -> None:
     """Where the look into the outbox compared no payloads."""
     house.handler()
-    place, payload = "eventbus.trust._is_of", "and bytes(row.payload) == record.payload"
+    place, payload = "eventbus.consuming.trust._is_of", "and bytes(row.payload) == record.payload"
     attributes = (place, "and record.attributes() == _attributes(row)", "")
     [event_id] = house.say(("vase", 1))
     OutboxRow.objects.update(partition=0, position=0, appended_at=clock.now())  # there, as it seems

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from eventbus import clock, trust
+from eventbus import clock
+from eventbus.consuming import trust
 from eventbus.events import SOURCE
 from eventbus.models import OperatorAction, OutboxRow, Progress, UntrustedRecord
 from tests.eventbus.house import Noted, until

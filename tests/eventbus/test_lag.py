@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from eventbus import clock, pausing
-from eventbus.heartbeats import SILENT_SECONDS
-from eventbus.lagging import BEGINS_SECONDS
+from eventbus import clock
 from eventbus.models import ConsumerGroup, OutboxRow, ParkedKey, ProcessRow, Progress
+from eventbus.operations import pausing
+from eventbus.operations.heartbeats import SILENT_SECONDS
+from eventbus.operations.lag import BEGINS_SECONDS
 from tests.eventbus.house import House, Mended
 from tests.eventbus.test_commands import a_living_dispatcher, run
 

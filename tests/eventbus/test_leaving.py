@@ -7,11 +7,11 @@ import pytest
 from django.db import InterfaceError, connection
 from django.db.models import F
 
-from eventbus.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.consuming.worker import Worker
+from eventbus.database.leases import Lease
 from eventbus.failpoints import armed
-from eventbus.leases import Lease
 from eventbus.models import Progress
-from eventbus.worker import Worker
+from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
 from tests.eventbus.house import House, Noted, until
 
 GROUPS = ("house-a", "house-b", "house-c")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eventbus.effects import CRASHES_MAX
+from eventbus.failures.effects import CRASHES_MAX
 from tests.eventbus.crowd.processes import (
     PATIENCE_SECONDS,
     STANDBYS,

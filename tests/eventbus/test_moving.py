@@ -7,11 +7,12 @@ import pytest
 from confluent_kafka import Producer
 from django.db import transaction
 
-from eventbus import Permanent, backends, ledger, publish
+from eventbus import Permanent, backends, publish
+from eventbus.audit import delivery_audit
 from eventbus.backends.base import Backend, partition_of
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import DeadLetter, OutboxRow
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Mended, Noted, Sown
 from tests.eventbus.house_on_kafka import FLUSH_SECONDS, in_use
 
@@ -49,7 +50,7 @@ def test_a_site_moves_to_kafka_and_back_with_its_books_balanced(
         house.say(*((name, 2) for name in NAMES), ("vase", 3))
         Relay(elsewhere).begin()
         house.settle()
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
         assert where_keys_lie() == in_memory
         broken.names.clear()
         DeadLetter.objects.update(request="requeue")
@@ -61,7 +62,7 @@ def test_a_site_moves_to_kafka_and_back_with_its_books_balanced(
     for group in ("house-a", "house-b"):
         assert {name: house.seen(group, name) for name in NAMES} == dict.fromkeys(NAMES, [1, 2, 3])
         assert house.seen(group, "vase") == [1, 2, 3, 4]
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
     assert [record.levelname for record in caplog.records if "appended" in record.message] == ["WARNING", "WARNING"]
     assert "lost" not in caplog.text
 
@@ -113,7 +114,7 @@ def test_a_site_goes_from_kafka_to_memory_and_back_beside_others_who_write_there
 
         assert {name: house.seen(name=name) for name in NAMES[::2]} == dict.fromkeys(NAMES[::2], [1, 2, 3, 4])
         assert {name: house.seen(name=name) for name in NAMES[1::2]} == dict.fromkeys(NAMES[1::2], [1, 3, 4])
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,7 +133,7 @@ def test_a_site_moves_to_a_topic_of_kafka_in_which_others_have_written_more_than
         house.settle()
 
         assert {name: house.seen(name=name) for name in NAMES} == dict.fromkeys(NAMES, [1, 2])
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -155,7 +156,7 @@ def test_a_site_goes_to_another_cluster_and_back(house: House, elsewhere: KafkaB
         as_a_new_process(house, log)
         house.settle()
         assert {name: house.seen(name=name) for name in NAMES} == dict.fromkeys(NAMES, [1, 11, 2, 12, 3, 13])
-        assert ledger.problems(ledger.read()) == []
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.parametrize(

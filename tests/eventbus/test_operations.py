@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, clock, operations, provisioning, publish
+from eventbus import Permanent, clock, publish
+from eventbus.database.leases import Lease, is_beating
+from eventbus.database.text import readable
 from eventbus.ids import uuid7
-from eventbus.leases import Lease, is_beating
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
-from eventbus.operations import GroupStatus
-from eventbus.text import readable
+from eventbus.operations import status, topic_setup
+from eventbus.operations.status import GroupStatus
 from tests.eventbus.house import House, Noted, open_house
 
 WHO = "Ada"
@@ -60,48 +61,48 @@ def handled(db: None) -> None:
 
 
 def status_of(group: str) -> GroupStatus:
-    [found] = [one for one in operations.status().groups if one.group == group]
+    [found] = [one for one in status.status().groups if one.group == group]
     return found
 
 
 def test_a_mended_event_is_requeued_and_its_key_goes_on_in_order(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
+    [letter] = status.dead(group="house-a")
 
     poisoned.mend()
-    operations.request_requeue(letter, WHO)
+    status.request_requeue(letter, WHO)
     house.settle()
 
     assert house.seen(name="vase") == [1, 2, 3]
-    assert not operations.dead().exists()
+    assert not status.dead().exists()
     assert house.parked() == []
 
 
 def test_a_requeued_event_that_is_still_poison_dies_again(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
+    [letter] = status.dead(group="house-a")
 
-    operations.request_requeue(letter, WHO)
+    status.request_requeue(letter, WHO)
     house.settle()
 
     assert house.seen(name="vase") == []
-    assert [again.event_id for again in operations.dead()] == [letter.event_id]
+    assert [again.event_id for again in status.dead()] == [letter.event_id]
 
 
 def test_a_discarded_event_lets_its_key_go_on_and_stays_to_be_read(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
+    [letter] = status.dead(group="house-a")
 
-    operations.request_discard(letter, WHO)
+    status.request_discard(letter, WHO)
     house.settle()
 
     assert house.seen(name="vase") == [2, 3]
-    assert not operations.dead().exists()
-    assert [gone.pk for gone in operations.dead(discarded=True)] == [letter.pk]
+    assert not status.dead().exists()
+    assert [gone.pk for gone in status.dead(discarded=True)] == [letter.pk]
     assert status_of("house-a").discarded == 1
 
 
 def test_every_wish_leaves_who_wished_it(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
+    [letter] = status.dead(group="house-a")
 
-    operations.request_discard(letter, WHO)
+    status.request_discard(letter, WHO)
 
     action = OperatorAction.objects.get()
     assert (action.who, action.action, action.event_id, action.key) == (WHO, "discard", letter.event_id, "vase")
@@ -109,11 +110,11 @@ def test_every_wish_leaves_who_wished_it(house: House, poisoned: Poisoned) -> No
 
 
 def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
-    operations.request_requeue(letter, WHO)
+    [letter] = status.dead(group="house-a")
+    status.request_requeue(letter, WHO)
 
-    with pytest.raises(operations.Refused, match="earlier wish"):
-        operations.request_discard(letter, "Bob")
+    with pytest.raises(status.Refused, match="earlier wish"):
+        status.request_discard(letter, "Bob")
 
     letter.refresh_from_db()
     assert letter.request == DeadLetter.Request.REQUEUE
@@ -121,15 +122,15 @@ def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
 
 
 def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) -> None:
-    [letter] = operations.dead(group="house-a")
-    operations.request_discard(letter, WHO)
+    [letter] = status.dead(group="house-a")
+    status.request_discard(letter, WHO)
     house.settle()
 
-    with pytest.raises(operations.Refused, match="discarded already"):
-        operations.request_requeue(letter, WHO)
+    with pytest.raises(status.Refused, match="discarded already"):
+        status.request_requeue(letter, WHO)
     DeadLetter.objects.filter(pk=letter.pk).delete()
-    with pytest.raises(operations.Refused, match="gone"):
-        operations.request_requeue(letter, WHO)
+    with pytest.raises(status.Refused, match="gone"):
+        status.request_requeue(letter, WHO)
 
     assert OperatorAction.objects.count() == 1
 
@@ -141,7 +142,7 @@ def test_a_letter_whose_key_did_not_wait_sets_no_dead_key_free(house: House, poi
     stands_aside.event_id, stands_aside.payload = uuid7(), b'{"name":"vase","number":7}'
     stands_aside.save()
 
-    operations.request_requeue(stands_aside, WHO)
+    status.request_requeue(stands_aside, WHO)
     house.settle()
 
     assert house.seen(name="vase") == []
@@ -153,7 +154,7 @@ def test_status_counts_what_waits_and_what_died(house: House, poisoned: Poisoned
     with transaction.atomic():
         publish(Noted(name="vase", number=9), due=clock.now() + timedelta(hours=1))
 
-    found = operations.status()
+    found = status.status()
 
     assert (found.outbox.depth, found.timers.count) == (1, 1)
     assert found.timers.next_due is not None
@@ -190,11 +191,11 @@ def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: H
     house.handler(call=fail, attempts=1_000)
     house.say(("vase", 1))
     house.settle()
-    assert operations.problems(operations.status(), dispatches=True) == []
+    assert status.problems(status.status(), dispatches=True) == []
 
-    bus_clock.advance(seconds=operations.RETRYING_SECONDS_MAX + 1)
+    bus_clock.advance(seconds=status.RETRYING_SECONDS_MAX + 1)
 
-    [problem] = operations.problems(operations.status(), dispatches=True)
+    [problem] = status.problems(status.status(), dispatches=True)
     assert problem.startswith("Group house-a has tried 1 keys for over 10 minutes, and goes on")
 
 
@@ -202,11 +203,11 @@ def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: H
 def test_an_old_unsent_event_is_a_problem(house: House, bus_clock) -> None:
     house.handler()
     house.say(("vase", 1))
-    assert operations.problems(operations.status(), dispatches=True) == []
+    assert status.problems(status.status(), dispatches=True) == []
 
-    bus_clock.advance(seconds=operations.UNSENT_SECONDS_MAX + 1)
+    bus_clock.advance(seconds=status.UNSENT_SECONDS_MAX + 1)
 
-    [problem] = operations.problems(operations.status(), dispatches=True)
+    [problem] = status.problems(status.status(), dispatches=True)
     assert "31 s old" in problem
 
 
@@ -215,7 +216,7 @@ def test_a_topic_tells_who_says_what_to_whom(house: House) -> None:
     house.say(("vase", 1))
     house.settle()
 
-    [topic] = [one for one in provisioning.topics() if one.topic == "house"]
+    [topic] = [one for one in topic_setup.topics() if one.topic == "house"]
 
     assert {"house.noted.v1", "house.unknown.v1"} <= set(topic.types), "other tests tell more there"
     assert topic.groups == ["house-a"]

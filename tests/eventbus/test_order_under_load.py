@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from eventbus import publish, watches
-from eventbus.dispatcher import Dispatcher
+from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.house import House, Noted, until
 
 KEYS = [f"key{number}" for number in range(100)]

@@ -10,8 +10,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
+from eventbus.database.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.events import TRACEPARENT
-from eventbus.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
 from tests.eventbus.contract_publishing import echo
 from tests.eventbus.house import House, Noted

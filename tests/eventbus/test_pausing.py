@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from eventbus import operations, pausing
-from eventbus.brake import close
+from eventbus.consuming.worker import STILL_SECONDS, Worker
+from eventbus.failures.circuit_breaker import close
 from eventbus.models import ConsumerGroup, OperatorAction
-from eventbus.worker import STILL_SECONDS, Worker
+from eventbus.operations import pausing, status
 from tests.eventbus.house import House, until
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
@@ -111,7 +111,7 @@ def test_a_braked_group_is_a_problem_with_its_reason_and_the_remedy(groups: list
 
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status")
-        [problem] = operations.problems(operations.status(), dispatches=True)
+        [problem] = status.problems(status.status(), dispatches=True)
 
     assert code == 1
     assert "house-a is braked since" in said

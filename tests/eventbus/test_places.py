@@ -3,7 +3,7 @@
 import pytest
 
 from eventbus import backends
-from eventbus.backends import places
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition, partition_of
 from eventbus.models import OutboxRow
 from tests.eventbus.house import House, Noted
@@ -13,7 +13,7 @@ def test_every_partition_that_was_written_to_is_known_though_nobody_reads_it(hou
     house.say(*((f"key{number}", number) for number in range(40)))
     house.relay()
 
-    known = places.given(Noted.topic)
+    known = outbox_offsets.given(Noted.topic)
 
     written = set(OutboxRow.objects.values_list("partition", flat=True))
     assert set(known) == written and {0, 1} <= written

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eventbus import backends, groups, registry
+from eventbus import backends, registry
+from eventbus.progress import groups
 from tests.eventbus.house import House
 
 README = Path(__file__).resolve().parents[2] / "README.md"

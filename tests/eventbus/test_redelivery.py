@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from eventbus import ledger, passed_over, publish, redelivery
+from eventbus import publish
+from eventbus.audit import delivery_audit, passed_events
 from eventbus.models import OperatorAction, OutboxRow, Progress
+from eventbus.repairs import redelivery
 from tests.eventbus.busy import many, places
 from tests.eventbus.contract_repairs import NEW, give, learn, lost, pass_over, release_that_knows
 from tests.eventbus.house import House, Noted, Unknown
@@ -22,13 +24,13 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Each look through all that a group has passed, and whether its lock was held meanwhile."""
-    looks, count_lost = list[bool](), passed_over.count_lost
+    looks, count_lost = list[bool](), passed_events.count_lost
 
     def count(progress: Progress) -> int:
         looks.append(connection.in_atomic_block)
         return count_lost(progress)
 
-    monkeypatch.setattr(passed_over, "count_lost", count)
+    monkeypatch.setattr(passed_events, "count_lost", count)
     return looks
 
 
@@ -53,7 +55,7 @@ def test_however_many_are_lost_all_is_looked_through_as_often_and_nobody_waits(
     assert looks[0] == looks[1]
     assert house.seen(name="vase") == [1, *range(1, 10)]
     assert lost() == 0
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_is_lost_is_handed_over_with_all_that_was_ignored_before_it(house: House) -> None:
@@ -104,7 +106,7 @@ def test_two_who_redeliver_at_the_same_time_count_each_event_once(
 
 
 def test_keys_that_found_no_room_keep_their_order(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.parking.PARKED_KEYS_MAX", 1)
+    monkeypatch.setattr("eventbus.failures.parking.PARKED_KEYS_MAX", 1)
     house.handler("house-a")
     house.say(("vase", 1), ("chair", 1), ("vase", 2), ("chair", 2), ("vase", 3))
     house.relay()

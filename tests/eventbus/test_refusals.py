@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from eventbus import backends, ledger, testing
-from eventbus.backends import places
+from eventbus import backends, testing
+from eventbus.audit import delivery_audit
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Unsent
 from eventbus.backends.memory import MemoryBackend
-from eventbus.dispatcher import Dispatcher
 from eventbus.models import OperatorAction, OutboxRow
-from eventbus.operations import UNSENT_SECONDS_MAX
+from eventbus.operations.status import UNSENT_SECONDS_MAX
+from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.house import House, until
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
@@ -31,7 +32,7 @@ class NarrowLog(MemoryBackend):
         if first:
             super().append(rows[:first], fence)
         if first < len(rows):
-            places.refuse(rows[first].id, TOO_LARGE)
+            outbox_offsets.refuse(rows[first].id, TOO_LARGE)
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_what_the_log_takes_when_it_is_offered_again_comes_before_the_later_ones
     assert (code, said) == (0, f"resend {id_of('vase')}: house house.noted.v1 vase\n")
     assert house.seen(name="vase") == [1, 2, 3]
     assert refused() == []
-    assert ledger.problems(ledger.read()) == []
+    assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 def test_what_the_log_still_refuses_waits_again(house: House, log: NarrowLog) -> None:
@@ -128,8 +129,8 @@ def test_what_is_withdrawn_is_never_told_and_its_key_goes_on(house: House, log: 
     [told] = json.loads(said)["asked"]
     assert (told["event_id"], json.loads(told["payload"])) == (str(row.event_id), {"name": "vase", "number": 1})
     assert house.seen(name="vase") == [2, 3]
-    assert ledger.problems(ledger.read()) == []
-    assert ledger.read().refused == {}
+    assert delivery_audit.problems(delivery_audit.read()) == []
+    assert delivery_audit.read().refused == {}
     [kept] = json.loads(run("eventbus", "refused", "--withdrawn", "--json")[1])
     assert (kept["id"], kept["payload"]) == (row.pk, told["payload"])
     with a_living_dispatcher():

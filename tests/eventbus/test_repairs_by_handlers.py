@@ -12,7 +12,8 @@ import pytest
 from django.core.management import load_command_class
 from django.db import transaction
 
-from eventbus import Permanent, ledger, publish, registry
+from eventbus import Permanent, publish, registry
+from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter, OutboxRow
 from tests.eventbus.busy import account
 from tests.eventbus.contract_repairs import pass_over
@@ -97,7 +98,7 @@ def seen(house: House) -> dict[str, list[int]]:
 
 
 def lost() -> int:
-    return sum(one.count for one in ledger.read().violations if one.what == ledger.LOST)
+    return sum(one.count for one in delivery_audit.read().violations if one.what == delivery_audit.LOST)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +115,7 @@ def test_what_the_ledger_calls_handled_the_handlers_saw(house: House, broken: Me
 
     assert code == 0, complaint
     assert seen(house) == command.seen
-    replayed = ledger.read().replayed.get("house-a", 0)
+    replayed = delivery_audit.read().replayed.get("house-a", 0)
     assert account().handled == len(house.seen()) - replayed
     assert lost() == command.lost
     assert account().balance == command.lost
@@ -140,7 +141,7 @@ def test_a_group_that_lost_something_is_not_closed_without_a_word(house: House, 
 def test_what_was_withdrawn_is_named_by_the_ledger(house: House, broken: Mended) -> None:
     run("eventbus", "withdraw", refused())
 
-    assert ledger.read().withdrawn == {"house": 1}
+    assert delivery_audit.read().withdrawn == {"house": 1}
     assert "withdrawn, house: 1" in run("eventbus", "status")[1]
 
 

@@ -6,9 +6,10 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from eventbus import inbox, sql
+from eventbus.database import sql
 from eventbus.ids import uuid7
 from eventbus.models import InboxRow
+from eventbus.progress import inbox
 
 pytestmark = pytest.mark.django_db
 

@@ -139,6 +139,6 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
 def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.operations.status", Mock(side_effect=LogAway("no broker has answered")))
+    monkeypatch.setattr("eventbus.operations.status.status", Mock(side_effect=LogAway("no broker has answered")))
 
     assert run("eventbus", "status") == (1, "", "no broker has answered")

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import pytest
 from django.db import transaction
 
-from eventbus import Event, clock, groups, handles, publish, registry, testing
+from eventbus import Event, clock, handles, publish, registry, testing
 from eventbus.backends import current
-from eventbus.testing import Crash, Scenario, adversary, settling
+from eventbus.progress import groups
+from eventbus.testing import Crash, Scenario, fault_injection, settling
 from tests.eventbus.house import House, Mended, Noted
 from tests.journeys import examples
 from tests.journeys.conftest import browser, order_of, vase  # noqa: F401  (the page's examples ask for them)
@@ -133,7 +134,7 @@ PRINTED = {
     "the kit": testing.__doc__,
     "a story": Scenario.__doc__,
     "a death": Crash.__doc__,
-    "an adversary": adversary.__doc__,
+    "an adversary": fault_injection.__doc__,
 }
 
 
@@ -143,7 +144,7 @@ def test_the_docstrings_examples_hold(name: str, house: House, request: pytest.F
     desk = Desk()
     handles(OrderPlaced, group="desk")(desk)
     groups.ensure(current(), [registry.groups["desk"]])
-    world = {**vars(testing), **vars(settling), **vars(adversary), **globals(), "reserving": desk.failing}
+    world = {**vars(testing), **vars(settling), **vars(fault_injection), **globals(), "reserving": desk.failing}
     blocks = re.findall(r"^    def test_.*?(?=^\S|\Z)", PRINTED[name] or "", re.MULTILINE | re.DOTALL)
 
     assert [run(textwrap.dedent(block), world, request) for block in blocks] != []

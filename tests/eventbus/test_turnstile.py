@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from eventbus.backends.sqlite3 import turnstile
-from eventbus.backends.sqlite3.base import Queue
-from eventbus.backends.sqlite3.turnstile import Turnstile
+from eventbus.database.sqlite3 import interprocess_lock
+from eventbus.database.sqlite3.base import Queue
+from eventbus.database.sqlite3.interprocess_lock import Turnstile
 from tests.eventbus.house import House, Noted, until
 
 TRANSACTION_SECONDS = 0.02
@@ -75,18 +75,18 @@ def test_only_one_has_the_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
-    monkeypatch.setattr(turnstile, "WAIT_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(interprocess_lock, "WAIT_SECONDS_MAX", 0.1)
     stopped, mine = Turnstile(str(tmp_path / "db")), Turnstile(str(tmp_path / "db"))
     stopped._open()
-    assert turnstile._lock(getattr(stopped, held), time.monotonic())
+    assert interprocess_lock._lock(getattr(stopped, held), time.monotonic())
 
     mine.acquire()  # goes by
     mine.release()
 
     stopped.release()
-    turnstile.fcntl.flock(stopped._next, turnstile.fcntl.LOCK_UN)
+    interprocess_lock.fcntl.flock(stopped._next, interprocess_lock.fcntl.LOCK_UN)
     mine.acquire()
-    assert not turnstile._lock(stopped._turn, time.monotonic())
+    assert not interprocess_lock._lock(stopped._turn, time.monotonic())
     mine.release()
 
 
@@ -95,7 +95,7 @@ def stands_in_line(database: Path) -> bool:
     looking = Turnstile(str(database))
     assert looking._open()
     try:
-        return not turnstile._lock(looking._next, time.monotonic())
+        return not interprocess_lock._lock(looking._next, time.monotonic())
     finally:
         for file in (looking._next, looking._turn):
             os.close(file)
@@ -153,7 +153,7 @@ def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
     child = os.fork()
     if not child:
         mine._open()
-        os._exit(1 if turnstile._lock(mine._turn, time.monotonic()) else 0)
+        os._exit(1 if interprocess_lock._lock(mine._turn, time.monotonic()) else 0)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     mine.release()

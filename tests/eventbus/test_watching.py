@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from eventbus import watches, watching
-from eventbus.watching import Watch
+from eventbus import watches
+from eventbus.consuming import watching
+from eventbus.consuming.watching import Watch
 from tests.eventbus.house import House, Noted, until
 
 FAR_AWAY_SECONDS = 60.0  # how long a watch may take that hangs

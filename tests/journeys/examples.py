@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from eventbus.ids import uuid7
 from eventbus.testing import Crash, published_events, settle
-from eventbus.testing.adversary import besieged
+from eventbus.testing.fault_injection import besieged
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentSucceeded, StockCommitted, StockReserved
 from mcommerce.products.stock import reserve_stock
 

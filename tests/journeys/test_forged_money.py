@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from eventbus import ledger, registry, untrusted
+from eventbus import registry
+from eventbus.audit import delivery_audit
 from eventbus.backends.base import partition_of
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.events import Event
 from eventbus.ids import uuid7
+from eventbus.repairs import untrusted_records
 from eventbus.testing import settle
 from mcommerce.events import PaymentSucceeded
 from mcommerce.orders.models import Order
@@ -72,8 +74,8 @@ def unpaid(order: Order) -> None:
     settle(raise_errors=True)
     order.refresh_from_db()
     assert (order.state, order.payment_id) == (Order.State.AWAITING_PAYMENT, None)
-    assert ledger.problems(ledger.read()) == []
-    assert any("orders has set aside 1 records of payment" in problem for problem in untrusted.problems())
+    assert delivery_audit.problems(delivery_audit.read()) == []
+    assert any("orders has set aside 1 records of payment" in problem for problem in untrusted_records.problems())
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventbus.dispatcher import Dispatcher
+from eventbus.processes.dispatcher import Dispatcher
 from mcommerce import background
 from tests.eventbus.house import House, open_house, until
 from tests.eventbus.house_on_kafka import open_house_on_kafka

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from eventbus.health import broker_problem
+from eventbus.operations.health import broker_problem
 from mcommerce import draining, readiness
 from mcommerce.readiness import watch
 from mcommerce.readiness.watch import Part, Watch

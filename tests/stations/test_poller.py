@@ -10,8 +10,8 @@ import pytest
 from django.db import OperationalError
 
 from eventbus import clock
+from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
-from eventbus.leases import Lease
 from stations.feeds.base import Fetched, Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, PollRun, Station

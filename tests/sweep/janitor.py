@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from eventbus import backends, clock, closing, refusals
+from eventbus import backends, clock
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, InboxRow, Progress
-from eventbus.pruning import Pruning
+from eventbus.operations.pruning import Pruning
+from eventbus.publishing import rejected_records
+from eventbus.repairs import group_removal
 from tests.sweep import over_kafka, poison
 from tests.sweep.run import PRUNED
 
@@ -24,7 +26,7 @@ def close_the_group_that_is_gone() -> bool:
     if new:
         InboxRow.objects.create(group=GONE, event_id=uuid7(), replay=0, handled_at=now)
     Progress.objects.get_or_create(group=GONE, topic="sweep", partition=0)
-    closing.close(GONE, who="janitor")
+    group_removal.close(GONE, who="janitor")
     return True
 
 
@@ -32,8 +34,8 @@ def decide_about_the_refused() -> bool:
     """One is offered to the log again, the other withdrawn."""
     if not poison.cook_too_much():
         return False
-    for row in refusals.refused():
-        decide = refusals.resend if row.key == poison.HEAVY else refusals.withdraw
+    for row in rejected_records.refused():
+        decide = rejected_records.resend if row.key == poison.HEAVY else rejected_records.withdraw
         decide(row, "janitor")
     return True
 

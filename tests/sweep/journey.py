@@ -13,11 +13,13 @@ from pathlib import Path
 from django.db import connection
 from django.db.models import Max, Min, Q, QuerySet
 
-from eventbus import bells, clock, operations, pausing, registry, replay
-from eventbus.effects import CRASHES_MAX
+from eventbus import clock, registry, wakeups
 from eventbus.errors import CrashedRepeatedly
+from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
-from eventbus.past import Wanted
+from eventbus.operations import pausing, status
+from eventbus.repairs import replay
+from eventbus.repairs.replay_filter import Wanted
 from tests.sweep import over_kafka, poison, shoppers
 from tests.sweep.company import Books
 from tests.sweep.janitor import tidy_up
@@ -120,9 +122,9 @@ class Journey:
             again = not sent(self._run, letter.type.split(".")[1], letter.key)
         else:
             return False  # nobody knows why it died: that is a violation
-        wish = operations.request_requeue if again else operations.request_discard
+        wish = status.request_requeue if again else status.request_discard
         wish(letter, "operator")
-        bells.appended.ring()  # a worker that has nothing to do would look in half a second
+        wakeups.appended.ring()  # a worker that has nothing to do would look in half a second
         return True
 
     def _so_many_died(self, letter: DeadLetter) -> bool:
@@ -158,8 +160,8 @@ class Journey:
             return False
         self._run.clock.set((max(min(known), self._run.clock.seconds()) // MINUTE_SECONDS + 1) * MINUTE_SECONDS)
         clock.hold(self._run.clock.now())
-        bells.published.ring()
-        bells.appended.ring()
+        wakeups.published.ring()
+        wakeups.appended.ring()
         return True
 
 

@@ -12,11 +12,13 @@ from typing import Any
 from confluent_kafka import TopicPartition as Place
 from django.db.models import Min
 
-from eventbus import backends, refilling, registry
-from eventbus.backends.kafka import KafkaBackend, consuming
+from eventbus import backends, registry
+from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.reading import consumer
 from eventbus.errors import LogAway
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog
-from eventbus.republishing import republish
+from eventbus.recovery import topic_recovery
+from eventbus.repairs.republishing import republish
 from tests.kafka.groups import members
 from tests.sweep.run import JANITOR, PRUNED, Run
 
@@ -45,9 +47,9 @@ def unsay_everything() -> None:
 
 def begin(run: Run) -> None:
     """This process's bus is Kafka, with the run's own topics; those that are missing are made."""
-    hurry: Any = refilling
+    hurry: Any = topic_recovery
     hurry.LOOK_SECONDS = LOOK_SECONDS
-    hurry = consuming
+    hurry = consumer
     hurry.REOPEN_SECONDS = REOPEN_SECONDS
     backend = bus_of(run)
     backends.use(backend)

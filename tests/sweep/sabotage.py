@@ -8,11 +8,13 @@ from uuid import UUID
 
 from django.db import transaction
 
-from eventbus import effects, inbox, pausing
 from eventbus.backends.base import TopicPartition
+from eventbus.consuming.batch import Handling
 from eventbus.events import Record
-from eventbus.handling import Handling
+from eventbus.failures import effects
 from eventbus.models import ConsumerGroup, OperatorAction
+from eventbus.operations import pausing
+from eventbus.progress import inbox
 from mcommerce.payment.providers.sandbox import Sandbox
 
 

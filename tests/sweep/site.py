@@ -15,9 +15,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.db import connections
 
-from eventbus import brake, clock, dispatcher, failpoints, heartbeats, registry, worker
-from eventbus.heartbeats import Heartbeat
-from eventbus.leases import Lease
+from eventbus import clock, failpoints, registry
+from eventbus.consuming import worker
+from eventbus.database.leases import Lease
+from eventbus.failures import circuit_breaker
+from eventbus.operations import heartbeats
+from eventbus.operations.heartbeats import Heartbeat
+from eventbus.processes import dispatcher
 from tests import history
 from tests.sweep import over_kafka, poison, verdict
 from tests.sweep.company import KEY, SECRET
@@ -87,7 +91,7 @@ def settle_in(run: Run) -> None:
     hurry = heartbeats
     hurry.BEAT_SECONDS = SAY_SECONDS
     worker.STILL_SECONDS = STILL_SECONDS
-    brake.WINDOW_ATTEMPTS, brake.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
+    circuit_breaker.WINDOW_ATTEMPTS, circuit_breaker.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
     if run.servers:
         over_kafka.begin(run)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.db.models import F, Q, Sum
 
-from eventbus import ledger, registry
+from eventbus import registry
+from eventbus.audit import delivery_audit
 from eventbus.models import (
     ConsumerGroup,
     DeadLetter,
@@ -172,7 +173,7 @@ def bus() -> Iterator[str]:
     yield from (f"{count} {what} are left" for what, count in left.items() if count)
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):
         yield f"the replay {run} handled {run.handled} of {run.matched} events"
-    yield from ledger.problems(ledger.read())
+    yield from delivery_audit.problems(delivery_audit.read())
 
 
 def handled() -> Iterator[str]:

@@ -12,27 +12,29 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
 from eventbus import failpoints
-from eventbus.backends import places
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
-from eventbus.backends.kafka import complaints, log_ends
+from eventbus.backends.kafka import client_errors, log_ends
 from eventbus.backends.kafka.admins import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
-from eventbus.backends.kafka.consuming import KafkaConsumer
-from eventbus.backends.kafka.hand import hold_seconds
+from eventbus.backends.kafka.other_sites import Sites
 from eventbus.backends.kafka.partitions import Partitions
-from eventbus.backends.kafka.producing import NOWHERE, Sender, Sent
-from eventbus.backends.kafka.sites import Sites
-from eventbus.backends.kafka.strays import behind_ours, lying_in
+from eventbus.backends.kafka.producer import NOWHERE, Sender, Sent
+from eventbus.backends.kafka.reading.consumer import KafkaConsumer
+from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
+from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
 from eventbus.backends.kafka.topics import KafkaTopics, insist, passes, said
-from eventbus.bells import Bell
 from eventbus.errors import LogAway, LogLost
 from eventbus.events import Record
+from eventbus.wakeups import Bell
 
 logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
 logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
-logger.addFilter(lambda record: complaints.OLDER not in record.getMessage())  # we say it ourselves, and what it means
-logger.addFilter(complaints.Sparing())
+logger.addFilter(
+    lambda record: client_errors.OLDER not in record.getMessage()
+)  # we say it ourselves, and what it means
+logger.addFilter(client_errors.Sparing())
 
 GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
 
@@ -68,7 +70,7 @@ class KafkaBackend(Backend):
 
     `servers` are host:port, comma-separated. `prefix` stands before the names of topics and groups on the brokers.
     `clients` are librdkafka's own settings by name: TLS, SASL, `group.protocol`. `partitions` and `replication` are
-    what a topic shall have of which nothing else is declared (eventbus.topics).
+    what a topic shall have of which nothing else is declared (eventbus.backends.topics).
     """
 
     in_process = False
@@ -119,10 +121,10 @@ class KafkaBackend(Backend):
             fence()
             failpoints.hit("mark.fenced")
             if outcome.sent:
-                places.note(outcome.sent)
+                outbox_offsets.note(outcome.sent)
             for row_id, reason in outcome.refused.items():
-                places.refuse(row_id, reason)
-            places.finish(topics)
+                outbox_offsets.refuse(row_id, reason)
+            outbox_offsets.finish(topics)
         if outcome.error:
             raise LogAway(self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken})
         self._arrived.ring()
@@ -131,7 +133,7 @@ class KafkaBackend(Backend):
         """Asked before anything is sent: what lies there already may be read before it is marked."""
         known = self._given.get(topic)
         if known is None:
-            known = self._given[topic] = places.given(topic)
+            known = self._given[topic] = outbox_offsets.given(topic)
         return known
 
     def _refuse_places_given_before(

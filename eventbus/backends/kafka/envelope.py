@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from eventbus import signing
 from eventbus.backends.base import Unsent
+from eventbus.backends.kafka import signing
 from eventbus.events import KEY_CHARACTERS_MAX, Record, sequenced
 
 PREFIX = "ce_"
@@ -46,7 +46,7 @@ def record_of(message: Any, topic: str) -> Record:
     """A fetched message as a Record of `topic`, our own name of it.
 
     A key is kept as every database can keep it. A record without one has its place for a key, so that none waits for
-    another. What is not signed is not trusted (eventbus.trust).
+    another. What is not signed is not trusted (eventbus.consuming.trust).
     """
     headers = _decoded(_headers(message))
     attributes, payload = _read(headers, message.value() or b"")

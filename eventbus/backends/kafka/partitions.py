@@ -2,14 +2,14 @@
 
 Somebody may add some with Kafka's own tools. Then a key's next event would lie in another partition than those before
 it, and be handled before them. So keys stay where they are until an operator leads the new ones in, once every group
-has handled what lies there (`eventbus.provisioning`). Until then nothing is put into the new ones, and groups leave
+has handled what lies there (`operations.topic_setup`). Until then nothing is put into the new ones, and groups leave
 what others put there.
 """
 
 import time
 from collections.abc import Iterable
 
-from eventbus.backends import places
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS, KafkaTopics
 from eventbus.errors import LogAway
@@ -43,7 +43,7 @@ class Partitions:
         known = self._known.get(topic)
         if known is None or time.monotonic() - known[0] > KNOWN_SECONDS:
             there = self._ask(topic, seconds)
-            known = self._known[topic] = (time.monotonic(), min(there, places.partitions(topic) or there))
+            known = self._known[topic] = (time.monotonic(), min(there, outbox_offsets.partitions(topic) or there))
         return known[1]
 
     def learn(self, topics: Iterable[str]) -> None:

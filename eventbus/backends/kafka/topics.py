@@ -14,9 +14,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
     NewTopic,
 )
 
-from eventbus import topics
+from eventbus.backends import topics
+from eventbus.backends.topics import TopicSpec
 from eventbus.errors import LogAway
-from eventbus.topics import TopicSpec
 
 T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
@@ -27,7 +27,7 @@ AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to a
 
 
 class KafkaTopics:
-    """See eventbus.topics.Topics. `named` gives a topic's name on the brokers."""
+    """See eventbus.backends.topics.Topics. `named` gives a topic's name on the brokers."""
 
     def __init__(
         self, admin: Callable[[], AdminClient], named: Callable[[str], str], *, partitions: int, replication: int

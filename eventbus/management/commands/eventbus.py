@@ -10,18 +10,18 @@ from eventbus.console import (
     Actions,
     Printer,
     Run,
-    doubting,
-    letters,
-    looking,
-    losing,
+    dead_letters,
+    lost_records,
     pausing,
     pruning,
     redelivering,
-    refusing,
+    rejected,
     replaying,
     republishing,
     restoring,
+    status,
     topics,
+    untrusted,
 )
 from eventbus.errors import LogAway
 
@@ -33,12 +33,12 @@ class Command(BaseCommand):
         parser.epilog, parser.formatter_class = EXITS, RawDescriptionHelpFormatter
         actions = Actions(parser.add_subparsers(dest="action", required=True, metavar="ACTION"))
         modules = (
-            looking,
+            status,
             topics,
-            letters,
-            refusing,
-            doubting,
-            losing,
+            dead_letters,
+            rejected,
+            untrusted,
+            lost_records,
             pausing,
             replaying,
             republishing,

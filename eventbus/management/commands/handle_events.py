@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import backends, registry
-from eventbus.foreground import handle_until_stopped, relay_until_stopped
+from eventbus.processes.command_runner import handle_until_stopped, relay_until_stopped
 
 
 class Command(BaseCommand):

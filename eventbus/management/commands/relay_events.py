@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from eventbus.foreground import relay_until_stopped
+from eventbus.processes.command_runner import relay_until_stopped
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import clock
-from eventbus.foreground import on_signal
-from eventbus.heartbeats import Heartbeat
+from eventbus.operations.heartbeats import Heartbeat
+from eventbus.processes.command_runner import on_signal
 from stations.feeds.base import PollFailed
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from eventbus.foreground import on_signal
+from eventbus.processes.command_runner import on_signal
 from stations.simulator.local import address
 from stations.simulator.server import SPEED, serve
 

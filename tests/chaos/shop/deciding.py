@@ -12,15 +12,15 @@ def decide() -> None:
     """Wish for each; the worker obeys."""
     from django.conf import settings
 
-    from eventbus import operations
     from eventbus.models import DeadLetter
+    from eventbus.operations import status
     from mcommerce.orders.models import Order
     from tests.chaos.shop.letterbox import letters
 
     sent = letters(Path(settings.CHAOS_FOLDER))
     for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="InDoubt"):
         kind, number = letter.type.split(".")[1], Order.objects.get(id=letter.key).number
-        wish = operations.request_discard if sent[kind, number] else operations.request_requeue
+        wish = status.request_discard if sent[kind, number] else status.request_requeue
         wish(letter, "operator")
 
 

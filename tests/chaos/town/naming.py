@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from eventbus.leases import Lease
+from eventbus.database.leases import Lease
 
 
 def name_leases() -> None:

@@ -69,7 +69,7 @@ def _early() -> None:
 
 @fault("no inbox", TWICE)
 def _no_inbox() -> None:
-    from eventbus import inbox
+    from eventbus.progress import inbox
 
     inbox.known = lambda *arguments, **options: set()
     inbox.note = lambda *arguments, **options: None
@@ -77,10 +77,10 @@ def _no_inbox() -> None:
 
 @fault("ids made when sending", TWICE)
 def _new_ids() -> None:
-    from eventbus.backends.kafka import producing
+    from eventbus.backends.kafka import producer
 
-    right = producing.headers_of
-    producing.headers_of = lambda row, partition: right(
+    right = producer.headers_of
+    producer.headers_of = lambda row, partition: right(
         row._replace(headers=re.sub(r'"id":"[^"]*"', f'"id":"{uuid4()}"', row.headers, count=1)), partition
     )
 
@@ -88,8 +88,8 @@ def _new_ids() -> None:
 @fault("offset before commit", LOST, "worker killed", "connections ended")
 def _offsets_first() -> None:
     """A worker that begins goes on at the log's end: what its predecessor had fetched counts as done."""
-    from eventbus import groups
     from eventbus.backends import current
+    from eventbus.progress import groups
 
     right = groups.take_over
 
@@ -107,7 +107,8 @@ def _creation_time() -> None:
     """Of the event in memory, which may be long before it is inserted."""
     from datetime import timedelta
 
-    from eventbus import inserts, relay
+    from eventbus.database import inserts
+    from eventbus.publishing import relay
 
     values = inserts.postgres_values
 
@@ -124,7 +125,8 @@ def _creation_time() -> None:
 @fault("no lock while publishing", ORDER, "relay stopped", "broker stopped")
 def _no_slots() -> None:
     """A relay that is faster than whoever drew the lower number sends in the order of commits: it is held up."""
-    from eventbus import inserts, outbox
+    from eventbus.database import inserts
+    from eventbus.publishing import outbox
 
     right = inserts.insert
 
@@ -139,7 +141,8 @@ def _dual_write() -> None:
     """On a connection of its own, as a call to a broker would be."""
     from django.db import connections
 
-    from eventbus import inserts, outbox
+    from eventbus.database import inserts
+    from eventbus.publishing import outbox
 
     right = inserts.insert
 
@@ -153,7 +156,7 @@ def _dual_write() -> None:
 
 @fault("sent in reverse", ORDER)
 def _reversed() -> None:
-    from eventbus.backends.kafka.producing import Sender
+    from eventbus.backends.kafka.producer import Sender
 
     right = Sender.send
     Sender.send = lambda self, rows: right(self, rows[::-1])  # type: ignore[method-assign]
@@ -161,13 +164,13 @@ def _reversed() -> None:
 
 @fault("any partition", ORDER)
 def _any_partition() -> None:
-    from eventbus.backends.kafka import producing
+    from eventbus.backends.kafka import producer
 
-    class Scattering(producing.Producer):  # type: ignore[misc]
+    class Scattering(producer.Producer):  # type: ignore[misc]
         def produce(self, *arguments: Any, **options: Any) -> None:
             super().produce(*arguments, **options | {"partition": random.randrange(4)})
 
-    right = producing.Sender._current
+    right = producer.Sender._current
 
     def current(self: Any) -> Any:
         import eventbus.backends.kafka as kafka
@@ -175,26 +178,26 @@ def _any_partition() -> None:
         kafka.Producer = Scattering
         return right(self)
 
-    producing.Sender._current = current  # type: ignore[method-assign]
+    producer.Sender._current = current  # type: ignore[method-assign]
 
 
 @fault("a broker's timeout swallowed", LOST, "broker killed")
 def _timeout() -> None:
     """What was not acknowledged counts as sent."""
-    from eventbus.backends.kafka import producing
+    from eventbus.backends.kafka import producer
 
-    right = producing.Sender.send
+    right = producer.Sender.send
     beyond = iter(range(10**9, 10**12))  # places where nothing else lies
 
     def send(self: Any, rows: Sequence[Any]) -> Any:
-        outcome = producing.Outcome([], {}, "")
-        with suppress(producing.LogAway):
+        outcome = producer.Outcome([], {}, "")
+        with suppress(producer.LogAway):
             outcome = right(self, rows)
         there = {sent.id for sent in outcome.sent}
-        made_up = [producing.Sent(row.id, os.getpid() % 30_000, next(beyond)) for row in rows if row.id not in there]
-        return producing.Outcome([*outcome.sent, *made_up], {}, "")
+        made_up = [producer.Sent(row.id, os.getpid() % 30_000, next(beyond)) for row in rows if row.id not in there]
+        return producer.Outcome([*outcome.sent, *made_up], {}, "")
 
-    producing.Sender.send = send  # type: ignore[method-assign]
+    producer.Sender.send = send  # type: ignore[method-assign]
 
 
 @fault("a handler's error swallowed", LOST)
@@ -227,7 +230,7 @@ def _autocommit() -> None:
 
 @fault("parked keys overtaken", ORDER)
 def _overtaken() -> None:
-    from eventbus import parking
+    from eventbus.failures import parking
 
     parking.parked_keys = lambda *arguments, **options: {}
 
@@ -242,7 +245,7 @@ def _given_up() -> None:
 @fault("a failure skipped", LOST)
 def _skipped() -> None:
     """The log goes on behind what failed, and nobody keeps it."""
-    from eventbus import parking
+    from eventbus.failures import parking
 
     parking.park = lambda *arguments, **options: None
 
@@ -258,7 +261,7 @@ def _new_keys() -> None:
 @fault("timers forgotten", LOST)
 def _timers() -> None:
     """Deleted in one transaction, published in the next: a death or an error in between loses them."""
-    from eventbus import relay
+    from eventbus.publishing import relay
 
     right = relay._sealed
     relay.Relay._publish_due = _publish_half(right)  # type: ignore[method-assign]
@@ -268,8 +271,9 @@ def _publish_half(sealed: Callable[[Any], Any]) -> Callable[[Any], int]:
     def publish_due(self: Any) -> int:
         from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-        from eventbus import clock, outbox
+        from eventbus import clock
         from eventbus.models import Timer
+        from eventbus.publishing import outbox
 
         due = list(Timer.objects.filter(due__lte=clock.now()).order_by("due", "id")[:100])
         Timer.objects.filter(id__in=[timer.id for timer in due]).delete()

@@ -9,7 +9,7 @@ from tests.chaos.town.sabotage import LOST, OTHERS, fault
 @fault("a broken world never blamed", OTHERS, "poison: statement timeout")
 def _never_blamed() -> None:
     """An event that always runs into a timeout is waited for as if the database were away."""
-    from eventbus.suspicion import Suspicion, Verdict
+    from eventbus.failures.suspicion import Suspicion, Verdict
 
     Suspicion.met = lambda self, record, error, *, seconds: Verdict.EXCUSED  # type: ignore[method-assign]
 
@@ -17,7 +17,7 @@ def _never_blamed() -> None:
 @fault("what the log let go of skipped", LOST, "log cut behind a group")
 def _skipped_ahead() -> None:
     """As a client does by itself: it goes on where the log begins."""
-    from eventbus.backfill import Backfill
+    from eventbus.consuming.backfill import Backfill
 
     Backfill._open = lambda self, consumer, place, begin, end: self._seek(consumer, place, end)  # type: ignore[method-assign]
 
@@ -33,11 +33,11 @@ def _placed_anywhere() -> None:
 @fault("a log that went back never noticed", LOST, "Kafka restored")
 def _log_not_noticed() -> None:
     """Groups stand beyond its end, and what is appended before their places is read by none."""
-    from eventbus import taken_places
     from eventbus.backends.kafka import KafkaBackend
-    from eventbus.shrinking import Shrinking
+    from eventbus.recovery import reused_offsets
+    from eventbus.recovery.log_truncation import Shrinking
 
-    taken_places.refuse = lambda records: None
+    reused_offsets.refuse = lambda records: None
     Shrinking.found = Shrinking.at_once = lambda self, topics: set()  # type: ignore[method-assign]
     KafkaBackend._refuse_places_given_before = lambda *arguments: None  # type: ignore[method-assign]
 
@@ -45,7 +45,7 @@ def _log_not_noticed() -> None:
 @fault("ghosts of a restored database handled", GHOSTS, "PostgreSQL restored")
 def _ghosts() -> None:
     """What the log holds is believed, whether the outbox has it or not."""
-    from eventbus import own_rows
+    from eventbus.recovery import own_rows
 
     own_rows.trusted = lambda records: []
 
@@ -54,8 +54,8 @@ def _ghosts() -> None:
 def _leaves_it() -> None:
     """It says that all is handled, for it had fetched some of it."""
     from eventbus.backends import current
+    from eventbus.consuming.worker import Worker
     from eventbus.models import Progress
-    from eventbus.worker import Worker
 
     right = Worker._release
 

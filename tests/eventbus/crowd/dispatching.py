@@ -10,7 +10,7 @@ import django
 
 if __name__ == "__main__":
     django.setup()
-    from eventbus.dispatcher import Dispatcher
+    from eventbus.processes.dispatcher import Dispatcher
 
     dispatcher = Dispatcher()
     lease, looked = dispatcher._lease, Path(sys.argv[2])

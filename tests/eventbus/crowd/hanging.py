@@ -14,9 +14,11 @@ if __name__ == "__main__":
     django.setup()
     from django.db import transaction
 
-    from eventbus import groups, heartbeats, publish
+    from eventbus import publish
     from eventbus.backends import current
-    from eventbus.foreground import relay_until_stopped
+    from eventbus.operations import heartbeats
+    from eventbus.processes.command_runner import relay_until_stopped
+    from eventbus.progress import groups
     from eventbus.registry import groups as known
     from tests.eventbus.crowd.events import Called
 

@@ -5,63 +5,63 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "one by one for ever",
-        "eventbus.worker.Worker._handle",
+        "eventbus.consuming.worker.Worker._handle",
         "if partition in self._suspected or",
         "if True or",
         fails=["a_later_batch_is_one_transaction"],
     ),
     Fault(
         "begin the first batch unseen",
-        "eventbus.worker.Worker._follow",
+        "eventbus.consuming.worker.Worker._follow",
         "self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}",
         "pass",
         fails=["after_a_start_a_batch_is_one_transaction_and_written_down_before"],
     ),
     Fault(
         "trust a batch that killed",
-        "eventbus.worker.Worker._follow",
+        "eventbus.consuming.worker.Worker._follow",
         "self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}",
         "pass",
         fails=["after_a_death_in_such_a_batch_each_event_has_a_transaction_of_its_own"],
     ),
     Fault(
         "trust a batch that breaks the world",
-        "eventbus.worker.Worker._handle",
+        "eventbus.consuming.worker.Worker._handle",
         "self._suspected.add(partition)",
         "pass",
         fails=["a_batch_that_breaks_the_world_is_handled_one_by_one"],
     ),
     Fault(
         "blame the first of a batch",
-        "eventbus.handling.Handling._begin",
+        "eventbus.consuming.batch.Handling._begin",
         "if progress.running_event == record.event_id:",
         "if progress.running_event in (None, record.event_id):",
         fails=["a_death_in_a_batch_is_blamed_on_none_of_its_events"],
     ),
     Fault(
         "distrust who left in order",
-        "eventbus.worker.Worker.run",
+        "eventbus.consuming.worker.Worker.run",
         "self._release()",
         "pass",
         fails=["after_an_orderly_end_a_batch_is_one_transaction"],
     ),
     Fault(
         "vouch for what was never handled",
-        "eventbus.worker.Worker._trusted",
+        "eventbus.consuming.worker.Worker._trusted",
         "if one not in self._careful | self._suspected",
         "if True",
         fails=["who_leaves_before_the_first_batch_does_not_vouch_for_it"],
     ),
     Fault(
         "erase what others left behind",
-        "eventbus.worker.Worker.let_go",
+        "eventbus.consuming.worker.Worker.let_go",
         "self._forgive or self._owned.begun",
         "True",
         fails=["a_world_that_breaks_before_anything_is_owned_erases_no_death"],
     ),
     Fault(
         "begin what was had before",
-        "eventbus.worker.Worker._one_by_one",
+        "eventbus.consuming.worker.Worker._one_by_one",
         "self._handling.had(records) if announced and len(records) > 1 else set()",
         "set()",
         fails=["what_comes_again_is_passed_over_in_one_go"],
@@ -82,14 +82,14 @@ FAULTS = [
     ),
     Fault(
         "a batch of twenty seconds",
-        "eventbus.handling.Handling.batch",
+        "eventbus.consuming.batch.Handling.batch",
         "BATCH_SECONDS[connection.vendor]",
         "20.0",
         fails=["a_batch_of_slow_events_ends_when_its_time_is_over"],
     ),
     Fault(
         "a batch takes its time",
-        "eventbus.handling.Handling.batch",
+        "eventbus.consuming.batch.Handling.batch",
         "if clock.monotonic() >= until:",
         "if False:",
         fails=[
@@ -99,7 +99,7 @@ FAULTS = [
     ),
     Fault(
         "fetch the rest of a batch again",
-        "eventbus.worker.Worker._passed",
+        "eventbus.consuming.worker.Worker._passed",
         "self._fetched = self._fetched[count:]",
         "rest, self._fetched = self._fetched[count:], []\n"
         "if rest:\n    self._consumer.seek(TopicPartition(rest[0].topic, rest[0].partition), rest[0].position)",
@@ -107,7 +107,7 @@ FAULTS = [
     ),
     Fault(
         "sort what a batch does not come to",
-        "eventbus.handling.Handling.batch",
+        "eventbus.consuming.batch.Handling.batch",
         "is_fresh = self._sorting(progress, records)",
         "sort = self._sorting(progress, records)\n"
         "is_fresh = {record.position: sort(record) for record in records}.__getitem__\n"

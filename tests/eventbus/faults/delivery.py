@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "acknowledge before handling",
-        "eventbus.handling.Handling._one",
+        "eventbus.consuming.batch.Handling._one",
         "self._owned.act(record, note)",
         "connection.on_commit(lambda: self._owned.act(record, note))",
         fails=[
@@ -15,28 +15,28 @@ FAULTS = [
     ),
     Fault(
         "one inbox for all groups",
-        "eventbus.inbox.known",
+        "eventbus.progress.inbox.known",
         "_found(_KNOWN,",
         "_found(_KNOWN.replace('\"group\" = %b AND replay', \"%b <> '' AND replay\"),",
         fails=["what_is_committed_is_heard_by_every_group"],
     ),
     Fault(
         "begin at the end after a restart",
-        "eventbus.backfill.Backfill.begin",
+        "eventbus.consuming.backfill.Backfill.begin",
         "self._seek(consumer, place, row.position)",
         "self._seek(consumer, place, self._backend.end(place))",
         fails=["a_process_that_dies_after_appending_loses_nothing"],
     ),
     Fault(
         "a new group begins at the beginning",
-        "eventbus.groups._begins",
+        "eventbus.progress.groups._begins",
         "backend.end(one) for one",
         "0 for one",
         fails=["a_new_group_begins_at_the_end", "a_group_that_hears_of_a_new_topic_begins_there_at_its_end"],
     ),
     Fault(
         "unknown types handled",
-        "eventbus.handling.Handling._sorting",
+        "eventbus.consuming.batch.Handling._sorting",
         "if not self._group.of(record):",
         "if False:",
         fails=["what_a_group_does_not_know_is_counted_not_dead"],

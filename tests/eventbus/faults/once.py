@@ -5,14 +5,14 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "forget the inbox",
-        "eventbus.inbox.note",
+        "eventbus.progress.inbox.note",
         "now = sql.time_value(connection, clock.now())",
         "return",
         fails=["a_log_that_comes_again_is_handled_once"],
     ),
     Fault(
         "pass over what the inbox holds already",
-        "eventbus.inbox.note",
+        "eventbus.progress.inbox.note",
         "execute(connection, statement,",
         'execute(connection, statement + " WHERE true ON CONFLICT DO NOTHING",',
         fails=[
@@ -22,21 +22,21 @@ FAULTS = [
     ),
     Fault(
         "forget what is parked",
-        "eventbus.inbox.known",
+        "eventbus.progress.inbox.known",
         "_found(_KNOWN,",
         "_found(_KNOWN.replace('_parkedevent WHERE', '_parkedevent WHERE 1 = 0 AND'),",
         fails=["a_log_that_comes_again_finds_what_is_parked"],
     ),
     Fault(
         "forget what is dead",
-        "eventbus.inbox.known",
+        "eventbus.progress.inbox.known",
         "_found(_KNOWN,",
         "_found(_KNOWN.replace('_deadletter WHERE', '_deadletter WHERE 1 = 0 AND'),",
         fails=["a_log_that_comes_again_finds_what_is_dead"],
     ),
     Fault(
         "believe that a batch repeats nothing",
-        "eventbus.handling.Handling._sorting",
+        "eventbus.consuming.batch.Handling._sorting",
         "seen.add(record.event_id.int)",
         "pass",
         fails=["an_event_that_comes_twice_in_one_batch_is_handled_once"],
@@ -50,14 +50,14 @@ FAULTS = [
     ),
     Fault(
         "pass over what fails in a batch",
-        "eventbus.handling.Handling.batch",
+        "eventbus.consuming.batch.Handling.batch",
         "self._owned.act(record, None)",
         "try:\n    self._owned.act(record, None)\nexcept ValueError:\n    pass",
         fails=["a_batch_that_fails_in_the_middle_is_handled_one_by_one"],
     ),
     Fault(
         "take over without the lease",
-        "eventbus.groups.take_over",
+        "eventbus.progress.groups.take_over",
         "fence()",
         "pass",
         fails=["a_worker_whose_lease_was_lost_takes_nothing_over"],

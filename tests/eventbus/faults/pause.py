@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "pause nobody",
-        "eventbus.worker.Worker._stand_still",
+        "eventbus.consuming.worker.Worker._stand_still",
         "if found.paused_at is not None or divergence.stands():",
         "if False:",
         fails=[
@@ -15,34 +15,34 @@ FAULTS = [
             "a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more",
         ],
         also=[
-            ("eventbus.groups.hold", "if stopped:", "if False:"),
-            ("eventbus.worker.Worker._something_waits", "if stopped:", "if False:"),
+            ("eventbus.progress.groups.hold", "if stopped:", "if False:"),
+            ("eventbus.consuming.worker.Worker._something_waits", "if stopped:", "if False:"),
         ],
     ),
     Fault(
         "pause in the middle of what is in hand",
-        "eventbus.handling.Handling._one",
+        "eventbus.consuming.batch.Handling._one",
         "self._finish(progress, records, fresh)",
         "self._owned.lock(partition, unless=PAUSED)\nself._finish(progress, records, fresh)",
         fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
     ),
     Fault(
         "see a pause only when there is nothing in hand",
-        "eventbus.groups.hold",
+        "eventbus.progress.groups.hold",
         "if stopped:",
         "if False:",
         fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
     ),
     Fault(
         "resume with what was seen before",
-        "eventbus.worker.Worker._stand_still",
+        "eventbus.consuming.worker.Worker._stand_still",
         "self._owned.brake.reset()",
         "pass",
         fails=["resuming_opens_a_brake_which_then_judges_anew"],
     ),
     Fault(
         "see a standstill only when something comes",
-        "eventbus.worker.Worker._something_waits",
+        "eventbus.consuming.worker.Worker._something_waits",
         "if stopped:",
         "if False:",
         fails=[

@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "deliver a rolled-back event",
-        "eventbus.outbox.publish",
+        "eventbus.publishing.outbox.publish",
         "return [one.event_id for one in sealed]",
         "connection.connection.commit()\nreturn [one.event_id for one in sealed]",
         fails=[
@@ -16,28 +16,28 @@ FAULTS = [
     ),
     Fault(
         "write the outbox after the commit, savepoints or not",
-        "eventbus.outbox.publish",
+        "eventbus.publishing.outbox.publish",
         "insert(connection, sealed, ordered=not unordered)",
         "connection.run_on_commit.append((set(), lambda: insert(connection, sealed, ordered=not unordered), False))",
         fails=["a_savepoint_that_is_rolled_back_takes_its_events_along"],
     ),
     Fault(
         "publish outside a transaction",
-        "eventbus.outbox._refuse_outside_transaction",
+        "eventbus.publishing.outbox._refuse_outside_transaction",
         "for block in",
         "return\nfor block in",
         fails=["publishing_outside_a_transaction_is_refused"],
     ),
     Fault(
         "take a test's own transaction for one",
-        "eventbus.outbox._refuse_outside_transaction",
+        "eventbus.publishing.outbox._refuse_outside_transaction",
         'not getattr(block, "_from_testcase", False)',
         "True",
         fails=["the_transaction_of_a_test_case_does_not_count_as_one"],
     ),
     Fault(
         "a statement for each event",
-        "eventbus.outbox.publish",
+        "eventbus.publishing.outbox.publish",
         "insert(connection, sealed, ordered=not unordered)",
         "for one in sealed:\n    insert(connection, [one], ordered=not unordered)",
         fails=["many_events_are_one_statement"],
@@ -79,14 +79,14 @@ FAULTS = [
     ),
     Fault(
         "lose what gives up its order",
-        "eventbus.outbox.publish",
+        "eventbus.publishing.outbox.publish",
         "insert(connection, sealed, ordered=not unordered)",
         "if not unordered:\n    insert(connection, sealed, ordered=not unordered)",
         fails=["who_gives_up_the_order_is_heard_all_the_same"],
     ),
     Fault(
         "give up the order for no reason",
-        "eventbus.outbox._refuse_without_reason",
+        "eventbus.publishing.outbox._refuse_without_reason",
         "if not isinstance(unordered, str) or not unordered.strip():",
         "if False:",
         fails=["giving_up_the_order_for_no_reason_is_refused"],
@@ -107,7 +107,7 @@ FAULTS = [
     ),
     Fault(
         "tell though the handler failed",
-        "eventbus.outbox.gathered",
+        "eventbus.publishing.outbox.gathered",
         "_gathering.reset(token)",
         "_gathering.reset(token)\n"
         "_add_gathered(connections[DEFAULT_DB_ALIAS])\n"

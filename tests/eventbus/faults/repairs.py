@@ -5,9 +5,9 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "note as handled what is redelivered",
-        "eventbus.redelivery._park",
-        "parking.wait_at_end(key, places.record_of(row))",
-        '__import__("eventbus.inbox").inbox.note(progress.group, [row.event_id])\n'
+        "eventbus.repairs.redelivery._park",
+        "parking.wait_at_end(key, outbox_offsets.record_of(row))",
+        '__import__("eventbus.progress.inbox").inbox.note(progress.group, [row.event_id])\n'
         "Progress.objects.filter(id=progress.pk).update(handled=F('handled') + 1)\nkey.delete()",
         fails=[
             "what_is_lost_is_redelivered_and_handled",
@@ -18,21 +18,21 @@ FAULTS = [
     ),
     Fault(
         "redeliver on a dry run",
-        "eventbus.redelivery.count",
+        "eventbus.repairs.redelivery.count",
         "rows = _all(name, types, lost)",
         "rows = []\nreturn redeliver(name, types=types, lost=lost, who='')",
         fails=["a_dry_run_counts_what_is_lost_and_it_stays_lost"],
     ),
     Fault(
         "redeliver what was handled",
-        "eventbus.passed_over.lost",
+        "eventbus.audit.passed_events.lost",
         "return OutboxRow.objects.none()",
         "return of(progress)",
         fails=["what_a_group_handled_is_redelivered_to_nobody"],
     ),
     Fault(
         "count as ignored what is handled after all",
-        "eventbus.redelivery._some",
+        "eventbus.repairs.redelivery._some",
         'ignored=F("ignored") - ignored',
         'ignored=F("ignored")',
         fails=[
@@ -42,7 +42,7 @@ FAULTS = [
     ),
     Fault(
         "say nothing of a type that the release does not know",
-        "eventbus.ignored_types.note",
+        "eventbus.consuming.ignored_types.note",
         "if not record.ours or is_known(record.type):",
         "if True:",
         fails=[
@@ -53,14 +53,14 @@ FAULTS = [
     ),
     Fault(
         "cry about what is left to others",
-        "eventbus.ignored_types.status",
+        "eventbus.consuming.ignored_types.status",
         "if one.handles or not is_known(one.type)",
         "if True",
         fails=["a_type_that_a_group_leaves_to_others_is_no_matter_for_it"],
     ),
     Fault(
         "say nothing of what was ignored before",
-        "eventbus.ledger._earlier",
+        "eventbus.audit.delivery_audit._earlier",
         "if group is not None and tally.nowhere == tally.ignored_with_rows:",
         "if False:",
         fails=["what_was_known_and_not_handled_is_shown_once_there_is_a_handler"],

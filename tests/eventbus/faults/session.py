@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from eventbus.backends.sqlite3 import base
+from eventbus.database.sqlite3 import base
 from tests.eventbus.faults.planting import DoesNotFit, Fault
 
 UNTIL_SECONDS = 2  # what a lie prevents never comes: a case need not wait long to know

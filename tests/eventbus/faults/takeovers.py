@@ -10,7 +10,7 @@ BEFORE_IT_ASKS = "a_worker_whose_partition_was_taken_over_before_it_asks_asks_no
 
 def unchecked(what: str, place: str, case: str) -> Fault:
     """The progress row is locked, whoever owns it."""
-    group = "self.group" if place.startswith("eventbus.worker.") else "self._group"
+    group = "self.group" if place.startswith("eventbus.consuming.worker.") else "self._group"
     return Fault(
         f"no epoch check {what}", place, "self._owned.lock(partition", f"groups.hold({group}, partition", fails=[case]
     )
@@ -19,46 +19,46 @@ def unchecked(what: str, place: str, case: str) -> Fault:
 FAULTS = [
     Fault(
         "no epoch check",
-        "eventbus.groups.lock",
+        "eventbus.progress.groups.lock",
         "if row.epoch != epoch:",
         "if False:",
         fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
     ),
-    unchecked("before a batch is announced", "eventbus.handling.Handling.announce", TAKEN_OVER),
-    unchecked("in a batch", "eventbus.handling.Handling.batch", TAKEN_OVER),
-    unchecked("before an event alone", "eventbus.handling.Handling._begin", TAKEN_OVER),
-    unchecked("in an event alone", "eventbus.handling.Handling._one", TAKEN_OVER),
-    unchecked("where a key is parked", "eventbus.handling.Handling._park", ASKING),
-    unchecked("where a probe leaves an event", "eventbus.handling.Handling._leave", ASKING),
-    unchecked("before a retry", "eventbus.retrying.Retrying._begin", PARKED),
-    unchecked("in a retry", "eventbus.retrying.Retrying._drain", ASKING),
-    unchecked("where a retry failed", "eventbus.retrying.Retrying._failed", ASKING),
-    unchecked("where a probe leaves a parked event", "eventbus.retrying.Retrying._leave", ASKING),
-    unchecked("where an operator is obeyed", "eventbus.worker.Worker._obey", PARKED),
+    unchecked("before a batch is announced", "eventbus.consuming.batch.Handling.announce", TAKEN_OVER),
+    unchecked("in a batch", "eventbus.consuming.batch.Handling.batch", TAKEN_OVER),
+    unchecked("before an event alone", "eventbus.consuming.batch.Handling._begin", TAKEN_OVER),
+    unchecked("in an event alone", "eventbus.consuming.batch.Handling._one", TAKEN_OVER),
+    unchecked("where a key is parked", "eventbus.consuming.batch.Handling._park", ASKING),
+    unchecked("where a probe leaves an event", "eventbus.consuming.batch.Handling._leave", ASKING),
+    unchecked("before a retry", "eventbus.consuming.retries.Retrying._begin", PARKED),
+    unchecked("in a retry", "eventbus.consuming.retries.Retrying._drain", ASKING),
+    unchecked("where a retry failed", "eventbus.consuming.retries.Retrying._failed", ASKING),
+    unchecked("where a probe leaves a parked event", "eventbus.consuming.retries.Retrying._leave", ASKING),
+    unchecked("where an operator is obeyed", "eventbus.consuming.worker.Worker._obey", PARKED),
     Fault(
         "no epoch check before an effect is asked for",
-        "eventbus.ownership.Ownership._claim",
+        "eventbus.consuming.ownership.Ownership._claim",
         "self.lock(partition)",
         "groups.hold(self.group, partition)",
         fails=[BEFORE_IT_ASKS],
     ),
     Fault(
         "take another's claim for ours",
-        "eventbus.effects.claim",
+        "eventbus.failures.effects.claim",
         "row.claimed_at == ours",
         "ours",
         fails=["what_the_next_owner_died_in_is_in_doubt_for_who_had_begun_to_claim_it"],
     ),
     Fault(
         "take over with the former owner's epoch",
-        "eventbus.groups.take_over",
+        "eventbus.progress.groups.take_over",
         'F("epoch") + 1',
         'F("epoch")',
         fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
     ),
     Fault(
         "free a key that has no head any more",
-        "eventbus.retrying.Retrying._try",
+        "eventbus.consuming.retries.Retrying._try",
         "known = bool(self._group.of(record))",
         "if not key.events.exists():\n    key.delete()\n    return\nknown = bool(self._group.of(record))",
         fails=["a_key_whose_head_the_next_owner_has_buried_stays_parked"],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.core import mail
 from django.db import connection
 
-from eventbus import ledger
+from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter, Effect, ParkedKey, Timer
 from mcommerce.orders.models import Offer, Order
 from mcommerce.orders.models import Refund as AskedRefund
@@ -88,10 +88,10 @@ def _bus(names: dict[str, str]) -> Iterator[str]:
         yield f"parked: {key.group} {key.topic} {key.key} {key.state}"
     doubtful = Effect.objects.exclude(state=Effect.State.DONE).order_by("group", "event_id")
     yield f"to come: {Timer.objects.count()} timers, {doubtful.count()} effects"
-    books = ledger.read()
+    books = delivery_audit.read()
     for account in books.accounts:
         yield f"bus: {account}"
-    yield from (f"bus: {problem}" for problem in ledger.problems(books))
+    yield from (f"bus: {problem}" for problem in delivery_audit.problems(books))
 
 
 def _heard(names: dict[str, str]) -> Iterator[str]:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from django.db import connection
 
-from eventbus import inbox, lagging, standing
-from eventbus import ledger as audit
+from eventbus.audit import delivery_audit as audit
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.memory import MemoryConsumer
 from eventbus.events import Record
+from eventbus.operations import lag, standstill
+from eventbus.progress import inbox
 from eventbus.registry import Group
 from mcommerce.events import ProductStockChanged
 from mcommerce.orders import services as orders
@@ -173,8 +174,8 @@ def stock_changes_back_to_front(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def partition_left_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A dispatcher takes nothing from one partition any more, and `status` says that all is well."""
     leave_out_products(monkeypatch)
-    monkeypatch.setattr(standing, "standing", lambda progress: [])
-    monkeypatch.setattr(lagging, "problems", lambda groups, standstills: [])
+    monkeypatch.setattr(standstill, "standing", lambda progress: [])
+    monkeypatch.setattr(lag, "problems", lambda groups, standstills: [])
     yield
 
 

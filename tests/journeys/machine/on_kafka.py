@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from eventbus import backends, groups, registry, restoring, testing
+from eventbus import backends, registry, testing
 from eventbus.backends.base import Consumer, TopicPartition
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.events import Record
 from eventbus.models import Progress
+from eventbus.progress import groups
+from eventbus.repairs import restore_repair
 
 from .floor import GROUPS, PARTITIONS
 
@@ -96,7 +98,7 @@ def bus_on_kafka(servers: str, kind: Callable[[Consumer], Consumer] = StayingRea
     backends.use(backend)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(restoring, "LEASE_SECONDS", 0.0)  # no other relay is told to end first: there is none
+            patch.setattr(restore_repair, "LEASE_SECONDS", 0.0)  # no other relay is told to end first: there is none
             yield
     finally:
         testing.forget()

@@ -15,7 +15,7 @@ from hypothesis.stateful import rule
 
 from eventbus import backends, clock
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress
-from eventbus.relay import Relay
+from eventbus.publishing.relay import Relay
 from eventbus.testing import Crash, forget, settle
 from tests import history
 from tests.eventbus.test_commands import run

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, 
 from eventbus import clock
 from eventbus.models import ParkedKey, Timer
 from eventbus.testing import Crash, settle
-from eventbus.testing.adversary import Adversary, besieged
+from eventbus.testing.fault_injection import Adversary, besieged
 from mcommerce.orders import cart, checkout
 from mcommerce.orders import services as orders
 from mcommerce.orders.models import Cart

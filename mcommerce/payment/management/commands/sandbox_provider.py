@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from eventbus.foreground import on_signal
+from eventbus.processes.command_runner import on_signal
 from mcommerce.payment.local import start_sandbox_provider
 
 

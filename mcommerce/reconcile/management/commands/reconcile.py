@@ -9,8 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from eventbus import clock, under_way
+from eventbus import clock
 from eventbus.console.printing import Printer, printable, who
+from eventbus.operations import under_way
 from mcommerce.payment.providers.base import ProviderError
 from mcommerce.reconcile import bus
 from mcommerce.reconcile.company import Company

@@ -1,0 +1,3 @@
+"""Show the bus's tables in the Django admin, and let staff decide about failed events."""
+
+from eventbus.admin import repairs, tables  # noqa: F401  # Django finds the admin here

@@ -1,0 +1,262 @@
+"""What the lists and forms of the bus at the desk have in common: for eyes only, and fast on big tables."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce, wraps
+from operator import or_
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin import actions
+from django.core.paginator import Paginator
+from django.db import router, transaction
+from django.db.models import CharField, Model, Q, QuerySet, UUIDField, Value
+from django.db.models.functions import Upper
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from eventbus.database.text import readable
+from eventbus.errors import BusError
+from eventbus.models import ConsumerGroup
+from eventbus.operations import topic_setup
+from eventbus.publishing import rejected_records
+
+ASKED_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
+WORDS_MAX = 5  # of a search; each is a scan of the table
+MARK = '<img src="{}" alt="{}">'
+COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
+
+
+if TYPE_CHECKING:  # django-stubs knows them as generic, Django at run time does not
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    BasePaginator = Paginator[Any]
+else:
+    ModelAdmin, TabularInline, BasePaginator = admin.ModelAdmin, admin.TabularInline, Paginator
+
+
+Row = TypeVar("Row", bound=Model)
+
+CharField.register_lookup(Upper)  # `sku__upper`: an annotation instead would join other tables from the outside
+
+
+@wraps(actions.delete_selected)
+def delete_selected(desk: ModelAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
+    """Django's, in one transaction: no history tells of a deletion that did not happen."""
+    with transaction.atomic(using=router.db_for_write(desk.model)):
+        return actions.delete_selected(desk, request, chosen)
+
+
+admin.site.add_action(delete_selected)
+
+
+class BoundedPaginator(BasePaginator):
+    """Counts COUNTED_MAX rows at most: a list of a big table stays as fast as its first page."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives nothing else
+        return rows.order_by()[:COUNTED_MAX].count()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than were counted."""
+        return self.count >= COUNTED_MAX
+
+
+class BigTable(ModelAdmin):
+    """A list that is fast however long its table grows.
+
+    It counts no more than it shows pages for. Sort it by an index, and give it no filter that lists another table.
+    """
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count the whole table once for each filter
+    looked_up_by: ClassVar[Sequence[str]] = ()  # compared in full: ids, and texts with an index of their UPPER
+    searched_in: ClassVar[Sequence[str]] = ()  # scanned for each word, where nothing was looked up
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return (*self.looked_up_by, *self.searched_in) or tuple(super().get_search_fields(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        if not self.looked_up_by:
+            return super().get_search_results(request, queryset, text)
+        if not text:
+            return queryset, False
+        found = look_up(queryset, text, self.looked_up_by)
+        if self.searched_in and not found.order_by().exists():
+            found = self.search_words(queryset, text)
+        return found, False
+
+    def search_words(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return search_in(rows, text, self.searched_in)
+
+
+def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
+    """A column of an admin that marks the rows where the field is true. Django's own calls the others wrong, in red."""
+
+    @admin.display(description=description, ordering=field)
+    def shown(_admin: Any, row: Any) -> str:
+        return format_html(MARK, static("admin/img/icon-alert.svg"), _("Yes")) if getattr(row, field) else "–"
+
+    return shown
+
+
+def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
+    """Those of the rows of which a field is the whole text; the case does not matter. Each field by its own index."""
+    every = rows.model._base_manager.order_by()
+    found = [every.none().values("pk")]
+    for path in fields:
+        if isinstance(_field(rows.model, path), UUIDField):
+            if (id := _uuid(text)) is not None:
+                found.append(every.filter(**{path: id}).values("pk"))
+        else:
+            found.append(every.filter(**{f"{path}__upper": Upper(Value(text))}).values("pk"))
+    return rows.filter(pk__in=found[0].union(*found[1:]))
+
+
+def search_in(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
+    """Those of the rows that have each word of the text somewhere in the fields."""
+    for word in text.split()[:WORDS_MAX]:
+        rows = rows.filter(reduce(or_, (Q(**{f"{path}__icontains": word}) for path in fields)))
+    return rows
+
+
+def _field(model: type[Model], path: str) -> Any:
+    name, _lookup, rest = path.partition("__")
+    field = model._meta.get_field(name)
+    return _field(field.related_model, rest) if rest else field  # type: ignore[arg-type]
+
+
+class ReadOnly:
+    """Nothing is added, changed or deleted by hand: the bus relies on its tables."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """By consumer group, without asking a big table which groups it holds."""
+
+    title = _("consumer group")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in ConsumerGroup.objects.order_by("name").values_list("name", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(group=self.value()) if self.value() else queryset
+
+
+class TopicFilter(admin.SimpleListFilter):
+    """By topic, without asking a big table which topics it holds."""
+
+    title = _("topic")
+    parameter_name = "topic"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in topic_setup.topic_names()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(topic=self.value()) if self.value() else queryset
+
+
+class WayFilter(admin.SimpleListFilter):
+    """By how far an event of the outbox is on its way."""
+
+    title = _("on its way")
+    parameter_name = "way"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("unsent", _("not sent yet")),
+            ("sent", _("sent")),
+            ("refused", _("refused by the log")),
+            ("withdrawn", _("withdrawn by an operator")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "unsent":
+            return queryset.filter(rejected_records.UNSENT)
+        if self.value() == "sent":
+            return queryset.filter(position__isnull=False)
+        if self.value() == "refused":
+            return queryset.filter(rejected_records.WAITS)
+        return queryset.filter(rejected_records.WITHDRAWN) if self.value() == "withdrawn" else queryset
+
+
+class Looked(ReadOnly, BigTable):
+    """A list for eyes only that is fast on a big table."""
+
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
+
+
+class CarriedAdmin(Looked):
+    """Of a table that holds events. Found by event id or by key, each in full: nothing scans for parts of words."""
+
+    search_fields = ("event_id", "key")
+    search_help_text = _("An event’s id or a key, in full")
+    exclude = ("payload",)
+    readonly_fields = ("content",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("payload", "headers")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        event_id = _uuid(term)
+        by_key = queryset.filter(key=term)
+        return (by_key | queryset.filter(event_id=event_id) if event_id else by_key), False
+
+    @admin.display(description=_("content"))
+    def content(self, row: Any) -> str:
+        return format_html("<pre>{}</pre>", readable(row.payload))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], None]) -> int:
+    """Wish it for each, in the name of who asks. How many were asked for; the others are told of, with why not."""
+    asked, refused = 0, []
+    if (left := rows.count() - ASKED_AT_ONCE_MAX) > 0:
+        text = ngettext("%(count)d was left: ask again.", "%(count)d were left: ask again.", left)
+        messages.warning(request, text % {"count": left})
+    for row in rows.order_by("pk")[:ASKED_AT_ONCE_MAX]:
+        try:
+            wish(row, request.user.get_username())
+            asked += 1
+        except BusError as error:
+            refused.append(error)
+    if refused:
+        text = ngettext("%(count)d was refused: %(why)s", "%(count)d were refused. The first: %(why)s", len(refused))
+        messages.error(request, text % {"count": len(refused), "why": refused[0]})
+    return asked
+
+
+def tell(request: HttpRequest, asked: int, text: str) -> None:
+    """What was asked for, if anything was."""
+    if asked:
+        messages.success(request, text % {"count": asked})

@@ -1,0 +1,108 @@
+"""Actions at the desk that touch what the page showed and nothing else, and that ask before they do harm.
+
+A list that says "Select all 65" carries the ids of those 65. What comes meanwhile is not meant, even where it matches.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+
+from eventbus.admin.base import COUNTED_MAX, ModelAdmin
+
+ID_DIGITS_MAX = 18  # 64 bits have room for any such
+
+
+class ShownForm(ActionForm):
+    """The choice of an action, with the ids of all rows that the list has told of."""
+
+    shown = forms.CharField(required=False, widget=forms.HiddenInput, label="")
+
+
+class ShownActions(ModelAdmin):
+    """Comes before the other bases. `select all` means those that were shown."""
+
+    action_form = ShownForm
+    asked_first: ClassVar[Collection[str]] = ()  # actions that ask even for one row
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        page = super().changelist_view(request, extra_context)
+        context = getattr(page, "context_data", None) or {}
+        form, rows = context.get("action_form"), context.get("cl")
+        if form is not None and rows is not None and rows.result_count > len(rows.result_list):
+            ids = sorted(rows.queryset.values_list("pk", flat=True)[:COUNTED_MAX])
+            form.fields["shown"].initial = written(ids[: rows.result_count])  # not who came since they were counted
+        return page
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+        if request.POST.get("select_across") == "1":
+            ids = read(request.POST.get("shown", ""))
+            if not ids:
+                messages.error(request, _("The list does not say which it showed. Look at it again, then choose."))
+                return None
+            queryset = self.get_queryset(request).filter(pk__in=ids)
+        answer: HttpResponse | None = super().response_action(request, queryset, *more)
+        return answer
+
+    def asks(
+        self, request: HttpRequest, rows: QuerySet[Any], *, action: str, question: str, label: Any, **context: Any
+    ) -> TemplateResponse | None:
+        """The page that asks whether it shall be done to these; None once somebody has said yes, or need not."""
+        if "confirmed" in request.POST or not (action in self.asked_first or _are_many(request)):
+            return None
+        ids = list(rows.values_list("pk", flat=True)[:COUNTED_MAX])
+        return TemplateResponse(
+            request,
+            "admin/eventbus/ask.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": label,
+                "opts": self.opts,
+                "action": action,
+                "question": question,
+                "label": label,
+                "shown": written(ids),
+                "first": ids[:1],
+                **context,
+            },
+        )
+
+
+def _are_many(request: HttpRequest) -> bool:
+    return request.POST.get("select_across") == "1"
+
+
+def written(ids: Iterable[int]) -> str:
+    """Ids as "1-65,70": thousands in a row are some characters."""
+    found: list[list[int]] = []
+    for number in sorted(set(ids)):
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
+
+
+def read(text: str) -> list[int]:
+    """What `written` has written; empty where it is anything else, or more than a list counts."""
+    ids: list[int] = []
+    for part in text.split(","):
+        ends = part.split("-")
+        if len(ends) > 2 or not all(end.isascii() and end.isdecimal() and len(end) <= ID_DIGITS_MAX for end in ends):
+            return []
+        first, last = int(ends[0]), int(ends[-1])
+        if last - first >= COUNTED_MAX - len(ids) or last < first:
+            return []
+        ids += range(first, last + 1)
+    return ids if _grow(ids) else []
+
+
+def _grow(ids: Sequence[int]) -> bool:
+    return all(one < next_ for one, next_ in pairwise(ids))

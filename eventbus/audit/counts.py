@@ -1,0 +1,107 @@
+"""Where each event lies for each group: one question to the database, which the delivery audit reads."""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import IntFlag
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from eventbus import registry
+from eventbus.audit.tolerances import ignored_once
+from eventbus.models import DeadLetter, Progress
+from eventbus.progress.inbox import LIVE
+
+EXAMPLES_MAX = 3  # event ids that are named for a violation: enough to begin looking
+
+
+class Place(IntFlag):
+    """Where an event lies for a group. PASSED is no place: the group's position is beyond it."""
+
+    PASSED = 1
+    HANDLED = 2
+    PARKED = 4
+    DEAD = 8
+    SKIPPED = 16
+    DISCARDED = 32
+    IGNORED = 64
+
+
+NOWHERE = Place(0)
+# One row for each progress row and each event from where the group began; SQLite and PostgreSQL both use the log's
+# index, and the unique indexes that begin with the group.
+_PLACED = f"""
+    SELECT progress.id AS progress, event.event_id, event.type, event.position,
+        CASE WHEN event.position < progress.position THEN {Place.PASSED:d} ELSE 0 END
+        + CASE WHEN inbox.id IS NULL THEN 0 WHEN inbox.handled_at IS NULL THEN {Place.IGNORED:d}
+            ELSE {Place.HANDLED:d} END
+        + CASE WHEN parked.id IS NULL THEN 0 ELSE {Place.PARKED:d} END
+        + CASE WHEN letter.id IS NULL THEN 0 WHEN letter.state = '{DeadLetter.State.DISCARDED}' THEN {Place.DISCARDED:d}
+            WHEN letter.parks THEN {Place.DEAD:d} ELSE {Place.SKIPPED:d} END AS place
+    FROM eventbus_progress AS progress
+    JOIN eventbus_outbox AS event ON event.topic = progress.topic AND event.partition = progress.partition
+        AND event.position >= progress.start
+    LEFT JOIN eventbus_inbox AS inbox ON inbox."group" = progress."group" AND inbox.event_id = event.event_id
+        AND inbox.replay = {LIVE}
+    LEFT JOIN eventbus_parkedevent AS parked ON parked."group" = progress."group" AND parked.event_id = event.event_id
+    LEFT JOIN eventbus_deadletter AS letter ON letter."group" = progress."group" AND letter.event_id = event.event_id
+"""
+_COUNTED = f"SELECT progress, place, type, count(*) FROM ({_PLACED}) AS placed GROUP BY progress, place, type"
+
+
+class Tally(msgspec.Struct):
+    """A progress row, and how many events lie where."""
+
+    row: Progress
+    places: Counter[int]
+    nowhere_by_type: Counter[str]
+
+    def count(self, place: Place) -> int:
+        """How many lie there, whatever else they do."""
+        return sum(count for found, count in self.places.items() if found & place)
+
+    @property
+    def nowhere(self) -> int:
+        """Passed, and no row tells of it."""
+        return self.places[Place.PASSED]
+
+    @property
+    def ignored_with_rows(self) -> int:
+        """Of those that lie nowhere, how many were ignored."""
+        noted = self.count(Place.IGNORED)
+        return ignored_once(self.row, passed=self.count(Place.PASSED), nowhere=self.nowhere, noted=noted)
+
+    @property
+    def lost(self) -> int:
+        """How many the group has passed that were neither handled nor ignored, and lie nowhere."""
+        return max(0, self.nowhere - self.ignored_with_rows)
+
+
+def tallies() -> list[Tally]:
+    """Of every group in every partition, in their order."""
+    rows = Progress.objects.order_by("group", "topic", "partition")
+    found = {row.pk: Tally(row, Counter(), Counter()) for row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED)
+        for progress, place, type_, count in cursor.fetchall():
+            found[progress].places[place] += count
+            if place == Place.PASSED:
+                found[progress].nowhere_by_type[type_] += count
+    return list(found.values())
+
+
+def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
+    """Some events that lie there; first those of a type that the group handles today: they cannot have been ignored,
+    unless by a release that did not know them yet."""
+    values = ", ".join(str(int(place)) for place in places)
+    group = registry.groups.get(row.group)
+    types = list(group.handlers) if group else []
+    known = f"CASE WHEN type IN ({', '.join(['%s'] * len(types))}) THEN 0 ELSE 1 END, " if types else ""
+    statement = f"""
+        SELECT event_id FROM ({_PLACED} WHERE progress.id = %s) AS placed WHERE place IN ({values})
+        ORDER BY {known}position LIMIT {EXAMPLES_MAX}
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [row.pk, *types])
+        return [found if isinstance(found, UUID) else UUID(found) for (found,) in cursor.fetchall()]

@@ -1,0 +1,255 @@
+"""The live ledger: every event that was published for a group lies in exactly one place, and the counters agree.
+
+Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
+pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
+transactions, so in one snapshot of the database they say the same; where they do not, something is wrong, and it is
+named. What is ignored mostly has no row of its own: of what lies nowhere, so many were ignored, and the rest is lost.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import Count, Exists, OuterRef, Q
+
+from eventbus import clock, registry
+from eventbus.audit import counts
+from eventbus.audit.counts import EXAMPLES_MAX, NOWHERE, Place, Tally, examples
+from eventbus.audit.tolerances import Early, not_early, not_twice
+from eventbus.events import Undecodable, ours
+from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
+from eventbus.progress.inbox import LIVE
+
+LOST = "lost (passed, and nowhere)"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A group in a topic. `balance` is 0: published, less all the rest. `undecodable` are among the dead or skipped."""
+
+    group: str
+    topic: str
+    published: int
+    handled: int
+    ignored: int
+    skipped: int
+    discarded: int
+    dead: int
+    parked: int
+    pending: int
+    balance: int
+    undecodable: int
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Something that cannot be, with how often and a few examples."""
+
+    group: str
+    topic: str
+    partition: int
+    what: str
+    count: int
+    event_ids: list[UUID]
+
+    def __str__(self) -> str:
+        named = f", such as {', '.join(map(str, self.event_ids))}" if self.event_ids else ""
+        return f"{self.group} {self.topic}/{self.partition}: {self.what}: {self.count}{named}."
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """Events that a group ignored before it had a handler of their type, and that are still in the outbox."""
+
+    group: str
+    topic: str
+    type: str
+    events: int
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """All accounts at one moment. `earlier` is among the ignored: what groups ignored of types that they handle today.
+
+    Counted apart, by topic: what the log refused, and what was withdrawn of that; by group: what came from elsewhere
+    (handled, without an outbox row of ours) and what replays handled again.
+    """
+
+    at: datetime
+    accounts: list[Account]
+    violations: list[Violation]
+    earlier: list[Earlier]
+    refused: dict[str, int]
+    withdrawn: dict[str, int]
+    foreign: dict[str, int]
+    replayed: dict[str, int]
+
+
+def read() -> Ledger:
+    """Read it in one snapshot, while the site runs: nobody waits for it. Takes seconds when the outbox is long."""
+    with snapshot():
+        found, unsent = counts.tallies(), _by_topic(refused=False)
+        foreign, replayed = _apart(found)
+        return Ledger(
+            at=clock.now(),
+            accounts=_accounts(found, unsent),
+            violations=[*_violations(found, Early(unsent)), *_without_events()],
+            earlier=_earlier(found),
+            refused=_by_topic(refused=True),
+            withdrawn=_withdrawn(),
+            foreign=foreign,
+            replayed=replayed,
+        )
+
+
+def problems(found: Ledger) -> list[str]:
+    """What does not balance, one sentence each."""
+    told = [str(one) for one in found.violations]
+    told += [f"{one.group} {one.topic} does not balance by {one.balance}." for one in found.accounts if one.balance]
+    return told and [*told, "The ledger does not balance: see docs/operations.md, When the ledger does not balance."]
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All reads inside see the database as it is at the first one, and hold up no writer.
+
+    Inside a transaction (a test's) it is that transaction's view.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")  # past Django, whose transactions begin as writers and queue
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+
+
+def _earlier(tallies: Iterable[Tally]) -> list[Earlier]:
+    """Where nothing is lost beside them: who knows then which were ignored?"""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for tally in tallies:
+        group = registry.groups.get(tally.row.group)
+        if group is not None and tally.nowhere == tally.ignored_with_rows:
+            for type_ in tally.nowhere_by_type.keys() & group.handlers.keys():
+                found[tally.row.group, tally.row.topic, type_] += tally.nowhere_by_type[type_]
+    return [Earlier(*place, events) for place, events in sorted(found.items())]
+
+
+def _accounts(tallies: Iterable[Tally], unsent: Mapping[str, int]) -> list[Account]:
+    undecodable = _undecodable()
+    found: defaultdict[tuple[str, str], list[Tally]] = defaultdict(list)
+    for tally in tallies:
+        found[tally.row.group, tally.row.topic].append(tally)
+    return [
+        _account(group, topic, partitions, unsent.get(topic, 0), undecodable.get((group, topic), 0))
+        for (group, topic), partitions in found.items()
+    ]
+
+
+def _account(group: str, topic: str, partitions: list[Tally], unsent: int, undecodable: int) -> Account:
+    rows = [one.row for one in partitions]
+    pruned = sum(row.pruned for row in rows)
+    published = unsent + pruned + sum(one.places.total() for one in partitions)
+    places = {
+        "handled": sum(row.handled for row in rows),
+        "ignored": sum(one.row.pruned_ignored + one.count(Place.IGNORED) + one.ignored_with_rows for one in partitions),
+        "skipped": sum(one.count(Place.SKIPPED) for one in partitions),
+        "discarded": sum(row.discarded for row in rows),
+        "dead": sum(one.count(Place.DEAD) for one in partitions),
+        "parked": sum(one.count(Place.PARKED) for one in partitions),
+        "pending": unsent + sum(one.places[NOWHERE] for one in partitions),
+    }
+    places["pending"] -= Early({topic: unsent}).among(topic, sum(places.values()) - published)
+    balance = published - sum(places.values())
+    return Account(group=group, topic=topic, published=published, **places, balance=balance, undecodable=undecodable)
+
+
+def _violations(tallies: Iterable[Tally], early: Early) -> Iterator[Violation]:
+    for tally in tallies:
+        row = tally.row
+        for what, places in _impossible(tally).items():
+            yield _violation(row, what, sum(tally.places[place] for place in places), examples(row, places))
+        if tally.lost > 0:
+            yield _violation(row, LOST, tally.lost, examples(row, [Place.PASSED]))
+        for name, counted, there in _double_entries(tally):
+            if counted != there and not early.explains(row.group, row.topic, counted - there):
+                what = f"{name} differs (the counter says {counted}, the rows say {there})"
+                yield _violation(row, what, abs(counted - there), [])
+
+
+def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
+    """What was counted, less what was pruned, and how many rows there are of it. More ignored ones are lost ones."""
+    row = tally.row
+    yield "handled", row.handled - row.pruned_handled, tally.count(Place.HANDLED)
+    yield "discarded", row.discarded - row.pruned_discarded, tally.count(Place.DISCARDED)
+    yield "ignored", tally.ignored_with_rows, min(tally.nowhere, tally.ignored_with_rows)
+
+
+def _impossible(tally: Tally) -> dict[str, list[int]]:
+    """Where no event may lie, by what is wrong with that."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for value in tally.places:
+        places = Place(value) & ~Place.PASSED
+        if places.bit_count() > 1:
+            names = " and ".join(str(place.name).lower() for place in places)
+            found[f"in two places ({names})"].append(value)
+        elif places and not value & Place.PASSED:
+            found[f"{str(places.name).lower()}, and still to come (the group's position was moved back)"].append(value)
+    return found
+
+
+def _violation(row: Progress, what: str, count: int, event_ids: list[UUID]) -> Violation:
+    return Violation(row.group, row.topic, row.partition, what, count, event_ids)
+
+
+def _without_events() -> Iterator[Violation]:
+    """What waits or died, and whose event was taken from the outbox: looked for by place, which is indexed."""
+    place = {name: OuterRef(name) for name in ("topic", "partition", "position")}
+    in_outbox = OutboxRow.objects.filter(**place)
+    for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
+        rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=ours()).filter(not_early())
+        rows = rows.filter(not_twice(rows))
+        places = rows.order_by().values_list("group", "topic", "partition")
+        for group, topic, partition, count in places.annotate(count=Count("id")):
+            there = rows.filter(group=group, topic=topic, partition=partition)
+            examples = list(there.order_by("id").values_list("event_id", flat=True)[:EXAMPLES_MAX])
+            yield Violation(group, topic, partition, f"{what}, and gone from the outbox", count, examples)
+
+
+def _by_topic(*, refused: bool) -> dict[str, int]:
+    """Events that are not in the log: not yet, or since it refused them and nobody has decided about them."""
+    rows = OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True)
+    rows = rows.exclude(refused="") if refused else rows.filter(refused="")
+    return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
+
+
+def _withdrawn() -> dict[str, int]:
+    """Events that an operator withdrew: they are published for nobody."""
+    rows = OutboxRow.objects.filter(withdrawn_at__isnull=False)
+    return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
+
+
+def _undecodable() -> Counter[tuple[str, str]]:
+    letters = DeadLetter.objects.filter(state=DeadLetter.State.OPEN, error_class=Undecodable.__name__)
+    return Counter((group, topic) for group, topic in letters.values_list("group", "topic"))
+
+
+def _apart(tallies: Iterable[Tally]) -> tuple[dict[str, int], dict[str, int]]:
+    """By group: inbox rows of events that are not ours, and of replays."""
+    handled: Counter[str] = Counter()
+    for tally in tallies:
+        handled[tally.row.group] += tally.count(Place.HANDLED)
+    foreign, replayed = {}, {}
+    rows_by_group = InboxRow.objects.filter(handled_at__isnull=False).order_by().values_list("group")
+    for group, here, rows in rows_by_group.annotate(live=Count("id", filter=Q(replay=LIVE)), all=Count("id")):
+        if here != handled[group]:
+            foreign[group] = here - handled[group]
+        if rows != here:
+            replayed[group] = rows - here
+    return foreign, replayed

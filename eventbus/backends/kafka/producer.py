@@ -1,0 +1,246 @@
+"""Sending to Kafka: in order, acknowledged by all replicas, and nothing overtakes what was refused."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from eventbus import failpoints
+from eventbus.backends.base import Unsent
+from eventbus.backends.kafka.envelope import headers_of
+from eventbus.database.leases import LEASE_SECONDS
+from eventbus.errors import LogAway
+
+logger = logging.getLogger(__name__)
+
+# For a batch to be acknowledged; then it is given up and sent again. Shorter than the lease: its owner has to beat.
+FLUSH_SECONDS = LEASE_SECONDS * 0.8
+PURGE_SECONDS = 1.0  # for the client to report what was given up
+QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
+# What the broker will never take, however often it is asked.
+REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
+# A broker takes whatever number a producer begins with in a partition where it knows nothing of it: also that of what
+# comes behind a refused batch. It knows a producer for a day after its last record there, unless
+# producer.id.expiration.ms says otherwise.
+KNOWN_SECONDS = 3_600.0
+KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
+ANSWERS_SECONDS = 0.05  # between looks which first rows are there: one that has no answer holds up no others
+NOWHERE = -1
+GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
+
+Key = tuple[str, str]  # a topic and a key in it
+
+
+class Sent(NamedTuple):
+    """Where an outbox row lies in the log now."""
+
+    id: int
+    partition: int
+    offset: int  # NOWHERE where the broker has it and does not say where
+
+
+class Outcome(NamedTuple):
+    """What became of a batch: what is in the log; which rows the broker refuses; whether all was tried.
+
+    `untaken` are the rows that were tried, and are neither.
+    """
+
+    sent: list[Sent]
+    refused: dict[int, str]
+    error: str
+    untaken: frozenset[int] = frozenset()
+
+
+class Sender:
+    """A producer that is made when it is needed, anew in each process, and anew after an error.
+
+    `topic_of` gives a topic's name on the brokers, `partition_of` a row's partition: the client would ask the brokers
+    how many there are, and move keys as soon as somebody adds one.
+    """
+
+    def __init__(
+        self, make: Callable[[], Producer], topic_of: Callable[[str], str], partition_of: Callable[[Unsent], int]
+    ) -> None:
+        self._make, self._topic_of, self._partition_of = make, topic_of, partition_of
+        self._producer: Producer | None = None
+        self._pid = 0
+        self._known: dict[Key, float] = {}  # until when their partitions know the producer, by the monotonic clock
+        self._lock = threading.Lock()
+
+    def send(self, rows: Sequence[Unsent]) -> Outcome:
+        """Send all and wait for the acknowledgements. Raises LogAway when not one could be sent.
+
+        A broker refuses whole batches of the client's: whose fault it was shows when each row goes alone.
+        """
+        with self._lock:
+            until = monotonic() + FLUSH_SECONDS
+            outcome = self._send(rows)
+            if outcome.refused and len(rows) > 1:
+                outcome = self._send_alone(rows, outcome.sent, until)
+        return outcome
+
+    def _send(self, rows: Sequence[Unsent]) -> Outcome:
+        """Of a key whose partition may not know the producer, one row goes before all others."""
+        reports, until = _Reports(), monotonic() + FLUSH_SECONDS
+        try:
+            producer = self._current()
+            first, later = self._apart(rows)
+            self._queue_all(producer, first, reports)
+            while later and reports.all_well and (left := until - monotonic()) > 0:
+                self._unanswered(producer, min(ANSWERS_SECONDS, left))
+                self._queue_all(producer, [row for row, before in later if before in reports.places], reports)
+                later = [(row, before) for row, before in later if before not in reports.places]
+            self._finish(producer, until)
+        except (KafkaException, BufferError) as error:
+            self._drop()
+            raise LogAway(f"Kafka takes no events: {error}") from error
+        outcome = reports.outcome(rows)
+        if outcome.error or outcome.refused:
+            self._drop()
+        else:
+            self._remember(row for row in rows if row.id in reports.places)
+        return outcome
+
+    def _apart(self, rows: Sequence[Unsent]) -> tuple[list[Unsent], list[tuple[Unsent, int]]]:
+        """What may be sent at once; and what comes later, each with the id of the row that must be there before."""
+        before: dict[Key, int] = {}
+        first, later = list[Unsent](), list[tuple[Unsent, int]]()
+        now = monotonic()
+        for row in rows:
+            key = row.topic, row.key
+            if key in before:
+                later.append((row, before[key]))
+                continue
+            if self._known.get(key, now) <= now:
+                before[key] = row.id
+            first.append(row)
+        return first, later
+
+    def _remember(self, sent: Iterable[Unsent]) -> None:
+        """The partitions of these keys know the producer."""
+        if len(self._known) > KEYS_KNOWN_MAX:
+            self._known.clear()
+        self._known |= dict.fromkeys(((row.topic, row.key) for row in sent), monotonic() + KNOWN_SECONDS)
+
+    def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
+        """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again.
+
+        At least one, and then as long as time is left: whoever owns the lease has to beat.
+        """
+        done = list(sent)
+        there = {one.id for one in sent}
+        for row in rows:
+            if row.id not in there:
+                outcome = self._send([row])
+                done += outcome.sent
+                if outcome.refused or outcome.error:
+                    return outcome._replace(sent=done)
+                if monotonic() >= until:
+                    break
+        return Outcome(done, {}, "")
+
+    def _queue_all(self, producer: Producer, rows: Iterable[Unsent], reports: "_Reports") -> None:
+        """What comes after a row that the client itself does not take is left out: it might overtake that row."""
+        for row in rows:
+            if not self._queue(producer, row, reports.of(row.id)):
+                break
+
+    def _finish(self, producer: Producer, until: float) -> None:
+        """Wait for what has no answer yet, and then give it up."""
+        if self._unanswered(producer, max(0.0, until - monotonic())):
+            producer.purge()
+            self._unanswered(producer, PURGE_SECONDS)
+
+    def _unanswered(self, producer: Producer, seconds: float) -> int:
+        """How many reports are missing after so long.
+
+        A fatal error, such as a refused record is with the guarantee against gaps, is raised between the reports, as a
+        SystemError where a report is being given just then. The reports say what it was: let the rest of them in.
+        """
+        try:
+            return producer.flush(seconds)
+        except (KafkaException, SystemError) as error:
+            logger.warning("Kafka took no more of a batch: %s", error.__cause__ or error)
+            return producer.flush(PURGE_SECONDS)
+
+    def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> bool:
+        """Whether the client took it."""
+        failpoints.hit("send")
+        partition = self._partition_of(row)
+        headers = headers_of(row, partition)
+        while True:
+            try:
+                producer.produce(
+                    self._topic_of(row.topic),
+                    partition=partition,
+                    key=row.key.encode(),
+                    value=row.payload,
+                    headers=headers,
+                    on_delivery=report,
+                )
+                return True
+            except BufferError:  # full: let acknowledgements in
+                producer.poll(QUEUE_WAIT_SECONDS)
+            except KafkaException as error:
+                report(error.args[0], None)
+                return False
+
+    def _current(self) -> Producer:
+        if self._producer is None or self._pid != os.getpid():
+            self._producer, self._pid, self._known = self._make(), os.getpid(), {}
+        return self._producer
+
+    def _drop(self) -> None:
+        """Let the client go with all that it still holds: the next one sends that again, and inboxes drop repeats."""
+        producer, self._producer = self._producer, None
+        if producer is not None and self._pid == os.getpid():
+            producer.purge()
+            producer.flush(0)
+
+    def close(self) -> None:
+        """Let it go."""
+        with self._lock:
+            self._drop()
+
+
+class _Reports:
+    """The delivery reports of a batch, by row."""
+
+    def __init__(self) -> None:
+        self._tried: set[int] = set()
+        self.places: dict[int, tuple[int, int]] = {}
+        self._errors: dict[int, KafkaError] = {}
+
+    def of(self, row_id: int) -> Callable[[Any, Any], None]:
+        self._tried.add(row_id)
+
+        def report(error: Any, message: Any) -> None:
+            failpoints.hit("send.reported")
+            if error is None:
+                offset = message.offset()
+                self.places[row_id] = message.partition(), NOWHERE if offset is None else offset
+            else:
+                self._errors[row_id] = error
+
+        return report
+
+    @property
+    def all_well(self) -> bool:
+        """Whether none was refused or given up so far."""
+        return not self._errors
+
+    def outcome(self, rows: Sequence[Unsent]) -> Outcome:
+        refused = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
+        missing = [row.id for row in rows if row.id not in self.places and row.id not in refused]
+        known = (error for error in self._errors.values() if error.code() not in REFUSED | GIVEN_UP)
+        why = next((error.str() for error in known), "no answer in time")
+        return Outcome(
+            sent=[Sent(row.id, *self.places[row.id]) for row in rows if row.id in self.places],
+            refused=refused,
+            error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
+            untaken=frozenset(self._tried.intersection(missing)),
+        )

@@ -1,0 +1,340 @@
+"""Reading from Kafka: a thread of its own polls, so that a handler may take as long as it needs.
+
+What was polled waits in a buffer for each partition, until the reader's own thread fetches it. A partition that the
+group was given is read only once the reader has said from where (`seek`): the truth about that is in our database.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from eventbus import failpoints
+from eventbus.backends.base import Consumer as BusConsumer
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.kafka import client_errors
+from eventbus.backends.kafka.envelope import record_of
+from eventbus.backends.kafka.reading.offset_commits import tell
+from eventbus.backends.kafka.reading.partition_buffer import Slot
+from eventbus.backends.kafka.reading.partition_discovery import Growth
+from eventbus.backends.kafka.reading.poll_interval import Pace
+from eventbus.backends.kafka.reading.revocation_guard import Hand
+from eventbus.backends.kafka.reading.stalls import Ends, Stalled, Stalls, waiting
+from eventbus.errors import LogAway
+from eventbus.events import Record
+from eventbus.wakeups import Bell
+
+logger = logging.getLogger(__name__)
+
+REOPEN_SECONDS = 1.0  # before a client that failed for good is replaced
+RECORDS_AT_ONCE = 500  # taken from the client in one go
+CLOSE_SECONDS = 20.0  # for the thread to leave the group
+# A seek that comes before reading has begun, or meets another: again in a moment.
+TOO_EARLY = {KafkaError._STATE, KafkaError._OUTDATED, KafkaError._PREV_IN_PROGRESS}
+
+
+class KafkaConsumer(BusConsumer):
+    """One reader. `make` makes the client; a reader without a group reads all `partitions`."""
+
+    def __init__(
+        self,
+        make: Callable[[], Consumer],
+        topics: dict[str, str],
+        partitions: Iterable[TopicPartition] | None,
+        bell: Bell,
+        ends: Ends,
+        ends_now: Ends,
+        hold_seconds: float,
+    ) -> None:
+        self._ours = {theirs: ours for ours, theirs in topics.items()}
+        self._theirs = topics
+        self._bell, self._ends = bell, ends
+        self._lock = threading.Condition()
+        self._slots: dict[TopicPartition, Slot] = {}
+        self._commits: dict[TopicPartition, int] = {}
+        self._generation = 0
+        self._hand = Hand(self._lock, hold_seconds)
+        self._error: str = ""
+        self._closing = threading.Event()
+        self._pace = Pace()
+        self._growth = Growth(topics)
+        self._stalls = Stalls(ends_now)
+        self._make, self._client = make, make()
+        self._groupless = partitions is not None
+        self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
+        self._slots |= {partition: Slot(sought=True) for partition in partitions or []}
+        self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has left, or was told to."""
+        return self._closing.is_set()
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    def assignment(self) -> list[TopicPartition]:
+        with self._lock:
+            return list(self._slots)
+
+    def unsought(self) -> list[TopicPartition]:
+        with self._lock:
+            return [partition for partition, slot in self._slots.items() if not slot.sought]
+
+    def unseek(self) -> None:
+        with self._lock:
+            for slot in self._slots.values():
+                slot.sought = slot.believed = False  # the log may be another, whose places mean other events
+
+    def withhold(self, partition: TopicPartition) -> None:
+        with self._lock:
+            if slot := self._slots.get(partition):
+                slot.sought = slot.believed = False
+
+    def seek(self, partition: TopicPartition, position: int) -> None:
+        with self._lock:
+            slot = self._slots.get(partition)
+            if slot is None:
+                return  # it was taken away meanwhile
+            slot.seek(position)
+            self._pace.hurry()
+
+    def fetch(self, records_max: int) -> list[Record]:
+        with self._lock:
+            self._begun = True
+            if self._error:
+                error, self._error = self._error, ""
+                raise LogAway(error)
+            for partition, slot in list(self._slots.items()):
+                if slot.sought and slot.buffer:
+                    taken = [slot.buffer.popleft() for _ in range(min(records_max, len(slot.buffer)))]
+                    self._slots[partition] = self._slots.pop(partition)  # to the back of the row: they take turns
+                    return taken
+        return []
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until what lies in the log now can be fetched. Raises LogAway after so long."""
+        with self._lock:
+            self._begun = True
+            if not self._lock.wait_for(lambda: bool(self._slots) or self.closed, seconds):
+                raise LogAway(f"no partition of {', '.join(self._theirs)} was given to this reader in {seconds:g} s")
+            sought = [partition for partition, slot in self._slots.items() if slot.sought]
+        ends = self._ends(sought) if sought else {}
+        with self._lock:
+            done = self._lock.wait_for(lambda: self._has_come(ends), seconds)
+        if not done:
+            raise LogAway(f"what lies in {', '.join(self._theirs)} did not come within {seconds:g} s")
+
+    def _has_come(self, ends: dict[TopicPartition, int]) -> bool:
+        slots = [(self._slots[partition], end) for partition, end in ends.items() if partition in self._slots]
+        return self.closed or bool(self._error) or all(slot.has_come_to(end) for slot, end in slots)
+
+    def commit(self, partition: TopicPartition, position: int) -> None:
+        with self._lock:
+            self._commits[partition] = position
+
+    def at_work(self) -> AbstractContextManager[None]:
+        return self._hand.at_work()
+
+    def close(self) -> None:
+        self._closing.set()
+        with self._lock:
+            self._lock.notify_all()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(CLOSE_SECONDS)
+
+    # --- what follows runs in the thread that polls -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Read until closed. A client that fails for good is replaced, or its group would stand still for ever."""
+        left = False
+        while True:
+            try:
+                if left:
+                    self._client = self._make()  # this may fail too, and the old one is left again: that harms nobody
+                self._read(self._client)
+            except Stalled as stalled:
+                self._go_to_the_end(stalled)
+            except Exception as error:
+                with self._lock:
+                    self._error = client_errors.why_ended(error)
+            finally:
+                self._leave()
+                left = True
+            if self._closing.wait(REOPEN_SECONDS):
+                return
+
+    def _read(self, client: Consumer) -> None:
+        if not self._groupless:
+            client.subscribe(list(self._ours), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        while not self._begun:
+            with self._lock:
+                self._lock.wait(self._pace.seconds())
+            if self._closing.is_set():
+                return
+        if self._groupless:
+            self._assign_all(client)
+        while not self._closing.is_set():
+            if self._groupless:
+                self._grow(client)
+            self._tend()
+            first = client.poll(self._pace.seconds())
+            if first is not None:
+                self._take([first, *client.consume(RECORDS_AT_ONCE - 1, 0)])
+            if self._stalls.is_due():
+                with self._lock:
+                    places = waiting(self._slots)
+                self._stalls.look(places)
+
+    def _go_to_the_end(self, stalled: Stalled) -> None:
+        """The next client reads on; where a reader without a group was beyond the end, from there.
+
+        Whoever reads may lack something, and is told so: afterwards, for it loads anew what it shows.
+        """
+        logger.error("%s: a new client reads on", stalled)
+        with self._lock:
+            for partition, end in stalled.ends.items() if self._groupless else ():
+                if slot := self._slots.get(partition):
+                    slot.next = end
+            self._error = str(stalled)
+        self._bell.ring()
+
+    def _assign_all(self, client: Consumer) -> None:
+        with self._lock:
+            places = [self._place(partition, slot.begin()) for partition, slot in self._slots.items()]
+        client.assign(places)
+
+    def _grow(self, client: Consumer) -> None:
+        """Read what was added, from its beginning. Whoever reads may have missed some of it, and is told so."""
+        there = self._growth.look(client)
+        with self._lock:
+            added = {partition: Slot(sought=True) for partition in there if partition not in self._slots}
+            if not added:
+                return
+            self._slots |= added
+            self._error = f"{', '.join(self._theirs)}: partitions were added, and are read from now on"
+            self._changed()
+            places = [self._place(partition, slot.begin()) for partition, slot in added.items()]
+        client.incremental_assign(places)
+
+    def _tend(self) -> None:
+        """Seeks, commits, and pauses where more waits than is read."""
+        with self._lock:
+            seeks = {at: slot.seeking for at, slot in self._slots.items() if slot.seeking is not None}
+            commits, self._commits = self._commits, {}
+            stop = [at for at, slot in self._slots.items() if slot.is_full()]
+            go_on = [at for at, slot in self._slots.items() if slot.may_go_on()]
+        for partition, position in seeks.items():
+            self._seek(partition, position)
+        self._commit(commits, wait=False)
+        self._flow(stop, paused=True)
+        self._flow(go_on, paused=False)
+
+    def _seek(self, partition: TopicPartition, position: int) -> None:
+        failpoints.hit("reader.seek")
+        try:
+            self._client.seek(self._place(partition, position))
+        except KafkaException as error:
+            if error.args[0].code() not in TOO_EARLY:
+                raise
+            return
+        with self._lock:
+            slot = self._slots.get(partition)
+            if slot is not None and slot.seeking == position:
+                slot.seeking = None
+
+    def _flow(self, partitions: list[TopicPartition], *, paused: bool) -> None:
+        if partitions:
+            places = [self._place(partition) for partition in partitions]
+            (self._client.pause if paused else self._client.resume)(places)
+            with self._lock:
+                for partition in partitions:
+                    if slot := self._slots.get(partition):
+                        slot.paused = paused
+
+    def _commit(self, positions: dict[TopicPartition, int], *, wait: bool) -> None:
+        if positions:
+            places = [self._place(partition, position) for partition, position in positions.items()]
+            tell(self._client, places, wait=wait)
+
+    def _take(self, messages: list[Any]) -> None:
+        failpoints.hit("reader.polled")
+        with self._lock:
+            for message in messages:
+                if message.error():
+                    self._error = client_errors.note(message.error()) or self._error
+                    continue
+                topic = self._ours[message.topic()]
+                slot = self._slots.get(TopicPartition(topic, message.partition()))
+                if slot is None or slot.seeking is not None:
+                    continue  # taken away, or read from elsewhere in a moment
+                if slot.had(message.offset()) and not self._groupless:  # whom nobody makes seek in a log made anew
+                    continue
+                slot.buffer.append(record_of(message, topic))
+                slot.next = message.offset() + 1
+            self._lock.notify_all()
+        self._bell.ring()
+
+    def _assigned(self, client: Consumer, places: list[Place]) -> None:
+        failpoints.hit("reader.assigned")
+        client.incremental_assign([Place(place.topic, place.partition, OFFSET_STORED) for place in places])
+        with self._lock:
+            self._slots |= {self._partition(place): Slot() for place in places}
+            self._changed()
+
+    def _revoked(self, client: Consumer, places: list[Place]) -> None:
+        """Nothing of them is read from now on. What is in hand comes to its end before another reads them."""
+        failpoints.hit("reader.revoked")
+        self._forget(places)
+        self._hand.wait(unless=self._closing.is_set)
+        self._commit(self._take_commits(places), wait=True)
+        client.incremental_unassign(places)
+
+    def _lost(self, client: Consumer, places: list[Place]) -> None:
+        failpoints.hit("reader.lost")
+        client.incremental_unassign(places)
+        self._take_commits(places)
+        self._forget(places)
+
+    def _forget(self, places: list[Place]) -> None:
+        with self._lock:
+            for place in places:
+                self._slots.pop(self._partition(place), None)
+            self._changed()
+
+    def _take_commits(self, places: list[Place]) -> dict[TopicPartition, int]:
+        with self._lock:
+            ours = map(self._partition, places)
+            return {partition: self._commits.pop(partition) for partition in ours if partition in self._commits}
+
+    def _changed(self) -> None:
+        self._generation += 1
+        self._pace.hurry()
+        self._lock.notify_all()
+        self._bell.ring()
+
+    def _leave(self) -> None:
+        with self._lock:
+            commits, self._commits = self._commits, {}
+        for step in (partial(self._commit, commits, wait=True), self._client.close):
+            try:
+                step()
+            except Exception as error:  # whatever it was: this client is gone, and the next must begin
+                logger.info("A reader left Kafka with: %s", error)
+        with self._lock:
+            if self.closed or not self._groupless:
+                self._slots.clear()
+            self._changed()
+
+    def _place(self, partition: TopicPartition, position: int = OFFSET_STORED) -> Place:
+        return Place(self._theirs[partition.topic], partition.partition, position)
+
+    def _partition(self, place: Place) -> TopicPartition:
+        return TopicPartition(self._ours[place.topic], place.partition)

@@ -1,0 +1,68 @@
+"""Noticing that a reader stands still although the log goes on, or stands where the log does not reach any more.
+
+Brokers that were restored to an earlier time know of fewer elections than a client has seen. librdkafka does not
+believe them, and reads nothing from then on, without an error. A new client reads at once.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.kafka.reading.partition_buffer import Slot
+
+LOOK_SECONDS = 5.0  # between looks; a client that is well has what lies in the log within one
+AGAIN_SECONDS = 300.0  # for the same place: the last record may be a mark of transactions, which never comes
+
+Ends = Callable[[list[TopicPartition]], dict[TopicPartition, int]]
+
+
+class Stalled(Exception):
+    """The client must be replaced. `ends` are where the partitions end that the reader was beyond."""
+
+    def __init__(self, why: str, ends: Mapping[TopicPartition, int]) -> None:
+        super().__init__(why)
+        self.ends = ends
+
+
+class Stalls:
+    """What is seen of one reader's partitions. `ends` says where they end, as far as it is known at once."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends, self._looked = ends, time.monotonic()
+        self._before: dict[TopicPartition, tuple[int, int]] = {}  # where each stood, and where it ended
+        self._replaced: dict[tuple[TopicPartition, int], float] = {}  # when, for a place at which it stood
+
+    def is_due(self) -> bool:
+        """Whether it is time to look."""
+        return time.monotonic() - self._looked >= LOOK_SECONDS
+
+    def look(self, places: Mapping[TopicPartition, int]) -> None:
+        """`places` are where partitions stand that wait for more. Raises Stalled."""
+        self._looked = time.monotonic()
+        ends = self._ends(list(places)) if places else {}
+        beyond = {one: end for one, end in ends.items() if end < places[one] and self._may_replace(one, places[one])}
+        if beyond:
+            self._before = {}
+            names = ", ".join(f"{one.topic}/{one.partition} ends at {end}" for one, end in beyond.items())
+            raise Stalled(f"the log went back to an earlier time: {names}, and was read farther", beyond)
+        before, self._before = self._before, {one: (places[one], end) for one, end in ends.items()}
+        stuck = [one for one, (at, end) in before.items() if end > at == places.get(one)]
+        stuck = [one for one in stuck if self._may_replace(one, places[one])]
+        if stuck:
+            self._before = {}
+            names = ", ".join(f"{one.topic}/{one.partition} at {places[one]}" for one in stuck)
+            raise Stalled(f"nothing comes of {names}, and there is more", {})
+
+    def _may_replace(self, partition: TopicPartition, at: int) -> bool:
+        now = time.monotonic()
+        self._replaced = {place: when for place, when in self._replaced.items() if now - when < AGAIN_SECONDS}
+        return self._replaced.setdefault((partition, at), now) == now
+
+
+def waiting(slots: Mapping[TopicPartition, Slot]) -> dict[TopicPartition, int]:
+    """Where the partitions stand of which all that came was taken, and more is asked for."""
+    return {
+        one: slot.next
+        for one, slot in slots.items()
+        if slot.sought and slot.next >= 0 and not slot.buffer and not slot.paused
+    }

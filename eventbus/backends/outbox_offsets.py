@@ -1,0 +1,148 @@
+"""What our tables say of the log: where a row lies, or why it does not, and by how many partitions keys are placed."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Max, QuerySet
+
+from eventbus import clock
+from eventbus.backends.base import TopicPartition
+from eventbus.database import sql
+from eventbus.errors import LeaseLost
+from eventbus.events import Record, sequenced
+from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress, TopicLog
+
+_READ = """
+    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
+    WHERE topic = %b AND partition = %b AND position >= %b AND position < %b ORDER BY position LIMIT %b
+"""
+POSITION_MAX = 2**63 - 1  # more than any log has; both databases keep it
+_ALL = """
+    UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %b
+    FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, position)
+    WHERE eventbus_outbox.id = place.id AND eventbus_outbox.position IS NULL
+"""
+_EACH = "UPDATE eventbus_outbox SET appended_at = %b, partition = %b, position = %b WHERE id = %b AND position IS NULL"
+
+
+def note(places: Sequence[tuple[int, int, int]]) -> None:
+    """Write down (row id, partition, position) of each, in the caller's transaction.
+
+    Raises LeaseLost when a row has a place already: then another relay gave it, and this one is none any more.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    now = sql.time_value(connection, clock.now())
+    if connection.vendor == "postgresql":
+        ids, partitions, positions = map(list, zip(*places, strict=True))
+        count = sql.execute(connection, _ALL, [now, ids, partitions, positions])
+    else:
+        rows = [(now, partition, position, row_id) for row_id, partition, position in places]
+        count = sql.execute_many(connection, _EACH, rows)
+    if count != len(places):
+        raise LeaseLost("another relay has appended some of these rows")
+
+
+def given(topic: str) -> dict[int, int]:
+    """By partition, where the log must end at least, as far as our tables know."""
+    passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("position")).order_by()
+    ends = dict(passed)
+    appended = OutboxRow.objects.filter(topic=topic, position__isnull=False)
+    partition = -1
+    while (row := _last(appended.filter(partition__gt=partition))) is not None:
+        partition, position = row
+        ends[partition] = max(ends.get(partition, 0), position + 1)
+    return ends
+
+
+def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSITION_MAX) -> list[Record]:
+    """What lies there, or lay there before the log let go of it, from its rows in the outbox; in order."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    rows = sql.fetch(connection, _READ, [place.topic, place.partition, begin, end, records_max])
+    event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
+    return [
+        Record(
+            topic=place.topic,
+            partition=place.partition,
+            position=position,
+            key=key,
+            type=wire_type,
+            event_id=event_id,
+            payload=payload,
+            headers=sequenced(headers, row_id),
+        )
+        for (row_id, position, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
+    ]
+
+
+def record_of(row: OutboxRow) -> Record:
+    """What lies, or lay, in the place of a row that has one."""
+    assert row.partition is not None and row.position is not None
+    return Record(
+        topic=row.topic,
+        partition=row.partition,
+        position=row.position,
+        key=row.key,
+        type=row.type,
+        event_id=row.event_id,
+        payload=bytes(row.payload),
+        headers=sequenced(row.headers, row.id),
+    )
+
+
+def passed(topic: str, partition: int) -> int:
+    """How far the group is that has come farthest: it would miss what is put before that."""
+    rows = Progress.objects.filter(topic=topic, partition=partition)
+    return int(rows.aggregate(position=Max("position"))["position"] or 0)
+
+
+def partitions(topic: str) -> int | None:
+    """By how many partitions the topic's keys are placed; None while nobody has used it."""
+    noted = TopicLog.objects.filter(topic=topic).values_list("partitions", flat=True).first()
+    if noted is not None:
+        return noted
+    last = Progress.objects.filter(topic=topic).aggregate(last=Max("partition"))["last"]
+    return None if last is None else int(last) + 1
+
+
+def pin(topic: str, partitions: int) -> None:
+    """Place the topic's keys by so many partitions from now on."""
+    TopicLog.objects.filter(topic=topic).update(partitions=partitions)
+
+
+def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
+    """The last place of the first partition: two steps through the index, however many rows there are."""
+    first = rows.order_by("partition", "position").values_list("partition", flat=True).first()
+    if first is None:
+        return None
+    position = rows.filter(partition=first).aggregate(last=Max("position"))["last"]
+    return first, int(position)
+
+
+def refuse(row_id: int, reason: str) -> None:
+    """The log will never take this row, as it is now: an operator decides what becomes of it."""
+    OutboxRow.objects.filter(id=row_id).update(refused=reason)
+
+
+def finish(topics: Collection[str]) -> set[str]:
+    """Where a lost log is filled again: once each row has its place, what is parked or dead of it lies there as well.
+
+    All at once: between the first and the last, a key's events would be out of order. Gives those that are not filled.
+    """
+    left = set[str]()
+    for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
+        unsent = OutboxRow.objects.filter(topic=log.topic, position__isnull=True, refused="", id__lte=log.refill_to)
+        if not unsent.exists():
+            for table in (ParkedEvent, DeadLetter):
+                _move(table._default_manager.filter(topic=log.topic))
+            TopicLog.objects.filter(topic=log.topic).update(refill_to=0)
+        else:
+            left.add(log.topic)
+    return left
+
+
+def _move(rows: QuerySet[Any]) -> None:
+    of = {one.event_id for one in rows.only("event_id")}
+    appended = OutboxRow.objects.filter(event_id__in=of, position__isnull=False)
+    for event_id, partition, position in appended.values_list("event_id", "partition", "position"):
+        rows.filter(event_id=event_id).update(partition=partition, position=position)

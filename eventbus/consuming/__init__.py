@@ -1,0 +1,1 @@
+"""Fetch records for a consumer group and call its handlers, each event once and in order per key."""

@@ -1,0 +1,262 @@
+"""What the log has let go of before a group read it comes from the outbox, where its rows still are.
+
+The brokers' retention may be shorter than a group's lag, and somebody may delete records or have a topic compacted.
+Then the log goes on behind the place where a group stands. The outbox says of each event of ours where it lay. So
+what is missing is handled in its own place, before what the log goes on with, and each key's order stays. What the
+outbox has not either is lost for the group: it is written down, for an operator to see (`recovery.lost_records`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import Backend, Consumer, TopicPartition
+from eventbus.consuming.ownership import Ownership
+from eventbus.errors import LogAway
+from eventbus.events import Record
+from eventbus.models import ForgottenSpan, OutboxRow, Progress, TopicLog
+from eventbus.progress import groups
+from eventbus.publishing import rejected_records
+from eventbus.recovery import lost_records
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0  # between looks whether something lies in the outbox that the log does not bring
+
+
+class _Gap(msgspec.Struct):
+    """A stretch that comes from the outbox. `relayed`: what must have its place before it is seen what is missing."""
+
+    next: int
+    end: int
+    relayed: int | None = None
+    known: bool = False
+
+
+class _Hole(NamedTuple):
+    """Numbers that the log leaves out, before the record that was fetched as the n-th."""
+
+    before: int
+    begin: int
+    end: int
+
+
+class Backfill:
+    """Of one worker, and in its thread. `same_log` raises LogAway where our positions are of another log."""
+
+    def __init__(self, owned: Ownership, backend: Backend, same_log: Callable[[Collection[str]], None]) -> None:
+        self._owned, self._backend, self._same_log = owned, backend, same_log
+        self._next: dict[TopicPartition, int] = {}  # where the log is to go on
+        self._gaps: dict[TopicPartition, _Gap] = {}
+        self._owed: dict[TopicPartition, int] = {}  # where the log should have brought something at the last look
+        self._looked = time.monotonic()
+        self._asked: dict[TopicPartition, float] = {}  # when it was asked where the log begins
+        self._turn = False  # whether the outbox comes before the log: they take turns
+        self.moved = 0  # how many gaps were found, or are behind us
+
+    def begin(self, consumer: Consumer, progress: Mapping[TopicPartition, Progress]) -> None:
+        """Read these partitions from where the group stands. Raises LogAway."""
+        first = self._begins(progress)
+        for place, row in progress.items():
+            self._gaps.pop(place, None)
+            if first.get(place, 0) > row.position:
+                self._open(consumer, place, row.position, first[place])
+            else:
+                self._seek(consumer, place, row.position)
+
+    def _begins(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the log begins, of those of which that was not asked just now: a broken world has all begun anew."""
+        now = time.monotonic()
+        asked = [place for place in places if now - self._asked.get(place, float("-inf")) >= LOOK_SECONDS]
+        first = self._backend.shown_from(asked)
+        self._asked |= dict.fromkeys(asked, now)
+        return first
+
+    def fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
+        """The next records of one partition. Raises LogAway, StaleEpoch."""
+        if self._backend.in_process:
+            return consumer.fetch(records_max)
+        self._turn = not self._turn
+        if self._turn and (found := self._from_outbox(consumer, records_max)):
+            return found
+        return self._from_log(consumer, records_max) or self._from_outbox(consumer, records_max)
+
+    def put_back(self, consumer: Consumer, records: list[Record]) -> None:
+        """These come again."""
+        place, position = TopicPartition(records[0].topic, records[0].partition), records[0].position
+        if place in self._gaps:
+            self._gaps[place].next = position
+        else:
+            self._seek(consumer, place, position)
+
+    def look(self, consumer: Consumer) -> None:
+        """Now and then, and while nothing comes: does the outbox have something that the log does not bring?
+
+        A log of which all was let go brings nothing that shows it.
+        """
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        before = self._owed
+        self._owed = {place: at for place, at in self._next.items() if self._is_owed(place, at)}
+        still = [place for place, at in self._owed.items() if before.get(place) == at]
+        try:
+            first = self._backend.shown_from(still) if still else {}
+            self._same_log({place.topic for place in still})
+        except LogAway as error:
+            logger.info("It is not known whether the log still has all: %s", error)
+            return
+        for place, begin in first.items():
+            if begin > self._next[place]:
+                self._open(consumer, place, self._next[place], begin)
+
+    def _is_owed(self, place: TopicPartition, at: int) -> bool:
+        if place not in self._owned.epochs or place in self._gaps:
+            return False
+        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=at)
+        return rows.exists()
+
+    def _seek(self, consumer: Consumer, place: TopicPartition, position: int) -> None:
+        self._next[place] = position
+        consumer.seek(place, position)
+
+    def _open(self, consumer: Consumer, place: TopicPartition, begin: int, end: int) -> None:
+        logger.warning(
+            "Group %s stands at %s of %s/%s, and the log has let go of what lay before %s: that comes from the outbox",
+            self._owned.group.name,
+            begin,
+            place.topic,
+            place.partition,
+            end,
+        )
+        consumer.withhold(place)
+        self._gaps[place] = _Gap(begin, end)
+        self.moved += 1
+
+    def _from_log(self, consumer: Consumer, records_max: int) -> list[Record]:
+        records = consumer.fetch(records_max)
+        if not records:
+            return records
+        place = TopicPartition(records[0].topic, records[0].partition)
+        if place in self._gaps:
+            return []  # it comes again, once all before it has come
+        holes = list(_holes(records, self._next.get(place, records[0].position)))
+        if (lack := self._lack(place, records, holes)) is None:
+            self._next[place] = max(records[-1].position + 1, self._next.get(place, 0))
+            return records
+        self._next[place] = lack.begin
+        if lack.before:
+            consumer.seek(place, lack.end)  # first what came before it
+        else:
+            self._same_log({place.topic})
+            self._open(consumer, place, lack.begin, lack.end)
+        return records[: lack.before]
+
+    def _lack(self, place: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
+        """The first in which something lay. Numbers are also left out for marks of transactions, which nobody reads.
+
+        Outbox and brokers are asked once for all: others' transactions leave one out behind each record.
+        """
+        if not holes:
+            return None
+        theirs = _rows(place, holes[0].begin, holes[-1].end).exclude(position__in=[one.position for one in records])
+        missing = theirs.order_by("position").values_list("position", flat=True).first()
+        if missing is not None and missing < holes[0].end:
+            return holes[0]
+        first = self._backend.shown_from([place]).get(place, 0)
+        for hole in holes:
+            if hole.begin < first or (missing is not None and missing < hole.end):
+                return hole
+        return None
+
+    def _from_outbox(self, consumer: Consumer, records_max: int) -> list[Record]:
+        for place, gap in list(self._gaps.items()):
+            if place not in self._owned.epochs:
+                del self._gaps[place]
+            elif gap.known or self._know(place, gap):
+                if records := outbox_offsets.read(place, gap.next, records_max, end=gap.end):
+                    self._gaps[place] = self._gaps.pop(place)  # to the back of the row: partitions take turns
+                    gap.next = records[-1].position + 1
+                    return records
+                self._close(consumer, place, gap)
+        return []
+
+    def _know(self, place: TopicPartition, gap: _Gap) -> bool:
+        """Write down what of the stretch is lost. Whether that is known: what was sent lately may have no place yet."""
+        if gap.end - gap.next > _rows(place, gap.next, gap.end).count():
+            unsent = OutboxRow.objects.filter(
+                rejected_records.UNSENT, rejected_records.not_behind(), topic=place.topic
+            ).order_by("id")
+            if gap.relayed is None:
+                gap.relayed = unsent.values_list("id", flat=True).last() or 0
+            if unsent.filter(id__lte=gap.relayed).exists():
+                return False
+            with transaction.atomic():
+                self._owned.lock(place)
+                count = gap.end - gap.next - _rows(place, gap.next, gap.end).count() - _forgotten(place, gap)
+                lost_records.note(self._owned.group.name, place, gap.next, gap.end, count)
+        gap.known = True
+        return True
+
+    def _close(self, consumer: Consumer, place: TopicPartition, gap: _Gap) -> None:
+        """All of it is behind us: the log goes on."""
+        with transaction.atomic():
+            progress = self._owned.lock(place)
+            progress.position = max(progress.position, gap.end)
+            groups.save(progress)
+            self._owned.passed(progress)
+        del self._gaps[place]
+        self._seek(consumer, place, gap.end)
+        self.moved += 1
+
+
+def _forgotten(place: TopicPartition, gap: _Gap) -> int:
+    """How many records of the stretch a restore of the database forgot: nobody has lost those.
+
+    Of the log as it is: one that was filled again since gives their places another time.
+    """
+    log = TopicLog.objects.filter(topic=place.topic).first()
+    spans = ForgottenSpan.objects.filter(
+        topic=place.topic, partition=place.partition, begin__lt=gap.end, end__gt=gap.next
+    ).order_by("begin")
+    if log is not None:
+        spans = spans.filter(noted_at__gte=log.noted_at)
+    count, at = 0, gap.next
+    for begin, end, events in spans.values_list("begin", "end", "events"):
+        begin, end = max(begin, at), min(end, gap.end)
+        if begin < end:
+            count += min(events, end - begin - _rows(place, begin, end).count())
+            at = end
+    return count
+
+
+def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
+    for index, record in enumerate(records):
+        if record.position > expected:
+            yield _Hole(index, expected, record.position)
+        expected = max(expected, record.position + 1)
+
+
+def refuse_behind(backend: Backend, topic: str) -> None:
+    """Before rows of a topic get other places: raises LogAway while a group still has some of them to read there.
+
+    It would meet them at the end of the log then, behind later events of their keys.
+    """
+    first = backend.shown_from(backend.partitions([topic]))
+    for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
+        place = TopicPartition(topic, row.partition)
+        if _rows(place, row.position, first.get(place, 0)).exists():
+            raise LogAway(
+                f"Group {row.group} has yet to read from the outbox what the log of {topic} has let go of: appended "
+                "again, it would come behind later events. Let the group go on, and try again once it has handled that"
+            )
+
+
+def _rows(place: TopicPartition, begin: int, end: int) -> QuerySet[OutboxRow]:
+    return OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=begin, position__lt=end)

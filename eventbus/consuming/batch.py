@@ -1,0 +1,259 @@
+"""Running one group's handlers for records, in transactions that no one can half keep."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import TopicPartition
+from eventbus.consuming import ignored_types, trust
+from eventbus.consuming.ownership import Note, Ownership
+from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
+from eventbus.events import Record, count_ours
+from eventbus.failures import circuit_breaker, effects, parking
+from eventbus.failures.suspicion import Verdict
+from eventbus.models import Progress
+from eventbus.progress import groups, inbox
+from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.publishing import outbox
+from eventbus.recovery import divergence
+
+# How long a batch keeps others waiting at most, but for the handler in hand. SQLite has one writer: a visitor's request
+# waits as long. PostgreSQL's rows are held so long, and a second is far from its limits for idle sessions and locks.
+BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
+
+
+class Handling:
+    """How a group handles records of the partitions that it owns, under the epochs of its assignment.
+
+    What begins something raises GroupStopped while the group is paused or braked.
+    """
+
+    def __init__(self, owned: Ownership) -> None:
+        self._owned = owned
+        self._group = owned.group
+        self._patiently = owned.patiently
+
+    def had(self, records: Sequence[Record]) -> set[UUID]:
+        """Which of these the group has had before, so that no handler is called for them."""
+        return inbox.known(self._group.name, [record.event_id for record in records])
+
+    def batch(
+        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = STOPPED, passing: bool = False
+    ) -> int:
+        """As many as fit into BATCH_SECONDS in one transaction; how many, and at least one.
+
+        It raises the first handler's error, and then nothing of it has happened. `passing`: only up to the first that
+        a handler is to be called for, which may be none.
+        """
+        done: list[Record] = []
+        fresh: list[Record] = []
+        self._owned.begin()
+        with failpoints.atomic("handle.batch"), outbox.gathered():
+            progress = self._owned.lock(partition, unless=unless)
+            until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
+            is_fresh = self._sorting(progress, records)
+            for record in records:
+                if is_fresh(record):
+                    if passing:
+                        break
+                    self._owned.act(record, None)
+                    fresh.append(record)
+                done.append(record)
+                if clock.monotonic() >= until:
+                    break
+            if done:
+                self._finish(progress, done, fresh)
+        self._owned.succeeded(fresh)
+        return len(done)
+
+    def announce(self, partition: TopicPartition) -> None:
+        """Write down that many are about to be handled at once: whoever finds that left behind goes one by one."""
+        with failpoints.atomic("handle.announce"):
+            progress = self._owned.lock(partition, unless=STOPPED)
+            progress.running_event, progress.crashes = None, 1  # of no event: none is to blame yet
+            groups.save(progress)
+
+    def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
+        """One in a transaction of its own. A failure parks its key; so does a broken world that may be of its making.
+
+        `announced`: its attempt is written before, so that a death in it is counted. That is one more commit to wait
+        for, and so left out where nothing died before: the first death is not counted, like that of a whole batch.
+        """
+        if announced:
+            self._patiently(self._begin, partition, record, unless=STOPPED)
+        try:
+            self._alone(partition, [record], unless="" if announced else STOPPED)
+        except Exception as error:
+            verdict = self._owned.judge(record, error)
+            if verdict is Verdict.EXCUSED:
+                raise
+            if verdict is Verdict.SUSPECTED:
+                self._park_or_stop(partition, record, error, attempts=0)
+                parked = parking.parked_keys(self._group.name, record.topic, {record.key})
+                self._owned.suspects |= {key.id: partition for key in parked.values()}
+                raise
+            self._owned.on_failure(record, error)
+            self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
+
+    def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
+        """For a braked group: try the first record that a handler is for. How many are behind us then.
+
+        If it succeeds, the brake opens. If it fails, it never was: no attempt, no dead letter, nothing moves. Where no
+        handler is for any of them, they go by: a probe must come to the next that one is for. So does what is in doubt,
+        as a dead letter: it is not asked for, shows nothing, and would keep the brake closed for ever.
+        """
+        ahead = self._first_for_now(records)
+        if ahead is None:
+            return self._patiently(self.batch, partition, records, unless=PAUSED)
+        record = records[ahead]
+        self._owned.brake.wait()  # only now: what goes by asks nobody
+        self._patiently(self._begin, partition, record, unless=PAUSED)
+        try:
+            self._alone(partition, records[: ahead + 1], opens=True)
+            return ahead + 1
+        except Exception as error:
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
+                raise
+            self._owned.on_failure(record, error)
+            if isinstance(error, InDoubt):
+                return self._bury(partition, records[: ahead + 1], error)
+            self._patiently(self._leave, partition, record, error)
+            return 0
+
+    def _bury(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
+        """Set aside the last of these, after those that no handler is for now. How many are behind us then.
+
+        Where there is no room for its key, it is left.
+        """
+        *ahead, record = records
+        passed = self._patiently(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
+        if passed == len(ahead):
+            try:
+                self._patiently(self._park, partition, record, error, 1)
+                return passed + 1
+            except TooManyParked:
+                pass
+        self._patiently(self._leave, partition, record, error)
+        return passed
+
+    def _begin(self, partition: TopicPartition, record: Record, *, unless: str) -> None:
+        with failpoints.atomic("handle.begin"):
+            progress = self._owned.lock(partition, unless=unless)
+            if progress.running_event == record.event_id:
+                progress.crashes += 1  # begun before and never ended; deaths before its turn say nothing of it
+            else:
+                progress.running_event, progress.crashes = record.event_id, 0
+            groups.save(progress)
+
+    def _alone(
+        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", opens: bool = False
+    ) -> None:
+        """The last of these, after those that no handler is for now."""
+        record = records[-1]
+        self._owned.begin()
+        note = self._owned.ask(partition, record)
+        fresh = self._patiently(self._one, partition, records, note, unless=unless, opens=opens)
+        self._owned.settled(record)
+        self._owned.succeeded(fresh)
+
+    def _one(
+        self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, opens: bool
+    ) -> list[Record]:
+        self._owned.in_hand = None
+        with failpoints.atomic("handle.single"), outbox.gathered():
+            progress = self._owned.lock(partition, unless=unless)
+            is_fresh = self._sorting(progress, records)
+            fresh = [record for record in records if is_fresh(record)]
+            for record in fresh:
+                effects.refuse_deadly(self._group, record, progress.crashes)
+                self._owned.act(record, note)
+            self._finish(progress, records, fresh)
+            if opens and fresh:
+                circuit_breaker.release(self._group.name)
+        return fresh
+
+    def _first_for_now(self, records: Sequence[Record]) -> int | None:
+        """Where the first is that a handler would be called for."""
+        name, topic = self._group.name, records[0].topic
+        seen = self.had(records)
+        gone = divergence.forgotten(record for record in records if record.event_id not in seen)
+        parked = parking.parked_keys(name, topic, {record.key for record in records})
+        for place, record in enumerate(records):
+            dropped = record.event_id in seen or record.position in gone or record.key in parked
+            if self._group.of(record) and not dropped:
+                return place
+        return None
+
+    def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> None:
+        """Set aside what failed. Raises GroupStopped when the group has too many parked keys: then it stays."""
+        try:
+            if not self._patiently(self._park, partition, record, error, attempts):
+                return
+        except TooManyParked:
+            self._patiently(self._leave, partition, record, error)
+            self._owned.brake_if_full()
+            raise GroupStopped(f"{self._group.name} has {parking.PARKED_KEYS_MAX} parked keys") from error
+        final = bool(attempts) and self._group.policy(record).gives_up(error, attempts)
+        self._owned.brake.failed(record, error, final=final)
+        self._owned.brake_if_due()
+        self._owned.brake_if_full()
+
+    def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> bool:
+        with failpoints.atomic("handle.park"):
+            progress = self._owned.lock(partition)
+            if record.position < progress.position:
+                return False  # it failed after its commit: it is handled
+            self._owned.unclaim(record)
+            parking.park(self._group, record, error, attempts=attempts)
+            self._finish(progress, [record], [])
+            return True
+
+    def _leave(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
+        """It failed, and stays where it is as if it had not been tried; but deaths in it are remembered."""
+        with failpoints.atomic("handle.leave"):
+            progress = self._owned.lock(partition)
+            if record.position < progress.position:
+                return
+            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+                self._owned.unclaim(record)
+            if not isinstance(error, CrashedRepeatedly):
+                progress.running_event, progress.crashes = None, 0
+                groups.save(progress)
+
+    def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
+        """Tells of each record, in order, whether to handle it now.
+
+        Repeats are dropped, and so is what a restore forgot. What nobody here knows is counted. Events of parked keys
+        wait behind them.
+        """
+        ahead = [record for record in records if record.position >= progress.position]
+        seen = {event_id.int for event_id in self.had(ahead)}  # whose hash takes half the time
+        gone = divergence.forgotten(record for record in ahead if record.event_id.int not in seen)
+        parked = parking.parked_keys(self._group.name, progress.topic, {record.key for record in ahead})
+
+        def is_fresh(record: Record) -> bool:
+            if record.position < progress.position or record.event_id.int in seen or record.position in gone:
+                return False
+            if not self._group.of(record):
+                progress.ignored += record.ours
+                ignored_types.note(progress, record)
+                return False
+            seen.add(record.event_id.int)
+            if record.key in parked:
+                parking.wait_at_end(parked[record.key], record)
+                return False
+            return True
+
+        return is_fresh
+
+    def _finish(self, progress: Progress, records: Sequence[Record], handled: Sequence[Record]) -> None:
+        trust.set_aside(self._group, progress, records)
+        inbox.note(self._group.name, [record.event_id for record in handled])
+        failpoints.hit("progress")
+        progress.position = max(progress.position, records[-1].position + 1)
+        progress.handled += count_ours(handled)
+        progress.running_event, progress.crashes = None, 0
+        groups.save(progress)
+        self._owned.passed(progress)

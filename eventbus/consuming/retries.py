@@ -1,0 +1,137 @@
+"""Trying the heads of parked keys again, in order, each in a transaction of its own."""
+
+from eventbus import failpoints
+from eventbus.backends.base import TopicPartition
+from eventbus.consuming import ignored_types
+from eventbus.consuming.ownership import Note, Ownership
+from eventbus.errors import CrashedRepeatedly, InDoubt, looks_like_the_world
+from eventbus.failures import circuit_breaker, effects, parking
+from eventbus.failures.suspicion import Verdict
+from eventbus.models import ParkedEvent, ParkedKey
+from eventbus.progress import groups, inbox
+from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.publishing import outbox
+
+
+class Retrying:
+    """How a worker deals with the parked keys of what it owns. Raises GroupStopped as `Handling` does."""
+
+    def __init__(self, owned: Ownership) -> None:
+        self._owned = owned
+        self._group = owned.group
+        self._patiently = owned.patiently
+
+    def retry(self, key_id: int, partition: TopicPartition) -> bool:
+        """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
+        self._owned.suspects.pop(key_id, None)
+        head = self._patiently(self._begin, key_id, partition, STOPPED)
+        if head is None:
+            return False
+        try:
+            self._try(head, partition)
+            return True
+        except Exception as error:
+            record = parking.record_of(head)
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
+                self._owned.suspects[key_id] = partition
+                if looks_like_the_world(error):  # where the database is really away, this fails as well
+                    self._patiently(self._leave, key_id, partition, error, is_told=False)
+                    self._owned.left_clean = True
+                raise
+            self._patiently(self._failed, key_id, partition, error, self._owned.counts(record, error))
+            self._owned.brake_if_due()
+            return False
+
+    def probe(self, key_id: int, partition: TopicPartition) -> bool:
+        """For a braked group: the same, and the brake opens. If it fails, it counts as no attempt."""
+        head = self._patiently(self._begin, key_id, partition, PAUSED)
+        if head is None:
+            return False
+        try:
+            self._try(head, partition, opens=True)
+            return True
+        except Exception as error:
+            record = parking.record_of(head)
+            if self._owned.judge(record, error) is not Verdict.BLAMED:
+                raise
+            self._patiently(self._leave, key_id, partition, error)
+            return False
+
+    def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
+        """The head that is tried from now on; None when its key is free, or waits for an operator."""
+        with failpoints.atomic("retry.begin"):
+            self._owned.lock(partition, unless=unless)
+            if not ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True):
+                return None
+            return ParkedEvent.objects.select_related("parked_key").filter(parked_key=key_id)[0]
+
+    def _try(self, head: ParkedEvent, partition: TopicPartition, *, opens: bool = False) -> None:
+        key, record = head.parked_key, parking.record_of(head)
+        self._owned.begin()
+        known = bool(self._group.of(record))
+        if known:
+            effects.refuse_deadly(self._group, record, key.crashes)
+        note = self._owned.ask(partition, record, parked=True)
+        self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
+        self._owned.settled(record)
+        if known:
+            self._owned.succeeded([record], first=key.attempts == 0)
+
+    def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
+        """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
+        self._owned.in_hand = None
+        with failpoints.atomic("retry.drain"), outbox.gathered():
+            progress = self._owned.lock(partition)
+            key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
+            record = parking.record_of(head)
+            if self._group.of(record):
+                self._owned.act(record, note)
+                inbox.note(self._group.name, [record.event_id])
+                progress.handled += record.ours
+            else:
+                progress.ignored += record.ours
+                ignored_types.note(progress, record)
+            groups.save(progress)
+            failpoints.hit("drained")
+            head.delete()
+            parking.go_on(key)
+            if opens:
+                circuit_breaker.release(self._group.name)
+
+    def _failed(self, key_id: int, partition: TopicPartition, error: BaseException, counts: bool) -> None:
+        with failpoints.atomic("retry.failed"):
+            self._owned.lock(partition)
+            key = self._running(key_id)
+            if key is None:
+                return
+            head = key.events.all()[0]
+            record = parking.record_of(head)
+            self._owned.on_failure(record, error)
+            self._owned.unclaim(record)
+            attempts, policy = key.attempts + counts, self._group.policy(record)
+            final = policy.gives_up(error, attempts)
+            if final:
+                parking.bury_head(self._group, key, head, error, attempts=attempts)
+            else:
+                parking.postpone(key, policy, error, attempts=attempts)
+        first = attempts == 1 and counts and not looks_like_the_world(error)  # else the brake has seen it before
+        self._owned.brake.failed(record, error, first=first, final=final)
+
+    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_told: bool = True) -> None:
+        """A probe failed, or the world did: its key waits as before."""
+        with failpoints.atomic("retry.leave"):
+            self._owned.lock(partition)
+            key = self._running(key_id)
+            if key is None:
+                return
+            record = parking.record_of(key.events.all()[0])
+            if is_told:
+                self._owned.on_failure(record, error)
+            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+                self._owned.unclaim(record)
+            key.running = False
+            key.save()
+
+    def _running(self, key_id: int) -> ParkedKey | None:
+        """The key in hand; None if it failed after its commit: the head is handled, the next one not to blame."""
+        return ParkedKey.objects.filter(id=key_id, running=True).first()

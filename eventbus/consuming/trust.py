@@ -1,0 +1,142 @@
+"""Who told a record is not believed on its word: others may be able to write into the log.
+
+Trusted is what bears the site's signature (`signing`); what the outbox has, for the signature may be of a key that this
+process does not know; and what another program says unsigned, where the event's class names that program
+(`Event.unsigned_from`). All else is passed over like a repeat: no handler is called for it, no key waits behind it and
+no count of the ledger knows of it. It is set aside by its place, for operators to see (`UntrustedRecord`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from django.db.models import F
+
+from eventbus import clock
+from eventbus.database.text import printable
+from eventbus.events import Event, Record, sequenced, source
+from eventbus.models import SOURCE_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, OutboxRow, Progress, UntrustedRecord
+from eventbus.recovery.own_rows import number_of
+from eventbus.registry import Group
+
+logger = logging.getLogger(__name__)
+
+ROWS_MAX = 100  # kept of a group in a topic: enough to see what is done and by whom; all others are counted
+SAID_AGAIN_SECONDS = 10.0  # a flood of them is told of so often, and hides nothing else in the log
+JSON = "application/json"  # what a payload is unless its attributes say otherwise
+ANYBODY = "*"  # in `unsigned_from`: any source but the site's own
+_said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when, by the monotonic clock
+
+
+def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None]) -> list[Record]:
+    """The same records, those trusted that may be. The outbox is asked only where a signature is not enough.
+
+    `type_of` gives the event class that the reader knows a record's type by. Raises DatabaseError.
+    """
+    doubtful = [record for record in records if not record.trusted]
+    if not doubtful:
+        return records
+    found = _in_outbox([record for record in doubtful if record.claims_ours])
+    return [
+        msgspec.structs.replace(record, trusted=True)
+        if not record.trusted and (record.position in found or _may_tell(record, type_of(record)))
+        else record
+        for record in records
+    ]
+
+
+def _may_tell(record: Record, event_type: type[Event] | None) -> bool:
+    if event_type is None or not event_type.unsigned_from or record.claims_ours:
+        return False
+    return ANYBODY in event_type.unsigned_from or _source(record) in event_type.unsigned_from
+
+
+def _source(record: Record) -> str:
+    return record.attributes().get("source", "")
+
+
+def _in_outbox(records: Sequence[Record]) -> set[int]:
+    """Positions of those that the outbox has just so, by the number that each says it has there.
+
+    All of one partition, in which the row lies as well, or anywhere as long as the relay has not said where.
+    """
+    if not records:
+        return set()
+    numbers = {record.position: number_of(record) for record in records}
+    rows = OutboxRow.objects.in_bulk(sorted(set(numbers.values())))
+    found = {record.position for record in records if _is_of(record, rows.get(numbers[record.position]))}
+    if found and _may_say("unknown key"):
+        logger.warning(
+            "%s records of %s are in the outbox, and signed by no key that is known here. Give every process the same "
+            "EVENTBUS_SIGNING_KEYS or SECRET_KEY; docs/operations.md says how to change them",
+            len(found),
+            records[0].topic,
+        )
+    return found
+
+
+def _is_of(record: Record, row: OutboxRow | None) -> bool:
+    return (
+        row is not None
+        and row.partition in (None, record.partition)
+        and (row.event_id, row.topic, row.type) == (record.event_id, record.topic, record.type)
+        and row.key == record.key
+        and bytes(row.payload) == record.payload
+        and record.attributes() == _attributes(row)
+    )
+
+
+def _attributes(row: OutboxRow) -> dict[str, str]:
+    """The CloudEvents attributes that a relay gives its record."""
+    attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
+    attributes.setdefault("datacontenttype", JSON)
+    return attributes
+
+
+def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> None:
+    """Count and name those that are not trusted, in the transaction that passes them.
+
+    Events of others that do not concern the group are none of its business. A record that is no event is.
+    """
+    strange = [
+        record
+        for record in records
+        if not record.trusted
+        and record.position >= progress.position
+        and (record.claims_ours or not record.type or group.type_of(record))
+    ]
+    if not strange:
+        return
+    Progress.objects.filter(id=progress.pk).update(untrusted=F("untrusted") + len(strange))
+    kept = UntrustedRecord.objects.filter(group=group.name, topic=progress.topic).count()
+    UntrustedRecord.objects.bulk_create(_row(group, record) for record in strange[: max(0, ROWS_MAX - kept)])
+    if _may_say("untrusted"):
+        logger.error(
+            "Group %s has set aside %s records of %s/%s that nobody has told who may, such as %s at %s: "
+            "see manage.py eventbus untrusted",
+            *(group.name, len(strange), progress.topic, progress.partition),
+            *(printable(strange[0].type) or "a record without a type", strange[0].position),
+        )
+
+
+def _row(group: Group, record: Record) -> UntrustedRecord:
+    return UntrustedRecord(
+        group=group.name,
+        topic=record.topic,
+        partition=record.partition,
+        position=record.position,
+        event_id=record.event_id,
+        type=printable(record.type)[:TYPE_CHARACTERS_MAX],
+        key=record.key,
+        source=printable(_source(record) if not record.claims_ours else source())[:SOURCE_CHARACTERS_MAX],
+        seen_at=clock.now(),
+    )
+
+
+def _may_say(what: str) -> bool:
+    now = time.monotonic()
+    if now - _said[what] < SAID_AGAIN_SECONDS:
+        return False
+    _said[what] = now
+    return True

@@ -1,0 +1,507 @@
+"""One consumer group's loop: fetch a batch, handle it, note how far it is."""
+
+import logging
+import random
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
+from msgspec.structs import replace
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import Backend, Consumer, TopicPartition
+from eventbus.consuming import trust
+from eventbus.consuming.backfill import Backfill
+from eventbus.consuming.batch import BATCH_SECONDS, Handling
+from eventbus.consuming.ownership import Ownership
+from eventbus.consuming.retries import Retrying
+from eventbus.database import sql
+from eventbus.database.contention import PATIENCE_SECONDS, Patience
+from eventbus.database.unit_of_work import unit_of_work
+from eventbus.errors import (
+    Diverged,
+    GroupStopped,
+    LeaseLost,
+    LogAway,
+    LogLost,
+    StaleEpoch,
+    is_contention,
+    is_nobodys_fault,
+)
+from eventbus.events import Record
+from eventbus.failures import dead_letter_requests
+from eventbus.failures.similar_warnings import Warnings
+from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
+from eventbus.progress import groups
+from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.recovery import divergence
+from eventbus.registry import BATCH_EVENTS, Group
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
+STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
+BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while there is something to do all the time
+PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
+WISHES_AT_ONCE = 200  # operators' wishes obeyed before that: quickly done, and they come in thousands
+PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
+TURNS_OF_OTHERS = 20  # batches of others, while there are any, before one that may hold them all up is tried again
+WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
+
+_WAITING = f"""
+    SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
+        SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
+    )
+"""
+
+
+class Worker:
+    """Handles for one group. Belongs to one thread; `stop` ends `run` after what is in hand."""
+
+    def __init__(
+        self,
+        group: Group,
+        backend: Backend,
+        stop: threading.Event | None = None,
+        fence: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.group = group
+        self.failures: list[BaseException] = []  # of this worker's last step, for tests
+        self._warnings = Warnings(group.name, logger)
+        self._backend = backend
+        self._stop = stop or threading.Event()
+        self._fence = fence  # raises LeaseLost when this worker may not take partitions over
+        self._forgive = False
+        self._consumer: Consumer | None = None
+        self._patiently = Patience(self._stop, PATIENCE_SECONDS)
+        self._owned = Ownership(group, self._failed, self._patiently)
+        self._handling = Handling(self._owned)
+        self._parking = Retrying(self._owned)
+        self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
+        self._fetched: list[Record] = []  # of one partition, and not behind us yet
+        self._stands_still = True  # until a look shows that the group is neither paused nor braked
+        # Partitions whose former owner may have died: attempts are written down before. And those where such an attempt
+        # was left behind by a death, or broke the world: there events go one by one.
+        self._careful: set[TopicPartition] = set()
+        self._suspected: set[TopicPartition] = set()
+        self._copies: set[tuple[TopicPartition, int, UUID]] = (
+            set()
+        )  # records of ours that are no news, and not in the outbox
+        self._turns = 0  # of others since a suspect was tried
+        self._generation = -1  # of the consumer's assignment, as far as it was taken over
+        self._logs: dict[str, tuple[str, datetime]] = {}  # which log of each topic the consumer has found
+        self._looked = float("-inf")  # when it was last seen that it is still the same, by the monotonic clock
+
+    def run(self) -> None:
+        """Work until stopped, or until another owner has taken over. A broken world is waited for."""
+        with self._owned.pulse.alive():
+            if self._work():
+                self._release()
+
+    def _work(self) -> bool:
+        """Whether it was asked to leave, and is still the owner."""
+        pause = WORLD_PAUSE_SECONDS[0]
+        while not self._stop.is_set():
+            self._owned.pulse.beat()
+            seen, answered = self._backend.seen(), self._owned.suspicion.answered
+            try:
+                with unit_of_work():
+                    moved = self.step()
+                pause = WORLD_PAUSE_SECONDS[0]
+            except LeaseLost as error:
+                if self._backend.in_process or not isinstance(error, StaleEpoch):
+                    logger.info("Group %s has another owner now", self.group.name)
+                    return False
+                self._give_way()
+                continue
+            except Exception as error:
+                if not self._owned.left_clean:
+                    self.let_go()
+                logger.warning(
+                    "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
+                )
+                if self._owned.suspicion.answered != answered:  # by what was tried before this one
+                    pause = WORLD_PAUSE_SECONDS[0]
+                self._stop.wait(random.uniform(pause / 2, pause))
+                pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
+                continue
+            if not moved and not self._stop.is_set():
+                self._wait(seen)
+        return True
+
+    def partitions(self) -> list[TopicPartition]:
+        """What it reads now. For any thread."""
+        consumer = self._consumer
+        return [] if consumer is None else consumer.assignment()
+
+    def _wait(self, seen: int) -> None:
+        """New records end it, but not while the group stands still: each would ask the database in vain."""
+        if self._stands_still:
+            self._stop.wait(STILL_SECONDS)
+        else:
+            self._backend.wait(seen, IDLE_SECONDS)
+
+    def step(self) -> int:
+        """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
+        self.failures.clear()
+        self._owned.begun = self._owned.left_clean = False
+        consumer = self._consumer or self._join()
+        with consumer.at_work():
+            try:
+                self._follow(consumer)
+                return self._stand_still(consumer) if self._stands_still else self._flow(consumer)
+            except GroupStopped as stopped:
+                self._put_back(consumer)
+                if isinstance(stopped, Diverged):
+                    self._copies |= {_place_of(record) for record in divergence.note(stopped.records)}
+                self._stands_still = True
+                return 1  # to standing still: look at once whether it is a pause or a brake
+            except LogLost as lost:
+                self._patiently(self._owned.note_loss, lost)
+                raise
+
+    def _flow(self, consumer: Consumer) -> int:
+        moved = self._operators() + self._parked() if self._something_waits() else 0
+        if not self._fetched:
+            before = self._backfill.moved
+            self._fetched = self._fetch(consumer, self.group.batch)
+            moved += self._backfill.moved - before
+            if self._fetched:
+                failpoints.hit("fetched")
+            if not self._backend.in_process and (not self._fetched or time.monotonic() > self._looked + BACK_SECONDS):
+                self._look_back()
+        moved += self._handle(consumer)
+        if self._owned.suspects:
+            self._turns += 1
+            if not moved or self._turns >= TURNS_OF_OTHERS:
+                self._turns = 0
+                moved += self._suspect()
+        return moved
+
+    def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
+        records = trust.sift(self._backfill.fetch(consumer, records_max), self.group.type_of)
+        if self._copies:
+            records = [replace(one, trusted=False) if _place_of(one) in self._copies else one for one in records]
+        return records
+
+    def _look_back(self) -> None:
+        """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
+
+        A log that was made anew or lost its end is read by a new client: the old one's group may have shared out its
+        partitions while the topic was away, so none, and librdkafka does not share out again what comes back as it was;
+        nor does it believe a broker that knows of fewer elections than it has seen.
+        """
+        self._looked = time.monotonic()
+        before, self._logs = self._logs, groups.fillings(self.group)
+        if any(self._logs.get(topic, log) != log for topic, log in before.items()):
+            self.let_go()
+            self.leave()
+        elif groups.lost(self.group, self._owned.epochs, self._owned.reached):
+            self._give_way()
+        elif self._consumer is None:
+            return
+        elif self._used([one for one in self._consumer.unsought() if one not in self._owned.epochs]):
+            self._generation = -1  # what was added to a topic has been led in
+        else:
+            self._backfill.look(self._consumer)
+
+    def _something_waits(self) -> bool:
+        """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
+
+        Raises GroupStopped, also when nothing comes: who has not seen that a brake was closed does not judge anew.
+        """
+        connection, name = connections[DEFAULT_DB_ALIAS], self.group.name
+        now = sql.time_value(connection, clock.now())
+        [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
+        if stopped:
+            raise GroupStopped(f"{name} is paused or braked")
+        return bool(waits)
+
+    def _stand_still(self, consumer: Consumer) -> int:
+        """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""
+        found = ConsumerGroup.objects.get(name=self.group.name)
+        if found.paused_at is not None or divergence.stands():
+            return 0
+        if found.braked_at is not None:
+            return self._operators() + self._probe(consumer)
+        self._stands_still = False
+        self._owned.brake.reset()
+        return self._flow(consumer)
+
+    def _probe(self, consumer: Consumer) -> int:
+        """Try the parked heads in turn, the oldest first, then the next record of the log."""
+        brake = self._owned.brake
+        if not brake.may_probe():
+            return 0
+        heads = self._retrying().filter(id__gt=brake.probed_key).order_by("id")
+        head = heads.values_list("id", "topic", "partition").first()
+        if head is None:
+            brake.probed_key = 0
+            return self._probe_log(consumer)
+        brake.probed_key = head[0]
+        brake.wait()
+        return int(self._parking.probe(head[0], TopicPartition(*head[1:])))
+
+    def _probe_log(self, consumer: Consumer) -> int:
+        self._fetched = self._fetch(consumer, BATCH_EVENTS)
+        if not self._fetched:
+            if not self._backend.in_process:
+                self._look_back()
+            return 0
+        try:
+            return self._passed(self._handling.probe(self._partition(), self._fetched))
+        finally:
+            self._put_back(consumer)
+
+    def _release(self) -> None:
+        """It was asked to leave, and nothing is in hand. Whatever keeps it from saying so, it leaves."""
+        try:
+            with unit_of_work():
+                groups.release(self.group, self._trusted())
+        except Exception as error:
+            self._leaves_unsaid("whoever comes next is careful", error)
+
+    def _trusted(self) -> dict[TopicPartition, int]:
+        """Epochs of what is not to be taken over with care any more: whoever comes next need not either."""
+        return {one: epoch for one, epoch in self._owned.epochs.items() if one not in self._careful | self._suspected}
+
+    def close(self) -> None:
+        """Leave; the partitions are free for others, also where there is no database to say so."""
+        if self._forgive:
+            try:
+                groups.forgive(self.group, self._owned.epochs)
+            except Exception as error:
+                self._leaves_unsaid("an attempt that was ended from outside counts as a crash", error)
+        self.leave()
+
+    def _leaves_unsaid(self, therefore: str, error: Exception) -> None:
+        logger.warning(
+            "Group %s leaves without a word, so %s: %s",
+            self.group.name,
+            therefore,
+            error,
+            exc_info=not is_nobodys_fault(error),
+        )
+
+    def _join(self) -> Consumer:
+        groups.ensure(self._backend, [self.group])
+        self._owned.epochs, self._generation = {}, -1
+        self._careful, self._suspected, self._copies = set(), set(), set()
+        self._logs = groups.fillings(self.group)
+        self._consumer = self._backend.consumer(self.group.topics, self.group.name)
+        return self._consumer
+
+    def _follow(self, consumer: Consumer) -> None:
+        """Take over what was given to this worker since the last look, and let go what was taken from it."""
+        generation = consumer.generation
+        if generation == self._generation:
+            return
+        assigned, new = set(consumer.assignment()), self._used(consumer.unsought())
+        groups.release(self.group, {gone: epoch for gone, epoch in self._trusted().items() if gone not in assigned})
+        for gone in [*(self._owned.epochs.keys() - assigned), *new]:
+            self._owned.epochs.pop(gone, None)
+        if self._fetched and self._partition() not in self._owned.epochs:
+            self._fetched = []
+        self._careful &= assigned
+        self._suspected &= assigned
+        if new:
+            progress = self._take_over(new)
+            self._forgive = False
+            self._backfill.begin(consumer, progress)
+            self._owned.epochs |= {partition: row.epoch for partition, row in progress.items()}
+            self._owned.reached |= {partition: row.position for partition, row in progress.items()}
+            self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
+            self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
+        self._generation = generation
+
+    def _used(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
+        """Those in which keys are placed. What somebody else has added to a topic is left until it is led in."""
+        used = set(self._backend.partitions({one.topic for one in partitions}))
+        return [one for one in partitions if one in used]
+
+    def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
+        """Partitions that were added to a topic meanwhile get their rows first. Raises LogAway."""
+        self._refuse_other_logs({partition.topic for partition in new})
+        if groups.lacks(self.group, new):
+            self._backend.reset()  # it may remember how many there were
+            groups.ensure(self._backend, [self.group])
+            if groups.lacks(self.group, new):
+                raise LogAway(f"the log has given partitions of {self.group.topics} that it does not show yet")
+        return self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
+
+    def _refuse_other_logs(self, topics: Collection[str]) -> None:
+        """Our positions in a log that is gone mean nothing in the one that was made anew, until that is filled again.
+
+        What relays put into it before anybody knew would be taken for what comes next. A lost log has lost its groups
+        as well, so that partitions are given anew before any of it is read.
+        """
+        there = self._backend.generations(topics)
+        for topic, log in groups.logs(self.group).items():
+            if there.get(topic, log) != log:
+                raise LogAway(f"the log of {topic} was made anew, and waits for the relay to fill it again")
+
+    def _give_way(self) -> None:
+        """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""
+        if self._consumer is not None and self._consumer.generation == self._generation:
+            self.let_go()
+
+    def catch_up(self, seconds: float) -> None:
+        """Wait until the next step finds what lies in the log now. For tests. Raises LogAway."""
+        consumer = self._consumer or self._join()
+        consumer.catch_up(seconds)
+        self._follow(consumer)
+        if not self._fetched:
+            consumer.catch_up(seconds)
+
+    def let_go(self) -> None:
+        """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
+        self._fetched = []
+        if self._consumer is not None:
+            self._forgive = self._forgive or self._owned.begun  # what others left behind is not ours to erase
+            self._generation = -1
+            self._consumer.unseek()
+
+    def leave(self) -> None:
+        """The partitions are free for others, as if this process had died."""
+        consumer, self._consumer = self._consumer, None
+        self._fetched = []
+        if consumer is not None:
+            consumer.close()
+
+    def _handle(self, consumer: Consumer) -> int:
+        """Handle what was fetched, or so much of it as fits into one transaction; how many records are behind us."""
+        records = self._fetched[: self.group.batch]
+        if not records:
+            return 0
+        partition = self._partition()
+        self._owned.begin()
+        announced = partition in self._careful | self._suspected or self.group.effects
+        if partition in self._suspected or self.group.effects or len(records) == 1:
+            passed = self._one_by_one(consumer, records, announced=announced)
+        else:
+            try:
+                if announced:
+                    self._patiently(self._handling.announce, partition)
+                passed = self._passed(self._patiently(self._handling.batch, partition, records))
+            except Exception as error:
+                if is_nobodys_fault(error):
+                    if self._owned.in_hand is None:
+                        raise
+                    self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
+                    if not is_contention(error):
+                        raise
+                passed = self._one_by_one(consumer, records, announced=True)
+        if not self._fetched:
+            self._careful.discard(partition)
+            self._suspected.discard(partition)
+        if passed:
+            failpoints.hit("consumer.commit")
+            consumer.commit(partition, records[passed - 1].position + 1)
+            failpoints.hit("consumer.committed")
+        return passed
+
+    def _one_by_one(self, consumer: Consumer, records: Sequence[Record], *, announced: bool) -> int:
+        """Until it is asked to leave, or partitions move. What no handler is called for is passed over in one go."""
+        partition = self._partition()
+        had = self._handling.had(records) if announced and len(records) > 1 else set()
+
+        def is_called(record: Record) -> bool:
+            return bool(self.group.of(record)) and record.event_id not in had
+
+        passed = 0
+        for called, group in groupby(records, key=is_called):
+            run = list(group)
+            while run and not self._stop.is_set() and consumer.generation == self._generation:
+                count = 0 if called else self._patiently(self._handling.batch, partition, run, passing=True)
+                if not count:
+                    self._handling.single(partition, run[0], announced=announced)
+                    count = 1
+                passed += self._passed(count)
+                del run[:count]
+        return passed
+
+    def _partition(self) -> TopicPartition:
+        """Where what was fetched lies."""
+        return TopicPartition(self._fetched[0].topic, self._fetched[0].partition)
+
+    def _passed(self, count: int) -> int:
+        """So many of what was fetched are behind us."""
+        self._fetched = self._fetched[count:]
+        return count
+
+    def _put_back(self, consumer: Consumer) -> None:
+        """What was fetched and is not behind us will be fetched again."""
+        if self._fetched:
+            self._backfill.put_back(consumer, self._fetched)
+            self._fetched = []
+
+    def _parked(self) -> int:
+        """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
+
+        What is left is still due, and tried after the next records; a key in the middle comes after the others then.
+        """
+        due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
+        keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
+        tried, until = 0, clock.monotonic() + PARKED_SECONDS
+        while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
+            key_id, topic, number = keys[0]
+            if not self._parking.retry(key_id, TopicPartition(topic, number)):
+                keys.popleft()
+            tried += 1
+        return tried
+
+    def _suspect(self) -> int:
+        """After all others, try the head that has waited longest of those that met a broken world."""
+        suspects = self._owned.suspects
+        due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
+        for key_id in [key_id for key_id in suspects if key_id not in due]:
+            del suspects[key_id]
+        if not suspects:
+            return 0
+        key_id = next(iter(suspects))
+        return int(self._parking.retry(key_id, suspects[key_id]))
+
+    def _due(self) -> QuerySet[ParkedKey]:
+        return self._retrying().filter(due_at__lte=clock.now())
+
+    def _retrying(self) -> QuerySet[ParkedKey]:
+        mine = groups.among(self._owned.epochs)
+        return ParkedKey.objects.filter(mine, group=self.group.name, state=ParkedKey.State.RETRYING)
+
+    def _operators(self) -> int:
+        """Do what operators asked for with dead letters, many in a transaction: they ask for thousands at once."""
+        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name, request__gt="")
+        wishes = list(asked.order_by("id").values_list("topic", "partition", "id")[:WISHES_AT_ONCE])
+        by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+        for topic, number, letter_id in wishes:
+            by_place[TopicPartition(topic, number)].append(letter_id)
+        return sum(self._patiently(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
+
+    def _obey(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
+        """As many of these as fit into a batch's time, and at least one."""
+        with failpoints.atomic("obey"):
+            progress = self._owned.lock(partition, unless=PAUSED)
+            until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
+            done: set[int] = set()
+            for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
+                if letter.pk not in done:
+                    done |= dead_letter_requests.obey(self.group, letter, progress)
+                if clock.monotonic() >= until:
+                    break
+        return len(done)
+
+    def _failed(self, record: Record, error: BaseException) -> None:
+        self.failures.append(error)
+        self._warnings.failed(record, error)
+
+
+def _place_of(record: Record) -> tuple[TopicPartition, int, UUID]:
+    """With its id: once the log was filled again, another event lies in this place."""
+    return TopicPartition(record.topic, record.partition), record.position, record.event_id

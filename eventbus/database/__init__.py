@@ -1,0 +1,1 @@
+"""Access to the database: raw statements, retry on contention, leases, units of work, and SQLite's fair lock."""

@@ -1,0 +1,103 @@
+"""The brake: a group that fails most of what it sees stands still, until a probe shows that it is mended.
+
+Whether it is closed is a row (`ConsumerGroup.braked_at`), read under each progress lock. What it judges by lives in
+the worker's memory: the hot path writes nothing more, and a restart only delays it by a window.
+"""
+
+import logging
+import random
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import clock, failpoints
+from eventbus.database.text import printable
+from eventbus.errors import NotYet
+from eventbus.events import Record
+from eventbus.models import ConsumerGroup
+
+logger = logging.getLogger(__name__)
+
+WINDOW_ATTEMPTS = (
+    50  # first attempts it judges by: a bad deploy is known after some 26 failures, bad luck is no majority
+)
+KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is parked, and is no reason to stop the others
+# Between probes, at first and at most: short disturbances end in seconds, who mends after hours waits no longer than
+# this, and a provider that is down is asked some four times a minute.
+PROBE_SECONDS = (1.0, 15.0)
+ERROR_CHARACTERS = 200  # of the last error, in the reason: a line that one reads; the parked keys have the whole
+
+
+class Brake:
+    """What one worker has seen of its group's first attempts, and when it may probe. Belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._attempts: deque[tuple[str, str, str]] = deque(maxlen=WINDOW_ATTEMPTS)  # topic, key, error ("": none)
+        self._early: set[UUID] = set()  # parked heads whose first attempt came too early: their verdict is to come
+        self._pause = PROBE_SECONDS[0]
+        self._probe_at: datetime | None = None
+        self.probed_key = (
+            0  # the parked key that was probed last: probes take turns, or one poison event would do for all
+        )
+
+    def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
+        """Note what was handled, at its first attempt or not."""
+        if not first:
+            records = [record for record in records if record.event_id in self._early]
+        if self._early:
+            self._early.difference_update(record.event_id for record in records)
+        self._attempts.extend((record.topic, record.key, "") for record in records[-WINDOW_ATTEMPTS:])
+
+    def failed(self, record: Record, error: BaseException, *, first: bool = True, final: bool = False) -> None:
+        """Note what failed. Being too early is no failure yet: what comes of it is."""
+        if not first and record.event_id not in self._early:
+            return
+        if isinstance(error, NotYet) and not final:
+            self._early.add(record.event_id)
+            return
+        self._early.discard(record.event_id)
+        text = f"{type(error).__name__}: {error}"[:ERROR_CHARACTERS]
+        self._attempts.append((record.topic, record.key, text))
+
+    def reason(self) -> str:
+        """Why it must close now; empty when it need not."""
+        errors = [error for _, _, error in self._attempts if error]
+        keys = {(topic, key) for topic, key, error in self._attempts if error}
+        if len(errors) <= WINDOW_ATTEMPTS / 2 or len(keys) < KEYS_MIN:
+            return ""
+        return (
+            f"{len(errors)} of the last {len(self._attempts)} first attempts failed, over {len(keys)} keys. "
+            f"The last: {errors[-1]}"
+        )
+
+    def reset(self) -> None:
+        """It is open: judge by what comes from now on."""
+        self._attempts.clear()
+        self._pause, self._probe_at, self.probed_key = PROBE_SECONDS[0], None, 0
+
+    def may_probe(self) -> bool:
+        """Whether it is time for a probe: at once after a restart, which may have brought what mends."""
+        return self._probe_at is None or self._probe_at <= clock.now()
+
+    def wait(self) -> None:
+        """Let time pass before the next probe, more each time; with jitter, so that groups do not probe in step."""
+        self._probe_at = clock.now() + timedelta(seconds=random.uniform(self._pause / 2, self._pause))
+        self._pause = min(self._pause * 2, PROBE_SECONDS[1])
+
+
+def close(group: str, reason: str) -> None:
+    """Let the group stand still. The first reason stays."""
+    with failpoints.atomic("brake"):
+        flowing = ConsumerGroup.objects.filter(name=group, braked_at__isnull=True)
+        closed = flowing.update(braked_at=clock.now(), brake_reason=printable(reason))
+    if closed:
+        logger.error("Group %s is braked: %s", group, reason)
+
+
+def release(group: str) -> None:
+    """Let the group go on, in the caller's transaction."""
+    if ConsumerGroup.objects.filter(name=group, braked_at__isnull=False).update(braked_at=None, brake_reason=""):
+        transaction.on_commit(lambda: logger.warning("Group %s goes on: a probe succeeded", group), robust=True)

@@ -1,0 +1,129 @@
+"""What operators wish for dead letters comes true, in their worker's transaction and under its progress lock."""
+
+from collections.abc import Sequence
+
+from django.db.models import F
+
+from eventbus import clock
+from eventbus.database.text import printable
+from eventbus.events import count_ours
+from eventbus.failures import parking
+from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
+from eventbus.registry import Group
+
+DISCARDED_AT_ONCE = 500  # parked events that go with a dead letter in one transaction: others write in between
+KEPT = ("group", "event_id", "topic", "partition", "position", "type", "key", "payload", "headers")  # of such an event
+BEHIND = "DiscardedBehind"  # its error: it never failed itself
+
+
+def obey(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
+    """Do what an operator asked for with a dead letter; the ids of the letters that are done with by that.
+
+    `requeue` puts the event back at the head of its key, `discard` lets it go, `restore` undoes a discard.
+    """
+    key = ParkedKey.objects.filter(group=group.name, topic=letter.topic, key=letter.key).first()
+    if letter.request == DeadLetter.Request.DISCARD:
+        _discard(letter, key, progress)
+    elif letter.request == DeadLetter.Request.REQUEUE:
+        _requeue(letter, key)
+    elif letter.behind:
+        return _restore_behind(letter, key, progress)
+    else:
+        _restore(letter, key, progress)
+    return {letter.pk}
+
+
+def _discard(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
+    if key is not None and letter.parks and letter.through is not None:
+        behind = list(key.events.filter(id__lte=letter.through)[:DISCARDED_AT_ONCE])
+        _discard_behind(letter, behind, progress)
+        if len(behind) == DISCARDED_AT_ONCE:
+            return  # the wish stands until all of them are gone
+    letter.state, letter.request, letter.discarded_at = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE, clock.now()
+    letter.save(update_fields=["state", "request", "discarded_at"])
+    _count_discarded(progress, int(parking.record_of(letter).ours))
+    if key is not None and letter.parks:
+        parking.go_on(key)
+
+
+def _discard_behind(head: DeadLetter, behind: Sequence[ParkedEvent], progress: Progress) -> None:
+    """What waits behind a dead letter goes with it; kept byte for byte, like the letter, lest it must come back."""
+    now = clock.now()
+    DeadLetter.objects.bulk_create(
+        DeadLetter(
+            **{name: getattr(event, name) for name in KEPT},
+            parks=False,
+            behind=True,
+            attempts=0,
+            error_class=BEHIND,
+            died_at=now,
+            discarded_at=now,
+            state=DeadLetter.State.DISCARDED,
+            decision=head.decision,
+        )
+        for event in behind
+    )
+    ParkedEvent.objects.filter(id__in=[event.pk for event in behind]).delete()
+    _count_discarded(progress, count_ours(map(parking.record_of, behind)))
+
+
+def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
+    """The letter is as it was: dead, with its key waiting for it."""
+    _count_discarded(progress, -int(parking.record_of(letter).ours))
+    if letter.parks and key is not None and key.state == ParkedKey.State.DEAD:
+        letter.parks = False  # the key waits for another meanwhile, and will not for two
+    letter.state, letter.request, letter.discarded_at = DeadLetter.State.OPEN, DeadLetter.Request.NONE, None
+    letter.save(update_fields=["state", "request", "discarded_at", "parks"])
+    if letter.parks:
+        _stop_for(letter, key or _key_of(letter))
+
+
+def _restore_behind(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> set[int]:
+    """Those that had waited behind another wait again, many at once, each at its old position."""
+    asked = {"group": letter.group, "topic": letter.topic, "key": letter.key, "request": letter.request}
+    letters = list(DeadLetter.objects.filter(**asked, behind=True).order_by("position", "id")[:DISCARDED_AT_ONCE])
+    key = key or _key_of(letter)
+    ParkedEvent.objects.bulk_create(
+        ParkedEvent(parked_key=key, **{name: getattr(one, name) for name in KEPT}) for one in letters
+    )
+    gone = {one.pk for one in letters}
+    DeadLetter.objects.filter(id__in=gone).delete()
+    _count_discarded(progress, -count_ours(map(parking.record_of, letters)))
+    if key.state != ParkedKey.State.DEAD:
+        parking.go_on(key)
+    return gone
+
+
+def _stop_for(letter: DeadLetter, key: ParkedKey) -> None:
+    key.state, key.running = ParkedKey.State.DEAD, False
+    key.error = printable(f"{letter.error_class}: {letter.error}")
+    key.save()
+
+
+def _count_discarded(progress: Progress, more: int) -> None:
+    Progress.objects.filter(id=progress.id).update(discarded=F("discarded") + more)
+
+
+def _requeue(letter: DeadLetter, key: ParkedKey | None) -> None:
+    key = key or _key_of(letter)
+    record = parking.record_of(letter)
+    letter.delete()
+    first = key.events.values_list("position", flat=True).first()
+    if letter.parks and first is not None and first <= record.position:  # it was moved, see `wait_at_end`
+        key.events.update(position=F("position") + record.position - first + 1)
+    parking.wait(key, record, record.position)
+    if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
+        parking.go_on(key)
+
+
+def _key_of(letter: DeadLetter) -> ParkedKey:
+    """The letter's key, parked again."""
+    now = clock.now()
+    return ParkedKey.objects.create(
+        group=letter.group,
+        topic=letter.topic,
+        partition=letter.partition,
+        key=letter.key,
+        due_at=now,
+        parked_at=now,
+    )

@@ -1,0 +1,195 @@
+"""Keys that wait, and dead letters. Everything here runs in a worker's transaction, under its progress lock."""
+
+import logging
+import random
+import traceback
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+
+from eventbus import clock, failpoints
+from eventbus.database import sql
+from eventbus.database.text import printable
+from eventbus.errors import TooManyParked, counts, is_nobodys_fault
+from eventbus.events import Record
+from eventbus.models import DeadLetter, ParkedEvent, ParkedKey
+from eventbus.registry import Group, Handler
+
+logger = logging.getLogger(__name__)
+
+# A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
+# them: a thousand is a morning's work, and by far more than a few customers' broken data.
+PARKED_KEYS_MAX = 1_000
+AWAY_SECONDS = (10.0, 30.0)  # until a service that is away is asked again: soon after it is back, and not in step
+
+_WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
+
+
+def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
+    """Which of these keys wait, for this group. Mostly none does: that is asked first, as cheaply as can be."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    asked = _WAITING.format(among=sql.is_among(connection, "key", "text"))
+    found = {key for (key,) in sql.fetch(connection, asked, [group, topic, sql.texts(connection, keys)])}
+    return {row.key: row for row in ParkedKey.objects.filter(group=group, topic=topic, key__in=found)} if found else {}
+
+
+def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
+    """Park the key of an event that failed; bury the event when that failure is final. Raises TooManyParked.
+
+    `attempts` is 0 when the failure was none of the event's, as far as is known.
+    """
+    policy = group.policy(record)
+    final = bool(attempts) and policy.gives_up(error, attempts)
+    if final and policy.on_dead == "skip":
+        bury(group.name, record, error, attempts=attempts, parks=False)
+        return
+    if is_full(group.name):
+        raise TooManyParked(group.name)
+    now = clock.now()
+    key = ParkedKey.objects.create(
+        group=group.name,
+        topic=record.topic,
+        partition=record.partition,
+        key=record.key,
+        attempts=attempts,
+        due_at=now,
+        parked_at=now,
+    )
+    failpoints.hit("parked")
+    if final:
+        bury(group.name, record, error, attempts=attempts, parks=True)
+        _stop(key, error)
+    else:
+        wait(key, record, record.position)
+        postpone(key, policy, error, attempts=attempts)
+
+
+def is_full(group: str) -> bool:
+    """Whether the group has as many parked keys as it may."""
+    return ParkedKey.objects.filter(group=group).count() >= PARKED_KEYS_MAX
+
+
+def wait_at_end(key: ParkedKey, record: Record) -> None:
+    """Let an event that comes now wait behind all that came before it.
+
+    Its own position may be smaller: where a lost log is filled again, what waits is moved to where it lies last
+    (`outbox_offsets.finish`), and a relay that died before it could write that down has appended the rest twice.
+    """
+    last = key.events.order_by("position").values_list("position", flat=True).last()
+    wait(key, record, record.position if last is None else max(record.position, last))
+
+
+def wait(key: ParkedKey, record: Record, position: int) -> None:
+    """Let an event wait for its key's turn, at this position among the others."""
+    ParkedEvent.objects.create(
+        parked_key=key,
+        group=key.group,
+        event_id=record.event_id,
+        topic=record.topic,
+        partition=record.partition,
+        position=position,
+        type=record.type,
+        key=record.key,
+        payload=record.payload,
+        headers=record.headers,
+    )
+
+
+def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
+    """Let the head wait for its next attempt."""
+    key.attempts, key.running = attempts, False
+    if not counts(error):
+        pause = random.uniform(*AWAY_SECONDS)
+    else:
+        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker waits for the world
+    key.due_at = clock.now() + timedelta(seconds=pause)
+    key.error = printable(f"{type(error).__name__}: {error}")
+    key.save()
+
+
+def bury_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:
+    """Make a parked key's head a dead letter; its key waits for an operator, or goes on without it."""
+    record = record_of(head)
+    parks = group.policy(record).on_dead == "park"
+    head.delete()
+    bury(group.name, record, error, attempts=attempts, parks=parks)
+    if parks:
+        _stop(key, error)
+    else:
+        go_on(key)
+
+
+def go_on(key: ParkedKey) -> None:
+    """The head is out of the way: the next is due at once, and the key is free when none is left."""
+    if key.events.exists():
+        key.state, key.attempts, key.crashes, key.running = ParkedKey.State.RETRYING, 0, 0, False
+        key.error, key.due_at = "", clock.now()
+        key.save()
+    else:
+        key.delete()
+
+
+def _stop(key: ParkedKey, error: BaseException) -> None:
+    key.state, key.running = ParkedKey.State.DEAD, False
+    key.error = printable(f"{type(error).__name__}: {error}")
+    key.save()
+
+
+def bury(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
+    """Write a dead letter; a minimal one when the database refuses the error's text. Raises when it takes neither."""
+    letter = DeadLetter(
+        group=group,
+        event_id=record.event_id,
+        topic=record.topic,
+        partition=record.partition,
+        position=record.position,
+        type=record.type,
+        key=record.key,
+        payload=record.payload,
+        headers=record.headers,
+        parks=parks,
+        attempts=attempts,
+        died_at=clock.now(),
+        error_class=type(error).__name__[:200],
+        error=printable(str(error)),
+        traceback=printable("".join(traceback.format_exception(error))),
+    )
+    try:
+        with transaction.atomic():
+            letter.save(force_insert=True)
+    except (DatabaseError, ValueError) as refused:
+        if is_nobodys_fault(refused):
+            raise
+        letter.error = letter.traceback = ""
+        letter.save(force_insert=True)
+    failpoints.hit("buried")
+    transaction.on_commit(partial(_tell, letter), robust=True)
+
+
+def _tell(letter: DeadLetter) -> None:
+    logger.error(
+        "Group %s gave up %s %s (key %s) after %s attempts, and it is dead letter %s: %s",
+        letter.group,
+        letter.type,
+        letter.event_id,
+        letter.key,
+        letter.attempts,
+        letter.pk,
+        letter.error_class,
+    )
+
+
+def record_of(row: ParkedEvent | DeadLetter) -> Record:
+    """The record as it was fetched."""
+    return Record(
+        topic=row.topic,
+        partition=row.partition,
+        position=row.position,
+        key=row.key,
+        type=row.type,
+        event_id=UUID(str(row.event_id)),
+        payload=bytes(row.payload),
+        headers=row.headers,
+    )

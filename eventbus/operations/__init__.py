@@ -1,0 +1,1 @@
+"""Report the state of the bus, and let operators pause groups, prune tables and set up topics."""

@@ -1,0 +1,205 @@
+"""Heartbeats: each process writes every few seconds what it is and what it does, for operators to see.
+
+Nothing depends on them: leases decide who is active, and the backend who reads what. A supervisor that cannot ask a
+process by HTTP looks at the age of its EVENTBUS_ALIVE_FILE. While a working thread hangs (`consuming.liveness`), the
+process writes no heartbeat and does not touch the file. It then counts as silent, and should be restarted.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import connections
+from django.db.models import Q
+
+from eventbus import clock, failpoints
+from eventbus.consuming import liveness
+from eventbus.database.unit_of_work import unit_of_work
+from eventbus.ids import uuid7
+from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
+SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
+FORGET_SECONDS = 300.0  # time for a person to see that one died; later the log tells of it
+DIED_SECONDS = 1.5 * BEAT_SECONDS  # of one on this machine that is gone: nobody else's process id is taken for its own
+CLOSE_SECONDS = 5.0  # for the last statement
+# Looks in a row at a thread that hangs, after which a process that does nothing else ends itself. By looks and not by
+# the clock: one that was frozen must get time to go on.
+LOOKS_MAX = 4
+EXIT_HANGS = 70  # EX_SOFTWARE: a supervisor starts it again
+
+_LOADED_AT = clock.now()  # whoever had our process id before has ended
+
+# What it is doing: its state, and by consumer group the partitions that it reads, as "orders/0".
+Told = tuple[str, dict[str, list[str]]]
+
+
+class ProcessStatus(msgspec.Struct, frozen=True):
+    """A process as it last said. `silent` is whether it has not for long."""
+
+    role: str
+    host: str
+    pid: int
+    state: str
+    assignment: dict[str, list[str]]
+    began_at: datetime
+    beat_at: datetime
+    silent: bool
+
+
+def processes() -> list[ProcessStatus]:
+    """Those that are not known to be dead, in order of role, host and process id."""
+    return [
+        ProcessStatus(
+            role=row.role,
+            host=row.host,
+            pid=row.pid,
+            state=row.state,
+            assignment=row.assignment,
+            began_at=row.began_at,
+            beat_at=row.beat_at,
+            silent=is_silent(row),
+        )
+        for row in ProcessRow.objects.exclude(_dead()).order_by("role", "host", "pid")
+    ]
+
+
+def _dead() -> Q:
+    """Rows of processes silent for FORGET_SECONDS, and of those whose end can be seen from this machine."""
+    now, host = clock.now(), _host()
+    here = ProcessRow.objects.filter(host=host, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
+    gone = [pid for pid in here.values_list("pid", flat=True) if not _runs(pid)]
+    return (
+        Q(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS))
+        | Q(host=host, pid__in=gone, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
+        | Q(host=host, pid=os.getpid(), began_at__lt=_LOADED_AT)
+    )
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def _host() -> str:
+    return socket.gethostname()[:HOST_CHARACTERS_MAX]
+
+
+def is_silent(row: ProcessRow) -> bool:
+    """Whether it has said nothing for so long that its state is no news."""
+    return row.beat_at < clock.now() - timedelta(seconds=SILENT_SECONDS)
+
+
+class Heartbeat:
+    """Says so from `start()` until `close()`, in a thread of its own. A database that is away is not its affair."""
+
+    def __init__(
+        self, role: str, tell: Callable[[], Told] = lambda: ("", {}), *, end: Callable[[int], Any] | None = None
+    ) -> None:
+        self._id = uuid7()
+        self._role, self._tell = role, tell
+        self._end, self._looks = end, 0
+        self._began_at = clock.now()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="eventbus-heartbeat", daemon=True)
+        self._watching = threading.Thread(target=self._watch, name="eventbus-liveness", daemon=True)
+
+    def start(self) -> "Heartbeat":
+        """Begin in the background."""
+        self._thread.start()
+        self._watching.start()
+        return self
+
+    def close(self) -> None:
+        """The process leaves in order, and its row with it."""
+        self._stop.set()
+        self._thread.join(CLOSE_SECONDS)
+        self._watching.join(CLOSE_SECONDS)
+
+    def __enter__(self) -> "Heartbeat":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                if not liveness.overdue():
+                    self._try(self.beat)
+                if self._stop.wait(BEAT_SECONDS):
+                    break
+            self._try(self._leave)
+        finally:
+            connections.close_all()
+
+    def _watch(self) -> None:
+        """It asks no database: one that hangs, or is away, must not keep it from looking."""
+        while True:
+            self.look()
+            if self._stop.wait(BEAT_SECONDS):
+                return
+
+    def look(self) -> None:
+        """Touch the file, unless a thread hangs: then end its statement, and at last the process."""
+        hanging = liveness.overdue()
+        self._looks = self._looks + 1 if hanging else 0
+        for one in hanging:
+            logger.error("%s; so this process does not say that it lives", one)
+        if not hanging:
+            touch()
+            return
+        liveness.interrupt()
+        if self._end is not None and self._looks >= LOOKS_MAX:
+            logger.critical("This process ends, for it hangs: whoever starts it again tries anew")
+            self._end(EXIT_HANGS)
+
+    def _try(self, call: Callable[[], None]) -> None:
+        try:
+            with unit_of_work():
+                call()
+        except Exception as error:
+            logger.info("No word of this process for operators: %s", error)
+
+    def beat(self) -> None:
+        """Write down what it does now, and forget those that are dead. Raises DatabaseError."""
+        now, (state, assignment) = clock.now(), self._tell()
+        said = {"state": state, "assignment": assignment, "beat_at": now}
+        with failpoints.atomic("heartbeat"):
+            if not ProcessRow.objects.filter(id=self._id).update(**said):
+                ProcessRow.objects.create(
+                    id=self._id,
+                    role=self._role,
+                    host=_host(),
+                    pid=os.getpid(),
+                    began_at=self._began_at,
+                    **said,
+                )
+            ProcessRow.objects.filter(_dead()).delete()
+
+    def _leave(self) -> None:
+        with failpoints.atomic("heartbeat.leave"):
+            ProcessRow.objects.filter(id=self._id).delete()
+
+
+def touch() -> None:
+    """Say to a supervisor on this machine that this process lives, also while there is no database."""
+    if settings.EVENTBUS_ALIVE_FILE:
+        try:
+            Path(settings.EVENTBUS_ALIVE_FILE).touch()
+        except OSError as error:
+            logger.warning("EVENTBUS_ALIVE_FILE cannot be touched: %s", error)

@@ -1,0 +1,34 @@
+"""What is wrong with the log itself: it lost records, is read by another site, or has unused partitions."""
+
+from collections.abc import Iterator, Mapping
+
+from eventbus import registry
+from eventbus.backends.base import Backend
+from eventbus.errors import LogAway
+from eventbus.models import TopicLog
+from eventbus.recovery import lost_records
+
+ASK_SECONDS = 1.5  # for what is seldom so: where brokers do not answer, who asks has waited for them already
+
+
+def read(backend: Backend) -> list[str]:
+    """One sentence each, with the remedy. Of brokers that do not answer others tell."""
+    lost = [lost_records.told(one) for one in lost_records.waiting()]
+    try:
+        return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
+    except LogAway:
+        return lost
+
+
+def _unused_partitions(backend: Backend) -> Iterator[str]:
+    """Somebody has added them with Kafka's own tools."""
+    if backend.topics is None:
+        return
+    placed: Mapping[str, int | None] = dict(TopicLog.objects.values_list("topic", "partitions"))
+    for topic, there in sorted(backend.topics.counts(list(placed), ASK_SECONDS).items()):
+        used = placed[topic] or there
+        if there > used:
+            yield (
+                f"{topic} has {there} partitions on the brokers, and keys are placed in {used}: nothing of ours is put "
+                "into the others, and what other programs put there is not read. See manage.py eventbus topics."
+            )

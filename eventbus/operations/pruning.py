@@ -1,0 +1,285 @@
+"""What nobody needs any more leaves the tables; its totals stay, so that the ledger balances at every moment.
+
+An event is needed until every group of its topic that the database knows has passed it, while it waits or lies dead
+for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
+process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
+Where the log lies elsewhere, an event stays as long as the log can still show it: without its inbox row it would be
+handled again. What the log refused stays until an operator decides; what was withdrawn leaves after the same while.
+Operators' actions are kept for ever.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import F, Max, Q, QuerySet
+
+from eventbus import backends, clock, failpoints, registry
+from eventbus.audit import passed_events
+from eventbus.backends.base import TopicPartition
+from eventbus.database.contention import Patience
+from eventbus.events import ours
+from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
+from eventbus.progress.inbox import LIVE
+from eventbus.publishing import rejected_records
+from eventbus.repairs import dead_letters, replay
+
+BATCH_ROWS = 200  # events a transaction: on SQLite everybody who writes waits for so many
+PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
+_NEXT_PLACE = """
+    SELECT topic, partition FROM eventbus_outbox WHERE position IS NOT NULL AND (topic, partition) > (%s, %s)
+    ORDER BY topic, partition LIMIT 1
+"""
+
+
+class Pruned(msgspec.Struct):
+    """How many rows went, by table; `unbalanced` says where none could."""
+
+    events: int = 0
+    inbox: int = 0
+    dead_letters: int = 0
+    effects: int = 0
+    replays: int = 0
+    unbalanced: list[str] = []
+
+    def add(self, other: "Pruned") -> None:
+        """Count these as well."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """Who has not passed so many rows and, it seems, never will, until somebody does something about it."""
+
+    who: str
+    topic: str
+    rows: int
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.who} holds back {self.rows} events of {self.topic}. {self.remedy}"
+
+
+def held_back() -> list[HeldBack]:
+    """Groups of the database that nobody handles a topic for any more, and replays that have not ended."""
+    found: dict[tuple[str, str, str], int] = {}
+    for who, place, position, remedy in [*_groups_gone(), *_replays_begun()]:
+        ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=position)
+        found[who, place.topic, remedy] = found.get((who, place.topic, remedy), 0) + ahead.count()
+    return [HeldBack(who, topic, rows, remedy) for (who, topic, remedy), rows in found.items() if rows]
+
+
+def _groups_gone() -> Iterator[tuple[str, TopicPartition, int, str]]:
+    for row in Progress.objects.order_by("group", "topic", "partition"):
+        group = registry.groups.get(row.group)
+        if group is None or row.topic not in group.topics:
+            there = "" if group is None else " there"
+            who = f"Group {row.group}, which the code does not name{there},"
+            remedy = f"If it is gone for good: manage.py eventbus close {row.group} --topic {row.topic}"
+            yield who, TopicPartition(row.topic, row.partition), row.position, remedy
+
+
+def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
+    for run in ReplayRun.objects.filter(state=ReplayRun.State.RUNNING).order_by("id"):
+        remedy = f"If nobody runs it: manage.py eventbus replay {run.group} --resume {run.pk}"
+        for place, (position, end) in replay.spans_of(run).items():
+            if position < end:
+                yield f"Replay {run.pk} of group {run.group}", place, position, remedy
+
+
+class Unbalanced(Exception):
+    """What the rows say is not what was counted: pruning would make it impossible to find out more."""
+
+
+class _Event(msgspec.Struct, frozen=True):
+    id: int
+    event_id: UUID
+    position: int
+    appended_at: datetime
+
+
+class Pruning:
+    """One run. `fence` raises before a transaction, or in it, when we may not; `told` hears after each how far it is.
+
+    A dry run only counts. What was done before an error or before `stop` was set stays done.
+    """
+
+    def __init__(
+        self,
+        keep: timedelta,
+        *,
+        dry_run: bool = False,
+        fence: Callable[[], None] = lambda: None,
+        stop: threading.Event | None = None,
+        told: Callable[[Pruned], None] = lambda pruned: None,
+    ) -> None:
+        self.pruned = Pruned()
+        self._before = clock.now() - keep
+        self._shown_from: dict[TopicPartition, int] = {}
+        self._dry_run, self._fence, self._told = dry_run, fence, told
+        self._stop = stop or threading.Event()
+        self._patiently = Patience(self._stop)
+
+    def go(self) -> Pruned:
+        """Until nothing is left that may go, or asked to stop. Raises DatabaseError, LogAway, what `fence` raises."""
+        places = list(_places())
+        self._shown_from = backends.current().shown_from(places)  # before any transaction: brokers may be slow
+        for place in places:
+            try:
+                self._in_batches(self._events, place)
+            except Unbalanced as error:
+                self.pruned.unbalanced.append(str(error))
+        for run in self._ended():
+            self._in_batches(self._replay, run)
+        self._in_batches(self._foreign_letters, self._discarded_elsewhere())
+        self._in_batches(
+            self._withdrawn, OutboxRow.objects.filter(rejected_records.WITHDRAWN, withdrawn_at__lt=self._before)
+        )
+        return self.pruned
+
+    def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
+        """A transaction a batch; each says where the next begins, the last one 0."""
+        begin = -1
+        while begin and not self._stop.is_set():
+            pruned, begin = self._patiently(batch, of, max(begin, 0))
+            self.pruned.add(pruned)
+            self._told(self.pruned)
+            self._stop.wait(PAUSE_SECONDS)
+
+    def _events(self, place: TopicPartition, begin: int) -> tuple[Pruned, int]:
+        self._fence()  # not in the transaction, which may wait for a handler: the relay would wait for both
+        with failpoints.atomic("prune"):
+            readers = list(_at(place).select_for_update().order_by("id"))
+            needed = _needed_from(place, readers)
+            old = self._old(place, begin, min(needed, self._shown_from.get(place, needed)))
+            everybody = _everybody(readers)
+            gone = _settled(old, everybody)
+            pruned = self._take(readers, everybody, gone) if gone else Pruned()
+        return pruned, old[-1].position + 1 if len(old) == BATCH_ROWS else 0
+
+    def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
+        """The next that were appended before the window: looked for by position, for which there is an index."""
+        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition)
+        rows = rows.filter(position__gte=begin, position__lt=end).order_by("position")
+        found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
+        return list(takewhile(lambda event: event.appended_at < self._before, found))
+
+    def _take(self, readers: Sequence[Progress], everybody: Collection[str], gone: Sequence[_Event]) -> Pruned:
+        totals = [_totals(reader, gone) for reader in readers]
+        ids = [event.event_id for event in gone]
+        pruned = Pruned(
+            events=self._remove(OutboxRow.objects.filter(id__in=[event.id for event in gone])),
+            inbox=self._remove(InboxRow.objects.filter(group__in=everybody, event_id__in=ids)),
+            dead_letters=self._remove(DeadLetter.objects.filter(group__in=everybody, event_id__in=ids)),
+            effects=self._remove(Effect.objects.filter(group__in=everybody, event_id__in=ids)),
+        )
+        failpoints.hit("pruned")
+        if not self._dry_run:
+            for reader, total in zip(readers, totals, strict=True):
+                Progress.objects.filter(id=reader.pk).update(**{name: F(name) + more for name, more in total.items()})
+        return pruned
+
+    def _ended(self) -> QuerySet[ReplayRun]:
+        return ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING)
+
+    def _replay(self, run: ReplayRun, begin: int) -> tuple[Pruned, int]:
+        """The inbox rows of a replay that has ended; then the run itself."""
+        with failpoints.atomic("prune.replay"):
+            self._fence()
+            if self._ended().select_for_update().filter(id=run.pk).first() is None:  # resumed since we asked
+                return Pruned(), 0
+            rows = InboxRow.objects.filter(group=run.group, replay=run.pk, id__gte=begin)
+            ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            inbox = self._remove(InboxRow.objects.filter(id__in=ids))
+            if len(ids) == BATCH_ROWS:
+                return Pruned(inbox=inbox), ids[-1] + 1
+            return Pruned(inbox=inbox, replays=self._remove(ReplayRun.objects.filter(id=run.pk))), 0
+
+    def _withdrawn(self, rows: QuerySet[OutboxRow], begin: int) -> tuple[Pruned, int]:
+        """They were never told, so no group's counts know of them."""
+        with failpoints.atomic("prune.withdrawn"):
+            self._fence()
+            ids = list(rows.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            pruned = Pruned(events=self._remove(OutboxRow.objects.filter(id__in=ids)))
+        return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
+
+    def _discarded_elsewhere(self) -> QuerySet[DeadLetter]:
+        """Discarded letters of records that came from elsewhere: no event of the outbox takes them along."""
+        letters = DeadLetter.objects.filter(state=DeadLetter.State.DISCARDED, discarded_at__lt=self._before)
+        letters = letters.exclude(request=DeadLetter.Request.RESTORE)  # a worker is about to bring it back
+        return letters.filter(discarded_at__lt=dead_letters.undoable_since()).exclude(headers__contains=ours())
+
+    def _foreign_letters(self, letters: QuerySet[DeadLetter], begin: int) -> tuple[Pruned, int]:
+        with transaction.atomic():
+            self._fence()
+            ids = list(letters.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
+            pruned = Pruned(dead_letters=self._remove(DeadLetter.objects.filter(id__in=ids)))
+        return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
+
+    def _remove(self, rows: QuerySet[Any]) -> int:
+        if self._dry_run:
+            return int(rows.count())
+        removed: int = rows.delete()[0]
+        return removed
+
+
+def _places() -> Iterator[TopicPartition]:
+    """Each topic and partition of the outbox: a step through the index for each, however many events it holds."""
+    place = ("", -1)
+    while place:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEXT_PLACE, place)
+            place = cursor.fetchone()
+        if place:
+            yield TopicPartition(*place)
+
+
+def _at(place: TopicPartition) -> QuerySet[Progress]:
+    return Progress.objects.filter(topic=place.topic, partition=place.partition)
+
+
+def _everybody(readers: Collection[Progress]) -> set[str]:
+    """Every group of the database. The indexes of what is removed begin with the group."""
+    return {*ConsumerGroup.objects.values_list("name", flat=True), *(reader.group for reader in readers)}
+
+
+def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
+    """The first position that somebody may still need."""
+    appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__isnull=False)
+    newest = appended.aggregate(newest=Max("position"))["newest"]
+    here = {reader.group for reader in readers}
+    if newest is None or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists():
+        return 0  # a group of the topic has no place in this partition yet: it will begin at its start
+    replayed = (position for _, at, position, _ in _replays_begun() if at == place)
+    return min([int(newest), *(reader.position for reader in readers), *replayed])
+
+
+def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
+    """Those that wait for nobody, and lie dead for nobody."""
+    aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
+    held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
+    kept = Q(state=DeadLetter.State.OPEN) | Q(discarded_at__gte=dead_letters.undoable_since())
+    kept |= Q(request=DeadLetter.Request.RESTORE)  # asked in time, and a worker has not come to it
+    held |= set(DeadLetter.objects.filter(kept, **aside).values_list("event_id", flat=True))
+    return [event for event in old if event.event_id not in held]
+
+
+def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
+    """How many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
+    ids = [event.event_id for event in gone if event.position >= reader.start]
+    inbox = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE)
+    handled = inbox.filter(handled_at__isnull=False).count()
+    discarded = DeadLetter.objects.filter(group=reader.group, event_id__in=ids).count()
+    ignored = len(ids) - handled - discarded
+    lost = passed_events.loses(reader, [event.id for event in gone])
+    if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
+        raise Unbalanced(
+            f"Nothing is pruned of {reader.topic}/{reader.partition}: for group {reader.group} the ledger does not "
+            "balance there. See manage.py eventbus status."
+        )
+    return {"pruned_handled": handled, "pruned_discarded": discarded, "pruned_ignored": ignored}

@@ -1,0 +1,195 @@
+"""What operators can see and do: how the bus is, what died, and what shall become of it.
+
+Nothing here touches an event. A wish is written down beside the dead letter, with who wished it; the worker obeys under
+its progress lock (`dead_letter_requests.obey`).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+from django.db.models import Count, Min, QuerySet
+
+from eventbus import backends, clock
+from eventbus.backends.base import Backend, TopicPartition
+from eventbus.consuming import ignored_types
+from eventbus.consuming.ignored_types import IgnoredStatus
+from eventbus.database.leases import is_beating
+from eventbus.errors import LogAway
+from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
+from eventbus.operations import group_status, lag, log_problems, pausing, standstill
+from eventbus.operations.group_status import GroupStatus as GroupStatus
+from eventbus.operations.heartbeats import ProcessStatus, processes
+from eventbus.operations.pausing import Standstill
+from eventbus.publishing import rejected_records
+from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME
+from eventbus.recovery import divergence, log_truncation
+from eventbus.repairs import dead_letters
+from eventbus.repairs.dead_letters import Refused
+
+UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
+RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts
+BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin tries again, and a little
+
+
+class OutboxStatus(msgspec.Struct, frozen=True):
+    """Events committed and on their way to the log, and the age of the oldest in seconds.
+
+    Apart from them: what the log refused, and how many later events of the same keys wait behind.
+    """
+
+    depth: int
+    oldest_at: datetime | None
+    oldest_seconds: float
+    refused: int
+    behind: int
+
+
+class TimersStatus(msgspec.Struct, frozen=True):
+    """Events that wait for their time."""
+
+    count: int
+    next_due: datetime | None
+
+
+class LeaseStatus(msgspec.Struct, frozen=True):
+    """Who is the one that relays, dispatches or polls; an empty owner is nobody."""
+
+    name: str
+    owner: str
+    beat: int
+    epoch: int
+
+
+class Status(msgspec.Struct, frozen=True):
+    """All of it, at one time. `log_away` is why the log does not say where it ends; empty while it does.
+
+    `retrying_long` is how many keys have been tried again for over RETRYING_SECONDS_MAX, by group.
+    """
+
+    at: datetime
+    log_away: str
+    log_problems: list[str]
+    outbox: OutboxStatus
+    timers: TimersStatus
+    groups: list[GroupStatus]
+    retrying_long: dict[str, int]
+    standstills: list[Standstill]
+    ignored_types: list[IgnoredStatus]
+    standing: list[standstill.Standing]
+    leases: list[LeaseStatus]
+    processes: list[ProcessStatus]
+
+
+def status() -> Status:
+    """How the bus is now. A few small queries; nothing counts the whole outbox."""
+    progress = group_status.progress()
+    ends, log_away = _ends(backends.current(), progress)
+    return Status(
+        at=clock.now(),
+        log_away=log_away,
+        log_problems=log_problems.read(backends.current()),
+        outbox=_outbox(),
+        timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
+        groups=group_status.read(progress, ends),
+        retrying_long=_retrying_long(),
+        standstills=pausing.standstills(),
+        ignored_types=ignored_types.status(),
+        standing=standstill.standing(progress),
+        leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
+        processes=processes(),
+    )
+
+
+def problems(found: Status, *, dispatches: bool) -> list[str]:
+    """What an operator must see to, one sentence each; `dispatches` is whether somebody does (`is_dispatched`)."""
+    told = []
+    if not dispatches:
+        told.append("Nobody dispatches: start the server, or manage.py relay_events.")
+    told += [*divergence.problems(), *log_truncation.problems(found.groups)]
+    if found.log_away:
+        told.append(found.log_away)
+    told += found.log_problems
+    if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
+        told.append(
+            f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
+            "nobody relays, or the relay cannot."
+        )
+    if found.outbox.refused:
+        told.append(
+            f"Refused by the log: {found.outbox.refused}, and {found.outbox.behind} later events of their keys wait "
+            "behind. See manage.py eventbus refused, then resend or withdraw."
+        )
+    told += pausing.problems(found.standstills) + standstill.problems(found.standing)
+    told += lag.problems(found.groups, found.standstills)
+    told += lag.unhandled(found.groups, found.processes, at=found.at)
+    told += ignored_types.problems(found.ignored_types)
+    for group, keys in found.retrying_long.items():
+        told.append(
+            f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
+            "the admin's parked keys say why."
+        )
+    letters = sum(one.dead_letters for one in found.groups)
+    if letters:
+        told.append(f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.")
+    return told
+
+
+def is_dispatched() -> bool:
+    """Whether some process dispatches, or tries to: one that cannot begin takes the lease and leaves it again.
+
+    Waits for a dead one's lease, or so long as one that tries stays away (BEGINS_SECONDS).
+    """
+    return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
+
+
+def _outbox() -> OutboxStatus:
+    unsent, free = OutboxRow.objects.filter(rejected_records.UNSENT), rejected_records.not_behind()
+    on_their_way = unsent.filter(free)
+    oldest_at = on_their_way.order_by("id").values_list("created_at", flat=True).first()
+    return OutboxStatus(
+        depth=on_their_way.count(),
+        oldest_at=oldest_at,
+        oldest_seconds=(clock.now() - oldest_at).total_seconds() if oldest_at else 0.0,
+        refused=OutboxRow.objects.filter(rejected_records.WAITS).count(),
+        behind=unsent.filter(~free).count() if free else 0,
+    )
+
+
+def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
+    """Where the log ends wherever a group is; or nothing, and why it does not say."""
+    try:
+        return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
+    except LogAway as error:
+        return {}, str(error)
+
+
+def _retrying_long() -> dict[str, int]:
+    since = clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX)
+    keys = ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, parked_at__lt=since)
+    return dict(keys.order_by("group").values_list("group").annotate(count=Count("id")))
+
+
+def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:
+    """Dead letters that wait for an operator, or those that were discarded; the oldest first."""
+    state = DeadLetter.State.DISCARDED if discarded else DeadLetter.State.OPEN
+    asked = {"group": group, "topic": topic, "key": key}
+    wanted = {name: value for name, value in asked.items() if value}
+    return DeadLetter.objects.filter(state=state, **wanted).order_by("id")
+
+
+def request_requeue(letter: DeadLetter, who: str) -> None:
+    """Ask that the event be handled again, at the head of its key. Raises Refused."""
+    _request(letter, DeadLetter.Request.REQUEUE, who)
+
+
+def request_discard(letter: DeadLetter, who: str) -> None:
+    """Ask that the event be let go, and its key go on without it. Raises Refused."""
+    _request(letter, DeadLetter.Request.DISCARD, who)
+
+
+def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
+    decided = dead_letters.decide([letter.pk], action, who)
+    if decided.refused:
+        raise Refused(decided.refused[0])
+    letter.request = action

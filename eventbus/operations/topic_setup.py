@@ -1,0 +1,114 @@
+"""The topics of all known events as they are and as they are declared, and making the one the other."""
+
+from collections.abc import Iterable
+
+import msgspec
+from django.db import connection
+
+from eventbus import backends, registry
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import TopicPartition
+from eventbus.backends.topics import MORE, Difference, TopicSpec, apply, differences
+from eventbus.errors import BusError
+from eventbus.events import declared_events
+from eventbus.models import ParkedKey, Progress, TopicLog
+from eventbus.operations import status
+from eventbus.progress import log_generations
+
+
+class Refused(BusError):
+    """No partitions are added to a topic while events of it are on their way."""
+
+
+class TopicStatus(msgspec.Struct, frozen=True):
+    """A topic: where its partitions end, what is told in it and who reads it.
+
+    Where a log has to be told what its topics are: its name there, what it is, None when it is missing, and what is
+    not as declared.
+    """
+
+    topic: str
+    ends: list[int]
+    types: list[str]
+    groups: list[str]
+    name: str
+    found: TopicSpec | None
+    differences: list[Difference]
+
+
+def topics() -> list[TopicStatus]:
+    """Every topic that an event names or a group has read, sorted. Raises LogAway."""
+    backend, names = backends.current(), topic_names()
+    log = backend.topics
+    found = log.found(names) if log else {}
+    migrated = is_migrated()
+    there = [topic for topic in names if migrated and (log is None or found[topic] is not None)]
+    used = {topic: outbox_offsets.partitions(topic) for topic in there}
+    declared = {one.topic for one in declared_events()}  # the others were read once
+    return [
+        TopicStatus(
+            topic=topic,
+            ends=[backend.end(place) for place in backend.partitions([topic])] if topic in there else [],
+            types=sorted({one.wire_type() for one in declared_events() if one.topic == topic}),
+            groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
+            name=log.name(topic) if log else topic,
+            found=found.get(topic),
+            differences=differences(topic, found[topic], log.wanted(topic), used.get(topic))
+            if log and topic in declared
+            else [],
+        )
+        for topic in names
+    ]
+
+
+def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
+    """Make topics what they are declared to be, as far as that can be done, and note it in their differences.
+
+    Raises LogAway, and Refused when partitions shall be added while events of the topic are on their way.
+    """
+    log = backends.current().topics
+    if log is None:
+        return
+    told = [one for topic in found for one in topic.differences]
+    more = [one for one in told if one.remedy == MORE] if add_partitions else []
+    for one in more:
+        _refuse_under_way(one.topic)
+    apply(log, told, add_partitions=bool(more))
+    for one in more:
+        _place_keys_by(one.topic, int(one.declared))
+    backends.current().reset()  # it may remember how many there were
+
+
+def _place_keys_by(topic: str, partitions: int) -> None:
+    """From now on. A topic that has no log noted takes its name from the brokers, as the relay would."""
+    backend = backends.current()
+    if not TopicLog.objects.filter(topic=topic).exists():
+        log_generations.note(topic, backend.generations([topic])[topic])
+    outbox_offsets.pin(topic, partitions)
+
+
+def topic_names() -> list[str]:
+    """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
+    read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated() else []
+    return sorted({one.topic for one in declared_events()} | set(read))
+
+
+def is_migrated() -> bool:
+    return Progress._meta.db_table in connection.introspection.table_names()
+
+
+def _refuse_under_way(topic: str) -> None:
+    """With more partitions a key's next event may lie in another: all before it must be behind every group."""
+    if status.is_dispatched():
+        raise Refused(f"No partitions are added to {topic} while a relay runs: stop it first.")
+    behind = {row.group for row in Progress.objects.filter(topic=topic) if row.position < _end(row)}
+    behind |= set(ParkedKey.objects.filter(topic=topic).values_list("group", flat=True))
+    if behind:
+        raise Refused(
+            f"No partitions are added to {topic} before {', '.join(sorted(behind))} have handled all that lies in it, "
+            "what is parked or dead as well: see manage.py eventbus status."
+        )
+
+
+def _end(row: Progress) -> int:
+    return backends.current().end(TopicPartition(row.topic, row.partition))

@@ -1,0 +1,19 @@
+"""Keys with events under way, for who compares what modules know: of these, one may know what another will hear."""
+
+from collections.abc import Collection
+
+from django.db.models import Min
+
+from eventbus.models import OutboxRow, ParkedKey, Progress
+from eventbus.publishing.rejected_records import UNSENT
+
+
+def keys(topics: Collection[str]) -> set[str]:
+    """The keys in these topics with an event that is not in the log, that a group has not reached, or that waits."""
+    found = set(OutboxRow.objects.filter(UNSENT, topic__in=topics).values_list("key", flat=True))
+    found |= set(ParkedKey.objects.filter(topic__in=topics).values_list("key", flat=True))
+    slowest = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")
+    for topic, partition, position in slowest.annotate(position=Min("position")):
+        ahead = OutboxRow.objects.filter(topic=topic, partition=partition, position__gte=position)
+        found |= set(ahead.values_list("key", flat=True))
+    return found

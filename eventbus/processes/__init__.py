@@ -1,0 +1,1 @@
+"""Run the loops: the dispatcher, the worker pool, the commands in the foreground, and scheduled pruning."""

@@ -1,0 +1,92 @@
+"""Running the bus in the foreground, for the commands that do nothing else: until SIGTERM or SIGINT."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Protocol
+
+from django.core.management.base import CommandError
+
+from eventbus import backends
+from eventbus.database.leases import is_beating
+from eventbus.operations.heartbeats import Heartbeat
+from eventbus.processes.dispatcher import Dispatcher
+from eventbus.processes.worker_pool import Workers
+from eventbus.publishing.relay import LEASE_NAME
+from eventbus.registry import Group
+
+logger = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """What relays or handles until it is stopped."""
+
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def relay_until_stopped() -> None:
+    """Relay, and handle where one process does all. Raises CommandError when another does it."""
+    _refuse_beside_another()
+    dispatcher = Dispatcher()
+    with Heartbeat("relay", dispatcher.tell, end=os._exit):
+        _until_stopped(dispatcher, "eventbus-dispatcher")
+
+
+def handle_until_stopped(groups: Collection[Group]) -> None:
+    """Handle for these groups, beside any number of others. Only for a log that many processes share."""
+    workers = Workers(groups)
+    with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
+        _until_stopped(workers, "eventbus-workers")
+
+
+def _until_stopped(part: Part, name: str) -> None:
+    """Run it; return after what is in hand, once asked to stop."""
+    # In a thread, so that this one is free for signals, however long a step of the part takes.
+    thread = threading.Thread(target=part.run, name=name, daemon=True)
+    with on_signal(part.stop):
+        thread.start()
+        thread.join()
+
+
+def _refuse_beside_another() -> None:
+    """With such a backend one process does all; a second would only stand by, and its operator wait in vain."""
+    if backends.current().in_process and is_beating(LEASE_NAME):
+        raise CommandError(
+            "Another process relays and handles already, and this backend needs only one. Most likely it is the "
+            "server: stop it, or start it with IN_PROCESS=0, and run this again. Or leave all as it is: events flow."
+        )
+
+
+@contextmanager
+def on_signal(stop: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, SIGTERM and SIGINT ask to stop instead of stopping: `stop` is called, in a thread of its own.
+
+    A handler interrupts the main thread wherever it is, also in the middle of another handler. Would it take a lock
+    that this thread holds, as an event's for a moment, it would wait for ever. A SimpleQueue's `put` may be interrupted
+    by another.
+    """
+    asked: SimpleQueue[bool] = SimpleQueue()
+
+    def attend() -> None:
+        while asked.get():
+            try:
+                stop()
+            except Exception:
+                logger.exception("What was to stop did not; ask once more, or kill it")
+
+    attending = threading.Thread(target=attend, name="eventbus-signals", daemon=True)
+    before = {number: signal.signal(number, lambda *_: asked.put(True)) for number in (signal.SIGTERM, signal.SIGINT)}
+    attending.start()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        asked.put(False)
+        attending.join()

@@ -1,0 +1,185 @@
+"""Who relays, one at a time by lease; for a backend that lives in one process it also runs all groups' workers."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from eventbus import registry
+from eventbus.backends import current
+from eventbus.consuming.liveness import Pulse
+from eventbus.consuming.worker import Worker
+from eventbus.database.leases import BEAT_SECONDS, Lease
+from eventbus.database.unit_of_work import unit_of_work
+from eventbus.errors import LeaseLost, LogAway, WorkerGone, is_nobodys_fault
+from eventbus.models import ProcessRow
+from eventbus.operations.heartbeats import Told
+from eventbus.processes.pruning_schedule import Housekeeping
+from eventbus.processes.worker_pool import JOIN_SECONDS, Workers, work, written
+from eventbus.progress import groups
+from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME, Relay
+from eventbus.registry import Group
+from eventbus.wakeups import published
+
+logger = logging.getLogger(__name__)
+
+PULSE_SECONDS = 600.0  # to append a lost log again takes minutes; unsent events are told of far earlier
+POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
+STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
+
+
+class Dispatcher:
+    """Stands by until the lease is free, then relays and handles until stopped."""
+
+    def __init__(self) -> None:
+        self.active = threading.Event()
+        self._backend = current()
+        self._stop = threading.Event()
+        self._lease = Lease(LEASE_NAME)
+        self._pulse = Pulse("The relay", PULSE_SECONDS)
+        self._workers: Workers | None = None
+        self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)
+
+    @classmethod
+    def start_in_process(cls) -> "Dispatcher":
+        """Start it in the background, and the workers too where they are nobody else's affair."""
+        dispatcher = cls()
+        if not dispatcher._backend.in_process:
+            dispatcher._workers = Workers(registry.groups.values())
+            dispatcher._workers.start()
+        dispatcher.start()
+        return dispatcher
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        self._stop.set()
+        if self._workers is not None:
+            self._workers.stop()
+        published.ring()
+        self._backend.wake()
+
+    def close(self) -> None:
+        """Finish what is in hand, leave the lease to the next one, and return."""
+        self.stop()
+        if self._workers is not None:
+            self._workers.close()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
+
+    def tell(self) -> Told:
+        """What it does, for operators: whether it is the one, and who reads what in this process."""
+        state = ProcessRow.State.ACTIVE if self.active.is_set() else ProcessRow.State.STANDBY
+        if self._workers is not None:
+            return state, self._workers.assignment()
+        if not self._backend.in_process or state is ProcessRow.State.STANDBY:
+            return state, {}
+        groups = sorted(registry.groups.items())
+        return state, {name: written(self._backend.partitions(group.topics)) for name, group in groups}
+
+    def run(self) -> None:
+        """Until stopped."""
+        try:
+            with self._pulse.alive():
+                self._go_on()
+        finally:
+            connections.close_all()
+
+    def _go_on(self) -> None:
+        while not self._stop.is_set():
+            self._pulse.beat()
+            try:
+                self._lead_or_stand_by()
+            except LeaseLost as error:
+                logger.warning("This process dispatches no more, and stands by: %s", error)
+            except Exception as error:
+                logger.warning("The dispatcher waits for the world: %s", error)
+                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+
+    def _lead_or_stand_by(self) -> None:
+        with unit_of_work():
+            if not self._lease.acquire():
+                self._stop.wait(STANDBY_SECONDS)
+                return
+        try:
+            self._lead()
+        finally:
+            self._leave()
+
+    def _lead(self) -> None:
+        self._backend.reset()
+        stop_workers = threading.Event()
+        with unit_of_work():
+            Relay(self._backend, self._lease, self._pulse.beat).begin()  # before a new group begins where the log ends
+            groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
+        handled = sorted(registry.groups.items()) if self._backend.in_process else []
+        threads = [self._thread_of(group, stop_workers) for _, group in handled]
+        housekeeping = Housekeeping(stop_workers, self._lease.check)
+        house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
+        try:
+            for thread in (*threads, house):
+                thread.start()
+            self.active.set()
+            logger.info("This process dispatches events")
+            self._relay(threads)
+        finally:
+            self.active.clear()
+            stop_workers.set()
+            self._backend.reset()
+            self._backend.wake()
+            self._await([*threads, house])
+
+    def _leave(self) -> None:
+        """Let the next one have the lease, also where one could not begin. What was wrong before is not hidden."""
+        try:
+            with unit_of_work():
+                self._lease.release()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The lease is left to itself: %s", error)
+
+    def _thread_of(self, group: Group, stop: threading.Event) -> threading.Thread:
+        worker = Worker(group, self._backend, stop, self._lease.check)
+        return threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
+
+    def _await(self, threads: Sequence[threading.Thread]) -> None:
+        """Let the workers finish what is in hand. The lease is kept alive for them, lest another begin it again."""
+        deadline = time.monotonic() + JOIN_SECONDS
+        while (busy := [thread for thread in threads if thread.is_alive()]) and time.monotonic() < deadline:
+            with suppress(LeaseLost, DatabaseError, InterfaceError):
+                self._lease.beat()
+            busy[0].join(BEAT_SECONDS)
+
+    def _relay(self, workers: Sequence[threading.Thread]) -> None:
+        relay = Relay(self._backend, self._lease, self._pulse.beat)
+        beaten, was_away = time.monotonic(), False
+        while not self._stop.is_set():
+            self._pulse.beat()
+            seen = published.rings
+            if not all(thread.is_alive() for thread in workers):
+                raise WorkerGone("A group's thread has ended; all begin anew")
+            try:
+                with unit_of_work():
+                    if time.monotonic() - beaten >= BEAT_SECONDS:
+                        self._lease.refuse_earlier()  # before this beat makes up for one that was forgotten
+                        self._lease.beat()
+                        beaten = time.monotonic()
+                    if was_away:
+                        relay.begin()  # a database is restored while nobody has a connection to it
+                        was_away = False
+                    moved = relay.step()
+            except (DatabaseError, InterfaceError, LogAway) as error:
+                if not is_nobodys_fault(error):
+                    raise
+                logger.warning("The relay waits for the world: %s", error)
+                was_away = was_away or not isinstance(error, LogAway)
+                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+                continue
+            if not moved and not self._stop.is_set():
+                published.wait(seen, POLL_SECONDS)

@@ -1,0 +1,57 @@
+"""Pruning by itself, in a thread beside relay and workers, so that a site left alone does not grow."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connections
+
+from eventbus.database.unit_of_work import unit_of_work
+from eventbus.errors import LeaseLost, is_nobodys_fault
+from eventbus.operations import pruning
+from eventbus.operations.pruning import Pruning
+from eventbus.recovery import divergence
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 120.0  # a busy hour is pruned in so many small portions; also how long a start is left alone
+
+
+class Housekeeping:
+    """`fence` raises LeaseLost when another process keeps the house now."""
+
+    def __init__(self, stop: threading.Event, fence: Callable[[], None]) -> None:
+        self._stop, self._fence = stop, fence
+        self._told: set[str] = set()  # what the log need not repeat each round
+
+    def run(self, *, round_seconds: float = ROUND_SECONDS) -> None:
+        """Until stopped, or until another has taken over. A failure is logged, and tried again in the next round."""
+        try:
+            while not self._stop.wait(round_seconds):
+                try:
+                    with unit_of_work():
+                        self._round()
+                except LeaseLost:
+                    return
+                except Exception as error:
+                    logger.warning("Nothing was pruned this time: %s", error, exc_info=not is_nobodys_fault(error))
+        finally:
+            connections.close_all()
+
+    def _round(self) -> None:
+        if divergence.stands():
+            return  # what is there tells what was lost
+        keep = timedelta(hours=settings.EVENTBUS_KEEP_HOURS)
+        pruned = Pruning(keep, fence=self._fence, stop=self._stop).go()
+        if pruned.events:
+            logger.info("Pruned %s events that every group has passed", pruned.events)
+        for text in [*pruned.unbalanced, *map(str, pruning.held_back())]:
+            self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        about = text.partition(" holds back ")[0]  # the count grows, the matter is the same
+        if about not in self._told:
+            self._told.add(about)
+            logger.warning("%s", text)

@@ -1,0 +1,84 @@
+"""The handlers' process for a log that many processes share: a thread for each group, as many processes as wanted."""
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable
+
+from django.db import connections
+
+from eventbus.backends import current
+from eventbus.backends.base import TopicPartition
+from eventbus.consuming.worker import Worker
+from eventbus.registry import Group
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
+LOOK_SECONDS = 1.0  # how soon a thread that ended is missed
+
+
+class Workers:
+    """Handles for some groups until stopped. A thread that ended by itself is begun anew."""
+
+    def __init__(self, handled: Collection[Group]) -> None:
+        self._handled = list(handled)
+        self._backend = current()
+        self._workers: dict[str, Worker] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="eventbus-workers", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        self._stop.set()
+        self._backend.wake()
+
+    def close(self) -> None:
+        """Finish what is in hand, and return."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_SECONDS + LOOK_SECONDS)
+
+    def assignment(self) -> dict[str, list[str]]:
+        """The partitions that each group reads here, as "orders/0". For any thread."""
+        return {name: written(worker.partitions()) for name, worker in sorted(self._workers.items())}
+
+    def run(self) -> None:
+        """Until stopped."""
+        threads: dict[str, threading.Thread] = {}
+        while not self._stop.is_set():
+            for group in self._handled:
+                thread = threads.get(group.name)
+                if thread is None or not thread.is_alive():
+                    if thread is not None:
+                        logger.error("The thread of group %s has ended; it begins anew", group.name)
+                    threads[group.name] = self._begin(group)
+            self._stop.wait(LOOK_SECONDS)
+        self._backend.wake()
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _begin(self, group: Group) -> threading.Thread:
+        worker = self._workers[group.name] = Worker(group, self._backend, self._stop)
+        thread = threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
+        thread.start()
+        return thread
+
+
+def written(partitions: Iterable[TopicPartition]) -> list[str]:
+    """For people."""
+    return [f"{one.topic}/{one.partition}" for one in sorted(partitions)]
+
+
+def work(worker: Worker) -> None:
+    """What a worker's thread does."""
+    try:
+        worker.run()
+    finally:
+        worker.close()
+        connections.close_all()

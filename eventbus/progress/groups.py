@@ -1,0 +1,229 @@
+"""Where each group begins, and what its workers lock."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from functools import cache, reduce
+from operator import or_
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import F, Q
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import Backend, TopicPartition
+from eventbus.database import sql
+from eventbus.errors import BusError, GroupStopped, StaleEpoch
+from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
+from eventbus.registry import Group
+
+# Conditions of the table of groups, in SQL. While database and log tell of different pasts, all stand as if paused.
+DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
+PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
+STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
+_FIELDS = [field.attname for field in Progress._meta.concrete_fields]
+# Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
+_HOLD = """
+    SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
+    FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
+"""
+# For what follows in the transaction, where the session has no limit of its own: no round trip more.
+_LIMIT = """
+    CASE WHEN current_setting('statement_timeout') = '0'
+    THEN set_config('statement_timeout', '{milliseconds}', true) END
+"""
+_SAVE = """
+    UPDATE eventbus_progress
+    SET moved_at = CASE WHEN position = %b THEN moved_at ELSE %b END,
+        position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+"""
+
+
+def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
+    """Give each group its rows. A new group, or a topic new to it, begins at the log's end as it is now.
+
+    A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
+    Raises BusError when partitions were taken away while events wait there that the group has not handled.
+    """
+    # Asked first: brokers that are away take ten seconds to say nothing, and on SQLite nobody could write meanwhile.
+    begins = {group.name: _begins(backend, group) for group in wanted}
+    with failpoints.atomic("groups.ensure"):
+        for name, places in begins.items():
+            ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
+            begun = _places(name)  # by another process, since we asked
+            topics = {one.topic for one in begun}
+            Progress.objects.bulk_create(
+                Progress(group=name, topic=one.topic, partition=one.partition, start=begin, position=begin)
+                for one, begin in ((one, 0 if one.topic in topics else begin) for one, begin in places.items())
+                if one not in begun
+            )
+
+
+def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
+    """Where it begins in each partition in which it has no place yet."""
+    there = backend.partitions(group.topics)
+    known = _places(group.name)
+    _refuse_lost_partitions(backend, group, known, there)
+    topics = {one.topic for one in known}
+    return {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
+
+
+def _places(name: str) -> dict[TopicPartition, int]:
+    """How far the group is, wherever it has begun."""
+    rows = Progress.objects.filter(group=name).values_list("topic", "partition", "position")
+    return {TopicPartition(topic, partition): position for topic, partition, position in rows}
+
+
+def _refuse_lost_partitions(
+    backend: Backend, group: Group, known: Mapping[TopicPartition, int], there: Collection[TopicPartition]
+) -> None:
+    for one, position in known.items():
+        if one.topic in group.topics and one not in there and _waits(backend, group.name, one, position):
+            raise BusError(
+                f"Group {group.name} has not handled all of {one.topic}/{one.partition}, which is no longer read: "
+                "set EVENTBUS_PARTITIONS back to what it was until it has"
+            )
+
+
+def _waits(backend: Backend, name: str, place: TopicPartition, position: int) -> bool:
+    """Whether something waits there for the group: in the log, or parked."""
+    if position < backend.end(place):
+        return True
+    return ParkedKey.objects.filter(group=name, topic=place.topic, partition=place.partition).exists()
+
+
+def refuse_moved_keys(backend: Backend, topic: str) -> None:
+    """Before a topic gets more partitions by a setting: raises BusError while some group has not handled all of it.
+
+    A key's next event may then lie in another partition, and be handled before those that it has already.
+    """
+    for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
+        if _waits(backend, row.group, TopicPartition(topic, row.partition), row.position):
+            raise BusError(
+                f"Group {row.group} has not handled all of {topic}/{row.partition}, and more partitions would move "
+                "keys away from there: set EVENTBUS_PARTITIONS back to what it was until it has, or close a group "
+                f"that is gone for good (manage.py eventbus close {row.group})"
+            )
+
+
+def lacks(group: Group, partitions: Collection[TopicPartition]) -> bool:
+    """Whether the group has no progress yet in one of these: it was added to a topic after the group was `ensure`d."""
+    return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
+
+
+def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[TopicPartition, int]) -> bool:
+    """Whether one of these epochs is not the partition's own any more, or the group is not as far as it has been."""
+    if not epochs:
+        return False
+    rows = Progress.objects.filter(among(epochs), group=group.name)
+    return any(
+        epochs.get(place := TopicPartition(topic, partition), epoch) != epoch or position < reached.get(place, 0)
+        for topic, partition, epoch, position in rows.values_list("topic", "partition", "epoch", "position")
+    )
+
+
+def logs(group: Group) -> dict[str, str]:
+    """Which log each of the group's topics is known to have."""
+    return dict(TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation"))
+
+
+def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
+    """The same, and since when: one that lost its end and was filled again keeps its name."""
+    rows = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation", "noted_at")
+    return {topic: (generation, noted_at) for topic, generation, noted_at in rows}
+
+
+def take_over(
+    group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
+) -> dict[TopicPartition, Progress]:
+    """Become the owner of these partitions: whoever owned them writes no more. `fence` raises when we may not.
+
+    A retry that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
+    """
+    with failpoints.atomic("groups.take_over"):
+        fence()
+        if forgive:
+            _erase_running(group, among(assigned))
+        rows = Progress.objects.filter(among(assigned), group=group.name)
+        rows.update(epoch=F("epoch") + 1)
+        parked = ParkedKey.objects.filter(among(assigned), group=group.name, running=True)
+        parked.update(running=False, crashes=F("crashes") + 1)
+        return {TopicPartition(row.topic, row.partition): row for row in rows}
+
+
+def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
+    """Let go in order: nothing is in hand, so whoever comes next need not look for what killed us.
+
+    Touches only what is still ours. One transaction each: in one, it would meet those of others in another order.
+    """
+    for partition, epoch in epochs.items():
+        with failpoints.atomic("groups.release"):
+            ours = Progress.objects.filter(among([partition]), group=group.name, epoch=epoch, running_event=None)
+            ours.update(released=epoch)
+
+
+def forgive(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
+    """Before leaving: an attempt that was ended from outside is no crash. Touches only what is still ours."""
+    for partition, epoch in epochs.items():
+        with transaction.atomic():
+            row = Progress.objects.select_for_update().filter(among([partition]), group=group.name, epoch=epoch)
+            if row.first() is not None:
+                _erase_running(group, among([partition]))
+
+
+def _erase_running(group: Group, where: Q) -> None:
+    Progress.objects.filter(where, group=group.name).update(running_event=None, crashes=0)
+    ParkedKey.objects.filter(where, group=group.name).update(running=False)
+
+
+def among(partitions: Iterable[TopicPartition]) -> Q:
+    """Rows that lie in one of these partitions."""
+    ones = set(partitions)
+    topics, numbers = {one.topic for one in ones}, {one.partition for one in ones}
+    if len(ones) == len(topics) * len(numbers):  # who reads all of each topic asks with two lists, not with many pairs
+        return Q(topic__in=sorted(topics), partition__in=sorted(numbers))
+    return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in ones))
+
+
+def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
+    """Hold the group's progress in a partition for the rest of the transaction, whoever owns it.
+
+    What begins something new names when not: `unless=STOPPED`, or PAUSED for what a brake lets through; it raises
+    GroupStopped then. What ends something does not ask, so that nothing in hand is left half done.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    place = [group.name, group.name, partition.topic, partition.partition]
+    found = sql.fetch(connection, _hold(connection.vendor, unless, group.seconds), place)
+    if not found:
+        raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
+    *values, stopped, _limited = found[0]
+    if stopped:
+        raise GroupStopped(f"{group.name} is paused or braked")
+    row = Progress.from_db(connection.alias, _FIELDS, values)
+    row.running_event = row.running_event and sql.uuid_of(row.running_event)
+    return row
+
+
+@cache
+def _hold(vendor: str, unless: str, seconds: float) -> str:
+    postgresql = vendor == "postgresql"
+    limit = _LIMIT.format(milliseconds=math.ceil(seconds * 1000)) if postgresql else "NULL"
+    columns = ", ".join(f'"{name}"' for name in _FIELDS)
+    lock = "FOR UPDATE" if postgresql else ""
+    return _HOLD.format(columns=columns, unless=unless or "1 = 0", limit=limit, lock=lock)
+
+
+def save(progress: Progress) -> None:
+    """Write down how far the group is, in the transaction that holds the row."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    running = progress.running_event and sql.uuid_value(connection, progress.running_event)
+    moved = [progress.position, sql.time_value(connection, clock.now())]
+    counts = [progress.position, progress.handled, progress.ignored, progress.discarded]
+    sql.execute(connection, _SAVE, [*moved, *counts, running, progress.crashes, progress.id])
+
+
+def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: str = "") -> Progress:
+    """`hold` for a worker that owns the partition. Raises StaleEpoch when another does now."""
+    row = hold(group, partition, unless=unless)
+    if row.epoch != epoch:
+        raise StaleEpoch(f"{group.name} {partition.topic}/{partition.partition} has another owner")
+    return row

@@ -1,0 +1,45 @@
+"""What a group has handled: its rows are written in the handler's own transaction."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from eventbus import clock
+from eventbus.database import sql
+
+LIVE = 0  # the replay run of what is not replayed
+_SET_ASIDE = """
+    SELECT event_id FROM eventbus_parkedevent WHERE "group" = %b AND {among}
+    UNION ALL SELECT event_id FROM eventbus_deadletter WHERE "group" = %b AND {among}
+"""
+_KNOWN = 'SELECT event_id FROM eventbus_inbox WHERE "group" = %b AND replay = %b AND {among} UNION ALL' + _SET_ASIDE
+_COLUMNS = '"group", event_id, replay, handled_at'
+_NOTE = f"INSERT INTO eventbus_inbox ({_COLUMNS}) SELECT %b, event_id, %b, %b FROM {{events}}"
+_EVENTS = {"postgresql": "unnest(%b::uuid[]) AS event_id", "sqlite": "(SELECT value AS event_id FROM json_each(%b))"}
+
+
+def known(group: str, event_ids: Sequence[UUID], *, replay: int = LIVE) -> set[UUID]:
+    """Which of these the group has handled in this run, or holds parked or buried."""
+    ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
+    return _found(_KNOWN, [group, replay, ids, group, ids, group, ids])
+
+
+def set_aside(group: str, event_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these the group holds parked or buried."""
+    ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
+    return _found(_SET_ASIDE, [group, ids, group, ids])
+
+
+def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
+    connection = connections[DEFAULT_DB_ALIAS]
+    asked = statement.format(among=sql.is_among(connection, "event_id"))
+    return set(sql.uuids_of([event_id for (event_id,) in sql.fetch(connection, asked, parameters)]))
+
+
+def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
+    """Mark as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
+    connection = connections[DEFAULT_DB_ALIAS]  # itself: the proxy looks it up at each use
+    statement = _NOTE.format(events=_EVENTS[connection.vendor])
+    now = sql.time_value(connection, clock.now())
+    sql.execute(connection, statement, [group, replay, now, sql.ids(connection, event_ids)])

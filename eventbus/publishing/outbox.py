@@ -1,0 +1,130 @@
+"""Publishing: raw INSERTs on the caller's connection, in the caller's transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from eventbus import failpoints
+from eventbus.database import inserts
+from eventbus.errors import PublishInReplay, PublishOutsideTransaction
+from eventbus.events import Event, Sealed, in_replay, seal
+from eventbus.models import Timer
+from eventbus.wakeups import published
+
+_gathering: ContextVar[bool] = ContextVar("eventbus_gathering", default=False)
+
+
+def publish(*events: Event, due: datetime | None = None, unordered: str = "") -> list[UUID]:
+    """Tell facts in the current transaction: they are heard once it commits, and never if it does not.
+
+    Events of one key are heard in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000, on
+    SQLite up to 128. What the handlers of one transaction publish is added together at its end. `due` makes timers
+    instead: they are published at that time. `unordered` gives up the order per key and takes no lock: it is the
+    reason why that order does not matter, in words.
+    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, WrongFieldType, EventTooLarge, and
+    ValueError for U+0000 in a text, and for what is no reason.
+    """
+    if in_replay():
+        raise PublishInReplay(
+            "publish() was called in a replay: what follows from an event was told when it was handled first. "
+            "A handler that publishes must not be declared replayable"
+        )
+    connection = connections[DEFAULT_DB_ALIAS]
+    _refuse_outside_transaction(connection)
+    if unordered != "":
+        _refuse_without_reason(unordered)
+    sealed = seal(events)
+    if due is not None:
+        Timer.objects.using(connection.alias).bulk_create(
+            Timer(
+                due=due,
+                event_id=one.event_id,
+                topic=one.topic,
+                type=one.type,
+                key=one.key,
+                payload=one.payload,
+                headers=one.headers,
+            )
+            for one in sealed
+        )
+        failpoints.hit("timer.set")
+    elif _gathering.get():
+        connection.on_commit(_Gathered(sealed, ordered=not unordered))
+    else:
+        insert(connection, sealed, ordered=not unordered)
+    return [one.event_id for one in sealed]
+
+
+class _Gathered:
+    """Events of one `publish` that are added at the end of their transaction.
+
+    It stands among Django's hooks, which forgets those of a savepoint that is rolled back. As a hook it does nothing.
+    """
+
+    def __init__(self, sealed: Sequence[Sealed], *, ordered: bool) -> None:
+        self.sealed, self.ordered = sealed, ordered
+
+    def __call__(self) -> None:
+        pass
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Inside a transaction: `publish` only remembers, and at the end one INSERT adds what was not rolled back.
+
+    So the locks of keys are taken last and in one order. Two transactions that publish for many keys, each in an order
+    of its own, would wait for each other in a circle.
+    """
+    token = _gathering.set(True)
+    try:
+        yield
+    finally:
+        _gathering.reset(token)
+    _add_gathered(connections[DEFAULT_DB_ALIAS])
+
+
+def _add_gathered(connection: BaseDatabaseWrapper) -> None:
+    hooks = connection.run_on_commit
+    found = [hook for _, hook, *_ in hooks if isinstance(hook, _Gathered)]
+    if not found:
+        return
+    connection.run_on_commit = [entry for entry in hooks if not isinstance(entry[1], _Gathered)]
+    for ordered in (True, False):
+        if sealed := [one for hook in found if hook.ordered is ordered for one in hook.sealed]:
+            insert(connection, sealed, ordered=ordered)
+
+
+def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
+    """A test case's own atomic block does not count, or a forgotten `atomic` would pass every test."""
+    for block in connection.atomic_blocks:
+        if not getattr(block, "_from_testcase", False):
+            return
+    raise PublishOutsideTransaction(
+        "publish() was called outside a transaction: put it and the rows it tells of into one transaction.atomic()"
+    )
+
+
+def _refuse_without_reason(unordered: object) -> None:
+    """Whoever reads the call learns why no order was needed, and can tell when that changes."""
+    if not isinstance(unordered, str) or not unordered.strip():
+        raise ValueError(
+            f"publish(unordered={unordered!r}) gives no reason: say in words why the order of a key's events does not "
+            'matter, as in unordered="each event carries all there is to know", or leave it out'
+        )
+
+
+def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered: bool = True) -> None:
+    """Add events to the outbox, and wake the relay when the transaction commits."""
+    inserts.insert(connection, sealed, ordered=ordered)
+    failpoints.hit("publish")
+    connection.on_commit(_wake, robust=True)
+
+
+def _wake() -> None:
+    failpoints.hit("publish.committed")
+    published.ring()

@@ -1,0 +1,84 @@
+"""What the log refused for good, and what operators decide about it.
+
+Such an event has no place in the log, and nothing overtakes it: later events of its key wait behind it. So somebody has
+to decide. Offered again, it takes its place once the log takes it, and the others follow. Withdrawn, it will never be
+told, and its key goes on without it; its row stays for a while, to be read (`eventbus.operations.pruning`).
+"""
+
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from eventbus import clock, failpoints
+from eventbus.errors import BusError
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow
+
+UNSENT = Q(position__isnull=True, refused="")
+WAITS = Q(refused__gt="", withdrawn_at__isnull=True)  # for somebody to decide
+WITHDRAWN = Q(refused__gt="", withdrawn_at__isnull=False)
+
+
+class NotRefused(BusError):
+    """There is nothing to decide about an event: the log did not refuse it, or it was decided already."""
+
+
+def refused(topic: str = "", *, withdrawn: bool = False) -> QuerySet[OutboxRow]:
+    """Events that the log refused and that wait for an operator, or those that were withdrawn; as `events` does."""
+    rows = events(WITHDRAWN if withdrawn else WAITS)
+    return rows.filter(topic=topic) if topic else rows
+
+
+def events(which: Q) -> QuerySet[OutboxRow]:
+    """Rows of the outbox, the oldest first. `behind` is how many later events of its key are unsent after each."""
+    later = OutboxRow.objects.filter(UNSENT, topic=OuterRef("topic"), key=OuterRef("key"), id__gt=OuterRef("id"))
+    counted = later.order_by().values("key").annotate(count=Count("id")).values("count")
+    return OutboxRow.objects.filter(which).annotate(behind=Coalesce(Subquery(counted), 0)).order_by("id")
+
+
+def not_behind() -> Q:
+    """What waits behind no refused event of its key; empty when none is refused."""
+    keys = OutboxRow.objects.filter(WAITS).order_by().values_list("topic", "key")
+    first = keys.annotate(first=Min("id"))  # those before it were appended, and may be so again
+    return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
+
+
+def resend(row: OutboxRow, who: str) -> None:
+    """Have the relay offer it to the log again, before the later events of its key. Raises NotRefused."""
+    _decide(row, OperatorAction.Action.RESEND, who, refused="")
+
+
+def withdraw(row: OutboxRow, who: str) -> None:
+    """It will never be told, and its key goes on without it. Raises NotRefused."""
+    _decide(row, OperatorAction.Action.WITHDRAW, who, withdrawn_at=clock.now())
+
+
+def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change: Any) -> None:
+    """The relay has no such row in hand: it asks for none that was refused, and for none behind it."""
+    with failpoints.atomic("decide"):
+        row = OutboxRow.objects.select_for_update().defer("payload", "headers").filter(id=asked.pk).first()
+        if row is None or not row.refused or row.withdrawn_at is not None:
+            raise NotRefused(_why_not(row) % {"id": asked.pk})
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=action,
+            event_id=row.event_id,
+            type=row.type,
+            key=row.key,
+            error=row.refused,
+        )
+        OutboxRow.objects.filter(id=asked.pk).update(**change)
+
+
+def _why_not(row: OutboxRow | None) -> str:
+    if row is None:
+        return _("Event %(id)d is gone: nobody needed it any more.")
+    if row.withdrawn_at is not None:
+        return _("Event %(id)d was withdrawn already.")
+    if row.position is not None:
+        return _("The log did not refuse event %(id)d: it has it.")
+    return _("The log did not refuse event %(id)d: it is on its way there.")

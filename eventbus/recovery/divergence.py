@@ -1,0 +1,252 @@
+"""Detect that the log holds events of this site that the database does not know: the database was restored.
+
+The outbox keeps the row of every record that the relay sent for as long as the log can show the record. The record's
+`sequence` is the row's id, so the row is found at once. A record of ours without a row was published by transactions
+that the backup does not have. No handler is called for it. Groups and relay stop at the first one, because anything
+they do makes log and database differ more, until an operator repairs it (`repairs.restore_repair`). The repair passes
+over what was forgotten. A stranger may append a copy of a pruned record again: it is set aside like a forged record
+(`consuming.trust`), and stops nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Min
+
+from eventbus import clock
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import IN_MEMORY, Backend
+from eventbus.database.text import printable
+from eventbus.errors import Diverged
+from eventbus.events import Record, declared_events, source
+from eventbus.models import (
+    SOURCE_CHARACTERS_MAX,
+    Divergence,
+    ForgottenSpan,
+    OutboxRow,
+    TopicLog,
+    UntrustedRecord,
+)
+from eventbus.recovery import own_rows, reused_offsets
+
+logger = logging.getLogger(__name__)
+
+THE_ONE = "database"  # the name of the only row
+RECORDS_AT_ONCE = 1_000  # looked up in one query
+REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/operations.md, A store that went back."
+
+
+class Named(Protocol):
+    """An event in the log, by name and place."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def event_id(self) -> UUID: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+def unknown(records: Iterable[Record]) -> list[Record]:
+    """Those of ours that the outbox does not have. In memory the log is the outbox, so none.
+
+    A row is found where the record says, and is another event's where numbers were used twice.
+    """
+    return _absent(own_rows.trusted(records))
+
+
+def unsigned(records: Iterable[Record]) -> list[Record]:
+    """Those that say they are of ours, and would prove a restore had a key that is known here signed them.
+
+    Anybody who may write into the log can make such a one, so it stops nothing.
+    """
+    return _later(_absent([record for record in records if record.claims_ours and not record.trusted]))
+
+
+def _absent(records: Sequence[Record]) -> list[Record]:
+    return [record for record, row in own_rows.of(records) if row.event_id != record.event_id]
+
+
+def forgotten(records: Iterable[Record]) -> set[int]:
+    """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
+
+    All of one partition. By place, for a timer of the backup is published once more, with the same id. Raises LogLost
+    where the log was the one to go back: see `taken_places`.
+    """
+    records = list(records)
+    mine = own_rows.of(own_rows.trusted(records))
+    found = [record for record, row in mine if row.event_id != record.event_id]
+    if strange := _news(found):
+        raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
+    at_home = {record.position for record, row in mine if row.is_at(record)}
+    reused_offsets.refuse([record for record in records if record.position not in at_home])
+    return {record.position for record in found}
+
+
+def news(records: Iterable[Record]) -> list[Record]:
+    """Those that are unknown, and of which no operator has decided yet."""
+    return _news(unknown(records))
+
+
+def _news(found: Sequence[Record]) -> list[Record]:
+    if not found:
+        return []
+    spans = list(ForgottenSpan.objects.filter(topic__in={record.topic for record in found}))
+    return [record for record in found if not any(_is_in(record, span) for span in spans)]
+
+
+def _is_in(record: Record, span: ForgottenSpan) -> bool:
+    """Not by place alone: a log that was filled again gives places another time."""
+    return (
+        (span.topic, span.partition) == (record.topic, record.partition)
+        and span.begin <= record.position < span.end
+        and own_rows.number_of(record) <= span.last
+    )
+
+
+def note(records: Sequence[Record]) -> list[Record]:
+    """Let everything stand still, if one of these was told after the database that we have now.
+
+    Which are still unknown and do not show that: a row may be seen a moment after its commit.
+    """
+    still = news(records)
+    if proof := _later(still):
+        stand_still(proof[0])
+        return []
+    return still
+
+
+def _later(records: Sequence[Record]) -> list[Record]:
+    """Those with a higher number than anything that was sent. Another may be a copy of what was pruned long ago.
+
+    Whoever can write into the log can put it there again, signed as it is.
+    """
+    if not records:
+        return []
+    sent = OutboxRow.objects.filter(position__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
+    return [record for record in records if own_rows.number_of(record) > sent]
+
+
+def stand_still(first: Named) -> None:
+    """Nothing moves any more. Whoever notes it first says so in the log."""
+    with transaction.atomic():
+        _, is_new = Divergence.objects.get_or_create(
+            name=THE_ONE,
+            defaults={
+                "noted_at": clock.now(),
+                "topic": first.topic,
+                "partition": first.partition,
+                "position": first.position,
+                "event_id": first.event_id,
+                "type": first.type,
+                "key": first.key,
+            },
+        )
+    if is_new:
+        logger.error("%s", told(Divergence.objects.get(name=THE_ONE)))
+
+
+def stands() -> bool:
+    """Whether everything stands still."""
+    return Divergence.objects.exists()
+
+
+def problems() -> list[str]:
+    """What an operator must see to; nothing while the two tell of the same past."""
+    return [told(found) for found in Divergence.objects.all()]
+
+
+def told(found: Divergence) -> str:
+    """Which store went back, how that is known, and what to do."""
+    return (
+        f"The database went back to an earlier time: the log holds {printable(found.type)} {found.event_id} of key "
+        f"{printable(found.key)} at {found.topic}/{found.partition}/{found.position}, which was published here and is "
+        f"not in the outbox. All groups and the relay stand still. {REMEDY}"
+    )
+
+
+def by_no_key(count: int, topic: str) -> str:
+    """Records that are `unsigned`, as a sentence with the remedy."""
+    return (
+        f"{count} records of {topic} say that they are of this site, and no key that is known here has signed them. "
+        "Was the database restored, and have keys been changed? Put the others back into EVENTBUS_SIGNING_KEYS, or "
+        "SECRET_KEY into SECRET_KEY_FALLBACKS, before anything is told, and start again. Else they are forged: "
+        "docs/operations.md, A forged record."
+    )
+
+
+class Tail(NamedTuple):
+    """From where on, by partition, a log holds what our tables do not know of.
+
+    `is_known` is whether it is the log that our positions are of. Another may hold copies of all that was pruned.
+    """
+
+    begins: dict[int, int]
+    is_known: bool
+
+    def news(self, records: Iterable[Record]) -> list[Record]:
+        """See `news`."""
+        found = news(records)
+        return found if self.is_known else _later(found)
+
+
+def look(backend: Backend, beat: Callable[[], None]) -> None:
+    """Before a relay begins: does any log hold, behind all that our tables know of, events of ours? Notes it then.
+
+    `beat` is called again and again, and raises when we may not go on. Raises LogAway, and what `beat` raises.
+    """
+    if backend.topics is None or stands():
+        return
+    for topic, tail in tails(backend).items():
+        strange = 0
+        for records in batches(backend.tail(topic, tail.begins, beat)):
+            note(tail.news(records))
+            if stands():
+                return
+            strange += len(unsigned(records))
+        if strange:
+            logger.error("%s", by_no_key(strange, topic))
+
+
+def tails(backend: Backend) -> dict[str, Tail]:
+    """The tail of each log, where there is one. Raises LogAway.
+
+    Of a log that was made anew, all of it; so too of one that no relay of ours has noted: it is new, or our tables are.
+    """
+    logs = dict(TopicLog.objects.values_list("topic", "generation"))
+    asked = {one.topic for one in declared_events()} | logs.keys()
+    asked -= {topic for topic, generation in logs.items() if generation == IN_MEMORY}
+    found = {}
+    for topic, generation in sorted(backend.generations(asked).items()):
+        is_known = logs.get(topic) == generation
+        given = outbox_offsets.given(topic) if is_known else {}
+        partitions = backend.partitions([topic])
+        ends, earliest = backend.ends(partitions), backend.shown_from(partitions)
+        aside = _set_aside(topic)
+        given = {number: min(end, aside.get(number, end)) for number, end in given.items()}
+        begins = {one.partition: max(given.get(one.partition, 0), earliest[one]) for one in partitions}
+        begins = {one.partition: begins[one.partition] for one in partitions if begins[one.partition] < ends[one]}
+        found[topic] = Tail(begins, is_known)
+    return {topic: tail for topic, tail in found.items() if tail.begins}
+
+
+def _set_aside(topic: str) -> dict[int, int]:
+    """By partition, the first record that groups have passed as forged, and that says that it is of this site."""
+    rows = UntrustedRecord.objects.filter(topic=topic, source=source()[:SOURCE_CHARACTERS_MAX])
+    return dict(rows.order_by().values_list("partition").annotate(first=Min("position")))
+
+
+def batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """So many of them at once as are looked up at once."""
+    while batch := list(islice(records, RECORDS_AT_ONCE)):
+        yield batch

@@ -1,0 +1,63 @@
+"""The rows of the outbox that records of this site say they were, found by their numbers."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from eventbus import backends
+from eventbus.database import sql
+from eventbus.events import SEQUENCE_DIGITS, Record, ours
+from eventbus.models import NUMBER_MAX
+
+
+class _Numbered(msgspec.Struct):
+    sequence: str = ""
+
+
+_attributes = msgspec.json.Decoder(_Numbered)
+
+
+def number_of(record: Record) -> int:
+    """The id of the outbox row that it says it was; 0 where it says none."""
+    found = _attributes.decode(record.headers).sequence
+    number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
+    return number if number <= NUMBER_MAX else 0
+
+
+def trusted(records: Iterable[Record]) -> list[Record]:
+    """Those that this site has told. In memory the log is the outbox, so there is nothing to compare, and none."""
+    if backends.current().in_process:
+        return []
+    mark = ours()  # the site is asked once for all: this runs for every event
+    return [record for record in records if record.trusted and mark in record.headers]
+
+
+class Row(NamedTuple):
+    """What the outbox has under a number; None where it has nothing, or the relay has not noted the place yet."""
+
+    event_id: UUID | None = None
+    partition: int | None = None
+    position: int | None = None
+
+    def is_at(self, record: Record) -> bool:
+        """Whether it is the record's, and lies where the record does."""
+        return self == (record.event_id, record.partition, record.position)
+
+
+_ASKED = "SELECT id, event_id, partition, position FROM eventbus_outbox WHERE "
+_NONE = Row()
+
+
+def of(records: Sequence[Record]) -> list[tuple[Record, Row]]:
+    """Each record with its row. Raises DatabaseError."""
+    if not records:
+        return []
+    connection, numbers = connections[DEFAULT_DB_ALIAS], [number_of(record) for record in records]
+    asked = _ASKED + sql.is_among(connection, "id", "bigint")
+    found = sql.fetch(connection, asked, [sql.numbers(connection, numbers)])
+    event_ids = sql.uuids_of([event_id for _, event_id, _, _ in found])
+    rows = {row[0]: Row(event_id, *row[2:]) for row, event_id in zip(found, event_ids, strict=True)}
+    return [(record, rows.get(number, _NONE)) for record, number in zip(records, numbers, strict=True)]

@@ -1,0 +1,32 @@
+"""A log that has lost its end gives its places again: no group may handle what lies now where other events had lain.
+
+What the group has not read of the lost ones would be overtaken. Where the relay dies before it sees that a place was
+given twice, they would never be handled at all. The outbox still says which event had each place.
+"""
+
+from collections.abc import Sequence
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from eventbus import backends
+from eventbus.database import sql
+from eventbus.errors import LogLost
+from eventbus.events import Record
+
+_TAKEN = "SELECT position, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b AND "
+
+
+def refuse(records: Sequence[Record]) -> None:
+    """Raises LogLost where one of these lies at the place of another event. All of one partition."""
+    if not records or backends.current().in_process:
+        return
+    connection, first = connections[DEFAULT_DB_ALIAS], records[0]
+    positions = sql.numbers(connection, [record.position for record in records])
+    asked = _TAKEN + sql.is_among(connection, "position", "bigint")
+    found = sql.fetch(connection, asked, [first.topic, first.partition, positions])
+    taken = {position: sql.uuid_of(event_id) for position, event_id in found}
+    lost = [one.position for one in records if taken.get(one.position, one.event_id) != one.event_id]
+    if lost:
+        place = f"{first.topic}/{first.partition}/{min(lost)}"
+        why = f"{place} was the place of another event: the log has lost it, and waits for the relay to append it again"
+        raise LogLost(why, {(first.topic, first.partition): min(lost)})

@@ -1,0 +1,128 @@
+"""What operators decide about dead letters, one or thousands at once.
+
+A decision is written down beside each letter, with who made it; the group's worker carries it out under its progress
+lock (`dead_letter_requests.obey`). A discard can be undone for a while: what was let go is kept for that long.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from eventbus import clock, failpoints
+from eventbus.errors import BusError
+from eventbus.models import WHO_CHARACTERS_MAX, DeadLetter, OperatorAction, ParkedEvent
+
+UNDO_DAYS = 7  # a discard can be undone for so long: whoever notices what it did is back from a weekend or an illness
+LETTERS_AT_ONCE = 500  # of a transaction: some tens of milliseconds, and no visitor's request waits for longer
+
+_OPEN, _DISCARDED = DeadLetter.State.OPEN, DeadLetter.State.DISCARDED
+_UNASKED = Q(request=DeadLetter.Request.NONE)
+
+
+class Refused(BusError):
+    """A dead letter cannot be decided about so: it is gone, decided already, or waits for an earlier decision."""
+
+
+class Decided(msgspec.Struct):
+    """The letters that were asked for, and for each of the others why not. `decision` names all of it, to undo it."""
+
+    asked: list[DeadLetter] = []
+    refused: list[str] = []
+    decision: int = 0
+
+
+def undoable_since() -> datetime:
+    """What was discarded before cannot be restored any more, and may be pruned."""
+    return clock.now() - timedelta(days=UNDO_DAYS)
+
+
+def possible(action: DeadLetter.Request) -> Q:
+    """Letters of which this can be asked now."""
+    if action == DeadLetter.Request.RESTORE:
+        return _UNASKED & Q(state=_DISCARDED, discarded_at__gte=undoable_since())
+    return _UNASKED & Q(state=_OPEN)
+
+
+def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, through: int | None = None) -> Decided:
+    """Ask for exactly these. What was decided about before is refused, and stops no other.
+
+    A discard with `through` takes along what is parked behind each letter's key, up to that parked event's id.
+    """
+    found, ids = Decided(), sorted(set(letter_ids))
+    for at in range(0, len(ids), LETTERS_AT_ONCE):
+        _decide(found, ids[at : at + LETTERS_AT_ONCE], action, who[:WHO_CHARACTERS_MAX], through)
+    return found
+
+
+def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, who: str, through: int | None) -> None:
+    """The first decision stands: a worker may be about to carry it out."""
+    with failpoints.atomic("wish"):
+        rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
+        asked = list(rows.defer("payload", "headers", "traceback"))
+        _note(found, asked, action, who)
+        mine = DeadLetter.objects.filter(id__in=[letter.pk for letter in asked])
+        mine.update(request=action, through=through, decision=found.decision)
+    for letter in asked:
+        letter.request = action
+    found.asked += asked
+    found.refused += _why_refused(set(ids) - {letter.pk for letter in asked})
+
+
+def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Request, who: str) -> None:
+    """Who asked for what. The first of a decision gives it its number."""
+    now = clock.now()
+    actions = [
+        OperatorAction(
+            at=now,
+            who=who,
+            action=action,
+            group=letter.group,
+            event_id=letter.event_id,
+            type=letter.type,
+            key=letter.key,
+            error=f"{letter.error_class}: {letter.error}",
+            decision=found.decision or None,
+        )
+        for letter in asked
+    ]
+    if actions and not found.decision:
+        actions[0].save()
+        found.decision = actions[0].pk
+        OperatorAction.objects.filter(pk=found.decision).update(decision=found.decision)
+        for one in actions:
+            one.decision = found.decision
+        del actions[0]
+    OperatorAction.objects.bulk_create(actions)
+
+
+def behind(letter_ids: Collection[int]) -> tuple[int, int]:
+    """How many events are parked behind these letters' keys now, and the id of the last of all parked events."""
+    heads = DeadLetter.objects.filter(id__in=letter_ids, parks=True, state=_OPEN)
+    same = {name: OuterRef(name) for name in ("group", "topic", "key")}
+    last = ParkedEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    return ParkedEvent.objects.filter(Exists(heads.filter(**same)), id__lte=last).count(), last
+
+
+def discarded(decision: int) -> QuerySet[DeadLetter]:
+    """What a decision has discarded so far, with what waited behind."""
+    return DeadLetter.objects.filter(decision=decision, state=_DISCARDED).order_by("id")
+
+
+def _why_refused(ids: Collection[int]) -> list[str]:
+    letters = DeadLetter.objects.defer("payload", "headers", "traceback").in_bulk(ids) if ids else {}
+    return [_why(letters.get(id)) % {"id": id, "days": UNDO_DAYS} for id in sorted(ids)]
+
+
+def _why(letter: DeadLetter | None) -> str:
+    if letter is None:
+        return _("Dead letter %(id)d is gone: it was requeued.")
+    if letter.request:
+        return _("Dead letter %(id)d waits for a worker to obey an earlier wish.")
+    if letter.state == _OPEN:
+        return _("Dead letter %(id)d was not discarded.")
+    if letter.discarded_at is None or letter.discarded_at < undoable_since():
+        return _("Dead letter %(id)d was discarded more than %(days)d days ago.")
+    return _("Dead letter %(id)d was discarded already.")

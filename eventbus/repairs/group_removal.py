@@ -1,0 +1,121 @@
+"""A consumer group that is gone for good is closed by command, never silently: until then it holds its events back."""
+
+import msgspec
+from django.db.models import Q, QuerySet
+
+from eventbus import clock, failpoints, registry
+from eventbus.audit import passed_events
+from eventbus.errors import BusError
+from eventbus.models import (
+    WHO_CHARACTERS_MAX,
+    ConsumerGroup,
+    DeadLetter,
+    Effect,
+    IgnoredType,
+    InboxRow,
+    OperatorAction,
+    OutboxRow,
+    ParkedEvent,
+    ParkedKey,
+    Progress,
+    ReplayRun,
+    UntrustedRecord,
+)
+from eventbus.progress import replay_runs
+
+BATCH_ROWS = 1_000  # rows a transaction: nobody waits for long
+
+
+class Refused(BusError):
+    """The group is not closed, and why not."""
+
+
+class Unknown(BusError):
+    """No such group, or it has never read this topic."""
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """What went with it: events that it had not passed, those that waited, were dead, and were lost for it."""
+
+    group: str
+    topic: str
+    pending: int
+    parked: int
+    dead: int
+    lost: int
+
+
+def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Closed:
+    """Forget a group, or one topic of it: nothing is kept for it any more. Raises Refused and Unknown.
+
+    `force` lets go what waits, is dead or lost. A group that comes back begins anew, at the log's end. When this ends
+    in the middle, it can be called again.
+    """
+    _refuse_in_code(name, topic)
+    group = ConsumerGroup.objects.filter(name=name)
+    if not group.exists():
+        raise Unknown(f"There is no group {name}. See manage.py eventbus status.")
+    with failpoints.atomic("close"):
+        closed = _close(name, topic, force=force, who=who)
+    _forget_handled(name, topic)
+    with failpoints.atomic("close.last"):
+        if not Progress.objects.filter(group=name).exists():
+            ReplayRun.objects.filter(group=name).delete()
+            group.delete()
+    return closed
+
+
+def _refuse_in_code(name: str, topic: str) -> None:
+    group = registry.groups.get(name)
+    if group is not None and (not topic or topic in group.topics):
+        raise Refused(
+            f"Group {name} is in the code{f' and reads {topic}' if topic else ''}: it would begin anew at once. Take "
+            "its handlers out, deploy that, then close it."
+        )
+
+
+def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
+    its = Q(group=name, topic=topic) if topic else Q(group=name)
+    progress = list(Progress.objects.filter(its).select_for_update().order_by("id"))
+    if topic and not progress:
+        raise Unknown(f"Group {name} has never read {topic}. See manage.py eventbus status.")
+    closed = Closed(
+        group=name,
+        topic=topic,
+        pending=sum(_ahead(row).count() for row in progress),
+        parked=ParkedEvent.objects.filter(its).count(),
+        dead=DeadLetter.objects.filter(its, state=DeadLetter.State.OPEN).count(),
+        lost=sum(passed_events.count_lost(row) for row in progress),
+    )
+    lost = f"{closed.parked} parked events, {closed.dead} dead letters and {closed.lost} lost events"
+    if closed.parked + closed.dead + closed.lost and not force:
+        raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
+    for table in (ParkedEvent, ParkedKey, DeadLetter, IgnoredType, UntrustedRecord, Progress):
+        table._default_manager.filter(its).delete()
+    if topic:  # the runs of a group that is gone go with it
+        replay_runs.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)
+    OperatorAction.objects.create(
+        at=clock.now(),
+        who=who[:WHO_CHARACTERS_MAX],
+        action=OperatorAction.Action.CLOSE,
+        group=name,
+        error=f"{topic or 'all topics'}: {closed.pending} pending, {lost} let go",
+    )
+    return closed
+
+
+def _ahead(row: Progress) -> QuerySet[OutboxRow]:
+    return OutboxRow.objects.filter(topic=row.topic, partition=row.partition, position__gte=row.position)
+
+
+def _forget_handled(name: str, topic: str) -> None:
+    """The inbox holds no topic: of one topic its rows are found by the events that are still in the outbox."""
+    for table in (InboxRow, Effect):
+        its = table._default_manager.filter(group=name)
+        begin = 0
+        while begin >= 0:
+            rows = OutboxRow.objects.filter(topic=topic) if topic else its
+            found = list(rows.filter(id__gte=begin).order_by("id").values_list("id", "event_id")[:BATCH_ROWS])
+            with failpoints.atomic("close.forget"):
+                its.filter(event_id__in=[event_id for _, event_id in found]).delete()
+            begin = found[-1][0] + 1 if len(found) == BATCH_ROWS else -1

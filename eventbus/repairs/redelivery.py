@@ -1,0 +1,180 @@
+"""Handing a group what it passed and never handled: what is lost for it, or what an older release of it ignored.
+
+Each such event that is still in the outbox is parked with its key, and the group's worker handles it like any other
+that waits, on every backend. Events of its key that came later are handled already: nobody can put that right.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import msgspec
+from django.db import transaction
+from django.db.models import Count, F, QuerySet
+
+from eventbus import clock, registry
+from eventbus.audit import delivery_audit, passed_events
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import TopicPartition
+from eventbus.consuming import ignored_types
+from eventbus.errors import BusError
+from eventbus.failures import parking
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, ParkedKey, Progress
+from eventbus.progress import groups
+
+EVENTS_AT_ONCE = 200  # parked in one transaction, as many as a worker's batch has
+
+
+class Refused(BusError):
+    """Nothing was redelivered, and why not."""
+
+
+class Redelivered(msgspec.Struct, frozen=True):
+    """How many events of each type a group is to handle now, and how many more when it has: its keys are full."""
+
+    group: str
+    types: dict[str, int]
+    left: int
+
+
+def redeliver(
+    name: str, *, types: Collection[str] = (), lost: bool = False, at_most: int | None = None, who: str
+) -> Redelivered:
+    """Let a group handle what it ignored of these types, and what is lost for it; `at_most` some. Raises Refused."""
+    if name not in registry.groups:
+        raise Refused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
+    if unknown := sorted(set(types) - registry.groups[name].handlers.keys()):
+        raise Refused(
+            f"Group {name} handles no {', '.join(unknown)}. Deploy the release that does, or name another type; "
+            f"it handles {', '.join(sorted(registry.groups[name].handlers))}"
+        )
+    parked: Counter[str] = Counter()
+    for progress in Progress.objects.filter(group=name).order_by("topic", "partition"):
+        place, search = TopicPartition(progress.topic, progress.partition), _search(progress.pk, types, lost)
+        while (at_most is None or parked.total() < at_most) and search.row_ids:
+            try:
+                parked += _some(name, place, search, who)
+            except _Outdated:
+                search = _search(progress.pk, types, lost)
+    left = _count(name, types, lost)
+    if not parked and left:
+        raise Refused(f"Group {name} has {parking.PARKED_KEYS_MAX} parked keys: requeue or discard dead letters first")
+    return Redelivered(name, dict(parked), left)
+
+
+def count(name: str, *, types: Collection[str] = (), lost: bool = False) -> Redelivered:
+    """How many that would be, by type."""
+    rows = _all(name, types, lost)
+    by_type: Counter[str] = Counter()
+    for one in rows:
+        by_type.update(dict(one.order_by().values_list("type").annotate(count=Count("id"))))
+    return Redelivered(name, dict(by_type), 0)
+
+
+def dismiss(name: str, types: Collection[str], who: str) -> int:
+    """It is as it should be that the group ignored these types: say no more of it. How many events that was."""
+    return ignored_types.forget(name, types, who)
+
+
+def _all(name: str, types: Collection[str], lost: bool) -> list[QuerySet[OutboxRow]]:
+    return [_wanted(progress, types, lost) for progress in Progress.objects.filter(group=name)]
+
+
+def _count(name: str, types: Collection[str], lost: bool) -> int:
+    return sum(rows.count() for rows in _all(name, types, lost))
+
+
+def _wanted(progress: Progress, types: Collection[str], lost: bool) -> QuerySet[OutboxRow]:
+    rows = passed_events.lost(progress) if lost else OutboxRow.objects.none()
+    if types:
+        ignored = passed_events.ignored(progress, passed_events.of(progress)).filter(type__in=types)
+        rows = OutboxRow.objects.filter(id__in=ignored.values("id")) | OutboxRow.objects.filter(
+            id__in=rows.values("id")
+        )
+    return rows
+
+
+class _Search(msgspec.Struct):
+    """The outbox rows of a partition that are to be parked, in the order of the log, as they were in one snapshot.
+
+    `ignored` of them were counted as such, the others are lost; `start` is where the group begins there, and
+    `last_action` the last redelivery of that partition.
+    """
+
+    row_ids: list[int]
+    ignored: int
+    start: int
+    last_action: int
+
+
+class _Outdated(Exception):
+    """Somebody else has redelivered of this partition since, or the log was filled again."""
+
+
+def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
+    """It reads all that the group has passed there, once, and holds up no handler meanwhile."""
+    with delivery_audit.snapshot():
+        progress = Progress.objects.get(id=progress_id)
+        rows = _wanted(progress, types, lost)
+        row_ids = list(rows.order_by("position").values_list("id", flat=True))
+        missing = passed_events.count_lost(progress) if row_ids else 0
+        last_action = _actions(progress).order_by("-id").values_list("id", flat=True).first() or 0
+    return _Search(row_ids, max(0, len(row_ids) - missing), progress.start, last_action)
+
+
+def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counter[str]:
+    """The next of a partition, in the order of the log, under the lock that handling takes; how many by type.
+
+    What was ignored counts first: so long as something is left, all that is lost is still called so.
+    """
+    with transaction.atomic():
+        progress = groups.hold(registry.groups[name], place)
+        if progress.start != search.start or _actions(progress).filter(id__gt=search.last_action).exists():
+            raise _Outdated
+        asked, search.row_ids = search.row_ids[:EVENTS_AT_ONCE], search.row_ids[EVENTS_AT_ONCE:]
+        rows = passed_events.nowhere(name, passed_events.of(progress).filter(id__in=asked)).order_by("position")
+        done, is_full = _park(progress, list(rows))
+        ignored = min(len(done), search.ignored, progress.ignored - progress.pruned_ignored)
+        Progress.objects.filter(id=progress.pk).update(ignored=F("ignored") - ignored)
+        by_type = Counter(row.type for row in done)
+        ignored_types.less(progress, by_type)
+        if done:
+            search.last_action = _note(name, place, by_type, who).pk
+    search.ignored -= ignored
+    if is_full:
+        search.row_ids = []
+    return by_type
+
+
+def _park(progress: Progress, rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow], bool]:
+    """Behind all that waits for each key; as many as the group's parked keys have room for, and whether that was it."""
+    now, done, left = clock.now(), [], set[str]()
+    for row in rows:
+        place = {"group": progress.group, "topic": row.topic, "key": row.key}
+        key = ParkedKey.objects.filter(**place).first()
+        if key is None:
+            if row.key in left or parking.is_full(progress.group):
+                left.add(row.key)  # none of it goes before another that was left
+                continue
+            key = ParkedKey.objects.create(**place, partition=progress.partition, due_at=now, parked_at=now)
+        parking.wait_at_end(key, outbox_offsets.record_of(row))
+        done.append(row)
+    return done, bool(left)
+
+
+def _actions(progress: Progress) -> QuerySet[OperatorAction]:
+    return OperatorAction.objects.filter(
+        group=progress.group,
+        action=OperatorAction.Action.REDELIVER,
+        error__startswith=f"{progress.topic}/{progress.partition}: ",
+    )
+
+
+def _note(name: str, place: TopicPartition, by_type: Counter[str], who: str) -> OperatorAction:
+    told = ", ".join(f"{count} {type_}" for type_, count in sorted(by_type.items()))
+    return OperatorAction.objects.create(
+        at=clock.now(),
+        who=who[:WHO_CHARACTERS_MAX],
+        action=OperatorAction.Action.REDELIVER,
+        group=name,
+        error=f"{place.topic}/{place.partition}: {told}",
+    )

@@ -1,0 +1,51 @@
+"""Appending events again by hand, at the end of the log."""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import Backend
+from eventbus.consuming import backfill
+from eventbus.errors import LogAway
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, Progress, TopicLog
+from eventbus.progress import replay_runs
+from eventbus.progress.log_generations import note
+from eventbus.recovery.topic_recovery import Refilled, unsend
+
+SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin another once the group has passed them"
+
+
+def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
+    """By hand: append again, at the end of the log, what was told since then. Groups keep their places. Raises LogAway.
+
+    Of a log that was lost, the relay appends all by itself.
+    """
+    generations = backend.generations([topic])
+    known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()
+    if not _told(topic, since).exists() or known not in (None, generations.get(topic)):
+        return Refilled(topic, 0)
+    if topic not in generations:
+        raise LogAway(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
+    backfill.refuse_behind(backend, topic)
+    with failpoints.atomic("republish"):
+        held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
+        note(topic, generations[topic])
+        events, _ = unsend(held, _told(topic, since), topic)
+        replay_runs.end(topic, SAID_AGAIN)
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.REPUBLISH,
+            error=f"{topic}: {events} events that were told since {since.isoformat()}",
+        )
+    return Refilled(topic, events)
+
+
+def count(topic: str, since: datetime) -> Refilled:
+    """How many that would be."""
+    return Refilled(topic, _told(topic, since).count())
+
+
+def _told(topic: str, since: datetime) -> QuerySet[OutboxRow]:
+    return OutboxRow.objects.filter(topic=topic, position__isnull=False, created_at__gte=since)

@@ -1,0 +1,291 @@
+"""What a restore left behind in log and database, and its repair.
+
+The database was restored: the log has events that nobody published any more. Groups pass them over from then on, and
+numbers go on beyond all that were used, also of what was published since and waits. Handlers of the backup's own events
+run as ever, and what other sites told is handled.
+The log was restored: the relay sees that by itself, and appends what the outbox has (`recovery.topic_recovery`).
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import F, Max, Min
+
+from eventbus import clock, registry
+from eventbus.backends.base import Backend, TopicPartition
+from eventbus.database import sql
+from eventbus.database.leases import LEASE_SECONDS
+from eventbus.database.text import readable
+from eventbus.events import Record
+from eventbus.models import (
+    WHO_CHARACTERS_MAX,
+    Divergence,
+    ForgottenSpan,
+    OperatorAction,
+    OutboxRow,
+    Progress,
+    ReplayRun,
+    TopicLog,
+)
+from eventbus.progress.log_generations import UNKNOWN
+from eventbus.progress.replay_runs import NOWHERE
+from eventbus.recovery import divergence, own_rows
+from eventbus.recovery.divergence import Tail
+from eventbus.recovery.log_truncation import short
+
+EVENTS_MAX = 10_000  # kept with their content, to be printed; all others are counted
+_TABLE = OutboxRow._meta.db_table
+_RENUMBER = f"""
+    UPDATE {_TABLE} SET id = moved.number FROM (
+        SELECT id AS before, %b + row_number() OVER (ORDER BY id) AS number FROM {_TABLE}
+        WHERE position IS NULL AND id >= %b
+    ) AS moved WHERE {_TABLE}.id = moved.before
+"""
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Where in the log events of ours lie that the database has forgotten; how many, and of which types."""
+
+    topic: str
+    partition: int
+    begin: int
+    end: int
+    events: int
+    types: dict[str, int]
+
+    @property
+    def place(self) -> tuple[str, int, int, int]:
+        """Its topic and partition, and from where to where."""
+        return self.topic, self.partition, self.begin, self.end
+
+
+class ForgottenEvent(msgspec.Struct, frozen=True):
+    """One of them, with what it said: the database has nothing of it any more."""
+
+    topic: str
+    partition: int
+    position: int
+    type: str
+    key: str
+    event_id: UUID
+    sequence: int
+    time: str
+    data: str
+
+
+class Behind(msgspec.Struct, frozen=True):
+    """A log that ends before where it had ended."""
+
+    topic: str
+    partition: int
+    end: int
+    had: int
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """What is to be repaired. `first` and `last` are the numbers of the forgotten events; 0 where there is none.
+
+    `waiting` events get new numbers, since theirs were used; `sent` went out under a used one, which stays so.
+    `unsigned` has, by topic, how many may be forgotten events whose key is not known here: those are not repaired.
+    """
+
+    stretches: list[Stretch]
+    events: list[ForgottenEvent]
+    behind: list[Behind]
+    first: int = 0
+    last: int = 0
+    waiting: int = 0
+    sent: int = 0
+    replays: list[str] = []
+    projections: list[str] = []
+    unsigned: dict[str, int] = {}
+
+    def add(self, event: ForgottenEvent) -> None:
+        """Remember its number, and what it said while there is room."""
+        self.first = min(self.first or event.sequence, event.sequence)
+        self.last = max(self.last, event.sequence)
+        if len(self.events) < EVENTS_MAX:
+            self.events.append(event)
+
+    def told(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {**msgspec.structs.asdict(self), "forgotten": self.forgotten}
+
+    @property
+    def forgotten(self) -> int:
+        """How many events in all."""
+        return sum(one.events for one in self.stretches)
+
+
+def look(backend: Backend, beyond: int = 0) -> Found:
+    """Compare log and database, and write nothing. Raises LogAway.
+
+    `beyond` is a number that others have seen, such as readers of Debezium: the next is a larger one.
+    """
+    found = Found(stretches=[], events=[], behind=list(_behind(backend)), last=beyond)
+    for topic, tail in _unread(backend).items():
+        lie, ends = defaultdict[int, list[int]](list), dict[int, int]()
+        types = defaultdict[int, Counter[str]](Counter)
+        for records in divergence.batches(backend.tail(topic, tail.begins, lambda: None)):
+            ends |= {record.partition: record.position + 1 for record in records}
+            if strange := len(divergence.unsigned(records)):
+                found.unsigned[topic] = found.unsigned.get(topic, 0) + strange
+            for record in tail.news(records):
+                lie[record.partition].append(record.position)
+                types[record.partition][record.type] += 1
+                found.add(_told(record))
+        found.stretches += [
+            Stretch(
+                topic, number, min(lie[number]), ends[number], len(lie[number]), dict(sorted(types[number].items()))
+            )
+            for number in sorted(lie)
+        ]
+    if found.first:
+        used = OutboxRow.objects.filter(id__gte=_used_from(found))
+        found.waiting = used.filter(position=None).count()
+        found.sent = used.filter(id__lte=found.last).exclude(position=None).count()
+        found.replays, found.projections = list(_replays()), list(_projections())
+    return found
+
+
+def _used_from(found: Found) -> int:
+    """The first number that may have been used before; 0 where none was.
+
+    Where no relay has ever begun the tables are new, and any may: the log has let go of what was told first.
+    """
+    return found.first if not found.first or TopicLog.objects.exists() else 1
+
+
+def _told(record: Record) -> ForgottenEvent:
+    return ForgottenEvent(
+        topic=record.topic,
+        partition=record.partition,
+        position=record.position,
+        type=record.type,
+        key=record.key,
+        event_id=record.event_id,
+        sequence=own_rows.number_of(record),
+        time=record.attributes().get("time", ""),
+        data=readable(record.payload),
+    )
+
+
+def _unread(backend: Backend) -> dict[str, Tail]:
+    """As `divergence.tails`, but from where the slowest group is: the outbox may have sent more since the restore."""
+    found = divergence.tails(backend) if backend.topics else {}
+    rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
+    for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("position")):
+        place = TopicPartition(topic, number)
+        at = max(at, backend.shown_from([place])[place])
+        if at < backend.end(place):
+            begins = found.setdefault(topic, Tail({}, True)).begins
+            begins[number] = min(at, begins.get(number, at))
+    return found
+
+
+def _behind(backend: Backend) -> Iterator[Behind]:
+    for one, (end, had) in short(backend, _known(backend)).items():
+        yield Behind(one.topic, one.partition, end, had)
+
+
+def _known(backend: Backend) -> list[str]:
+    """Topics whose log is the one that our positions are of. Another was made anew, and is filled again."""
+    logs = dict(TopicLog.objects.values_list("topic", "generation")) if backend.topics else {}
+    return sorted(topic for topic, generation in backend.generations(logs).items() if logs[topic] == generation)
+
+
+def _replays() -> Iterator[str]:
+    """Runs that were not done when the backup was made."""
+    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(positions=NOWHERE).order_by("id"):
+        yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
+
+
+def _projections() -> Iterator[str]:
+    """What can be made again from the events that the outbox has."""
+    for name, group in sorted(registry.groups.items()):
+        for topic in group.topics:
+            if all(one.replayable for one in group.all() if one.event_type.topic == topic):
+                yield f"manage.py eventbus replay {name} --topic {topic} --all"
+
+
+def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], object] = time.sleep) -> Found:
+    """Repair it, and say what was found. Raises LogAway.
+
+    Nobody appends meanwhile: relays that have not seen it are told first, and get the time to end what is in hand.
+    """
+    found = look(backend, beyond)
+    if found.forgotten:
+        divergence.stand_still(found.events[0])
+        wait(LEASE_SECONDS)  # also where somebody noted it just now
+        found = look(backend, beyond)
+    if not (found.stretches or found.behind or beyond or divergence.stands()):
+        return found
+    with transaction.atomic():
+        list(Progress.objects.select_for_update().order_by("id"))
+        _pass_over(found.stretches, found.last)
+        found.waiting = _number(_used_from(found), found.last)
+        _fill_again({one.topic for one in found.behind})
+        Divergence.objects.all().delete()
+        Progress.objects.update(epoch=F("epoch") + 1)  # whoever read on in memory begins again where the database is
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.REPAIR,
+            error=f"{found.forgotten} forgotten events are passed over, numbers {found.first} to {found.last}; "
+            f"{found.waiting} that waited have new ones; {len(found.behind)} partitions are filled again",
+        )
+    return found
+
+
+def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
+    ForgottenSpan.objects.bulk_create(
+        ForgottenSpan(
+            topic=one.topic,
+            partition=one.partition,
+            begin=one.begin,
+            end=one.end,
+            events=one.events,
+            last=last,
+            noted_at=clock.now(),
+        )
+        for one in stretches
+    )
+
+
+def _number(first: int, last: int) -> int:
+    """Let numbers go on beyond these, and give new ones to what waits under one of them; how many that were.
+
+    In its order, and before all that is published from now on. Nobody publishes meanwhile: who has drawn a number and
+    not yet committed is waited for.
+    """
+    if not last:
+        return 0
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {_TABLE} IN SHARE ROW EXCLUSIVE MODE")
+    base = max(last, OutboxRow.objects.aggregate(last=Max("id"))["last"] or 0)
+    moved = sql.execute(connection, _RENUMBER, [base, first]) if first else 0
+    TopicLog.objects.filter(refill_to__gte=first or base, refill_to__gt=0).update(refill_to=base + moved)
+    _draw_from(base + moved + 1)
+    return moved
+
+
+def _draw_from(number: int) -> None:
+    """The next row's id."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{_TABLE}', 'id'), %s, false)", [number])
+            return
+        cursor.execute("UPDATE sqlite_sequence SET seq = %s WHERE name = %s", [number - 1, _TABLE])
+        if not cursor.rowcount:
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [_TABLE, number - 1])
+
+
+def _fill_again(topics: set[str]) -> None:
+    """Let the relay do so at its next look, though it may not have seen it."""
+    TopicLog.objects.filter(topic__in=topics).update(generation=UNKNOWN, noted_at=clock.now())

@@ -1,0 +1,73 @@
+"""What operators see of records that were set aside since nobody knows who told them, and how they put them away."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import Count, Min, QuerySet, Sum
+from django.utils.translation import gettext as _
+
+from eventbus import clock
+from eventbus.database.text import TIME, printable
+from eventbus.errors import BusError
+from eventbus.events import source
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, Progress, UntrustedRecord
+
+AFTER_A_RESTORE = " After a restore of the database, manage.py eventbus restored says whether it may be ours."
+
+
+class Gone(BusError):
+    """Somebody else has dismissed it."""
+
+
+def found(topic: str = "") -> QuerySet[UntrustedRecord]:
+    """Those that no operator has dismissed, the oldest first; of a flood the first of each group and topic."""
+    rows = UntrustedRecord.objects.order_by("id")
+    return rows.filter(topic=topic) if topic else rows
+
+
+def counts() -> dict[str, int]:
+    """How many were ever set aside, by group."""
+    rows = Progress.objects.filter(untrusted__gt=0).order_by("group").values_list("group")
+    return dict(rows.annotate(count=Sum("untrusted")))
+
+
+def problems() -> list[str]:
+    """What an operator has not seen yet, a sentence for each group and topic."""
+    by_topic = found().order_by("group", "topic").values_list("group", "topic")
+    told = []
+    for group, topic, count, first, since in by_topic.annotate(
+        count=Count("id"), first=Min("id"), since=Min("seen_at")
+    ):
+        one = UntrustedRecord.objects.filter(id=first).first()
+        if one is not None:
+            hint = AFTER_A_RESTORE if one.source == source() else ""
+            told.append(
+                f"{group} has set aside {count} records of {topic} since {since:{TIME}} that nobody has told who may, "
+                f"such as {one.event_id}, {one.type or 'without a type'} of {one.source or 'nobody'} for key "
+                f"{printable(one.key)}, at {one.partition}/{one.position}. Who else can write there? See "
+                f"docs/operations.md, A forged record, and manage.py eventbus untrusted.{hint}"
+            )
+    return told
+
+
+def dismiss(asked: UntrustedRecord, who: str) -> None:
+    """It was seen: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
+    with transaction.atomic():
+        if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
+            raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.DISMISS,
+            group=asked.group,
+            event_id=asked.event_id,
+            type=asked.type,
+            key=asked.key,
+            error=f"{asked.topic}/{asked.partition}/{asked.position}, said to be of {asked.source or 'nobody'}",
+        )
+
+
+def told(row: UntrustedRecord) -> Mapping[str, object]:
+    """All that is known of it."""
+    names = ("id", "group", "topic", "partition", "position", "type", "key", "event_id", "source", "seen_at")
+    return {name: getattr(row, name) for name in names}

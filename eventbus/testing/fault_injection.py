@@ -1,0 +1,272 @@
+"""A backend that does all the harm that a backend may do, and none that it promised not to do.
+
+It stands before any other backend and, as a seed has it, breaks the line, dies, delivers late, delivers again and lets
+keys overtake one another. It loses nothing and keeps each key's order: what then goes wrong is the fault of who
+listens.
+
+    def test_a_rough_night_reserves_once(bus):
+        with besieged(seed=7) as adversary:
+            place_order(ORDER)
+            settle()
+            adversary.quiet()
+            settle()
+
+        assert adversary.did.total()
+        assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
+
+A whole site lives with it through settings.EVENTBUS, on a database of its own. There it does not crash: nobody stands
+by to begin a dead process anew, as `settle` does. Kill the site's processes instead.
+
+    EVENTBUS = {
+        "BACKEND": "eventbus.testing.fault_injection.Adversary",
+        "OPTIONS": {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "options": {"partitions": 2}},
+    }
+"""
+
+import random
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.module_loading import import_string
+
+from eventbus import backends, registry
+from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
+from eventbus.events import Record
+from eventbus.models import OutboxRow, Progress
+from eventbus.testing.settling import ConnectionDropped, Crash, forget
+
+# How often it strikes where it can. Each is often enough to be met in every test of a few events.
+RATES = {
+    "drop": 0.05,  # the line breaks, at append, fetch or commit
+    "crash": 0.03,  # the process dies there
+    "setback": 0.5,  # and a group that died has its positions set back: it is told everything again
+    "delay": 0.15,  # nothing comes now, or less than there is
+    "repeat": 0.15,  # an earlier stretch is fetched again
+    "shuffle": 0.5,  # what several keys tell reaches the log in another order; that of each key stays
+}
+
+STRETCHES_MAX = 50  # a partition; of more one would only hear again and again what is long done
+
+
+class Adversary(Backend):
+    """See the module. `rates` changes how often it does what, 0.0 to 1.0, by the names in `RATES`.
+
+    `did` counts its deeds by those names. Under several threads the seed decides how much it does, not where.
+    A `backend` given by its name is a site's. Raises TypeError for an unknown rate, ValueError for crashes of a site.
+    """
+
+    def __init__(
+        self, *, seed: int, backend: Backend | str, options: Mapping[str, Any] | None = None, **rates: float
+    ) -> None:
+        in_site = isinstance(backend, str)
+        self.inner: Backend = import_string(backend)(**(options or {})) if isinstance(backend, str) else backend
+        self.in_process, self.topics = self.inner.in_process, self.inner.topics
+        self.did: Counter[str] = Counter()
+        if unknown := rates.keys() - RATES.keys():
+            raise TypeError(f"An adversary does not know {', '.join(sorted(unknown))}: it knows {', '.join(RATES)}")
+        if in_site and rates.get("crash"):
+            raise ValueError("In a site nobody begins a dead process anew: leave `crash` out, and kill its processes")
+        self.rates = RATES | ({"crash": 0.0} if in_site else {}) | rates
+        self._chance = random.Random(seed)
+        self._quiet = False
+        self._lock = threading.Lock()
+
+    def quiet(self) -> None:
+        """Do nothing more, so that all can settle; `resume` goes on."""
+        self._quiet = True
+
+    def resume(self) -> None:
+        """Make mischief again."""
+        self._quiet = False
+
+    def strikes(self, deed: str) -> bool:
+        """Whether it does it now; counted."""
+        with self._lock:
+            struck = not self._quiet and self._chance.random() < self.rates[deed]
+            self.did[deed] += struck
+        return struck
+
+    def draw(self, count: int) -> int:
+        """A number below `count`."""
+        with self._lock:
+            return self._chance.randrange(count)
+
+    def trip(self) -> None:
+        """Perhaps the line breaks here, perhaps the process dies."""
+        self.break_off()
+        if self.strikes("crash"):
+            raise Crash
+
+    def break_off(self) -> None:
+        """Perhaps the line breaks here."""
+        if self.strikes("drop"):
+            raise ConnectionDropped("the adversary broke the line")
+
+    def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
+        self.trip()
+        self.inner.append(self._shuffled(rows) if self.strikes("shuffle") else rows, fence)
+        self.trip()
+
+    def _shuffled(self, rows: Sequence[Unsent]) -> list[Unsent]:
+        """Another order, in which each key's rows follow one another as before."""
+        waiting: defaultdict[tuple[str, str], list[Unsent]] = defaultdict(list)
+        for row in reversed(rows):
+            waiting[row.topic, row.key].append(row)
+        keys = [(row.topic, row.key) for row in rows]
+        with self._lock:
+            self._chance.shuffle(keys)
+        return [waiting[key].pop() for key in keys]
+
+    def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
+        return AdversaryConsumer(self, self.inner.consumer(topics, group), group)
+
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        return self.inner.partitions(topics)
+
+    def refuse_settings(self) -> None:
+        self.inner.refuse_settings()
+
+    def provision(self, topics: Iterable[str]) -> list[str]:
+        return self.inner.provision(topics)
+
+    def generations(self, topics: Iterable[str]) -> dict[str, str]:
+        return self.inner.generations(topics)
+
+    def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
+        return self.inner.strays(topic, beat)
+
+    def other_sites(self, groups: Iterable[str]) -> list[str]:
+        return self.inner.other_sites(groups)
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.ends(partitions)
+
+    def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.ends_now(partitions)
+
+    def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
+        return self.inner.tail(topic, begins, beat)
+
+    def exposed(self) -> str:
+        return self.inner.exposed()
+
+    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.shown_from(partitions)
+
+    def seen(self) -> int:
+        return self.inner.seen()
+
+    def wait(self, seen: int, seconds: float) -> None:
+        self.inner.wait(seen, seconds)
+
+    def wake(self) -> None:
+        self.inner.wake()
+
+    def reset(self) -> None:
+        self.inner.reset()
+
+
+class AdversaryConsumer(Consumer):
+    """Reads through an adversary. A watch (without a group) is delayed and broken off, but told nothing again."""
+
+    def __init__(self, adversary: Adversary, inner: Consumer, group: str | None) -> None:
+        self._adversary, self._inner, self._group = adversary, inner, group
+        # Where earlier stretches began, since this reader joined: nothing from before is told.
+        self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
+
+    def assignment(self) -> list[TopicPartition]:
+        return self._inner.assignment()
+
+    @property
+    def generation(self) -> int:
+        return self._inner.generation
+
+    def unsought(self) -> list[TopicPartition]:
+        return self._inner.unsought()
+
+    def unseek(self) -> None:
+        self._inner.unseek()
+
+    def withhold(self, partition: TopicPartition) -> None:
+        self._begun.pop(partition, None)
+        self._inner.withhold(partition)
+
+    def catch_up(self, seconds: float) -> None:
+        self._inner.catch_up(seconds)
+
+    def seek(self, partition: TopicPartition, position: int) -> None:
+        self._inner.seek(partition, position)
+
+    def fetch(self, records_max: int) -> list[Record]:
+        if self._group is None:
+            return self._fetch_for_a_watch(records_max)
+        self._adversary.trip()
+        if self._begun and self._adversary.strikes("repeat"):
+            partition = list(self._begun)[self._adversary.draw(len(self._begun))]
+            self._inner.seek(partition, self._earlier(partition))
+        records = self._inner.fetch(records_max)
+        if records and self._adversary.strikes("delay"):
+            records = self._put_back(records)
+        if records:
+            first = records[0]
+            self._begun[TopicPartition(first.topic, first.partition)].append(first.position)
+        return records
+
+    def _fetch_for_a_watch(self, records_max: int) -> list[Record]:
+        self._adversary.break_off()
+        return [] if self._adversary.strikes("delay") else self._inner.fetch(records_max)
+
+    def _put_back(self, records: list[Record]) -> list[Record]:
+        """Only the first ones come now, or none; what other partitions have comes before the rest."""
+        some = self._adversary.draw(len(records))
+        rest = records[some]
+        self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.position)
+        return records[:some]
+
+    def _earlier(self, partition: TopicPartition) -> int:
+        begun = self._begun[partition]
+        return begun[self._adversary.draw(len(begun))]
+
+    def commit(self, partition: TopicPartition, position: int) -> None:
+        self._inner.commit(partition, position)
+        self._adversary.break_off()
+        if self._adversary.strikes("crash"):
+            if self._group is not None and self._adversary.strikes("setback"):
+                self._set_back(partition)
+            raise Crash
+
+    def _set_back(self, partition: TopicPartition) -> None:
+        """The work is done and its position forgotten, as after a restored backup: the inbox is all that knows.
+
+        What is ignored leaves no row there: so its count goes back too, or it would be counted twice.
+        """
+        earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
+        with transaction.atomic():
+            progress = Progress.objects.select_for_update().get(group=self._group, **place)
+            again = OutboxRow.objects.filter(**place, position__gte=earlier, position__lt=progress.position)
+            ignored = again.exclude(type__in=registry.groups[progress.group].handlers).count()
+            Progress.objects.filter(id=progress.pk).update(position=earlier, ignored=F("ignored") - ignored)
+
+    def at_work(self) -> AbstractContextManager[None]:
+        return self._inner.at_work()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@contextmanager
+def besieged(*, seed: int, **rates: float) -> Iterator[Adversary]:
+    """While it lasts, an adversary stands before the process's backend."""
+    adversary = Adversary(seed=seed, backend=backends.current(), options=None, **rates)
+    forget()
+    backends.use(adversary)
+    try:
+        yield adversary
+    finally:
+        forget()
+        backends.use(adversary.inner)
