@@ -8,7 +8,7 @@ COPY requirements.txt .
 RUN pip wheel --no-cache-dir --require-hashes --requirement requirements.txt --wheel-dir /wheels
 
 FROM python:3.11-slim
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/mcommerce EVENTBUS_ALIVE_FILE=/tmp/alive
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/mcommerce EVENTBUS_LIVENESS_FILE=/tmp/alive
 RUN useradd --system --uid 10001 --home-dir /var/lib/mcommerce --create-home mcommerce \
     && install --directory --owner mcommerce /var/lib/mcommerce/media
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \

@@ -14,7 +14,7 @@ from benchmarks.site import Bench
 from eventbus import handles, publish, registry
 from eventbus.ids import uuid7s
 from eventbus.processes.dispatcher import Dispatcher
-from eventbus.processes.worker_pool import Workers
+from eventbus.processes.worker_pool import WorkerPool
 
 GROUP = "benchmark"
 RATES = {10: 1, 1_000: 50}  # events a second, and how many of them a transaction
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     make_table()
     skip_backlog()
     seconds = SECONDS_QUICK if bench.quick else SECONDS
-    dispatcher, workers = Dispatcher(), Workers([registry.groups[GROUP]])
+    dispatcher, workers = Dispatcher(), WorkerPool([registry.groups[GROUP]])
     dispatcher.start()
     workers.start()
     try:

@@ -48,7 +48,7 @@ def serving(kind: str) -> Iterator[int]:
         port = free.getsockname()[1]
     program, *arguments = command_of(kind, port)
     command = [str(Path(sys.executable).with_name(program)), *arguments]
-    process = subprocess.Popen(command, env={**os.environ, "IN_PROCESS": "0", "WEB_CONCURRENCY": "1"})
+    process = subprocess.Popen(command, env={**os.environ, "RUN_BUS_IN_SERVER": "0", "WEB_CONCURRENCY": "1"})
     try:
         _wait_for_answer(process, port)
         yield port

@@ -45,7 +45,7 @@ def serving(kind: str, stations: int = STATIONS, *buffer: int) -> Iterator[Serve
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "benchmarks.broadcaster", kind, *map(str, (port, stations, *buffer))]
-    environment = {**os.environ, "IN_PROCESS": "0"}
+    environment = {**os.environ, "RUN_BUS_IN_SERVER": "0"}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:

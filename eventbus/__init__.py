@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eventbus.consuming.watching import watches as watches
-    from eventbus.errors import NotYet as NotYet
     from eventbus.errors import Permanent as Permanent
-    from eventbus.errors import ServiceAway as ServiceAway
+    from eventbus.errors import RetryLater as RetryLater
+    from eventbus.errors import ServiceUnavailable as ServiceUnavailable
     from eventbus.events import Event as Event
     from eventbus.publishing.outbox import publish as publish
     from eventbus.registry import handles as handles
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 # Loaded at first use: models can be imported only once Django has its apps, and this module names the app.
 _HOMES = {
     "Event": "eventbus.events",
-    "NotYet": "eventbus.errors",
+    "RetryLater": "eventbus.errors",
     "Permanent": "eventbus.errors",
-    "ServiceAway": "eventbus.errors",
+    "ServiceUnavailable": "eventbus.errors",
     "handles": "eventbus.registry",
     "publish": "eventbus.publishing.outbox",
     "watches": "eventbus.consuming.watching",
 }
-__all__ = ["Event", "NotYet", "Permanent", "ServiceAway", "handles", "publish", "watches"]
+__all__ = ["Event", "RetryLater", "Permanent", "ServiceUnavailable", "handles", "publish", "watches"]
 
 
 def __getattr__(name: str) -> Any:

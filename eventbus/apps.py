@@ -37,14 +37,14 @@ def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any
     """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
     from eventbus import registry
     from eventbus.backends import current
-    from eventbus.errors import LogAway
+    from eventbus.errors import LogUnavailable
     from eventbus.progress import groups
 
     if using == "default" and _columns(apps) == _columns(installed):
         current().reset()
         try:
             groups.ensure(current(), registry.groups.values())
-        except LogAway as error:
+        except LogUnavailable as error:
             raise CommandError(
                 f"The tables are as they should be, but no group has its place in the log. {error}. Then migrate again."
             ) from None

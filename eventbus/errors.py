@@ -26,11 +26,11 @@ class WrongFieldType(BusError, TypeError):
     """An event's field holds a value of another type than its class says: its readers could not read it."""
 
 
-class NotYet(Exception):
+class RetryLater(Exception):
     """A handler is too early: what it needs has not arrived by another topic. Tried again; its key waits."""
 
 
-class ServiceAway(Exception):
+class ServiceUnavailable(Exception):
     """An effect's service is away, and nothing was asked of it: tried again for as long as it takes, never counted."""
 
 
@@ -38,7 +38,7 @@ class Permanent(Exception):
     """Trying again cannot help: a dead letter at once."""
 
 
-class TookTooLong(Exception):
+class HandlerTimeout(Exception):
     """A handler took longer than it says (`seconds`): what it wrote is rolled back."""
 
 
@@ -46,7 +46,7 @@ class CrashedRepeatedly(Permanent):
     """The process died each time while it handled this event."""
 
 
-class InDoubt(Permanent):
+class OutcomeUnknown(Permanent):
     """The process died between asking the outside and noting the answer, and nobody can say whether it happened."""
 
 
@@ -54,7 +54,7 @@ class LeaseLost(Exception):
     """Another process has taken over; whatever was being written is rolled back."""
 
 
-class LogAway(Exception):
+class LogUnavailable(Exception):
     """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event.
 
     `topics` are those of which it did not take something, where that is known.
@@ -65,7 +65,7 @@ class LogAway(Exception):
         self.topics = topics
 
 
-class LogLost(LogAway):
+class LogTruncated(LogUnavailable):
     """Logs have given places twice: what lay there is gone, and has to be appended again.
 
     `places` has the first of them, by topic and partition.
@@ -77,7 +77,7 @@ class LogLost(LogAway):
 
 
 class GroupStopped(Exception):
-    """The group is paused or braked: nothing new begins."""
+    """The group is paused or its circuit breaker is open: nothing new begins."""
 
 
 class Diverged(GroupStopped):
@@ -92,7 +92,7 @@ class TooManyParked(Exception):
     """A group has PARKED_KEYS_MAX parked keys: no more are parked."""
 
 
-class WorkerGone(BusError):
+class WorkerDied(BusError):
     """A worker's thread has ended although nobody asked it to."""
 
 
@@ -121,9 +121,9 @@ def is_contention(error: BaseException) -> bool:
     return _sqlstate(error) in CONTENTION_STATES or _sqlite_name(error).startswith(CONTENTION_SQLITE)
 
 
-def is_broken_world(error: BaseException) -> bool:
+def is_outage(error: BaseException) -> bool:
     """The database or the log is away or cannot write: wait, try again, blame nobody."""
-    if isinstance(error, InterfaceError | LogAway):
+    if isinstance(error, InterfaceError | LogUnavailable):
         return True
     if not isinstance(error, DatabaseError) or is_contention(error):
         return False
@@ -139,19 +139,19 @@ def is_cut_off(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and _sqlstate(error) == IDLE_STATE
 
 
-def is_nobodys_fault(error: BaseException) -> bool:
+def is_infrastructure_error(error: BaseException) -> bool:
     """Whether an error says nothing about the event that was in hand."""
-    return isinstance(error, LeaseLost | GroupStopped) or is_broken_world(error) or is_contention(error)
+    return isinstance(error, LeaseLost | GroupStopped) or is_outage(error) or is_contention(error)
 
 
-def looks_like_the_world(error: BaseException) -> bool:
+def could_be_outage(error: BaseException) -> bool:
     """Whether an attempt ended in what an outage could have done as well as the event that was in hand."""
-    return is_broken_world(error) or is_contention(error) or isinstance(error, TookTooLong)
+    return is_outage(error) or is_contention(error) or isinstance(error, HandlerTimeout)
 
 
-def counts(error: BaseException) -> bool:
+def counts_as_attempt(error: BaseException) -> bool:
     """Whether a failure is an attempt: one for which a service that is away was not even asked is none."""
-    return not isinstance(error, ServiceAway)
+    return not isinstance(error, ServiceUnavailable)
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -109,7 +109,7 @@ _trace: ContextVar[str] = ContextVar("eventbus_traceparent", default="")
 _encoder = msgspec.json.Encoder()
 
 
-class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event on its way into the outbox or the timers."""
 
     event_id: UUID
@@ -122,7 +122,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-def seal(events: Sequence[Event]) -> list[Sealed]:
+def encode(events: Sequence[Event]) -> list[EncodedEvent]:
     """Encode events with their envelopes, all of one moment and of one cause.
 
     Raises WrongFieldType, EventTooLarge, and ValueError for U+0000 or an unusable key.
@@ -164,7 +164,7 @@ def _moment(first: str) -> _Moment:
     return _Moment(now, correlation and _json(correlation), rest)
 
 
-def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Sealed:
+def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> EncodedEvent:
     refuse_wrong_types(event)
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:
@@ -175,7 +175,7 @@ def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Seale
     if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
         raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
     wire_type = event.wire_type()
-    return Sealed(
+    return EncodedEvent(
         event_id=event_id,
         identity=identity,
         topic=event.topic,
@@ -249,7 +249,7 @@ def open_event(record: Record, event_type: type[E]) -> E:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
 
 
-def because_of(record: Record, call: Callable[..., T], *given: Any) -> T:
+def with_causation(record: Record, call: Callable[..., T], *given: Any) -> T:
     """Call; what is published meanwhile names this record as its cause. A `with` took twice as long, for each event."""
     token = _handled.set(record)
     try:

@@ -95,7 +95,7 @@ declare(
         "retry.drain": "a parked event handled, the next comes up",
         "retry.failed": "a parked event waits again, or is buried",
         "retry.leave": "a parked key waits as before a failed probe",
-        "brake": "a group's brake closes",
+        "breaker.trip": "a group's circuit breaker opens",
         "replay.begin": "a replay's run is written down",
         "replay.step": "old events handled again, with the run's position",
         "replay.failed": "a replay's handler has failed, and its run waits to be resumed",

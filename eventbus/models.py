@@ -83,7 +83,7 @@ class Timer(Carried):
 class ConsumerGroup(models.Model):
     """The name under which handlers share progress.
 
-    It stands still while it is paused (an operator's doing, until resumed) or braked (the bus's own, until a probe
+    It stands still while an operator pauses it (until resumed) or while its circuit breaker is open (until a probe
     succeeds or an operator resumes it).
     """
 
@@ -91,8 +91,8 @@ class ConsumerGroup(models.Model):
     created_at = models.DateTimeField()
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=WHO_CHARACTERS_MAX, default="", blank=True)
-    braked_at = models.DateTimeField(null=True, blank=True)
-    brake_reason = models.TextField(default="", blank=True)
+    breaker_opened_at = models.DateTimeField(null=True, blank=True)
+    breaker_reason = models.TextField(default="", blank=True)
 
     class Meta:
         verbose_name = _("consumer group")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventbus.errors import BusError, Permanent, ServiceAway
+from eventbus.errors import BusError, Permanent, ServiceUnavailable
 from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
@@ -32,7 +32,7 @@ class Handler:
     replayable: bool
     effect: bool
     record: Callable[..., None] | None
-    on_doubt: str
+    on_unknown_outcome: str
     seconds: float = HANDLER_SECONDS
 
     def __post_init__(self) -> None:
@@ -40,8 +40,8 @@ class Handler:
             raise BusError(f"on_dead={self.on_dead!r}: use 'park' or 'skip'")
         if not 0 < self.seconds < float("inf"):
             raise BusError(f"seconds={self.seconds!r}: say how long a call may take at most")
-        if self.effect and (self.record is None or self.on_doubt not in {"again", "never"}):
-            raise BusError("An effect names record=... and on_doubt='again' or 'never'")
+        if self.effect and (self.record is None or self.on_unknown_outcome not in {"retry", "never"}):
+            raise BusError("An effect names record=... and on_unknown_outcome='retry' or 'never'")
         if self.effect and self.replayable:
             raise BusError("An effect cannot be replayable: it would happen again")
 
@@ -52,7 +52,7 @@ class Handler:
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
         """Whether this failure, after so many attempts, is final."""
-        if isinstance(error, ServiceAway) and attempts < self.attempts:
+        if isinstance(error, ServiceUnavailable) and attempts < self.attempts:
             return False
         return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
 
@@ -133,7 +133,7 @@ def handles(
     replayable: bool = False,
     effect: bool = False,
     record: Callable[..., None] | None = None,
-    on_doubt: str = "",
+    on_unknown_outcome: str = "",
     seconds: float = HANDLER_SECONDS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a durable handler of these events in a consumer group.
@@ -146,8 +146,8 @@ def handles(
     `seconds` is rolled back, and is a failure if it keeps doing so; one that hangs ends with its process.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
-    answer)` runs in the transaction that marks the event handled. `on_doubt` says what happens after a death in
-    between: "again" asks again with the same key, "never" makes a dead letter.
+    answer)` runs in the transaction that marks the event handled. A process may die in between. Then
+    `on_unknown_outcome="retry"` asks again with the same key, and "never" makes a dead letter.
     """
 
     def declare(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,7 +164,7 @@ def handles(
                 replayable=replayable,
                 effect=effect,
                 record=record,
-                on_doubt=on_doubt,
+                on_unknown_outcome=on_unknown_outcome,
                 seconds=seconds,
             )
             groups.setdefault(group, Group(group)).add(handler)

@@ -3,7 +3,7 @@
 import threading
 
 
-class Bell:
+class Wakeup:
     """Ring it, and who waits looks again at once."""
 
     def __init__(self) -> None:
@@ -27,5 +27,5 @@ class Bell:
             self._condition.wait_for(lambda: self._rings != seen, timeout=seconds)
 
 
-published = Bell()  # an outbox row was committed by this process
-appended = Bell()  # this process appended records to its log, or wants its workers to look up
+published = Wakeup()  # an outbox row was committed by this process
+appended = Wakeup()  # this process appended records to its log, or wants its workers to look up

@@ -28,9 +28,9 @@ def leave_no_connection(**told: object) -> None:
 
 application = response_headers.by_asgi(build_application())
 request_finished.connect(leave_no_connection, sender=ASGIHandler)
-if settings.IN_PROCESS:
+if settings.RUN_BUS_IN_SERVER:
     background.start()
 else:
     background.announce("live")
-readiness.start("all" if settings.IN_PROCESS else "live")
+readiness.start("all" if settings.RUN_BUS_IN_SERVER else "live")
 collector.settle()

@@ -41,7 +41,7 @@ POSITIVE = validate.Range(min=1)
 MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
 SIGNING_KEY_CHARACTERS_MIN = 32  # drawn at random, 32 characters are 190 bits: more than anybody guesses
-KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
+RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
 env = Env(eager=False)  # eager=False: collect every fault, then say them together
 
@@ -94,19 +94,25 @@ KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
 KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
 EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home: eventbus/failpoints.py
 # Hours that events which every group has passed are kept: what a replay can show again
-EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
+EVENTBUS_RETENTION_HOURS = env.int(
+    "EVENTBUS_RETENTION_HOURS", 1 if DEMO else 24, validate=validate.Range(1, RETENTION_HOURS_MAX)
+)
 # From here on `eventbus status` calls a group that is behind a problem: so many events, or the oldest waits so long.
 # A batch is 200 events, and a poll tells some thousands at once; five minutes are longer than any restart.
 EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
 EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
-EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat: what has no door is seen by it
+EVENTBUS_LIVENESS_FILE = env.str(
+    "EVENTBUS_LIVENESS_FILE", ""
+)  # touched by each heartbeat: what has no door is seen by it
 # Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere. They
 # are part of the twenty after which requests are cut off.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event makes /health/ready say so; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # who shows it reads of /health/ready what staff read
-IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
+RUN_BUS_IN_SERVER = env.bool(
+    "RUN_BUS_IN_SERVER", True
+)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))

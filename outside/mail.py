@@ -29,8 +29,8 @@ class EmailBackend(Smtp):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """See Django's. From the greeting to the farewell it is one question to the server.
 
-        Raises ServiceAway while the server rests or is crowded: no mail has left. SMTPServerDisconnected means that it
-        was lost in the middle of a mail, which it may have.
+        Raises ServiceUnavailable while the server rests or is crowded: no mail has left. SMTPServerDisconnected means
+        that the connection broke in the middle of a mail, which the server may have.
         """
         server = service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,))
         with server.asked(by_visitor=self._by_visitor):

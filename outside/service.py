@@ -13,7 +13,7 @@ from typing import Any
 
 import pybreaker
 
-from eventbus import ServiceAway, clock
+from eventbus import ServiceUnavailable, clock
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +28,15 @@ SILENCE_SECONDS = 0.6  # twice what a service that is well needs: who waits long
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
 
-class Resting(ServiceAway):
+class Resting(ServiceUnavailable):
     """It has failed several times in a row, so it is not asked for a while."""
 
 
-class Crowded(ServiceAway):
+class Crowded(ServiceUnavailable):
     """As many visitors as may wait for it already, and it answers them."""
 
 
-class Silent(ServiceAway):
+class Silent(ServiceUnavailable):
     """As many visitors as may wait for it already, and it has left them without an answer for too long."""
 
 

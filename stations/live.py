@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import clock, watches
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from stations.alarm import Alarm
 from stations.board import Board, Contracts
 from stations.events import PollFinished, RemarkDeleted, RemarkLeft, StationChanged
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
 AUDIT_SECONDS = 60  # versions are compared with the rows this often; a bus that keeps its promises leaves it nothing
 LOOK_TIMEOUT_SECONDS = 5  # another thread waits this long for the loop; one that is busier has worse troubles
-AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again
+AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # what it cannot start without; who waits for it comes again
 
 
 class Watch(Protocol):

@@ -69,7 +69,7 @@ class ProxiedSite(LiveSite):
     def __init__(self, directory: Path, kafka: str = "") -> None:
         self.door, company, self._admin = free_ports(3)
         binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        super().__init__(directory, {"DEMO": "0", "IN_PROCESS": "0", "TRUST_PROXY": "1", "PATH": binaries})
+        super().__init__(directory, {"DEMO": "0", "RUN_BUS_IN_SERVER": "0", "TRUST_PROXY": "1", "PATH": binaries})
         self.environment["SANDBOX_PROVIDER_URL"] = f"http://127.0.0.1:{company}"
         addresses = (f"127.0.0.{number}" for number in itertools.count(2))
         self._addresses = {role: [next(addresses), next(addresses)] for role in (*DOORS, *BEHIND)}

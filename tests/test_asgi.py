@@ -36,6 +36,6 @@ print(len(wrappers) >= 5, sum(one.connection is not None for one in wrappers))
 
 def test_a_page_leaves_no_connection_to_the_database_behind(tmp_path: Path) -> None:
     # Each request has a thread of its own and so its own connection, which nobody would use again.
-    told = python(tmp_path, VISITS, IN_PROCESS="0")
+    told = python(tmp_path, VISITS, RUN_BUS_IN_SERVER="0")
 
     assert told.stdout.splitlines() == ["{200}", "True 0"], told.stderr

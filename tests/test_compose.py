@@ -79,7 +79,7 @@ def test_what_compose_takes_from_outside_is_known_by_its_name() -> None:
 def test_a_server_runs_nothing_of_the_others_and_all_speak_to_the_same_bus() -> None:
     for service in (service for name, service in OURS.items() if name not in STAND_INS):
         environment = service["environment"]
-        assert (environment["IN_PROCESS"], environment["EVENTBUS_BACKEND"]) == ("0", "kafka")
+        assert (environment["RUN_BUS_IN_SERVER"], environment["EVENTBUS_BACKEND"]) == ("0", "kafka")
         assert "@postgres/" in environment["DATABASE_URL"]
 
 

@@ -137,14 +137,14 @@ def test_a_process_without_a_door_is_well_while_it_says_that_it_lives(
     role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alive = tmp_path / "alive"
-    monkeypatch.setenv("EVENTBUS_ALIVE_FILE", str(alive))
+    monkeypatch.setenv("EVENTBUS_LIVENESS_FILE", str(alive))
 
     assert "not said yet" in health(role)
     alive.touch()
     assert health(role) == 0
     os.utime(alive, (0, 0))
     assert re.search(r"\d+ s ago", health(role))
-    assert re.search(r"^ENV .*EVENTBUS_ALIVE_FILE=/", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^ENV .*EVENTBUS_LIVENESS_FILE=/", DOCKERFILE, re.MULTILINE)
 
 
 def test_a_server_is_well_while_it_answers_and_another_while_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:

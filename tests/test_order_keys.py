@@ -36,7 +36,7 @@ class Site(LiveSite):
             {
                 "SECRET_KEY": settings.SECRET_KEY,
                 "LISTEN_HOST": "127.0.0.1",
-                "IN_PROCESS": "0",
+                "RUN_BUS_IN_SERVER": "0",
                 "LOG_LEVEL": "DEBUG",
                 "DEMO": "0",
                 "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

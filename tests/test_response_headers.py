@@ -55,7 +55,7 @@ class Server:
                 [sys.executable, *command],
                 cwd=ROOT,
                 env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PORT": str(port)}
-                | {"LISTEN_HOST": "127.0.0.1", "VAR_DIR": str(folder), "IN_PROCESS": "0"}
+                | {"LISTEN_HOST": "127.0.0.1", "VAR_DIR": str(folder), "RUN_BUS_IN_SERVER": "0"}
                 | environment,
                 stdout=log,
                 stderr=log,

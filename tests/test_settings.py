@@ -122,7 +122,7 @@ def test_what_the_database_url_asks_of_postgresql_goes_before_ours_but_locks_are
 
 @pytest.mark.parametrize("server", ["asgi", "wsgi"])
 def test_a_web_process_that_would_break_the_buss_promises_does_not_start(tmp_path: Path, server: str) -> None:
-    kafka = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "IN_PROCESS": "0"}
+    kafka = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "RUN_BUS_IN_SERVER": "0"}
 
     told = python(tmp_path, f"import mcommerce.{server}", **kafka, KAFKA_CLIENT_SETTINGS="acks=1")
 
@@ -153,10 +153,10 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DEMO": "1"} | DEPLOYED, "unset DEMO"),
         ({"DEBUG": "1"} | DEPLOYED, "unset DEBUG"),
         ({"EVENTBUS_BACKEND": "pigeons"}, "EVENTBUS_BACKEND"),
-        ({"EVENTBUS_KEEP_HOURS": "0"}, "EVENTBUS_KEEP_HOURS"),
+        ({"EVENTBUS_RETENTION_HOURS": "0"}, "EVENTBUS_RETENTION_HOURS"),
         ({"EVENTBUS_LAG_EVENTS_MAX": "0"}, "EVENTBUS_LAG_EVENTS_MAX"),
         ({"EVENTBUS_LAG_SECONDS_MAX": "five minutes"}, "EVENTBUS_LAG_SECONDS_MAX"),
-        ({"EVENTBUS_KEEP_HOURS": "a day"}, "EVENTBUS_KEEP_HOURS"),
+        ({"EVENTBUS_RETENTION_HOURS": "a day"}, "EVENTBUS_RETENTION_HOURS"),
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
@@ -194,7 +194,7 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
             ({"SITE_URL": f"https://{more}"}, "SITE_URL has more than scheme, host and port")
             for more in ("shop.example/shop", "shop.example?a=1", "shop.example/#a", "shop:password@shop.example")
         ],
-        ({"EVENTBUS_KEEP_HOURS": "1000000000000"}, "EVENTBUS_KEEP_HOURS"),
+        ({"EVENTBUS_RETENTION_HOURS": "1000000000000"}, "EVENTBUS_RETENTION_HOURS"),
         ({"READY_OUTBOX_SECONDS": "0"}, "READY_OUTBOX_SECONDS"),
         (
             {"HEALTH_TOKEN": "short"},

@@ -16,7 +16,7 @@ from tests.postgres import PostgresMissing, find_binaries
 from tests.throwaway import folder_in_memory, throwaway_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 60
+WAIT_SECONDS = 60
 Usage = namedtuple("Usage", "free")
 PLENTY = "MemTotal:       24684092 kB\nMemAvailable:   21120000 kB\n"
 
@@ -86,7 +86,7 @@ def test_a_test_run_that_is_killed_leaves_no_database_behind() -> None:
         run.kill()
 
     assert there == (True, 1)
-    until(lambda: not folder.exists(), "the folder gone", seconds=PATIENCE_SECONDS)
+    until(lambda: not folder.exists(), "the folder gone", seconds=WAIT_SECONDS)
     assert running_on(folder) == []
 
 

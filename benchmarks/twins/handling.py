@@ -28,7 +28,7 @@ WAITS = """
     SELECT EXISTS (
         SELECT 1 FROM eventbus_consumergroup
         WHERE name = %b
-        AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR braked_at IS NOT NULL)
+        AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR breaker_opened_at IS NOT NULL)
     ), EXISTS (
         SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = 'retrying' AND due_at <= %b
         UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
@@ -45,7 +45,7 @@ HOLD = """
         EXISTS (
             SELECT 1 FROM eventbus_consumergroup
             WHERE name = %b
-        AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR braked_at IS NOT NULL)
+        AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR breaker_opened_at IS NOT NULL)
         ), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
 """

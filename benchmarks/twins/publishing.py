@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from benchmarks.sales import Sale
 from eventbus.database import inserts
-from eventbus.events import Event, seal
+from eventbus.events import Event, encode
 
 TWIN = "benchmarks_twin"
 
@@ -29,7 +29,7 @@ class Inserting:
 
     def __init__(self, events: Sequence[Event]) -> None:
         values = inserts.postgres_values if connection.vendor == "postgresql" else inserts.sqlite_values
-        self._rows = [values(one) for one in seal(events)]
+        self._rows = [values(one) for one in encode(events)]
         row = f"({', '.join(['%s'] * len(self._rows[0]))}, '')"
         self._statement = (
             f"INSERT INTO {TWIN} ({', '.join(inserts.COLUMNS)}) VALUES {', '.join([row] * len(self._rows))}"

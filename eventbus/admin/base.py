@@ -199,13 +199,13 @@ class WayFilter(admin.SimpleListFilter):
         return queryset.filter(rejected_records.WITHDRAWN) if self.value() == "withdrawn" else queryset
 
 
-class Looked(ReadOnly, BigTable):
+class ReadOnlyAdmin(ReadOnly, BigTable):
     """A list for eyes only that is fast on a big table."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
 
-class CarriedAdmin(Looked):
+class EventAdmin(ReadOnlyAdmin):
     """Of a table that holds events. Found by event id or by key, each in full: nothing scans for parts of words."""
 
     search_fields = ("event_id", "key")

@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus.admin.base import COUNTED_MAX, CarriedAdmin, GroupFilter, Looked, TopicFilter, tell
-from eventbus.admin.selection import ID_DIGITS_MAX, ShownActions
+from eventbus.admin.base import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, tell
+from eventbus.admin.selection import ID_DIGITS_MAX, SelectionActions
 from eventbus.consuming import ignored_types
 from eventbus.models import DeadLetter, IgnoredType
 from eventbus.repairs import dead_letters, redelivery
@@ -22,7 +22,7 @@ REDELIVERED_AT_ONCE_MAX = 1_000  # events, while the page waits: each is some st
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ShownActions, CarriedAdmin):
+class DeadLetterAdmin(SelectionActions, EventAdmin):
     list_display = ("id", "group", "topic", "type", "key", "attempts", "error_class", "died_at", "state", "request")
     list_filter = ("state", "request", GroupFilter, TopicFilter)
     actions = ("requeue", "discard", "restore")
@@ -118,7 +118,7 @@ def _decide(
 
 
 @admin.register(IgnoredType)
-class IgnoredTypeAdmin(ShownActions, Looked):
+class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
     list_display = ("group", "topic", "type", "partition", "events", "first_at", "last_at", "remedy")
     list_filter = (GroupFilter, TopicFilter)
     actions = ("redeliver", "dismiss")
@@ -160,7 +160,7 @@ def redeliver(request: HttpRequest, group: str, **what: Any) -> None:
     who = request.user.get_username()
     try:
         found = redelivery.redeliver(group, **what, at_most=REDELIVERED_AT_ONCE_MAX, who=who)
-    except redelivery.Refused as error:
+    except redelivery.RedeliveryRefused as error:
         messages.error(request, str(error))
         return
     count = sum(found.types.values())

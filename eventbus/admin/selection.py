@@ -20,16 +20,16 @@ from eventbus.admin.base import COUNTED_MAX, ModelAdmin
 ID_DIGITS_MAX = 18  # 64 bits have room for any such
 
 
-class ShownForm(ActionForm):
+class SelectionForm(ActionForm):
     """The choice of an action, with the ids of all rows that the list has told of."""
 
     shown = forms.CharField(required=False, widget=forms.HiddenInput, label="")
 
 
-class ShownActions(ModelAdmin):
+class SelectionActions(ModelAdmin):
     """Comes before the other bases. `select all` means those that were shown."""
 
-    action_form = ShownForm
+    action_form = SelectionForm
     asked_first: ClassVar[Collection[str]] = ()  # actions that ask even for one row
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
 from eventbus.admin.base import (
-    CarriedAdmin,
+    EventAdmin,
     GroupFilter,
-    Looked,
     ReadOnly,
+    ReadOnlyAdmin,
     TabularInline,
     TopicFilter,
     WayFilter,
@@ -25,7 +25,7 @@ from eventbus.admin.base import (
 )
 from eventbus.admin.field_names import name_fields
 from eventbus.admin.repairs import DeadLetterAdmin, IgnoredTypeAdmin, redeliver
-from eventbus.admin.selection import ShownActions
+from eventbus.admin.selection import SelectionActions
 from eventbus.database.text import ranged, readable
 from eventbus.models import (
     ConsumerGroup,
@@ -54,7 +54,7 @@ name_fields(apps.get_app_config("eventbus").get_models())
 
 
 @admin.register(OutboxRow)
-class OutboxRowAdmin(ShownActions, CarriedAdmin):
+class OutboxRowAdmin(SelectionActions, EventAdmin):
     list_display = ("id", "topic", "type", "key", "event_id", "created_at", "appended_at", "partition", "position")
     list_filter = (WayFilter, TopicFilter)
     sortable_by = ()  # by another column than the id, all rows would be sorted
@@ -91,14 +91,14 @@ class OutboxRowAdmin(ShownActions, CarriedAdmin):
 
 
 @admin.register(Timer)
-class TimerAdmin(CarriedAdmin):
+class TimerAdmin(EventAdmin):
     list_display = ("due", "topic", "type", "key", "event_id")
     list_filter = (TopicFilter,)
     ordering = ("due", "id")
 
 
 @admin.register(ParkedEvent)
-class ParkedEventAdmin(CarriedAdmin):
+class ParkedEventAdmin(EventAdmin):
     list_display = ("id", "group", "topic", "type", "key", "event_id", "partition", "position")
     list_filter = (GroupFilter, TopicFilter)
 
@@ -123,7 +123,7 @@ class ParkedEventInline(ReadOnly, TabularInline):
 
 
 @admin.register(ParkedKey)
-class ParkedKeyAdmin(Looked):
+class ParkedKeyAdmin(ReadOnlyAdmin):
     list_display = ("group", "topic", "key", "state", "attempts", "crashes", "events_parked", "due_at", "error_class")
     list_filter = ("state", GroupFilter, TopicFilter)
     search_fields = ("key",)
@@ -149,7 +149,7 @@ class ParkedKeyAdmin(Looked):
 
 
 @admin.register(UntrustedRecord)
-class UntrustedRecordAdmin(ShownActions, Looked):
+class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
     list_display = ("id", "group", "topic", "partition", "position", "type", "key", "source", "seen_at")
     list_filter = (GroupFilter, TopicFilter)
     actions = ("dismiss",)
@@ -165,20 +165,20 @@ class UntrustedRecordAdmin(ShownActions, Looked):
 
 
 @admin.register(OperatorAction)
-class OperatorActionAdmin(Looked):
+class OperatorActionAdmin(ReadOnlyAdmin):
     list_display = ("at", "who", "action", "group", "type", "key", "event_id")
     list_filter = ("action", GroupFilter)
     search_fields = ("who", "key")
 
 
 @admin.register(ReplayRun)
-class ReplayRunAdmin(Looked):
+class ReplayRunAdmin(ReadOnlyAdmin):
     list_display = ("id", "group", "state", "began_at", "ended_at", "matched", "handled", "who")
     list_filter = ("state", GroupFilter)
 
 
 @admin.register(Progress)
-class ProgressAdmin(Looked):
+class ProgressAdmin(ReadOnlyAdmin):
     list_display = (
         *("group", "topic", "partition", "position", "handled", "ignored", "discarded"),
         *("epoch", "running_event", "crashes"),
@@ -188,8 +188,8 @@ class ProgressAdmin(Looked):
 
 
 @admin.register(ConsumerGroup)
-class ConsumerGroupAdmin(ShownActions, Looked):
-    list_display = ("name", "state", "since", "paused_by", "brake_reason", "created_at")
+class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
+    list_display = ("name", "state", "since", "paused_by", "breaker_reason", "created_at")
     search_fields = ("name",)
     ordering = ("name",)
     actions = ("pause", "resume", "redeliver")
@@ -198,11 +198,15 @@ class ConsumerGroupAdmin(ShownActions, Looked):
     def state(self, group: ConsumerGroup) -> str:
         if group.paused_at is not None:
             return str(pgettext_lazy("group", "paused"))
-        return str(pgettext_lazy("group", "braked") if group.braked_at is not None else pgettext_lazy("group", "flows"))
+        return str(
+            pgettext_lazy("group", "circuit breaker open")
+            if group.breaker_opened_at is not None
+            else pgettext_lazy("group", "flows")
+        )
 
     @admin.display(description=_("since"))
     def since(self, group: ConsumerGroup) -> datetime | None:
-        return group.paused_at or group.braked_at
+        return group.paused_at or group.breaker_opened_at
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Who may change groups may let them stand still and go on; the form stays for reading."""
@@ -213,7 +217,9 @@ class ConsumerGroupAdmin(ShownActions, Looked):
         asked = ask(request, queryset, pausing.pause)
         tell(request, asked, ngettext("%(count)d group is paused.", "%(count)d groups are paused.", asked))
 
-    @admin.action(description=_("Resume: let paused and braked groups go on"), permissions=["operate"])
+    @admin.action(
+        description=_("Resume: let paused groups and those with an open circuit breaker go on"), permissions=["operate"]
+    )
     def resume(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
         asked = ask(request, queryset, pausing.resume)
         tell(request, asked, ngettext("%(count)d group goes on.", "%(count)d groups go on.", asked))
@@ -225,7 +231,7 @@ class ConsumerGroupAdmin(ShownActions, Looked):
 
 
 @admin.register(Divergence)
-class DivergenceAdmin(Looked):
+class DivergenceAdmin(ReadOnlyAdmin):
     """Not empty: the database was restored. `manage.py eventbus restored` repairs it."""
 
     list_display = ("noted_at", "topic", "partition", "position", "type", "key", "event_id")
@@ -233,18 +239,18 @@ class DivergenceAdmin(Looked):
 
 
 @admin.register(ForgottenSpan)
-class ForgottenSpanAdmin(Looked):
+class ForgottenSpanAdmin(ReadOnlyAdmin):
     list_display = ("topic", "partition", "begin", "end", "events", "last", "noted_at")
 
 
 @admin.register(LeaseRow)
-class LeaseRowAdmin(Looked):
+class LeaseRowAdmin(ReadOnlyAdmin):
     list_display = ("name", "owner", "beat", "epoch")
     ordering = ("name",)
 
 
 @admin.register(ProcessRow)
-class ProcessRowAdmin(Looked):
+class ProcessRowAdmin(ReadOnlyAdmin):
     list_display = ("role", "host", "pid", "state_now", "began_at", "beat_at", "reads")
     ordering = ("role", "host", "pid")
 

@@ -19,7 +19,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 from eventbus import clock, registry
 from eventbus.audit import counts
 from eventbus.audit.counts import EXAMPLES_MAX, NOWHERE, Place, Tally, examples
-from eventbus.audit.tolerances import Early, not_early, not_twice
+from eventbus.audit.tolerances import EarlyHandling, not_early, not_twice
 from eventbus.events import Undecodable, ours
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
 from eventbus.progress.inbox import LIVE
@@ -68,7 +68,7 @@ class Earlier(msgspec.Struct, frozen=True):
     events: int
 
 
-class Ledger(msgspec.Struct, frozen=True):
+class DeliveryAudit(msgspec.Struct, frozen=True):
     """All accounts at one moment. `earlier` is among the ignored: what groups ignored of types that they handle today.
 
     Counted apart, by topic: what the log refused, and what was withdrawn of that; by group: what came from elsewhere
@@ -85,15 +85,15 @@ class Ledger(msgspec.Struct, frozen=True):
     replayed: dict[str, int]
 
 
-def read() -> Ledger:
+def read() -> DeliveryAudit:
     """Read it in one snapshot, while the site runs: nobody waits for it. Takes seconds when the outbox is long."""
     with snapshot():
         found, unsent = counts.tallies(), _by_topic(refused=False)
         foreign, replayed = _apart(found)
-        return Ledger(
+        return DeliveryAudit(
             at=clock.now(),
             accounts=_accounts(found, unsent),
-            violations=[*_violations(found, Early(unsent)), *_without_events()],
+            violations=[*_violations(found, EarlyHandling(unsent)), *_without_events()],
             earlier=_earlier(found),
             refused=_by_topic(refused=True),
             withdrawn=_withdrawn(),
@@ -102,7 +102,7 @@ def read() -> Ledger:
         )
 
 
-def problems(found: Ledger) -> list[str]:
+def problems(found: DeliveryAudit) -> list[str]:
     """What does not balance, one sentence each."""
     told = [str(one) for one in found.violations]
     told += [f"{one.group} {one.topic} does not balance by {one.balance}." for one in found.accounts if one.balance]
@@ -165,12 +165,12 @@ def _account(group: str, topic: str, partitions: list[Tally], unsent: int, undec
         "parked": sum(one.count(Place.PARKED) for one in partitions),
         "pending": unsent + sum(one.places[NOWHERE] for one in partitions),
     }
-    places["pending"] -= Early({topic: unsent}).among(topic, sum(places.values()) - published)
+    places["pending"] -= EarlyHandling({topic: unsent}).among(topic, sum(places.values()) - published)
     balance = published - sum(places.values())
     return Account(group=group, topic=topic, published=published, **places, balance=balance, undecodable=undecodable)
 
 
-def _violations(tallies: Iterable[Tally], early: Early) -> Iterator[Violation]:
+def _violations(tallies: Iterable[Tally], early: EarlyHandling) -> Iterator[Violation]:
     for tally in tallies:
         row = tally.row
         for what, places in _impossible(tally).items():

@@ -17,7 +17,7 @@ from eventbus import backends
 from eventbus.models import OutboxRow, Progress, TopicLog
 
 
-class Early:
+class EarlyHandling:
     """How many events of each topic may be ahead of their rows, of which each group makes use once."""
 
     def __init__(self, unsent: Mapping[str, int]) -> None:

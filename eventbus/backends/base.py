@@ -71,7 +71,7 @@ class Consumer(ABC):
     def catch_up(self, seconds: float) -> None:
         """Wait until what lies in the log now can be fetched. For tests and tools: a worker has no need to know.
 
-        Raises LogAway after so long.
+        Raises LogUnavailable after so long.
         """
 
     @abstractmethod
@@ -112,21 +112,21 @@ class Backend(ABC):
         """All partitions of these topics."""
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
-        """Which log each of these has now, of those that have one: a name that no log before it had. Raises LogAway."""
+        """Return the name of each topic's present log, unique for ever. Raises LogUnavailable."""
         return {}
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
         """By partition, the end of what relays have put into a log that was made anew before that was known.
 
         All of it is appended again: whoever reads from there on meets it in order. `beat` is called again and again
-        while it looks. Raises LogAway, and what `beat` raises.
+        while it looks. Raises LogUnavailable, and what `beat` raises.
         """
         return {}
 
     def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
         """All that lies in these partitions from these positions on, where the outbox is not the log.
 
-        In the order of each partition. `beat` is called again and again. Raises LogAway, and what `beat` raises.
+        In the order of each partition. `beat` is called again and again. Raises LogUnavailable, and what `beat` raises.
         """
         return iter(())
 
@@ -135,17 +135,17 @@ class Backend(ABC):
         """The position that the next record of each will have at least."""
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The same, as far as it can be said at once: the others are left out. Raises LogAway."""
+        """The same, as far as it can be said at once: the others are left out. Raises LogUnavailable."""
         return self.ends(partitions)
 
     def end(self, partition: TopicPartition) -> int:
         """The same for one."""
         return self.ends([partition])[partition]
 
-    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """From where on the log can show each again, whatever the outbox has let go: nothing before it comes again.
 
-        Nothing of a partition that is left out: there the outbox is the log. Raises LogAway.
+        Nothing of a partition that is left out: there the outbox is the log. Raises LogUnavailable.
         """
         return {}
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import msgspec
 
-# How long a log of brokers keeps a record. Handlers read the log and not the outbox, so this is how long a consumer
-# group may be paused, braked or broken: over a long weekend, and mended after it. Rows of outbox and inbox stay as long
-# as the log can show their record again, so longer costs the database as much.
+# How long a log of brokers keeps a record. Handlers read the log and not the outbox, so a group may stop for so
+# long: over a long weekend, and be mended after it. Rows of outbox and inbox stay as long as the log can show
+# their record again, so a longer time costs the database as much.
 RETENTION = timedelta(days=7)
 # What the brokers must take: the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to grow. It is
 # their own default; more does no harm.
@@ -78,7 +78,7 @@ def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
 
 
 class Topics(Protocol):
-    """The topics of a log that has to be told. All raise LogAway."""
+    """The topics of a log that has to be told. All raise LogUnavailable."""
 
     def name(self, topic: str) -> str:
         """What the brokers call it."""
@@ -166,7 +166,7 @@ def _suits(name: str, found: str | None, declared: str) -> bool:
 
 
 def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:
-    """Mend what can be mended, partitions only if told so, and note on each difference that it was. Raises LogAway."""
+    """Mend the differences, partitions only if asked to, and mark those that were mended. Raises LogUnavailable."""
     missing = [one for one in found if one.what == "topic"]
     made = log.make([one.topic for one in missing])
     for one in found:

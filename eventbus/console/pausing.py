@@ -18,7 +18,7 @@ def add(actions: Actions) -> None:
         "let consumer groups stand still: each finishes what it has in hand, then nothing of it is handled, tried "
         "again, probed, requeued or discarded until it is resumed; other groups flow"
     )
-    go = "let paused or braked consumer groups go on; a released brake judges by what comes from now on"
+    go = "let paused groups go on, and close open circuit breakers, which then judge by what comes"
     for name, run, text in (("pause", pause, stop), ("resume", resume, go)):
         asking = actions.add(name, run, text)
         asking.add_argument("groups", nargs="*", metavar="GROUP", help="as `eventbus status` shows it")
@@ -52,7 +52,7 @@ def _ask(
         try:
             wish(group, who())
             asked.append(group.name)
-        except pausing.Refused as error:
+        except pausing.PauseRefused as error:
             refused.append(str(error))
     if json:
         printer.json({"action": action, "asked": asked, "refused": refused})

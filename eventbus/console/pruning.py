@@ -11,14 +11,14 @@ from django.core.management.base import CommandError
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.command_runner import on_signal
 from eventbus.recovery import divergence
 from eventbus.repairs import group_removal
 
-KEEP_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
+RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
 
 
@@ -26,8 +26,10 @@ def add(actions: Actions) -> None:
     """Add what takes away."""
     text = "take away what every group has passed; a site that runs the bus does it by itself"
     adding = actions.add("prune", prune, text)
-    hours = f"what was appended longer ago (EVENTBUS_KEEP_HOURS: {settings.EVENTBUS_KEEP_HOURS})"
-    adding.add_argument("--older-than", type=_hours, default=settings.EVENTBUS_KEEP_HOURS, metavar="HOURS", help=hours)
+    hours = f"what was appended longer ago (EVENTBUS_RETENTION_HOURS: {settings.EVENTBUS_RETENTION_HOURS})"
+    adding.add_argument(
+        "--older-than", type=_hours, default=settings.EVENTBUS_RETENTION_HOURS, metavar="HOURS", help=hours
+    )
     adding.add_argument("--dry-run", action="store_true", help="only count what would go")
     text = "forget a consumer group that is gone for good, so that it holds nothing back"
     adding = actions.add("close", close, text)
@@ -41,8 +43,8 @@ def _hours(text: str) -> float:
         hours = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of hours") from None
-    if hours > KEEP_HOURS_MAX:
-        raise argparse.ArgumentTypeError(f"at most {KEEP_HOURS_MAX}")
+    if hours > RETENTION_HOURS_MAX:
+        raise argparse.ArgumentTypeError(f"at most {RETENTION_HOURS_MAX}")
     if not hours >= KEEP_HOURS_MIN:
         raise argparse.ArgumentTypeError(f"at least {KEEP_HOURS_MIN}: who watches from elsewhere reads the same rows")
     return hours
@@ -63,7 +65,7 @@ def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **o
     with on_signal(stop.set):
         try:
             pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
-        except LogAway as error:
+        except LogUnavailable as error:
             raise CommandError(f"Nobody knows what the log can still show, so all stays: {error}") from error
     held = pruning.held_back()
     if json:
@@ -88,7 +90,7 @@ def close(*, printer: Printer, json: bool, group: str, topic: str, force: bool, 
         closed = group_removal.close(group, topic, force=force, who=who())
     except group_removal.Unknown as unknown:
         raise CommandError(str(unknown), returncode=EXIT_WRONG_LINE) from unknown
-    except group_removal.Refused as refused:
+    except group_removal.RemovalRefused as refused:
         raise CommandError(str(refused)) from refused
     if json:
         printer.json(closed)

@@ -52,7 +52,7 @@ def redeliver(
             found = redelivery.count(group, types=types, lost=lost)
         else:
             found = redelivery.redeliver(group, types=types, lost=lost, who=who())
-    except redelivery.Refused as error:
+    except redelivery.RedeliveryRefused as error:
         raise CommandError(f"{error}.") from error
     _tell(printer, json, found, dry_run)
 

@@ -90,4 +90,4 @@ def _told(row: Any) -> dict[str, Any]:
     }
 
 
-_ask = partial(ask, refusal=rejected_records.NotRefused, told=_told, of="topic", none="the log refuses nothing")
+_ask = partial(ask, refusal=rejected_records.NotRejected, told=_told, of="topic", none="the log refuses nothing")

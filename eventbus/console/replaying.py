@@ -17,7 +17,7 @@ from eventbus.processes.command_runner import on_signal
 from eventbus.registry import Group
 from eventbus.repairs import replay, replay_filter
 from eventbus.repairs.replay import Replay, ReplayFailed
-from eventbus.repairs.replay_filter import Counted, Refused, Wanted
+from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused
 
 LIMITS = ("since", "until", "key", "id")
 
@@ -67,7 +67,7 @@ def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run
         if counted.reach and not json:
             printer.line(counted.reach)
         _go(begun, printer, json)
-    except Refused as refused:
+    except ReplayRefused as refused:
         raise CommandError(str(refused)) from refused
 
 
@@ -78,7 +78,7 @@ def _group(name: str) -> Group:
     return registry.groups[name]
 
 
-def _wanted(group: Group, *, topic: str, all: bool, id: UUID | None, **options: Any) -> Wanted:
+def _wanted(group: Group, *, topic: str, all: bool, id: UUID | None, **options: Any) -> ReplayFilter:
     limits = {name: options[name] for name in ("since", "until", "key")} | {"event_id": id}
     if any(limits.values()) == all:
         text = "Name --since, --until, --key or --id; or --all, for everything in the log."
@@ -86,7 +86,7 @@ def _wanted(group: Group, *, topic: str, all: bool, id: UUID | None, **options: 
     if topic and topic not in group.topics:
         text = f"Group {group.name} does not read {topic}. It reads {', '.join(group.topics)}."
         raise CommandError(text, returncode=EXIT_WRONG_LINE)
-    return Wanted(group=group, topics=[topic] if topic else group.topics, **limits)
+    return ReplayFilter(group=group, topics=[topic] if topic else group.topics, **limits)
 
 
 def _resumed(group: Group, number: int, dry_run: bool, options: dict[str, Any]) -> ReplayRun:
@@ -140,7 +140,7 @@ def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
         printer.line(f"replay {found.id} done: {found.handled} handled{aside}")
 
 
-def _tell_counted(printer: Printer, json: bool, group: Group, counted: Counted) -> None:
+def _tell_counted(printer: Printer, json: bool, group: Group, counted: Preview) -> None:
     if json:
         told = {"group": group.name, "types": counted.types, "left_out": counted.left_out}
         printer.json({**told, "matched": counted.matched, "reaches_back_to": counted.reaches_back_to})

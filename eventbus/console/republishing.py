@@ -9,7 +9,7 @@ from eventbus import backends
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
 from eventbus.console.replaying import time_of
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.operations import topic_setup
 from eventbus.recovery.topic_recovery import Refilled
 from eventbus.repairs import republishing
@@ -33,7 +33,7 @@ def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_
         raise CommandError(f"No such topic: {topic}. Known: {', '.join(known)}.", returncode=EXIT_WRONG_LINE)
     try:
         found = [_one(one, since, dry_run) for one in ([topic] if topic else known)]
-    except LogAway as error:
+    except LogUnavailable as error:
         raise CommandError(str(error)) from error
     told = [one for one in found if one.events]
     if json:

@@ -7,7 +7,7 @@ import msgspec
 from django.core.management.base import CommandError
 
 from eventbus.audit import delivery_audit
-from eventbus.audit.delivery_audit import Ledger
+from eventbus.audit.delivery_audit import DeliveryAudit
 from eventbus.console import Actions, Printer
 from eventbus.console.printing import printable
 from eventbus.database.text import TIME, ranged
@@ -96,11 +96,14 @@ def _process_cells(one: ProcessStatus, now: datetime) -> list[Any]:
 def _print_standstill(printer: Printer, one: Standstill) -> None:
     if one.paused_at is not None:
         printer.line(f"{one.group} is paused since {one.paused_at:{TIME}} by {printable(one.paused_by)}")
-    if one.braked_at is not None:
-        printer.line(f"{one.group} is braked since {one.braked_at:{TIME}}: {printable(one.brake_reason)}")
+    if one.breaker_opened_at is not None:
+        printer.line(
+            f"The circuit breaker of {one.group} is open since {one.breaker_opened_at:{TIME}}: "
+            f"{printable(one.breaker_reason)}"
+        )
 
 
-def _print_ledger(printer: Printer, counted: Ledger) -> None:
+def _print_ledger(printer: Printer, counted: DeliveryAudit) -> None:
     printer.line("\n")
     rows = [[getattr(one, name) for name in LEDGER_COLUMNS] for one in counted.accounts]
     printer.table(LEDGER_COLUMNS, rows)

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 
 from eventbus.backends.topics import MORE
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.operations import topic_setup
 from eventbus.operations.topic_setup import TopicStatus
 
@@ -33,7 +33,7 @@ def topics(*, printer: Printer, json: bool, apply: bool, add_partitions: bool, *
             _print(printer, found)
         if apply:
             _apply(printer, found, json=json, add_partitions=add_partitions)
-    except (LogAway, topic_setup.Refused) as error:
+    except (LogUnavailable, topic_setup.TopicSetupRefused) as error:
         raise CommandError(str(error)) from error
     if json:
         printer.json(found)

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.consuming.ownership import Ownership
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 from eventbus.models import ForgottenSpan, OutboxRow, Progress, TopicLog
 from eventbus.progress import groups
@@ -48,7 +48,7 @@ class _Hole(NamedTuple):
 
 
 class Backfill:
-    """Of one worker, and in its thread. `same_log` raises LogAway where our positions are of another log."""
+    """Of one worker, and in its thread. `same_log` raises LogUnavailable where our positions are of another log."""
 
     def __init__(self, owned: Ownership, backend: Backend, same_log: Callable[[Collection[str]], None]) -> None:
         self._owned, self._backend, self._same_log = owned, backend, same_log
@@ -61,7 +61,7 @@ class Backfill:
         self.moved = 0  # how many gaps were found, or are behind us
 
     def begin(self, consumer: Consumer, progress: Mapping[TopicPartition, Progress]) -> None:
-        """Read these partitions from where the group stands. Raises LogAway."""
+        """Read these partitions from where the group stands. Raises LogUnavailable."""
         first = self._begins(progress)
         for place, row in progress.items():
             self._gaps.pop(place, None)
@@ -74,12 +74,12 @@ class Backfill:
         """Where the log begins, of those of which that was not asked just now: a broken world has all begun anew."""
         now = time.monotonic()
         asked = [place for place in places if now - self._asked.get(place, float("-inf")) >= LOOK_SECONDS]
-        first = self._backend.shown_from(asked)
+        first = self._backend.earliest_offsets(asked)
         self._asked |= dict.fromkeys(asked, now)
         return first
 
     def fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
-        """The next records of one partition. Raises LogAway, StaleEpoch."""
+        """The next records of one partition. Raises LogUnavailable, StaleEpoch."""
         if self._backend.in_process:
             return consumer.fetch(records_max)
         self._turn = not self._turn
@@ -107,9 +107,9 @@ class Backfill:
         self._owed = {place: at for place, at in self._next.items() if self._is_owed(place, at)}
         still = [place for place, at in self._owed.items() if before.get(place) == at]
         try:
-            first = self._backend.shown_from(still) if still else {}
+            first = self._backend.earliest_offsets(still) if still else {}
             self._same_log({place.topic for place in still})
-        except LogAway as error:
+        except LogUnavailable as error:
             logger.info("It is not known whether the log still has all: %s", error)
             return
         for place, begin in first.items():
@@ -169,7 +169,7 @@ class Backfill:
         missing = theirs.order_by("position").values_list("position", flat=True).first()
         if missing is not None and missing < holes[0].end:
             return holes[0]
-        first = self._backend.shown_from([place]).get(place, 0)
+        first = self._backend.earliest_offsets([place]).get(place, 0)
         for hole in holes:
             if hole.begin < first or (missing is not None and missing < hole.end):
                 return hole
@@ -244,15 +244,15 @@ def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
 
 
 def refuse_behind(backend: Backend, topic: str) -> None:
-    """Before rows of a topic get other places: raises LogAway while a group still has some of them to read there.
+    """Before rows of a topic get other offsets: raises LogUnavailable while a group still has to read some there.
 
     It would meet them at the end of the log then, behind later events of their keys.
     """
-    first = backend.shown_from(backend.partitions([topic]))
+    first = backend.earliest_offsets(backend.partitions([topic]))
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
         place = TopicPartition(topic, row.partition)
         if _rows(place, row.position, first.get(place, 0)).exists():
-            raise LogAway(
+            raise LogUnavailable(
                 f"Group {row.group} has yet to read from the outbox what the log of {topic} has let go of: appended "
                 "again, it would come behind later events. Let the group go on, and try again once it has handled that"
             )

@@ -9,7 +9,7 @@ from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming import ignored_types, trust
 from eventbus.consuming.ownership import Note, Ownership
-from eventbus.errors import CrashedRepeatedly, GroupStopped, InDoubt, TooManyParked
+from eventbus.errors import CrashedRepeatedly, GroupStopped, OutcomeUnknown, TooManyParked
 from eventbus.events import Record, count_ours
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.suspicion import Verdict
@@ -24,16 +24,16 @@ from eventbus.recovery import divergence
 BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
 
 
-class Handling:
+class BatchRunner:
     """How a group handles records of the partitions that it owns, under the epochs of its assignment.
 
-    What begins something raises GroupStopped while the group is paused or braked.
+    What begins something raises GroupStopped while the group is paused or its circuit breaker is open.
     """
 
     def __init__(self, owned: Ownership) -> None:
         self._owned = owned
         self._group = owned.group
-        self._patiently = owned.patiently
+        self._retry_on_contention = owned.retry_on_contention
 
     def had(self, records: Sequence[Record]) -> set[UUID]:
         """Which of these the group has had before, so that no handler is called for them."""
@@ -82,7 +82,7 @@ class Handling:
         for, and so left out where nothing died before: the first death is not counted, like that of a whole batch.
         """
         if announced:
-            self._patiently(self._begin, partition, record, unless=STOPPED)
+            self._retry_on_contention(self._begin, partition, record, unless=STOPPED)
         try:
             self._alone(partition, [record], unless="" if announced else STOPPED)
         except Exception as error:
@@ -98,18 +98,18 @@ class Handling:
             self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
 
     def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
-        """For a braked group: try the first record that a handler is for. How many are behind us then.
+        """Probe while the circuit breaker is open: try the first record that has a handler. Return how many are passed.
 
-        If it succeeds, the brake opens. If it fails, it never was: no attempt, no dead letter, nothing moves. Where no
-        handler is for any of them, they go by: a probe must come to the next that one is for. So does what is in doubt,
-        as a dead letter: it is not asked for, shows nothing, and would keep the brake closed for ever.
+        If the probe succeeds, the circuit breaker closes. If it fails, nothing counts: no attempt, no dead letter, no
+        progress. Records without a handler are passed, so that the probe reaches one that has one. An effect whose
+        outcome is unknown becomes a dead letter: it is not asked again, and would keep the breaker open for ever.
         """
         ahead = self._first_for_now(records)
         if ahead is None:
-            return self._patiently(self.batch, partition, records, unless=PAUSED)
+            return self._retry_on_contention(self.batch, partition, records, unless=PAUSED)
         record = records[ahead]
-        self._owned.brake.wait()  # only now: what goes by asks nobody
-        self._patiently(self._begin, partition, record, unless=PAUSED)
+        self._owned.breaker.wait()  # only now: what goes by asks nobody
+        self._retry_on_contention(self._begin, partition, record, unless=PAUSED)
         try:
             self._alone(partition, records[: ahead + 1], opens=True)
             return ahead + 1
@@ -117,9 +117,9 @@ class Handling:
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._owned.on_failure(record, error)
-            if isinstance(error, InDoubt):
+            if isinstance(error, OutcomeUnknown):
                 return self._bury(partition, records[: ahead + 1], error)
-            self._patiently(self._leave, partition, record, error)
+            self._retry_on_contention(self._leave, partition, record, error)
             return 0
 
     def _bury(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
@@ -128,14 +128,14 @@ class Handling:
         Where there is no room for its key, it is left.
         """
         *ahead, record = records
-        passed = self._patiently(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
+        passed = self._retry_on_contention(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
         if passed == len(ahead):
             try:
-                self._patiently(self._park, partition, record, error, 1)
+                self._retry_on_contention(self._park, partition, record, error, 1)
                 return passed + 1
             except TooManyParked:
                 pass
-        self._patiently(self._leave, partition, record, error)
+        self._retry_on_contention(self._leave, partition, record, error)
         return passed
 
     def _begin(self, partition: TopicPartition, record: Record, *, unless: str) -> None:
@@ -154,7 +154,7 @@ class Handling:
         record = records[-1]
         self._owned.begin()
         note = self._owned.ask(partition, record)
-        fresh = self._patiently(self._one, partition, records, note, unless=unless, opens=opens)
+        fresh = self._retry_on_contention(self._one, partition, records, note, unless=unless, opens=opens)
         self._owned.settled(record)
         self._owned.succeeded(fresh)
 
@@ -171,7 +171,7 @@ class Handling:
                 self._owned.act(record, note)
             self._finish(progress, records, fresh)
             if opens and fresh:
-                circuit_breaker.release(self._group.name)
+                circuit_breaker.reset(self._group.name)
         return fresh
 
     def _first_for_now(self, records: Sequence[Record]) -> int | None:
@@ -189,16 +189,16 @@ class Handling:
     def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> None:
         """Set aside what failed. Raises GroupStopped when the group has too many parked keys: then it stays."""
         try:
-            if not self._patiently(self._park, partition, record, error, attempts):
+            if not self._retry_on_contention(self._park, partition, record, error, attempts):
                 return
         except TooManyParked:
-            self._patiently(self._leave, partition, record, error)
-            self._owned.brake_if_full()
+            self._retry_on_contention(self._leave, partition, record, error)
+            self._owned.trip_if_full()
             raise GroupStopped(f"{self._group.name} has {parking.PARKED_KEYS_MAX} parked keys") from error
         final = bool(attempts) and self._group.policy(record).gives_up(error, attempts)
-        self._owned.brake.failed(record, error, final=final)
-        self._owned.brake_if_due()
-        self._owned.brake_if_full()
+        self._owned.breaker.failed(record, error, final=final)
+        self._owned.trip_if_due()
+        self._owned.trip_if_full()
 
     def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> bool:
         with failpoints.atomic("handle.park"):
@@ -216,7 +216,7 @@ class Handling:
             progress = self._owned.lock(partition)
             if record.position < progress.position:
                 return
-            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
                 self._owned.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0

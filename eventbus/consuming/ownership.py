@@ -1,4 +1,4 @@
-"""What a worker holds while partitions are its own: their epochs, the effects it has claimed, its group's brake."""
+"""State of a worker for its partitions: their epochs, the effects in flight, and the group's circuit breaker."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,19 +10,19 @@ from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming.liveness import Pulse
 from eventbus.database import sql
-from eventbus.database.contention import Patience
+from eventbus.database.contention import ContentionRetry
 from eventbus.errors import (
-    LogLost,
+    HandlerTimeout,
+    LogTruncated,
     StaleEpoch,
-    TookTooLong,
-    counts,
+    could_be_outage,
+    counts_as_attempt,
     is_cut_off,
-    is_nobodys_fault,
-    looks_like_the_world,
+    is_infrastructure_error,
 )
-from eventbus.events import Record, because_of
+from eventbus.events import Record, with_causation
 from eventbus.failures import circuit_breaker, effects, parking
-from eventbus.failures.circuit_breaker import Brake
+from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.suspicion import Suspicion, Verdict
 from eventbus.models import Effect, Progress
 from eventbus.progress import groups, inbox, log_generations
@@ -36,19 +36,19 @@ Note = Callable[[], None]  # records the answers of an effect
 class Ownership:
     """One group's partitions in the hands of one worker. `epochs` are those of its assignment."""
 
-    def __init__(self, group: Group, on_failure: Failure, patiently: Patience) -> None:
+    def __init__(self, group: Group, on_failure: Failure, retry_on_contention: ContentionRetry) -> None:
         self.group = group
         self.epochs: dict[TopicPartition, int] = {}
         self.reached: dict[TopicPartition, int] = {}  # how far the group is known to be there: it never goes back
         self.left_clean = False  # whether what ended this step left nothing behind, and what was fetched is as it was
         self.begun = False  # whether this step has come to what may leave an attempt behind
-        self.brake = Brake()
+        self.breaker = CircuitBreaker()
         self.suspicion = Suspicion()
         # Keys whose heads met a broken world, the last to be tried at the end: whatever else there is goes first.
         self.suspects: dict[int, TopicPartition] = {}
         self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
-        self.patiently = patiently
+        self.retry_on_contention = retry_on_contention
         # When this process claimed effects, and the answers that it has: a broken world between claiming, asking and
         # recording must not ask twice, and is not a death.
         self._claimed: dict[UUID, datetime] = {}
@@ -74,19 +74,19 @@ class Ownership:
             place = TopicPartition(record.topic, record.partition)
             before, self._cut_off[place] = self._cut_off.get(place), record.event_id
             return Verdict.EXCUSED if before != record.event_id else Verdict.BLAMED
-        if not looks_like_the_world(error):
-            return Verdict.EXCUSED if is_nobodys_fault(error) else Verdict.BLAMED
-        if self.in_hand != record.event_id or self.patiently.ends:
+        if not could_be_outage(error):
+            return Verdict.EXCUSED if is_infrastructure_error(error) else Verdict.BLAMED
+        if self.in_hand != record.event_id or self.retry_on_contention.ends:
             return Verdict.EXCUSED
         return self.suspicion.met(record, error, seconds=clock.monotonic() - self._begun_at)
 
     def counts(self, record: Record, error: BaseException) -> bool:
         """Whether a failure is an attempt: a service that is away for one event, and answers others, is not away."""
-        return counts(error) or self.suspicion.met(record, error, seconds=0.0) is Verdict.BLAMED
+        return counts_as_attempt(error) or self.suspicion.met(record, error, seconds=0.0) is Verdict.BLAMED
 
     def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
         """These were handled, at their first attempt or not."""
-        self.brake.succeeded(records, first=first)
+        self.breaker.succeeded(records, first=first)
         self.suspicion.succeeded([record.event_id for record in records])
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
@@ -101,7 +101,7 @@ class Ownership:
             raise StaleEpoch(f"{self.group.name} is at {row.position} in {partition}, and was at {reached}")
         return row
 
-    def note_loss(self, lost: LogLost) -> None:
+    def note_loss(self, lost: LogTruncated) -> None:
         """Have the relay fill these logs again, whatever becomes of this process. Raises StaleEpoch where it has."""
         with transaction.atomic():
             for topic, partition in lost.places:
@@ -117,14 +117,14 @@ class Ownership:
         """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
         if not self.group.effects or not self.group.of(record):
             return None
-        if not self.patiently(self._claim, partition, record, parked):
+        if not self.retry_on_contention(self._claim, partition, record, parked):
             return None
         note = self._answers.get(record.event_id)
         if note is None:
             self._begins(record)
             try:
                 failpoints.hit("effect.ask")
-                note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)
+                note = self._answers[record.event_id] = with_causation(record, effects.ask, self.group, record)
                 failpoints.hit("effect.answered")
             finally:
                 self.pulse.beat()
@@ -143,20 +143,20 @@ class Ownership:
         return True
 
     def act(self, record: Record, note: Note | None) -> None:
-        """Run its handlers, or record the answer of its effect, in the caller's transaction. Raises TookTooLong."""
+        """Run its handlers, or record the answer of its effect, in the caller's transaction. Raises HandlerTimeout."""
         until = self._begins(record)
         try:
             failpoints.hit("handler.call")
             if note is None:
-                because_of(record, self.group.call, record)
+                with_causation(record, self.group.call, record)
             else:
-                because_of(record, note)
+                with_causation(record, note)
             failpoints.hit("handler.done")
         finally:
             self.pulse.beat()
         if clock.monotonic() > until:
             limit = self.group.seconds_for(record)
-            raise TookTooLong(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
+            raise HandlerTimeout(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
 
     def _begins(self, record: Record) -> float:
         """A handler is called now; until when it may take, by the bus's clock."""
@@ -183,18 +183,18 @@ class Ownership:
             return False
         return not parking.parked_keys(name, record.topic, {record.key})
 
-    def brake_if_due(self) -> None:
-        """Close the brake when most of what was seen has failed."""
-        if reason := self.brake.reason():
+    def trip_if_due(self) -> None:
+        """Open the circuit breaker when most of what was seen has failed."""
+        if reason := self.breaker.reason():
             self._stop(reason)
 
-    def brake_if_full(self) -> None:
-        """Close the brake when no more keys may be parked."""
+    def trip_if_full(self) -> None:
+        """Open the circuit breaker when no more keys may be parked."""
         if parking.is_full(self.group.name):
             self._stop(
                 f"{parking.PARKED_KEYS_MAX} keys are parked, and no more may be: requeue or discard dead letters"
             )
 
     def _stop(self, reason: str) -> None:
-        self.patiently(circuit_breaker.close, self.group.name, reason)
-        self.brake.wait()
+        self.retry_on_contention(circuit_breaker.trip, self.group.name, reason)
+        self.breaker.wait()

@@ -4,7 +4,7 @@ from eventbus import failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming import ignored_types
 from eventbus.consuming.ownership import Note, Ownership
-from eventbus.errors import CrashedRepeatedly, InDoubt, looks_like_the_world
+from eventbus.errors import CrashedRepeatedly, OutcomeUnknown, could_be_outage
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.suspicion import Verdict
 from eventbus.models import ParkedEvent, ParkedKey
@@ -13,18 +13,18 @@ from eventbus.progress.groups import PAUSED, STOPPED
 from eventbus.publishing import outbox
 
 
-class Retrying:
+class Retries:
     """How a worker deals with the parked keys of what it owns. Raises GroupStopped as `Handling` does."""
 
     def __init__(self, owned: Ownership) -> None:
         self._owned = owned
         self._group = owned.group
-        self._patiently = owned.patiently
+        self._retry_on_contention = owned.retry_on_contention
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
         self._owned.suspects.pop(key_id, None)
-        head = self._patiently(self._begin, key_id, partition, STOPPED)
+        head = self._retry_on_contention(self._begin, key_id, partition, STOPPED)
         if head is None:
             return False
         try:
@@ -34,17 +34,17 @@ class Retrying:
             record = parking.record_of(head)
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 self._owned.suspects[key_id] = partition
-                if looks_like_the_world(error):  # where the database is really away, this fails as well
-                    self._patiently(self._leave, key_id, partition, error, is_told=False)
+                if could_be_outage(error):  # where the database is really away, this fails as well
+                    self._retry_on_contention(self._leave, key_id, partition, error, is_told=False)
                     self._owned.left_clean = True
                 raise
-            self._patiently(self._failed, key_id, partition, error, self._owned.counts(record, error))
-            self._owned.brake_if_due()
+            self._retry_on_contention(self._failed, key_id, partition, error, self._owned.counts(record, error))
+            self._owned.trip_if_due()
             return False
 
     def probe(self, key_id: int, partition: TopicPartition) -> bool:
-        """For a braked group: the same, and the brake opens. If it fails, it counts as no attempt."""
-        head = self._patiently(self._begin, key_id, partition, PAUSED)
+        """Probe with a parked event. Success closes the circuit breaker; failure counts as no attempt."""
+        head = self._retry_on_contention(self._begin, key_id, partition, PAUSED)
         if head is None:
             return False
         try:
@@ -54,7 +54,7 @@ class Retrying:
             record = parking.record_of(head)
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
-            self._patiently(self._leave, key_id, partition, error)
+            self._retry_on_contention(self._leave, key_id, partition, error)
             return False
 
     def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
@@ -72,7 +72,7 @@ class Retrying:
         if known:
             effects.refuse_deadly(self._group, record, key.crashes)
         note = self._owned.ask(partition, record, parked=True)
-        self._patiently(self._drain, key.id, head.id, partition, note, opens=opens and known)
+        self._retry_on_contention(self._drain, key.id, head.id, partition, note, opens=opens and known)
         self._owned.settled(record)
         if known:
             self._owned.succeeded([record], first=key.attempts == 0)
@@ -96,7 +96,7 @@ class Retrying:
             head.delete()
             parking.go_on(key)
             if opens:
-                circuit_breaker.release(self._group.name)
+                circuit_breaker.reset(self._group.name)
 
     def _failed(self, key_id: int, partition: TopicPartition, error: BaseException, counts: bool) -> None:
         with failpoints.atomic("retry.failed"):
@@ -111,11 +111,11 @@ class Retrying:
             attempts, policy = key.attempts + counts, self._group.policy(record)
             final = policy.gives_up(error, attempts)
             if final:
-                parking.bury_head(self._group, key, head, error, attempts=attempts)
+                parking.dead_letter_head(self._group, key, head, error, attempts=attempts)
             else:
                 parking.postpone(key, policy, error, attempts=attempts)
-        first = attempts == 1 and counts and not looks_like_the_world(error)  # else the brake has seen it before
-        self._owned.brake.failed(record, error, first=first, final=final)
+        first = attempts == 1 and counts and not could_be_outage(error)  # else the circuit breaker has seen it before
+        self._owned.breaker.failed(record, error, first=first, final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_told: bool = True) -> None:
         """A probe failed, or the world did: its key waits as before."""
@@ -127,7 +127,7 @@ class Retrying:
             record = parking.record_of(key.events.all()[0])
             if is_told:
                 self._owned.on_failure(record, error)
-            if not isinstance(error, InDoubt | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
                 self._owned.unclaim(record)
             key.running = False
             key.save()

@@ -18,21 +18,21 @@ from eventbus import clock, failpoints
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.consuming import trust
 from eventbus.consuming.backfill import Backfill
-from eventbus.consuming.batch import BATCH_SECONDS, Handling
+from eventbus.consuming.batch import BATCH_SECONDS, BatchRunner
 from eventbus.consuming.ownership import Ownership
-from eventbus.consuming.retries import Retrying
+from eventbus.consuming.retries import Retries
 from eventbus.database import sql
-from eventbus.database.contention import PATIENCE_SECONDS, Patience
+from eventbus.database.contention import CONTENTION_SECONDS, ContentionRetry
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import (
     Diverged,
     GroupStopped,
     LeaseLost,
-    LogAway,
-    LogLost,
+    LogTruncated,
+    LogUnavailable,
     StaleEpoch,
     is_contention,
-    is_nobodys_fault,
+    is_infrastructure_error,
 )
 from eventbus.events import Record
 from eventbus.failures import dead_letter_requests
@@ -46,7 +46,7 @@ from eventbus.registry import BATCH_EVENTS, Group
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
-STILL_SECONDS = 0.5  # how often a group that is paused or braked looks whether it may go on
+STILL_SECONDS = 0.5  # how often a stopped group looks whether it may go on
 BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while there is something to do all the time
 PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
 WISHES_AT_ONCE = 200  # operators' wishes obeyed before that: quickly done, and they come in thousands
@@ -80,13 +80,13 @@ class Worker:
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
         self._forgive = False
         self._consumer: Consumer | None = None
-        self._patiently = Patience(self._stop, PATIENCE_SECONDS)
-        self._owned = Ownership(group, self._failed, self._patiently)
-        self._handling = Handling(self._owned)
-        self._parking = Retrying(self._owned)
+        self._retry_on_contention = ContentionRetry(self._stop, CONTENTION_SECONDS)
+        self._owned = Ownership(group, self._failed, self._retry_on_contention)
+        self._handling = BatchRunner(self._owned)
+        self._parking = Retries(self._owned)
         self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
         self._fetched: list[Record] = []  # of one partition, and not behind us yet
-        self._stands_still = True  # until a look shows that the group is neither paused nor braked
+        self._stands_still = True  # until a look shows that the group is not paused, and its circuit breaker is closed
         # Partitions whose former owner may have died: attempts are written down before. And those where such an attempt
         # was left behind by a death, or broke the world: there events go one by one.
         self._careful: set[TopicPartition] = set()
@@ -125,7 +125,10 @@ class Worker:
                 if not self._owned.left_clean:
                     self.let_go()
                 logger.warning(
-                    "Group %s waits for the world: %s", self.group.name, error, exc_info=not is_nobodys_fault(error)
+                    "Group %s waits for the world: %s",
+                    self.group.name,
+                    error,
+                    exc_info=not is_infrastructure_error(error),
                 )
                 if self._owned.suspicion.answered != answered:  # by what was tried before this one
                     pause = WORLD_PAUSE_SECONDS[0]
@@ -162,9 +165,9 @@ class Worker:
                 if isinstance(stopped, Diverged):
                     self._copies |= {_place_of(record) for record in divergence.note(stopped.records)}
                 self._stands_still = True
-                return 1  # to standing still: look at once whether it is a pause or a brake
-            except LogLost as lost:
-                self._patiently(self._owned.note_loss, lost)
+                return 1  # to standing still: look at once whether it is a pause or the circuit breaker
+            except LogTruncated as lost:
+                self._retry_on_contention(self._owned.note_loss, lost)
                 raise
 
     def _flow(self, consumer: Consumer) -> int:
@@ -215,38 +218,38 @@ class Worker:
     def _something_waits(self) -> bool:
         """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
 
-        Raises GroupStopped, also when nothing comes: who has not seen that a brake was closed does not judge anew.
+        Raises GroupStopped, also when nothing comes: a worker must see an open circuit breaker before it judges anew.
         """
         connection, name = connections[DEFAULT_DB_ALIAS], self.group.name
         now = sql.time_value(connection, clock.now())
         [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
         if stopped:
-            raise GroupStopped(f"{name} is paused or braked")
+            raise GroupStopped(f"{name} is paused or its circuit breaker is open")
         return bool(waits)
 
     def _stand_still(self, consumer: Consumer) -> int:
-        """Look whether the group may go on. While it is paused nothing is done, while it is braked it is probed."""
+        """See whether the group may go on: a paused group does nothing, an open circuit breaker is probed."""
         found = ConsumerGroup.objects.get(name=self.group.name)
         if found.paused_at is not None or divergence.stands():
             return 0
-        if found.braked_at is not None:
+        if found.breaker_opened_at is not None:
             return self._operators() + self._probe(consumer)
         self._stands_still = False
-        self._owned.brake.reset()
+        self._owned.breaker.reset()
         return self._flow(consumer)
 
     def _probe(self, consumer: Consumer) -> int:
         """Try the parked heads in turn, the oldest first, then the next record of the log."""
-        brake = self._owned.brake
-        if not brake.may_probe():
+        breaker = self._owned.breaker
+        if not breaker.may_probe():
             return 0
-        heads = self._retrying().filter(id__gt=brake.probed_key).order_by("id")
+        heads = self._retrying().filter(id__gt=breaker.probed_key).order_by("id")
         head = heads.values_list("id", "topic", "partition").first()
         if head is None:
-            brake.probed_key = 0
+            breaker.probed_key = 0
             return self._probe_log(consumer)
-        brake.probed_key = head[0]
-        brake.wait()
+        breaker.probed_key = head[0]
+        breaker.wait()
         return int(self._parking.probe(head[0], TopicPartition(*head[1:])))
 
     def _probe_log(self, consumer: Consumer) -> int:
@@ -287,7 +290,7 @@ class Worker:
             self.group.name,
             therefore,
             error,
-            exc_info=not is_nobodys_fault(error),
+            exc_info=not is_infrastructure_error(error),
         )
 
     def _join(self) -> Consumer:
@@ -327,14 +330,14 @@ class Worker:
         return [one for one in partitions if one in used]
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """Partitions that were added to a topic meanwhile get their rows first. Raises LogAway."""
+        """Partitions that were added to a topic meanwhile get their rows first. Raises LogUnavailable."""
         self._refuse_other_logs({partition.topic for partition in new})
-        if groups.lacks(self.group, new):
+        if groups.missing_partitions(self.group, new):
             self._backend.reset()  # it may remember how many there were
             groups.ensure(self._backend, [self.group])
-            if groups.lacks(self.group, new):
-                raise LogAway(f"the log has given partitions of {self.group.topics} that it does not show yet")
-        return self._patiently(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
+            if groups.missing_partitions(self.group, new):
+                raise LogUnavailable(f"the log has given partitions of {self.group.topics} that it does not show yet")
+        return self._retry_on_contention(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
 
     def _refuse_other_logs(self, topics: Collection[str]) -> None:
         """Our positions in a log that is gone mean nothing in the one that was made anew, until that is filled again.
@@ -345,7 +348,7 @@ class Worker:
         there = self._backend.generations(topics)
         for topic, log in groups.logs(self.group).items():
             if there.get(topic, log) != log:
-                raise LogAway(f"the log of {topic} was made anew, and waits for the relay to fill it again")
+                raise LogUnavailable(f"the log of {topic} was made anew, and waits for the relay to fill it again")
 
     def _give_way(self) -> None:
         """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""
@@ -353,7 +356,7 @@ class Worker:
             self.let_go()
 
     def catch_up(self, seconds: float) -> None:
-        """Wait until the next step finds what lies in the log now. For tests. Raises LogAway."""
+        """Wait until the next step finds what lies in the log now. For tests. Raises LogUnavailable."""
         consumer = self._consumer or self._join()
         consumer.catch_up(seconds)
         self._follow(consumer)
@@ -388,10 +391,10 @@ class Worker:
         else:
             try:
                 if announced:
-                    self._patiently(self._handling.announce, partition)
-                passed = self._passed(self._patiently(self._handling.batch, partition, records))
+                    self._retry_on_contention(self._handling.announce, partition)
+                passed = self._passed(self._retry_on_contention(self._handling.batch, partition, records))
             except Exception as error:
-                if is_nobodys_fault(error):
+                if is_infrastructure_error(error):
                     if self._owned.in_hand is None:
                         raise
                     self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
@@ -419,7 +422,7 @@ class Worker:
         for called, group in groupby(records, key=is_called):
             run = list(group)
             while run and not self._stop.is_set() and consumer.generation == self._generation:
-                count = 0 if called else self._patiently(self._handling.batch, partition, run, passing=True)
+                count = 0 if called else self._retry_on_contention(self._handling.batch, partition, run, passing=True)
                 if not count:
                     self._handling.single(partition, run[0], announced=announced)
                     count = 1
@@ -482,7 +485,7 @@ class Worker:
         by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
         for topic, number, letter_id in wishes:
             by_place[TopicPartition(topic, number)].append(letter_id)
-        return sum(self._patiently(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
+        return sum(self._retry_on_contention(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
 
     def _obey(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
         """As many of these as fit into a batch's time, and at least one."""
@@ -492,7 +495,7 @@ class Worker:
             done: set[int] = set()
             for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
                 if letter.pk not in done:
-                    done |= dead_letter_requests.obey(self.group, letter, progress)
+                    done |= dead_letter_requests.apply_request(self.group, letter, progress)
                 if clock.monotonic() >= until:
                     break
         return len(done)

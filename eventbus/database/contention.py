@@ -1,4 +1,4 @@
-"""Trying again what only met another writer."""
+"""Retry after contention: two writers met, and neither failed."""
 
 import math
 import random
@@ -9,16 +9,15 @@ from typing import ParamSpec, TypeVar
 
 from eventbus.errors import is_contention
 
-PATIENCE_SECONDS = (
-    5.0  # so long others of a group wait for one who waits for a stranger's lock: then they get their turn
-)
+# So long one key of a group waits for a lock that a stranger holds. Then the other keys get their turn.
+CONTENTION_SECONDS = 5.0
 CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: two writers that met do not meet again at once
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Patience:
+class ContentionRetry:
     """Run something again while it only met another writer: contention is no failure and is never counted.
 
     It ends when the worker is asked to leave, or after so many seconds and two tries: then the contention is raised.

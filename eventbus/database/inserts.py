@@ -8,7 +8,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus.database import sql
-from eventbus.events import Sealed
+from eventbus.events import EncodedEvent
 
 LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousands, and 64 keys at once rarely meet
 ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
@@ -36,7 +36,7 @@ _MANY = f"""
 Slots = Sequence[tuple[int, int]]
 
 
-def slots(sealed: Iterable[Sealed]) -> list[tuple[int, int]]:
+def slots(sealed: Iterable[EncodedEvent]) -> list[tuple[int, int]]:
     """Which advisory locks these events need on PostgreSQL, sorted, so that nobody waits in a circle."""
     return sorted({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed})
 
@@ -46,7 +46,7 @@ def _signed(topic: str) -> int:
     return zlib.crc32(topic.encode()) - 2**31
 
 
-def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered: bool) -> None:
+def insert(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], *, ordered: bool) -> None:
     """Add these rows in this order, in the connection's transaction. Raises DatabaseError."""
     if connection.vendor == "postgresql":
         _postgres(connection, sealed, slots(sealed) if ordered else [])
@@ -54,12 +54,12 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered
         _sqlite(connection, sealed)
 
 
-def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed]) -> None:
+def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent]) -> None:
     """One writer at a time: ids are drawn in commit order by themselves."""
     sql.insert_many(connection, _SQLITE, _SQLITE_ROW, list(map(sqlite_values, sealed)))
 
 
-def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: Slots) -> None:
+def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], locks: Slots) -> None:
     if len(sealed) == 1 and len(locks) == 1:  # without arrays PostgreSQL plans it in half the time
         sql.execute(connection, _ONE, [*postgres_values(sealed[0]), *locks[0]])
         return
@@ -70,7 +70,7 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], locks: 
         sql.execute(connection, _MANY, [*wanted, *map(list, columns)])
 
 
-def sqlite_values(one: Sealed) -> tuple[Any, ...]:
+def sqlite_values(one: EncodedEvent) -> tuple[Any, ...]:
     """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
     identity = one.identity.replace("-", "")
     return identity, one.topic, one.type, one.key, one.payload, one.headers, _sqlite_time(one.created_at)
@@ -79,6 +79,6 @@ def sqlite_values(one: Sealed) -> tuple[Any, ...]:
 _sqlite_time = lru_cache(maxsize=1)(sql.sqlite_time)  # all events of a call have the same
 
 
-def postgres_values(one: Sealed) -> tuple[Any, ...]:
+def postgres_values(one: EncodedEvent) -> tuple[Any, ...]:
     """The same as PostgreSQL's driver takes them."""
     return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at

@@ -1,6 +1,6 @@
-"""The brake: a group that fails most of what it sees stands still, until a probe shows that it is mended.
+"""The circuit breaker: it stops a group that fails most events, until a probe succeeds.
 
-Whether it is closed is a row (`ConsumerGroup.braked_at`), read under each progress lock. What it judges by lives in
+Its state is a column (`ConsumerGroup.breaker_opened_at`), read under each progress lock. Its window of results lives in
 the worker's memory: the hot path writes nothing more, and a restart only delays it by a window.
 """
 
@@ -15,7 +15,7 @@ from django.db import transaction
 
 from eventbus import clock, failpoints
 from eventbus.database.text import printable
-from eventbus.errors import NotYet
+from eventbus.errors import RetryLater
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup
 
@@ -31,7 +31,7 @@ PROBE_SECONDS = (1.0, 15.0)
 ERROR_CHARACTERS = 200  # of the last error, in the reason: a line that one reads; the parked keys have the whole
 
 
-class Brake:
+class CircuitBreaker:
     """What one worker has seen of its group's first attempts, and when it may probe. Belongs to one thread."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Brake:
         """Note what failed. Being too early is no failure yet: what comes of it is."""
         if not first and record.event_id not in self._early:
             return
-        if isinstance(error, NotYet) and not final:
+        if isinstance(error, RetryLater) and not final:
             self._early.add(record.event_id)
             return
         self._early.discard(record.event_id)
@@ -88,16 +88,18 @@ class Brake:
         self._pause = min(self._pause * 2, PROBE_SECONDS[1])
 
 
-def close(group: str, reason: str) -> None:
+def trip(group: str, reason: str) -> None:
     """Let the group stand still. The first reason stays."""
-    with failpoints.atomic("brake"):
-        flowing = ConsumerGroup.objects.filter(name=group, braked_at__isnull=True)
-        closed = flowing.update(braked_at=clock.now(), brake_reason=printable(reason))
+    with failpoints.atomic("breaker.trip"):
+        flowing = ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=True)
+        closed = flowing.update(breaker_opened_at=clock.now(), breaker_reason=printable(reason))
     if closed:
-        logger.error("Group %s is braked: %s", group, reason)
+        logger.error("The circuit breaker of group %s is open: %s", group, reason)
 
 
-def release(group: str) -> None:
+def reset(group: str) -> None:
     """Let the group go on, in the caller's transaction."""
-    if ConsumerGroup.objects.filter(name=group, braked_at__isnull=False).update(braked_at=None, brake_reason=""):
+    if ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=False).update(
+        breaker_opened_at=None, breaker_reason=""
+    ):
         transaction.on_commit(lambda: logger.warning("Group %s goes on: a probe succeeded", group), robust=True)

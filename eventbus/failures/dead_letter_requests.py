@@ -16,7 +16,7 @@ KEPT = ("group", "event_id", "topic", "partition", "position", "type", "key", "p
 BEHIND = "DiscardedBehind"  # its error: it never failed itself
 
 
-def obey(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
+def apply_request(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
     """Do what an operator asked for with a dead letter; the ids of the letters that are done with by that.
 
     `requeue` puts the event back at the head of its key, `discard` lets it go, `restore` undoes a discard.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from eventbus import clock
-from eventbus.errors import CrashedRepeatedly, InDoubt
+from eventbus.errors import CrashedRepeatedly, OutcomeUnknown
 from eventbus.events import Record, open_event
 from eventbus.models import Effect
 from eventbus.registry import Group, Handler
@@ -15,20 +15,20 @@ DOUBT = "A process died between asking and noting the answer; it is not asked tw
 
 
 def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
-    """Raise CrashedRepeatedly for an event in which the process has died so often, or InDoubt where its effect is.
+    """Raise CrashedRepeatedly for an event in which the process has died so often, or OutcomeUnknown where its effect is.
 
     Who reads CrashedRepeatedly may try again without a thought; a mail that may be on its way must not hide in it.
     """
     if crashes < CRASHES_MAX:
         return
     begun = Effect.objects.filter(group=group.name, event_id=record.event_id, state=Effect.State.SENDING)
-    if group.policy(record).on_doubt == "never" and begun.exists():
-        raise InDoubt(DOUBT)
+    if group.policy(record).on_unknown_outcome == "never" and begun.exists():
+        raise OutcomeUnknown(DOUBT)
     raise CrashedRepeatedly(f"The process died {crashes} times while it handled this event")
 
 
 def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
-    """Say, in a transaction of its own, that the effect is about to happen. Raises InDoubt, CrashedRepeatedly.
+    """Say, in a transaction of its own, that the effect is about to happen. Raises OutcomeUnknown, CrashedRepeatedly.
 
     It returns when it was claimed, by which a claim is known. `ours` is one that this very process has made before,
     whether it was committed or not: if it is the one that stands, nothing is in doubt, and nobody died. `answered`:
@@ -42,8 +42,8 @@ def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool
     if row.state == Effect.State.SENDING:
         if answered or row.claimed_at == ours:
             return row.claimed_at
-        if group.policy(record).on_doubt == "never":
-            raise InDoubt(DOUBT)
+        if group.policy(record).on_unknown_outcome == "never":
+            raise OutcomeUnknown(DOUBT)
         if row.claims >= CRASHES_MAX:  # each of these ended in a death
             raise CrashedRepeatedly(f"The process died {row.claims} times in this effect")
         row.claims += 1

@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from eventbus import clock, failpoints
 from eventbus.database import sql
 from eventbus.database.text import printable
-from eventbus.errors import TooManyParked, counts, is_nobodys_fault
+from eventbus.errors import TooManyParked, counts_as_attempt, is_infrastructure_error
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey
 from eventbus.registry import Group, Handler
@@ -43,7 +43,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
     if final and policy.on_dead == "skip":
-        bury(group.name, record, error, attempts=attempts, parks=False)
+        dead_letter(group.name, record, error, attempts=attempts, parks=False)
         return
     if is_full(group.name):
         raise TooManyParked(group.name)
@@ -59,7 +59,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     )
     failpoints.hit("parked")
     if final:
-        bury(group.name, record, error, attempts=attempts, parks=True)
+        dead_letter(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
     else:
         wait(key, record, record.position)
@@ -100,7 +100,7 @@ def wait(key: ParkedKey, record: Record, position: int) -> None:
 def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
     """Let the head wait for its next attempt."""
     key.attempts, key.running = attempts, False
-    if not counts(error):
+    if not counts_as_attempt(error):
         pause = random.uniform(*AWAY_SECONDS)
     else:
         pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker waits for the world
@@ -109,12 +109,12 @@ def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts:
     key.save()
 
 
-def bury_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:
+def dead_letter_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:
     """Make a parked key's head a dead letter; its key waits for an operator, or goes on without it."""
     record = record_of(head)
     parks = group.policy(record).on_dead == "park"
     head.delete()
-    bury(group.name, record, error, attempts=attempts, parks=parks)
+    dead_letter(group.name, record, error, attempts=attempts, parks=parks)
     if parks:
         _stop(key, error)
     else:
@@ -137,7 +137,7 @@ def _stop(key: ParkedKey, error: BaseException) -> None:
     key.save()
 
 
-def bury(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
+def dead_letter(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
     """Write a dead letter; a minimal one when the database refuses the error's text. Raises when it takes neither."""
     letter = DeadLetter(
         group=group,
@@ -160,7 +160,7 @@ def bury(group: str, record: Record, error: BaseException, *, attempts: int, par
         with transaction.atomic():
             letter.save(force_insert=True)
     except (DatabaseError, ValueError) as refused:
-        if is_nobodys_fault(refused):
+        if is_infrastructure_error(refused):
             raise
         letter.error = letter.traceback = ""
         letter.save(force_insert=True)

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from eventbus import clock
-from eventbus.errors import counts
+from eventbus.errors import counts_as_attempt
 from eventbus.events import Record
 
 TRIES_MIN = 3  # outages hit whom they hit: twice is bad luck
@@ -65,7 +65,7 @@ class Suspicion:
         met.tries, met.last = met.tries + 1, now
         met.passed_by += self.answered > met.others_last
         met.others_last = self.answered
-        if not counts(error):
+        if not counts_as_attempt(error):
             return self._blamed(met) if met.passed_by >= AWAY_TRIES else Verdict.EXCUSED
         if met.tries >= TRIES_MIN and (self.answered > met.others or self._is_alone(met, now)):
             return self._blamed(met)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Min
 
 from eventbus import backends, clock
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow, Timer
 from eventbus.publishing import rejected_records
 from eventbus.recovery import divergence
@@ -17,7 +17,7 @@ def broker_problem() -> str:
     backend, read = backends.current(), topics()
     try:
         found = backend.generations(read)
-    except LogAway as error:
+    except LogUnavailable as error:
         return f"{error}: are the brokers running, and is KAFKA_BOOTSTRAP_SERVERS right?"
     if backend.topics is None:
         return ""  # the outbox table is the log, and the database has a check of its own

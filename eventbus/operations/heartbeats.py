@@ -1,7 +1,7 @@
 """Heartbeats: each process writes every few seconds what it is and what it does, for operators to see.
 
 Nothing depends on them: leases decide who is active, and the backend who reads what. A supervisor that cannot ask a
-process by HTTP looks at the age of its EVENTBUS_ALIVE_FILE. While a working thread hangs (`consuming.liveness`), the
+process by HTTP looks at the age of its EVENTBUS_LIVENESS_FILE. While a working thread hangs (`consuming.liveness`), the
 process writes no heartbeat and does not touch the file. It then counts as silent, and should be restarted.
 """
 
@@ -198,8 +198,8 @@ class Heartbeat:
 
 def touch() -> None:
     """Say to a supervisor on this machine that this process lives, also while there is no database."""
-    if settings.EVENTBUS_ALIVE_FILE:
+    if settings.EVENTBUS_LIVENESS_FILE:
         try:
-            Path(settings.EVENTBUS_ALIVE_FILE).touch()
+            Path(settings.EVENTBUS_LIVENESS_FILE).touch()
         except OSError as error:
-            logger.warning("EVENTBUS_ALIVE_FILE cannot be touched: %s", error)
+            logger.warning("EVENTBUS_LIVENESS_FILE cannot be touched: %s", error)

@@ -56,7 +56,7 @@ def _remedy(one: GroupStatus, still: Mapping[str, Standstill]) -> str:
     if found is not None and found.paused_at is not None:
         return f"It is paused: manage.py eventbus resume {one.group}."
     if found is not None:
-        return "It is braked: mend what fails."
+        return "Its circuit breaker is open: mend what fails."
     return (
         "Read the log of the process that handles it; where it only has too much to do, start further manage.py "
         f"handle_events --group {one.group}, or raise EVENTBUS_LAG_EVENTS_MAX and EVENTBUS_LAG_SECONDS_MAX."

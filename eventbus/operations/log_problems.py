@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from eventbus import registry
 from eventbus.backends.base import Backend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import TopicLog
 from eventbus.recovery import lost_records
 
@@ -16,7 +16,7 @@ def read(backend: Backend) -> list[str]:
     lost = [lost_records.told(one) for one in lost_records.waiting()]
     try:
         return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
-    except LogAway:
+    except LogUnavailable:
         return lost
 
 

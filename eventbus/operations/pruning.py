@@ -22,7 +22,7 @@ from django.db.models import F, Max, Q, QuerySet
 from eventbus import backends, clock, failpoints, registry
 from eventbus.audit import passed_events
 from eventbus.backends.base import TopicPartition
-from eventbus.database.contention import Patience
+from eventbus.database.contention import ContentionRetry
 from eventbus.events import ours
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
 from eventbus.progress.inbox import LIVE
@@ -123,12 +123,12 @@ class Pruning:
         self._shown_from: dict[TopicPartition, int] = {}
         self._dry_run, self._fence, self._told = dry_run, fence, told
         self._stop = stop or threading.Event()
-        self._patiently = Patience(self._stop)
+        self._retry_on_contention = ContentionRetry(self._stop)
 
     def go(self) -> Pruned:
-        """Until nothing is left that may go, or asked to stop. Raises DatabaseError, LogAway, what `fence` raises."""
+        """Prune until nothing is left or asked to stop. Raises DatabaseError, LogUnavailable, what `fence` raises."""
         places = list(_places())
-        self._shown_from = backends.current().shown_from(places)  # before any transaction: brokers may be slow
+        self._shown_from = backends.current().earliest_offsets(places)  # before any transaction: brokers may be slow
         for place in places:
             try:
                 self._in_batches(self._events, place)
@@ -146,7 +146,7 @@ class Pruning:
         """A transaction a batch; each says where the next begins, the last one 0."""
         begin = -1
         while begin and not self._stop.is_set():
-            pruned, begin = self._patiently(batch, of, max(begin, 0))
+            pruned, begin = self._retry_on_contention(batch, of, max(begin, 0))
             self.pruned.add(pruned)
             self._told(self.pruned)
             self._stop.wait(PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Groups that stand: something lies before them, nobody paused or braked them, and they do not move."""
+"""Groups that do not move though events wait, nobody paused them and their circuit breaker is closed."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 def standing(progress: Iterable[Progress]) -> list[Standing]:
     """Which groups stand, and since when: the later of their last move and the arrival of what is next."""
-    still = set(ConsumerGroup.objects.exclude(paused_at=None, braked_at=None).values_list("name", flat=True))
+    still = set(ConsumerGroup.objects.exclude(paused_at=None, breaker_opened_at=None).values_list("name", flat=True))
     now, found = clock.now(), []
     for row in progress:
         since = None if row.group in still else _since(row)

@@ -1,7 +1,7 @@
 """What operators can see and do: how the bus is, what died, and what shall become of it.
 
 Nothing here touches an event. A wish is written down beside the dead letter, with who wished it; the worker obeys under
-its progress lock (`dead_letter_requests.obey`).
+its progress lock (`dead_letter_requests.apply_request`).
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from eventbus.backends.base import Backend, TopicPartition
 from eventbus.consuming import ignored_types
 from eventbus.consuming.ignored_types import IgnoredStatus
 from eventbus.database.leases import is_beating
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
 from eventbus.operations import group_status, lag, log_problems, pausing, standstill
 from eventbus.operations.group_status import GroupStatus as GroupStatus
@@ -25,7 +25,7 @@ from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME
 from eventbus.recovery import divergence, log_truncation
 from eventbus.repairs import dead_letters
-from eventbus.repairs.dead_letters import Refused
+from eventbus.repairs.dead_letters import DecisionRefused
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
 RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts
@@ -160,7 +160,7 @@ def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPar
     """Where the log ends wherever a group is; or nothing, and why it does not say."""
     try:
         return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
-    except LogAway as error:
+    except LogUnavailable as error:
         return {}, str(error)
 
 
@@ -191,5 +191,5 @@ def request_discard(letter: DeadLetter, who: str) -> None:
 def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
     decided = dead_letters.decide([letter.pk], action, who)
     if decided.refused:
-        raise Refused(decided.refused[0])
+        raise DecisionRefused(decided.refused[0])
     letter.request = action

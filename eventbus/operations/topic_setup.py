@@ -16,7 +16,7 @@ from eventbus.operations import status
 from eventbus.progress import log_generations
 
 
-class Refused(BusError):
+class TopicSetupRefused(BusError):
     """No partitions are added to a topic while events of it are on their way."""
 
 
@@ -37,7 +37,7 @@ class TopicStatus(msgspec.Struct, frozen=True):
 
 
 def topics() -> list[TopicStatus]:
-    """Every topic that an event names or a group has read, sorted. Raises LogAway."""
+    """Every topic that an event names or a group has read, sorted. Raises LogUnavailable."""
     backend, names = backends.current(), topic_names()
     log = backend.topics
     found = log.found(names) if log else {}
@@ -64,7 +64,7 @@ def topics() -> list[TopicStatus]:
 def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
     """Make topics what they are declared to be, as far as that can be done, and note it in their differences.
 
-    Raises LogAway, and Refused when partitions shall be added while events of the topic are on their way.
+    Raises LogUnavailable, and Refused when partitions shall be added while events of the topic are on their way.
     """
     log = backends.current().topics
     if log is None:
@@ -100,11 +100,11 @@ def is_migrated() -> bool:
 def _refuse_under_way(topic: str) -> None:
     """With more partitions a key's next event may lie in another: all before it must be behind every group."""
     if status.is_dispatched():
-        raise Refused(f"No partitions are added to {topic} while a relay runs: stop it first.")
+        raise TopicSetupRefused(f"No partitions are added to {topic} while a relay runs: stop it first.")
     behind = {row.group for row in Progress.objects.filter(topic=topic) if row.position < _end(row)}
     behind |= set(ParkedKey.objects.filter(topic=topic).values_list("group", flat=True))
     if behind:
-        raise Refused(
+        raise TopicSetupRefused(
             f"No partitions are added to {topic} before {', '.join(sorted(behind))} have handled all that lies in it, "
             "what is parked or dead as well: see manage.py eventbus status."
         )

@@ -15,7 +15,7 @@ from eventbus import backends
 from eventbus.database.leases import is_beating
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.dispatcher import Dispatcher
-from eventbus.processes.worker_pool import Workers
+from eventbus.processes.worker_pool import WorkerPool
 from eventbus.publishing.relay import LEASE_NAME
 from eventbus.registry import Group
 
@@ -40,7 +40,7 @@ def relay_until_stopped() -> None:
 
 def handle_until_stopped(groups: Collection[Group]) -> None:
     """Handle for these groups, beside any number of others. Only for a log that many processes share."""
-    workers = Workers(groups)
+    workers = WorkerPool(groups)
     with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
         _until_stopped(workers, "eventbus-workers")
 
@@ -59,7 +59,8 @@ def _refuse_beside_another() -> None:
     if backends.current().in_process and is_beating(LEASE_NAME):
         raise CommandError(
             "Another process relays and handles already, and this backend needs only one. Most likely it is the "
-            "server: stop it, or start it with IN_PROCESS=0, and run this again. Or leave all as it is: events flow."
+            "server: stop it, or start it with RUN_BUS_IN_SERVER=0, and run this again. "
+            "Or leave all as it is: events flow."
         )
 
 

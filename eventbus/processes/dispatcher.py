@@ -15,11 +15,11 @@ from eventbus.consuming.liveness import Pulse
 from eventbus.consuming.worker import Worker
 from eventbus.database.leases import BEAT_SECONDS, Lease
 from eventbus.database.unit_of_work import unit_of_work
-from eventbus.errors import LeaseLost, LogAway, WorkerGone, is_nobodys_fault
+from eventbus.errors import LeaseLost, LogUnavailable, WorkerDied, is_infrastructure_error
 from eventbus.models import ProcessRow
 from eventbus.operations.heartbeats import Told
-from eventbus.processes.pruning_schedule import Housekeeping
-from eventbus.processes.worker_pool import JOIN_SECONDS, Workers, work, written
+from eventbus.processes.pruning_schedule import PruningSchedule
+from eventbus.processes.worker_pool import JOIN_SECONDS, WorkerPool, work, written
 from eventbus.progress import groups
 from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME, Relay
 from eventbus.registry import Group
@@ -41,7 +41,7 @@ class Dispatcher:
         self._stop = threading.Event()
         self._lease = Lease(LEASE_NAME)
         self._pulse = Pulse("The relay", PULSE_SECONDS)
-        self._workers: Workers | None = None
+        self._workers: WorkerPool | None = None
         self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)
 
     @classmethod
@@ -49,7 +49,7 @@ class Dispatcher:
         """Start it in the background, and the workers too where they are nobody else's affair."""
         dispatcher = cls()
         if not dispatcher._backend.in_process:
-            dispatcher._workers = Workers(registry.groups.values())
+            dispatcher._workers = WorkerPool(registry.groups.values())
             dispatcher._workers.start()
         dispatcher.start()
         return dispatcher
@@ -121,7 +121,7 @@ class Dispatcher:
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
-        housekeeping = Housekeeping(stop_workers, self._lease.check)
+        housekeeping = PruningSchedule(stop_workers, self._lease.check)
         house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
         try:
             for thread in (*threads, house):
@@ -163,7 +163,7 @@ class Dispatcher:
             self._pulse.beat()
             seen = published.rings
             if not all(thread.is_alive() for thread in workers):
-                raise WorkerGone("A group's thread has ended; all begin anew")
+                raise WorkerDied("A group's thread has ended; all begin anew")
             try:
                 with unit_of_work():
                     if time.monotonic() - beaten >= BEAT_SECONDS:
@@ -174,11 +174,11 @@ class Dispatcher:
                         relay.begin()  # a database is restored while nobody has a connection to it
                         was_away = False
                     moved = relay.step()
-            except (DatabaseError, InterfaceError, LogAway) as error:
-                if not is_nobodys_fault(error):
+            except (DatabaseError, InterfaceError, LogUnavailable) as error:
+                if not is_infrastructure_error(error):
                     raise
                 logger.warning("The relay waits for the world: %s", error)
-                was_away = was_away or not isinstance(error, LogAway)
+                was_away = was_away or not isinstance(error, LogUnavailable)
                 self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
                 continue
             if not moved and not self._stop.is_set():

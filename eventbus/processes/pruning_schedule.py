@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connections
 
 from eventbus.database.unit_of_work import unit_of_work
-from eventbus.errors import LeaseLost, is_nobodys_fault
+from eventbus.errors import LeaseLost, is_infrastructure_error
 from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruning
 from eventbus.recovery import divergence
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 120.0  # a busy hour is pruned in so many small portions; also how long a start is left alone
 
 
-class Housekeeping:
+class PruningSchedule:
     """`fence` raises LeaseLost when another process keeps the house now."""
 
     def __init__(self, stop: threading.Event, fence: Callable[[], None]) -> None:
@@ -36,14 +36,16 @@ class Housekeeping:
                 except LeaseLost:
                     return
                 except Exception as error:
-                    logger.warning("Nothing was pruned this time: %s", error, exc_info=not is_nobodys_fault(error))
+                    logger.warning(
+                        "Nothing was pruned this time: %s", error, exc_info=not is_infrastructure_error(error)
+                    )
         finally:
             connections.close_all()
 
     def _round(self) -> None:
         if divergence.stands():
             return  # what is there tells what was lost
-        keep = timedelta(hours=settings.EVENTBUS_KEEP_HOURS)
+        keep = timedelta(hours=settings.EVENTBUS_RETENTION_HOURS)
         pruned = Pruning(keep, fence=self._fence, stop=self._stop).go()
         if pruned.events:
             logger.info("Pruned %s events that every group has passed", pruned.events)

@@ -18,7 +18,7 @@ JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill
 LOOK_SECONDS = 1.0  # how soon a thread that ended is missed
 
 
-class Workers:
+class WorkerPool:
     """Handles for some groups until stopped. A thread that ended by itself is begun anew."""
 
     def __init__(self, handled: Collection[Group]) -> None:

@@ -19,7 +19,7 @@ from eventbus.registry import Group
 # Conditions of the table of groups, in SQL. While database and log tell of different pasts, all stand as if paused.
 DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
 PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
-STOPPED = f"({PAUSED} OR braked_at IS NOT NULL)"
+STOPPED = f"({PAUSED} OR breaker_opened_at IS NOT NULL)"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]
 # Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
 _HOLD = """
@@ -105,7 +105,7 @@ def refuse_moved_keys(backend: Backend, topic: str) -> None:
             )
 
 
-def lacks(group: Group, partitions: Collection[TopicPartition]) -> bool:
+def missing_partitions(group: Group, partitions: Collection[TopicPartition]) -> bool:
     """Whether the group has no progress yet in one of these: it was added to a topic after the group was `ensure`d."""
     return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
 
@@ -184,11 +184,11 @@ def among(partitions: Iterable[TopicPartition]) -> Q:
     return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in ones))
 
 
-def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
+def lock_progress(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
     """Hold the group's progress in a partition for the rest of the transaction, whoever owns it.
 
-    What begins something new names when not: `unless=STOPPED`, or PAUSED for what a brake lets through; it raises
-    GroupStopped then. What ends something does not ask, so that nothing in hand is left half done.
+    A caller that begins something new says when not to, and gets GroupStopped then: `unless=STOPPED`, or PAUSED for
+    what an open circuit breaker lets through. A caller that ends something does not ask: nothing is left half done.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     place = [group.name, group.name, partition.topic, partition.partition]
@@ -197,7 +197,7 @@ def hold(group: Group, partition: TopicPartition, *, unless: str = "") -> Progre
         raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
     *values, stopped, _limited = found[0]
     if stopped:
-        raise GroupStopped(f"{group.name} is paused or braked")
+        raise GroupStopped(f"{group.name} is paused or its circuit breaker is open")
     row = Progress.from_db(connection.alias, _FIELDS, values)
     row.running_event = row.running_event and sql.uuid_of(row.running_event)
     return row
@@ -223,7 +223,7 @@ def save(progress: Progress) -> None:
 
 def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: str = "") -> Progress:
     """`hold` for a worker that owns the partition. Raises StaleEpoch when another does now."""
-    row = hold(group, partition, unless=unless)
+    row = lock_progress(group, partition, unless=unless)
     if row.epoch != epoch:
         raise StaleEpoch(f"{group.name} {partition.topic}/{partition.partition} has another owner")
     return row

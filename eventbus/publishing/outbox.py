@@ -12,7 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from eventbus import failpoints
 from eventbus.database import inserts
 from eventbus.errors import PublishInReplay, PublishOutsideTransaction
-from eventbus.events import Event, Sealed, in_replay, seal
+from eventbus.events import EncodedEvent, Event, encode, in_replay
 from eventbus.models import Timer
 from eventbus.wakeups import published
 
@@ -38,7 +38,7 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
     _refuse_outside_transaction(connection)
     if unordered != "":
         _refuse_without_reason(unordered)
-    sealed = seal(events)
+    sealed = encode(events)
     if due is not None:
         Timer.objects.using(connection.alias).bulk_create(
             Timer(
@@ -66,7 +66,7 @@ class _Gathered:
     It stands among Django's hooks, which forgets those of a savepoint that is rolled back. As a hook it does nothing.
     """
 
-    def __init__(self, sealed: Sequence[Sealed], *, ordered: bool) -> None:
+    def __init__(self, sealed: Sequence[EncodedEvent], *, ordered: bool) -> None:
         self.sealed, self.ordered = sealed, ordered
 
     def __call__(self) -> None:
@@ -118,7 +118,7 @@ def _refuse_without_reason(unordered: object) -> None:
         )
 
 
-def insert(connection: BaseDatabaseWrapper, sealed: Sequence[Sealed], *, ordered: bool = True) -> None:
+def insert(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], *, ordered: bool = True) -> None:
     """Add events to the outbox, and wake the relay when the transaction commits."""
     inserts.insert(connection, sealed, ordered=ordered)
     failpoints.hit("publish")

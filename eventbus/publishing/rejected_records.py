@@ -22,7 +22,7 @@ WAITS = Q(refused__gt="", withdrawn_at__isnull=True)  # for somebody to decide
 WITHDRAWN = Q(refused__gt="", withdrawn_at__isnull=False)
 
 
-class NotRefused(BusError):
+class NotRejected(BusError):
     """There is nothing to decide about an event: the log did not refuse it, or it was decided already."""
 
 
@@ -61,7 +61,7 @@ def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change:
     with failpoints.atomic("decide"):
         row = OutboxRow.objects.select_for_update().defer("payload", "headers").filter(id=asked.pk).first()
         if row is None or not row.refused or row.withdrawn_at is not None:
-            raise NotRefused(_why_not(row) % {"id": asked.pk})
+            raise NotRejected(_why_not(row) % {"id": asked.pk})
         OperatorAction.objects.create(
             at=clock.now(),
             who=who[:WHO_CHARACTERS_MAX],

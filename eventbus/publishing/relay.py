@@ -10,12 +10,12 @@ from eventbus import clock, failpoints, ids, registry
 from eventbus.backends.base import Backend, Unsent
 from eventbus.database import sql
 from eventbus.database.leases import Lease
-from eventbus.errors import LogAway, LogLost, is_contention
-from eventbus.events import Sealed
+from eventbus.errors import LogTruncated, LogUnavailable, is_contention
+from eventbus.events import EncodedEvent
 from eventbus.models import Timer
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
-from eventbus.recovery.topic_recovery import Look
+from eventbus.recovery.topic_recovery import LossDetector
 
 logger = logging.getLogger(__name__)
 
@@ -58,23 +58,23 @@ class Relay:
         self._backend = backend
         self._lease = lease
         self._alive = alive
-        self._look = Look(backend, self._fence)
+        self._look = LossDetector(backend, self._fence)
         self._away: dict[str, float] = {}  # topics, and until when they are left out, by the monotonic clock
         self._timers_at = float("-inf")  # not tried before, by the monotonic clock
 
     def begin(self) -> None:
         """See whether the logs are those that our positions are of, nobody else's, and hold no more of ours than we.
 
-        Nothing is appended again where they do. Raises LogAway, LeaseLost.
+        Nothing is appended again where they do. Raises LogUnavailable, LeaseLost.
         """
         if others := self._backend.other_sites(registry.groups):
-            raise LogAway("; ".join(others))
+            raise LogUnavailable("; ".join(others))
         divergence.look(self._backend, self._fence)
         if not divergence.stands():
             self._look.begin()
 
     def step(self) -> int:
-        """Publish what is due, append one batch; how many records moved. Raises LeaseLost, LogAway, DatabaseError."""
+        """Publish due timers, append one batch; count what moved. Raises LeaseLost, LogUnavailable, DatabaseError."""
         if self._lease is not None:
             self._lease.refuse_earlier()
         if divergence.stands():
@@ -87,26 +87,28 @@ class Relay:
             failpoints.hit("append")
             try:
                 self._backend.append(rows, self._fence)
-            except LogLost as error:
+            except LogTruncated as error:
                 self._look.lost(error.places)
                 raise
-            except LogAway as error:
+            except LogUnavailable as error:
                 self._look.soon()
                 self._leave_out(error.topics)
                 raise
         return due + len(rows)
 
     def _looks(self, topics: set[str]) -> bool:
-        """Whether logs of these were lost. Raises LogAway where that is not known: what is appended might overtake."""
+        """True if logs of these were lost. Raises LogUnavailable while that is unknown: appending might overtake."""
         try:
             if self._look.look(topics):
                 return True
-        except LogAway:
+        except LogUnavailable:
             self._look.soon()  # while they were away, they may have been restored
             raise
         if held := self._look.held(topics):
             self._leave_out(held)
-            raise LogAway(f"whether the log of {', '.join(sorted(held))} has lost its end is to be seen first", held)
+            raise LogUnavailable(
+                f"whether the log of {', '.join(sorted(held))} has lost its end is to be seen first", held
+            )
         return False
 
     def _leave_out(self, topics: Collection[str]) -> None:
@@ -160,8 +162,8 @@ class Relay:
         return len(due)
 
 
-def _sealed(timer: Timer) -> Sealed:
-    return Sealed(
+def _sealed(timer: Timer) -> EncodedEvent:
+    return EncodedEvent(
         event_id=timer.event_id,
         identity=ids.text(timer.event_id),
         topic=timer.topic,

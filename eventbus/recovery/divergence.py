@@ -80,8 +80,8 @@ def _absent(records: Sequence[Record]) -> list[Record]:
 def forgotten(records: Iterable[Record]) -> set[int]:
     """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
 
-    All of one partition. By place, for a timer of the backup is published once more, with the same id. Raises LogLost
-    where the log was the one to go back: see `taken_places`.
+    All are of one partition, compared by offset: a timer of the backup is published once more with the same id.
+    Raises LogTruncated where the log was the one to go back: see `reused_offsets`.
     """
     records = list(records)
     mine = own_rows.of(own_rows.trusted(records))
@@ -203,7 +203,7 @@ class Tail(NamedTuple):
 def look(backend: Backend, beat: Callable[[], None]) -> None:
     """Before a relay begins: does any log hold, behind all that our tables know of, events of ours? Notes it then.
 
-    `beat` is called again and again, and raises when we may not go on. Raises LogAway, and what `beat` raises.
+    `beat` is called again and again, and raises when we may not go on. Raises LogUnavailable, and what `beat` raises.
     """
     if backend.topics is None or stands():
         return
@@ -219,7 +219,7 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
 
 
 def tails(backend: Backend) -> dict[str, Tail]:
-    """The tail of each log, where there is one. Raises LogAway.
+    """The tail of each log, where there is one. Raises LogUnavailable.
 
     Of a log that was made anew, all of it; so too of one that no relay of ours has noted: it is new, or our tables are.
     """
@@ -231,7 +231,7 @@ def tails(backend: Backend) -> dict[str, Tail]:
         is_known = logs.get(topic) == generation
         given = outbox_offsets.given(topic) if is_known else {}
         partitions = backend.partitions([topic])
-        ends, earliest = backend.ends(partitions), backend.shown_from(partitions)
+        ends, earliest = backend.ends(partitions), backend.earliest_offsets(partitions)
         aside = _set_aside(topic)
         given = {number: min(end, aside.get(number, end)) for number, end in given.items()}
         begins = {one.partition: max(given.get(one.partition, 0), earliest[one]) for one in partitions}

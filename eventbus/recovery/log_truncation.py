@@ -14,7 +14,7 @@ from django.db.models import Max
 
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, TopicPartition
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import Progress
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LOOK_SECONDS = 2.0  # twice that until it is believed: a broker that has just be
 Ends = dict[TopicPartition, int]
 
 
-class Shrinking:
+class TruncationDetector:
     """What one relay has seen of the ends of its logs."""
 
     def __init__(self, backend: Backend) -> None:
@@ -72,7 +72,7 @@ class Shrinking:
         return confirmed
 
     def at_once(self, topics: Collection[str]) -> set[str]:
-        """The same at the first look, before anything is appended. Raises LogAway."""
+        """The same at the first look, before anything is appended. Raises LogUnavailable."""
         found = {} if self._backend.topics is None else short(self._backend, topics)
         for place, (end, had) in found.items():
             say(place, end, had)
@@ -99,13 +99,13 @@ class Shrinking:
         return self._ends[place]
 
     def _there(self, topics: Collection[str]) -> Ends:
-        with suppress(LogAway):
+        with suppress(LogUnavailable):
             return self._backend.ends_now(self._backend.partitions(sorted(topics)))
         return {}
 
 
 def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
-    """Where these end, and where they had ended, wherever that is farther. Raises LogAway."""
+    """Where these end, and where they had ended, wherever that is farther. Raises LogUnavailable."""
     found = {}
     for topic in topics:
         given = outbox_offsets.given(topic)  # before the ends: a group may be there a moment later

@@ -10,14 +10,14 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from eventbus import backends
 from eventbus.database import sql
-from eventbus.errors import LogLost
+from eventbus.errors import LogTruncated
 from eventbus.events import Record
 
 _TAKEN = "SELECT position, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b AND "
 
 
 def refuse(records: Sequence[Record]) -> None:
-    """Raises LogLost where one of these lies at the place of another event. All of one partition."""
+    """Raises LogTruncated where one of these lies at the place of another event. All of one partition."""
     if not records or backends.current().in_process:
         return
     connection, first = connections[DEFAULT_DB_ALIAS], records[0]
@@ -29,4 +29,4 @@ def refuse(records: Sequence[Record]) -> None:
     if lost:
         place = f"{first.topic}/{first.partition}/{min(lost)}"
         why = f"{place} was the place of another event: the log has lost it, and waits for the relay to append it again"
-        raise LogLost(why, {(first.topic, first.partition): min(lost)})
+        raise LogTruncated(why, {(first.topic, first.partition): min(lost)})

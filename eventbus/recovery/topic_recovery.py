@@ -20,7 +20,7 @@ from eventbus import failpoints
 from eventbus.audit import passed_events
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import IN_MEMORY, Backend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import declared_events
 from eventbus.models import (
     DeadLetter,
@@ -34,7 +34,7 @@ from eventbus.models import (
 from eventbus.progress import groups, replay_runs
 from eventbus.progress.inbox import LIVE
 from eventbus.progress.log_generations import UNKNOWN, note
-from eventbus.recovery.log_truncation import Shrinking
+from eventbus.recovery.log_truncation import TruncationDetector
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Refilled(msgspec.Struct, frozen=True):
     events: int
 
 
-class Look:
+class LossDetector:
     """What the relay does before it appends. `fence` raises LeaseLost when it is no relay any more."""
 
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class Look:
         self._seen: set[str] = set()  # topics whose logs are known: nothing is appended to another
         self._there: set[str] = set()  # topics that the last look found
         self._unfinished: set[str] = set()  # that were to be filled again on brokers, and lie in the outbox now
-        self._shrinking = Shrinking(backend)
+        self._shrinking = TruncationDetector(backend)
         self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
 
     def soon(self) -> None:
@@ -95,7 +95,7 @@ class Look:
         """Those whose log is still the one that was known: it has lost no more than its end, so nothing that is old."""
         try:
             there = self._backend.generations(topics)
-        except LogAway:
+        except LogUnavailable:
             return set()  # as a log that was made anew
         known = TopicLog.objects.filter(topic__in=topics).values_list("topic", "generation")
         return {topic for topic, generation in known if there.get(topic) == generation}
@@ -103,7 +103,7 @@ class Look:
     def begin(self) -> list[Refilled]:
         """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.
 
-        Later `append` itself sees when a place is given twice (`LogLost`).
+        Later `append` itself sees when a place is given twice (`LogTruncated`).
         """
         named = {one.topic for one in declared_events()}
         return self._look({topic for topic in named if outbox_offsets.given(topic)}, self._shrinking.at_once)
@@ -111,7 +111,7 @@ class Look:
     def look(self, topics: Collection[str]) -> list[Refilled]:
         """Now and then: which logs are gone or lost their end, of these topics and of all that groups read.
 
-        They wait to be appended. Raises LogAway, LeaseLost, DatabaseError.
+        They wait to be appended. Raises LogUnavailable, LeaseLost, DatabaseError.
         """
         if self._lost:
             self.lost(self._lost)
@@ -200,7 +200,7 @@ class Look:
 
     def _begins(self, topic: str) -> dict[int, int]:
         """By partition, where groups read on: behind all of ours, and behind what retention has taken."""
-        first = self._backend.shown_from(self._backend.partitions([topic]))
+        first = self._backend.earliest_offsets(self._backend.partitions([topic]))
         strays = self._backend.strays(topic, self._fence)
         return {place.partition: max(begin, strays.get(place.partition, 0)) for place, begin in first.items()}
 
@@ -217,7 +217,7 @@ class Look:
         had = set(Progress.objects.filter(topic=topic).values_list("partition", flat=True))
         there = {place.partition for place in self._backend.partitions([topic])}
         if had and there != had:
-            raise LogAway(
+            raise LogUnavailable(
                 f"The log of {topic} was lost, and made anew with {len(there)} partitions where it had {len(had)}. "
                 "Make it with as many as it had, and the outbox is appended again"
             )

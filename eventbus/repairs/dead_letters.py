@@ -1,7 +1,7 @@
 """What operators decide about dead letters, one or thousands at once.
 
 A decision is written down beside each letter, with who made it; the group's worker carries it out under its progress
-lock (`dead_letter_requests.obey`). A discard can be undone for a while: what was let go is kept for that long.
+lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: what was let go is kept for that long.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,7 +22,7 @@ _OPEN, _DISCARDED = DeadLetter.State.OPEN, DeadLetter.State.DISCARDED
 _UNASKED = Q(request=DeadLetter.Request.NONE)
 
 
-class Refused(BusError):
+class DecisionRefused(BusError):
     """A dead letter cannot be decided about so: it is gone, decided already, or waits for an earlier decision."""
 
 

@@ -26,7 +26,7 @@ from eventbus.progress import replay_runs
 BATCH_ROWS = 1_000  # rows a transaction: nobody waits for long
 
 
-class Refused(BusError):
+class RemovalRefused(BusError):
     """The group is not closed, and why not."""
 
 
@@ -68,7 +68,7 @@ def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Close
 def _refuse_in_code(name: str, topic: str) -> None:
     group = registry.groups.get(name)
     if group is not None and (not topic or topic in group.topics):
-        raise Refused(
+        raise RemovalRefused(
             f"Group {name} is in the code{f' and reads {topic}' if topic else ''}: it would begin anew at once. Take "
             "its handlers out, deploy that, then close it."
         )
@@ -89,7 +89,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
     )
     lost = f"{closed.parked} parked events, {closed.dead} dead letters and {closed.lost} lost events"
     if closed.parked + closed.dead + closed.lost and not force:
-        raise Refused(f"Group {name} has {lost}. To let them go with it: --force")
+        raise RemovalRefused(f"Group {name} has {lost}. To let them go with it: --force")
     for table in (ParkedEvent, ParkedKey, DeadLetter, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()
     if topic:  # the runs of a group that is gone go with it

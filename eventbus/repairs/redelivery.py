@@ -24,7 +24,7 @@ from eventbus.progress import groups
 EVENTS_AT_ONCE = 200  # parked in one transaction, as many as a worker's batch has
 
 
-class Refused(BusError):
+class RedeliveryRefused(BusError):
     """Nothing was redelivered, and why not."""
 
 
@@ -41,9 +41,9 @@ def redeliver(
 ) -> Redelivered:
     """Let a group handle what it ignored of these types, and what is lost for it; `at_most` some. Raises Refused."""
     if name not in registry.groups:
-        raise Refused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
+        raise RedeliveryRefused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
     if unknown := sorted(set(types) - registry.groups[name].handlers.keys()):
-        raise Refused(
+        raise RedeliveryRefused(
             f"Group {name} handles no {', '.join(unknown)}. Deploy the release that does, or name another type; "
             f"it handles {', '.join(sorted(registry.groups[name].handlers))}"
         )
@@ -57,7 +57,9 @@ def redeliver(
                 search = _search(progress.pk, types, lost)
     left = _count(name, types, lost)
     if not parked and left:
-        raise Refused(f"Group {name} has {parking.PARKED_KEYS_MAX} parked keys: requeue or discard dead letters first")
+        raise RedeliveryRefused(
+            f"Group {name} has {parking.PARKED_KEYS_MAX} parked keys: requeue or discard dead letters first"
+        )
     return Redelivered(name, dict(parked), left)
 
 
@@ -127,7 +129,7 @@ def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counte
     What was ignored counts first: so long as something is left, all that is lost is still called so.
     """
     with transaction.atomic():
-        progress = groups.hold(registry.groups[name], place)
+        progress = groups.lock_progress(registry.groups[name], place)
         if progress.start != search.start or _actions(progress).filter(id__gt=search.last_action).exists():
             raise _Outdated
         asked, search.row_ids = search.row_ids[:EVENTS_AT_ONCE], search.row_ids[EVENTS_AT_ONCE:]

@@ -14,15 +14,15 @@ import msgspec
 from eventbus import clock, failpoints, registry
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition
-from eventbus.database.contention import Patience
+from eventbus.database.contention import ContentionRetry
 from eventbus.database.text import printable
 from eventbus.database.unit_of_work import unit_of_work
-from eventbus.errors import BusError, is_contention, is_nobodys_fault
-from eventbus.events import Record, because_of, replaying
+from eventbus.errors import BusError, is_contention, is_infrastructure_error
+from eventbus.events import Record, replaying, with_causation
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
 from eventbus.progress import groups, inbox
 from eventbus.progress.replay_runs import NOWHERE
-from eventbus.repairs.replay_filter import Counted, Refused, Spans, Wanted, count
+from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused, Spans, count
 
 RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
 LOCK_SECONDS = 30.0  # then whoever holds a row that an event needs keeps the run, and live handling with it, no longer
@@ -32,14 +32,14 @@ class ReplayFailed(BusError):
     """A handler failed; the run stands before that event, and can be resumed."""
 
 
-def begin(wanted: Wanted, who: str) -> tuple[ReplayRun, Counted]:
+def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
     """Note a new run with where it ends. Raises Refused when there is nothing to replay."""
     with failpoints.atomic("replay.begin"):
         spans = wanted.spans()
         counted = count(wanted, spans)  # not of what the group has passed since
         if not counted.types:
             aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
-            raise Refused(
+            raise ReplayRefused(
                 f"Nothing to replay: no event that group {wanted.group.name} has handled matches. "
                 f"{aside if counted.left_out else ''}{counted.reach}".strip()
             )
@@ -63,7 +63,7 @@ def resume(run: ReplayRun, who: str) -> None:
     with failpoints.atomic("replay.resume"):
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
         if not unfinished.exclude(positions=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
-            raise Refused(_why_refused(run))
+            raise ReplayRefused(_why_refused(run))
         _note(run, who)
     run.refresh_from_db()
 
@@ -103,7 +103,7 @@ class Replay:
         self.wanted = _wanted_by(run)
         self._stop = stop
         self._on_progress = on_progress
-        self._patiently = Patience(stop, LOCK_SECONDS)
+        self._retry_on_contention = ContentionRetry(stop, LOCK_SECONDS)
         self._in_hand: Record | None = None
 
     def go(self) -> None:
@@ -133,9 +133,9 @@ class Replay:
         """A batch in one transaction; one by one when that fails, to keep what came before and name what failed."""
         with unit_of_work():
             try:
-                return self._patiently(self._step, place, self.wanted.group.batch)
+                return self._retry_on_contention(self._step, place, self.wanted.group.batch)
             except Exception as error:
-                if is_nobodys_fault(error) and not self._is_held_up(error):
+                if is_infrastructure_error(error) and not self._is_held_up(error):
                     raise
             for _ in range(self.wanted.group.batch):
                 if self._stop.is_set() or not self._alone(place):
@@ -144,11 +144,11 @@ class Replay:
 
     def _alone(self, place: TopicPartition) -> bool:
         try:
-            return self._patiently(self._step, place, 1)
+            return self._retry_on_contention(self._step, place, 1)
         except Exception as error:
-            if is_nobodys_fault(error) and not self._is_held_up(error):
+            if is_infrastructure_error(error) and not self._is_held_up(error):
                 raise
-            raise self._patiently(self._fail, error) from error
+            raise self._retry_on_contention(self._fail, error) from error
 
     def _is_held_up(self, error: Exception) -> bool:
         """Whether somebody has held for LOCK_SECONDS what the event in hand needs: the run ends there, by name."""
@@ -159,7 +159,7 @@ class Replay:
         self._in_hand, before = None, spans_of(self.run)[place]
         records = self._records(place, before, records_max)
         with failpoints.atomic("replay.step"):
-            groups.hold(self.wanted.group, place)
+            groups.lock_progress(self.wanted.group, place)
             run = ReplayRun.objects.select_for_update().get(id=self.run.id)
             if run.state != ReplayRun.State.RUNNING or spans_of(run)[place] != before:  # another process was faster
                 self.run.refresh_from_db()
@@ -177,7 +177,7 @@ class Replay:
         fresh = [record for record in records if record.event_id not in known]
         for self._in_hand in fresh:
             with replaying():
-                because_of(self._in_hand, group.call, self._in_hand)
+                with_causation(self._in_hand, group.call, self._in_hand)
         inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
         return len(fresh)
 
@@ -196,8 +196,8 @@ class Replay:
         return ReplayFailed(told)
 
 
-def _wanted_by(run: ReplayRun) -> Wanted:
-    return Wanted(
+def _wanted_by(run: ReplayRun) -> ReplayFilter:
+    return ReplayFilter(
         group=registry.groups[run.group],
         topics={place.topic for place in spans_of(run)},
         since=run.since,

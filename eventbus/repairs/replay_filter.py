@@ -18,12 +18,12 @@ from eventbus.registry import Group
 Spans = dict[TopicPartition, tuple[int, int]]  # the next position and the end, by partition
 
 
-class Refused(BusError):
+class ReplayRefused(BusError):
     """Nothing was replayed, and why not."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ReplayFilter:
     """Which of a group's past events: of these topics, told at `since` or later and before `until`, of a key, or one.
 
     Raises Refused when a handler of these topics is not replayable.
@@ -40,7 +40,7 @@ class Wanted:
         here = [handler for handler in self.group.all() if handler.event_type.topic in self.topics]
         once = {handler.event_type for handler in here if not handler.replayable}
         if once:
-            raise Refused(
+            raise ReplayRefused(
                 f"Group {self.group.name} cannot be replayed: what it does about "
                 f"{', '.join(sorted(event_type.wire_type() for event_type in once))} may happen only once. Only "
                 f"projections that compare versions are declared replayable. {self._remedy()}"
@@ -72,7 +72,7 @@ class Wanted:
         return rows.filter(**{name: value for name, value in limits.items() if value is not None})
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What would be handled by type, how many are left out because they are parked or dead, and the log's reach.
 
     `reaches_back_to` is when the log's oldest event was told, if older ones were pruned; None if it has everything.
@@ -98,7 +98,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
         return f"The log reaches back {since}: what was pruned cannot be replayed."
 
 
-def count(wanted: Wanted, spans: Spans | None = None) -> Counted:
+def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
     """Look, and write nothing. Within `spans`, or all that the group has passed by now."""
     spans = wanted.spans() if spans is None else spans
     events = wanted.events(spans)
@@ -106,7 +106,7 @@ def count(wanted: Wanted, spans: Spans | None = None) -> Counted:
     aside |= Q(event_id__in=DeadLetter.objects.filter(group=wanted.group.name).values("event_id"))
     types = events.exclude(aside).order_by("type").values_list("type").annotate(count=Count("id"))
     whole, oldest = reach_of(spans)
-    return Counted(types=dict(types), left_out=events.filter(aside).count(), whole=whole, reaches_back_to=oldest)
+    return Preview(types=dict(types), left_out=events.filter(aside).count(), whole=whole, reaches_back_to=oldest)
 
 
 def reach_of(spans: Spans) -> tuple[bool, datetime | None]:

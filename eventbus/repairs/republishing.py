@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from eventbus import clock, failpoints
 from eventbus.backends.base import Backend
 from eventbus.consuming import backfill
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, Progress, TopicLog
 from eventbus.progress import replay_runs
 from eventbus.progress.log_generations import note
@@ -17,7 +17,7 @@ SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin anoth
 
 
 def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
-    """By hand: append again, at the end of the log, what was told since then. Groups keep their places. Raises LogAway.
+    """Append the events since then once more at the end of the log. Groups keep their offsets. Raises LogUnavailable.
 
     Of a log that was lost, the relay appends all by itself.
     """
@@ -26,7 +26,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
     if not _told(topic, since).exists() or known not in (None, generations.get(topic)):
         return Refilled(topic, 0)
     if topic not in generations:
-        raise LogAway(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
+        raise LogUnavailable(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
     backfill.refuse_behind(backend, topic)
     with failpoints.atomic("republish"):
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")

@@ -123,7 +123,7 @@ class Found(msgspec.Struct, kw_only=True):
 
 
 def look(backend: Backend, beyond: int = 0) -> Found:
-    """Compare log and database, and write nothing. Raises LogAway.
+    """Compare log and database, and write nothing. Raises LogUnavailable.
 
     `beyond` is a number that others have seen, such as readers of Debezium: the next is a larger one.
     """
@@ -181,7 +181,7 @@ def _unread(backend: Backend) -> dict[str, Tail]:
     rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
     for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("position")):
         place = TopicPartition(topic, number)
-        at = max(at, backend.shown_from([place])[place])
+        at = max(at, backend.earliest_offsets([place])[place])
         if at < backend.end(place):
             begins = found.setdefault(topic, Tail({}, True)).begins
             begins[number] = min(at, begins.get(number, at))
@@ -214,7 +214,7 @@ def _projections() -> Iterator[str]:
 
 
 def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], object] = time.sleep) -> Found:
-    """Repair it, and say what was found. Raises LogAway.
+    """Repair it, and say what was found. Raises LogUnavailable.
 
     Nobody appends meanwhile: relays that have not seen it are told first, and get the time to end what is in hand.
     """

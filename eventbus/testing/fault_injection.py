@@ -5,7 +5,7 @@ keys overtake one another. It loses nothing and keeps each key's order: what the
 listens.
 
     def test_a_rough_night_reserves_once(bus):
-        with besieged(seed=7) as adversary:
+        with inject_faults(seed=7) as adversary:
             place_order(ORDER)
             settle()
             adversary.quiet()
@@ -18,7 +18,7 @@ A whole site lives with it through settings.EVENTBUS, on a database of its own. 
 by to begin a dead process anew, as `settle` does. Kill the site's processes instead.
 
     EVENTBUS = {
-        "BACKEND": "eventbus.testing.fault_injection.Adversary",
+        "BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend",
         "OPTIONS": {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "options": {"partitions": 2}},
     }
 """
@@ -53,7 +53,7 @@ RATES = {
 STRETCHES_MAX = 50  # a partition; of more one would only hear again and again what is long done
 
 
-class Adversary(Backend):
+class FaultInjectingBackend(Backend):
     """See the module. `rates` changes how often it does what, 0.0 to 1.0, by the names in `RATES`.
 
     `did` counts its deeds by those names. Under several threads the seed decides how much it does, not where.
@@ -123,7 +123,7 @@ class Adversary(Backend):
         return [waiting[key].pop() for key in keys]
 
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
-        return AdversaryConsumer(self, self.inner.consumer(topics, group), group)
+        return FaultInjectingConsumer(self, self.inner.consumer(topics, group), group)
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         return self.inner.partitions(topics)
@@ -155,8 +155,8 @@ class Adversary(Backend):
     def exposed(self) -> str:
         return self.inner.exposed()
 
-    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        return self.inner.shown_from(partitions)
+    def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return self.inner.earliest_offsets(partitions)
 
     def seen(self) -> int:
         return self.inner.seen()
@@ -171,10 +171,10 @@ class Adversary(Backend):
         self.inner.reset()
 
 
-class AdversaryConsumer(Consumer):
+class FaultInjectingConsumer(Consumer):
     """Reads through an adversary. A watch (without a group) is delayed and broken off, but told nothing again."""
 
-    def __init__(self, adversary: Adversary, inner: Consumer, group: str | None) -> None:
+    def __init__(self, adversary: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
         self._adversary, self._inner, self._group = adversary, inner, group
         # Where earlier stretches began, since this reader joined: nothing from before is told.
         self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
@@ -260,9 +260,9 @@ class AdversaryConsumer(Consumer):
 
 
 @contextmanager
-def besieged(*, seed: int, **rates: float) -> Iterator[Adversary]:
+def inject_faults(*, seed: int, **rates: float) -> Iterator[FaultInjectingBackend]:
     """While it lasts, an adversary stands before the process's backend."""
-    adversary = Adversary(seed=seed, backend=backends.current(), options=None, **rates)
+    adversary = FaultInjectingBackend(seed=seed, backend=backends.current(), options=None, **rates)
     forget()
     backends.use(adversary)
     try:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from eventbus import ServiceAway
+from eventbus import ServiceUnavailable
 from mcommerce.accounts import guesses, known_browsers, mailboxes
 from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import User
@@ -96,7 +96,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             message.send()
         # What the mail server says is an OSError; one left alone or crowded is away; the last: no such spelling.
-        except (OSError, ServiceAway, ValueError):
+        except (OSError, ServiceUnavailable, ValueError):
             logger.exception("A mail about an account was not sent: %s", template_prefix)
             messages.error(request, _("The mail could not be sent. Please ask for it again in a few minutes."))
             return

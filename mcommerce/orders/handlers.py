@@ -141,21 +141,27 @@ def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, 
         services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
-@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
+@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
 def confirm(event: OrderPaid, *, idempotency_key: str) -> str:
     return mail.send("paid", event.order_id)
 
 
-@handles(OrderCancelled, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
+@handles(
+    OrderCancelled, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
+)
 def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> str:
     return mail.send("cancelled", event.order_id)
 
 
-@handles(OrderRefunded, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
+@handles(
+    OrderRefunded, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
+)
 def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> str:
     return mail.send("refunded", event.order_id, amount=event.amount, currency=event.currency)
 
 
-@handles(OrderShipped, group="mail", effect=True, record=note_mail, on_doubt="never", attempts=MAIL_ATTEMPTS_MAX)
+@handles(
+    OrderShipped, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
+)
 def say_sent(event: OrderShipped, *, idempotency_key: str) -> str:
     return mail.send("shipped", event.order_id)

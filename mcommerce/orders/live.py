@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import watches
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from mcommerce.events import (
     OrderAwaitingPayment,
     OrderCancelled,
@@ -55,7 +55,7 @@ CHANGES = (
 )
 SOCKETS_PER_NETWORK_MAX = 60  # in this process: an office behind one address; a socket costs some 50 kB
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
-AWAY = (DatabaseError, InterfaceError, LogAway)  # what it cannot start without; who waits for it comes again
+AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # what it cannot start without; who waits for it comes again
 
 
 class Watching(Protocol):

@@ -1,7 +1,7 @@
 """The walk of an order: placed, paid, sent, or cancelled. Each function is one transition in one transaction.
 
 Events of different topics come in any order and more than once, so each transition names the states it may leave; from
-any other it changes nothing, or says `NotYet` when the step before it is still to come.
+any other it changes nothing, or says `RetryLater` when the step before it is still to come.
 """
 
 import logging
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from eventbus import Event, NotYet, Permanent, publish
+from eventbus import Event, Permanent, RetryLater, publish
 from mcommerce.events import (
     CancelReason,
     OrderCancelled,
@@ -66,7 +66,7 @@ def lose_stock(*, order_id: UUID, now: datetime) -> None:
     with transaction.atomic():
         order = _existing(order_id)
         if order.state in UNPAID:
-            raise NotYet(f"Order {order_id} is not known to be paid yet.")
+            raise RetryLater(f"Order {order_id} is not known to be paid yet.")
         if cancel_paid(order, CancelReason.STOCK_LOST, RefundReason.STOCK_LOST, now=now):
             return
         if order.state in CAPTURED:
@@ -205,7 +205,7 @@ def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: 
     """Refund money that the order cannot take, with an alarm when it should never have been taken."""
     fits = (amount, currency) == (order.total, order.currency)
     if order.state == State.PLACED or (order.state in WAITING and fits):
-        raise NotYet(f"Order {order.id} is {order.state}: it may be paid once its stock is set aside.")
+        raise RetryLater(f"Order {order.id} is {order.state}: it may be paid once its stock is set aside.")
     if not fits:
         reason = RefundReason.AMOUNT_MISMATCH
     elif order.state == State.CANCELLED:

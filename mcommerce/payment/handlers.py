@@ -44,7 +44,7 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
     group="payment-refunds",
     effect=True,
     record=record_refund,
-    on_doubt="again",
+    on_unknown_outcome="retry",
     attempts=REFUND_ATTEMPTS_MAX,
 )
 def send_refund(event: OrderRefundRequested, *, idempotency_key: str) -> RefundAnswer:
@@ -56,6 +56,6 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
 
 
 # Asked again after a crash: a question changes nothing, and an expiry has a key of its own.
-@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_doubt="again")
+@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_unknown_outcome="retry")
 def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
     return checks.ask_provider(event)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import F, Sum
 
-from eventbus import NotYet, failpoints, publish
+from eventbus import RetryLater, failpoints, publish
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment import ledger
 from mcommerce.payment.models import Payment, Refund
@@ -135,9 +135,9 @@ def _captured_payment(payment_id: UUID) -> Payment:
     try:
         payment = lock_payment(id=payment_id)
     except Payment.DoesNotExist:
-        raise NotYet(f"there is no payment {payment_id} yet") from None
+        raise RetryLater(f"there is no payment {payment_id} yet") from None
     if payment.status != Payment.Status.SUCCEEDED:
-        raise NotYet(f"payment {payment.id} has captured nothing yet")
+        raise RetryLater(f"payment {payment.id} has captured nothing yet")
     return payment
 
 

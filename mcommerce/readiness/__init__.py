@@ -46,4 +46,4 @@ def parts_of(role: str) -> list[Part]:
         Part("restore", restore_problem, needs="database"),
         Part("outbox", lambda: outbox_problem(settings.READY_OUTBOX_SECONDS), needs="database"),
     ]
-    return [*parts, Part("background", background.problem)] if settings.IN_PROCESS else parts
+    return [*parts, Part("background", background.problem)] if settings.RUN_BUS_IN_SERVER else parts

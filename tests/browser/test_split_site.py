@@ -15,10 +15,10 @@ from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
 from tests.eventbus import house
 from tests.split_site import SplitSite, running_split_site
 
-PATIENCE_SECONDS = 90  # a dozen processes on a loaded two-core machine
+WAIT_SECONDS = 90  # a dozen processes on a loaded two-core machine
 LIVE = ("live1", "live2")
 
-until = partial(house.until, seconds=PATIENCE_SECONDS)
+until = partial(house.until, seconds=WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_two_processes_show_the_same_map_and_it_is_the_one_in_the_database(
     pages = {name: open_page(base_url=split_site.address(name)) for name in LIVE}
     for page in pages.values():
         scenes.live("stations:dashboard", query=f"?contract={scenes.CONTRACT}")(page, split_site)
-        moved_from(page.locator("#dashboard"), timeout_ms=PATIENCE_SECONDS * 1000)
+        moved_from(page.locator("#dashboard"), timeout_ms=WAIT_SECONDS * 1000)
 
     stop_polling(open_page())
 

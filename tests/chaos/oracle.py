@@ -115,7 +115,7 @@ class Oracle:
             "parked events": "SELECT count(*) FROM eventbus_parkedevent",
             "timers that did not fire": verdict.TIMERS,
             "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE position IS NULL",
-            "groups that stand still": "SELECT count(*) FROM eventbus_consumergroup WHERE braked_at IS NOT NULL",
+            "stopped groups": "SELECT count(*) FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL",
         }.items():
             if count := self._site.number(question):
                 found.append(Violation("nothing is set aside", f"{what}: {count}"))

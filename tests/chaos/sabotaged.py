@@ -11,7 +11,7 @@ from tests.chaos.town import sabotage
 
 SECONDS = 10.0  # of load without a fault
 FAULT_SECONDS = 4.0  # more for each
-PATIENCE_SECONDS = 25.0  # for what comes late; what is lost is waited for as long
+WAIT_SECONDS = 25.0  # for what comes late; what is lost is waited for as long
 SHOP_SECONDS = 30.0  # of load: some thirty orders, with everything that may become of one
 SHOP_PATIENCE_SECONDS = 75.0  # an order's deadline, and the questions and answers after it
 NONE = "none"  # nothing is planted, and nothing may be told: else the others prove little
@@ -34,7 +34,7 @@ def told_of(servers: Servers, seed: int, name: str) -> bool:
         servers,
         planned,
         Outcome(seed, seconds, "" if name == NONE else name),
-        patience=SHOP_PATIENCE_SECONDS if shop else PATIENCE_SECONDS,
+        patience=SHOP_PATIENCE_SECONDS if shop else WAIT_SECONDS,
         keep="when violated" if name == NONE else "never",
         shop=shop,
     )

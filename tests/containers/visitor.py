@@ -10,7 +10,7 @@ WAIT_SECONDS = 120.0  # on a busy machine
 
 
 def main(seed: int) -> None:
-    shopping.WAIT_SECONDS = shopping.PATIENCE_SECONDS = WAIT_SECONDS
+    shopping.WAIT_SECONDS = shopping.INSIST_SECONDS = WAIT_SECONDS
     chance = random.Random(seed)
     visitor, order = place(chance)
     shopping.wait_for(visitor, order, "Awaiting payment")

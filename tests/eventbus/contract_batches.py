@@ -10,7 +10,7 @@ from django.db import InterfaceError, connection, transaction
 from eventbus import Permanent, backends, publish, registry, testing
 from eventbus.consuming.batch import BATCH_SECONDS
 from eventbus.consuming.worker import Worker
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.failpoints import armed
 from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ParkedEvent, Progress
@@ -112,7 +112,7 @@ class InBatches:
 
     def test_a_world_that_breaks_before_anything_is_owned_erases_no_death(self, house: House) -> None:
         positions: list[int] = []
-        broken = [LogAway("not now")]
+        broken = [LogUnavailable("not now")]
 
         def fence() -> None:
             if broken:
@@ -132,7 +132,7 @@ class InBatches:
 
     @pytest.mark.parametrize("effect", [False, True], ids=["after a death", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
-        an_effect = {"effect": True, "record": house.recording("house-a"), "on_doubt": "never"}
+        an_effect = {"effect": True, "record": house.recording("house-a"), "on_unknown_outcome": "never"}
         house.handler(**(an_effect if effect else {}))
         house.say(*(("vase", number) for number in NUMBERS))
         testing.settle()

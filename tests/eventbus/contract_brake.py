@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from eventbus import NotYet
+from eventbus import RetryLater
 from eventbus.failures.circuit_breaker import KEYS_MIN, PROBE_SECONDS, WINDOW_ATTEMPTS
 from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey
 from tests.eventbus.house import House, Noted
@@ -34,7 +34,7 @@ def group(name: str = "house-a") -> ConsumerGroup:
 
 
 def is_braked(name: str = "house-a") -> bool:
-    return group(name).braked_at is not None
+    return group(name).breaker_opened_at is not None
 
 
 def say_once(house: House, *keys: str, number: int = 1) -> None:
@@ -52,8 +52,8 @@ class Brakes:
             {"attempts": 1},
             {"attempts": 1, "on_dead": "skip"},
             {"batch": 1},
-            {"effect": True, "record": lambda event, answer: None, "on_doubt": "again"},
-            {"effect": True, "record": lambda event, answer: None, "on_doubt": "never", "attempts": 1},
+            {"effect": True, "record": lambda event, answer: None, "on_unknown_outcome": "retry"},
+            {"effect": True, "record": lambda event, answer: None, "on_unknown_outcome": "never", "attempts": 1},
         ],
         ids=lambda policy: ",".join(f"{name}={value}" for name, value in policy.items() if name != "record"),
     )
@@ -150,20 +150,20 @@ class Brakes:
         say_once(house, *KEYS)
         house.settle()
 
-        assert "26 of the last 26 first attempts failed, over 26 keys" in group().brake_reason
-        assert "ValueError: no\\0such thing" in group().brake_reason
+        assert "26 of the last 26 first attempts failed, over 26 keys" in group().breaker_reason
+        assert "ValueError: no\\0such thing" in group().breaker_reason
 
-    def test_a_brake_stays_closed_through_a_restart(self, house: House, bus_clock) -> None:
+    def test_an_open_circuit_breaker_stays_open_through_a_restart(self, house: House, bus_clock) -> None:
         house.handler(call=Broken())
         say_once(house, *KEYS)
         house.settle()
-        since, position = group().braked_at, house.position()
+        since, position = group().breaker_opened_at, house.position()
 
         bus_clock.advance(**LONG)
         house.restart()
         house.settle()
 
-        assert (group().braked_at, house.position()) == (since, position)
+        assert (group().breaker_opened_at, house.position()) == (since, position)
 
     def test_what_happened_before_it_opened_is_forgotten(self, house: House, bus_clock) -> None:
         broken = Broken()
@@ -229,7 +229,7 @@ class Brakes:
         assert broken.failures == 100
         assert not is_braked()
 
-    def test_one_group_braked_does_not_stop_another(self, house: House) -> None:
+    def test_one_stopped_group_does_not_stop_another(self, house: House) -> None:
         house.handler("house-a", Broken())
         house.handler("house-b")
         say_once(house, *KEYS)
@@ -244,7 +244,7 @@ class TooEarlyIsNoFailure:
     """Promise 5: a group that waits for another topic must be able to hear it."""
 
     def test_events_that_came_too_early_do_not_close_it(self, house: House, bus_clock) -> None:
-        early = Broken(error=NotYet("the other topic is behind"))
+        early = Broken(error=RetryLater("the other topic is behind"))
         house.handler(call=early)
         say_once(house, *KEYS)
         house.settle()
@@ -257,7 +257,7 @@ class TooEarlyIsNoFailure:
         assert len(house.seen()) == len(KEYS)
 
     def test_events_that_died_of_being_too_early_do(self, house: House, bus_clock) -> None:
-        house.handler(call=Broken(error=NotYet("the other topic never comes")), attempts=3)
+        house.handler(call=Broken(error=RetryLater("the other topic never comes")), attempts=3)
         say_once(house, *KEYS)
         for _ in range(6):
             house.settle()

@@ -21,7 +21,7 @@ class EffectsThatKill:
             asked.append(event.number)
             raise Crash
 
-        house.handler("post", kill, effect=True, record=house.recording("post"), on_doubt="again")
+        house.handler("post", kill, effect=True, record=house.recording("post"), on_unknown_outcome="retry")
         house.say(("vase", 1))
 
         house.settle()
@@ -39,7 +39,7 @@ class EffectsThatKill:
                 sent.append(event.number)
             raise deaths.pop()
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
         [event_id] = house.say(("vase", 1))
         house.relay()
         if parked:
@@ -52,13 +52,13 @@ class EffectsThatKill:
         house.settle()
 
         assert sent == [1]
-        assert [letter.error_class for letter in house.dead("post")] == ["InDoubt"]
+        assert [letter.error_class for letter in house.dead("post")] == ["OutcomeUnknown"]
 
-    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    @pytest.mark.parametrize("on_unknown_outcome", ["retry", "never"])
     def test_nobody_is_asked_for_an_event_in_which_the_process_died_too_often(
-        self, house: House, on_doubt: str
+        self, house: House, on_unknown_outcome: str
     ) -> None:
-        asked = house.asking("post", on_doubt=on_doubt)
+        asked = house.asking("post", on_unknown_outcome=on_unknown_outcome)
         [event_id] = house.say(("vase", 1))
         house.relay()
         self._died_before(event_id, CRASHES_MAX - 1)
@@ -72,7 +72,7 @@ class EffectsThatKill:
         def fail(event: Noted, **named: str) -> None:
             raise ValueError("the letterbox is full")
 
-        house.handler("post", fail, effect=True, record=house.recording("post"), on_doubt="never")
+        house.handler("post", fail, effect=True, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         ParkedKey.objects.filter(group="post").update(crashes=CRASHES_MAX)  # each before it was claimed again

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from eventbus import ServiceAway, publish, testing
+from eventbus import ServiceUnavailable, publish, testing
 from eventbus.failpoints import armed
 from eventbus.models import Effect, OutboxRow, ParkedKey
 from eventbus.testing import Crash
@@ -23,7 +23,9 @@ class EffectsAskedOnce:
             sent.append(idempotency_key)
             return f"sent {event.number}"
 
-        house.handler("post", send, effect=True, record=lambda event, answer: answers.append(answer), on_doubt="again")
+        house.handler(
+            "post", send, effect=True, record=lambda event, answer: answers.append(answer), on_unknown_outcome="retry"
+        )
         [event_id] = house.say(("vase", 1))
         house.settle()
         house.rewind("post")
@@ -33,10 +35,10 @@ class EffectsAskedOnce:
         assert answers == ["sent 1"]
         assert Effect.objects.get(group="post").state == Effect.State.DONE
 
-    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    @pytest.mark.parametrize("on_unknown_outcome", ["retry", "never"])
     @pytest.mark.parametrize("failures", [1, 2])
     def test_an_effect_whose_answer_could_not_be_recorded_is_not_asked_again(
-        self, house: House, bus_clock, on_doubt: str, failures: int
+        self, house: House, bus_clock, on_unknown_outcome: str, failures: int
     ) -> None:
         sent, recorded = [], []
 
@@ -48,7 +50,7 @@ class EffectsAskedOnce:
         def send(event: Noted, *, idempotency_key: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+        house.handler("post", send, effect=True, record=record, on_unknown_outcome=on_unknown_outcome)
         house.say(("vase", 1))
         for _attempt in range(failures + 1):
             testing.settle(raise_errors=False)  # no adversary: an answer in hand dies with its process
@@ -68,7 +70,7 @@ class EffectsAskedOnce:
         def send(event: Noted, **named: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_doubt="never")
+        house.handler("post", send, effect=True, record=record, on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         house.restart()
@@ -76,10 +78,10 @@ class EffectsAskedOnce:
         house.settle()
 
         assert sent == [1]
-        assert [letter.error_class for letter in house.dead("post")] == ["InDoubt"]
+        assert [letter.error_class for letter in house.dead("post")] == ["OutcomeUnknown"]
 
     def test_an_effect_in_doubt_is_asked_again_with_the_same_key_or_never(self, house: House) -> None:
-        keys: dict[str, list[str]] = {"again": [], "never": []}
+        keys: dict[str, list[str]] = {"retry": [], "never": []}
 
         def die(how: str):
             def send(event: Noted, *, idempotency_key: str) -> None:
@@ -90,15 +92,15 @@ class EffectsAskedOnce:
             return send
 
         for how in keys:
-            house.handler(how, die(how), effect=True, record=lambda event, answer: None, on_doubt=how)
+            house.handler(how, die(how), effect=True, record=lambda event, answer: None, on_unknown_outcome=how)
         house.say(("vase", 1))
         house.settle()
 
-        assert len(keys["again"]) == 2
-        assert len(set(keys["again"])) == 1
+        assert len(keys["retry"]) == 2
+        assert len(set(keys["retry"])) == 1
         assert len(keys["never"]) == 1
-        assert [letter.error_class for letter in house.dead("never")] == ["InDoubt"]
-        assert house.dead("again") == []
+        assert [letter.error_class for letter in house.dead("never")] == ["OutcomeUnknown"]
+        assert house.dead("retry") == []
 
     def test_an_effect_that_failed_is_no_doubt(self, house: House, bus_clock) -> None:
         sent: list[str] = []
@@ -109,7 +111,7 @@ class EffectsAskedOnce:
             if len(sent) == 1:
                 raise ValueError("the provider is closed")
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         assert house.parked("post") == ["vase"]
@@ -121,13 +123,13 @@ class EffectsAskedOnce:
         assert (house.seen("post"), house.dead("post")) == ([("vase", 1)], [])
 
     def test_a_service_that_is_away_costs_an_effect_no_attempt(self, house: House, bus_clock) -> None:
-        post, sent = Mended("vase", error=ServiceAway("nobody opens")), []
+        post, sent = Mended("vase", error=ServiceUnavailable("nobody opens")), []
 
         def send(event: Noted, *, idempotency_key: str) -> None:
             post(event)
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never", attempts=2)
+        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never", attempts=2)
         house.say(("vase", 1))
         for _attempt in range(4):
             house.settle()
@@ -151,7 +153,7 @@ class EffectsAskedOnce:
             if len(sent) == 1:
                 raise ValueError("the provider is closed")
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="never")
+        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()
 
@@ -169,7 +171,7 @@ class EffectsAskedOnce:
             publish(Sown(name="echo", number=event.number))
             broken(event)
 
-        house.handler("post", lambda event, **named: None, effect=True, record=record, on_doubt="again")
+        house.handler("post", lambda event, **named: None, effect=True, record=record, on_unknown_outcome="retry")
         house.say(("vase", 1))
         house.settle()
         assert house.seen("post") == []
@@ -188,7 +190,7 @@ class EffectsAskedOnce:
             asked.append(event.number)
             broken(event)
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_doubt="again")
+        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="retry")
         house.say(("vase", 1))
         house.settle()
         house.say(("vase", 2))
@@ -203,7 +205,7 @@ class EffectsAskedOnce:
         assert house.seen("post", "vase") == [1, 2]
 
     def test_an_answer_whose_recording_meets_another_writer_is_not_asked_for_again(self, house: House) -> None:
-        asked = house.asking("post", on_doubt="never")
+        asked = house.asking("post", on_unknown_outcome="never")
         house.say(("vase", 1))
 
         with contention_at("INSERT INTO house_seen"):
@@ -224,7 +226,7 @@ class EffectsAskedOnce:
         self, house: House, monkeypatch: pytest.MonkeyPatch, breaks: list[str]
     ) -> None:
         monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
-        sent = house.asking("post", on_doubt="never")
+        sent = house.asking("post", on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()
 

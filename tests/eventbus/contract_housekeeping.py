@@ -12,9 +12,9 @@ from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, InboxRow, OperatorAction, ParkedKey, Progress, ReplayRun
 from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning
-from eventbus.processes.pruning_schedule import Housekeeping
+from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.repairs import group_removal, replay, replay_filter
-from eventbus.repairs.replay_filter import Wanted
+from eventbus.repairs.replay_filter import ReplayFilter
 from tests.eventbus.busy import KEEP, kept, many, places, prune_a_day_later, threads
 from tests.eventbus.house import House, Mended, until
 
@@ -27,7 +27,7 @@ class WhatAReplayNeedsStays:
         house.handler(replayable=True)
         house.say(*many())
         house.settle()
-        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        run, _ = replay.begin(ReplayFilter(group=registry.groups["house-a"], topics=["house"]), "Ada")
 
         assert prune_a_day_later(bus_clock).events == 0
         assert [one.who for one in pruning.held_back()] == [f"Replay {run.pk} of group house-a"]
@@ -41,7 +41,7 @@ class WhatAReplayNeedsStays:
         house.handler(replayable=True)
         house.say(("vase", 1))
         house.settle()
-        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        run, _ = replay.begin(ReplayFilter(group=registry.groups["house-a"], topics=["house"]), "Ada")
         replay.Replay(run, threading.Event()).go()
         assert InboxRow.objects.count() == 2
 
@@ -51,7 +51,7 @@ class WhatAReplayNeedsStays:
         assert InboxRow.objects.count() == 1
         assert not ReplayRun.objects.exists()
         assert OperatorAction.objects.get().action == "replay"
-        with pytest.raises(replay_filter.Refused, match="was pruned: begin another"):  # somebody had it in hand
+        with pytest.raises(replay_filter.ReplayRefused, match="was pruned: begin another"):  # somebody had it in hand
             replay.resume(run, "Ada")
 
     def test_a_run_that_is_resumed_while_it_is_pruned_goes_on(self, house: House, bus_clock, monkeypatch) -> None:
@@ -63,7 +63,7 @@ class WhatAReplayNeedsStays:
         house.handler("house-b")
         Progress.objects.filter(group="house-b").update(start=0, position=0)  # it is slow: no event goes
         broken.names.add("vase")
-        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        run, _ = replay.begin(ReplayFilter(group=registry.groups["house-a"], topics=["house"]), "Ada")
         with pytest.raises(replay.ReplayFailed):
             replay.Replay(run, threading.Event()).go()
         broken.names.clear()
@@ -84,7 +84,7 @@ class WhatAReplayNeedsStays:
         house.handler(call=broken, replayable=True)
         house.say(("vase", 1), *many("chair"))
         house.settle()
-        wanted = Wanted(group=registry.groups["house-a"], topics=["house"])
+        wanted = ReplayFilter(group=registry.groups["house-a"], topics=["house"])
         assert replay_filter.count(wanted).whole
 
         prune_a_day_later(bus_clock)
@@ -117,7 +117,7 @@ class AGroupThatIsGoneIsClosed:
     def test_a_group_is_not_closed_under_its_own_workers(self, house: House) -> None:
         house.handler()
 
-        with pytest.raises(group_removal.Refused, match="in the code"):
+        with pytest.raises(group_removal.RemovalRefused, match="in the code"):
             group_removal.close("house-a", force=True, who="Ada")
 
     def test_a_group_is_not_closed_over_what_waits_unless_that_is_said(self, house: House) -> None:
@@ -126,7 +126,7 @@ class AGroupThatIsGoneIsClosed:
         house.settle()
         del registry.groups["house-a"]
 
-        with pytest.raises(group_removal.Refused, match="4 parked events, 1 dead letters and 0 lost events"):
+        with pytest.raises(group_removal.RemovalRefused, match="4 parked events, 1 dead letters and 0 lost events"):
             group_removal.close("house-a", who="Ada")
         assert ParkedKey.objects.count() == 1
 
@@ -151,13 +151,13 @@ class AGroupThatIsGoneIsClosed:
         house.handler("house-b")
         house.say(*many())
         house.settle()
-        run, _ = replay.begin(Wanted(group=registry.groups["house-a"], topics=["house"]), "Ada")
+        run, _ = replay.begin(ReplayFilter(group=registry.groups["house-a"], topics=["house"]), "Ada")
         Progress.objects.create(group="house-a", topic="elsewhere", partition=0)
         del registry.groups["house-a"]
 
         group_removal.close("house-a", "house", who="Ada")
 
-        with pytest.raises(replay_filter.Refused, match=r"cannot go on\. Group house-a was closed for house"):
+        with pytest.raises(replay_filter.ReplayRefused, match=r"cannot go on\. Group house-a was closed for house"):
             replay.resume(run, "Ada")
         assert prune_a_day_later(bus_clock).events == 4
         assert pruning.held_back() == []
@@ -189,7 +189,7 @@ class TheHouseIsKept:
         stop, lease = threading.Event(), Lease("dispatcher")
         assert lease.acquire()
 
-        with threads(lambda: Housekeeping(stop, lease.check).run(round_seconds=0.01)):
+        with threads(lambda: PruningSchedule(stop, lease.check).run(round_seconds=0.01)):
             try:
                 until(lambda: kept() == [5], "pruned by itself")
             finally:
@@ -204,7 +204,7 @@ class TheHouseIsKept:
         assert lease.acquire()
         lease.release()
 
-        Housekeeping(threading.Event(), lease.check).run(round_seconds=0.01)  # it returns
+        PruningSchedule(threading.Event(), lease.check).run(round_seconds=0.01)  # it returns
 
         assert kept() == [1, 2, 3, 4, 5]
 
@@ -215,7 +215,7 @@ class TheHouseIsKept:
         bus_clock.advance(hours=25)
         stop = threading.Event()
 
-        with armed("pruned=break"), threads(lambda: Housekeeping(stop, lambda: None).run(round_seconds=0.01)):
+        with armed("pruned=break"), threads(lambda: PruningSchedule(stop, lambda: None).run(round_seconds=0.01)):
             try:
                 until(lambda: kept() == [5], "pruned once the world was back")
             finally:

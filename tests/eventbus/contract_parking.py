@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from eventbus import NotYet, Permanent, handles, publish, registry
+from eventbus import Permanent, RetryLater, handles, publish, registry
 from eventbus.consuming.worker import PARKED_AT_ONCE
 from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
@@ -171,7 +171,7 @@ class ParkTheKey:
         assert (len(house.dead()), house.parked()) == (1, [])
 
     def test_a_handler_that_is_too_early_waits_for_what_it_needs(self, house: House, bus_clock) -> None:
-        early = Mended("vase", error=NotYet("the other topic is behind"))
+        early = Mended("vase", error=RetryLater("the other topic is behind"))
         house.handler(call=early)
         house.say(("vase", 1), ("vase", 2))
         house.settle()

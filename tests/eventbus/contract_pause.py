@@ -11,7 +11,7 @@ from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
 from tests.eventbus.house import House, Noted
 
-CLOSING = WINDOW_ATTEMPTS // 2 + 1  # so many failures close a brake, if there is nothing else
+CLOSING = WINDOW_ATTEMPTS // 2 + 1  # so many failures open a circuit breaker, if there is nothing else
 
 
 @pytest.mark.django_db(transaction=True)
@@ -58,7 +58,7 @@ class StandsStillWhilePaused:
 
         assert broken.failures == 1
 
-    def test_a_braked_group_that_is_paused_is_not_probed(self, house: House, bus_clock) -> None:
+    def test_a_group_with_an_open_circuit_breaker_that_is_paused_is_not_probed(self, house: House, bus_clock) -> None:
         broken = Broken()
         house.handler(call=broken)
         say_once(house, *KEYS)
@@ -86,7 +86,7 @@ class StandsStillWhilePaused:
         assert house.seen(name="vase") == [0, 1, 2, 3]
         assert house.position() == 4
 
-    def test_resuming_opens_a_brake_which_then_judges_anew(self, house: House, bus_clock) -> None:
+    def test_resuming_closes_a_circuit_breaker_which_then_judges_anew(self, house: House, bus_clock) -> None:
         broken = Broken()
         house.handler(call=broken, attempts=1)
         say_once(house, *KEYS[:30])
@@ -116,7 +116,7 @@ class StandsStillWhilePaused:
         house.handler(call=Broken(error=Permanent("broken")))
         say_once(house, *KEYS[: CLOSING - 1])
         house.settle()
-        circuit_breaker.close("house-a", "another has seen enough")
+        circuit_breaker.trip("house-a", "another has seen enough")
         house.settle()
 
         pausing.resume(group(), "Ada")

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.db import InterfaceError
 
-from eventbus import ServiceAway, backends
+from eventbus import ServiceUnavailable, backends
 from eventbus.backends.base import partition_of
 from eventbus.models import ParkedKey
 from tests.eventbus.house import House, Noted, until
@@ -53,7 +53,7 @@ class PoisonThatLooksLikeTheWorld:
     def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that waits long for nothing."""
         monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
-        monkeypatch.setattr("eventbus.consuming.worker.PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr("eventbus.consuming.worker.CONTENTION_SECONDS", 0.05)
 
     @pytest.mark.parametrize("how", WAYS)
     def test_what_breaks_the_world_for_one_event_alone_parks_its_key(self, house: House, how: str) -> None:
@@ -110,7 +110,7 @@ class PoisonThatLooksLikeTheWorld:
                 poison(event)
             house.write("post", event)
 
-        house.handler("post", ask, effect=True, record=record, on_doubt="never", attempts=1)
+        house.handler("post", ask, effect=True, record=record, on_unknown_outcome="never", attempts=1)
         house.say(("vase", 1), *OTHERS)
         house.relay()
 
@@ -124,10 +124,10 @@ class PoisonThatLooksLikeTheWorld:
     def test_a_service_that_is_away_for_one_event_and_answers_others_is_not_away(self, house: House, bus_clock) -> None:
         house.handler(
             "post",
-            Poison(partial(fail, ServiceAway("nobody opens"))),
+            Poison(partial(fail, ServiceUnavailable("nobody opens"))),
             effect=True,
             record=house.recording("post"),
-            on_doubt="never",
+            on_unknown_outcome="never",
             attempts=1,
         )
         house.say(("vase", 1))
@@ -137,7 +137,7 @@ class PoisonThatLooksLikeTheWorld:
             bus_clock.advance(minutes=1)
 
         assert len(house.seen("post")) == len(OTHERS)
-        assert [letter.error_class for letter in house.dead("post")] == ["ServiceAway"]
+        assert [letter.error_class for letter in house.dead("post")] == ["ServiceUnavailable"]
 
     def test_a_world_that_is_broken_for_all_is_waited_for(self, house: House) -> None:
         poison = Poison(partial(fail, InterfaceError("connection already closed")), "all")

@@ -1,4 +1,4 @@
-"""Promise 5: what is tried while a brake is closed, and how many keys may wait."""
+"""Promise 5: what is tried while a circuit breaker is open, and how many keys may wait."""
 
 import pytest
 
@@ -28,18 +28,18 @@ class Answering:
 
 
 def say_to_a_braked_group(house: House, note: tuple[str, int], *, parked: bool) -> None:
-    """It lies in the log of a group whose brake is closed, or has failed before and is parked."""
+    """It lies in the log of a group whose circuit breaker is open, or has failed before and is parked."""
     if parked:
         house.say(note)
         house.settle()
-    circuit_breaker.close("house-a", "most of it fails")
+    circuit_breaker.trip("house-a", "most of it fails")
     if not parked:
         house.say(note)
 
 
 @pytest.mark.django_db(transaction=True)
 class Probes:
-    """Promise 5: what is tried while the brake is closed."""
+    """Promise 5: what is tried while the circuit breaker is open."""
 
     def test_a_poison_event_at_the_front_does_not_keep_it_closed(self, house: House, bus_clock) -> None:
         broken = Broken()
@@ -106,7 +106,7 @@ class Probes:
 
         DeadLetter.objects.filter(key=KEYS[0]).update(request="requeue")
         bus_clock.advance(**LONG)
-        house.restart()  # whoever comes now finds the brake closed
+        house.restart()  # whoever comes now finds the circuit breaker open
         house.settle()
 
         assert not is_braked()
@@ -115,7 +115,7 @@ class Probes:
     @pytest.mark.parametrize("attempts", [1, 8])
     def test_an_effects_failed_probe_leaves_nothing_in_doubt(self, house: House, bus_clock, attempts: int) -> None:
         house.handler(
-            call=Broken(), effect=True, record=lambda event, answer: None, on_doubt="never", attempts=attempts
+            call=Broken(), effect=True, record=lambda event, answer: None, on_unknown_outcome="never", attempts=attempts
         )
         say_once(house, *KEYS)
         for _ in range(4):
@@ -153,7 +153,7 @@ class Probes:
         self, house: House, bus_clock, parked: bool
     ) -> None:
         post = Answering(*[ValueError] * parked, Crash)
-        house.handler(call=post, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.handler(call=post, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
         say_to_a_braked_group(house, ("vase", 1), parked=parked)
         house.say((NEIGHBOUR, 1))
 
@@ -164,7 +164,7 @@ class Probes:
         assert len(post.asked) == 1 + parked
         assert not is_braked()
         assert house.seen() == [(NEIGHBOUR, 1)]
-        assert [(letter.key, letter.error_class) for letter in house.dead()] == [("vase", "InDoubt")]
+        assert [(letter.key, letter.error_class) for letter in house.dead()] == [("vase", "OutcomeUnknown")]
 
     def test_an_event_in_doubt_that_is_set_aside_takes_nothing_with_it(self, house: House, bus_clock) -> None:
         post, broken = Answering(Crash), Broken(lambda event: event.name == NEIGHBOUR, Permanent("broken"))
@@ -173,7 +173,7 @@ class Probes:
             broken(event)
             post(event)
 
-        house.handler(call=send, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.handler(call=send, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
         say_to_a_braked_group(house, (NEIGHBOUR, 1), parked=True)
         house.say((NEIGHBOUR, 2), ("vase", 1))
         for _ in range(2):
@@ -194,7 +194,7 @@ class Probes:
         self, house: House, bus_clock, parked: bool
     ) -> None:
         post = Answering(*[Crash, Crash, ValueError] * parked, *[Crash] * 9)
-        house.handler(call=post, effect=True, record=house.recording("house-a"), on_doubt="again")
+        house.handler(call=post, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
         say_to_a_braked_group(house, ("vase", 1), parked=parked)
 
         for _ in range(4):
@@ -219,7 +219,7 @@ class NoMoreKeysThanOneCanLookAfter:
             house.settle()
 
         assert is_braked()
-        assert "5 keys are parked" in group().brake_reason
+        assert "5 keys are parked" in group().breaker_reason
         assert len(house.parked()) == 5
         assert len(house.seen()) < 20
 
@@ -259,7 +259,7 @@ class NoMoreKeysThanOneCanLookAfter:
             broken(event)
             post(event)
 
-        house.handler(call=send, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.handler(call=send, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
         house.say(("chair", 1))
         house.settle()
         assert is_braked()

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
 from eventbus.database.inserts import slots
-from eventbus.events import seal
+from eventbus.events import encode
 from eventbus.models import OutboxRow
 from eventbus.testing import published_events
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, Sown, until
@@ -129,5 +129,5 @@ def sown() -> list[tuple[str, int]]:
 
 def unlike_slots() -> list[str]:
     """Two keys with locks of their own, the one with the smaller first."""
-    by_slot = {slots(seal([Sown(name=key, number=0)]))[0]: key for key in KEYS}
+    by_slot = {slots(encode([Sown(name=key, number=0)]))[0]: key for key in KEYS}
     return [by_slot[slot] for slot in sorted(by_slot)[:2]]

@@ -12,7 +12,7 @@ from eventbus.errors import BusError
 from eventbus.models import InboxRow, OutboxRow, Progress, ReplayRun
 from eventbus.repairs import replay_filter
 from eventbus.repairs.replay import Replay, ReplayFailed
-from eventbus.repairs.replay_filter import Refused, Wanted
+from eventbus.repairs.replay_filter import ReplayFilter, ReplayRefused
 from tests.eventbus.house import House, Mended, Noted, Unknown
 from tests.eventbus.replays import VASE, begun, replayed, wanted
 
@@ -67,8 +67,8 @@ class ReplayChangesNothingElse:
         house.say(VASE)
         house.settle()
         house.say(("vase", 2))
-        spans = Wanted.spans
-        monkeypatch.setattr(Wanted, "spans", lambda asked: (spans(asked), house.settle())[0])
+        spans = ReplayFilter.spans
+        monkeypatch.setattr(ReplayFilter, "spans", lambda asked: (spans(asked), house.settle())[0])
 
         run = begun()
         Replay(run, threading.Event()).go()
@@ -137,7 +137,7 @@ class ReplayChangesNothingElse:
         assert (run.matched, run.handled, run.state) == (5, 1, ReplayRun.State.DONE)
         assert house.seen() == [VASE, VASE]
         assert house.parked() == ["dead", "late"]
-        with pytest.raises(Refused, match="1 are parked or dead"):
+        with pytest.raises(ReplayRefused, match="1 are parked or dead"):
             begun(key="late", until=OutboxRow.objects.filter(key="late").order_by("-id")[0].created_at)
 
     def test_what_was_pruned_cannot_come_again_and_the_reach_is_told(self, house: House, bus_clock: Any) -> None:
@@ -153,7 +153,7 @@ class ReplayChangesNothingElse:
         counted = replay_filter.count(wanted())
 
         assert (counted.matched, counted.reaches_back_to) == (1, oldest)
-        with pytest.raises(Refused, match=f"reaches back only to {oldest:%Y-%m-%d %H:%M:%S} UTC"):
+        with pytest.raises(ReplayRefused, match=f"reaches back only to {oldest:%Y-%m-%d %H:%M:%S} UTC"):
             begun(event_id=pruned)
 
 
@@ -167,12 +167,14 @@ class ReplayIsForProjections:
         event_type = Noted if other == "house.noted" else Unknown
         registry.handles(event_type, group="house-a")(lambda event: None)
 
-        with pytest.raises(Refused, match=f"{other}.v1 may happen only once"):
+        with pytest.raises(ReplayRefused, match=f"{other}.v1 may happen only once"):
             wanted()
 
     def test_an_effect_is_never_replayable(self, house: House) -> None:
         with pytest.raises(BusError, match="happen again"):
-            house.handler("post", effect=True, replayable=True, record=lambda event, answer: None, on_doubt="again")
+            house.handler(
+                "post", effect=True, replayable=True, record=lambda event, answer: None, on_unknown_outcome="retry"
+            )
 
     @pytest.mark.parametrize("due", [None, timedelta(hours=1)])
     def test_a_handler_that_publishes_in_a_replay_fails_and_tells_nothing(

@@ -8,7 +8,7 @@ import pytest
 from eventbus.models import InboxRow, Progress, ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay, ReplayFailed
-from eventbus.repairs.replay_filter import Refused
+from eventbus.repairs.replay_filter import ReplayRefused
 from eventbus.testing import Crash
 from tests.eventbus.busy import waiting
 from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, until
@@ -104,7 +104,7 @@ class ReplayIsHandledOnce:
         Replay(run, threading.Event()).go()
         assert house.seen(name="vase") == [*range(4), *range(4)]
         assert (run.state, run.error) == (ReplayRun.State.DONE, "")
-        with pytest.raises(Refused, match="is done"):
+        with pytest.raises(ReplayRefused, match="is done"):
             replay.resume(run, "ada")
 
     def test_a_run_whose_places_are_gone_does_not_count_as_done_but_is_refused(self, house: House) -> None:
@@ -115,7 +115,7 @@ class ReplayIsHandledOnce:
         lost = {"state": ReplayRun.State.FAILED, "error": "The log was lost: begin another", "positions": "{}"}
         ReplayRun.objects.update(**lost)
 
-        with pytest.raises(Refused, match=r"cannot go on\. The log was lost: begin another"):
+        with pytest.raises(ReplayRefused, match=r"cannot go on\. The log was lost: begin another"):
             replay.resume(run, "ada")
 
         assert ReplayRun.objects.filter(**lost).exists()

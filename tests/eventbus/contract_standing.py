@@ -36,7 +36,7 @@ class NothingTakesForEver:
             until(lambda: house.dead() and len(house.seen()) == len(OTHERS), "all others handled, and it set aside")
 
         assert sorted(house.seen()) == OTHERS  # what it wrote itself is rolled back
-        assert [letter.error_class for letter in house.dead()] == ["TookTooLong"]
+        assert [letter.error_class for letter in house.dead()] == ["HandlerTimeout"]
 
     def test_a_handler_may_take_as_long_as_it_says(self, house: House, bus_clock) -> None:
         house.handler(call=lambda event: take(LONG), seconds=LONG + 1, attempts=1)
@@ -53,7 +53,7 @@ class NothingTakesForEver:
             asked.append(event.number)
             take(LONG)
 
-        house.handler("post", ask, effect=True, record=house.recording("post"), on_doubt="never", attempts=1)
+        house.handler("post", ask, effect=True, record=house.recording("post"), on_unknown_outcome="never", attempts=1)
         house.say(("vase", 1))
 
         house.settle(raise_errors=True)

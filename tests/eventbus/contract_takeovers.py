@@ -91,7 +91,7 @@ class TakenOver:
         assert house.seen(name="vase") == [1]
 
     @pytest.mark.parametrize("refuses", [False, True], ids=["answered", "refused"])
-    @pytest.mark.parametrize("probes", [False, True], ids=["flowing", "braked"])
+    @pytest.mark.parametrize("probes", [False, True], ids=["closed", "open"])
     @pytest.mark.parametrize("parked", [False, True], ids=["an event", "a parked event"])
     def test_a_worker_whose_partition_is_taken_over_while_it_asks_writes_nothing(
         self, house: House, bus_clock, parked: bool, probes: bool, refuses: bool
@@ -106,7 +106,7 @@ class TakenOver:
                 if refuses:
                     raise ValueError("the provider is closed")
 
-        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_doubt="again")
+        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
         former = house.worker()
         house.step(former)
         house.say(("vase", 1))
@@ -116,7 +116,7 @@ class TakenOver:
             broken.names.clear()
             bus_clock.advance(hours=1)
         if probes:
-            circuit_breaker.close("house-a", "most of it fails")
+            circuit_breaker.trip("house-a", "most of it fails")
             house.step(former)  # to standing still
 
         with pytest.raises(StaleEpoch):
@@ -137,7 +137,7 @@ class TakenOver:
             broken(event)
             asked.append(event.number)
 
-        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_doubt="again")
+        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
         former = house.worker()
         house.step(former)
         house.say(("vase", 1))
@@ -165,7 +165,7 @@ class TakenOver:
             asked.append(event.number)
             raise Crash
 
-        house.handler(call=die, effect=True, record=house.recording("house-a"), on_doubt="never")
+        house.handler(call=die, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()
         former, following = house.worker(), house.worker()
@@ -180,7 +180,7 @@ class TakenOver:
         house.step(former)
 
         assert asked == [1]
-        assert [letter.error_class for letter in house.dead()] == ["InDoubt"]
+        assert [letter.error_class for letter in house.dead()] == ["OutcomeUnknown"]
         former.leave()
 
     def test_a_key_whose_head_the_next_owner_has_buried_stays_parked(self, house: House, bus_clock) -> None:
@@ -190,7 +190,7 @@ class TakenOver:
             house.taken_over()
             key = ParkedKey.objects.get()
             with transaction.atomic():
-                parking.bury_head(group, key, key.events.get(), Permanent("poison"), attempts=2)
+                parking.dead_letter_head(group, key, key.events.get(), Permanent("poison"), attempts=2)
             left.append(written(house))
 
         house.handler(call=Mended("vase"))

@@ -137,9 +137,9 @@ class ABrokenWorldIsNotAPoisonEvent:
 
         assert (house.seen(), house.dead()) == ([("vase", 1)], [])
 
-    @pytest.mark.parametrize("on_doubt", ["again", "never"])
+    @pytest.mark.parametrize("on_unknown_outcome", ["retry", "never"])
     def test_an_answer_in_hand_survives_a_database_that_goes_away(
-        self, house: House, hasty: None, on_doubt: str
+        self, house: House, hasty: None, on_unknown_outcome: str
     ) -> None:
         sent, away = [], [True, True]
 
@@ -152,7 +152,7 @@ class ABrokenWorldIsNotAPoisonEvent:
         def send(event: Noted, **named: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_doubt=on_doubt)
+        house.handler("post", send, effect=True, record=record, on_unknown_outcome=on_unknown_outcome)
         house.say(("vase", 1))
         house.relay()
         with house.working("post"):

@@ -99,7 +99,7 @@ class House:
         """What records an effect's answer: it writes down the event."""
         return lambda event, answer: self.write(group, event)
 
-    def asking(self, group: str, *, on_doubt: str) -> list[int]:
+    def asking(self, group: str, *, on_unknown_outcome: str) -> list[int]:
         """Add a group whose effect asks somebody who always answers: a list that grows by each number asked."""
         asked: list[int] = []
         self.handler(
@@ -107,7 +107,7 @@ class House:
             lambda event, **named: asked.append(event.number),
             effect=True,
             record=self.recording(group),
-            on_doubt=on_doubt,
+            on_unknown_outcome=on_unknown_outcome,
         )
         return asked
 

@@ -16,7 +16,7 @@ from tests.eventbus.house import House, Noted, Sown, open_house, until
 
 SPARE_PRODUCERS = 2  # some cases need a second one at once
 FLUSH_SECONDS = 30  # for what a stranger sends
-PATIENCE_SECONDS = 120  # for clients to find a new broker, on a busy machine
+WAIT_SECONDS = 120  # for clients to find a new broker, on a busy machine
 
 
 class BackendAtHand(KafkaBackend):
@@ -83,7 +83,7 @@ def open_house_on_kafka(
 def replace(log: KafkaBackend) -> None:
     """Its topic is made anew, with nothing in it."""
     name = log.topics.name(Noted.topic)
-    log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
+    log._admin_client().delete_topics([name])[name].result(WAIT_SECONDS)
     until(lambda: not log.topics.counts([Noted.topic]), "the topic gone")
     log.provision([Noted.topic])
 

@@ -10,13 +10,13 @@ from eventbus import registry
 from eventbus.models import ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay
-from eventbus.repairs.replay_filter import Wanted
+from eventbus.repairs.replay_filter import ReplayFilter
 
 VASE = ("vase", 1)
 
 
-def wanted(group: str = "house-a", **limits: Any) -> Wanted:
-    return Wanted(group=registry.groups[group], topics=["house"], **limits)
+def wanted(group: str = "house-a", **limits: Any) -> ReplayFilter:
+    return ReplayFilter(group=registry.groups[group], topics=["house"], **limits)
 
 
 def begun(group: str = "house-a", **limits: Any) -> ReplayRun:

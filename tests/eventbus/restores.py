@@ -10,10 +10,10 @@ from django.db import connection, connections, transaction
 
 from eventbus import backends
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+from tests.eventbus.house_on_kafka import WAIT_SECONDS
 from tests.eventbus.test_commands import run
 
 Heard = list[tuple[str, int]]
@@ -59,11 +59,11 @@ def await_brokers(log: KafkaBackend) -> None:
     """Brokers that were started again answer this client, which may have waited longer from try to try."""
 
     def answer() -> bool:
-        with suppress(LogAway):
+        with suppress(LogUnavailable):
             return bool(log.topics.counts(["house"]))
         return False
 
-    until(answer, "the brokers answer", seconds=PATIENCE_SECONDS)
+    until(answer, "the brokers answer", seconds=WAIT_SECONDS)
 
 
 @contextmanager

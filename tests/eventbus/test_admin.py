@@ -252,18 +252,18 @@ def test_staff_let_a_group_pause_and_go_on(house: House, poison: set[str]) -> No
 def test_a_braked_group_shows_why_and_is_released_at_the_desk(
     house: House, poison: set[str], admin_client: Client
 ) -> None:
-    circuit_breaker.close("house-a", "26 of <b>26</b> failed")
+    circuit_breaker.trip("house-a", "26 of <b>26</b> failed")
 
     page = listed(admin_client, "consumergroup")
-    assert '<td class="field-state">braked</td>' in page
+    assert '<td class="field-state">circuit breaker open</td>' in page
     assert "26 of &lt;b&gt;26&lt;/b&gt; failed" in page
 
     let(admin_client, "resume", "house-a")
-    assert '<td class="field-state">braked</td>' not in listed(admin_client, "consumergroup")
+    assert '<td class="field-state">circuit breaker open</td>' not in listed(admin_client, "consumergroup")
 
 
 def test_a_group_that_flows_cannot_be_resumed(house: House, poison: set[str], admin_client: Client) -> None:
-    assert "Group house-a is neither paused nor braked." in let(admin_client, "resume", "house-a")
+    assert "Group house-a is not paused, and its circuit breaker is closed." in let(admin_client, "resume", "house-a")
     assert not OperatorAction.objects.exists()
 
 

@@ -20,7 +20,7 @@ from eventbus.failures import parking
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.progress import inbox
 from eventbus.testing import Crash
-from eventbus.testing.fault_injection import RATES, Adversary, besieged
+from eventbus.testing.fault_injection import RATES, FaultInjectingBackend, inject_faults
 from tests.eventbus import contract_brake, contract_bulk, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.house import House, Noted, open_house, until
@@ -39,7 +39,7 @@ WORK_SECONDS_MIN = 1e-5  # each event takes longer
 class BesiegedHouse(House):
     """The house with an adversary before its backend. It strikes while the house settles, then lets it come to rest."""
 
-    adversary: Adversary
+    adversary: FaultInjectingBackend
 
     def settle(self, *, raise_errors: bool = False) -> None:
         self.adversary.resume()
@@ -51,17 +51,17 @@ class BesiegedHouse(House):
 
 @contextmanager
 def besieged_house(seed: int, **rates: float) -> Iterator[BesiegedHouse]:
-    with besieged(seed=seed, **rates) as adversary, open_house(BesiegedHouse) as house:
+    with inject_faults(seed=seed, **rates) as adversary, open_house(BesiegedHouse) as house:
         adversary.quiet()  # what a test does by hand is left to it
         house.adversary = adversary
         yield house
 
 
 def test_it_answers_for_the_backend_behind_it_whatever_that_is_asked() -> None:
-    adversary = Adversary(seed=1, backend=MemoryBackend(partitions=1))
+    adversary = FaultInjectingBackend(seed=1, backend=MemoryBackend(partitions=1))
     answers = {name for name in vars(Backend) if not name.startswith("_")}
 
-    assert answers - {"end"} <= vars(Adversary).keys() | vars(adversary).keys()  # `end` asks `ends`
+    assert answers - {"end"} <= vars(FaultInjectingBackend).keys() | vars(adversary).keys()  # `end` asks `ends`
 
 
 class TestContractUnderAnAdversary(BackendContract):
@@ -69,7 +69,7 @@ class TestContractUnderAnAdversary(BackendContract):
 
     @pytest.fixture(params=CONTRACT_SEEDS)
     def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
-        # A death forgets what was said, and what a brake has seen: their cases count, and do without deaths.
+        # A death forgets what was said, and what a circuit breaker has seen: their cases count, and do without deaths.
         counts = request.function.__module__ in COUNTING
         with besieged_house(request.param, **({"crash": 0.0} if counts else {})) as house:
             yield house
@@ -154,7 +154,7 @@ def test_a_later_event_that_passes_a_parked_one_is_caught(bus_clock: Any, monkey
 
 @pytest.mark.django_db(transaction=True)
 def test_quiet_is_quiet(bus_clock: Any) -> None:
-    with besieged(seed=1, drop=1.0, crash=1.0) as adversary, open_house() as house:
+    with inject_faults(seed=1, drop=1.0, crash=1.0) as adversary, open_house() as house:
         adversary.quiet()
         house.handler()
         house.say(("vase", 1))
@@ -167,10 +167,12 @@ def test_quiet_is_quiet(bus_clock: Any) -> None:
 def test_it_can_be_named_in_the_settings() -> None:
     options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "options": {"partitions": 2}}
 
-    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.Adversary", "OPTIONS": options}):
+    with override_settings(
+        EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend", "OPTIONS": options}
+    ):
         adversary = backends.current()
 
-    assert isinstance(adversary, Adversary)
+    assert isinstance(adversary, FaultInjectingBackend)
     assert isinstance(adversary.inner, MemoryBackend)
     assert adversary.in_process
     assert len(adversary.partitions(["house"])) == 2
@@ -181,7 +183,9 @@ def test_a_site_lives_with_it_as_its_settings_name_it(house: House) -> None:
     house.handler()
     options = {"seed": 7, "backend": "eventbus.backends.memory.MemoryBackend", "drop": 0.3}
 
-    with override_settings(EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.Adversary", "OPTIONS": options}):
+    with override_settings(
+        EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend", "OPTIONS": options}
+    ):
         adversary = backends.current()
         dispatcher = Dispatcher.start_in_process()
         try:
@@ -198,7 +202,7 @@ def test_a_site_lives_with_it_as_its_settings_name_it(house: House) -> None:
 
 def test_a_site_that_is_to_crash_is_refused() -> None:
     with pytest.raises(ValueError, match="kill its processes"):
-        Adversary(seed=1, backend="eventbus.backends.memory.MemoryBackend", crash=0.1)
+        FaultInjectingBackend(seed=1, backend="eventbus.backends.memory.MemoryBackend", crash=0.1)
 
 
 def test_a_site_lives_with_it_without_pytest() -> None:
@@ -214,4 +218,4 @@ def test_a_site_lives_with_it_without_pytest() -> None:
 
 def test_a_deed_that_it_does_not_know_is_refused() -> None:
     with pytest.raises(TypeError, match="lose"):
-        Adversary(seed=1, backend=MemoryBackend(), lose=0.1)
+        FaultInjectingBackend(seed=1, backend=MemoryBackend(), lose=0.1)

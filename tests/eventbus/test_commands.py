@@ -232,7 +232,7 @@ def test_none_starts_beside_a_living_dispatcher(house: House, command: str) -> N
         code, _, complaint = run(command)
 
     assert code == 1
-    assert "IN_PROCESS=0" in complaint
+    assert "RUN_BUS_IN_SERVER=0" in complaint
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])

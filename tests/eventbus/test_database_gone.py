@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 
 from eventbus.failures.effects import CRASHES_MAX
-from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, told, until
+from tests.eventbus.crowd.processes import WAIT_SECONDS, Crowd, told, until
 from tests.eventbus.house import House, Mended
 from tests.eventbus.obstacles import said_by_sqlite
 from tests.postgres import PostgresMissing, stoppable_cluster
@@ -29,7 +29,7 @@ Gone = Callable[[], Any]  # a context manager: inside, the database is gone
 def _locked(path: Path) -> Iterator[None]:
     """Another program holds a SQLite database, so that nobody else writes; under WAL, who only reads goes on."""
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as stranger:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while True:  # at each gap between two transactions: SQLite's own waiting might never get its turn
             try:
                 stranger.execute("BEGIN EXCLUSIVE")
@@ -74,7 +74,7 @@ def test_a_database_gone_for_twenty_seconds_costs_no_attempt_and_no_event(crowd_
     publisher = crowd.start("publishing", "speaker", file)
     until(lambda: file.exists() and len(file.read_text().splitlines()) >= BACKLOG_LINES, "a backlog")
     file.with_suffix(".stop").touch()
-    assert publisher.wait(PATIENCE_SECONDS) == 0, crowd.log()
+    assert publisher.wait(WAIT_SECONDS) == 0, crowd.log()
     everything = told(file)
     count = sum(map(len, everything.values()))
     crowd.dispatcher("only")
@@ -88,7 +88,7 @@ def test_a_database_gone_for_twenty_seconds_costs_no_attempt_and_no_event(crowd_
     assert crowd.seen() == everything
     assert crowd.number("SELECT count(*) FROM eventbus_parkedkey") == 0
     assert crowd.number("SELECT count(*) FROM eventbus_deadletter") == 0
-    assert crowd.number("SELECT count(*) FROM eventbus_consumergroup WHERE braked_at IS NOT NULL") == 0
+    assert crowd.number("SELECT count(*) FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL") == 0
 
 
 @pytest.mark.parametrize(

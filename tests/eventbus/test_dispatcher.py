@@ -10,7 +10,7 @@ import pytest
 from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.database.leases import Lease
-from eventbus.errors import BusError, LogAway
+from eventbus.errors import BusError, LogUnavailable
 from eventbus.failpoints import armed
 from eventbus.models import LeaseRow, Progress
 from eventbus.operations import status
@@ -69,7 +69,7 @@ def leaving(house: House, dispatcher: Dispatcher) -> Iterator[threading.Event]:
         in_hand.set()
         assert finish.wait(20)
 
-    house.handler("post", call_slowly, effect=True, record=lambda event, answer: None, on_doubt="never")
+    house.handler("post", call_slowly, effect=True, record=lambda event, answer: None, on_unknown_outcome="never")
     dispatcher.start()
     house.say(("vase", 1))
     assert in_hand.wait(20)
@@ -107,7 +107,7 @@ def with_its_log_away(house: House, asked: Callable[[], None]) -> Dispatcher:
 
     def partitions(topics: object) -> list[TopicPartition]:
         asked()
-        raise LogAway("the brokers do not answer")
+        raise LogUnavailable("the brokers do not answer")
 
     dispatcher = Dispatcher()
     dispatcher._backend = house.another_backend()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import LeaseRow
 from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
 from eventbus.publishing.relay import Relay
@@ -42,7 +42,7 @@ class World:
 
     def _see_the_log(self) -> None:
         if self.log_away.is_set():
-            raise LogAway("no broker answers")
+            raise LogUnavailable("no broker answers")
 
 
 @pytest.fixture

@@ -70,8 +70,8 @@ def test_a_handler_that_fails_for_everything_is_braked_and_goes_on_by_itself_onc
     house.relay()
 
     with house.working():
-        until(is_braked, "the brake")
-        [problem] = [one for one in status.problems(status.status(), dispatches=True) if "braked" in one]
+        until(is_braked, "the circuit breaker")
+        [problem] = [one for one in status.problems(status.status(), dispatches=True) if "circuit breaker" in one]
         assert "ValueError: broken" in problem
         dead, parked = len(house.dead()), len(house.parked())
         assert (dead < 100, parked < 100, house.seen()) == (True, True, [])
@@ -91,4 +91,4 @@ def test_a_handler_that_fails_for_everything_is_braked_and_goes_on_by_itself_onc
         assert house.seen(name=f"key {number}") == [number, FAILING_KEYS + number]
     assert InboxRow.objects.filter(group="house-a").count() == 2 * FAILING_KEYS
     assert (house.parked(), house.dead()) == ([], [])
-    assert not ConsumerGroup.objects.filter(braked_at__isnull=False).exists()
+    assert not ConsumerGroup.objects.filter(breaker_opened_at__isnull=False).exists()

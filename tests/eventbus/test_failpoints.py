@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.transaction import Atomic
 
 from eventbus import failpoints
-from eventbus.errors import is_nobodys_fault
+from eventbus.errors import is_infrastructure_error
 from eventbus.failpoints import BrokeHere, FailedHere, armed, hit
 from eventbus.models import ConsumerGroup
 from tests.eventbus.house import House, until
@@ -102,7 +102,7 @@ def test_a_broken_connection_is_nobodys_fault_and_an_error_is() -> None:
         with pytest.raises(FailedHere) as failed:
             hit("fetched")
 
-    assert is_nobodys_fault(broke.value) and not is_nobodys_fault(failed.value)
+    assert is_infrastructure_error(broke.value) and not is_infrastructure_error(failed.value)
 
 
 def test_what_hangs_goes_on_when_it_is_let_go() -> None:

@@ -18,7 +18,7 @@ from eventbus.processes import dispatcher
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.recovery import divergence
 from tests.eventbus.crowd.hanging import OTHERS
-from tests.eventbus.crowd.processes import PATIENCE_SECONDS, Crowd, database_of_its_own
+from tests.eventbus.crowd.processes import WAIT_SECONDS, Crowd, database_of_its_own
 from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
 
 LIMIT_SECONDS = 1.0
@@ -34,7 +34,7 @@ OTHER_NOTES = [(f"chair {number}", 1) for number in range(5)]
 @pytest.fixture
 def alive(settings: Any, tmp_path: Path) -> Path:
     """What a supervisor looks at."""
-    settings.EVENTBUS_ALIVE_FILE = str(tmp_path / "alive")
+    settings.EVENTBUS_LIVENESS_FILE = str(tmp_path / "alive")
     return tmp_path / "alive"
 
 
@@ -59,7 +59,7 @@ def hanging() -> Iterator[Hanging]:
 def test_a_process_whose_handler_hangs_gives_no_sign_of_life_until_it_goes_on(
     house: House, alive: Path, hanging: Hanging, effect: bool
 ) -> None:
-    options = {"effect": True, "record": house.recording("house-a"), "on_doubt": "again"} if effect else {}
+    options = {"effect": True, "record": house.recording("house-a"), "on_unknown_outcome": "retry"} if effect else {}
     house.handler(call=hanging, seconds=LIMIT_SECONDS, **options)
     house.say(("vase", 1))
     house.relay()
@@ -123,7 +123,7 @@ def test_a_handler_that_hangs_for_ever_dies_three_times_and_holds_up_no_other(tm
     with database_of_its_own(tmp_path) as url:
         crowd = Crowd(tmp_path, url, {"CROWD_HANGS_ON": "vase", "CROWD_HANDLER_SECONDS": str(PROCESS_LIMIT_SECONDS)})
         try:
-            assert crowd.start("hanging", "say").wait(PATIENCE_SECONDS) == 0, crowd.log()
+            assert crowd.start("hanging", "say").wait(WAIT_SECONDS) == 0, crowd.log()
             starts = 0
             while not all_handled(crowd):
                 starts += 1
@@ -138,7 +138,7 @@ def test_a_handler_that_hangs_for_ever_dies_three_times_and_holds_up_no_other(tm
 def start_until_it_ends(crowd: Crowd) -> int | None:
     """What a supervisor does. Its exit code; None if all is handled, and it goes on."""
     relay = crowd.start("hanging", "relay")
-    until(lambda: relay.poll() is not None or all_handled(crowd), "it ends", seconds=PATIENCE_SECONDS)
+    until(lambda: relay.poll() is not None or all_handled(crowd), "it ends", seconds=WAIT_SECONDS)
     return relay.poll()
 
 

@@ -152,7 +152,7 @@ def test_a_supervisor_sees_that_it_lives_though_there_is_no_database(
 ) -> None:
     monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0.05)
     alive = tmp_path / "alive"
-    settings.EVENTBUS_ALIVE_FILE = str(alive)
+    settings.EVENTBUS_LIVENESS_FILE = str(alive)
 
     with without("eventbus_process"), Heartbeat("relay"):
         until(alive.exists, "a first sign of life")

@@ -17,7 +17,7 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, ParkedKey, Progress
 from eventbus.publishing import rejected_records
@@ -25,7 +25,7 @@ from eventbus.publishing.relay import Relay
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.busy import many, places, prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted, Unknown, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, BackendAtHand, HouseOnKafka, open_house_on_kafka, replace
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, BackendAtHand, HouseOnKafka, open_house_on_kafka, replace
 
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
 
@@ -39,11 +39,11 @@ class ForgetfulKafka(BackendAtHand):
 
     retains = False
 
-    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         places = list(partitions)
         if not self.retains:
             self._let_go(places)
-        return super().shown_from(places)
+        return super().earliest_offsets(places)
 
     def _let_go(self, places: Iterable[TopicPartition]) -> None:
         passed: dict[TopicPartition, list[int]] = {}
@@ -69,7 +69,7 @@ def settled(house: House) -> bool:
     """Whether the log took, or refused, all that it was asked to."""
     try:
         house.settle()
-    except LogAway:
+    except LogUnavailable:
         return False
     return True
 
@@ -156,7 +156,7 @@ class TestKafkaBackend(BackendContract):
         limit(house.backend, "max.message.bytes", LIMIT_BYTES)
         house.say(("chair", 1), (LONG, 1), ("chair", 2), (LONG, 2), *(("vase", number) for number in range(5)))
 
-        until(lambda: settled(house) and OutboxRow.objects.exclude(refused="").exists(), "it", seconds=PATIENCE_SECONDS)
+        until(lambda: settled(house) and OutboxRow.objects.exclude(refused="").exists(), "it", seconds=WAIT_SECONDS)
 
         assert house.seen(name="chair") == [1, 2]
         assert house.seen(name="vase") == list(range(5))
@@ -165,7 +165,7 @@ class TestKafkaBackend(BackendContract):
         assert house.seen(name=LONG) == []
 
         limit(house.backend, "max.message.bytes", 100 * LIMIT_BYTES)
-        until(lambda: offered_again(house) and house.seen(name=LONG) == [1, 2], "both", seconds=PATIENCE_SECONDS)
+        until(lambda: offered_again(house) and house.seen(name=LONG) == [1, 2], "both", seconds=WAIT_SECONDS)
 
 
 def test_what_the_client_itself_does_not_take_is_not_overtaken_by_the_next_of_its_key(db: None, kafka: str) -> None:

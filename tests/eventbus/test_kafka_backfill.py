@@ -21,7 +21,7 @@ from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, P
 from eventbus.operations import log_problems, pausing, status
 from eventbus.testing import Crash
 from tests.eventbus.house import House, Mended, Noted, until
-from tests.eventbus.house_on_kafka import FLUSH_SECONDS, PATIENCE_SECONDS
+from tests.eventbus.house_on_kafka import FLUSH_SECONDS, WAIT_SECONDS
 from tests.eventbus.test_commands import run
 
 TOPIC = Noted.topic
@@ -87,7 +87,7 @@ def compact(log: KafkaBackend) -> None:
     }
     entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in configs.items()]
     resource = ConfigResource(ConfigResource.Type.TOPIC, log.topics.name(TOPIC), incremental_configs=entries)
-    log._admin_client().incremental_alter_configs([resource])[resource].result(PATIENCE_SECONDS)
+    log._admin_client().incremental_alter_configs([resource])[resource].result(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("left", [0, 1])
@@ -273,7 +273,7 @@ def test_a_topic_that_somebody_has_compacted_loses_no_event_for_a_group_that_lag
         say_each(house, last)
         return len(house.log()) < OutboxRow.objects.count()
 
-    until(is_compacted, "the brokers keep only the newest of each key", seconds=PATIENCE_SECONDS)
+    until(is_compacted, "the brokers keep only the newest of each key", seconds=WAIT_SECONDS)
     resume()
     house.restart()
     house.settle()

@@ -7,7 +7,7 @@ import pytest
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.consuming import backfill
 from tests.eventbus.house import House
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+from tests.eventbus.house_on_kafka import WAIT_SECONDS
 from tests.eventbus.test_kafka_backfill import TOPIC, all_seen_once_in_order, by_others, log, say_each
 
 __all__ = ["log"]  # a fixture
@@ -38,8 +38,8 @@ def test_brokers_and_outbox_are_asked_once_for_a_batch_with_many_of_them(
         house.relay()
     house.restart()
     worker = house.worker()
-    worker.catch_up(PATIENCE_SECONDS)
-    brokers, outbox = counting(monkeypatch, log, "shown_from"), counting(monkeypatch, backfill, "_rows")
+    worker.catch_up(WAIT_SECONDS)
+    brokers, outbox = counting(monkeypatch, log, "earliest_offsets"), counting(monkeypatch, backfill, "_rows")
 
     while house.step(worker):
         pass

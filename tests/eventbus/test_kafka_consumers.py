@@ -14,10 +14,10 @@ from eventbus import registry
 from eventbus.backends.base import Consumer
 from eventbus.backends.kafka.configuration import configured
 from eventbus.consuming.worker import Worker
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from tests.eventbus import house as houses
 from tests.eventbus.house import Noted
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
 from tests.kafka.groups import members
 
 PARTITIONS = 4
@@ -29,7 +29,7 @@ TIMES_LONGER = 2  # takes the handler than what IMPATIENT allows between two pol
 ROUNDS_MORE = 20  # of events that flow, once partitions have moved
 PAUSE_SECONDS = 0.01  # between two rounds of them: a load that lasts, not a flood
 MOVED_SECONDS = 2  # four heartbeats: what was given away is the other's by then
-until = partial(houses.until, seconds=PATIENCE_SECONDS)
+until = partial(houses.until, seconds=WAIT_SECONDS)
 PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 
@@ -142,17 +142,17 @@ def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKaf
         calls.append(event.name)
         if event.name == "slow":
             begun.set()
-            assert enough.wait(PATIENCE_SECONDS)
+            assert enough.wait(WAIT_SECONDS)
 
     # An effect, as whatever takes so long must be: the database cuts a transaction that is idle for ten seconds.
-    house.handler(call=take_long, effect=True, record=house.recording(GROUP), on_doubt="again")
+    house.handler(call=take_long, effect=True, record=house.recording(GROUP), on_unknown_outcome="retry")
     with another_worker(house, **IMPATIENT) as worker, another_worker(house, **IMPATIENT) as other:
         until(shared(worker, other), "both have partitions")
         generations = [worker._consumer.generation, other._consumer.generation]
 
         house.say(("slow", 1), ("quick", 1))
         house.relay()
-        assert begun.wait(PATIENCE_SECONDS)
+        assert begun.wait(WAIT_SECONDS)
         for _ in range(TIMES_LONGER):
             with closing(Unpolled(house, IMPATIENT)) as unpolled:
                 until(unpolled.is_thrown_out, "whoever does not poll loses its partitions")
@@ -169,12 +169,12 @@ class Hand:
     def __init__(self, house: HouseOnKafka) -> None:
         self.calls: list[str] = []
         self.begun, self.may_end = threading.Event(), threading.Event()
-        house.handler(call=self._send, effect=True, record=house.recording(GROUP), on_doubt="never")
+        house.handler(call=self._send, effect=True, record=house.recording(GROUP), on_unknown_outcome="never")
 
     def _send(self, event: Noted, *, idempotency_key: str) -> None:
         self.calls.append(idempotency_key)
         self.begun.set()
-        assert self.may_end.wait(PATIENCE_SECONDS)
+        assert self.may_end.wait(WAIT_SECONDS)
 
 
 @PROTOCOLS
@@ -183,7 +183,7 @@ def test_partitions_are_given_away_when_what_is_in_hand_is_done(house: HouseOnKa
     with another_worker(house, **clients) as first:
         until(lambda: owned(first) == PARTITIONS, "the first has all")
         telling.tell()
-        assert hand.begun.wait(PATIENCE_SECONDS)
+        assert hand.begun.wait(WAIT_SECONDS)
         with another_worker(house, **clients) as second:
             until(lambda: owned(first) < PARTITIONS, "the first is to give some away")
             with pytest.raises(AssertionError, match="not in time: the second"):
@@ -202,7 +202,7 @@ def test_partitions_are_not_kept_for_longer_than_kafka_waits_for_a_poll(house: H
     with another_worker(house, **IMPATIENT) as first:
         until(lambda: owned(first) == PARTITIONS, "the first has all")
         telling.tell()
-        assert hand.begun.wait(PATIENCE_SECONDS)
+        assert hand.begun.wait(WAIT_SECONDS)
         with another_worker(house) as second:
             until(shared(first, second), "the second has its part")
             assert owned(first), "and the first was not thrown out"
@@ -267,7 +267,7 @@ def test_two_workers_of_one_name_are_told_of_it_and_the_one_that_stays_goes_on(h
 def _refuses(consumer: Consumer) -> bool:
     try:
         consumer.fetch(1)
-    except LogAway:
+    except LogUnavailable:
         return True
     return False
 

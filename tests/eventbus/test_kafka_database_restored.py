@@ -16,7 +16,7 @@ from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedReco
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import lost_records
 from tests.eventbus.house import House
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+from tests.eventbus.house_on_kafka import WAIT_SECONDS
 from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_backfill import let_go
@@ -28,7 +28,7 @@ AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]  # what is told once it is r
 def worked(log: KafkaBackend) -> None:
     """A worker has had all that lies in the log."""
     with closing(Worker(registry.groups["house-a"], log)) as worker:
-        worker.catch_up(PATIENCE_SECONDS)
+        worker.catch_up(WAIT_SECONDS)
         for _ in range(10):
             worker.step()
 

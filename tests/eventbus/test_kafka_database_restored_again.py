@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 from eventbus.models import Divergence, ForgottenSpan, TopicLog
 from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, replace
 from tests.eventbus.restores import (
     Backup,
     Heard,
@@ -62,7 +62,7 @@ def test_where_the_log_lost_its_end_meanwhile_and_kept_its_name(
         house.settle()
     restore_broker(broker, tmp_path / "broker")
     house.restart()
-    until(has_begun, "a relay", seconds=PATIENCE_SECONDS)
+    until(has_begun, "a relay", seconds=WAIT_SECONDS)
     house.settle()
     assert TopicLog.objects.get(topic=Noted.topic).generation == log
 
@@ -107,7 +107,7 @@ def number_in(record: Record) -> int:
 def has_begun() -> bool:
     try:
         start()
-    except LogAway:
+    except LogUnavailable:
         return False
     return True
 

@@ -9,7 +9,7 @@ from eventbus import backends, clock, publish
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import Divergence, InboxRow, OutboxRow, Timer
 from tests.eventbus.house import House, Noted
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, append_from_elsewhere
 from tests.eventbus.restores import Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import run
 
@@ -89,7 +89,7 @@ def test_a_copy_of_what_was_pruned_is_set_aside_and_stops_nobody(
         headers=[(name, value) for name, value in headers if name != "ce_datacontenttype"]
         + [("content-type", b"application/json")],
     )
-    assert producer.flush(PATIENCE_SECONDS) == 0
+    assert producer.flush(WAIT_SECONDS) == 0
     heard.clear()
     house.say(("vase", 3))
 

@@ -13,14 +13,14 @@ from eventbus import watches
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.consuming.watching import Watch
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import OutboxRow, Progress, TopicLog
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.progress.log_generations import UNKNOWN
 from eventbus.publishing.relay import _UNSENT, Relay
 from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, append_from_elsewhere
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, append_from_elsewhere
 from tests.eventbus.restores import Heard, await_brokers, hearing, of
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.kafka import Cluster
@@ -77,12 +77,12 @@ def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_rea
 ) -> None:
     [broker], page = fresh_kafka.brokers, Page()
     house.say(*KEPT)
-    until(lambda: len(heard) == len(KEPT), "what the copy has is handled", seconds=PATIENCE_SECONDS)
+    until(lambda: len(heard) == len(KEPT), "what the copy has is handled", seconds=WAIT_SECONDS)
     back_up_broker(broker, kept)
     with closing(page.watch()):
         house.say(*LOST)
-        until(lambda: len(heard) == len(KEPT + LOST), "the rest as well", seconds=PATIENCE_SECONDS)
-        until(lambda: len(page.heard) >= len(LOST), "the page hears it", seconds=PATIENCE_SECONDS)
+        until(lambda: len(heard) == len(KEPT + LOST), "the rest as well", seconds=WAIT_SECONDS)
+        until(lambda: len(page.heard) >= len(LOST), "the page hears it", seconds=WAIT_SECONDS)
         before = positions()
 
         restore_broker(broker, kept)
@@ -128,7 +128,7 @@ def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
     assert positions()[: len(before)] == before, "and has filled nothing again"
     worker = house.worker()
 
-    with pytest.raises(LogAway, match="was the place of another event"):
+    with pytest.raises(LogUnavailable, match="was the place of another event"):
         house.step(worker)
     assert sorted(heard) == sorted(KEPT)
     worker.leave()
@@ -151,15 +151,15 @@ def test_a_relay_appends_nothing_after_brokers_were_away_until_it_has_seen_where
     back_up_broker(broker, kept)
     await_brokers(fresh_log)
     house.say(*LOST)
-    until(lambda: has_sent(relay), "the rest is sent", seconds=PATIENCE_SECONDS)
+    until(lambda: has_sent(relay), "the rest is sent", seconds=WAIT_SECONDS)
     broker.kill()
     house.say(*LATER)
-    with pytest.raises(LogAway):
+    with pytest.raises(LogUnavailable):
         relay.step()
     restore_broker(broker, kept)
     await_brokers(fresh_log)
 
-    with pytest.raises(LogAway, match="is to be seen first"):
+    with pytest.raises(LogUnavailable, match="is to be seen first"):
         relay.step()
     assert sum(fresh_log.ends(fresh_log.partitions([Noted.topic])).values()) == len(KEPT)
     until(lambda: has_sent(relay), "all of it is sent again", seconds=SOON_SECONDS)
@@ -172,7 +172,7 @@ def test_a_relay_appends_nothing_after_brokers_were_away_until_it_has_seen_where
 
 def has_sent(relay: Relay) -> bool:
     """Whether nothing waits any more, after one more try."""
-    with suppress(LogAway):
+    with suppress(LogUnavailable):
         relay.step()
     return None not in positions()
 
@@ -188,7 +188,7 @@ def test_a_watch_reads_on_where_no_relay_runs(
     with closing(page.watch()):
         house.say(*LOST)
         house.relay()
-        until(lambda: len(page.heard) == len(LOST), "the page hears it", seconds=PATIENCE_SECONDS)
+        until(lambda: len(page.heard) == len(LOST), "the page hears it", seconds=WAIT_SECONDS)
         restore_broker(broker, kept)
 
         until(lambda: page.loaded, "it loads anew", seconds=SOON_SECONDS)

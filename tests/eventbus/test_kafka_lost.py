@@ -11,13 +11,13 @@ from django.db import OperationalError, transaction
 from eventbus import Permanent, clock, handles, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use, replace
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, in_use, replace
 from tests.eventbus.obstacles import contention_at
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
@@ -51,11 +51,11 @@ def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order
         lose(fresh_kafka, fresh_log)
         house.say(("chair", 20), ("vase", 3), ("lamp", 1))
 
-        until(lambda: len(house.seen("house-b")) == 25, "the new ones handled", seconds=PATIENCE_SECONDS)
-        until(lambda: ParkedEvent.objects.count() == 2, "the vase waits", seconds=PATIENCE_SECONDS)
+        until(lambda: len(house.seen("house-b")) == 25, "the new ones handled", seconds=WAIT_SECONDS)
+        until(lambda: ParkedEvent.objects.count() == 2, "the vase waits", seconds=WAIT_SECONDS)
         broken.names.clear()
         DeadLetter.objects.update(request="requeue")
-        until(lambda: len(house.seen("house-a")) == 25, "what had died as well", seconds=PATIENCE_SECONDS)
+        until(lambda: len(house.seen("house-a")) == 25, "what had died as well", seconds=WAIT_SECONDS)
         until(balanced, "the ledger balances")
 
     for group in ("house-a", "house-b"):
@@ -153,7 +153,7 @@ def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: Kafk
 
     relay = Relay(replaced)
     for _ in range(2):
-        with pytest.raises(LogAway, match="with 3 partitions where it had 4"):
+        with pytest.raises(LogUnavailable, match="with 3 partitions where it had 4"):
             relay.step()
 
     assert OutboxRow.objects.filter(position=None).count() == 0
@@ -186,7 +186,7 @@ def test_a_log_that_is_filled_again_is_full_when_it_refuses_what_the_old_one_too
     replace(replaced)
     with in_use(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=SMALL_MESSAGES)):
         refused = OutboxRow.objects.exclude(refused="")
-        until(lambda: settled(house) and refused.exists(), "the long one refused", seconds=PATIENCE_SECONDS)
+        until(lambda: settled(house) and refused.exists(), "the long one refused", seconds=WAIT_SECONDS)
 
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
     assert ParkedEvent.objects.get().position == OutboxRow.objects.filter(key="vase").order_by("-id")[0].position

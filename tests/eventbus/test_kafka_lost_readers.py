@@ -12,12 +12,12 @@ from eventbus import registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.reading.partition_buffer import BUFFER_RECORDS_MAX
 from eventbus.consuming.worker import Worker
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.failures import circuit_breaker
 from eventbus.models import InboxRow, OutboxRow, Progress
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS
+from tests.eventbus.house_on_kafka import WAIT_SECONDS
 
 TOPIC = Noted.topic
 
@@ -29,14 +29,14 @@ def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(
     house.relay()
     [place] = [place for place, end in fresh_log.ends(fresh_log.partitions([TOPIC])).items() if end]
     with closing(fresh_log.consumer([TOPIC])) as reader:
-        reader.catch_up(PATIENCE_SECONDS)
+        reader.catch_up(WAIT_SECONDS)
         slot = reader._slots[place]
         old = structs.replace(slot.buffer[0], payload=b"what lay there before")
         slot.buffer[0] = old
 
         reader.unseek()
         reader.seek(place, 0)
-        reader.catch_up(PATIENCE_SECONDS)
+        reader.catch_up(WAIT_SECONDS)
 
         assert [json.loads(record.payload)["number"] for record in reader.fetch(10)] == [1, 2]
 
@@ -48,7 +48,7 @@ def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_s
     house.say(("vase", 1), ("chair", 0))
     Relay(replaced).step()
     with closing(Worker(registry.groups["house-a"], replaced)) as worker:
-        until(lambda: [worker.step(), len(house.seen())][1] == 2, "both handled", seconds=PATIENCE_SECONDS)
+        until(lambda: [worker.step(), len(house.seen())][1] == 2, "both handled", seconds=WAIT_SECONDS)
         mine = Progress.objects.filter(group="house-a", partition=OutboxRow.objects.get(key="vase").partition)
         mine.update(epoch=F("epoch") + 1, position=0)  # as the relay does that fills it again
         before = mine.get().epoch
@@ -56,7 +56,7 @@ def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_s
         Relay(replaced).step()
         monkeypatch.setattr("eventbus.consuming.worker.BACK_SECONDS", 0.0)
 
-        until(lambda: [worker.step(), mine.get().epoch][1] > before, "it is taken over", seconds=PATIENCE_SECONDS)
+        until(lambda: [worker.step(), mine.get().epoch][1] > before, "it is taken over", seconds=WAIT_SECONDS)
 
         assert len(house.seen(name="chair")) < 50, "and not when all the rest is done"
 
@@ -76,16 +76,16 @@ def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_
     Relay(replaced).step()
     with closing(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=deaf)) as backend:
         worker = Worker(registry.groups["house-a"], backend)
-        until(lambda: worker.step() and house.seen(), "the first is handled", seconds=PATIENCE_SECONDS)
+        until(lambda: worker.step() and house.seen(), "the first is handled", seconds=WAIT_SECONDS)
         reader: Any = worker._consumer
         with closing(replaced.consumer([TOPIC], "house-a")) as other:
-            until(lambda: [other.fetch(1), len(reader.assignment())][1] == 2, "a half each", seconds=PATIENCE_SECONDS)
+            until(lambda: [other.fetch(1), len(reader.assignment())][1] == 2, "a half each", seconds=WAIT_SECONDS)
             for slot in reader._slots.values():
                 slot.buffer.extend(unread)
             until(lambda: all(slot.paused for slot in reader._slots.values()), "what comes has to wait")
             before = reader.generation
-            replaced._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
-        until(lambda: reader.generation > before, "it was all shared out: nothing", seconds=PATIENCE_SECONDS)
+            replaced._admin_client().delete_topics([name])[name].result(WAIT_SECONDS)
+        until(lambda: reader.generation > before, "it was all shared out: nothing", seconds=WAIT_SECONDS)
         for slot in reader._slots.values():
             slot.buffer.clear()
         replaced.provision([TOPIC])
@@ -95,11 +95,11 @@ def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_
 
         def all_seen() -> bool:
             for work in (relay.step, worker.step):
-                with suppress(LogAway):
+                with suppress(LogUnavailable):
                     work()
             return sorted(house.seen()) == sorted([("vase", 1), *((name, 1) for name in names)])
 
-        until(all_seen, "all is handled", seconds=PATIENCE_SECONDS)
+        until(all_seen, "all is handled", seconds=WAIT_SECONDS)
         worker.leave()
 
 
@@ -113,7 +113,7 @@ def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
     worker = house.worker()
     until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
     if braked:  # it opens by a probe, if there is something to probe
-        circuit_breaker.close("house-a", "most of what it saw had failed")
+        circuit_breaker.trip("house-a", "most of what it saw had failed")
 
     InboxRow.objects.all().delete()
     Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes

@@ -11,7 +11,7 @@ from eventbus.backends.kafka import KafkaBackend
 from eventbus.models import ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay, ReplayFailed
-from eventbus.repairs.replay_filter import Refused
+from eventbus.repairs.replay_filter import ReplayRefused
 from tests.eventbus.house import House, Mended
 from tests.eventbus.house_on_kafka import replace
 from tests.eventbus.replays import begun, replayed
@@ -84,7 +84,7 @@ def test_a_run_that_had_failed_before_its_log_was_lost_does_not_read_other_event
     replace(replaced)
     house.settle()
 
-    with pytest.raises(Refused, match="The log was lost meanwhile, and filled again: begin another"):
+    with pytest.raises(ReplayRefused, match="The log was lost meanwhile, and filled again: begin another"):
         replay.resume(failed, "ada")
     assert ReplayRun.objects.get().ended_at > failed.ended_at
     assert replayed().handled == 2

@@ -13,10 +13,10 @@ from confluent_kafka import TopicPartition as Place
 from eventbus import watches
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.reading import consumer
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from tests.eventbus.house import Noted, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
 
 
 @pytest.fixture
@@ -86,13 +86,13 @@ def test_a_group_gets_each_record_once_when_its_client_begins_anew_before_it(
         until(lambda: place in reader.assignment(), "it is given the partition")
         for one in reader.assignment():
             reader.seek(one, 0)
-        reader.catch_up(PATIENCE_SECONDS)
+        reader.catch_up(WAIT_SECONDS)
 
         BeginsAnew.places.append(Place(house.prefix + place.topic, place.partition, 1))
         until(lambda: not BeginsAnew.places, "it begins anew")
         house.say(("vase", 4))
         house.relay()
-        reader.catch_up(PATIENCE_SECONDS)
+        reader.catch_up(WAIT_SECONDS)
 
         assert [record.position for record in reader.fetch(100)] == [0, 1, 2, 3]
 
@@ -123,7 +123,7 @@ def test_a_reader_that_can_have_no_client_says_so_until_it_is_closed(
     def complains() -> bool:
         try:
             reader.fetch(1)
-        except LogAway as error:
+        except LogUnavailable as error:
             reasons.append(str(error))
         return sum("too many open files" in reason for reason in reasons) == 2
 
@@ -137,12 +137,12 @@ def test_a_watch_that_is_not_told_where_the_log_ends_leaves_no_reader_behind(
     house: HouseOnKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_arguments: Any) -> NoReturn:
-        raise LogAway("the brokers do not answer")
+        raise LogUnavailable("the brokers do not answer")
 
     monkeypatch.setattr(house.backend, "end", away)
     before = set(threading.enumerate())
 
-    with pytest.raises(LogAway):
+    with pytest.raises(LogUnavailable):
         watches(Noted, call=print)
 
     assert [thread.name for thread in set(threading.enumerate()) - before] == []

@@ -11,7 +11,7 @@ from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.producer import KNOWN_SECONDS, Sender
 from eventbus.database.leases import LEASE_SECONDS
-from eventbus.errors import LogAway, LogLost
+from eventbus.errors import LogTruncated, LogUnavailable
 from eventbus.models import Progress
 
 ROW = Unsent(1, "house", "house.noted.v1", "vase", b"{}", '{"specversion": "1.0"}')
@@ -246,10 +246,10 @@ def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost()
     log._partitions._placed_by["house"] = 1
     Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
 
-    with pytest.raises(LogAway, match="sent again") as raised:
+    with pytest.raises(LogUnavailable, match="sent again") as raised:
         log.append([ROW, ROW._replace(id=2), ROW._replace(id=3)], lambda: None)
 
-    assert not isinstance(raised.value, LogLost)
+    assert not isinstance(raised.value, LogTruncated)
 
 
 def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() -> None:

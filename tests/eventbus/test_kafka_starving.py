@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 
 from eventbus import publish
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import BATCH_ROWS, Relay
 from tests.eventbus.house import House, Noted, Sown, until
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, in_use
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, in_use
 
 STEPS = 3  # that find out, and send what can be sent
 
@@ -25,13 +25,13 @@ def log(kafka: str, house: House) -> Iterator[KafkaBackend]:
     with in_use(KafkaBackend(servers=kafka, prefix=f"{uuid4().hex[:8]}.")) as log:
         log.provision([Noted.topic, Sown.topic])
         name = log.topics.name(Sown.topic)
-        log._admin_client().delete_topics([name])[name].result(PATIENCE_SECONDS)
+        log._admin_client().delete_topics([name])[name].result(WAIT_SECONDS)
         until(lambda: not log.topics.counts([Sown.topic]), "the topic gone")
         yield log
 
 
 def step(relay: Relay) -> None:
-    with suppress(LogAway):
+    with suppress(LogUnavailable):
         relay.step()
 
 
@@ -52,10 +52,12 @@ def test_more_than_a_batch_of_a_topic_that_takes_nothing_starves_no_other(log: K
     for _ in range(STEPS):
         step(relay)
     assert sent(Noted.topic).count() == 1
-    with pytest.raises(LogAway, match=rf"no topic {log.topics.name(Sown.topic)}"):  # nothing else is left to send
+    with pytest.raises(
+        LogUnavailable, match=rf"no topic {log.topics.name(Sown.topic)}"
+    ):  # nothing else is left to send
         relay.step()
 
     log.provision([Sown.topic])
-    until(lambda: [step(relay), sent(Sown.topic).count()][1] > BATCH_ROWS, "all is sent", seconds=PATIENCE_SECONDS)
+    until(lambda: [step(relay), sent(Sown.topic).count()][1] > BATCH_ROWS, "all is sent", seconds=WAIT_SECONDS)
     in_the_log = sent(Sown.topic).order_by("partition", "position")
     assert list(in_the_log.values_list("id", flat=True)) == sorted(sent(Sown.topic).values_list("id", flat=True))

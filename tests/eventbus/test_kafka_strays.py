@@ -10,13 +10,13 @@ from eventbus import Permanent, clock, registry
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.consuming.worker import Worker
-from eventbus.errors import LogAway, LogLost, StaleEpoch
+from eventbus.errors import LogTruncated, LogUnavailable, StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, TopicLog
 from eventbus.publishing.relay import Relay
 from tests.eventbus.busy import prune_a_day_later
 from tests.eventbus.house import House, Mended, Noted
-from tests.eventbus.house_on_kafka import PATIENCE_SECONDS, replace
+from tests.eventbus.house_on_kafka import WAIT_SECONDS, replace
 
 TOPIC = Noted.topic
 
@@ -26,13 +26,13 @@ def let_go_of(log: KafkaBackend, key: str, records: int) -> None:
     [partition] = OutboxRow.objects.filter(key=key).values_list("partition", flat=True).distinct()
     place = Place(log.topics.name(TOPIC), partition, records)
     for answer in log._admin_client().delete_records([place]).values():
-        answer.result(PATIENCE_SECONDS)
+        answer.result(WAIT_SECONDS)
 
 
 def work_without_a_relay(log: KafkaBackend) -> None:
     """A worker handles all that lies in the log."""
     worker = Worker(registry.groups["house-a"], log)
-    worker.catch_up(PATIENCE_SECONDS)
+    worker.catch_up(WAIT_SECONDS)
     while worker.step():
         pass
     worker.leave()
@@ -59,7 +59,7 @@ def test_what_was_appended_before_the_loss_was_known_does_not_come_before_what_w
     house.say(("vase", 9))
     relay._look._looked = float("inf")  # just before
 
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
     relay.step()
     with armed("append.acknowledged=error"), pytest.raises(FailedHere):
@@ -93,7 +93,7 @@ def test_what_a_relay_that_has_just_begun_puts_into_a_new_log_is_handled_as_well
     house.say(("vase", 6))
     relay._look._looked = float("inf")  # just before
 
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
     house.settle()
 
@@ -153,10 +153,10 @@ def test_a_log_that_lost_its_end_under_a_running_relay_is_filled_again_though_it
     replace(replaced)
     TopicLog.objects.update(generation=replaced.generations([TOPIC])[TOPIC])
     house.say(*(("vase", number) for number in range(3, 8)))  # the log is longer than it was at once
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
     if meanwhile == "a worker":
-        with pytest.raises(LogAway, match="waits for the relay"):
+        with pytest.raises(LogUnavailable, match="waits for the relay"):
             work_without_a_relay(replaced)
     if meanwhile == "a death":
         replaced.reset()
@@ -210,12 +210,12 @@ def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
     lost = relay._look.lost
 
     def lost_a_moment_later(places: Any) -> None:
-        with pytest.raises(LogLost, match="was the place of another event"):
+        with pytest.raises(LogTruncated, match="was the place of another event"):
             house.step(worker)
         lost(places)
 
     monkeypatch.setattr(relay._look, "lost", lost_a_moment_later)
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
     assert house.seen(name="vase") == [1]
     worker.leave()
@@ -234,7 +234,7 @@ def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBack
     house.restart()
     relay._look._looked = float("inf")  # just before
     house.say(("vase", 3))
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
 
     house.settle()
@@ -253,7 +253,7 @@ def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost
     replace(replaced)
     house.say(("vase", 3), ("vase", 4))
     relay._look._looked = float("inf")  # just before
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
 
     replaced.reset()  # its process is gone
@@ -279,10 +279,10 @@ def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_
     replace(replaced)
     house.say(("vase", 4), ("vase", 5), ("vase", 6))  # the first lies where the group has been, the others behind it
     relay._look._looked = float("inf")  # just before
-    with pytest.raises(LogLost):
+    with pytest.raises(LogTruncated):
         relay.step()
 
-    with pytest.raises(LogAway, match="waits for the relay"):
+    with pytest.raises(LogUnavailable, match="waits for the relay"):
         work_without_a_relay(replaced)
     Relay(replaced).begin()
     house.settle()

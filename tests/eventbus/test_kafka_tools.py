@@ -14,12 +14,12 @@ from eventbus.audit import delivery_audit
 from eventbus.backends import topics
 from eventbus.backends.base import partition_of
 from eventbus.backends.kafka import KafkaBackend, other_sites
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow, TopicLog
 from eventbus.operations import log_problems, status
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import FLUSH_SECONDS, PATIENCE_SECONDS, in_use, replace
+from tests.eventbus.house_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
 
 TOPIC = Noted.topic
@@ -42,7 +42,7 @@ def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[K
 def add_partitions(log: KafkaBackend, count: int = AFTER) -> None:
     """As `kafka-topics.sh --alter --partitions` does."""
     name = log.topics.name(TOPIC)
-    log._admin_client().create_partitions([NewPartitions(name, count)])[name].result(PATIENCE_SECONDS)
+    log._admin_client().create_partitions([NewPartitions(name, count)])[name].result(WAIT_SECONDS)
     until(lambda: log.topics.counts([TOPIC])[TOPIC] == count, "the partitions added")
 
 
@@ -182,7 +182,7 @@ def test_a_second_site_with_our_prefix_takes_no_partition_of_ours_and_says_what_
     until(lambda: not house.step(worker) and len(house.seen()) == len(NAMES), "we are at work")
 
     for refused in (lambda: other_site.consumer([TOPIC], "house-a"), Relay(other_site).begin):
-        with pytest.raises(LogAway, match="Workers of another database read as group house-a.*KAFKA_PREFIX"):
+        with pytest.raises(LogUnavailable, match="Workers of another database read as group house-a.*KAFKA_PREFIX"):
             refused()
     assert log_problems.read(log) == []
     say_each(house, 2)
@@ -205,7 +205,7 @@ def test_a_site_that_shares_a_group_with_another_is_told_so_and_goes_on_once_tha
 
     [said] = log_problems.read(log)
     assert said.startswith("Workers of another database read as group house-a")
-    with pytest.raises(LogAway, match="stop the other"):
+    with pytest.raises(LogUnavailable, match="stop the other"):
         house.worker().step()
     theirs.close()
     until(lambda: log_problems.read(log) == [], "it has left")
@@ -224,13 +224,13 @@ def test_a_group_that_somebody_moved_goes_on_where_it_was(to: str, log: KafkaBac
     house.relay()
     group, admin = f"{log._prefix}house-a", log._admin_client()
     if to == "nowhere":
-        admin.delete_consumer_groups([group])[group].result(PATIENCE_SECONDS)
+        admin.delete_consumer_groups([group])[group].result(WAIT_SECONDS)
     else:
         ends = log.ends(log.partitions([TOPIC]))
         name = log.topics.name(TOPIC)
         places = [Place(name, one.partition, end if to == "the end" else 0) for one, end in ends.items()]
         asked = ConsumerGroupTopicPartitions(group, places)
-        admin.alter_consumer_group_offsets([asked])[group].result(PATIENCE_SECONDS)
+        admin.alter_consumer_group_offsets([asked])[group].result(WAIT_SECONDS)
 
     house.settle()
 

@@ -12,7 +12,7 @@ from eventbus.backends import topics
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.memory import MemoryBackend
 from eventbus.consuming import backfill
-from eventbus.errors import BusError, LogAway
+from eventbus.errors import BusError, LogUnavailable
 from tests.eventbus import house as houses
 from tests.eventbus import test_kafka_backfill as let_go
 from tests.eventbus import test_kafka_backfill_holes as holes
@@ -114,7 +114,7 @@ FAULTS = [
     (
         Fault(
             "see no other site",
-            "eventbus.backends.kafka.other_sites.Sites._is_other",
+            "eventbus.backends.kafka.other_sites.OtherSites._is_other",
             "return ",
             "return False and ",
             [],
@@ -172,6 +172,6 @@ def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[K
 def test_a_fault_is_noticed(
     fault: Fault, case: Case, log: KafkaBackend, house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    noticed: Any = (AssertionError, pytest.fail.Exception, ValueError, LogAway, BusError)
+    noticed: Any = (AssertionError, pytest.fail.Exception, ValueError, LogUnavailable, BusError)
     with fault.planted(), pytest.raises(noticed):
         case(log, house, caplog)

@@ -16,7 +16,7 @@ from eventbus.backends import topics
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.reading import partition_discovery
 from eventbus.database.leases import Lease
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Noted, until
@@ -238,12 +238,12 @@ def test_a_topic_with_one_copy_is_not_told_to_wait_for_two(kafka: str, log: Kafk
 
 
 def test_a_relay_without_its_topic_says_which_and_what_makes_it(log: KafkaBackend, house: House) -> None:
-    with pytest.raises(LogAway, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
+    with pytest.raises(LogUnavailable, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
         house.handler()
     with transaction.atomic():
         publish(Noted(name="vase", number=1))
 
-    with pytest.raises(LogAway, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
+    with pytest.raises(LogUnavailable, match=r"no topic \w+\.house: make it with manage.py eventbus topics --apply"):
         Relay(log).step()
 
 
@@ -251,6 +251,6 @@ def test_brokers_that_say_nothing_are_looked_for_where_the_setting_says(monkeypa
     monkeypatch.setattr("eventbus.backends.kafka.topics.ANSWER_SECONDS", 0.1)
     with (
         closing(KafkaBackend(servers=f"127.0.0.1:{free_ports(1)[0]}")) as nowhere,
-        pytest.raises(LogAway, match=r"house is like: no broker has answered.*KAFKA_BOOTSTRAP_SERVERS"),
+        pytest.raises(LogUnavailable, match=r"house is like: no broker has answered.*KAFKA_BOOTSTRAP_SERVERS"),
     ):
         nowhere.generations(["house"])

@@ -144,7 +144,7 @@ def test_pruning_goes_on_over_forged_records(house: HouseOnKafka, bus_clock: Any
         house.append(NOT_TOLD, key=b"vase", headers=says(**attributes))
     house.say(("vase", 2))
     house.settle(raise_errors=True)
-    house.backend.shown_from = lambda places: {}  # Kafka has let go of all of it
+    house.backend.earliest_offsets = lambda places: {}  # Kafka has let go of all of it
 
     pruned = prune_a_day_later(bus_clock)
 
@@ -180,7 +180,7 @@ def test_a_flood_is_counted_and_fills_no_table(house: HouseOnKafka, caplog: pyte
 
 
 def test_no_effect_is_asked_for_and_no_brake_closed_or_opened_by_it(house: HouseOnKafka) -> None:
-    asked = house.asking("house-a", on_doubt="never")
+    asked = house.asking("house-a", on_unknown_outcome="never")
     house.append(NOT_TOLD, key=b"vase", headers=says())
     house.say(("vase", 1))
 

@@ -7,9 +7,9 @@ import pytest
 
 from eventbus.failures.effects import CRASHES_MAX
 from tests.eventbus.crowd.processes import (
-    PATIENCE_SECONDS,
     STANDBYS,
     TAKE_OVER_SECONDS,
+    WAIT_SECONDS,
     Crowd,
     database_of_its_own,
     die,
@@ -44,7 +44,7 @@ def test_every_process_publishes_and_hears_and_one_handles(crowd: Crowd) -> None
 
     until(lambda: spoken.exists() and len(spoken.read_text().splitlines()) >= 50, "a process that publishes")
     spoken.with_suffix(".stop").touch()
-    assert publisher.wait(PATIENCE_SECONDS) == 0, crowd.log()
+    assert publisher.wait(WAIT_SECONDS) == 0, crowd.log()
     everything = told(spoken) | {"watcher": [0]}
     until(lambda: crowd.seen() == everything, "all of it handled once and in order")
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from eventbus.consuming.worker import STILL_SECONDS, Worker
-from eventbus.failures.circuit_breaker import close
+from eventbus.failures.circuit_breaker import trip
 from eventbus.models import ConsumerGroup, OperatorAction
 from eventbus.operations import pausing, status
 from tests.eventbus.house import House, until
@@ -46,7 +46,7 @@ def test_all_groups_are_paused_and_resumed_at_once(groups: list[str]) -> None:
     code, said, _ = run("eventbus", "pause", "--all", "--json")
     assert (code, json.loads(said)) == (0, {"action": "pause", "asked": ["house-b"], "refused": []})
 
-    close("house-b", "all failed")
+    trip("house-b", "all failed")
     code, said, _ = run("eventbus", "resume", "--all", "--json")
     assert (code, json.loads(said)["asked"]) == (0, groups)
     assert pausing.standstills() == []
@@ -69,7 +69,7 @@ def test_what_is_meant_must_be_said_in_one_way(groups: list[str], named: list[st
 
 def test_nothing_to_do_exits_with_1(groups: list[str]) -> None:
     code, _, complaint = run("eventbus", "resume", "house-a")
-    assert (code, complaint) == (1, "Group house-a is neither paused nor braked.")
+    assert (code, complaint) == (1, "Group house-a is not paused, and its circuit breaker is closed.")
     assert run("eventbus", "resume", "--all") == (1, "", "Nothing to resume.")
 
     run("eventbus", "pause", "house-a")
@@ -88,12 +88,12 @@ def test_help_says_that_wishes_about_dead_letters_wait_too(capsys: pytest.Captur
 def test_each_pause_and_resume_leaves_who_asked_for_it(groups: list[str]) -> None:
     pausing.pause(group(), "Ada")
     assert (group().paused_by, group().paused_at is None) == ("Ada", False)
-    close("house-a", "all failed")
+    trip("house-a", "all failed")
     pausing.resume(group(), "Bob")
 
     trail = OperatorAction.objects.order_by("id").values_list("action", "who", "group", "error")
     assert list(trail) == [("pause", "Ada", "house-a", ""), ("resume", "Bob", "house-a", "all failed")]
-    assert (group().paused_by, group().brake_reason) == ("", "")
+    assert (group().paused_by, group().breaker_reason) == ("", "")
 
 
 def test_status_tells_of_a_pause_and_finds_nothing_wrong_with_it(groups: list[str]) -> None:
@@ -107,25 +107,25 @@ def test_status_tells_of_a_pause_and_finds_nothing_wrong_with_it(groups: list[st
 
 
 def test_a_braked_group_is_a_problem_with_its_reason_and_the_remedy(groups: list[str]) -> None:
-    close("house-a", "26 of the last 26 first attempts failed. The last: ValueError: \x1b[31mred")
+    trip("house-a", "26 of the last 26 first attempts failed. The last: ValueError: \x1b[31mred")
 
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status")
         [problem] = status.problems(status.status(), dispatches=True)
 
     assert code == 1
-    assert "house-a is braked since" in said
-    assert "Group house-a is braked since" in complaint and "ValueError" in complaint
+    assert "circuit breaker of house-a is open since" in said
+    assert "circuit breaker of group house-a is open since" in complaint and "ValueError" in complaint
     assert "eventbus resume house-a" in problem
     assert "\x1b" not in said + complaint
 
 
 def test_the_first_reason_of_a_brake_stays(groups: list[str]) -> None:
-    close("house-a", "first")
-    since = group().braked_at
-    close("house-a", "second")
+    trip("house-a", "first")
+    since = group().breaker_opened_at
+    trip("house-a", "second")
 
-    assert (group().brake_reason, group().braked_at) == ("first", since)
+    assert (group().breaker_reason, group().breaker_opened_at) == ("first", since)
 
 
 def test_a_worker_sees_a_pause_and_its_end_soon_and_asks_seldom_in_between(

@@ -35,7 +35,7 @@ def run(*statements: str) -> None:
 
 @pytest.fixture
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.consuming.worker.PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("eventbus.consuming.worker.CONTENTION_SECONDS", 0.5)
 
 
 @pytest.mark.usefixtures("_hasty")

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from tests.eventbus.crowd.processes import (
-    PATIENCE_SECONDS,
     TAKE_OVER_SECONDS,
+    WAIT_SECONDS,
     Crowd,
     database_of_its_own,
     told,
@@ -89,7 +89,7 @@ def test_when_the_active_relay_is_killed_the_one_that_stands_by_takes_over_and_o
     remaining = [*crowd.relays.values(), *handlers]
     for process in remaining:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(PATIENCE_SECONDS) for process in remaining] == [0, 0, 0], crowd.log()
+    assert [process.wait(WAIT_SECONDS) for process in remaining] == [0, 0, 0], crowd.log()
 
 
 def _die(crowd: SplitCrowd) -> float:
@@ -133,7 +133,7 @@ def spoken(crowd: SplitCrowd) -> Iterator[dict[str, list[int]]]:
     yield everything
     for file in files:
         file.with_suffix(".stop").touch()
-    assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
+    assert [publisher.wait(WAIT_SECONDS) for publisher in publishers] == [0, 0], crowd.log()
     everything |= told(*files)
 
 

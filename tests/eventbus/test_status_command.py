@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from eventbus import Permanent, backends, registry
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import InboxRow
 from tests.eventbus.house import House, Noted
 from tests.eventbus.test_commands import a_living_dispatcher, run
@@ -122,7 +122,7 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
     """Just then somebody wants to know what waits."""
     house.handler()
     house.say(("vase", 1))
-    monkeypatch.setattr(backends.current(), "ends", Mock(side_effect=LogAway("no broker has answered")))
+    monkeypatch.setattr(backends.current(), "ends", Mock(side_effect=LogUnavailable("no broker has answered")))
 
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status")
@@ -139,6 +139,6 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
 def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.operations.status.status", Mock(side_effect=LogAway("no broker has answered")))
+    monkeypatch.setattr("eventbus.operations.status.status", Mock(side_effect=LogUnavailable("no broker has answered")))
 
     assert run("eventbus", "status") == (1, "", "no broker has answered")

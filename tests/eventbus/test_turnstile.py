@@ -13,7 +13,7 @@ from django.db import connection
 
 from eventbus.database.sqlite3 import interprocess_lock
 from eventbus.database.sqlite3.base import Queue
-from eventbus.database.sqlite3.interprocess_lock import Turnstile
+from eventbus.database.sqlite3.interprocess_lock import InterprocessLock
 from tests.eventbus.house import House, Noted, until
 
 TRANSACTION_SECONDS = 0.02
@@ -26,7 +26,7 @@ def busy(database: Path) -> Iterator[list[int]]:
     turns, stop = [0], threading.Event()
 
     def write() -> None:
-        mine = Turnstile(str(database))
+        mine = InterprocessLock(str(database))
         while not stop.is_set():
             mine.acquire()
             stop.wait(TRANSACTION_SECONDS)
@@ -44,7 +44,7 @@ def busy(database: Path) -> Iterator[list[int]]:
 
 
 def test_who_waits_is_next_however_busy_another_is(tmp_path: Path) -> None:
-    mine, waited = Turnstile(str(tmp_path / "db")), []
+    mine, waited = InterprocessLock(str(tmp_path / "db")), []
 
     with busy(tmp_path / "db") as turns:
         for _ in range(PASSES):
@@ -58,7 +58,11 @@ def test_who_waits_is_next_however_busy_another_is(tmp_path: Path) -> None:
 
 
 def test_only_one_has_the_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine, other, passed = Turnstile(str(tmp_path / "db")), Turnstile(str(tmp_path / "db")), threading.Event()
+    mine, other, passed = (
+        InterprocessLock(str(tmp_path / "db")),
+        InterprocessLock(str(tmp_path / "db")),
+        threading.Event(),
+    )
     mine.acquire()
 
     thread = threading.Thread(target=lambda: (other.acquire(), passed.set()))
@@ -76,7 +80,7 @@ def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
     monkeypatch.setattr(interprocess_lock, "WAIT_SECONDS_MAX", 0.1)
-    stopped, mine = Turnstile(str(tmp_path / "db")), Turnstile(str(tmp_path / "db"))
+    stopped, mine = InterprocessLock(str(tmp_path / "db")), InterprocessLock(str(tmp_path / "db"))
     stopped._open()
     assert interprocess_lock._lock(getattr(stopped, held), time.monotonic())
 
@@ -92,7 +96,7 @@ def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
 
 def stands_in_line(database: Path) -> bool:
     """Whether some other waits for its turn."""
-    looking = Turnstile(str(database))
+    looking = InterprocessLock(str(database))
     assert looking._open()
     try:
         return not interprocess_lock._lock(looking._next, time.monotonic())
@@ -148,7 +152,7 @@ def test_a_worker_lets_another_process_write_between_two_batches(house: House) -
 
 
 def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
-    mine = Turnstile(str(tmp_path / "db"))
+    mine = InterprocessLock(str(tmp_path / "db"))
     mine.acquire()
     child = os.fork()
     if not child:
@@ -162,7 +166,7 @@ def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
 def test_a_database_in_memory_has_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in (":memory:", "file:shared?mode=memory"):
-        mine = Turnstile(name)
+        mine = InterprocessLock(name)
         mine.acquire()
         mine.release()
 
@@ -170,7 +174,7 @@ def test_a_database_in_memory_has_no_files(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_where_no_files_can_be_made_sqlite_has_the_word(tmp_path: Path) -> None:
-    mine = Turnstile(str(tmp_path / "no such folder" / "db"))
+    mine = InterprocessLock(str(tmp_path / "no such folder" / "db"))
 
     mine.acquire()
     mine.release()

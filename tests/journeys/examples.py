@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from eventbus.ids import uuid7
 from eventbus.testing import Crash, published_events, settle
-from eventbus.testing.fault_injection import besieged
+from eventbus.testing.fault_injection import inject_faults
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentSucceeded, StockCommitted, StockReserved
 from mcommerce.products.stock import reserve_stock
 
@@ -17,7 +17,7 @@ __all__ = [
     "PaymentSucceeded",
     "StockCommitted",
     "StockReserved",
-    "besieged",
+    "inject_faults",
     "published_events",
     "reserve_stock",
     "settle",

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from eventbus import registry
 from eventbus.backends.kafka import KafkaBackend
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.testing import settle
 from mcommerce.orders.models import Order
@@ -32,7 +32,7 @@ def over_kafka(transactional_db: None, fresh_kafka: Cluster) -> Iterator[KafkaBa
 
 
 def everybody_reads() -> bool:
-    with suppress(LogAway):
+    with suppress(LogUnavailable):
         settle()
         return True
     return False
@@ -48,7 +48,7 @@ def test_an_order_is_taken_while_the_broker_is_away_and_goes_on_when_it_is_back(
     page = browser.get(reverse("orders:order", args=[order.id]))
     assert (page.status_code, order.number in page.content.decode()) == (200, True)
     assert OutboxRow.objects.filter(key=str(order.id), position=None).exists()
-    with pytest.raises(LogAway):
+    with pytest.raises(LogUnavailable):
         settle()
     assert (state_of(order), stock_of(vase)) == (Order.State.PLACED, (2, 0))
 

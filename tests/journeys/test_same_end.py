@@ -14,7 +14,7 @@ from django.test import override_settings
 from msgspec.structs import replace
 
 from eventbus.backends.base import Consumer
-from eventbus.errors import LogLost
+from eventbus.errors import LogTruncated
 from eventbus.events import Record
 
 from .machine.ending import differences, ending
@@ -119,5 +119,5 @@ def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> No
 
     with pytest.raises(AssertionError, match="It ended in memory"):
         play_over_kafka(traces, ended, kafka, Forgetful)
-    with pytest.raises(LogLost, match="was the place of another event"):
+    with pytest.raises(LogTruncated, match="was the place of another event"):
         play_over_kafka(traces, ended, kafka, Hasty)

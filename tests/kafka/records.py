@@ -6,7 +6,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-PATIENCE_SECONDS = 60  # a loaded two-core machine that has just lost a broker; a test that waits longer has failed
+WAIT_SECONDS = 60  # a loaded two-core machine that has just lost a broker; a test that waits longer has failed
 POLL_SECONDS = 0.5
 
 
@@ -17,10 +17,10 @@ def make_topic(servers: str, *, partitions: int = 1) -> str:
     """
     name = f"test-{uuid4()}"
     admin = AdminClient({"bootstrap.servers": servers})
-    admin.create_topics([NewTopic(name, partitions)])[name].result(PATIENCE_SECONDS)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    admin.create_topics([NewTopic(name, partitions)])[name].result(WAIT_SECONDS)
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
-        found = admin.list_topics(name, timeout=PATIENCE_SECONDS).topics[name].partitions.values()
+        found = admin.list_topics(name, timeout=WAIT_SECONDS).topics[name].partitions.values()
         if len(found) == partitions and all(p.isrs and len(p.isrs) == len(p.replicas) and p.leader >= 0 for p in found):
             return name
     raise AssertionError(f"{name} has no leader")
@@ -34,7 +34,7 @@ def append(servers: str, topic: str, *values: bytes) -> None:
     producer = Producer(settings | {"topic.metadata.propagation.max.ms": 1000})
     for value in values:
         producer.produce(topic, value, on_delivery=lambda error, _: refused.append(error) if error else None)
-    assert producer.flush(PATIENCE_SECONDS) == 0, "no acknowledgement"
+    assert producer.flush(WAIT_SECONDS) == 0, "no acknowledgement"
     if refused:
         raise KafkaException(refused[0])
 
@@ -44,7 +44,7 @@ def read(servers: str, topic: str, count: int) -> list[bytes]:
     settings = {"bootstrap.servers": servers, "group.id": f"test-{uuid4()}", "auto.offset.reset": "earliest"}
     consumer = Consumer(settings | {"log_level": 0})
     found: list[bytes] = []
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     try:
         consumer.subscribe([topic])
         while len(found) < count and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ from tests.kafka import Cluster, KafkaMissing
 from tests.kafka.cluster import known_brokers
 from tests.kafka.jars import class_archive
 from tests.kafka.plugin import brokers_or_skip, do_without
-from tests.kafka.records import PATIENCE_SECONDS, append, make_topic, read
+from tests.kafka.records import WAIT_SECONDS, append, make_topic, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,7 +114,7 @@ def test_a_test_run_that_is_killed_leaves_no_broker_behind(tmp_path: Path, kafka
         answered = known_brokers(address)
         run.kill()
 
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while (known_brokers(address) or list(tmp_path.iterdir())) and time.monotonic() < deadline:
         pass
     assert (answered, known_brokers(address), list(tmp_path.iterdir())) == ({1}, set(), [])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.mail import EmailMessage
 
-from eventbus import ServiceAway
+from eventbus import ServiceUnavailable
 from outside.mail import EmailBackend
 from outside.service import FAILURES_MAX, states
 
@@ -33,7 +33,7 @@ def test_a_mail_server_that_is_away_is_soon_left_alone(nobody: int) -> None:
         with pytest.raises(ConnectionRefusedError):
             send(nobody)
 
-    with pytest.raises(ServiceAway):
+    with pytest.raises(ServiceUnavailable):
         send(nobody)
     assert states()["mail server"] == "open"
 
@@ -45,7 +45,7 @@ def test_a_mail_server_that_falls_silent_is_soon_left_alone_wherever_it_does(sil
             with pytest.raises(OSError):
                 send(server.port, timeout=SOON)
 
-        with pytest.raises(ServiceAway):
+        with pytest.raises(ServiceUnavailable):
             send(server.port, timeout=SOON)
     assert states()["mail server"] == "open"
     assert server.mails <= FAILURES_MAX

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import pytest
 
 from eventbus import backends
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from stations import doorkeeper, live
 from stations.sockets import CLOSE_TRY_AGAIN
 from tests.stations import talking
@@ -47,7 +47,7 @@ async def test_who_comes_while_there_is_no_log_is_told_to_come_again_and_has_roo
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def away(*_arguments: Any) -> NoReturn:
-        raise LogAway("the brokers do not answer")
+        raise LogUnavailable("the brokers do not answer")
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(backends.current(), "end", away)

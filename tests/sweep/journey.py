@@ -19,7 +19,7 @@ from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Progress, ReplayRun, Timer
 from eventbus.operations import pausing, status
 from eventbus.repairs import replay
-from eventbus.repairs.replay_filter import Wanted
+from eventbus.repairs.replay_filter import ReplayFilter
 from tests.sweep import over_kafka, poison, shoppers
 from tests.sweep.company import Books
 from tests.sweep.janitor import tidy_up
@@ -35,7 +35,7 @@ ALL = Q()
 # In one statement, which sees one moment, and costs a look little: there are dozens on a day.
 SOMETHING_TO_DO = """
 WITH
-    braked AS (SELECT name FROM eventbus_consumergroup WHERE braked_at IS NOT NULL),
+    braked AS (SELECT name FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL),
     ends AS (SELECT topic, partition, max(position) AS last FROM eventbus_outbox
         WHERE position IS NOT NULL GROUP BY topic, partition)
 SELECT EXISTS (SELECT 1 FROM eventbus_outbox WHERE position IS NULL AND withdrawn_at IS NULL)
@@ -118,7 +118,7 @@ class Journey:
         elif letter.group == "sweep":
             if again := letter.key == "spoiled":
                 (self._run.folder / poison.MENDED).touch()
-        elif letter.group == "mail" and letter.error_class == "InDoubt":
+        elif letter.group == "mail" and letter.error_class == "OutcomeUnknown":
             again = not sent(self._run, letter.type.split(".")[1], letter.key)
         else:
             return False  # nobody knows why it died: that is a violation
@@ -191,7 +191,7 @@ def show_again(folder: Path) -> bool:
         return False  # shown already, or first to be seen
     run = ReplayRun.objects.first()
     if run is None:
-        run, _counted = replay.begin(Wanted(group=registry.groups["orders"], topics=["products"]), "operator")
+        run, _counted = replay.begin(ReplayFilter(group=registry.groups["orders"], topics=["products"]), "operator")
     elif run.state == ReplayRun.State.FAILED:
         replay.resume(run, "operator")
     if run.state != ReplayRun.State.DONE:
@@ -226,7 +226,7 @@ def unsent() -> QuerySet[OutboxRow]:
 
 def braked() -> list[str]:
     """The groups that stand still until time goes on."""
-    return list(ConsumerGroup.objects.filter(braked_at__isnull=False).values_list("name", flat=True))
+    return list(ConsumerGroup.objects.filter(breaker_opened_at__isnull=False).values_list("name", flat=True))
 
 
 def behind(which: Q = ALL) -> list[str]:

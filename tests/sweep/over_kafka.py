@@ -15,7 +15,7 @@ from django.db.models import Min
 from eventbus import backends, registry
 from eventbus.backends.kafka import KafkaBackend
 from eventbus.backends.kafka.reading import consumer
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog
 from eventbus.recovery import topic_recovery
 from eventbus.repairs.republishing import republish
@@ -30,7 +30,7 @@ CLIENTS = {
 }
 LOOK_SECONDS = 0.1  # between looks whether a log was lost
 REOPEN_SECONDS = 0.02
-PATIENCE_SECONDS = 60  # for brokers on a busy machine
+WAIT_SECONDS = 60  # for brokers on a busy machine
 AGAIN_SECONDS = 0.05  # between two looks of a wait that has a deadline
 FLOODED = "orders"  # the topic that is lost, and said again: most groups read it
 MOVED = "orders"  # the group that gets a second reader for a moment: it reads several topics
@@ -75,7 +75,7 @@ def clear_away() -> None:
 def delete(names: list[str]) -> None:
     answers = bus()._admin_client().delete_topics([bus().topics.name(name) for name in names])
     for answer in answers.values():
-        answer.result(PATIENCE_SECONDS)
+        answer.result(WAIT_SECONDS)
 
 
 # --- who disturbs ----------------------------------------------------------------------------------------------------
@@ -110,14 +110,14 @@ def let_retention_end() -> None:
     keep = {place: min(dict(passed).get(place.topic, 0), max(0, end - 1)) for place, end in ends.items()}
     asked = [Place(bus().topics.name(place.topic), place.partition, begin) for place, begin in keep.items()]
     for answer in bus()._admin_client().delete_records(asked).values():
-        answer.result(PATIENCE_SECONDS)
+        answer.result(WAIT_SECONDS)
 
 
 def is_a_loss_unseen() -> bool:
     """Whether the bus has still to see that its log is another one: until then our tables say that all is well."""
     try:
         there = bus().generations(registry.topics())
-    except LogAway:
+    except LogUnavailable:
         return True
     known = dict(TopicLog.objects.values_list("topic", "generation"))
     return known != {topic: there.get(topic) for topic in known}
@@ -150,7 +150,7 @@ def once(done: Path, do: Callable[[], object]) -> bool:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("Kafka took too long")

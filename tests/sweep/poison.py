@@ -15,7 +15,7 @@ from mcommerce.events import ProductPublished
 MENDED, FRESH, DUSTED = "mended", "fresh", "dusted"  # files that say so, in the run's folder
 TRIES = "tries"  # the file with a dot for each time that a fish was sent back
 FISH = 6
-FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kitchen's brake closes
+FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kitchen's circuit breaker opens
 # So often each parked one was a probe before the next in the log: a client of Kafka takes a while to show that again.
 ROUNDS = {True: 1, False: 4}  # by whether the backend lies in this process
 BITES = 3  # events a key
@@ -44,7 +44,7 @@ def eat(event: Cooked) -> None:
 
 
 class Caught(Event):
-    """A fish. All of them are off until the kitchen is mended: so many failures close the group's brake."""
+    """A fish. All of them are off until the kitchen is mended: so many failures open the group's circuit breaker."""
 
     wire_name: ClassVar[str] = "sweep.caught"
     topic: ClassVar[str] = "sweep"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from eventbus.backends.base import TopicPartition
-from eventbus.consuming.batch import Handling
+from eventbus.consuming.batch import BatchRunner
 from eventbus.events import Record
 from eventbus.failures import effects
 from eventbus.models import ConsumerGroup, OperatorAction
@@ -35,7 +35,7 @@ def forget_the_inbox() -> None:
 
 def store_progress_before_handling() -> None:
     def one(
-        self: Handling, partition: TopicPartition, records: Any, note: Any, *, unless: str, opens: bool
+        self: BatchRunner, partition: TopicPartition, records: Any, note: Any, *, unless: str, opens: bool
     ) -> list[Record]:
         with transaction.atomic():
             progress = self._owned.lock(partition)
@@ -47,7 +47,7 @@ def store_progress_before_handling() -> None:
                 self._owned.act(record, note)
         return fresh
 
-    Handling._one = one  # type: ignore[method-assign]
+    BatchRunner._one = one  # type: ignore[method-assign]
 
 
 def ask_without_a_key() -> None:

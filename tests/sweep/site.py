@@ -33,7 +33,7 @@ LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
 BEAT_SECONDS = 0.05
 SAY_SECONDS = 0.2  # a few times a day a life says what it does
 PAUSE_SECONDS = 0.02  # what the bus waits for a broken world, and for the lease
-STILL_SECONDS = 0.05  # before a braked group looks around: what it asks costs as much as an event
+STILL_SECONDS = 0.05  # before a group with an open circuit breaker looks around: what it asks costs as much as an event
 
 
 def born(run: Run) -> int:

@@ -168,7 +168,7 @@ def bus() -> Iterator[str]:
     asked = OperatorAction.objects.filter(action__in=["pause", "resume"]).order_by("id")
     if (trail := list(asked.values_list("action", flat=True))) != ["pause", "resume"]:
         yield f"a group was let rest and go on once, and the trail says {trail}"
-    yield from (f"{group} is still braked" for group in journey.braked())
+    yield from (f"{group} still has an open circuit breaker" for group in journey.braked())
     yield from (f"{group} did not read to the end" for group in journey.behind())
     yield from (f"{count} {what} are left" for what, count in left.items() if count)
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):

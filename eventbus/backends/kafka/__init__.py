@@ -17,16 +17,16 @@ from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
 from eventbus.backends.kafka import client_errors, log_ends
 from eventbus.backends.kafka.admins import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
-from eventbus.backends.kafka.other_sites import Sites
+from eventbus.backends.kafka.other_sites import OtherSites
 from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producer import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.reading.consumer import KafkaConsumer
 from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
 from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
 from eventbus.backends.kafka.topics import KafkaTopics, insist, passes, said
-from eventbus.errors import LogAway, LogLost
+from eventbus.errors import LogTruncated, LogUnavailable
 from eventbus.events import Record
-from eventbus.wakeups import Bell
+from eventbus.wakeups import Wakeup
 
 logger = logging.getLogger(__name__)
 # Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
@@ -89,12 +89,12 @@ class KafkaBackend(Backend):
         self._clients = dict(clients or {})
         refuse_broken_promises(self._clients)
         self._lock = threading.Lock()
-        self._arrived = Bell()
+        self._arrived = Wakeup()
         self._admins = Admins(self._make_admin)
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
         self._partitions = Partitions(self.topics)
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
-        self._sites = Sites(self._admin_client, self._named)
+        self._sites = OtherSites(self._admin_client, self._named)
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
         self._readers: list[KafkaConsumer] = []
 
@@ -113,8 +113,8 @@ class KafkaBackend(Backend):
         self._partitions.learn(topics)
         try:
             outcome = self._sender.send(rows)
-        except LogAway as error:
-            raise LogAway(self._why(str(error), rows)) from error
+        except LogUnavailable as error:
+            raise LogUnavailable(self._why(str(error), rows)) from error
         failpoints.hit("append.acknowledged")
         self._refuse_places_given_before(given, rows, outcome.sent)
         with failpoints.atomic("mark"):
@@ -126,7 +126,9 @@ class KafkaBackend(Backend):
                 outbox_offsets.refuse(row_id, reason)
             outbox_offsets.finish(topics)
         if outcome.error:
-            raise LogAway(self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken})
+            raise LogUnavailable(
+                self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken}
+            )
         self._arrived.ring()
 
     def _given_of(self, topic: str) -> dict[int, int]:
@@ -157,9 +159,9 @@ class KafkaBackend(Backend):
                 given[topic][partition] = offset + 1
         if twice:
             names = ", ".join(sorted({self._named(topic) for topic, _ in twice}))
-            raise LogLost(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
+            raise LogTruncated(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
         if unknown:
-            raise LogAway("Kafka does not say where it has put an event: it is sent again")
+            raise LogUnavailable("Kafka does not say where it has put an event: it is sent again")
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
         """It reads the whole log, which as a rule has just been made."""
@@ -180,7 +182,7 @@ class KafkaBackend(Backend):
         """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
         try:
             missing = self.topics.absent({row.topic for row in rows})
-        except LogAway:
+        except LogUnavailable:
             return error
         return "; ".join([*map(self.topics.missing, missing)] or [error])
 
@@ -200,7 +202,7 @@ class KafkaBackend(Backend):
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
             found = insist(lambda: log_ends.ends(self._admin_client(), asked), passes=self._passes)
         except (KafkaException, TimeoutError) as error:
-            raise LogAway(f"Kafka does not say where its log ends: {said(error)}") from error
+            raise LogUnavailable(f"Kafka does not say where its log ends: {said(error)}") from error
         return {asked[place]: offset for place, offset in found.items()}
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -208,7 +210,7 @@ class KafkaBackend(Backend):
         found = log_ends.ends_now(self._admin_client(), asked, self._passes)
         return {asked[place]: end for place, end in found.items()}
 
-    def shown_from(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """All of a topic that is not there: who knows what comes back."""
         asked = self._places(partitions)
         found = log_ends.begins(self._admin_client(), asked, self._passes)
@@ -225,12 +227,14 @@ class KafkaBackend(Backend):
         return {Place(self._named(one.topic), one.partition): one for one in partitions}
 
     def provision(self, topics: Iterable[str]) -> list[str]:
-        """Make the topics that are missing; their names on the brokers. Raises LogAway."""
+        """Make the topics that are missing; their names on the brokers. Raises LogUnavailable."""
         topics = list(topics)
         made = self.topics.make(topics)
         self._partitions.forget()
         # Until the broker that is asked has heard of each, and each has its leader.
-        insist(lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogAway))
+        insist(
+            lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogUnavailable)
+        )
         return [self._named(topic) for topic in made]
 
     # --- reading ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 )
 
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 # The client has seen more elections than the brokers know of, or fewer, and does not unlearn it. The last it says
 # itself, of all that it asked for.
@@ -37,7 +37,7 @@ def ends_now(admin: AdminClient, places: Iterable[Place], on_error: Callable[[Ex
 
 
 def begins(admin: AdminClient, places: Iterable[Place], passes: Callable[[Exception], bool]) -> dict[Place, int]:
-    """Where each begins, of those that are there now. Raises LogAway for an error that does not pass by itself."""
+    """Return the first offset of each that exists. Raises LogUnavailable for an error that does not pass by itself."""
     found = {}
     earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
     for place, answer in _ask(admin, places, earliest):
@@ -45,7 +45,7 @@ def begins(admin: AdminClient, places: Iterable[Place], passes: Callable[[Except
             found[place] = answer.result(ANSWER_SECONDS).offset
         except (KafkaException, TimeoutError) as error:
             if not passes(error):
-                raise LogAway(f"Kafka does not say where its log begins: {error}") from error
+                raise LogUnavailable(f"Kafka does not say where its log begins: {error}") from error
     return found
 
 

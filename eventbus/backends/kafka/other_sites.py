@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from django.db import DatabaseError, connection, transaction
 
 from eventbus.backends.kafka.topics import LOOK_SECONDS
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ QUESTION_SECONDS = 60.0
 DIGEST_BYTES = 6  # a handful of sites share brokers
 
 
-class Sites:
+class OtherSites:
     """Of one backend. `named` gives a group's name on the brokers."""
 
     def __init__(self, admin: Callable[[], AdminClient], named: Callable[[str], str]) -> None:
@@ -49,9 +49,9 @@ class Sites:
         return self._client_id
 
     def refuse_others(self, groups: Collection[str]) -> None:
-        """Raises LogAway where readers of another database are in one of these groups."""
+        """Raises LogUnavailable where readers of another database are in one of these groups."""
         if others := self.others(groups):
-            raise LogAway("; ".join(others))
+            raise LogUnavailable("; ".join(others))
 
     def others(self, groups: Collection[str]) -> list[str]:
         """A sentence with the remedy for each of these groups in which they are. Brokers are not waited for."""

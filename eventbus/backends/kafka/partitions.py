@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS, KafkaTopics
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 KNOWN_SECONDS = 30.0  # how long an answer about partitions is believed: they are added by hand, and seldom
 
@@ -31,15 +31,15 @@ class Partitions:
         self._placed_by.clear()
 
     def used(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """All that keys are placed in. Raises LogAway."""
+        """All that keys are placed in. Raises LogUnavailable."""
         return [TopicPartition(topic, number) for topic in topics for number in range(self.count(topic))]
 
     def there(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """All that the brokers have. Raises LogAway."""
+        """All that the brokers have. Raises LogUnavailable."""
         return [TopicPartition(topic, number) for topic in topics for number in range(self._ask(topic, ANSWER_SECONDS))]
 
     def count(self, topic: str, seconds: float = ANSWER_SECONDS) -> int:
-        """How many are used. Raises LogAway after so long."""
+        """How many are used. Raises LogUnavailable after so long."""
         known = self._known.get(topic)
         if known is None or time.monotonic() - known[0] > KNOWN_SECONDS:
             there = self._ask(topic, seconds)
@@ -49,14 +49,14 @@ class Partitions:
     def learn(self, topics: Iterable[str]) -> None:
         """Before events are sent. The number stays for as long as a relay runs; whoever asks has a lease to keep.
 
-        Raises LogAway with the topic.
+        Raises LogUnavailable with the topic.
         """
         for topic in topics:
             if topic not in self._placed_by:
                 try:
                     self._placed_by[topic] = self.count(topic, LOOK_SECONDS)
-                except LogAway as error:
-                    raise LogAway(str(error), {topic}) from error
+                except LogUnavailable as error:
+                    raise LogUnavailable(str(error), {topic}) from error
 
     def of(self, row: Unsent) -> int:
         """Where a row belongs whose topic was learnt."""
@@ -65,5 +65,5 @@ class Partitions:
     def _ask(self, topic: str, seconds: float) -> int:
         count = self._topics.counts([topic], seconds).get(topic)
         if count is None:
-            raise LogAway(self._topics.missing(topic))
+            raise LogUnavailable(self._topics.missing(topic))
         return count

@@ -13,7 +13,7 @@ from eventbus import failpoints
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka.envelope import headers_of
 from eventbus.database.leases import LEASE_SECONDS
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Send all and wait for the acknowledgements. Raises LogAway when not one could be sent.
+        """Send all and wait for the acknowledgements. Raises LogUnavailable when not one could be sent.
 
         A broker refuses whole batches of the client's: whose fault it was shows when each row goes alone.
         """
@@ -97,7 +97,7 @@ class Sender:
             self._finish(producer, until)
         except (KafkaException, BufferError) as error:
             self._drop()
-            raise LogAway(f"Kafka takes no events: {error}") from error
+            raise LogUnavailable(f"Kafka takes no events: {error}") from error
         outcome = reports.outcome(rows)
         if outcome.error or outcome.refused:
             self._drop()

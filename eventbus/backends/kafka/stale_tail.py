@@ -11,7 +11,7 @@ from confluent_kafka import TopicPartition as Place
 
 from eventbus.backends.kafka.envelope import record_of
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def lying_in(
     """All that lies in these partitions from these positions on.
 
     `client` tells where partitions end (`enable.partition.eof`), `name` is the topic's on the brokers. `beat` is
-    called every now and then. Raises LogAway, and what `beat` raises.
+    called every now and then. Raises LogUnavailable, and what `beat` raises.
     """
     left = set(begins)
     client.assign([Place(name, partition, begin) for partition, begin in begins.items()])
@@ -50,12 +50,12 @@ def lying_in(
             yield record_of(message, topic)
             continue
         if message.error().code() != KafkaError._PARTITION_EOF:
-            raise LogAway(f"Kafka does not say what lies in {name}: {message.error().str()}")
+            raise LogUnavailable(f"Kafka does not say what lies in {name}: {message.error().str()}")
         left.discard(int(message.partition()))
         if not left:
             return
     if left:
-        raise LogAway(f"Kafka does not say what lies in {name}")
+        raise LogUnavailable(f"Kafka does not say what lies in {name}")
 
 
 def _until_silence(client: Consumer, beat: Callable[[], None]) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 
 from eventbus.backends import topics
 from eventbus.backends.topics import TopicSpec
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
@@ -86,7 +86,7 @@ class KafkaTopics:
                 there[ours[name]] = answer.result(ANSWER_SECONDS)
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise LogAway(f"Kafka does not say what {name} is like: {said(error)}") from error
+                    raise LogUnavailable(f"Kafka does not say what {name} is like: {said(error)}") from error
         return there
 
     def make(self, topics: Collection[str]) -> list[str]:
@@ -100,7 +100,7 @@ class KafkaTopics:
                 made.append(ours[name])
             except (KafkaException, TimeoutError) as error:
                 if _code(error) != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise LogAway(f"Kafka did not make {name}: {said(error)}") from error
+                    raise LogUnavailable(f"Kafka did not make {name}: {said(error)}") from error
         for topic in topics:
             self._await(topic, lambda spec: True)
         return made
@@ -135,7 +135,7 @@ class KafkaTopics:
         deadline = time.monotonic() + ANSWER_SECONDS
         while (spec := self.found([topic])[topic]) is None or not done(spec):
             if time.monotonic() > deadline:
-                raise LogAway(f"Kafka took the change of {self._named(topic)}, and does not show it")
+                raise LogUnavailable(f"Kafka took the change of {self._named(topic)}, and does not show it")
             time.sleep(AGAIN_SECONDS)
 
 
@@ -160,7 +160,7 @@ def _answer(answer: Any, what: str) -> Any:
     try:
         return answer.result(ANSWER_SECONDS)
     except (KafkaException, TimeoutError) as error:
-        raise LogAway(f"Kafka has no answer about {what}: {said(error)}") from error
+        raise LogUnavailable(f"Kafka has no answer about {what}: {said(error)}") from error
 
 
 def said(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
-from eventbus.database.sqlite3.interprocess_lock import Turnstile
+from eventbus.database.sqlite3.interprocess_lock import InterprocessLock
 from eventbus.errors import QueueTimeout
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")  # what Django and the bus write with
@@ -71,7 +71,7 @@ class Queue:
 
     def __init__(self, database: str) -> None:
         self.here = FairLock()
-        self._elsewhere = Turnstile(database)
+        self._elsewhere = InterprocessLock(database)
 
     def acquire(self, seconds: float) -> None:
         """Raises QueueTimeout when the turn in this process does not come in time."""

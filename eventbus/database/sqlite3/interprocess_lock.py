@@ -20,7 +20,7 @@ WAIT_SECONDS_MAX = 2.0
 SUFFIXES = ("-next", "-turn")
 
 
-class Turnstile:
+class InterprocessLock:
     """One for each database and process. Used by one thread at a time: the one that has the process's turn."""
 
     def __init__(self, database: str) -> None:

@@ -23,7 +23,7 @@ from eventbus.console import (
     topics,
     untrusted,
 )
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 
 
 class Command(BaseCommand):
@@ -52,5 +52,5 @@ class Command(BaseCommand):
     def handle(self, *, run: Run, **options: Any) -> None:
         try:
             run(printer=Printer(self.stdout), **options)
-        except LogAway as error:
+        except LogUnavailable as error:
             raise CommandError(str(error)) from error

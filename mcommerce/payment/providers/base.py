@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from eventbus import ServiceAway
+from eventbus import ServiceUnavailable
 
 
 class SessionStatus(StrEnum):
@@ -87,7 +87,7 @@ class Declined(ProviderError):
         self.code = code
 
 
-class ProviderDown(ProviderError, ServiceAway):
+class ProviderDown(ProviderError, ServiceUnavailable):
     """It was not reached, or not even asked, so it did nothing."""
 
 

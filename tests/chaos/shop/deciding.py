@@ -1,6 +1,7 @@
 """`python -m tests.chaos.shop.deciding`: the operator, who decides about mails that a death left in doubt.
 
-One is sent again if the letterbox does not hold it, and let go if it does: what `on_doubt="never"` asks of a person.
+One is sent again if the letterbox does not hold it, and let go if it does: `on_unknown_outcome="never"` asks a
+person for that.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ def decide() -> None:
     from tests.chaos.shop.letterbox import letters
 
     sent = letters(Path(settings.CHAOS_FOLDER))
-    for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="InDoubt"):
+    for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="OutcomeUnknown"):
         kind, number = letter.type.split(".")[1], Order.objects.get(id=letter.key).number
         wish = status.request_discard if sent[kind, number] else status.request_requeue
         wish(letter, "operator")

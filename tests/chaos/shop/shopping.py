@@ -24,7 +24,7 @@ PAUSE_SECONDS = 4.0  # at most, between one's visits
 LOOK_SECONDS = 0.7  # between looks at one's order
 ASK_SECONDS = 1.0  # of a web process, whether it serves
 ANSWER_SECONDS = 5.0  # then another door is tried
-PATIENCE_SECONDS = 25.0  # for an answer
+INSIST_SECONDS = 25.0  # for an answer
 # For the order to go on; then one leaves, and the deadline ends it. Less than a broker may be away: others still come.
 WAIT_SECONDS = 7.0
 PIECES_MAX = 3
@@ -122,23 +122,23 @@ class Visitor:
         self._http.headers["Connection"] = "close"  # nor does the proxy keep one for later
 
     def get(self, path: str) -> requests.Response:
-        return self._patiently(lambda: self._http.get(f"{self._door()}{path}", **_OPTIONS))
+        return self._insist(lambda: self._http.get(f"{self._door()}{path}", **_OPTIONS))
 
     def post(self, path: str, page: requests.Response, **fields: str) -> requests.Response:
         """The form on that page. Sent again until somebody answers: the same form, so the same wish."""
         form = {"csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken"), **fields}
-        return self._patiently(lambda: self._http.post(f"{self._door()}{path}", data=form, **_OPTIONS))
+        return self._insist(lambda: self._http.post(f"{self._door()}{path}", data=form, **_OPTIONS))
 
     def type_card(self, page: str, number: str) -> str:
         """On the company's page; where it sends us. A session that was charged is not charged again."""
         form = {"number": number, "expiry": "12/40", "cvc": "123"}
-        return self._patiently(lambda: self._http.post(page, data=form, **_OPTIONS)).headers.get("Location", "")
+        return self._insist(lambda: self._http.post(page, data=form, **_OPTIONS)).headers.get("Location", "")
 
     def _door(self) -> str:
         return self._doors.any(self._chance)
 
-    def _patiently(self, ask: Callable[[], requests.Response]) -> requests.Response:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def _insist(self, ask: Callable[[], requests.Response]) -> requests.Response:
+        deadline = time.monotonic() + INSIST_SECONDS
         while time.monotonic() < deadline:
             try:
                 answer = ask()

@@ -208,7 +208,7 @@ _MOVED = """
 """
 _LEDGER = "SELECT kind, sum(amount) FROM payment_ledgerentry GROUP BY kind"
 _PAYMENTS = "SELECT order_id, captured, refunded, alarm FROM payment_payment"
-_IN_DOUBT = "SELECT 1 FROM eventbus_deadletter WHERE state = 'open' AND request = '' AND error_class = 'InDoubt'"
+_IN_DOUBT = "SELECT 1 FROM eventbus_deadletter WHERE state = 'open' AND request = '' AND error_class = 'OutcomeUnknown'"
 _STATIONS = """
     SELECT number, version, (
         SELECT count(*) FROM stations_stationhistory AS row

@@ -5,7 +5,7 @@ import zlib
 
 from django.conf import settings
 
-from eventbus import NotYet, handles, publish
+from eventbus import RetryLater, handles, publish
 from tests.chaos.town import outside, poison
 from tests.chaos.town.events import Answered, Called, Reminded
 from tests.chaos.town.models import Seen
@@ -41,7 +41,15 @@ def record_ring(event: Reminded, answer: str) -> None:
     _see("ringers", event)
 
 
-@handles(Reminded, group="ringers", effect=True, record=record_ring, on_doubt="again", backoff=(0.5, 4.0), attempts=20)
+@handles(
+    Reminded,
+    group="ringers",
+    effect=True,
+    record=record_ring,
+    on_unknown_outcome="retry",
+    backoff=(0.5, 4.0),
+    attempts=20,
+)
 def ring(event: Reminded, *, idempotency_key: str) -> str:
     return outside.call(idempotency_key, event.token)
 
@@ -56,4 +64,4 @@ def _fail_once(token: str) -> None:
     """After it has written, so that what is not rolled back shows."""
     if zlib.crc32(token.encode()) % FLAKY_ONE_IN == 0 and (token, os.getpid()) not in _tried:
         _tried.add((token, os.getpid()))
-        raise NotYet("at the second attempt")
+        raise RetryLater("at the second attempt")

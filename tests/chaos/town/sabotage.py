@@ -191,7 +191,7 @@ def _timeout() -> None:
 
     def send(self: Any, rows: Sequence[Any]) -> Any:
         outcome = producer.Outcome([], {}, "")
-        with suppress(producer.LogAway):
+        with suppress(producer.LogUnavailable):
             outcome = right(self, rows)
         there = {sent.id for sent in outcome.sent}
         made_up = [producer.Sent(row.id, os.getpid() % 30_000, next(beyond)) for row in rows if row.id not in there]

@@ -35,10 +35,10 @@ def _log_not_noticed() -> None:
     """Groups stand beyond its end, and what is appended before their places is read by none."""
     from eventbus.backends.kafka import KafkaBackend
     from eventbus.recovery import reused_offsets
-    from eventbus.recovery.log_truncation import Shrinking
+    from eventbus.recovery.log_truncation import TruncationDetector
 
     reused_offsets.refuse = lambda records: None
-    Shrinking.found = Shrinking.at_once = lambda self, topics: set()  # type: ignore[method-assign]
+    TruncationDetector.found = TruncationDetector.at_once = lambda self, topics: set()  # type: ignore[method-assign]
     KafkaBackend._refuse_places_given_before = lambda *arguments: None  # type: ignore[method-assign]
 
 

@@ -22,11 +22,11 @@ from tests.live_site import ROOT, LiveSite
 STANDBYS = 2
 HANDOVER_SECONDS_MAX = 5.0  # from a dispatcher's death until another handles, on a machine with nothing else to do
 TAKE_OVER_SECONDS = 30.0  # the same, beside minutes of chaos
-PATIENCE_SECONDS = 180  # with processes that start, and with what the load left behind, beside minutes of chaos
+WAIT_SECONDS = 180  # with processes that start, and with what the load left behind, beside minutes of chaos
 ON_ITS_WAY_EVENTS = 50  # what two publishers say in half a second: far more than lies in hand at any time
 LOG = "processes.log"
 
-until = partial(house.until, seconds=PATIENCE_SECONDS)
+until = partial(house.until, seconds=WAIT_SECONDS)
 
 
 class Crowd:
@@ -183,7 +183,7 @@ def see_all_handled_once(crowd: Crowd, publishing: Mapping[Path, subprocess.Pope
     """
     for file in publishing:
         file.with_suffix(".stop").touch()
-    assert [publisher.wait(PATIENCE_SECONDS) for publisher in publishing.values()] == [0] * len(publishing), crowd.log()
+    assert [publisher.wait(WAIT_SECONDS) for publisher in publishing.values()] == [0] * len(publishing), crowd.log()
     acknowledged = told(*publishing)
     count = sum(map(len, acknowledged.values()))
     dead = partial(crowd.rows, "SELECT key, error FROM eventbus_deadletter")  # it would be waited for in vain

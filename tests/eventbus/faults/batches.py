@@ -33,7 +33,7 @@ FAULTS = [
     ),
     Fault(
         "blame the first of a batch",
-        "eventbus.consuming.batch.Handling._begin",
+        "eventbus.consuming.batch.BatchRunner._begin",
         "if progress.running_event == record.event_id:",
         "if progress.running_event in (None, record.event_id):",
         fails=["a_death_in_a_batch_is_blamed_on_none_of_its_events"],
@@ -82,14 +82,14 @@ FAULTS = [
     ),
     Fault(
         "a batch of twenty seconds",
-        "eventbus.consuming.batch.Handling.batch",
+        "eventbus.consuming.batch.BatchRunner.batch",
         "BATCH_SECONDS[connection.vendor]",
         "20.0",
         fails=["a_batch_of_slow_events_ends_when_its_time_is_over"],
     ),
     Fault(
         "a batch takes its time",
-        "eventbus.consuming.batch.Handling.batch",
+        "eventbus.consuming.batch.BatchRunner.batch",
         "if clock.monotonic() >= until:",
         "if False:",
         fails=[
@@ -107,7 +107,7 @@ FAULTS = [
     ),
     Fault(
         "sort what a batch does not come to",
-        "eventbus.consuming.batch.Handling.batch",
+        "eventbus.consuming.batch.BatchRunner.batch",
         "is_fresh = self._sorting(progress, records)",
         "sort = self._sorting(progress, records)\n"
         "is_fresh = {record.position: sort(record) for record in records}.__getitem__\n"

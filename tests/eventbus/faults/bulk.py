@@ -121,7 +121,7 @@ FAULTS = [
     ),
     Fault(
         "say nothing of a dead letter",
-        "eventbus.failures.parking.bury",
+        "eventbus.failures.parking.dead_letter",
         "transaction.on_commit(partial(_tell, letter), robust=True)",
         "pass",
         fails=["each_dead_letter_is_an_error_and_many_failures_alike_are_one_warning"],

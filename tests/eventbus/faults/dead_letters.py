@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "move the offset though the dead letter could not be written",
-        "eventbus.failures.parking.bury",
+        "eventbus.failures.parking.dead_letter",
         'letter.error = letter.traceback = ""',
         "return",
         fails=[
@@ -15,14 +15,14 @@ FAULTS = [
     ),
     Fault(
         "no minimal dead letter",
-        "eventbus.failures.parking.bury",
-        "if is_nobodys_fault(refused):",
+        "eventbus.failures.parking.dead_letter",
+        "if is_infrastructure_error(refused):",
         "if True:",
         fails=["where_the_error_cannot_be_written_the_dead_letter_is_written_without"],
     ),
     Fault(
         "attempts not counted",
-        "eventbus.consuming.retries.Retrying._failed",
+        "eventbus.consuming.retries.Retries._failed",
         "key.attempts + counts,",
         "key.attempts,",
         fails=["after_the_last_attempt_there_is_a_dead_letter_with_all_one_needs"],
@@ -43,7 +43,7 @@ FAULTS = [
     ),
     Fault(
         "dead letter cut bytes",
-        "eventbus.failures.parking.bury",
+        "eventbus.failures.parking.dead_letter",
         "payload=record.payload",
         "payload=record.payload[:20]",
         fails=[

@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "acknowledge before handling",
-        "eventbus.consuming.batch.Handling._one",
+        "eventbus.consuming.batch.BatchRunner._one",
         "self._owned.act(record, note)",
         "connection.on_commit(lambda: self._owned.act(record, note))",
         fails=[
@@ -36,7 +36,7 @@ FAULTS = [
     ),
     Fault(
         "unknown types handled",
-        "eventbus.consuming.batch.Handling._sorting",
+        "eventbus.consuming.batch.BatchRunner._sorting",
         "if not self._group.of(record):",
         "if False:",
         fails=["what_a_group_does_not_know_is_counted_not_dead"],

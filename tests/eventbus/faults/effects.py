@@ -6,10 +6,10 @@ FAULTS = [
     Fault(
         "ask in a transaction",
         "eventbus.consuming.ownership.Ownership.ask",
-        "note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)",
+        "note = self._answers[record.event_id] = with_causation(record, effects.ask, self.group, record)",
         "from django.db import transaction\n"
         "with transaction.atomic():\n"
-        "    note = self._answers[record.event_id] = because_of(record, effects.ask, self.group, record)",
+        "    note = self._answers[record.event_id] = with_causation(record, effects.ask, self.group, record)",
         fails=["an_effect_happens_once_and_its_answer_is_recorded", "an_effect_that_failed_is_no_doubt"],
     ),
     Fault(
@@ -27,17 +27,17 @@ FAULTS = [
         fails=["an_effect_in_doubt_is_asked_again_with_the_same_key_or_never", "an_effect_that_failed_is_no_doubt"],
     ),
     Fault(
-        "on_doubt ignored",
+        "on_unknown_outcome ignored",
         "eventbus.failures.effects.claim",
-        '.on_doubt == "never"',
-        '.on_doubt == ""',
+        '.on_unknown_outcome == "never"',
+        '.on_unknown_outcome == ""',
         fails=["an_effect_in_doubt_is_asked_again_with_the_same_key_or_never"],
     ),
     Fault(
         "deaths hide a doubt",
         "eventbus.failures.effects.refuse_deadly",
-        '.on_doubt == "never"',
-        '.on_doubt == ""',
+        '.on_unknown_outcome == "never"',
+        '.on_unknown_outcome == ""',
         fails=["however_often_the_process_died_a_doubt_is_called_one"],
     ),
     Fault(
@@ -78,7 +78,7 @@ FAULTS = [
     Fault(
         "record the answer after the inbox row",
         "eventbus.consuming.ownership.Ownership.act",
-        "because_of(record, note)",
+        "with_causation(record, note)",
         "from django.db import transaction\ntransaction.on_commit(note)",
         fails=["an_answer_is_recorded_with_what_is_told_of_it_or_not_at_all"],
     ),
@@ -101,8 +101,8 @@ FAULTS = [
     ),
     Fault(
         "count what was not asked",
-        "eventbus.errors.counts",
-        "not isinstance(error, ServiceAway)",
+        "eventbus.errors.counts_as_attempt",
+        "not isinstance(error, ServiceUnavailable)",
         "True",
         fails=["a_service_that_is_away_costs_an_effect_no_attempt"],
     ),
@@ -112,7 +112,7 @@ FAULTS = [
         "return False",
         "pass",
         fails=["a_service_that_is_away_costs_an_effect_no_attempt"],
-        also=[("eventbus.errors.counts", "not isinstance(error, ServiceAway)", "True")],
+        also=[("eventbus.errors.counts_as_attempt", "not isinstance(error, ServiceUnavailable)", "True")],
     ),
     Fault(
         "no crash limit for effects",

@@ -5,7 +5,7 @@ from tests.eventbus.faults.planting import Fault
 FAULTS = [
     Fault(
         "count nothing that is ignored",
-        "eventbus.consuming.batch.Handling._sorting",
+        "eventbus.consuming.batch.BatchRunner._sorting",
         "progress.ignored += record.ours",
         "pass",
         fails=["each_event_is_counted_in_its_place", "a_release_that_learns_a_type_once_ignored_has_lost_nothing"],

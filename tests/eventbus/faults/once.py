@@ -36,7 +36,7 @@ FAULTS = [
     ),
     Fault(
         "believe that a batch repeats nothing",
-        "eventbus.consuming.batch.Handling._sorting",
+        "eventbus.consuming.batch.BatchRunner._sorting",
         "seen.add(record.event_id.int)",
         "pass",
         fails=["an_event_that_comes_twice_in_one_batch_is_handled_once"],
@@ -50,7 +50,7 @@ FAULTS = [
     ),
     Fault(
         "pass over what fails in a batch",
-        "eventbus.consuming.batch.Handling.batch",
+        "eventbus.consuming.batch.BatchRunner.batch",
         "self._owned.act(record, None)",
         "try:\n    self._owned.act(record, None)\nexcept ValueError:\n    pass",
         fails=["a_batch_that_fails_in_the_middle_is_handled_one_by_one"],

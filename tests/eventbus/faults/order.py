@@ -37,7 +37,7 @@ FAULTS = [
     ),
     Fault(
         "let a later event of a parked key pass",
-        "eventbus.consuming.batch.Handling._sorting",
+        "eventbus.consuming.batch.BatchRunner._sorting",
         "if record.key in parked:",
         "if False:",
         fails=["order_holds_through_retries"],

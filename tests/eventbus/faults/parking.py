@@ -78,7 +78,7 @@ FAULTS = [
     ),
     Fault(
         "contention not tried again",
-        "eventbus.database.contention.Patience.__call__",
+        "eventbus.database.contention.ContentionRetry.__call__",
         "if not is_contention(error) or",
         "if True or",
         fails=[
@@ -97,14 +97,14 @@ FAULTS = [
     ),
     Fault(
         "handle what nobody here knows",
-        "eventbus.consuming.retries.Retrying._drain",
+        "eventbus.consuming.retries.Retries._drain",
         "if self._group.of(record):",
         "if True:",
         fails=["an_event_that_nobody_handles_any_more_leaves_its_key"],
     ),
     Fault(
         "blame the next for what came after the one before",
-        "eventbus.consuming.retries.Retrying._running",
+        "eventbus.consuming.retries.Retries._running",
         "running=True",
         "",
         fails=["an_error_after_a_parked_event_was_handled_is_not_blamed_on_the_next"],

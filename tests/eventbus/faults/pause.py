@@ -11,24 +11,24 @@ FAULTS = [
         fails=[
             "nothing_moves_until_it_is_resumed",
             "no_retry_runs",
-            "a_braked_group_that_is_paused_is_not_probed",
+            "a_group_with_an_open_circuit_breaker_that_is_paused_is_not_probed",
             "a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more",
         ],
         also=[
-            ("eventbus.progress.groups.hold", "if stopped:", "if False:"),
+            ("eventbus.progress.groups.lock_progress", "if stopped:", "if False:"),
             ("eventbus.consuming.worker.Worker._something_waits", "if stopped:", "if False:"),
         ],
     ),
     Fault(
         "pause in the middle of what is in hand",
-        "eventbus.consuming.batch.Handling._one",
+        "eventbus.consuming.batch.BatchRunner._one",
         "self._finish(progress, records, fresh)",
         "self._owned.lock(partition, unless=PAUSED)\nself._finish(progress, records, fresh)",
         fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
     ),
     Fault(
         "see a pause only when there is nothing in hand",
-        "eventbus.progress.groups.hold",
+        "eventbus.progress.groups.lock_progress",
         "if stopped:",
         "if False:",
         fails=["a_pause_in_the_middle_lets_what_is_in_hand_finish_and_no_more"],
@@ -36,9 +36,9 @@ FAULTS = [
     Fault(
         "resume with what was seen before",
         "eventbus.consuming.worker.Worker._stand_still",
-        "self._owned.brake.reset()",
+        "self._owned.breaker.reset()",
         "pass",
-        fails=["resuming_opens_a_brake_which_then_judges_anew"],
+        fails=["resuming_closes_a_circuit_breaker_which_then_judges_anew"],
     ),
     Fault(
         "see a standstill only when something comes",

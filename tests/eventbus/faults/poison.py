@@ -37,7 +37,7 @@ FAULTS = [
     ),
     Fault(
         "count what is only suspected",
-        "eventbus.consuming.batch.Handling.single",
+        "eventbus.consuming.batch.BatchRunner.single",
         "attempts=0",
         "attempts=1",
         fails=["a_world_that_is_broken_for_all_is_waited_for", "a_database_that_goes_away_counts_no_attempt"],
@@ -72,7 +72,7 @@ FAULTS = [
     ),
     Fault(
         "wait for a stranger's lock for ever",
-        "eventbus.database.contention.Patience.__call__",
+        "eventbus.database.contention.ContentionRetry.__call__",
         "time.monotonic() >= until",
         "False",
         fails=["what_breaks_the_world_for_one_event_alone_parks_its_key"],

@@ -100,7 +100,7 @@ FAULTS = [
     ),
     Fault(
         "forget the cause",
-        "eventbus.events.because_of",
+        "eventbus.events.with_causation",
         "_handled.set(record)",
         "_handled.set(None)",
         fails=["what_a_handler_tells_names_its_cause", "each_names_the_event_that_it_follows_from"],

@@ -24,7 +24,11 @@ FAULTS = [
         "lambda: None",
         fails=["a_relay_that_has_lost_its_lease_appends_nothing"],
         also=[
-            ("eventbus.publishing.relay.Relay.__init__", "Look(backend, self._fence)", "Look(backend, lambda: None)")
+            (
+                "eventbus.publishing.relay.Relay.__init__",
+                "LossDetector(backend, self._fence)",
+                "LossDetector(backend, lambda: None)",
+            )
         ],
     ),
     Fault(

@@ -30,13 +30,13 @@ FAULTS = [
     Fault(
         "move live progress in a replay",
         "eventbus.repairs.replay.Replay._step",
-        "groups.hold(self.wanted.group, place)",
-        "live = groups.hold(self.wanted.group, place)\nlive.handled += len(records)\nlive.save()",
+        "groups.lock_progress(self.wanted.group, place)",
+        "live = groups.lock_progress(self.wanted.group, place)\nlive.handled += len(records)\nlive.save()",
         fails=["past_events_come_again_in_order_and_live_progress_stays", "what_is_pending_comes_live_and_only_so"],
     ),
     Fault(
         "replay what is pending",
-        "eventbus.repairs.replay_filter.Wanted.spans",
+        "eventbus.repairs.replay_filter.ReplayFilter.spans",
         "row.position)",
         "row.position + 1)",
         fails=["what_is_pending_comes_live_and_only_so"],
@@ -57,7 +57,7 @@ FAULTS = [
     ),
     Fault(
         "replay what acts",
-        "eventbus.repairs.replay_filter.Wanted.__post_init__",
+        "eventbus.repairs.replay_filter.ReplayFilter.__post_init__",
         "if once:",
         "if False:",
         fails=["a_group_with_other_handlers_is_refused_and_told_why"],
@@ -72,7 +72,7 @@ FAULTS = [
     Fault(
         "take no lock for a replay",
         "eventbus.repairs.replay.Replay._step",
-        "groups.hold(self.wanted.group, place)",
+        "groups.lock_progress(self.wanted.group, place)",
         "pass",
         fails=["live_handling_waits_while_the_replay_has_its_partition_in_hand"],
         only="postgresql",
@@ -87,14 +87,14 @@ FAULTS = [
     Fault(
         "pass over a batch whose handler failed",
         "eventbus.repairs.replay.Replay._alone",
-        "raise self._patiently(self._fail, error) from error",
+        "raise self._retry_on_contention(self._fail, error) from error",
         "return True",
         fails=["a_failure_ends_the_run_before_that_event_and_names_it"],
     ),
     Fault(
         "take contention for a failure",
         "eventbus.repairs.replay.Replay._advance",
-        "self._patiently(self._step, place, self.wanted.group.batch)",
+        "self._retry_on_contention(self._step, place, self.wanted.group.batch)",
         "self._step(place, self.wanted.group.batch)",
         fails=["contention_is_no_failure"],
     ),
@@ -128,14 +128,14 @@ FAULTS = [
     ),
     Fault(
         "replay from where the group began",
-        "eventbus.repairs.replay_filter.Wanted.spans",
+        "eventbus.repairs.replay_filter.ReplayFilter.spans",
         "(0, row.position)",
         "(row.start, row.position)",
         fails=["what_happened_before_the_group_began_is_shown_to_it"],
     ),
     Fault(
         "replay every key",
-        "eventbus.repairs.replay_filter.Wanted.events",
+        "eventbus.repairs.replay_filter.ReplayFilter.events",
         '"key": self.key or None',
         '"key": None',
         fails=["only_what_was_asked_for_comes_again"],

@@ -12,7 +12,11 @@ def unchecked(what: str, place: str, case: str) -> Fault:
     """The progress row is locked, whoever owns it."""
     group = "self.group" if place.startswith("eventbus.consuming.worker.") else "self._group"
     return Fault(
-        f"no epoch check {what}", place, "self._owned.lock(partition", f"groups.hold({group}, partition", fails=[case]
+        f"no epoch check {what}",
+        place,
+        "self._owned.lock(partition",
+        f"groups.lock_progress({group}, partition",
+        fails=[case],
     )
 
 
@@ -24,22 +28,22 @@ FAULTS = [
         "if False:",
         fails=[TAKEN_OVER, PARKED, ASKING, BEFORE_IT_ASKS],
     ),
-    unchecked("before a batch is announced", "eventbus.consuming.batch.Handling.announce", TAKEN_OVER),
-    unchecked("in a batch", "eventbus.consuming.batch.Handling.batch", TAKEN_OVER),
-    unchecked("before an event alone", "eventbus.consuming.batch.Handling._begin", TAKEN_OVER),
-    unchecked("in an event alone", "eventbus.consuming.batch.Handling._one", TAKEN_OVER),
-    unchecked("where a key is parked", "eventbus.consuming.batch.Handling._park", ASKING),
-    unchecked("where a probe leaves an event", "eventbus.consuming.batch.Handling._leave", ASKING),
-    unchecked("before a retry", "eventbus.consuming.retries.Retrying._begin", PARKED),
-    unchecked("in a retry", "eventbus.consuming.retries.Retrying._drain", ASKING),
-    unchecked("where a retry failed", "eventbus.consuming.retries.Retrying._failed", ASKING),
-    unchecked("where a probe leaves a parked event", "eventbus.consuming.retries.Retrying._leave", ASKING),
+    unchecked("before a batch is announced", "eventbus.consuming.batch.BatchRunner.announce", TAKEN_OVER),
+    unchecked("in a batch", "eventbus.consuming.batch.BatchRunner.batch", TAKEN_OVER),
+    unchecked("before an event alone", "eventbus.consuming.batch.BatchRunner._begin", TAKEN_OVER),
+    unchecked("in an event alone", "eventbus.consuming.batch.BatchRunner._one", TAKEN_OVER),
+    unchecked("where a key is parked", "eventbus.consuming.batch.BatchRunner._park", ASKING),
+    unchecked("where a probe leaves an event", "eventbus.consuming.batch.BatchRunner._leave", ASKING),
+    unchecked("before a retry", "eventbus.consuming.retries.Retries._begin", PARKED),
+    unchecked("in a retry", "eventbus.consuming.retries.Retries._drain", ASKING),
+    unchecked("where a retry failed", "eventbus.consuming.retries.Retries._failed", ASKING),
+    unchecked("where a probe leaves a parked event", "eventbus.consuming.retries.Retries._leave", ASKING),
     unchecked("where an operator is obeyed", "eventbus.consuming.worker.Worker._obey", PARKED),
     Fault(
         "no epoch check before an effect is asked for",
         "eventbus.consuming.ownership.Ownership._claim",
         "self.lock(partition)",
-        "groups.hold(self.group, partition)",
+        "groups.lock_progress(self.group, partition)",
         fails=[BEFORE_IT_ASKS],
     ),
     Fault(
@@ -58,7 +62,7 @@ FAULTS = [
     ),
     Fault(
         "free a key that has no head any more",
-        "eventbus.consuming.retries.Retrying._try",
+        "eventbus.consuming.retries.Retries._try",
         "known = bool(self._group.of(record))",
         "if not key.events.exists():\n    key.delete()\n    return\nknown = bool(self._group.of(record))",
         fails=["a_key_whose_head_the_next_owner_has_buried_stays_parked"],

@@ -22,14 +22,14 @@ FAULTS = [
     ),
     Fault(
         "broken world counted",
-        "eventbus.errors.is_broken_world",
-        "if isinstance(error, InterfaceError | LogAway):",
+        "eventbus.errors.is_outage",
+        "if isinstance(error, InterfaceError | LogUnavailable):",
         "if False:",
         fails=[
             "a_database_that_goes_away_counts_no_attempt",
             "a_database_that_goes_away_in_a_retry_counts_no_attempt",
         ],
-        also=[("eventbus.errors.is_broken_world", "isinstance(error, OperationalError)", "False")],
+        also=[("eventbus.errors.is_outage", "isinstance(error, OperationalError)", "False")],
     ),
     Fault(
         "a broken world is a death",
@@ -54,21 +54,21 @@ FAULTS = [
     ),
     Fault(
         "no crash limit",
-        "eventbus.consuming.batch.Handling._one",
+        "eventbus.consuming.batch.BatchRunner._one",
         "effects.refuse_deadly(self._group, record, progress.crashes)",
         "pass",
         fails=["an_event_that_kills_the_process_three_times_is_set_aside", "only_the_event_that_kills_is_set_aside"],
     ),
     Fault(
         "one death is enough",
-        "eventbus.consuming.batch.Handling._one",
+        "eventbus.consuming.batch.BatchRunner._one",
         "effects.refuse_deadly(self._group, record, progress.crashes)",
         "effects.refuse_deadly(self._group, record, progress.crashes and effects.CRASHES_MAX)",
         fails=["an_event_that_outlives_two_deaths_is_handled"],
     ),
     Fault(
         "no crash limit for retries",
-        "eventbus.consuming.retries.Retrying._try",
+        "eventbus.consuming.retries.Retries._try",
         "effects.refuse_deadly(self._group, record, key.crashes)",
         "pass",
         fails=["a_retry_that_kills_the_process_three_times_is_set_aside"],

@@ -26,7 +26,7 @@ from . import truths
 from .floor import GROUPS, Floor
 from .people import ShopMachine
 
-IN_DOUBT = "InDoubt"  # nobody knows whether the mail was sent: it is let go, never tried again
+IN_DOUBT = "OutcomeUnknown"  # nobody knows whether the mail was sent: it is let go, never tried again
 MAIL = "mail"  # its events may stay discarded: nobody's order waits for a mail
 PROJECTION = "orders"  # the group that can be shown the products again
 ROUTINE = ("pause", "replay", "prune", "republish", "restored", "reconcile")

@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, 
 from eventbus import clock
 from eventbus.models import ParkedKey, Timer
 from eventbus.testing import Crash, settle
-from eventbus.testing.fault_injection import Adversary, besieged
+from eventbus.testing.fault_injection import FaultInjectingBackend, inject_faults
 from mcommerce.orders import cart, checkout
 from mcommerce.orders import services as orders
 from mcommerce.orders.models import Cart
@@ -84,13 +84,13 @@ class ShopMachine(RuleBasedStateMachine):
         self.left_in_cart: dict[UUID, int] = {}
         self.client = Client()
         self.buyers = 0  # each order is somebody's: who pays nothing is written to once a day
-        self.adversary: Adversary | None = None
+        self.adversary: FaultInjectingBackend | None = None
         self.unheard = 0  # so many things more happen before the bus gets to work
 
     @initialize(target=placed, seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> UUID:
         """The first order comes before the shop is well awake."""
-        self.adversary = self.day.enter_context(besieged(seed=seed, **MISCHIEF))
+        self.adversary = self.day.enter_context(inject_faults(seed=seed, **MISCHIEF))
         return self.order(wanted=[(0, 1)], clicks=1)
 
     def teardown(self) -> None:

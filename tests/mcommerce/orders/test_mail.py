@@ -13,7 +13,7 @@ from django.core.mail.backends.base import BaseEmailBackend as EmailBackend
 from django.test import Client
 from django.utils import translation
 
-from eventbus import Permanent, ServiceAway, registry
+from eventbus import Permanent, ServiceUnavailable, registry
 from mcommerce.orders import mail, refunds, services
 from mcommerce.orders.models import Order, Refund
 from outside.service import FAILURES_MAX
@@ -183,7 +183,7 @@ def test_a_mail_server_that_is_lost_in_the_middle_of_each_mail_is_soon_left_alon
         for _mail in range(FAILURES_MAX):
             with pytest.raises(Permanent):
                 mail.send("paid", paid.id)
-        with pytest.raises(ServiceAway):
+        with pytest.raises(ServiceUnavailable):
             mail.send("paid", paid.id)
 
     assert server.mails == FAILURES_MAX

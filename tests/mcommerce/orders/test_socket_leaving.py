@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pytest
 
 from eventbus import backends
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from mcommerce.orders import consumers
 from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, live_orders
 from mcommerce.orders.models import Order
@@ -24,7 +24,7 @@ def test_who_meets_a_log_that_is_away_is_forgotten(
     listener: Shopper, waiting: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_arguments: Any) -> NoReturn:
-        raise LogAway("the brokers do not answer")
+        raise LogUnavailable("the brokers do not answer")
 
     async def story() -> None:
         with monkeypatch.context() as meanwhile:

@@ -11,7 +11,7 @@ from channels.testing import WebsocketCommunicator
 
 from eventbus import backends
 from eventbus.backends.base import TopicPartition
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from mcommerce.orders import consumers
 from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Order
@@ -35,7 +35,7 @@ class SlowLog:
         self.begun.set()
         assert self.go_on.wait(ANSWER_SECONDS)
         if self.away:
-            raise LogAway("the brokers do not answer")
+            raise LogUnavailable("the brokers do not answer")
         return self._end(partition)
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from eventbus import NotYet, Permanent
+from eventbus import Permanent, RetryLater
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import (
@@ -90,7 +90,7 @@ def test_a_paid_order_whose_things_are_gone_is_cancelled_and_refunded(paid: Orde
 
 
 def test_lost_stock_of_an_order_not_known_to_be_paid_waits_for_the_payment(waiting: Order) -> None:
-    with pytest.raises(NotYet):
+    with pytest.raises(RetryLater):
         services.lose_stock(order_id=waiting.id, now=LATER)
 
 
@@ -125,7 +125,7 @@ def test_the_same_payment_heard_again_changes_nothing(paid: Order) -> None:
 def test_a_payment_heard_before_the_stock_waits(placed: Callable[..., Order]) -> None:
     order = placed()
 
-    with pytest.raises(NotYet):
+    with pytest.raises(RetryLater):
         pay(order)
 
     assert fresh(order).state == State.PLACED

@@ -17,7 +17,7 @@ from mcommerce.products.models import Reservation, StockMovement
 from .conftest import NOW, left, line, put_on_shelf
 
 SHOPPERS = 16
-PATIENCE_SECONDS = 60  # for all of them, on a machine that does other things as well
+WAIT_SECONDS = 60  # for all of them, on a machine that does other things as well
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,14 +28,14 @@ def all_at_once(calls: Sequence[Callable[[], None]]) -> None:
 
     def run(call: Callable[[], None]) -> None:
         try:
-            shot.wait(PATIENCE_SECONDS)
+            shot.wait(WAIT_SECONDS)
             call()
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(len(calls)) as pool:
         for done in [pool.submit(run, call) for call in calls]:
-            done.result(PATIENCE_SECONDS)
+            done.result(WAIT_SECONDS)
 
 
 def test_five_pieces_are_sold_to_five_of_sixteen_shoppers() -> None:

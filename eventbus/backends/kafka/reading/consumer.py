@@ -20,14 +20,14 @@ from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka import client_errors
 from eventbus.backends.kafka.envelope import record_of
 from eventbus.backends.kafka.reading.offset_commits import tell
-from eventbus.backends.kafka.reading.partition_buffer import Slot
-from eventbus.backends.kafka.reading.partition_discovery import Growth
-from eventbus.backends.kafka.reading.poll_interval import Pace
-from eventbus.backends.kafka.reading.revocation_guard import Hand
+from eventbus.backends.kafka.reading.partition_buffer import PartitionBuffer
+from eventbus.backends.kafka.reading.partition_discovery import PartitionDiscovery
+from eventbus.backends.kafka.reading.poll_interval import PollInterval
+from eventbus.backends.kafka.reading.revocation_guard import RevocationGuard
 from eventbus.backends.kafka.reading.stalls import Ends, Stalled, Stalls, waiting
-from eventbus.errors import LogAway
+from eventbus.errors import LogUnavailable
 from eventbus.events import Record
-from eventbus.wakeups import Bell
+from eventbus.wakeups import Wakeup
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class KafkaConsumer(BusConsumer):
         make: Callable[[], Consumer],
         topics: dict[str, str],
         partitions: Iterable[TopicPartition] | None,
-        bell: Bell,
+        bell: Wakeup,
         ends: Ends,
         ends_now: Ends,
         hold_seconds: float,
@@ -55,19 +55,19 @@ class KafkaConsumer(BusConsumer):
         self._theirs = topics
         self._bell, self._ends = bell, ends
         self._lock = threading.Condition()
-        self._slots: dict[TopicPartition, Slot] = {}
+        self._slots: dict[TopicPartition, PartitionBuffer] = {}
         self._commits: dict[TopicPartition, int] = {}
         self._generation = 0
-        self._hand = Hand(self._lock, hold_seconds)
+        self._hand = RevocationGuard(self._lock, hold_seconds)
         self._error: str = ""
         self._closing = threading.Event()
-        self._pace = Pace()
-        self._growth = Growth(topics)
+        self._pace = PollInterval()
+        self._growth = PartitionDiscovery(topics)
         self._stalls = Stalls(ends_now)
         self._make, self._client = make, make()
         self._groupless = partitions is not None
         self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
-        self._slots |= {partition: Slot(sought=True) for partition in partitions or []}
+        self._slots |= {partition: PartitionBuffer(sought=True) for partition in partitions or []}
         self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
         self._thread.start()
 
@@ -111,7 +111,7 @@ class KafkaConsumer(BusConsumer):
             self._begun = True
             if self._error:
                 error, self._error = self._error, ""
-                raise LogAway(error)
+                raise LogUnavailable(error)
             for partition, slot in list(self._slots.items()):
                 if slot.sought and slot.buffer:
                     taken = [slot.buffer.popleft() for _ in range(min(records_max, len(slot.buffer)))]
@@ -120,17 +120,19 @@ class KafkaConsumer(BusConsumer):
         return []
 
     def catch_up(self, seconds: float) -> None:
-        """Wait until what lies in the log now can be fetched. Raises LogAway after so long."""
+        """Wait until what lies in the log now can be fetched. Raises LogUnavailable after so long."""
         with self._lock:
             self._begun = True
             if not self._lock.wait_for(lambda: bool(self._slots) or self.closed, seconds):
-                raise LogAway(f"no partition of {', '.join(self._theirs)} was given to this reader in {seconds:g} s")
+                raise LogUnavailable(
+                    f"no partition of {', '.join(self._theirs)} was given to this reader in {seconds:g} s"
+                )
             sought = [partition for partition, slot in self._slots.items() if slot.sought]
         ends = self._ends(sought) if sought else {}
         with self._lock:
             done = self._lock.wait_for(lambda: self._has_come(ends), seconds)
         if not done:
-            raise LogAway(f"what lies in {', '.join(self._theirs)} did not come within {seconds:g} s")
+            raise LogUnavailable(f"what lies in {', '.join(self._theirs)} did not come within {seconds:g} s")
 
     def _has_come(self, ends: dict[TopicPartition, int]) -> bool:
         slots = [(self._slots[partition], end) for partition, end in ends.items() if partition in self._slots]
@@ -215,7 +217,7 @@ class KafkaConsumer(BusConsumer):
         """Read what was added, from its beginning. Whoever reads may have missed some of it, and is told so."""
         there = self._growth.look(client)
         with self._lock:
-            added = {partition: Slot(sought=True) for partition in there if partition not in self._slots}
+            added = {partition: PartitionBuffer(sought=True) for partition in there if partition not in self._slots}
             if not added:
                 return
             self._slots |= added
@@ -286,7 +288,7 @@ class KafkaConsumer(BusConsumer):
         failpoints.hit("reader.assigned")
         client.incremental_assign([Place(place.topic, place.partition, OFFSET_STORED) for place in places])
         with self._lock:
-            self._slots |= {self._partition(place): Slot() for place in places}
+            self._slots |= {self._partition(place): PartitionBuffer() for place in places}
             self._changed()
 
     def _revoked(self, client: Consumer, places: list[Place]) -> None:

@@ -10,7 +10,7 @@ BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paus
 BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
 
 
-class Slot:
+class PartitionBuffer:
     """A partition that this reader was given."""
 
     def __init__(self, *, sought: bool = False) -> None:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 30.0  # they are added by hand, and seldom; nothing is read while a broker that is away is asked
 
 
-class Growth:
+class PartitionDiscovery:
     """Which partitions there are. `topics` have their names on the brokers behind ours."""
 
     def __init__(self, topics: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ HURRY_SECONDS = 0.005  # the same while partitions change hands: each step of th
 HURRIES_SECONDS = 1.0  # how long it hurries after each such step
 
 
-class Pace:
+class PollInterval:
     """Slow when nothing changes but the records, quick for a moment after `hurry`."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ def hold_seconds(config: Mapping[str, Any]) -> float:
     return min(HOLD_SECONDS, int(config["max.poll.interval.ms"]) / 1_000 / 2)
 
 
-class Hand:
+class RevocationGuard:
     """Of one thread that works, for another that waits. `change` is notified by whoever ends the wait."""
 
     def __init__(self, change: threading.Condition, seconds: float) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka.reading.partition_buffer import Slot
+from eventbus.backends.kafka.reading.partition_buffer import PartitionBuffer
 
 LOOK_SECONDS = 5.0  # between looks; a client that is well has what lies in the log within one
 AGAIN_SECONDS = 300.0  # for the same place: the last record may be a mark of transactions, which never comes
@@ -59,7 +59,7 @@ class Stalls:
         return self._replaced.setdefault((partition, at), now) == now
 
 
-def waiting(slots: Mapping[TopicPartition, Slot]) -> dict[TopicPartition, int]:
+def waiting(slots: Mapping[TopicPartition, PartitionBuffer]) -> dict[TopicPartition, int]:
     """Where the partitions stand of which all that came was taken, and more is asked for."""
     return {
         one: slot.next
