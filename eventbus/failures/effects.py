@@ -15,9 +15,9 @@ DOUBT = "A process died between asking and noting the answer; it is not asked tw
 
 
 def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
-    """Raise CrashedRepeatedly for an event in which the process has died so often, or OutcomeUnknown where its effect is.
+    """Raise CrashedRepeatedly for an event that killed the process too often, or OutcomeUnknown if its effect began.
 
-    Who reads CrashedRepeatedly may try again without a thought; a mail that may be on its way must not hide in it.
+    An operator may requeue a CrashedRepeatedly without a thought, so it must not stand for a mail that may be sent.
     """
     if crashes < CRASHES_MAX:
         return
