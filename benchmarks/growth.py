@@ -25,7 +25,7 @@ LONG_QUICK = 100_000
 EVENTS = 1_000  # of one round
 COST_RATIO_MAX = 1.2  # of an event in long tables to one in short ones
 TOPIC = "benchmark"
-_HERE = f"topic = '{TOPIC}' AND partition = 0 AND position IS NOT NULL"
+_HERE = f"topic = '{TOPIC}' AND partition = 0 AND log_offset IS NOT NULL"
 _NOW = "CURRENT_TIMESTAMP"
 _PAYLOAD = '{"order_id": "01a21320-3f1e-7000-84d0-2123104b55a2", "amount": 1900, "currency": "EUR"}'
 
@@ -109,13 +109,13 @@ def fill(rows: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM eventbus_outbox")
         missing = rows - cursor.fetchone()[0]
-        cursor.execute(f"SELECT coalesce(max(position) + 1, 0) FROM eventbus_outbox WHERE {_HERE}")
+        cursor.execute(f"SELECT coalesce(max(log_offset) + 1, 0) FROM eventbus_outbox WHERE {_HERE}")
         begin = cursor.fetchone()[0]
         numbers = "generate_series(0, %s) AS n (i)" if postgres else "n"
         counting = "" if postgres else "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %s) "
         cursor.execute(
             f"{counting}INSERT INTO eventbus_outbox (event_id, topic, type, key, payload, headers, created_at,"
-            " partition, position, appended_at, refused)"
+            " partition, offset, appended_at, refused)"
             f" SELECT {'gen_random_uuid()' if postgres else 'lower(hex(randomblob(16)))'}, '{TOPIC}',"
             f" 'benchmark.sale_made.v1', 'key' || i, {_payload(postgres)}, '{{}}', {_NOW}, 0, {begin} + i, {_NOW}, ''"
             f" FROM {numbers}",
@@ -123,7 +123,7 @@ def fill(rows: int) -> None:
         )
         cursor.execute(
             'INSERT INTO eventbus_inbox ("group", event_id, replay, handled_at)'
-            f" SELECT '{GROUP}', event_id, 0, {_NOW} FROM eventbus_outbox WHERE {_HERE} AND position >= {begin}"
+            f" SELECT '{GROUP}', event_id, 0, {_NOW} FROM eventbus_outbox WHERE {_HERE} AND log_offset >= {begin}"
         )
         if postgres:
             cursor.execute("ANALYZE eventbus_outbox, eventbus_inbox")

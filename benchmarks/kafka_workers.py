@@ -75,7 +75,7 @@ def rate_of_relay(count: int) -> float:
 def pending() -> int:
     """Of the log, what the group has not handled."""
     rows = Progress.objects.filter(group=GROUP)
-    return sum(backends.current().end(TopicPartition(row.topic, row.partition)) - row.position for row in rows)
+    return sum(backends.current().end(TopicPartition(row.topic, row.partition)) - row.offset for row in rows)
 
 
 def wait_for(done: Callable[[], bool]) -> None:

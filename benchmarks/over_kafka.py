@@ -53,7 +53,7 @@ def _after(count: int, measured: Callable[[], object]) -> float:
 def handling(bench: Bench, count: int) -> Iterator[Row]:
     """What `rate_of_sending` left in the topic has no rows: both read on from the end."""
     for row in Progress.objects.filter(group=GROUP):
-        row.position = backends.current().end(TopicPartition(row.topic, row.partition))
+        row.offset = backends.current().end(TopicPartition(row.topic, row.partition))
         row.save()
     stand_beside(GROUP)
     worker = Worker(registry.groups[GROUP], backends.current())

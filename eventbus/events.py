@@ -70,7 +70,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
     topic: str
     partition: int
-    position: int
+    offset: int
     key: str
     type: str
     event_id: UUID
@@ -246,7 +246,7 @@ def open_event(record: Record, event_type: type[E]) -> E:
     try:
         return decode(record.payload, event_type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.position}: {error}") from error
+        raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.offset}: {error}") from error
 
 
 def with_causation(record: Record, call: Callable[..., T], *given: Any) -> T:

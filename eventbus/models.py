@@ -30,7 +30,7 @@ class Carried(models.Model):
 class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
-    `id` grows in commit order within (topic, key). The relay sets partition and position when it appends, or `refused`,
+    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `refused`,
     with the reason, when the log will not take it; then an operator decides (`eventbus.publishing.rejected_records`).
     An index costs every publisher a page; so but two hold every row, and neither what is read only now and then.
     """
@@ -38,7 +38,7 @@ class OutboxRow(Carried):
     event_id = models.UUIDField()
     created_at = models.DateTimeField()
     partition = models.PositiveSmallIntegerField(null=True)
-    position = models.PositiveBigIntegerField(null=True)
+    offset = models.PositiveBigIntegerField(null=True, db_column="log_offset")
     appended_at = models.DateTimeField(null=True)
     refused = models.TextField(default="", blank=True)
     withdrawn_at = models.DateTimeField(null=True)  # by an operator, once it was refused
@@ -49,16 +49,16 @@ class OutboxRow(Carried):
         verbose_name_plural = _("outbox")
         indexes = [
             models.Index(
-                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(position__isnull=True, refused="")
+                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, refused="")
             ),
             # Asked for before each batch, and empty unless somebody must look: it costs a publisher nothing.
             models.Index(fields=["topic", "key"], name="eventbus_outbox_refused", condition=models.Q(refused__gt="")),
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["topic", "partition", "position"],
+                fields=["topic", "partition", "offset"],
                 name="eventbus_outbox_log",
-                condition=models.Q(position__isnull=False),
+                condition=models.Q(offset__isnull=False),
             )
         ]
 
@@ -116,7 +116,7 @@ class Progress(models.Model):
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField()
     start = models.PositiveBigIntegerField(default=0)
-    position = models.PositiveBigIntegerField(default=0)
+    offset = models.PositiveBigIntegerField(default=0, db_column="log_offset")
     epoch = models.PositiveBigIntegerField(default=0)
     released = models.PositiveBigIntegerField(null=True)
     running_event = models.UUIDField(null=True)
@@ -137,7 +137,7 @@ class Progress(models.Model):
         constraints = [models.UniqueConstraint(fields=["group", "topic", "partition"], name="eventbus_progress_once")]
 
     def __str__(self) -> str:
-        return f"{self.group} {self.topic}/{self.partition} at {self.position}"
+        return f"{self.group} {self.topic}/{self.partition} at {self.offset}"
 
     @property
     def pruned(self) -> int:
@@ -218,20 +218,20 @@ class ParkedKey(models.Model):
 
 
 class ParkedEvent(Carried):
-    """An event of a parked key: the head, then those that wait, in the order of their positions."""
+    """An event of a parked key: the head, then those that wait, in the order of their offsets."""
 
     parked_key = models.ForeignKey(ParkedKey, on_delete=models.PROTECT, related_name="events")
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     event_id = models.UUIDField()
     partition = models.PositiveSmallIntegerField()
-    position = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(db_column="log_offset")
 
     class Meta:
         verbose_name = _("parked event")
         verbose_name_plural = _("parked events")
-        ordering = ["position", "id"]
+        ordering = ["offset", "id"]
         # The head of thousands is looked for after each that was handled.
-        indexes = [models.Index(fields=["parked_key", "position", "id"], name="eventbus_parked_in_order")]
+        indexes = [models.Index(fields=["parked_key", "offset", "id"], name="eventbus_parked_in_order")]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_parked_event_once")]
 
     def __str__(self) -> str:
@@ -259,7 +259,7 @@ class DeadLetter(Carried):
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     event_id = models.UUIDField()
     partition = models.PositiveSmallIntegerField()
-    position = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(db_column="log_offset")
     parks = models.BooleanField()  # whether its key waits for the operator
     attempts = models.PositiveSmallIntegerField()
     error_class = models.CharField(max_length=200)
@@ -295,7 +295,7 @@ class UntrustedRecord(models.Model):
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField()
-    position = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(db_column="log_offset")
     event_id = models.UUIDField()
     type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
     key = models.CharField(max_length=KEY_CHARACTERS_MAX)
@@ -309,7 +309,7 @@ class UntrustedRecord(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.group} {self.topic}/{self.partition}/{self.position}"
+        return f"{self.group} {self.topic}/{self.partition}/{self.offset}"
 
 
 class OperatorAction(models.Model):
@@ -351,7 +351,7 @@ class OperatorAction(models.Model):
 class ReplayRun(models.Model):
     """A group's replayable handlers see a stretch of the log again; `id` is part of the inbox key.
 
-    `positions` is JSON, {"topic/partition": [next, end]}: where the run is and where it ends, fixed when it begins.
+    `offsets` is JSON, {"topic/partition": [next, end]}: where the run is and where it ends, fixed when it begins.
     """
 
     class State(models.TextChoices):
@@ -369,7 +369,7 @@ class ReplayRun(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
-    positions = models.TextField(default="{}")
+    offsets = models.TextField(default="{}")
     matched = models.PositiveBigIntegerField(default=0)
     handled = models.PositiveBigIntegerField(default=0)
     error = models.TextField(default="", blank=True)
@@ -406,7 +406,7 @@ class Effect(models.Model):
 
 
 class TopicLog(models.Model):
-    """The log that all positions of a topic are of: when it was lost, the brokers show another.
+    """The log that all offsets of a topic are of: when it was lost, the brokers show another.
 
     Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done. Keys are placed by
     `partitions`, however many the brokers have: more would move keys away from their earlier events.
@@ -462,7 +462,7 @@ class Divergence(models.Model):
     noted_at = models.DateTimeField()
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField()
-    position = models.PositiveBigIntegerField()
+    offset = models.PositiveBigIntegerField(db_column="log_offset")
     event_id = models.UUIDField()
     type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
     key = models.CharField(max_length=KEY_CHARACTERS_MAX)

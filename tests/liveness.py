@@ -49,15 +49,15 @@ def moving() -> list[Unhandled]:
         for group, event_id in table._default_manager.values_list("group", "event_id")
     }
     rows = {row.event_id.hex: row for row in OutboxRow.objects.defer("payload", "headers")}
-    refused = {(row.topic, row.key) for row in rows.values() if row.refused and row.position is None}
-    reached = {(row.group, row.topic, row.partition): row.position for row in Progress.objects.all()}
+    refused = {(row.topic, row.key) for row in rows.values() if row.refused and row.offset is None}
+    reached = {(row.group, row.topic, row.partition): row.offset for row in Progress.objects.all()}
     return [
         one
         for one in unhandled
         if one.event not in still
         and (one.topic, one.key) not in refused
         and (row := rows.get(one.event_id)) is not None
-        and (row.position is None or row.position >= reached.get((one.team, row.topic, row.partition), 0))
+        and (row.offset is None or row.offset >= reached.get((one.team, row.topic, row.partition), 0))
     ]
 
 
@@ -72,7 +72,7 @@ def status() -> tuple[int, str]:
 
 def _unnamed(late: list[Unhandled]) -> Iterator[str]:
     code, complaint = status()
-    unsent = {event_id.hex for event_id in OutboxRow.objects.filter(position=None).values_list("event_id", flat=True)}
+    unsent = {event_id.hex for event_id in OutboxRow.objects.filter(offset=None).values_list("event_id", flat=True)}
     for one in late:
         named = UNSENT if one.event_id in unsent else f"Group {one.team} "
         if code != 1 or named not in complaint:

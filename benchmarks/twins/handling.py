@@ -35,11 +35,11 @@ WAITS = """
     )
 """
 READ = """
-    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
-    WHERE topic = %b AND partition = %b AND position >= %b AND position < %b ORDER BY position LIMIT %b
+    SELECT id, log_offset, key, type, event_id, payload, headers FROM eventbus_outbox
+    WHERE topic = %b AND partition = %b AND log_offset >= %b AND log_offset < %b ORDER BY log_offset LIMIT %b
 """
 HOLD = """
-    SELECT "id", "group", "topic", "partition", "start", "position", "epoch", "released", "running_event", "crashes",
+    SELECT "id", "group", "topic", "partition", "start", "log_offset", "epoch", "released", "running_event", "crashes",
         "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored", "pruned_discarded", "pruned_before",
         "untrusted", "moved_at",
         EXISTS (
@@ -67,8 +67,8 @@ NOTE = {
 }
 SAVE = """
     UPDATE eventbus_progress
-    SET moved_at = CASE WHEN position = %b THEN moved_at ELSE %b END,
-        position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+    SET moved_at = CASE WHEN log_offset = %b THEN moved_at ELSE %b END,
+        log_offset = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
 """
 DIALECTS = {
     "postgresql": {
@@ -94,26 +94,26 @@ class Told(NamedTuple):
 
     event_id: Any  # as the driver has it: a UUID, or 32 hexadecimal digits on SQLite
     key: str
-    position: int
+    offset: int
     payload: bytes
 
 
 def stand_beside(group: str) -> None:
     """The twin's progress begins where the group's is."""
     for row in Progress.objects.filter(group=group):
-        Progress.objects.create(group=TWIN, topic=row.topic, partition=row.partition, position=row.position)
+        Progress.objects.create(group=TWIN, topic=row.topic, partition=row.partition, offset=row.offset)
 
 
 def handle_log(count: int) -> None:
     """So many events of the table that is the log, as a worker has just handled them."""
-    for topic, partition, position in Progress.objects.filter(group=TWIN).values_list("topic", "partition", "position"):
+    for topic, partition, offset in Progress.objects.filter(group=TWIN).values_list("topic", "partition", "offset"):
         more = True
         while more:
-            rows = _run(READ, [topic, partition, position, POSITION_MAX, BATCH_EVENTS])
+            rows = _run(READ, [topic, partition, offset, POSITION_MAX, BATCH_EVENTS])
             told = [Told(event_id, key, place, payload) for _, place, key, _, event_id, payload, _ in rows]
             if told:
                 handle_batch(topic, partition, told)
-                position = told[-1].position + 1
+                offset = told[-1].offset + 1
                 count -= len(told)
             more = len(told) == BATCH_EVENTS
     assert count <= 0, f"{count} events were left"
@@ -124,15 +124,15 @@ def handle_batch(topic: str, partition: int, told: Sequence[Told]) -> None:
     assert not any(stopped_or_waits), "nobody pauses it, and nothing was parked"
     with transaction.atomic():
         [held] = _run(HOLD, [TWIN, TWIN, topic, partition])
-        row_id, position, stopped = held[0], held[5], held[-2]
+        row_id, offset, stopped = held[0], held[5], held[-2]
         handled, ignored, discarded = held[10:13]
         assert not stopped, "nobody pauses it"
-        fresh = _fresh(topic, [one for one in told if one.position >= position])
+        fresh = _fresh(topic, [one for one in told if one.offset >= offset])
         for one in fresh:
             _book(msgspec.json.decode(one.payload))
         _note([one.event_id for one in fresh])
-        moved = [told[-1].position + 1, _now()]
-        counts = [told[-1].position + 1, handled + len(fresh), ignored, discarded]
+        moved = [told[-1].offset + 1, _now()]
+        counts = [told[-1].offset + 1, handled + len(fresh), ignored, discarded]
         _run(SAVE, [*moved, *counts, None, 0, row_id])
 
 

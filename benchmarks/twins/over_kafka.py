@@ -23,7 +23,7 @@ from eventbus.registry import BATCH_EVENTS
 
 GIVE_UP_SECONDS = 60
 TOPIC = SaleMade.topic
-_ROOM = "UPDATE eventbus_outbox SET partition = place.partition, position = place.position FROM"
+_ROOM = "UPDATE eventbus_outbox SET partition = place.partition, log_offset = place.log_offset FROM"
 
 
 def servers() -> str:
@@ -45,7 +45,7 @@ class Reports:
 
 
 def relay(producer: Producer) -> None:
-    """The least that loses nothing: positions are noted once all are acknowledged."""
+    """The least that loses nothing: offsets are noted once all are acknowledged."""
     while rows := [Unsent(*row) for row in _unsent()]:
         reports = Reports()
         for row in rows:
@@ -60,7 +60,7 @@ def relay(producer: Producer) -> None:
         assert len(reports.places) == len(rows), "Kafka did not take all"
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                f"{_ROOM} unnest(%s::bigint[], %s::int[], %s::bigint[]) AS place (id, partition, position)"
+                f"{_ROOM} unnest(%s::bigint[], %s::int[], %s::bigint[]) AS place (id, partition, offset)"
                 " WHERE eventbus_outbox.id = place.id",
                 [list(column) for column in zip(*reports.places, strict=True)],
             )
@@ -69,7 +69,7 @@ def relay(producer: Producer) -> None:
 def _unsent() -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(Unsent._fields)} FROM eventbus_outbox WHERE position IS NULL AND refused = ''"
+            f"SELECT {', '.join(Unsent._fields)} FROM eventbus_outbox WHERE log_offset IS NULL AND refused = ''"
             " ORDER BY id LIMIT %s",
             [BATCH_ROWS],
         )
@@ -101,7 +101,7 @@ class RawReader:
     def __init__(self) -> None:
         self._client = Client(configured("consumer", servers(), {}) | {"group.id": TWIN})
         places = Progress.objects.filter(group=TWIN, topic=TOPIC)
-        self._client.assign([Place(row.topic, row.partition, row.position) for row in places])
+        self._client.assign([Place(row.topic, row.partition, row.offset) for row in places])
 
     def work(self, count: int) -> None:
         deadline = time.monotonic() + GIVE_UP_SECONDS

@@ -193,7 +193,7 @@ class WayFilter(admin.SimpleListFilter):
         if self.value() == "unsent":
             return queryset.filter(rejected_records.UNSENT)
         if self.value() == "sent":
-            return queryset.filter(position__isnull=False)
+            return queryset.filter(offset__isnull=False)
         if self.value() == "refused":
             return queryset.filter(rejected_records.WAITS)
         return queryset.filter(rejected_records.WITHDRAWN) if self.value() == "withdrawn" else queryset

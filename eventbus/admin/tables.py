@@ -55,7 +55,7 @@ name_fields(apps.get_app_config("eventbus").get_models())
 
 @admin.register(OutboxRow)
 class OutboxRowAdmin(SelectionActions, EventAdmin):
-    list_display = ("id", "topic", "type", "key", "event_id", "created_at", "appended_at", "partition", "position")
+    list_display = ("id", "topic", "type", "key", "event_id", "created_at", "appended_at", "partition", "offset")
     list_filter = (WayFilter, TopicFilter)
     sortable_by = ()  # by another column than the id, all rows would be sorted
     actions = ("resend", "withdraw")
@@ -99,7 +99,7 @@ class TimerAdmin(EventAdmin):
 
 @admin.register(ParkedEvent)
 class ParkedEventAdmin(EventAdmin):
-    list_display = ("id", "group", "topic", "type", "key", "event_id", "partition", "position")
+    list_display = ("id", "group", "topic", "type", "key", "event_id", "partition", "offset")
     list_filter = (GroupFilter, TopicFilter)
 
 
@@ -107,7 +107,7 @@ class ParkedEventInline(ReadOnly, TabularInline):
     """The head and the first of those that wait behind it."""
 
     model = ParkedEvent
-    fields = ("position", "type", "event_id", "content")
+    fields = ("offset", "type", "event_id", "content")
     readonly_fields = ("content",)
     show_change_link = True
     verbose_name_plural = _("the first of its parked events")
@@ -150,7 +150,7 @@ class ParkedKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(UntrustedRecord)
 class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
-    list_display = ("id", "group", "topic", "partition", "position", "type", "key", "source", "seen_at")
+    list_display = ("id", "group", "topic", "partition", "offset", "type", "key", "source", "seen_at")
     list_filter = (GroupFilter, TopicFilter)
     actions = ("dismiss",)
 
@@ -180,7 +180,7 @@ class ReplayRunAdmin(ReadOnlyAdmin):
 @admin.register(Progress)
 class ProgressAdmin(ReadOnlyAdmin):
     list_display = (
-        *("group", "topic", "partition", "position", "handled", "ignored", "discarded"),
+        *("group", "topic", "partition", "offset", "handled", "ignored", "discarded"),
         *("epoch", "running_event", "crashes"),
     )
     list_filter = (GroupFilter, TopicFilter)
@@ -234,7 +234,7 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
 class DivergenceAdmin(ReadOnlyAdmin):
     """Not empty: the database was restored. `manage.py eventbus restored` repairs it."""
 
-    list_display = ("noted_at", "topic", "partition", "position", "type", "key", "event_id")
+    list_display = ("noted_at", "topic", "partition", "offset", "type", "key", "event_id")
     ordering = ("name",)
 
 

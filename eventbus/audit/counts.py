@@ -17,7 +17,7 @@ EXAMPLES_MAX = 3  # event ids that are named for a violation: enough to begin lo
 
 
 class Place(IntFlag):
-    """Where an event lies for a group. PASSED is no place: the group's position is beyond it."""
+    """Where an event lies for a group. PASSED is no place: the group's offset is beyond it."""
 
     PASSED = 1
     HANDLED = 2
@@ -32,8 +32,8 @@ NOWHERE = Place(0)
 # One row for each progress row and each event from where the group began; SQLite and PostgreSQL both use the log's
 # index, and the unique indexes that begin with the group.
 _PLACED = f"""
-    SELECT progress.id AS progress, event.event_id, event.type, event.position,
-        CASE WHEN event.position < progress.position THEN {Place.PASSED:d} ELSE 0 END
+    SELECT progress.id AS progress, event.event_id, event.type, event.log_offset,
+        CASE WHEN event.log_offset < progress.log_offset THEN {Place.PASSED:d} ELSE 0 END
         + CASE WHEN inbox.id IS NULL THEN 0 WHEN inbox.handled_at IS NULL THEN {Place.IGNORED:d}
             ELSE {Place.HANDLED:d} END
         + CASE WHEN parked.id IS NULL THEN 0 ELSE {Place.PARKED:d} END
@@ -41,7 +41,7 @@ _PLACED = f"""
             WHEN letter.parks THEN {Place.DEAD:d} ELSE {Place.SKIPPED:d} END AS place
     FROM eventbus_progress AS progress
     JOIN eventbus_outbox AS event ON event.topic = progress.topic AND event.partition = progress.partition
-        AND event.position >= progress.start
+        AND event.log_offset >= progress.start
     LEFT JOIN eventbus_inbox AS inbox ON inbox."group" = progress."group" AND inbox.event_id = event.event_id
         AND inbox.replay = {LIVE}
     LEFT JOIN eventbus_parkedevent AS parked ON parked."group" = progress."group" AND parked.event_id = event.event_id
@@ -100,7 +100,7 @@ def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
     known = f"CASE WHEN type IN ({', '.join(['%s'] * len(types))}) THEN 0 ELSE 1 END, " if types else ""
     statement = f"""
         SELECT event_id FROM ({_PLACED} WHERE progress.id = %s) AS placed WHERE place IN ({values})
-        ORDER BY {known}position LIMIT {EXAMPLES_MAX}
+        ORDER BY {known}log_offset LIMIT {EXAMPLES_MAX}
     """
     with connection.cursor() as cursor:
         cursor.execute(statement, [row.pk, *types])

@@ -200,7 +200,7 @@ def _impossible(tally: Tally) -> dict[str, list[int]]:
             names = " and ".join(str(place.name).lower() for place in places)
             found[f"in two places ({names})"].append(value)
         elif places and not value & Place.PASSED:
-            found[f"{str(places.name).lower()}, and still to come (the group's position was moved back)"].append(value)
+            found[f"{str(places.name).lower()}, and still to come (the group's offset was moved back)"].append(value)
     return found
 
 
@@ -210,7 +210,7 @@ def _violation(row: Progress, what: str, count: int, event_ids: list[UUID]) -> V
 
 def _without_events() -> Iterator[Violation]:
     """What waits or died, and whose event was taken from the outbox: looked for by place, which is indexed."""
-    place = {name: OuterRef(name) for name in ("topic", "partition", "position")}
+    place = {name: OuterRef(name) for name in ("topic", "partition", "offset")}
     in_outbox = OutboxRow.objects.filter(**place)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
         rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=ours()).filter(not_early())
@@ -224,7 +224,7 @@ def _without_events() -> Iterator[Violation]:
 
 def _by_topic(*, refused: bool) -> dict[str, int]:
     """Events that are not in the log: not yet, or since it refused them and nobody has decided about them."""
-    rows = OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True)
+    rows = OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True)
     rows = rows.exclude(refused="") if refused else rows.filter(refused="")
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 

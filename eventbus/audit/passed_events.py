@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 500  # event ids in one question
 def of(progress: Progress) -> QuerySet[OutboxRow]:
     """All that the group has passed there since it began, whatever became of it."""
     place = {"topic": progress.topic, "partition": progress.partition}
-    return OutboxRow.objects.filter(**place, position__gte=progress.start, position__lt=progress.position)
+    return OutboxRow.objects.filter(**place, offset__gte=progress.start, offset__lt=progress.offset)
 
 
 def nowhere(group: str, events: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
@@ -37,7 +37,7 @@ def ignored(progress: Progress, among: QuerySet[OutboxRow]) -> QuerySet[OutboxRo
     found = nowhere(progress.group, among)
     if not count_lost(progress):
         return found
-    may_be_lost = Q(position__gte=progress.start)
+    may_be_lost = Q(offset__gte=progress.start)
     if progress.group in registry.groups:  # nobody knows what one that is gone would handle
         may_be_lost &= Q(type__in=_types(progress))
     return found.exclude(may_be_lost)
@@ -56,7 +56,7 @@ def noted_unsent(topic: str, groups: Collection[str], partitions: int) -> Counte
     They were republished, and the log was lost before they came to it: no row says where they lay.
     """
     found: Counter[tuple[str, int]] = Counter()
-    unsent = OutboxRow.objects.filter(topic=topic, position=None).order_by("id").values_list("id", "event_id", "key")
+    unsent = OutboxRow.objects.filter(topic=topic, offset=None).order_by("id").values_list("id", "event_id", "key")
     rows = unsent[:ROWS_AT_ONCE]
     while batch := list(rows):
         keys = {event_id: key for _, event_id, key in batch}
@@ -85,7 +85,7 @@ def loses(progress: Progress, row_ids: Collection[int]) -> bool:
 
     Only what the group would have handled is looked at closely: mostly there is nothing of that.
     """
-    rows = OutboxRow.objects.filter(id__in=row_ids, position__gte=progress.start, type__in=_types(progress))
+    rows = OutboxRow.objects.filter(id__in=row_ids, offset__gte=progress.start, type__in=_types(progress))
     return nowhere(progress.group, rows).exists() and count_lost(progress) > 0
 
 

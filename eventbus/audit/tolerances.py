@@ -40,7 +40,7 @@ def not_early() -> Q:
     """Rows of parked events and dead letters whose event the outbox does not still call unsent, or sends again."""
     if backends.current().in_process:
         return Q()
-    unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), position__isnull=True, refused="")
+    unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), offset__isnull=True, refused="")
     refilled = TopicLog.objects.filter(refill_to__gt=0).values("topic")
     return ~Q(Exists(unsent)) & ~Q(topic__in=refilled)
 
@@ -54,16 +54,16 @@ def not_twice(rows: QuerySet[Any]) -> Q:
     if backends.current().in_process or not rows.exists():
         return Q()
     same = {name: OuterRef(name) for name in ("topic", "partition", "event_id")}
-    return ~Q(Exists(OutboxRow.objects.filter(**same, position__gt=OuterRef("position"))))
+    return ~Q(Exists(OutboxRow.objects.filter(**same, offset__gt=OuterRef("offset"))))
 
 
 def ignored_once(row: Progress, *, passed: int, nowhere: int, noted: int = 0) -> int:
     """How many events were ignored whose rows are there, each counted once, but for those `noted` in the inbox.
 
-    Of the group's rows `passed` lie behind its position, and `nowhere` of these are in no other place. What it passed
+    Of the group's rows `passed` lie behind its offset, and `nowhere` of these are in no other place. What it passed
     beyond them and beyond those pruned of this log are repeats (or others' records): as many may have been counted too
     often.
     """
     counted = row.ignored - row.pruned_ignored - noted
-    beyond = max(0, row.position - row.start - (row.pruned - row.pruned_before) - passed)
+    beyond = max(0, row.offset - row.start - (row.pruned - row.pruned_before) - passed)
     return max(counted - beyond, min(counted, nowhere))

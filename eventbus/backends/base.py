@@ -1,4 +1,4 @@
-"""What a backend is: partitions, keys, groups and positions. Small, so that each can keep every promise."""
+"""What a backend is: partitions, keys, groups and offsets. Small, so that each can keep every promise."""
 
 import struct
 from abc import ABC, abstractmethod
@@ -57,8 +57,8 @@ class Consumer(ABC):
         """Give nothing of this one before it is sought again: what comes before it lies elsewhere."""
 
     @abstractmethod
-    def seek(self, partition: TopicPartition, position: int) -> None:
-        """Read on from this position."""
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read on from this offset."""
 
     @abstractmethod
     def fetch(self, records_max: int) -> list[Record]:
@@ -75,7 +75,7 @@ class Consumer(ABC):
         """
 
     @abstractmethod
-    def commit(self, partition: TopicPartition, position: int) -> None:
+    def commit(self, partition: TopicPartition, offset: int) -> None:
         """Tell the backend's own tools how far the group is. The truth is in the table `progress`."""
 
     def at_work(self) -> AbstractContextManager[None]:
@@ -94,7 +94,7 @@ class Backend(ABC):
     """A log. One object per process, shared by its threads.
 
     It promises: what `append` has returned for survives a crash and is fetched at least once by every group; records
-    of one key lie in one partition, in the order in which they were appended; positions only grow, perhaps with gaps.
+    of one key lie in one partition, in the order in which they were appended; offsets only grow, perhaps with gaps.
     """
 
     in_process: bool  # whether relay and workers run in the threads of one process
@@ -124,7 +124,7 @@ class Backend(ABC):
         return {}
 
     def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
-        """All that lies in these partitions from these positions on, where the outbox is not the log.
+        """All that lies in these partitions from these offsets on, where the outbox is not the log.
 
         In the order of each partition. `beat` is called again and again. Raises LogUnavailable, and what `beat` raises.
         """
@@ -132,7 +132,7 @@ class Backend(ABC):
 
     @abstractmethod
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The position that the next record of each will have at least."""
+        """The offset that the next record of each will have at least."""
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """The same, as far as it can be said at once: the others are left out. Raises LogUnavailable."""

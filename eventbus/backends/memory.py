@@ -1,6 +1,6 @@
 """A small honest Kafka in one process, whose log is the outbox table: a crash loses nothing.
 
-The relay gives a batch its positions in one UPDATE. Memory holds only where each partition ends, as long as this
+The relay gives a batch its offsets in one UPDATE. Memory holds only where each partition ends, as long as this
 process is the one that appends; every fetch reads the table.
 """
 
@@ -17,7 +17,7 @@ from eventbus.database import sql
 from eventbus.events import Record
 from eventbus.wakeups import appended
 
-_END = "(SELECT max(position) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND position IS NOT NULL)"
+_END = "(SELECT max(log_offset) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND log_offset IS NOT NULL)"
 ENDS_AT_ONCE = 500  # columns of one answer; PostgreSQL gives 1,664 at most, SQLite 2,000
 FOLLOW_SECONDS = 0.2  # how late a process that does not append itself hears of another's records at most
 
@@ -55,9 +55,9 @@ class MemoryBackend(Backend):
         if partition not in ends:
             # Over Kafka groups may have come farther, by records of others: they must not have passed what comes now.
             ends[partition] = max(outbox_offsets.passed(*partition), *_ends_in_table([partition]).values())
-        position = ends[partition]
-        ends[partition] = position + 1
-        return row.id, partition.partition, position
+        offset = ends[partition]
+        ends[partition] = offset + 1
+        return row.id, partition.partition, offset
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return dict.fromkeys(topics, IN_MEMORY)
@@ -102,54 +102,52 @@ class MemoryConsumer(Consumer):
 
     def __init__(self, backend: MemoryBackend, partitions: list[TopicPartition]) -> None:
         self._backend = backend
-        self._positions = dict.fromkeys(partitions, 0)
+        self._offsets = dict.fromkeys(partitions, 0)
         self._unsought = set(partitions)
 
     def unsought(self) -> list[TopicPartition]:
-        return [partition for partition in self._positions if partition in self._unsought]
+        return [partition for partition in self._offsets if partition in self._unsought]
 
     def unseek(self) -> None:
-        self._unsought = set(self._positions)
+        self._unsought = set(self._offsets)
 
     def withhold(self, partition: TopicPartition) -> None:
         """Nothing comes before: the log is the outbox."""
 
     def assignment(self) -> list[TopicPartition]:
-        return list(self._positions)
+        return list(self._offsets)
 
-    def seek(self, partition: TopicPartition, position: int) -> None:
-        self._positions[partition] = position
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._offsets[partition] = offset
         self._unsought.discard(partition)
 
     def fetch(self, records_max: int) -> list[Record]:
-        for partition, end in self._backend.ends(list(self._positions)).items():
-            position = self._positions[partition]
-            if end <= position:
+        for partition, end in self._backend.ends(list(self._offsets)).items():
+            offset = self._offsets[partition]
+            if end <= offset:
                 continue
-            records = outbox_offsets.read(partition, position, records_max)
+            records = outbox_offsets.read(partition, offset, records_max)
             if records:
                 # To the back of the row: partitions take turns.
-                del self._positions[partition]
-                self._positions[partition] = records[-1].position + 1
+                del self._offsets[partition]
+                self._offsets[partition] = records[-1].offset + 1
                 return records
         return []
 
     def catch_up(self, seconds: float) -> None:
         """It is never behind: it reads the table."""
 
-    def commit(self, partition: TopicPartition, position: int) -> None:
+    def commit(self, partition: TopicPartition, offset: int) -> None:
         """Nothing to tell: this backend's tools read the table `progress`."""
 
     def close(self) -> None:
-        self._positions.clear()
+        self._offsets.clear()
 
 
 def _ends_in_table(partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     asked = [value for partition in partitions for value in (partition.topic, partition.partition)]
     [last] = sql.fetch(connection, _ends(len(partitions)), asked)
-    return {
-        partition: 0 if position is None else position + 1 for partition, position in zip(partitions, last, strict=True)
-    }
+    return {partition: 0 if offset is None else offset + 1 for partition, offset in zip(partitions, last, strict=True)}
 
 
 @cache

@@ -14,30 +14,32 @@ from eventbus.events import Record, sequenced
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress, TopicLog
 
 _READ = """
-    SELECT id, position, key, type, event_id, payload, headers FROM eventbus_outbox
-    WHERE topic = %b AND partition = %b AND position >= %b AND position < %b ORDER BY position LIMIT %b
+    SELECT id, log_offset, key, type, event_id, payload, headers FROM eventbus_outbox
+    WHERE topic = %b AND partition = %b AND log_offset >= %b AND log_offset < %b ORDER BY log_offset LIMIT %b
 """
 POSITION_MAX = 2**63 - 1  # more than any log has; both databases keep it
 _ALL = """
-    UPDATE eventbus_outbox SET partition = place.partition, position = place.position, appended_at = %b
-    FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, position)
-    WHERE eventbus_outbox.id = place.id AND eventbus_outbox.position IS NULL
+    UPDATE eventbus_outbox SET partition = place.partition, log_offset = place.log_offset, appended_at = %b
+    FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, log_offset)
+    WHERE eventbus_outbox.id = place.id AND eventbus_outbox.log_offset IS NULL
 """
-_EACH = "UPDATE eventbus_outbox SET appended_at = %b, partition = %b, position = %b WHERE id = %b AND position IS NULL"
+_EACH = (
+    "UPDATE eventbus_outbox SET appended_at = %b, partition = %b, log_offset = %b WHERE id = %b AND log_offset IS NULL"
+)
 
 
 def note(places: Sequence[tuple[int, int, int]]) -> None:
-    """Write down (row id, partition, position) of each, in the caller's transaction.
+    """Write down (row id, partition, offset) of each, in the caller's transaction.
 
     Raises LeaseLost when a row has a place already: then another relay gave it, and this one is none any more.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     now = sql.time_value(connection, clock.now())
     if connection.vendor == "postgresql":
-        ids, partitions, positions = map(list, zip(*places, strict=True))
-        count = sql.execute(connection, _ALL, [now, ids, partitions, positions])
+        ids, partitions, offsets = map(list, zip(*places, strict=True))
+        count = sql.execute(connection, _ALL, [now, ids, partitions, offsets])
     else:
-        rows = [(now, partition, position, row_id) for row_id, partition, position in places]
+        rows = [(now, partition, offset, row_id) for row_id, partition, offset in places]
         count = sql.execute_many(connection, _EACH, rows)
     if count != len(places):
         raise LeaseLost("another relay has appended some of these rows")
@@ -45,13 +47,13 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
 
 def given(topic: str) -> dict[int, int]:
     """By partition, where the log must end at least, as far as our tables know."""
-    passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("position")).order_by()
+    passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("offset")).order_by()
     ends = dict(passed)
-    appended = OutboxRow.objects.filter(topic=topic, position__isnull=False)
+    appended = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
     partition = -1
     while (row := _last(appended.filter(partition__gt=partition))) is not None:
-        partition, position = row
-        ends[partition] = max(ends.get(partition, 0), position + 1)
+        partition, offset = row
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
     return ends
 
 
@@ -64,24 +66,24 @@ def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSI
         Record(
             topic=place.topic,
             partition=place.partition,
-            position=position,
+            offset=offset,
             key=key,
             type=wire_type,
             event_id=event_id,
             payload=payload,
             headers=sequenced(headers, row_id),
         )
-        for (row_id, position, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
+        for (row_id, offset, key, wire_type, _, payload, headers), event_id in zip(rows, event_ids, strict=True)
     ]
 
 
 def record_of(row: OutboxRow) -> Record:
     """What lies, or lay, in the place of a row that has one."""
-    assert row.partition is not None and row.position is not None
+    assert row.partition is not None and row.offset is not None
     return Record(
         topic=row.topic,
         partition=row.partition,
-        position=row.position,
+        offset=row.offset,
         key=row.key,
         type=row.type,
         event_id=row.event_id,
@@ -93,7 +95,7 @@ def record_of(row: OutboxRow) -> Record:
 def passed(topic: str, partition: int) -> int:
     """How far the group is that has come farthest: it would miss what is put before that."""
     rows = Progress.objects.filter(topic=topic, partition=partition)
-    return int(rows.aggregate(position=Max("position"))["position"] or 0)
+    return int(rows.aggregate(offset=Max("offset"))["offset"] or 0)
 
 
 def partitions(topic: str) -> int | None:
@@ -112,11 +114,11 @@ def pin(topic: str, partitions: int) -> None:
 
 def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
     """The last place of the first partition: two steps through the index, however many rows there are."""
-    first = rows.order_by("partition", "position").values_list("partition", flat=True).first()
+    first = rows.order_by("partition", "offset").values_list("partition", flat=True).first()
     if first is None:
         return None
-    position = rows.filter(partition=first).aggregate(last=Max("position"))["last"]
-    return first, int(position)
+    offset = rows.filter(partition=first).aggregate(last=Max("offset"))["last"]
+    return first, int(offset)
 
 
 def refuse(row_id: int, reason: str) -> None:
@@ -131,7 +133,7 @@ def finish(topics: Collection[str]) -> set[str]:
     """
     left = set[str]()
     for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
-        unsent = OutboxRow.objects.filter(topic=log.topic, position__isnull=True, refused="", id__lte=log.refill_to)
+        unsent = OutboxRow.objects.filter(topic=log.topic, offset__isnull=True, refused="", id__lte=log.refill_to)
         if not unsent.exists():
             for table in (ParkedEvent, DeadLetter):
                 _move(table._default_manager.filter(topic=log.topic))
@@ -143,6 +145,6 @@ def finish(topics: Collection[str]) -> set[str]:
 
 def _move(rows: QuerySet[Any]) -> None:
     of = {one.event_id for one in rows.only("event_id")}
-    appended = OutboxRow.objects.filter(event_id__in=of, position__isnull=False)
-    for event_id, partition, position in appended.values_list("event_id", "partition", "position"):
-        rows.filter(event_id=event_id).update(partition=partition, position=position)
+    appended = OutboxRow.objects.filter(event_id__in=of, offset__isnull=False)
+    for event_id, partition, offset in appended.values_list("event_id", "partition", "offset"):
+        rows.filter(event_id=event_id).update(partition=partition, offset=offset)

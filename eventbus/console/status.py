@@ -19,7 +19,7 @@ from eventbus.operations.status import Status
 from eventbus.repairs import untrusted_records
 
 GROUP_COLUMNS = (
-    *("group", "topic", "position", "end", "lag", "handled", "ignored", "discarded"),
+    *("group", "topic", "offset", "end", "lag", "handled", "ignored", "discarded"),
     *("retrying_keys", "dead_keys", "dead_letters", "waiting_seconds"),
 )
 

@@ -11,7 +11,7 @@ from eventbus.database.text import TIME
 from eventbus.repairs import untrusted_records
 
 RECORDS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
-COLUMNS = ("id", "group", "topic", "partition", "position", "type", "key", "event_id", "source", "seen_at")
+COLUMNS = ("id", "group", "topic", "partition", "offset", "type", "key", "event_id", "source", "seen_at")
 
 
 def add(actions: Actions) -> None:

@@ -48,7 +48,7 @@ class _Hole(NamedTuple):
 
 
 class Backfill:
-    """Of one worker, and in its thread. `same_log` raises LogUnavailable where our positions are of another log."""
+    """Of one worker, and in its thread. `same_log` raises LogUnavailable where our offsets are of another log."""
 
     def __init__(self, owned: Ownership, backend: Backend, same_log: Callable[[Collection[str]], None]) -> None:
         self._owned, self._backend, self._same_log = owned, backend, same_log
@@ -65,10 +65,10 @@ class Backfill:
         first = self._begins(progress)
         for place, row in progress.items():
             self._gaps.pop(place, None)
-            if first.get(place, 0) > row.position:
-                self._open(consumer, place, row.position, first[place])
+            if first.get(place, 0) > row.offset:
+                self._open(consumer, place, row.offset, first[place])
             else:
-                self._seek(consumer, place, row.position)
+                self._seek(consumer, place, row.offset)
 
     def _begins(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Where the log begins, of those of which that was not asked just now: a broken world has all begun anew."""
@@ -89,11 +89,11 @@ class Backfill:
 
     def put_back(self, consumer: Consumer, records: list[Record]) -> None:
         """These come again."""
-        place, position = TopicPartition(records[0].topic, records[0].partition), records[0].position
+        place, offset = TopicPartition(records[0].topic, records[0].partition), records[0].offset
         if place in self._gaps:
-            self._gaps[place].next = position
+            self._gaps[place].next = offset
         else:
-            self._seek(consumer, place, position)
+            self._seek(consumer, place, offset)
 
     def look(self, consumer: Consumer) -> None:
         """Now and then, and while nothing comes: does the outbox have something that the log does not bring?
@@ -119,12 +119,12 @@ class Backfill:
     def _is_owed(self, place: TopicPartition, at: int) -> bool:
         if place not in self._owned.epochs or place in self._gaps:
             return False
-        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=at)
+        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=at)
         return rows.exists()
 
-    def _seek(self, consumer: Consumer, place: TopicPartition, position: int) -> None:
-        self._next[place] = position
-        consumer.seek(place, position)
+    def _seek(self, consumer: Consumer, place: TopicPartition, offset: int) -> None:
+        self._next[place] = offset
+        consumer.seek(place, offset)
 
     def _open(self, consumer: Consumer, place: TopicPartition, begin: int, end: int) -> None:
         logger.warning(
@@ -146,9 +146,9 @@ class Backfill:
         place = TopicPartition(records[0].topic, records[0].partition)
         if place in self._gaps:
             return []  # it comes again, once all before it has come
-        holes = list(_holes(records, self._next.get(place, records[0].position)))
+        holes = list(_holes(records, self._next.get(place, records[0].offset)))
         if (lack := self._lack(place, records, holes)) is None:
-            self._next[place] = max(records[-1].position + 1, self._next.get(place, 0))
+            self._next[place] = max(records[-1].offset + 1, self._next.get(place, 0))
             return records
         self._next[place] = lack.begin
         if lack.before:
@@ -165,8 +165,8 @@ class Backfill:
         """
         if not holes:
             return None
-        theirs = _rows(place, holes[0].begin, holes[-1].end).exclude(position__in=[one.position for one in records])
-        missing = theirs.order_by("position").values_list("position", flat=True).first()
+        theirs = _rows(place, holes[0].begin, holes[-1].end).exclude(offset__in=[one.offset for one in records])
+        missing = theirs.order_by("offset").values_list("offset", flat=True).first()
         if missing is not None and missing < holes[0].end:
             return holes[0]
         first = self._backend.earliest_offsets([place]).get(place, 0)
@@ -182,7 +182,7 @@ class Backfill:
             elif gap.known or self._know(place, gap):
                 if records := outbox_offsets.read(place, gap.next, records_max, end=gap.end):
                     self._gaps[place] = self._gaps.pop(place)  # to the back of the row: partitions take turns
-                    gap.next = records[-1].position + 1
+                    gap.next = records[-1].offset + 1
                     return records
                 self._close(consumer, place, gap)
         return []
@@ -208,7 +208,7 @@ class Backfill:
         """All of it is behind us: the log goes on."""
         with transaction.atomic():
             progress = self._owned.lock(place)
-            progress.position = max(progress.position, gap.end)
+            progress.offset = max(progress.offset, gap.end)
             groups.save(progress)
             self._owned.passed(progress)
         del self._gaps[place]
@@ -238,9 +238,9 @@ def _forgotten(place: TopicPartition, gap: _Gap) -> int:
 
 def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
     for index, record in enumerate(records):
-        if record.position > expected:
-            yield _Hole(index, expected, record.position)
-        expected = max(expected, record.position + 1)
+        if record.offset > expected:
+            yield _Hole(index, expected, record.offset)
+        expected = max(expected, record.offset + 1)
 
 
 def refuse_behind(backend: Backend, topic: str) -> None:
@@ -251,7 +251,7 @@ def refuse_behind(backend: Backend, topic: str) -> None:
     first = backend.earliest_offsets(backend.partitions([topic]))
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
         place = TopicPartition(topic, row.partition)
-        if _rows(place, row.position, first.get(place, 0)).exists():
+        if _rows(place, row.offset, first.get(place, 0)).exists():
             raise LogUnavailable(
                 f"Group {row.group} has yet to read from the outbox what the log of {topic} has let go of: appended "
                 "again, it would come behind later events. Let the group go on, and try again once it has handled that"
@@ -259,4 +259,4 @@ def refuse_behind(backend: Backend, topic: str) -> None:
 
 
 def _rows(place: TopicPartition, begin: int, end: int) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=begin, position__lt=end)
+    return OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=begin, offset__lt=end)

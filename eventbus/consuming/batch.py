@@ -181,7 +181,7 @@ class BatchRunner:
         gone = divergence.forgotten(record for record in records if record.event_id not in seen)
         parked = parking.parked_keys(name, topic, {record.key for record in records})
         for place, record in enumerate(records):
-            dropped = record.event_id in seen or record.position in gone or record.key in parked
+            dropped = record.event_id in seen or record.offset in gone or record.key in parked
             if self._group.of(record) and not dropped:
                 return place
         return None
@@ -203,7 +203,7 @@ class BatchRunner:
     def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> bool:
         with failpoints.atomic("handle.park"):
             progress = self._owned.lock(partition)
-            if record.position < progress.position:
+            if record.offset < progress.offset:
                 return False  # it failed after its commit: it is handled
             self._owned.unclaim(record)
             parking.park(self._group, record, error, attempts=attempts)
@@ -214,7 +214,7 @@ class BatchRunner:
         """It failed, and stays where it is as if it had not been tried; but deaths in it are remembered."""
         with failpoints.atomic("handle.leave"):
             progress = self._owned.lock(partition)
-            if record.position < progress.position:
+            if record.offset < progress.offset:
                 return
             if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
                 self._owned.unclaim(record)
@@ -228,13 +228,13 @@ class BatchRunner:
         Repeats are dropped, and so is what a restore forgot. What nobody here knows is counted. Events of parked keys
         wait behind them.
         """
-        ahead = [record for record in records if record.position >= progress.position]
+        ahead = [record for record in records if record.offset >= progress.offset]
         seen = {event_id.int for event_id in self.had(ahead)}  # whose hash takes half the time
         gone = divergence.forgotten(record for record in ahead if record.event_id.int not in seen)
         parked = parking.parked_keys(self._group.name, progress.topic, {record.key for record in ahead})
 
         def is_fresh(record: Record) -> bool:
-            if record.position < progress.position or record.event_id.int in seen or record.position in gone:
+            if record.offset < progress.offset or record.event_id.int in seen or record.offset in gone:
                 return False
             if not self._group.of(record):
                 progress.ignored += record.ours
@@ -252,7 +252,7 @@ class BatchRunner:
         trust.set_aside(self._group, progress, records)
         inbox.note(self._group.name, [record.event_id for record in handled])
         failpoints.hit("progress")
-        progress.position = max(progress.position, records[-1].position + 1)
+        progress.offset = max(progress.offset, records[-1].offset + 1)
         progress.handled += count_ours(handled)
         progress.running_event, progress.crashes = None, 0
         groups.save(progress)

@@ -97,8 +97,8 @@ class Ownership:
         self.begun = self.begun or bool(unless)  # what begins something names when not
         self._interrupt = sql.interrupting(connections[DEFAULT_DB_ALIAS])
         row = groups.lock(self.group, partition, self.epochs[partition], unless=unless)
-        if row.position < (reached := self.reached.get(partition, 0)):
-            raise StaleEpoch(f"{self.group.name} is at {row.position} in {partition}, and was at {reached}")
+        if row.offset < (reached := self.reached.get(partition, 0)):
+            raise StaleEpoch(f"{self.group.name} is at {row.offset} in {partition}, and was at {reached}")
         return row
 
     def note_loss(self, lost: LogTruncated) -> None:
@@ -110,8 +110,8 @@ class Ownership:
 
     def passed(self, progress: Progress) -> None:
         """The group will be so far, once what holds the row is committed."""
-        place, position = TopicPartition(progress.topic, progress.partition), progress.position
-        transaction.on_commit(lambda: self.reached.update({place: position}))
+        place, offset = TopicPartition(progress.topic, progress.partition), progress.offset
+        transaction.on_commit(lambda: self.reached.update({place: offset}))
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
         """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
@@ -134,7 +134,7 @@ class Ownership:
         with failpoints.atomic("effect.claim"):
             progress = self.lock(partition)
             if not parked:
-                if record.position < progress.position or not self.is_fresh(record):
+                if record.offset < progress.offset or not self.is_fresh(record):
                     return False
                 effects.refuse_deadly(self.group, record, progress.crashes)  # now: an answer would come too late
             ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers

@@ -40,7 +40,7 @@ def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None])
     found = _in_outbox([record for record in doubtful if record.claims_ours])
     return [
         msgspec.structs.replace(record, trusted=True)
-        if not record.trusted and (record.position in found or _may_tell(record, type_of(record)))
+        if not record.trusted and (record.offset in found or _may_tell(record, type_of(record)))
         else record
         for record in records
     ]
@@ -57,15 +57,15 @@ def _source(record: Record) -> str:
 
 
 def _in_outbox(records: Sequence[Record]) -> set[int]:
-    """Positions of those that the outbox has just so, by the number that each says it has there.
+    """Offsets of those that the outbox has just so, by the number that each says it has there.
 
     All of one partition, in which the row lies as well, or anywhere as long as the relay has not said where.
     """
     if not records:
         return set()
-    numbers = {record.position: number_of(record) for record in records}
+    numbers = {record.offset: number_of(record) for record in records}
     rows = OutboxRow.objects.in_bulk(sorted(set(numbers.values())))
-    found = {record.position for record in records if _is_of(record, rows.get(numbers[record.position]))}
+    found = {record.offset for record in records if _is_of(record, rows.get(numbers[record.offset]))}
     if found and _may_say("unknown key"):
         logger.warning(
             "%s records of %s are in the outbox, and signed by no key that is known here. Give every process the same "
@@ -103,7 +103,7 @@ def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> No
         record
         for record in records
         if not record.trusted
-        and record.position >= progress.position
+        and record.offset >= progress.offset
         and (record.claims_ours or not record.type or group.type_of(record))
     ]
     if not strange:
@@ -116,7 +116,7 @@ def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> No
             "Group %s has set aside %s records of %s/%s that nobody has told who may, such as %s at %s: "
             "see manage.py eventbus untrusted",
             *(group.name, len(strange), progress.topic, progress.partition),
-            *(printable(strange[0].type) or "a record without a type", strange[0].position),
+            *(printable(strange[0].type) or "a record without a type", strange[0].offset),
         )
 
 
@@ -125,7 +125,7 @@ def _row(group: Group, record: Record) -> UntrustedRecord:
         group=group.name,
         topic=record.topic,
         partition=record.partition,
-        position=record.position,
+        offset=record.offset,
         event_id=record.event_id,
         type=printable(record.type)[:TYPE_CHARACTERS_MAX],
         key=record.key,

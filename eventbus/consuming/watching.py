@@ -95,7 +95,7 @@ class Watch:
             return None
 
     def _start_anew(self) -> None:
-        """After a failure the callback may lack a batch: say so, until it has understood. Positions are kept."""
+        """After a failure the callback may lack a batch: say so, until it has understood. Offsets are kept."""
         if self._lost and self._reset is not None:
             self._reset()
         self._lost = False

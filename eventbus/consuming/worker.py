@@ -319,7 +319,7 @@ class Worker:
             self._forgive = False
             self._backfill.begin(consumer, progress)
             self._owned.epochs |= {partition: row.epoch for partition, row in progress.items()}
-            self._owned.reached |= {partition: row.position for partition, row in progress.items()}
+            self._owned.reached |= {partition: row.offset for partition, row in progress.items()}
             self._careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
             self._suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
         self._generation = generation
@@ -340,7 +340,7 @@ class Worker:
         return self._retry_on_contention(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
 
     def _refuse_other_logs(self, topics: Collection[str]) -> None:
-        """Our positions in a log that is gone mean nothing in the one that was made anew, until that is filled again.
+        """Our offsets in a log that is gone mean nothing in the one that was made anew, until that is filled again.
 
         What relays put into it before anybody knew would be taken for what comes next. A lost log has lost its groups
         as well, so that partitions are given anew before any of it is read.
@@ -406,7 +406,7 @@ class Worker:
             self._suspected.discard(partition)
         if passed:
             failpoints.hit("consumer.commit")
-            consumer.commit(partition, records[passed - 1].position + 1)
+            consumer.commit(partition, records[passed - 1].offset + 1)
             failpoints.hit("consumer.committed")
         return passed
 
@@ -507,4 +507,4 @@ class Worker:
 
 def _place_of(record: Record) -> tuple[TopicPartition, int, UUID]:
     """With its id: once the log was filled again, another event lies in this place."""
-    return TopicPartition(record.topic, record.partition), record.position, record.event_id
+    return TopicPartition(record.topic, record.partition), record.offset, record.event_id

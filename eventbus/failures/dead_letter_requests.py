@@ -12,7 +12,7 @@ from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group
 
 DISCARDED_AT_ONCE = 500  # parked events that go with a dead letter in one transaction: others write in between
-KEPT = ("group", "event_id", "topic", "partition", "position", "type", "key", "payload", "headers")  # of such an event
+KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")  # of such an event
 BEHIND = "DiscardedBehind"  # its error: it never failed itself
 
 
@@ -79,9 +79,9 @@ def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
 
 
 def _restore_behind(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> set[int]:
-    """Those that had waited behind another wait again, many at once, each at its old position."""
+    """Those that had waited behind another wait again, many at once, each at its old offset."""
     asked = {"group": letter.group, "topic": letter.topic, "key": letter.key, "request": letter.request}
-    letters = list(DeadLetter.objects.filter(**asked, behind=True).order_by("position", "id")[:DISCARDED_AT_ONCE])
+    letters = list(DeadLetter.objects.filter(**asked, behind=True).order_by("offset", "id")[:DISCARDED_AT_ONCE])
     key = key or _key_of(letter)
     ParkedEvent.objects.bulk_create(
         ParkedEvent(parked_key=key, **{name: getattr(one, name) for name in KEPT}) for one in letters
@@ -108,10 +108,10 @@ def _requeue(letter: DeadLetter, key: ParkedKey | None) -> None:
     key = key or _key_of(letter)
     record = parking.record_of(letter)
     letter.delete()
-    first = key.events.values_list("position", flat=True).first()
-    if letter.parks and first is not None and first <= record.position:  # it was moved, see `wait_at_end`
-        key.events.update(position=F("position") + record.position - first + 1)
-    parking.wait(key, record, record.position)
+    first = key.events.values_list("offset", flat=True).first()
+    if letter.parks and first is not None and first <= record.offset:  # it was moved, see `wait_at_end`
+        key.events.update(offset=F("offset") + record.offset - first + 1)
+    parking.wait(key, record, record.offset)
     if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
         parking.go_on(key)
 

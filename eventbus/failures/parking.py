@@ -62,7 +62,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
         dead_letter(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
     else:
-        wait(key, record, record.position)
+        wait(key, record, record.offset)
         postpone(key, policy, error, attempts=attempts)
 
 
@@ -74,22 +74,22 @@ def is_full(group: str) -> bool:
 def wait_at_end(key: ParkedKey, record: Record) -> None:
     """Let an event that comes now wait behind all that came before it.
 
-    Its own position may be smaller: where a lost log is filled again, what waits is moved to where it lies last
+    Its own offset may be smaller: where a lost log is filled again, what waits is moved to where it lies last
     (`outbox_offsets.finish`), and a relay that died before it could write that down has appended the rest twice.
     """
-    last = key.events.order_by("position").values_list("position", flat=True).last()
-    wait(key, record, record.position if last is None else max(record.position, last))
+    last = key.events.order_by("offset").values_list("offset", flat=True).last()
+    wait(key, record, record.offset if last is None else max(record.offset, last))
 
 
-def wait(key: ParkedKey, record: Record, position: int) -> None:
-    """Let an event wait for its key's turn, at this position among the others."""
+def wait(key: ParkedKey, record: Record, offset: int) -> None:
+    """Let an event wait for its key's turn, at this offset among the others."""
     ParkedEvent.objects.create(
         parked_key=key,
         group=key.group,
         event_id=record.event_id,
         topic=record.topic,
         partition=record.partition,
-        position=position,
+        offset=offset,
         type=record.type,
         key=record.key,
         payload=record.payload,
@@ -144,7 +144,7 @@ def dead_letter(group: str, record: Record, error: BaseException, *, attempts: i
         event_id=record.event_id,
         topic=record.topic,
         partition=record.partition,
-        position=record.position,
+        offset=record.offset,
         type=record.type,
         key=record.key,
         payload=record.payload,
@@ -186,7 +186,7 @@ def record_of(row: ParkedEvent | DeadLetter) -> Record:
     return Record(
         topic=row.topic,
         partition=row.partition,
-        position=row.position,
+        offset=row.offset,
         key=row.key,
         type=row.type,
         event_id=UUID(str(row.event_id)),

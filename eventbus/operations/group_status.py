@@ -20,7 +20,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     """
 
     partition: int
-    position: int
+    offset: int
     end: int | None
     lag: int | None
     waits_since: datetime | None
@@ -31,7 +31,7 @@ class GroupStatus(msgspec.Struct, frozen=True):
 
     group: str
     topic: str
-    position: int
+    offset: int
     end: int | None
     lag: int | None
     handled: int
@@ -48,9 +48,9 @@ class GroupStatus(msgspec.Struct, frozen=True):
 def progress() -> list[Any]:
     """Every progress row, with `waits_since`: when the next event that the group has not reached was appended."""
     ahead = OutboxRow.objects.filter(
-        topic=OuterRef("topic"), partition=OuterRef("partition"), position__gte=OuterRef("position")
+        topic=OuterRef("topic"), partition=OuterRef("partition"), offset__gte=OuterRef("offset")
     )
-    since = Subquery(ahead.order_by("position").values("appended_at")[:1])
+    since = Subquery(ahead.order_by("offset").values("appended_at")[:1])
     return list(Progress.objects.annotate(waits_since=since).order_by("group", "topic", "partition"))
 
 
@@ -79,7 +79,7 @@ def _group(
     return GroupStatus(
         group=group,
         topic=topic,
-        position=sum(one.position for one in partitions),
+        offset=sum(one.offset for one in partitions),
         end=_sum([one.end for one in partitions]),
         lag=_sum([one.lag for one in partitions]),
         handled=sum(row.handled for row in rows),
@@ -93,8 +93,8 @@ def _group(
 
 
 def _partition(row: Any, end: int | None) -> PartitionStatus:
-    lag = None if end is None else max(0, end - row.position)
-    return PartitionStatus(row.partition, row.position, end, lag, row.waits_since)
+    lag = None if end is None else max(0, end - row.offset)
+    return PartitionStatus(row.partition, row.offset, end, lag, row.waits_since)
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

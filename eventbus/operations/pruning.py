@@ -32,7 +32,7 @@ from eventbus.repairs import dead_letters, replay
 BATCH_ROWS = 200  # events a transaction: on SQLite everybody who writes waits for so many
 PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
 _NEXT_PLACE = """
-    SELECT topic, partition FROM eventbus_outbox WHERE position IS NOT NULL AND (topic, partition) > (%s, %s)
+    SELECT topic, partition FROM eventbus_outbox WHERE log_offset IS NOT NULL AND (topic, partition) > (%s, %s)
     ORDER BY topic, partition LIMIT 1
 """
 
@@ -68,8 +68,8 @@ class HeldBack(msgspec.Struct, frozen=True):
 def held_back() -> list[HeldBack]:
     """Groups of the database that nobody handles a topic for any more, and replays that have not ended."""
     found: dict[tuple[str, str, str], int] = {}
-    for who, place, position, remedy in [*_groups_gone(), *_replays_begun()]:
-        ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__gte=position)
+    for who, place, offset, remedy in [*_groups_gone(), *_replays_begun()]:
+        ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=offset)
         found[who, place.topic, remedy] = found.get((who, place.topic, remedy), 0) + ahead.count()
     return [HeldBack(who, topic, rows, remedy) for (who, topic, remedy), rows in found.items() if rows]
 
@@ -81,15 +81,15 @@ def _groups_gone() -> Iterator[tuple[str, TopicPartition, int, str]]:
             there = "" if group is None else " there"
             who = f"Group {row.group}, which the code does not name{there},"
             remedy = f"If it is gone for good: manage.py eventbus close {row.group} --topic {row.topic}"
-            yield who, TopicPartition(row.topic, row.partition), row.position, remedy
+            yield who, TopicPartition(row.topic, row.partition), row.offset, remedy
 
 
 def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
     for run in ReplayRun.objects.filter(state=ReplayRun.State.RUNNING).order_by("id"):
         remedy = f"If nobody runs it: manage.py eventbus replay {run.group} --resume {run.pk}"
-        for place, (position, end) in replay.spans_of(run).items():
-            if position < end:
-                yield f"Replay {run.pk} of group {run.group}", place, position, remedy
+        for place, (offset, end) in replay.spans_of(run).items():
+            if offset < end:
+                yield f"Replay {run.pk} of group {run.group}", place, offset, remedy
 
 
 class Unbalanced(Exception):
@@ -99,7 +99,7 @@ class Unbalanced(Exception):
 class _Event(msgspec.Struct, frozen=True):
     id: int
     event_id: UUID
-    position: int
+    offset: int
     appended_at: datetime
 
 
@@ -160,12 +160,12 @@ class Pruning:
             everybody = _everybody(readers)
             gone = _settled(old, everybody)
             pruned = self._take(readers, everybody, gone) if gone else Pruned()
-        return pruned, old[-1].position + 1 if len(old) == BATCH_ROWS else 0
+        return pruned, old[-1].offset + 1 if len(old) == BATCH_ROWS else 0
 
     def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
-        """The next that were appended before the window: looked for by position, for which there is an index."""
+        """The next that were appended before the window: looked for by offset, for which there is an index."""
         rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition)
-        rows = rows.filter(position__gte=begin, position__lt=end).order_by("position")
+        rows = rows.filter(offset__gte=begin, offset__lt=end).order_by("offset")
         found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
         return list(takewhile(lambda event: event.appended_at < self._before, found))
 
@@ -249,14 +249,14 @@ def _everybody(readers: Collection[Progress]) -> set[str]:
 
 
 def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
-    """The first position that somebody may still need."""
-    appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, position__isnull=False)
-    newest = appended.aggregate(newest=Max("position"))["newest"]
+    """The first offset that somebody may still need."""
+    appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__isnull=False)
+    newest = appended.aggregate(newest=Max("offset"))["newest"]
     here = {reader.group for reader in readers}
     if newest is None or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists():
         return 0  # a group of the topic has no place in this partition yet: it will begin at its start
-    replayed = (position for _, at, position, _ in _replays_begun() if at == place)
-    return min([int(newest), *(reader.position for reader in readers), *replayed])
+    replayed = (offset for _, at, offset, _ in _replays_begun() if at == place)
+    return min([int(newest), *(reader.offset for reader in readers), *replayed])
 
 
 def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
@@ -271,7 +271,7 @@ def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
 
 def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
     """How many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
-    ids = [event.event_id for event in gone if event.position >= reader.start]
+    ids = [event.event_id for event in gone if event.offset >= reader.start]
     inbox = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE)
     handled = inbox.filter(handled_at__isnull=False).count()
     discarded = DeadLetter.objects.filter(group=reader.group, event_id__in=ids).count()

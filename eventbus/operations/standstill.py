@@ -40,8 +40,8 @@ def seconds_max(group: str) -> float:
 
 
 def _since(row: Progress) -> datetime | None:
-    ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, position__gte=row.position)
-    arrived = ahead.order_by("position").values_list("appended_at", flat=True).first()
+    ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
+    arrived = ahead.order_by("offset").values_list("appended_at", flat=True).first()
     return max(filter(None, (arrived, row.moved_at))) if arrived else None
 
 

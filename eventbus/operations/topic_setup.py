@@ -101,7 +101,7 @@ def _refuse_under_way(topic: str) -> None:
     """With more partitions a key's next event may lie in another: all before it must be behind every group."""
     if status.is_dispatched():
         raise TopicSetupRefused(f"No partitions are added to {topic} while a relay runs: stop it first.")
-    behind = {row.group for row in Progress.objects.filter(topic=topic) if row.position < _end(row)}
+    behind = {row.group for row in Progress.objects.filter(topic=topic) if row.offset < _end(row)}
     behind |= set(ParkedKey.objects.filter(topic=topic).values_list("group", flat=True))
     if behind:
         raise TopicSetupRefused(

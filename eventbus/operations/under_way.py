@@ -13,7 +13,7 @@ def keys(topics: Collection[str]) -> set[str]:
     found = set(OutboxRow.objects.filter(UNSENT, topic__in=topics).values_list("key", flat=True))
     found |= set(ParkedKey.objects.filter(topic__in=topics).values_list("key", flat=True))
     slowest = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")
-    for topic, partition, position in slowest.annotate(position=Min("position")):
-        ahead = OutboxRow.objects.filter(topic=topic, partition=partition, position__gte=position)
+    for topic, partition, offset in slowest.annotate(offset=Min("offset")):
+        ahead = OutboxRow.objects.filter(topic=topic, partition=partition, offset__gte=offset)
         found |= set(ahead.values_list("key", flat=True))
     return found

@@ -33,8 +33,8 @@ _LIMIT = """
 """
 _SAVE = """
     UPDATE eventbus_progress
-    SET moved_at = CASE WHEN position = %b THEN moved_at ELSE %b END,
-        position = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
+    SET moved_at = CASE WHEN log_offset = %b THEN moved_at ELSE %b END,
+        log_offset = %b, handled = %b, ignored = %b, discarded = %b, running_event = %b, crashes = %b WHERE id = %b
 """
 
 
@@ -52,7 +52,7 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
             begun = _places(name)  # by another process, since we asked
             topics = {one.topic for one in begun}
             Progress.objects.bulk_create(
-                Progress(group=name, topic=one.topic, partition=one.partition, start=begin, position=begin)
+                Progress(group=name, topic=one.topic, partition=one.partition, start=begin, offset=begin)
                 for one, begin in ((one, 0 if one.topic in topics else begin) for one, begin in places.items())
                 if one not in begun
             )
@@ -69,24 +69,24 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
 
 def _places(name: str) -> dict[TopicPartition, int]:
     """How far the group is, wherever it has begun."""
-    rows = Progress.objects.filter(group=name).values_list("topic", "partition", "position")
-    return {TopicPartition(topic, partition): position for topic, partition, position in rows}
+    rows = Progress.objects.filter(group=name).values_list("topic", "partition", "offset")
+    return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
 
 
 def _refuse_lost_partitions(
     backend: Backend, group: Group, known: Mapping[TopicPartition, int], there: Collection[TopicPartition]
 ) -> None:
-    for one, position in known.items():
-        if one.topic in group.topics and one not in there and _waits(backend, group.name, one, position):
+    for one, offset in known.items():
+        if one.topic in group.topics and one not in there and _waits(backend, group.name, one, offset):
             raise BusError(
                 f"Group {group.name} has not handled all of {one.topic}/{one.partition}, which is no longer read: "
                 "set EVENTBUS_PARTITIONS back to what it was until it has"
             )
 
 
-def _waits(backend: Backend, name: str, place: TopicPartition, position: int) -> bool:
+def _waits(backend: Backend, name: str, place: TopicPartition, offset: int) -> bool:
     """Whether something waits there for the group: in the log, or parked."""
-    if position < backend.end(place):
+    if offset < backend.end(place):
         return True
     return ParkedKey.objects.filter(group=name, topic=place.topic, partition=place.partition).exists()
 
@@ -97,7 +97,7 @@ def refuse_moved_keys(backend: Backend, topic: str) -> None:
     A key's next event may then lie in another partition, and be handled before those that it has already.
     """
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
-        if _waits(backend, row.group, TopicPartition(topic, row.partition), row.position):
+        if _waits(backend, row.group, TopicPartition(topic, row.partition), row.offset):
             raise BusError(
                 f"Group {row.group} has not handled all of {topic}/{row.partition}, and more partitions would move "
                 "keys away from there: set EVENTBUS_PARTITIONS back to what it was until it has, or close a group "
@@ -116,8 +116,8 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[To
         return False
     rows = Progress.objects.filter(among(epochs), group=group.name)
     return any(
-        epochs.get(place := TopicPartition(topic, partition), epoch) != epoch or position < reached.get(place, 0)
-        for topic, partition, epoch, position in rows.values_list("topic", "partition", "epoch", "position")
+        epochs.get(place := TopicPartition(topic, partition), epoch) != epoch or offset < reached.get(place, 0)
+        for topic, partition, epoch, offset in rows.values_list("topic", "partition", "epoch", "offset")
     )
 
 
@@ -207,7 +207,7 @@ def lock_progress(group: Group, partition: TopicPartition, *, unless: str = "") 
 def _hold(vendor: str, unless: str, seconds: float) -> str:
     postgresql = vendor == "postgresql"
     limit = _LIMIT.format(milliseconds=math.ceil(seconds * 1000)) if postgresql else "NULL"
-    columns = ", ".join(f'"{name}"' for name in _FIELDS)
+    columns = ", ".join(f'"{field.column}"' for field in Progress._meta.concrete_fields)
     lock = "FOR UPDATE" if postgresql else ""
     return _HOLD.format(columns=columns, unless=unless or "1 = 0", limit=limit, lock=lock)
 
@@ -216,8 +216,8 @@ def save(progress: Progress) -> None:
     """Write down how far the group is, in the transaction that holds the row."""
     connection = connections[DEFAULT_DB_ALIAS]
     running = progress.running_event and sql.uuid_value(connection, progress.running_event)
-    moved = [progress.position, sql.time_value(connection, clock.now())]
-    counts = [progress.position, progress.handled, progress.ignored, progress.discarded]
+    moved = [progress.offset, sql.time_value(connection, clock.now())]
+    counts = [progress.offset, progress.handled, progress.ignored, progress.discarded]
     sql.execute(connection, _SAVE, [*moved, *counts, running, progress.crashes, progress.id])
 
 

@@ -1,4 +1,4 @@
-"""Which log all positions of a topic are of: its name on the brokers (`generation`), kept beside the positions."""
+"""Which log all offsets of a topic are of: its name on the brokers (`generation`), kept beside the offsets."""
 
 from eventbus import clock
 from eventbus.models import TopicLog
@@ -7,5 +7,5 @@ UNKNOWN = ""  # once it has lost something: the relay fills it again at its next
 
 
 def note(topic: str, generation: str) -> None:
-    """All positions of the topic are of this log from now on."""
+    """All offsets of the topic are of this log from now on."""
     TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})

@@ -3,7 +3,7 @@
 from eventbus import clock
 from eventbus.models import ReplayRun
 
-NOWHERE = "{}"  # the positions of a run that was ended because its places in the log mean nothing any more
+NOWHERE = "{}"  # the offsets of a run that was ended because its places in the log mean nothing any more
 
 
 def end(topic: str, why: str, **whose: str) -> None:
@@ -11,5 +11,5 @@ def end(topic: str, why: str, **whose: str) -> None:
 
     In the transaction that makes it so, which holds the topic's progress: a run at work sees it before its next batch.
     """
-    its = ReplayRun.objects.filter(positions__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
-    its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, positions=NOWHERE)
+    its = ReplayRun.objects.filter(offsets__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
+    its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, offsets=NOWHERE)

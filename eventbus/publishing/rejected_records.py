@@ -17,7 +17,7 @@ from eventbus import clock, failpoints
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow
 
-UNSENT = Q(position__isnull=True, refused="")
+UNSENT = Q(offset__isnull=True, refused="")
 WAITS = Q(refused__gt="", withdrawn_at__isnull=True)  # for somebody to decide
 WITHDRAWN = Q(refused__gt="", withdrawn_at__isnull=False)
 
@@ -79,6 +79,6 @@ def _why_not(row: OutboxRow | None) -> str:
         return _("Event %(id)d is gone: nobody needed it any more.")
     if row.withdrawn_at is not None:
         return _("Event %(id)d was withdrawn already.")
-    if row.position is not None:
+    if row.offset is not None:
         return _("The log did not refuse event %(id)d: it has it.")
     return _("The log did not refuse event %(id)d: it is on its way there.")

@@ -37,7 +37,7 @@ TIMERS_AGAIN_SECONDS = 2.0  # after it was not to be had: more of the time is th
 # In the order of commits within a key, without what waits behind a refused event (`rejected_records.not_behind`).
 _UNSENT = f"""
     SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
-    WHERE position IS NULL AND refused = '' AND NOT EXISTS (
+    WHERE log_offset IS NULL AND refused = '' AND NOT EXISTS (
         SELECT 1 FROM eventbus_outbox AS held WHERE held.refused > '' AND held.withdrawn_at IS NULL
         AND held.topic = event.topic AND held.key = event.key AND held.id <= event.id
     )
@@ -63,7 +63,7 @@ class Relay:
         self._timers_at = float("-inf")  # not tried before, by the monotonic clock
 
     def begin(self) -> None:
-        """See whether the logs are those that our positions are of, nobody else's, and hold no more of ours than we.
+        """See whether the logs are those that our offsets are of, nobody else's, and hold no more of ours than we.
 
         Nothing is appended again where they do. Raises LogUnavailable, LeaseLost.
         """

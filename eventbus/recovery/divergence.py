@@ -48,7 +48,7 @@ class Named(Protocol):
     @property
     def partition(self) -> int: ...
     @property
-    def position(self) -> int: ...
+    def offset(self) -> int: ...
     @property
     def event_id(self) -> UUID: ...
     @property
@@ -78,7 +78,7 @@ def _absent(records: Sequence[Record]) -> list[Record]:
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
-    """Positions of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
+    """Offsets of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
 
     All are of one partition, compared by offset: a timer of the backup is published once more with the same id.
     Raises LogTruncated where the log was the one to go back: see `reused_offsets`.
@@ -88,9 +88,9 @@ def forgotten(records: Iterable[Record]) -> set[int]:
     found = [record for record, row in mine if row.event_id != record.event_id]
     if strange := _news(found):
         raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
-    at_home = {record.position for record, row in mine if row.is_at(record)}
-    reused_offsets.refuse([record for record in records if record.position not in at_home])
-    return {record.position for record in found}
+    at_home = {record.offset for record, row in mine if row.is_at(record)}
+    reused_offsets.refuse([record for record in records if record.offset not in at_home])
+    return {record.offset for record in found}
 
 
 def news(records: Iterable[Record]) -> list[Record]:
@@ -109,7 +109,7 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
     """Not by place alone: a log that was filled again gives places another time."""
     return (
         (span.topic, span.partition) == (record.topic, record.partition)
-        and span.begin <= record.position < span.end
+        and span.begin <= record.offset < span.end
         and own_rows.number_of(record) <= span.last
     )
 
@@ -133,7 +133,7 @@ def _later(records: Sequence[Record]) -> list[Record]:
     """
     if not records:
         return []
-    sent = OutboxRow.objects.filter(position__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
+    sent = OutboxRow.objects.filter(offset__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
     return [record for record in records if own_rows.number_of(record) > sent]
 
 
@@ -146,7 +146,7 @@ def stand_still(first: Named) -> None:
                 "noted_at": clock.now(),
                 "topic": first.topic,
                 "partition": first.partition,
-                "position": first.position,
+                "offset": first.offset,
                 "event_id": first.event_id,
                 "type": first.type,
                 "key": first.key,
@@ -170,7 +170,7 @@ def told(found: Divergence) -> str:
     """Which store went back, how that is known, and what to do."""
     return (
         f"The database went back to an earlier time: the log holds {printable(found.type)} {found.event_id} of key "
-        f"{printable(found.key)} at {found.topic}/{found.partition}/{found.position}, which was published here and is "
+        f"{printable(found.key)} at {found.topic}/{found.partition}/{found.offset}, which was published here and is "
         f"not in the outbox. All groups and the relay stand still. {REMEDY}"
     )
 
@@ -188,7 +188,7 @@ def by_no_key(count: int, topic: str) -> str:
 class Tail(NamedTuple):
     """From where on, by partition, a log holds what our tables do not know of.
 
-    `is_known` is whether it is the log that our positions are of. Another may hold copies of all that was pruned.
+    `is_known` is whether it is the log that our offsets are of. Another may hold copies of all that was pruned.
     """
 
     begins: dict[int, int]
@@ -243,7 +243,7 @@ def tails(backend: Backend) -> dict[str, Tail]:
 def _set_aside(topic: str) -> dict[int, int]:
     """By partition, the first record that groups have passed as forged, and that says that it is of this site."""
     rows = UntrustedRecord.objects.filter(topic=topic, source=source()[:SOURCE_CHARACTERS_MAX])
-    return dict(rows.order_by().values_list("partition").annotate(first=Min("position")))
+    return dict(rows.order_by().values_list("partition").annotate(first=Min("offset")))
 
 
 def batches(records: Iterator[Record]) -> Iterator[list[Record]]:

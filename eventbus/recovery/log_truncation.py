@@ -1,6 +1,6 @@
 """Noticing that a log ends before where it had ended: the brokers were restored to an earlier time, or lost its end.
 
-A topic keeps its name and its id through that, so nothing but its end tells. Positions that groups have reached and
+A topic keeps its name and its id through that, so nothing but its end tells. Offsets that groups have reached and
 places that were given out lie beyond the end then, and whatever comes next would take them.
 """
 
@@ -91,7 +91,7 @@ class TruncationDetector:
             for number, end in outbox_offsets.given(topic).items():
                 self._note(TopicPartition(topic, number), end)
         rows = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")
-        for topic, number, end in rows.annotate(end=Max("position")):
+        for topic, number, end in rows.annotate(end=Max("offset")):
             self._note(TopicPartition(topic, number), end)
 
     def _note(self, place: TopicPartition, end: int) -> int:
@@ -127,10 +127,10 @@ def say(place: TopicPartition, end: int, had: int) -> None:
 def problems(groups: Iterable[Any]) -> list[str]:
     """What an operator must see to, of `operations.GroupStatus`: a group that is beyond the end of its log."""
     return [
-        f"The log went back to an earlier time: group {group.group} is at {one.position} in {group.topic}/"
+        f"The log went back to an earlier time: group {group.group} is at {one.offset} in {group.topic}/"
         f"{one.partition}, which ends at {one.end}. The brokers were restored, or have lost its end. A relay that runs "
         "appends again what the outbox has: see docs/operations.md, A store that went back."
         for group in groups
         for one in group.partitions
-        if one.end is not None and one.position > one.end
+        if one.end is not None and one.offset > one.end
     ]

@@ -40,14 +40,14 @@ class Row(NamedTuple):
 
     event_id: UUID | None = None
     partition: int | None = None
-    position: int | None = None
+    offset: int | None = None
 
     def is_at(self, record: Record) -> bool:
         """Whether it is the record's, and lies where the record does."""
-        return self == (record.event_id, record.partition, record.position)
+        return self == (record.event_id, record.partition, record.offset)
 
 
-_ASKED = "SELECT id, event_id, partition, position FROM eventbus_outbox WHERE "
+_ASKED = "SELECT id, event_id, partition, log_offset FROM eventbus_outbox WHERE "
 _NONE = Row()
 
 

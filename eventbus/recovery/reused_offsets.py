@@ -13,7 +13,7 @@ from eventbus.database import sql
 from eventbus.errors import LogTruncated
 from eventbus.events import Record
 
-_TAKEN = "SELECT position, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b AND "
+_TAKEN = "SELECT log_offset, event_id FROM eventbus_outbox WHERE topic = %b AND partition = %b AND "
 
 
 def refuse(records: Sequence[Record]) -> None:
@@ -21,11 +21,11 @@ def refuse(records: Sequence[Record]) -> None:
     if not records or backends.current().in_process:
         return
     connection, first = connections[DEFAULT_DB_ALIAS], records[0]
-    positions = sql.numbers(connection, [record.position for record in records])
-    asked = _TAKEN + sql.is_among(connection, "position", "bigint")
-    found = sql.fetch(connection, asked, [first.topic, first.partition, positions])
-    taken = {position: sql.uuid_of(event_id) for position, event_id in found}
-    lost = [one.position for one in records if taken.get(one.position, one.event_id) != one.event_id]
+    offsets = sql.numbers(connection, [record.offset for record in records])
+    asked = _TAKEN + sql.is_among(connection, "offset", "bigint")
+    found = sql.fetch(connection, asked, [first.topic, first.partition, offsets])
+    taken = {offset: sql.uuid_of(event_id) for offset, event_id in found}
+    lost = [one.offset for one in records if taken.get(one.offset, one.event_id) != one.event_id]
     if lost:
         place = f"{first.topic}/{first.partition}/{min(lost)}"
         why = f"{place} was the place of another event: the log has lost it, and waits for the relay to append it again"

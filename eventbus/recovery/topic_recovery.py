@@ -1,6 +1,6 @@
 """A log that lost everything is noticed, and filled again from the outbox.
 
-All positions of a topic are of one log, whose name (`generation`) is kept beside them. When the brokers show another,
+All offsets of a topic are of one log, whose name (`generation`) is kept beside them. When the brokers show another,
 end before a place that they gave out, or give one twice, what the outbox still has of the topic is unsent again: the
 relay appends it in order, every group begins at the new log's start, and the inboxes drop what was handled. What a
 group had passed without a trace (events from before it began, or of a type that it did not know) is written into its
@@ -85,10 +85,10 @@ class LossDetector:
             for topic in sorted(topics):
                 note(topic, UNKNOWN)
             for row in Progress.objects.select_for_update().filter(topic__in=topics).order_by("id"):
-                passed = row.position
+                passed = row.offset
                 if row.topic in cut:  # beyond, the group may have read what took the place of what it has not read
                     passed = max(row.start, min(passed, places.get((row.topic, row.partition), passed)))
-                Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, position=passed)
+                Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, offset=passed)
         self._lost = {}
 
     def _cut(self, topics: Collection[str]) -> set[str]:
@@ -189,7 +189,7 @@ class LossDetector:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(
                     start=begin,
-                    position=begin,
+                    offset=begin,
                     epoch=F("epoch") + 1,
                     ignored=row.pruned_ignored + ignored[row.pk],
                     pruned_before=row.pruned,
@@ -224,7 +224,7 @@ class LossDetector:
 
 
 def _sent(topic: str) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=topic, position__isnull=False)
+    return OutboxRow.objects.filter(topic=topic, offset__isnull=False)
 
 
 def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
@@ -236,25 +236,25 @@ def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> t
     earlier = passed_events.noted_unsent(topic, {one.group for one in held}, len({one.partition for one in held}))
     for progress in held:
         here = rows.filter(partition=progress.partition)
-        _remember(progress, here.filter(position__lt=progress.position))
+        _remember(progress, here.filter(offset__lt=progress.offset))
         noted = InboxRow.objects.filter(group=progress.group, replay=LIVE, handled_at=None)
         ignored[progress.pk] = here.filter(event_id__in=noted.values("event_id")).count()
         ignored[progress.pk] += earlier[progress.group, progress.partition]
     failpoints.hit("refill.passed")
     last = rows.aggregate(last=Max("id"))["last"] or 0
     TopicLog.objects.filter(topic=topic, refill_to__lt=last).update(refill_to=last)
-    return rows.update(partition=None, position=None, appended_at=None), ignored
+    return rows.update(partition=None, offset=None, appended_at=None), ignored
 
 
 def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
     """What the group has ignored without a trace is in its inbox from now on; what is lost for it may come again."""
     ignored = passed_events.ignored(progress, passed)
-    found = list(ignored.values_list("event_id", "position"))
+    found = list(ignored.values_list("event_id", "offset"))
     InboxRow.objects.bulk_create(
         (InboxRow(group=progress.group, event_id=event_id, replay=LIVE) for event_id, _ in found),
         batch_size=ROWS_AT_ONCE,
     )
-    before_it_began = sum(position is not None and position < progress.start for _, position in found)
+    before_it_began = sum(offset is not None and offset < progress.start for _, offset in found)
     Progress.objects.filter(id=progress.pk).update(ignored=F("ignored") + before_it_began)
 
 
@@ -264,6 +264,6 @@ def _renumber(topic: str) -> None:
     A key's parked events are appended again before any later one of it, which so lies behind as many at least.
     """
     for key in ParkedKey.objects.filter(topic=topic):
-        for number, event in enumerate(key.events.order_by("position", "id"), start=1):
-            ParkedEvent.objects.filter(id=event.pk).update(position=number)
-    DeadLetter.objects.filter(topic=topic).update(position=0)
+        for number, event in enumerate(key.events.order_by("offset", "id"), start=1):
+            ParkedEvent.objects.filter(id=event.pk).update(offset=number)
+    DeadLetter.objects.filter(topic=topic).update(offset=0)

@@ -105,7 +105,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
 
 
 def _ahead(row: Progress) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=row.topic, partition=row.partition, position__gte=row.position)
+    return OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
 
 
 def _forget_handled(name: str, topic: str) -> None:

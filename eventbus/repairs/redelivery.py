@@ -117,7 +117,7 @@ def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
     with delivery_audit.snapshot():
         progress = Progress.objects.get(id=progress_id)
         rows = _wanted(progress, types, lost)
-        row_ids = list(rows.order_by("position").values_list("id", flat=True))
+        row_ids = list(rows.order_by("offset").values_list("id", flat=True))
         missing = passed_events.count_lost(progress) if row_ids else 0
         last_action = _actions(progress).order_by("-id").values_list("id", flat=True).first() or 0
     return _Search(row_ids, max(0, len(row_ids) - missing), progress.start, last_action)
@@ -133,7 +133,7 @@ def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counte
         if progress.start != search.start or _actions(progress).filter(id__gt=search.last_action).exists():
             raise _Outdated
         asked, search.row_ids = search.row_ids[:EVENTS_AT_ONCE], search.row_ids[EVENTS_AT_ONCE:]
-        rows = passed_events.nowhere(name, passed_events.of(progress).filter(id__in=asked)).order_by("position")
+        rows = passed_events.nowhere(name, passed_events.of(progress).filter(id__in=asked)).order_by("offset")
         done, is_full = _park(progress, list(rows))
         ignored = min(len(done), search.ignored, progress.ignored - progress.pruned_ignored)
         Progress.objects.filter(id=progress.pk).update(ignored=F("ignored") - ignored)

@@ -1,6 +1,6 @@
 """Showing a group's projections a stretch of the log again, as when a bug in one was mended.
 
-A run has a row, with its own positions. It takes the lock that live handling takes, so the two never meet within a
+A run has a row, with its own offsets. It takes the lock that live handling takes, so the two never meet within a
 partition; the group's live progress and counts stay as they are. Only what the group has passed is shown: what is
 pending comes live. What is parked or dead for the group is left out.
 """
@@ -51,7 +51,7 @@ def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
             event_id=wanted.event_id,
             who=who[:WHO_CHARACTERS_MAX],
             began_at=clock.now(),
-            positions=_written(spans),
+            offsets=_written(spans),
             matched=counted.matched,
         )
         _note(run, who)
@@ -62,7 +62,7 @@ def resume(run: ReplayRun, who: str) -> None:
     """Let a run that failed or was stopped go on from where it stands. Raises Refused."""
     with failpoints.atomic("replay.resume"):
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
-        if not unfinished.exclude(positions=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
+        if not unfinished.exclude(offsets=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
             raise ReplayRefused(_why_refused(run))
         _note(run, who)
     run.refresh_from_db()
@@ -77,7 +77,7 @@ def _why_refused(run: ReplayRun) -> str:
 
 def why_ended(run: ReplayRun) -> str:
     """Why a run has no places to go on from, and what to do; empty if it has."""
-    if run.positions != NOWHERE:
+    if run.offsets != NOWHERE:
         return ""
     return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
 
@@ -165,10 +165,10 @@ class Replay:
                 self.run.refresh_from_db()
                 return run.state == ReplayRun.State.RUNNING
             run.handled += self._handle(run, records)
-            reached = records[-1].position + 1 if records else before[1]
-            run.positions = _written({**spans_of(run), place: (reached, before[1])})
-            run.save(update_fields=["positions", "handled"])
-        self.run.positions, self.run.handled = run.positions, run.handled
+            reached = records[-1].offset + 1 if records else before[1]
+            run.offsets = _written({**spans_of(run), place: (reached, before[1])})
+            run.save(update_fields=["offsets", "handled"])
+        self.run.offsets, self.run.handled = run.offsets, run.handled
         return bool(records)
 
     def _handle(self, run: ReplayRun, records: Sequence[Record]) -> int:
@@ -182,7 +182,7 @@ class Replay:
         return len(fresh)
 
     def _records(self, place: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
-        rows = self.wanted.events({place: between}).order_by("position")
+        rows = self.wanted.events({place: between}).order_by("offset")
         return [outbox_offsets.record_of(row) for row in rows[:records_max]]
 
     def _fail(self, error: Exception) -> ReplayFailed:
@@ -209,7 +209,7 @@ def _wanted_by(run: ReplayRun) -> ReplayFilter:
 
 def spans_of(run: ReplayRun) -> Spans:
     """Where a run is and where it ends, by partition."""
-    spans = msgspec.json.decode(run.positions, type=dict[str, tuple[int, int]])
+    spans = msgspec.json.decode(run.offsets, type=dict[str, tuple[int, int]])
     return {TopicPartition(name.rpartition("/")[0], int(name.rpartition("/")[2])): span for name, span in spans.items()}
 
 

@@ -15,7 +15,7 @@ from eventbus.errors import BusError
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress
 from eventbus.registry import Group
 
-Spans = dict[TopicPartition, tuple[int, int]]  # the next position and the end, by partition
+Spans = dict[TopicPartition, tuple[int, int]]  # the next offset and the end, by partition
 
 
 class ReplayRefused(BusError):
@@ -54,12 +54,12 @@ class ReplayFilter:
     def spans(self) -> Spans:
         """All that the group has passed by now."""
         passed = Progress.objects.filter(group=self.group.name, topic__in=self.topics).order_by("topic", "partition")
-        return {TopicPartition(row.topic, row.partition): (0, row.position) for row in passed}
+        return {TopicPartition(row.topic, row.partition): (0, row.offset) for row in passed}
 
     def events(self, spans: Spans) -> QuerySet[OutboxRow]:
-        """Those between the positions, in no order."""
+        """Those between the offsets, in no order."""
         between = (
-            Q(topic=one.topic, partition=one.partition, position__gte=begin, position__lt=end)
+            Q(topic=one.topic, partition=one.partition, offset__gte=begin, offset__lt=end)
             for one, (begin, end) in spans.items()
         )
         rows = OutboxRow.objects.filter(reduce(or_, between, Q(pk__in=[])), type__in=list(self.group.handlers))
@@ -119,9 +119,9 @@ def reach_of(spans: Spans) -> tuple[bool, datetime | None]:
     whole = True
     oldest: list[datetime] = []
     for one, (_, end) in spans.items():
-        rows = OutboxRow.objects.filter(topic=one.topic, partition=one.partition, position__lt=end)
+        rows = OutboxRow.objects.filter(topic=one.topic, partition=one.partition, offset__lt=end)
         if rows.count() < end:
             whole = False
-        free = rows.exclude(event_id__in=waiting).exclude(event_id__in=dead).order_by("position")
+        free = rows.exclude(event_id__in=waiting).exclude(event_id__in=dead).order_by("offset")
         oldest += free.values_list("created_at", flat=True)[:1]
     return whole, None if whole else min(oldest, default=None)

@@ -48,4 +48,4 @@ def count(topic: str, since: datetime) -> Refilled:
 
 
 def _told(topic: str, since: datetime) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=topic, position__isnull=False, created_at__gte=since)
+    return OutboxRow.objects.filter(topic=topic, offset__isnull=False, created_at__gte=since)

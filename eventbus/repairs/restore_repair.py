@@ -43,7 +43,7 @@ _TABLE = OutboxRow._meta.db_table
 _RENUMBER = f"""
     UPDATE {_TABLE} SET id = moved.number FROM (
         SELECT id AS before, %b + row_number() OVER (ORDER BY id) AS number FROM {_TABLE}
-        WHERE position IS NULL AND id >= %b
+        WHERE log_offset IS NULL AND id >= %b
     ) AS moved WHERE {_TABLE}.id = moved.before
 """
 
@@ -69,7 +69,7 @@ class ForgottenEvent(msgspec.Struct, frozen=True):
 
     topic: str
     partition: int
-    position: int
+    offset: int
     type: str
     key: str
     event_id: UUID
@@ -132,11 +132,11 @@ def look(backend: Backend, beyond: int = 0) -> Found:
         lie, ends = defaultdict[int, list[int]](list), dict[int, int]()
         types = defaultdict[int, Counter[str]](Counter)
         for records in divergence.batches(backend.tail(topic, tail.begins, lambda: None)):
-            ends |= {record.partition: record.position + 1 for record in records}
+            ends |= {record.partition: record.offset + 1 for record in records}
             if strange := len(divergence.unsigned(records)):
                 found.unsigned[topic] = found.unsigned.get(topic, 0) + strange
             for record in tail.news(records):
-                lie[record.partition].append(record.position)
+                lie[record.partition].append(record.offset)
                 types[record.partition][record.type] += 1
                 found.add(_told(record))
         found.stretches += [
@@ -147,8 +147,8 @@ def look(backend: Backend, beyond: int = 0) -> Found:
         ]
     if found.first:
         used = OutboxRow.objects.filter(id__gte=_used_from(found))
-        found.waiting = used.filter(position=None).count()
-        found.sent = used.filter(id__lte=found.last).exclude(position=None).count()
+        found.waiting = used.filter(offset=None).count()
+        found.sent = used.filter(id__lte=found.last).exclude(offset=None).count()
         found.replays, found.projections = list(_replays()), list(_projections())
     return found
 
@@ -165,7 +165,7 @@ def _told(record: Record) -> ForgottenEvent:
     return ForgottenEvent(
         topic=record.topic,
         partition=record.partition,
-        position=record.position,
+        offset=record.offset,
         type=record.type,
         key=record.key,
         event_id=record.event_id,
@@ -179,7 +179,7 @@ def _unread(backend: Backend) -> dict[str, Tail]:
     """As `divergence.tails`, but from where the slowest group is: the outbox may have sent more since the restore."""
     found = divergence.tails(backend) if backend.topics else {}
     rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
-    for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("position")):
+    for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("offset")):
         place = TopicPartition(topic, number)
         at = max(at, backend.earliest_offsets([place])[place])
         if at < backend.end(place):
@@ -194,14 +194,14 @@ def _behind(backend: Backend) -> Iterator[Behind]:
 
 
 def _known(backend: Backend) -> list[str]:
-    """Topics whose log is the one that our positions are of. Another was made anew, and is filled again."""
+    """Topics whose log is the one that our offsets are of. Another was made anew, and is filled again."""
     logs = dict(TopicLog.objects.values_list("topic", "generation")) if backend.topics else {}
     return sorted(topic for topic, generation in backend.generations(logs).items() if logs[topic] == generation)
 
 
 def _replays() -> Iterator[str]:
     """Runs that were not done when the backup was made."""
-    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(positions=NOWHERE).order_by("id"):
+    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(offsets=NOWHERE).order_by("id"):
         yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
 
 

@@ -44,7 +44,7 @@ def problems() -> list[str]:
             told.append(
                 f"{group} has set aside {count} records of {topic} since {since:{TIME}} that nobody has told who may, "
                 f"such as {one.event_id}, {one.type or 'without a type'} of {one.source or 'nobody'} for key "
-                f"{printable(one.key)}, at {one.partition}/{one.position}. Who else can write there? See "
+                f"{printable(one.key)}, at {one.partition}/{one.offset}. Who else can write there? See "
                 f"docs/operations.md, A forged record, and manage.py eventbus untrusted.{hint}"
             )
     return told
@@ -63,11 +63,11 @@ def dismiss(asked: UntrustedRecord, who: str) -> None:
             event_id=asked.event_id,
             type=asked.type,
             key=asked.key,
-            error=f"{asked.topic}/{asked.partition}/{asked.position}, said to be of {asked.source or 'nobody'}",
+            error=f"{asked.topic}/{asked.partition}/{asked.offset}, said to be of {asked.source or 'nobody'}",
         )
 
 
 def told(row: UntrustedRecord) -> Mapping[str, object]:
     """All that is known of it."""
-    names = ("id", "group", "topic", "partition", "position", "type", "key", "event_id", "source", "seen_at")
+    names = ("id", "group", "topic", "partition", "offset", "type", "key", "event_id", "source", "seen_at")
     return {name: getattr(row, name) for name in names}

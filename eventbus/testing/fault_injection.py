@@ -44,7 +44,7 @@ from eventbus.testing.settling import ConnectionDropped, Crash, forget
 RATES = {
     "drop": 0.05,  # the line breaks, at append, fetch or commit
     "crash": 0.03,  # the process dies there
-    "setback": 0.5,  # and a group that died has its positions set back: it is told everything again
+    "setback": 0.5,  # and a group that died has its offsets set back: it is told everything again
     "delay": 0.15,  # nothing comes now, or less than there is
     "repeat": 0.15,  # an earlier stretch is fetched again
     "shuffle": 0.5,  # what several keys tell reaches the log in another order; that of each key stays
@@ -199,8 +199,8 @@ class FaultInjectingConsumer(Consumer):
     def catch_up(self, seconds: float) -> None:
         self._inner.catch_up(seconds)
 
-    def seek(self, partition: TopicPartition, position: int) -> None:
-        self._inner.seek(partition, position)
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._inner.seek(partition, offset)
 
     def fetch(self, records_max: int) -> list[Record]:
         if self._group is None:
@@ -214,7 +214,7 @@ class FaultInjectingConsumer(Consumer):
             records = self._put_back(records)
         if records:
             first = records[0]
-            self._begun[TopicPartition(first.topic, first.partition)].append(first.position)
+            self._begun[TopicPartition(first.topic, first.partition)].append(first.offset)
         return records
 
     def _fetch_for_a_watch(self, records_max: int) -> list[Record]:
@@ -225,15 +225,15 @@ class FaultInjectingConsumer(Consumer):
         """Only the first ones come now, or none; what other partitions have comes before the rest."""
         some = self._adversary.draw(len(records))
         rest = records[some]
-        self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.position)
+        self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.offset)
         return records[:some]
 
     def _earlier(self, partition: TopicPartition) -> int:
         begun = self._begun[partition]
         return begun[self._adversary.draw(len(begun))]
 
-    def commit(self, partition: TopicPartition, position: int) -> None:
-        self._inner.commit(partition, position)
+    def commit(self, partition: TopicPartition, offset: int) -> None:
+        self._inner.commit(partition, offset)
         self._adversary.break_off()
         if self._adversary.strikes("crash"):
             if self._group is not None and self._adversary.strikes("setback"):
@@ -241,16 +241,16 @@ class FaultInjectingConsumer(Consumer):
             raise Crash
 
     def _set_back(self, partition: TopicPartition) -> None:
-        """The work is done and its position forgotten, as after a restored backup: the inbox is all that knows.
+        """The work is done and its offset forgotten, as after a restored backup: the inbox is all that knows.
 
         What is ignored leaves no row there: so its count goes back too, or it would be counted twice.
         """
         earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():
             progress = Progress.objects.select_for_update().get(group=self._group, **place)
-            again = OutboxRow.objects.filter(**place, position__gte=earlier, position__lt=progress.position)
+            again = OutboxRow.objects.filter(**place, offset__gte=earlier, offset__lt=progress.offset)
             ignored = again.exclude(type__in=registry.groups[progress.group].handlers).count()
-            Progress.objects.filter(id=progress.pk).update(position=earlier, ignored=F("ignored") - ignored)
+            Progress.objects.filter(id=progress.pk).update(offset=earlier, ignored=F("ignored") - ignored)
 
     def at_work(self) -> AbstractContextManager[None]:
         return self._inner.at_work()

@@ -12,7 +12,7 @@ from eventbus.testing.settling import forget
 
 @pytest.fixture(autouse=True)
 def _fresh_bus() -> Iterator[None]:
-    """No test inherits another's positions."""
+    """No test inherits another's offsets."""
     forget()
     yield
     forget()

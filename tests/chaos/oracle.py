@@ -114,7 +114,7 @@ class Oracle:
             "dead letters": "SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'",
             "parked events": "SELECT count(*) FROM eventbus_parkedevent",
             "timers that did not fire": verdict.TIMERS,
-            "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE position IS NULL",
+            "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL",
             "stopped groups": "SELECT count(*) FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL",
         }.items():
             if count := self._site.number(question):

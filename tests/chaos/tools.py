@@ -42,7 +42,7 @@ def cut_log(faults: Faults, draw: float) -> bool:
         again = faults.kill(*WORKERS)  # else their clients hold what they fetched ahead
         stands = dict(
             faults.site.rows(
-                "SELECT partition, position FROM eventbus_progress WHERE \"group\" = %s AND topic = 'calls'", group
+                "SELECT partition, log_offset FROM eventbus_progress WHERE \"group\" = %s AND topic = 'calls'", group
             )
         )
         deadline = time.monotonic() + RESUME_SECONDS

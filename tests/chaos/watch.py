@@ -20,7 +20,7 @@ _WAITS = """
         (SELECT 1 FROM town_seen AS seen WHERE seen.token = late.token AND seen."group" = 'answerers')),
     unread AS (SELECT id FROM late WHERE NOT EXISTS
         (SELECT 1 FROM town_seen AS seen WHERE seen.token = late.token AND seen."group" = 'readers'))
-    SELECT (SELECT count(*) FROM eventbus_outbox WHERE position IS NULL), (SELECT count(*) FROM eventbus_parkedevent),
+    SELECT (SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL), (SELECT count(*) FROM eventbus_parkedevent),
     (SELECT count(*) FROM unanswered), (SELECT count(*) FROM unread), (SELECT min(id) FROM unread),
     (SELECT max(id) FROM late WHERE id NOT IN (SELECT id FROM unread)), (SELECT max(id) FROM town_told)
 """

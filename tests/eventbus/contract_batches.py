@@ -34,16 +34,16 @@ class InBatches:
         return allowed
 
     def test_a_later_batch_is_one_transaction(self, house: House) -> None:
-        assert len(positions_seen(house)) == 1
+        assert len(offsets_seen(house)) == 1
 
     def test_a_batch_that_took_its_time_lets_others_write(self, house: House, time: dict[str, float]) -> None:
         time[connection.vendor] = 0.0
 
-        assert len(positions_seen(house)) == len(NUMBERS)
+        assert len(offsets_seen(house)) == len(NUMBERS)
 
     def test_after_a_start_a_batch_is_one_transaction_and_written_down_before(self, house: House) -> None:
         with armed() as passed:
-            assert len(positions_seen(house, meanwhile=house.restart)) == 1
+            assert len(offsets_seen(house, meanwhile=house.restart)) == 1
 
         assert passed.passes["handle.announce.committed"] == 1
 
@@ -54,7 +54,7 @@ class InBatches:
             house.restart()
             deaths.add(NUMBERS[-1])
 
-        assert len(positions_seen(house, meanwhile=die, deaths=deaths)) == len(NUMBERS)
+        assert len(offsets_seen(house, meanwhile=die, deaths=deaths)) == len(NUMBERS)
 
     def test_a_death_in_a_batch_is_blamed_on_none_of_its_events(self, house: House) -> None:
         deaths = [Crash] * CRASHES_MAX
@@ -70,11 +70,11 @@ class InBatches:
         assert (house.seen(name="vase"), house.dead()) == ([*NUMBERS], [])
 
     def test_a_batch_that_breaks_the_world_is_handled_one_by_one(self, house: House) -> None:
-        positions: dict[int, int] = {}
+        offsets: dict[int, int] = {}
 
         def break_together(event: Noted) -> None:
-            positions[event.number] = house.position()
-            if event.number == NUMBERS[-1] and len(set(positions.values())) == 1:
+            offsets[event.number] = house.offset()
+            if event.number == NUMBERS[-1] and len(set(offsets.values())) == 1:
                 raise InterfaceError("the connection was idle for too long")
 
         house.handler(call=break_together)
@@ -93,7 +93,7 @@ class InBatches:
             house.restart()
 
         with armed() as passed:
-            assert len(positions_seen(house, meanwhile=work_and_leave)) == 1
+            assert len(offsets_seen(house, meanwhile=work_and_leave)) == 1
 
         assert passed.passes["handle.announce.committed"] == 0
 
@@ -106,19 +106,19 @@ class InBatches:
             house.restart()
 
         with armed() as passed:
-            positions_seen(house, meanwhile=come_and_go)
+            offsets_seen(house, meanwhile=come_and_go)
 
         assert passed.passes["handle.announce.committed"] == 1
 
     def test_a_world_that_breaks_before_anything_is_owned_erases_no_death(self, house: House) -> None:
-        positions: list[int] = []
+        offsets: list[int] = []
         broken = [LogUnavailable("not now")]
 
         def fence() -> None:
             if broken:
                 raise broken.pop()
 
-        house.handler(call=lambda event: positions.append(house.position()))
+        house.handler(call=lambda event: offsets.append(house.offset()))
         house.say(*(("vase", number) for number in NUMBERS))
         house.relay()
         died_in_a_batch(house)
@@ -128,7 +128,7 @@ class InBatches:
             until(lambda: house.seen(name="vase") == [*NUMBERS], "all are handled")
 
         assert broken == []
-        assert len(set(positions)) == len(NUMBERS)
+        assert len(set(offsets)) == len(NUMBERS)
 
     @pytest.mark.parametrize("effect", [False, True], ids=["after a death", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
@@ -149,7 +149,7 @@ class InBatches:
     def test_a_handler_that_asks_for_it_has_a_transaction_to_itself(self, house: House) -> None:
         house.handler()
 
-        assert len(positions_seen(house, batch=1)) == len(NUMBERS)
+        assert len(offsets_seen(house, batch=1)) == len(NUMBERS)
 
     def test_what_is_left_of_a_batch_follows_without_being_fetched_again(
         self, house: House, time: dict[str, float]
@@ -210,11 +210,11 @@ class BatchesEnd:
 
 def batches_of(house: House, numbers: range, work: Callable[[], None] = lambda: None) -> list[int]:
     """How many events each transaction held, of those with `numbers` of one key, after a first event."""
-    positions: dict[int, int] = {}
+    offsets: dict[int, int] = {}
 
     def look(event: Noted) -> None:
         work()
-        positions[event.number] = house.position()
+        offsets[event.number] = house.offset()
 
     house.handler(call=look)
     house.say(("vase", 0))
@@ -222,7 +222,7 @@ def batches_of(house: House, numbers: range, work: Callable[[], None] = lambda: 
     house.say(*(("vase", number) for number in numbers))
     testing.settle()
     assert house.seen(name="vase") == [0, *numbers]
-    return [*Counter(positions[number] for number in numbers).values()]
+    return [*Counter(offsets[number] for number in numbers).values()]
 
 
 def house_epochs() -> list[int]:
@@ -235,17 +235,17 @@ def died_in_a_batch(house: House) -> None:
     house.restart()
 
 
-def positions_seen(
+def offsets_seen(
     house: House, meanwhile: Callable[[], None] = lambda: None, deaths: set[int] | None = None, **policy: int
 ) -> set[int]:
-    """The group's positions while it handled `NUMBERS` of one key, after a first event. It dies once at `deaths`."""
+    """The group's offsets while it handled `NUMBERS` of one key, after a first event. It dies once at `deaths`."""
     seen: dict[int, int] = {}
 
     def look(event: Noted) -> None:
         if deaths and event.number in deaths:
             deaths.clear()
             raise Crash
-        seen[event.number] = house.position()
+        seen[event.number] = house.offset()
 
     house.handler(call=look, **policy)
     house.say(("vase", 0))

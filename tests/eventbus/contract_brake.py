@@ -91,7 +91,7 @@ class Brakes:
         house.handler(call=Broken(), attempts=3)
         say_once(house, *KEYS)
         house.settle()
-        before = house.position(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))
+        before = house.offset(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))
 
         for _ in range(12):  # longer than three attempts take
             bus_clock.advance(**LONG)
@@ -100,7 +100,7 @@ class Brakes:
             house.restart()
 
         assert is_braked()
-        assert (house.position(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))) == before
+        assert (house.offset(), sorted(ParkedKey.objects.values_list("key", "attempts", "state"))) == before
         assert house.dead() == []
         assert not ParkedKey.objects.filter(running=True).exists()
 
@@ -157,13 +157,13 @@ class Brakes:
         house.handler(call=Broken())
         say_once(house, *KEYS)
         house.settle()
-        since, position = group().breaker_opened_at, house.position()
+        since, offset = group().breaker_opened_at, house.offset()
 
         bus_clock.advance(**LONG)
         house.restart()
         house.settle()
 
-        assert (group().breaker_opened_at, house.position()) == (since, position)
+        assert (group().breaker_opened_at, house.offset()) == (since, offset)
 
     def test_what_happened_before_it_opened_is_forgotten(self, house: House, bus_clock) -> None:
         broken = Broken()

@@ -74,19 +74,19 @@ class KeptForOperators:
         assert house.seen() == [("chair", 1)]
         assert house.parked() == ["vase"]
 
-    def test_the_position_waits_when_the_dead_letter_cannot_be_written(self, house: House) -> None:
+    def test_the_offset_waits_when_the_dead_letter_cannot_be_written(self, house: House) -> None:
         house.handler(call=Mended("vase"), attempts=1)
         house.say(("vase", 1))
-        before = house.position()
+        before = house.offset()
 
         with refusing_dead_letters(), pytest.raises(Exception, match="refused"):
             house.settle()
-        assert house.position() == before
+        assert house.offset() == before
 
         house.restart()
         house.settle()
         assert len(house.dead()) == 1
-        assert house.position() == before + 1
+        assert house.offset() == before + 1
 
     def test_where_the_error_cannot_be_written_the_dead_letter_is_written_without(self, house: House) -> None:
         house.handler(call=Mended("vase"), attempts=1)
@@ -181,6 +181,6 @@ def _letter_elsewhere(letter: DeadLetter, number: int) -> DeadLetter:
         **elsewhere(number),
         **{name: getattr(letter, name) for name in ("type", "payload", "headers", "parks", "attempts", "error_class")},
         event_id=uuid7(),
-        position=number,
+        offset=number,
         died_at=letter.died_at,
     )

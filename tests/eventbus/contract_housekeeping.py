@@ -61,7 +61,7 @@ class WhatAReplayNeedsStays:
         house.say(*many())
         house.settle()
         house.handler("house-b")
-        Progress.objects.filter(group="house-b").update(start=0, position=0)  # it is slow: no event goes
+        Progress.objects.filter(group="house-b").update(start=0, offset=0)  # it is slow: no event goes
         broken.names.add("vase")
         run, _ = replay.begin(ReplayFilter(group=registry.groups["house-a"], topics=["house"]), "Ada")
         with pytest.raises(replay.ReplayFailed):

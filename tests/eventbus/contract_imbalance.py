@@ -61,7 +61,7 @@ class WhatDoesNotBalanceIsNamed:
         }
         assert str(lost) in delivery_audit.problems(delivery_audit.read())[0]
 
-    def test_a_position_moved_forward_is_named(self, house: House) -> None:
+    def test_a_offset_moved_forward_is_named(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1))
         house.relay()
@@ -70,7 +70,7 @@ class WhatDoesNotBalanceIsNamed:
 
         assert violation().what == "lost (passed, and nowhere)"
 
-    def test_a_position_moved_back_is_named(self, house: House) -> None:
+    def test_a_offset_moved_back_is_named(self, house: House) -> None:
         house.handler()
         [again] = house.say(("vase", 1))
         house.settle()
@@ -103,7 +103,7 @@ class WhatDoesNotBalanceIsNamed:
 
 
 def _pass_over(key: str, *, ignored: int) -> None:
-    """Move the position to the partition's end, as a fault would, and count so many as ignored."""
-    last = OutboxRow.objects.filter(key=key).order_by("-position")[0]
+    """Move the offset to the partition's end, as a fault would, and count so many as ignored."""
+    last = OutboxRow.objects.filter(key=key).order_by("-offset")[0]
     rows = Progress.objects.filter(group__in=registry.groups, topic=last.topic, partition=last.partition)
-    rows.update(position=last.position + 1, ignored=ignored)
+    rows.update(offset=last.offset + 1, ignored=ignored)

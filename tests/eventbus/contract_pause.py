@@ -28,14 +28,14 @@ class StandsStillWhilePaused:
         broken.mend()
         DeadLetter.objects.filter(key="vase").update(request="requeue")
         DeadLetter.objects.filter(key="cup").update(request="discard")
-        position = house.position()
+        offset = house.offset()
 
         say_once(house, "vase", "lamp", number=2)
         for _ in range(3):
             house.settle()
             bus_clock.advance(**LONG)
             house.restart()
-        assert (house.position(), house.parked(), len(house.dead())) == (position, ["cup", "vase"], 2)
+        assert (house.offset(), house.parked(), len(house.dead())) == (offset, ["cup", "vase"], 2)
         assert house.seen() == [("chair", 1)]
         assert ("lamp", 2) in house.seen("house-b")
 
@@ -84,7 +84,7 @@ class StandsStillWhilePaused:
         house.settle()
 
         assert house.seen(name="vase") == [0, 1, 2, 3]
-        assert house.position() == 4
+        assert house.offset() == 4
 
     def test_resuming_closes_a_circuit_breaker_which_then_judges_anew(self, house: House, bus_clock) -> None:
         broken = Broken()

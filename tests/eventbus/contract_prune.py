@@ -63,7 +63,7 @@ class NothingGrowsForEver:
         house.say(*many())
         house.settle()
         house.handler("house-b")
-        Progress.objects.filter(group="house-b").update(start=0, position=0)  # it is slow
+        Progress.objects.filter(group="house-b").update(start=0, offset=0)  # it is slow
         assert places("house-b") == {"pending": 5}
 
         assert prune_a_day_later(bus_clock).events == 0
@@ -140,18 +140,18 @@ class NothingGrowsForEver:
 
         assert kept() == [6, 7]
 
-    def test_positions_go_on_growing_after_everything_went_and_a_restart(self, house: House, bus_clock) -> None:
+    def test_offsets_go_on_growing_after_everything_went_and_a_restart(self, house: House, bus_clock) -> None:
         house.handler()
         house.say(*many())
         house.settle()
-        end = OutboxRow.objects.aggregate(end=Max("position"))["end"]
+        end = OutboxRow.objects.aggregate(end=Max("offset"))["end"]
         prune_a_day_later(bus_clock)
         house.restart()
 
         house.say(("vase", 6))
         house.settle()
 
-        assert OutboxRow.objects.aggregate(end=Max("position"))["end"] == end + 1
+        assert OutboxRow.objects.aggregate(end=Max("offset"))["end"] == end + 1
         assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
         assert places() == {"handled": 6}
 

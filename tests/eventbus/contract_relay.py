@@ -105,7 +105,7 @@ class RelayedInOrder:
         with pytest.raises(LeaseLost):
             Relay(backends.current(), lost_lease()).step()
 
-        assert not OutboxRow.objects.filter(position__isnull=False).exists()
+        assert not OutboxRow.objects.filter(offset__isnull=False).exists()
 
     def test_a_relay_that_has_lost_its_lease_publishes_nothing_that_is_due(self, house: House, bus_clock) -> None:
         with transaction.atomic():
@@ -125,7 +125,7 @@ class RelayedInOrder:
         house.settle()
 
         assert house.seen() == [("chair", 1)]
-        assert OutboxRow.objects.get(key="vase").position is None
+        assert OutboxRow.objects.get(key="vase").offset is None
 
     def test_what_the_log_refused_is_not_overtaken_by_later_events_of_its_key(self, house: House) -> None:
         house.handler()
@@ -154,9 +154,9 @@ class RelayedInOrder:
 
         assert house.seen(name="vase") == [2, 3]
         assert delivery_audit.problems(delivery_audit.read()) == []
-        assert OutboxRow.objects.get(position=None).key == "vase", "it stays to be read"
+        assert OutboxRow.objects.get(offset=None).key == "vase", "it stays to be read"
         prune_a_day_later(bus_clock)
-        assert not OutboxRow.objects.filter(position=None).exists()
+        assert not OutboxRow.objects.filter(offset=None).exists()
 
 
 def lost_lease() -> Lease:

@@ -48,11 +48,11 @@ def learn(house: House, event_type: type[Event], wire_type: str, group: str = "h
 
 
 def pass_over(*names: str) -> None:
-    """Move the positions behind what was told of these keys, as somebody might who repairs a table by hand."""
+    """Move the offsets behind what was told of these keys, as somebody might who repairs a table by hand."""
     for name in names:
-        last = OutboxRow.objects.filter(key=name, position__isnull=False).order_by("-position")[0]
-        rows = Progress.objects.filter(topic=last.topic, partition=last.partition, position__lte=last.position)
-        rows.update(position=last.position + 1, epoch=F("epoch") + 1)
+        last = OutboxRow.objects.filter(key=name, offset__isnull=False).order_by("-offset")[0]
+        rows = Progress.objects.filter(topic=last.topic, partition=last.partition, offset__lte=last.offset)
+        rows.update(offset=last.offset + 1, epoch=F("epoch") + 1)
 
 
 def lost() -> int:

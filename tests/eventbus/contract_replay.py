@@ -19,7 +19,7 @@ from tests.eventbus.replays import VASE, begun, replayed, wanted
 
 @pytest.mark.django_db(transaction=True)
 class ReplayChangesNothingElse:
-    """A run has its own position, and nothing of the live one moves."""
+    """A run has its own offset, and nothing of the live one moves."""
 
     def test_past_events_come_again_in_order_and_live_progress_stays(self, house: House) -> None:
         house.handler(replayable=True)

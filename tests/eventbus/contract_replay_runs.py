@@ -55,15 +55,15 @@ class ReplayIsHandledOnce:
 
         assert house.seen(name="vase") == [*range(4), *range(4)]
 
-    def test_a_run_whose_position_was_lost_handles_nothing_twice_and_another_run_does(self, house: House) -> None:
+    def test_a_run_whose_offset_was_lost_handles_nothing_twice_and_another_run_does(self, house: House) -> None:
         house.handler(replayable=True)
         house.say(VASE)
         house.settle()
         run = begun()
-        begins = run.positions
+        begins = run.offsets
         Replay(run, threading.Event()).go()
 
-        ReplayRun.objects.update(positions=begins, state=ReplayRun.State.RUNNING)
+        ReplayRun.objects.update(offsets=begins, state=ReplayRun.State.RUNNING)
         Replay(run, threading.Event()).go()
         assert house.seen(name="vase") == [1, 1]
 
@@ -112,7 +112,7 @@ class ReplayIsHandledOnce:
         house.say(VASE)
         house.settle()
         run = begun()
-        lost = {"state": ReplayRun.State.FAILED, "error": "The log was lost: begin another", "positions": "{}"}
+        lost = {"state": ReplayRun.State.FAILED, "error": "The log was lost: begin another", "offsets": "{}"}
         ReplayRun.objects.update(**lost)
 
         with pytest.raises(ReplayRefused, match=r"cannot go on\. The log was lost: begin another"):

@@ -26,15 +26,15 @@ class TheDatabaseIsRestored:
         house.say(("vase", 1))
         house.relay()
         house.step(worker)
-        before = {row.pk: row.position for row in Progress.objects.filter(group="house-a")}
+        before = {row.pk: row.offset for row in Progress.objects.filter(group="house-a")}
         house.say(("vase", 2))
         house.relay()
         house.step(worker)
         assert heard == [1, 2]
 
         InboxRow.objects.filter(event_id=OutboxRow.objects.latest("id").event_id).delete()
-        for row_id, position in before.items():
-            Progress.objects.filter(id=row_id).update(position=position, handled=position)
+        for row_id, offset in before.items():
+            Progress.objects.filter(id=row_id).update(offset=offset, handled=offset)
         house.say(("vase", 3))
         house.relay()
         with pytest.raises(StaleEpoch):
@@ -59,7 +59,7 @@ class TheDatabaseIsRestored:
         with pytest.raises(LeaseLost, match="the database was restored"):
             relay.step()
 
-        assert OutboxRow.objects.filter(position=None).count() == 1
+        assert OutboxRow.objects.filter(offset=None).count() == 1
 
     def test_nothing_moves_while_database_and_log_tell_of_different_pasts(self, house: House) -> None:
         house.handler()
@@ -73,7 +73,7 @@ class TheDatabaseIsRestored:
         house.settle()
 
         assert house.seen() == []
-        assert (OutboxRow.objects.filter(position=None).count(), Timer.objects.count()) == (1, 1)
+        assert (OutboxRow.objects.filter(offset=None).count(), Timer.objects.count()) == (1, 1)
         Divergence.objects.all().delete()
         house.restart()
         house.settle()

@@ -246,7 +246,7 @@ class ABrokenWorldIsNotAPoisonEvent:
         assert house.seen() == [("vase", 1)]
 
     def _as_if_it_died(self, event_id, deaths: int) -> None:
-        Progress.objects.filter(group="house-a").update(position=0, running_event=event_id, crashes=deaths - 1)
+        Progress.objects.filter(group="house-a").update(offset=0, running_event=event_id, crashes=deaths - 1)
         House().restart()
 
 

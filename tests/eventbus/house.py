@@ -129,12 +129,12 @@ class House:
             rows = cursor.fetchall()
         return [number for one, number in rows if one == name] if name is not None else rows
 
-    def position(self, group: str = "house-a") -> int:
-        return sum(Progress.objects.filter(group=group).values_list("position", flat=True))
+    def offset(self, group: str = "house-a") -> int:
+        return sum(Progress.objects.filter(group=group).values_list("offset", flat=True))
 
     def rewind(self, group: str = "house-a") -> None:
-        """Let a group's log come again from the start, as after a lost position."""
-        Progress.objects.filter(group=group).update(position=0)
+        """Let a group's log come again from the start, as after a lost offset."""
+        Progress.objects.filter(group=group).update(offset=0)
         self.restart()
 
     def parked(self, group: str = "house-a") -> list[str]:
@@ -142,7 +142,7 @@ class House:
 
     def waiting(self) -> list[int]:
         """Numbers of the events behind parked keys, in the order in which they wait."""
-        rows = ParkedEvent.objects.order_by("position")
+        rows = ParkedEvent.objects.order_by("offset")
         return [msgspec.json.decode(bytes(row.payload), type=Noted).number for row in rows]
 
     def dead(self, group: str = "house-a") -> list[DeadLetter]:

@@ -90,7 +90,7 @@ def replace(log: KafkaBackend) -> None:
 
 def append_from_elsewhere(log: KafkaBackend) -> None:
     """What waits in the outbox is appended, and gone from it: as by a site with an outbox of its own."""
-    rows = OutboxRow.objects.filter(position=None).order_by("id")
+    rows = OutboxRow.objects.filter(offset=None).order_by("id")
     log._partitions.learn({one.topic for one in rows})
     sent = log._sender.send(
         [Unsent(one.pk, one.topic, one.type, one.key, bytes(one.payload), one.headers) for one in rows]

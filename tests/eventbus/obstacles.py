@@ -92,7 +92,7 @@ def locked_progress() -> Iterator[None]:
     try:
         stranger.set_autocommit(False)
         with stranger.cursor() as cursor:
-            cursor.execute("UPDATE eventbus_progress SET position = position")
+            cursor.execute("UPDATE eventbus_progress SET log_offset = log_offset")
         yield
         stranger.rollback()
     finally:

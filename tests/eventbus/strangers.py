@@ -29,8 +29,8 @@ def told_by_us(house: HouseOnKafka, *, name: str = "vase", number: int = 1) -> A
     house.relay()
     reader = Consumer({"bootstrap.servers": house.servers, "group.id": str(uuid4())})
     try:
-        row = OutboxRow.objects.get(position__isnull=False)
-        reader.assign([TopicPartition(house.prefix + Noted.topic, row.partition, row.position)])
+        row = OutboxRow.objects.get(offset__isnull=False)
+        reader.assign([TopicPartition(house.prefix + Noted.topic, row.partition, row.offset)])
         message = reader.poll(FLUSH_SECONDS)
         assert message is not None and message.error() is None
         return message

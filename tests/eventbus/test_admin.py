@@ -219,7 +219,7 @@ def test_every_field_of_the_bus_has_a_name_in_french() -> None:
         english = {str(name) for name in FIELD_NAMES.values()} & {name.replace("_", " ") for name in fields}
 
     assert not untold
-    assert english <= {"partition", "position", "positions", "source"}, "said in English"  # the same word in French
+    assert english <= {"partition", "offset", "offsets", "source"}, "said in English"  # the same word in French
 
 
 def let(client: Client, action: str, *names: str) -> str:

@@ -66,7 +66,7 @@ def test_a_delayed_event_whose_key_another_holds_keeps_no_other_event_waiting(ho
         relay.step()
         assert beats == [before + 1], "it may append for as long again: it has beaten in between"
         assert time.monotonic() - began < patience_seconds(), "the others waited as long as one waits at all"
-        assert list(OutboxRow.objects.filter(position__isnull=False).order_by("id").values_list("key", flat=True)) == [
+        assert list(OutboxRow.objects.filter(offset__isnull=False).order_by("id").values_list("key", flat=True)) == [
             "stool",
             "chair",
         ]

@@ -83,7 +83,7 @@ def test_a_database_gone_for_twenty_seconds_costs_no_attempt_and_no_event(crowd_
     with gone():
         threading.Event().wait(GONE_SECONDS)
     assert crowd.number("SELECT count(*) FROM crowd_seen") < count, "it was in the middle of them"
-    until(lambda: crowd.number("SELECT sum(position) FROM eventbus_progress") == count, "the group at the log's end")
+    until(lambda: crowd.number("SELECT sum(log_offset) FROM eventbus_progress") == count, "the group at the log's end")
 
     assert crowd.seen() == everything
     assert crowd.number("SELECT count(*) FROM eventbus_parkedkey") == 0

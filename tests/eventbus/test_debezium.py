@@ -84,4 +84,4 @@ def test_in_the_bus_own_topic_it_would_be_a_repeat(house: HouseOnKafka) -> None:
     house.append(message.value, key=message.key, headers=message.headers)
     house.settle(raise_errors=True)
 
-    assert (house.position(), house.seen()) == (2, [("vase", 1)])
+    assert (house.offset(), house.seen()) == (2, [("vase", 1)])

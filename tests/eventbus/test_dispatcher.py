@@ -87,7 +87,7 @@ def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(
     dispatcher.close()
 
     assert house.dead("post") == []
-    assert house.position("post") == 1
+    assert house.offset("post") == 1
 
 
 def test_a_connection_that_breaks_while_the_process_leaves_ends_no_call_and_leaves_the_lease(
@@ -98,7 +98,7 @@ def test_a_connection_that_breaks_while_the_process_leaves_ends_no_call_and_leav
         leaving.set()
         dispatcher.close()
 
-    assert (house.dead("post"), house.position("post")) == ([], 1)
+    assert (house.dead("post"), house.offset("post")) == ([], 1)
     assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
 
 
@@ -208,7 +208,7 @@ def test_a_partition_that_another_process_did_not_see_yet_begins_at_its_start(
 
     def end(place: TopicPartition) -> int:
         """Meanwhile another process, which knows of one partition, gives the group its first place."""
-        first = Progress(group="house-a", topic=place.topic, partition=0, start=0, position=0)
+        first = Progress(group="house-a", topic=place.topic, partition=0, start=0, offset=0)
         Progress.objects.bulk_create([first], ignore_conflicts=True)
         return ask(place)
 

@@ -36,7 +36,7 @@ WITHOUT = {
     "eventbus/audit/delivery_audit.py::snapshot": "it only reads",
     "eventbus/backends/kafka/reading/consumer.py::_grow": "without a group it keeps nothing: who dies begins anew",
     "eventbus/consuming/backfill.py::_know": "only where the log dropped records: the next worker looks again",
-    "eventbus/consuming/backfill.py::_close": "likewise, and nothing lies between the old position and the new one",
+    "eventbus/consuming/backfill.py::_close": "likewise, and nothing lies between the old offset and the new one",
     "eventbus/consuming/ownership.py::note_loss": "who dies before it reads the same record again, and notes it then",
     "eventbus/recovery/topic_recovery.py::lost": "only where a log lost something: no day of the sweep must pass it",
     "eventbus/recovery/topic_recovery.py::_adopt": "once, where a site comes from brokers: the next one does it again",

@@ -48,7 +48,7 @@ class ForgetfulKafka(BackendAtHand):
     def _let_go(self, places: Iterable[TopicPartition]) -> None:
         passed: dict[TopicPartition, list[int]] = {}
         for row in Progress.objects.all():
-            passed.setdefault(TopicPartition(row.topic, row.partition), []).append(row.position)
+            passed.setdefault(TopicPartition(row.topic, row.partition), []).append(row.offset)
         asked = [
             Place(self._named(place.topic), place.partition, min(min(passed[place]), max(0, self.end(place) - 1)))
             for place in places

@@ -192,9 +192,9 @@ def test_what_was_sent_and_has_no_place_yet_is_waited_for(log: KafkaBackend, hou
     worker = house.worker()
     for _ in range(5):
         house.step(worker)
-    positions = dict(Progress.objects.filter(group="house-a").values_list("partition", "position"))
+    offsets = dict(Progress.objects.filter(group="house-a").values_list("partition", "offset"))
     ends = {place.partition: end for place, end in log.ends(log.partitions([TOPIC])).items()}
-    assert all(positions[partition] < end for partition, end in ends.items() if end), "the group has passed nothing"
+    assert all(offsets[partition] < end for partition, end in ends.items() if end), "the group has passed nothing"
 
     worker.leave()
     house.relay()
@@ -212,7 +212,7 @@ def test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it(
     by_others(log, "vase")
     say_each(house, 2)
     let_go(log)
-    [[partition, begin]] = OutboxRow.objects.filter(key="vase").order_by("-id").values_list("partition", "position")[:1]
+    [[partition, begin]] = OutboxRow.objects.filter(key="vase").order_by("-id").values_list("partition", "offset")[:1]
     house.restart()
     house.settle()
     house.restart()

@@ -149,7 +149,7 @@ def test_what_is_published_after_the_repair_is_handled_in_the_order_of_its_commi
     house.settle()
 
     assert heard == [("vase", 10), ("vase", 11), ("vase", 12)]
-    assert OutboxRow.objects.filter(position=None).count() == 0
+    assert OutboxRow.objects.filter(offset=None).count() == 0
 
 
 def test_what_was_sent_before_anybody_looked_is_handled_and_its_numbers_are_named(

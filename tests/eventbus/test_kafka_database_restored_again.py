@@ -95,7 +95,7 @@ def it_is_noticed_once_more(house: House, heard: Heard, tmp_path: Path) -> None:
 def are_where_the_first_restore_forgot(records: list[Record]) -> bool:
     spans = list(ForgottenSpan.objects.filter(topic=Noted.topic))
     return all(
-        any(one.partition == record.partition and one.begin <= record.position < one.end for one in spans)
+        any(one.partition == record.partition and one.begin <= record.offset < one.end for one in spans)
         for record in records
     )
 

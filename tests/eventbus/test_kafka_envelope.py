@@ -173,7 +173,7 @@ class TestStrangeRecords:
         house.settle(raise_errors=True)
 
         assert house.seen() == [("vase", 1)]
-        assert house.position() == 2
+        assert house.offset() == 2
         assert Progress.objects.get(group="house-a").ignored == 0  # that counts what was published here
 
     @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ class TestStrangeRecords:
 
         [*_, strange, ours] = house.log()
         assert (strange.key, strange.type, strange.payload, strange.ours) == ("vase", "", value, False)
-        assert (house.seen(name="vase"), house.position(), house.dead()) == ([2], OFTEN + 2, [])
+        assert (house.seen(name="vase"), house.offset(), house.dead()) == ([2], OFTEN + 2, [])
         assert heard[-1].number == 2
-        assert house.backend.strays(Noted.topic, lambda: None) == {0: ours.position + 1}
+        assert house.backend.strays(Noted.topic, lambda: None) == {0: ours.offset + 1}
         assert not delivery_audit.read().violations
 
     @pytest.mark.parametrize("value", [None, BROKEN_BYTES, b'{"x":' + b"[" * 100_000], ids=["none", "broken", "deep"])

@@ -68,8 +68,8 @@ class Page:
         self.loaded += 1
 
 
-def positions() -> list[Any]:
-    return list(OutboxRow.objects.filter(topic=Noted.topic).order_by("id").values_list("position", flat=True))
+def offsets() -> list[Any]:
+    return list(OutboxRow.objects.filter(topic=Noted.topic).order_by("id").values_list("offset", flat=True))
 
 
 def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_read_by_new_clients(
@@ -83,11 +83,11 @@ def test_a_log_that_lost_its_end_is_filled_again_though_nobody_publishes_and_rea
         house.say(*LOST)
         until(lambda: len(heard) == len(KEPT + LOST), "the rest as well", seconds=WAIT_SECONDS)
         until(lambda: len(page.heard) >= len(LOST), "the page hears it", seconds=WAIT_SECONDS)
-        before = positions()
+        before = offsets()
 
         restore_broker(broker, kept)
 
-        until(lambda: None not in positions() != before, "it is appended again", seconds=SOON_SECONDS)
+        until(lambda: None not in offsets() != before, "it is appended again", seconds=SOON_SECONDS)
         loads, page.heard = page.loaded, []
         house.say(*LATER)
         until(lambda: len(heard) >= len(KEPT + LOST + LATER), "a group reads on", seconds=SOON_SECONDS)
@@ -112,7 +112,7 @@ def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
     await_brokers(fresh_log)
     house.say(*LOST)
     house.relay()
-    before = positions()
+    before = offsets()
     restore_broker(broker, kept)
     await_brokers(fresh_log)
     house.say(*AS_MANY)
@@ -125,7 +125,7 @@ def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
         other.append(in_hand, lambda: None)
     relay.begin()
     until(lambda: has_sent(relay), "the next relay has sent it as well", seconds=SOON_SECONDS)
-    assert positions()[: len(before)] == before, "and has filled nothing again"
+    assert offsets()[: len(before)] == before, "and has filled nothing again"
     worker = house.worker()
 
     with pytest.raises(LogUnavailable, match="was the place of another event"):
@@ -174,7 +174,7 @@ def has_sent(relay: Relay) -> bool:
     """Whether nothing waits any more, after one more try."""
     with suppress(LogUnavailable):
         relay.step()
-    return None not in positions()
+    return None not in offsets()
 
 
 def test_a_watch_reads_on_where_no_relay_runs(
@@ -219,7 +219,7 @@ def test_status_names_the_log_that_went_back_and_the_command_leads_through(
     with a_living_dispatcher():
         code, said, complaint = run("eventbus", "status", "--json")
     [house_a] = [one for one in json.loads(said)["groups"] if one["group"] == "house-a"]
-    assert (code, house_a["position"] > house_a["end"]) == (1, True)
+    assert (code, house_a["offset"] > house_a["end"]) == (1, True)
     assert "The log went back to an earlier time: group house-a is at " in complaint
     code, said, complaint = run("eventbus", "restored")
     assert (code, complaint) == (1, "Nothing is repaired yet: manage.py eventbus restored --apply does that.")

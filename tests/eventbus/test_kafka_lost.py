@@ -141,7 +141,7 @@ def test_a_log_that_no_group_reads_is_filled_again_at_once_though_others_have_mo
     relay._look.lost({(TOPIC, partition): 0})
     relay.step()
 
-    assert OutboxRow.objects.filter(topic=TOPIC, position=None).count() == 2
+    assert OutboxRow.objects.filter(topic=TOPIC, offset=None).count() == 2
 
 
 def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: KafkaBackend, house: House) -> None:
@@ -156,7 +156,7 @@ def test_a_log_made_anew_with_other_partitions_waits_for_somebody(replaced: Kafk
         with pytest.raises(LogUnavailable, match="with 3 partitions where it had 4"):
             relay.step()
 
-    assert OutboxRow.objects.filter(position=None).count() == 0
+    assert OutboxRow.objects.filter(offset=None).count() == 0
 
 
 def test_a_death_in_the_middle_of_it_changes_nothing(replaced: KafkaBackend, house: House) -> None:
@@ -168,7 +168,7 @@ def test_a_death_in_the_middle_of_it_changes_nothing(replaced: KafkaBackend, hou
     for point in ("refill.passed", "refill.commit"):
         with armed(f"{point}=error"), pytest.raises(FailedHere):
             Relay(replaced).step()
-        assert OutboxRow.objects.filter(position=None).count() == 0
+        assert OutboxRow.objects.filter(offset=None).count() == 0
 
     house.settle()
 
@@ -189,7 +189,7 @@ def test_a_log_that_is_filled_again_is_full_when_it_refuses_what_the_old_one_too
         until(lambda: settled(house) and refused.exists(), "the long one refused", seconds=WAIT_SECONDS)
 
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
-    assert ParkedEvent.objects.get().position == OutboxRow.objects.filter(key="vase").order_by("-id")[0].position
+    assert ParkedEvent.objects.get().offset == OutboxRow.objects.filter(key="vase").order_by("-id")[0].offset
 
 
 def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(

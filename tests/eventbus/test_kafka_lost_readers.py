@@ -50,7 +50,7 @@ def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_s
     with closing(Worker(registry.groups["house-a"], replaced)) as worker:
         until(lambda: [worker.step(), len(house.seen())][1] == 2, "both handled", seconds=WAIT_SECONDS)
         mine = Progress.objects.filter(group="house-a", partition=OutboxRow.objects.get(key="vase").partition)
-        mine.update(epoch=F("epoch") + 1, position=0)  # as the relay does that fills it again
+        mine.update(epoch=F("epoch") + 1, offset=0)  # as the relay does that fills it again
         before = mine.get().epoch
         house.say(*(("chair", number) for number in range(1, 101)))
         Relay(replaced).step()
@@ -116,7 +116,7 @@ def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
         circuit_breaker.trip("house-a", "most of what it saw had failed")
 
     InboxRow.objects.all().delete()
-    Progress.objects.update(position=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
+    Progress.objects.update(offset=0, epoch=F("epoch") + 1)  # as a refill leaves it; nothing new comes
 
     until(lambda: [house.step(worker), len(house.seen())][1] == 2, "it reads from there")
     worker.leave()

@@ -94,7 +94,7 @@ def test_a_group_gets_each_record_once_when_its_client_begins_anew_before_it(
         house.relay()
         reader.catch_up(WAIT_SECONDS)
 
-        assert [record.position for record in reader.fetch(100)] == [0, 1, 2, 3]
+        assert [record.offset for record in reader.fetch(100)] == [0, 1, 2, 3]
 
 
 def test_a_watch_goes_on_where_it_was_once_a_client_can_be_made(

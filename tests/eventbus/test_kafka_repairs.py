@@ -46,7 +46,7 @@ def _read_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def begin(self: Backfill, consumer: Any, progress: Any) -> None:
         for place, row in progress.items():
-            consumer.seek(place, row.position)
+            consumer.seek(place, row.offset)
 
     monkeypatch.setattr(Backfill, "begin", begin)
     monkeypatch.setattr(Backfill, "fetch", lambda self, consumer, records_max: consumer.fetch(records_max))
@@ -54,7 +54,7 @@ def _read_the_log_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _place(record: Record) -> tuple[TopicPartition, int]:
-    return TopicPartition(record.topic, record.partition), record.position
+    return TopicPartition(record.topic, record.partition), record.offset
 
 
 @pytest.fixture

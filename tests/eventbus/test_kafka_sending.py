@@ -244,7 +244,7 @@ def test_what_lies_nobody_knows_where_is_sent_again_and_no_log_is_thought_lost()
     log = KafkaBackend(servers="127.0.0.1:1")
     log._sender = sender_over(ForgetfulProducer)
     log._partitions._placed_by["house"] = 1
-    Progress.objects.create(group="house-a", topic="house", partition=0, start=0, position=9)
+    Progress.objects.create(group="house-a", topic="house", partition=0, start=0, offset=9)
 
     with pytest.raises(LogUnavailable, match="sent again") as raised:
         log.append([ROW, ROW._replace(id=2), ROW._replace(id=3)], lambda: None)

@@ -36,7 +36,7 @@ def step(relay: Relay) -> None:
 
 
 def sent(topic: str) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=topic, position__isnull=False)
+    return OutboxRow.objects.filter(topic=topic, offset__isnull=False)
 
 
 def sow(count: int) -> None:
@@ -59,5 +59,5 @@ def test_more_than_a_batch_of_a_topic_that_takes_nothing_starves_no_other(log: K
 
     log.provision([Sown.topic])
     until(lambda: [step(relay), sent(Sown.topic).count()][1] > BATCH_ROWS, "all is sent", seconds=WAIT_SECONDS)
-    in_the_log = sent(Sown.topic).order_by("partition", "position")
+    in_the_log = sent(Sown.topic).order_by("partition", "offset")
     assert list(in_the_log.values_list("id", flat=True)) == sorted(sent(Sown.topic).values_list("id", flat=True))

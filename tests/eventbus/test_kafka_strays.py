@@ -202,9 +202,9 @@ def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
     relay.step()
     assert house.step(worker) == 1
     house.say(("vase", 2), ("vase", 3))
-    [partition] = OutboxRow.objects.filter(position=0).values_list("partition", flat=True)
-    for place, row in enumerate(OutboxRow.objects.filter(position=None).order_by("id"), start=1):
-        OutboxRow.objects.filter(id=row.pk).update(partition=partition, position=place, appended_at=clock.now())
+    [partition] = OutboxRow.objects.filter(offset=0).values_list("partition", flat=True)
+    for place, row in enumerate(OutboxRow.objects.filter(offset=None).order_by("id"), start=1):
+        OutboxRow.objects.filter(id=row.pk).update(partition=partition, offset=place, appended_at=clock.now())
     replaced._given.clear()  # so Kafka has acknowledged them, and has lost them
     house.say(*(("vase", number) for number in range(4, 9)))
     lost = relay._look.lost
@@ -240,7 +240,7 @@ def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBack
     house.settle()
 
     assert [record.key for record in house.log()] == ["vase"] * 4  # the stray, and then all of them
-    assert list(OutboxRow.objects.order_by("id").values_list("position", flat=True)) == [1, 2, 3]
+    assert list(OutboxRow.objects.order_by("id").values_list("offset", flat=True)) == [1, 2, 3]
 
 
 def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost(

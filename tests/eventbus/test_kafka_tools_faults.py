@@ -43,7 +43,7 @@ def paused_in_one_process(log: KafkaBackend, house: House, caplog: pytest.LogCap
 
 FAULTS = [
     (
-        Fault("skip what the log let go of", "eventbus.consuming.backfill.Backfill.begin", "> row.position", "< 0", []),
+        Fault("skip what the log let go of", "eventbus.consuming.backfill.Backfill.begin", "> row.offset", "< 0", []),
         paused_in_one_process,
     ),
     (
@@ -85,7 +85,7 @@ FAULTS = [
         Fault(
             "give rows other places under a group that reads them",
             "eventbus.consuming.backfill.refuse_behind",
-            "if _rows(place, row.position, first.get(place, 0)).exists():",
+            "if _rows(place, row.offset, first.get(place, 0)).exists():",
             "if False:",
             [],
         ),

@@ -57,7 +57,7 @@ def test_what_a_stranger_says_is_not_heard_and_named(house: HouseOnKafka, header
     assert house.seen(name="vase") == [1, 2]
     all_is_well_but_for(house, 1)
     row = UntrustedRecord.objects.get()
-    assert (row.group, row.topic, row.partition, row.position) == ("house-a", Noted.topic, 0, 1)
+    assert (row.group, row.topic, row.partition, row.offset) == ("house-a", Noted.topic, 0, 1)
     assert (row.type, row.key) == (Noted.wire_type(), "vase")
 
 

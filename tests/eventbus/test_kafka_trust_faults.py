@@ -118,7 +118,7 @@ def test_any_text_under_an_events_id_and_place_would_be_believed(house: HouseOnK
     place, payload = "eventbus.consuming.trust._is_of", "and bytes(row.payload) == record.payload"
     attributes = (place, "and record.attributes() == _attributes(row)", "")
     [event_id] = house.say(("vase", 1))
-    OutboxRow.objects.update(partition=0, position=0, appended_at=clock.now())  # there, as it seems
+    OutboxRow.objects.update(partition=0, offset=0, appended_at=clock.now())  # there, as it seems
     with Fault("take any text for the outbox's", place, payload, "", [], also=[attributes]).planted():
         told = says(id=str(event_id), sequence=str(OutboxRow.objects.get().id))
         house.append(NOT_TOLD, key=b"vase", headers=told)

@@ -68,7 +68,7 @@ class TestKeysChange:
         house.say(("vase", 1))
         house.relay()
         if not marked:
-            OutboxRow.objects.update(partition=None, position=None)
+            OutboxRow.objects.update(partition=None, offset=None)
         settings.SECRET_KEY = "a new one, and nobody named the old one"
 
         worker = house.worker()
@@ -86,7 +86,7 @@ class TestKeysChange:
         [event_id] = house.say(("vase", 1))
         row = OutboxRow.objects.get()
         house.append(NOT_TOLD, key=b"vase", headers=says(id=str(event_id), sequence=str(row.id)))
-        OutboxRow.objects.update(partition=0, position=0, appended_at=clock.now())  # there, as it seems
+        OutboxRow.objects.update(partition=0, offset=0, appended_at=clock.now())  # there, as it seems
 
         house.settle(raise_errors=True)
 
@@ -106,7 +106,7 @@ class TestAnOperator:
         _, said, _ = run("eventbus", "untrusted")
 
         header, *rows = [line.split() for line in said.splitlines()]
-        assert header[:5] == ["id", "group", "topic", "partition", "position"]
+        assert header[:5] == ["id", "group", "topic", "partition", "offset"]
         assert [row[1:5] for row in rows] == [["house-a", "house", "0", "0"], ["house-a", "house", "0", "1"]]
         _, said, _ = run("eventbus", "untrusted", "--json", "--limit", "1")
         assert [(row["key"], row["source"]) for row in json.loads(said)] == [("vase1", SOURCE)]

@@ -25,7 +25,7 @@ def behind(house: House, bus_clock: Any) -> str:
     house.handler()
     house.say(("vase", 1), ("vase", 2), ("vase", 3))
     house.relay()
-    return f"{OutboxRow.objects.order_by('position')[0].appended_at:{pausing.TIME}}"
+    return f"{OutboxRow.objects.order_by('offset')[0].appended_at:{pausing.TIME}}"
 
 
 def asked() -> tuple[int, str]:

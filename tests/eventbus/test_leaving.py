@@ -75,6 +75,6 @@ def test_a_group_that_cannot_say_that_it_leaves_keeps_no_other_from_it_nor_the_l
     with armed("groups.release.commit=error"):
         dispatcher.close()
 
-    in_order = Progress.objects.filter(position__gt=0, released=F("epoch"))
+    in_order = Progress.objects.filter(offset__gt=0, released=F("epoch"))
     assert in_order.count() == len(GROUPS) - 1
     assert Lease(LEASE_NAME).acquire(), "the next one had to wait"

@@ -138,7 +138,7 @@ def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) 
 def test_a_letter_whose_key_did_not_wait_sets_no_dead_key_free(house: House, poisoned: Poisoned) -> None:
     """A handler's order may not matter for one event, and matter for another of the same key."""
     stands_aside = DeadLetter.objects.get()
-    stands_aside.pk, stands_aside.parks, stands_aside.position = None, False, 0
+    stands_aside.pk, stands_aside.parks, stands_aside.offset = None, False, 0
     stands_aside.event_id, stands_aside.payload = uuid7(), b'{"name":"vase","number":7}'
     stands_aside.save()
 
@@ -159,7 +159,7 @@ def test_status_counts_what_waits_and_what_died(house: House, poisoned: Poisoned
     assert (found.outbox.depth, found.timers.count) == (1, 1)
     assert found.timers.next_due is not None
     house_a = status_of("house-a")
-    assert (house_a.position, house_a.end, house_a.lag, house_a.handled) == (4, 4, 0, 1)
+    assert (house_a.offset, house_a.end, house_a.lag, house_a.handled) == (4, 4, 0, 1)
     assert (house_a.dead_keys, house_a.retrying_keys, house_a.dead_letters) == (1, 0, 1)
 
 

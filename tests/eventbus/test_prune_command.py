@@ -56,7 +56,7 @@ def test_a_window_that_is_none_is_refused(old: House, hours: str, told: str) -> 
 
 
 def test_prune_names_the_group_that_holds_rows_back_and_close_lets_them_go(old: House) -> None:
-    Progress.objects.filter(group="house-a").update(start=0, position=0, handled=0)
+    Progress.objects.filter(group="house-a").update(start=0, offset=0, handled=0)
     InboxRow.objects.all().delete()
     del registry.groups["house-a"]
 

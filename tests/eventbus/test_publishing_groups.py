@@ -26,12 +26,12 @@ def test_both_are_done_soon_and_never_wait_in_a_circle(house: House) -> None:
     for group in GROUPS:
         house.handler(group, lambda event: publish(Sown(name=f"{event.name}-{event.number}", number=event.number)))
     house.say(*((f"key{number % KEYS}", number) for number in range(EVENTS)))
-    while OutboxRow.objects.filter(topic=Noted.topic, position=None).exists():
+    while OutboxRow.objects.filter(topic=Noted.topic, offset=None).exists():
         house.relay()
     before, began = deadlocks(), time.monotonic()
 
     with house.working("house-a"), house.working("house-b"):
-        until(lambda: all(house.position(group) >= EVENTS for group in GROUPS), "both have handled all")
+        until(lambda: all(house.offset(group) >= EVENTS for group in GROUPS), "both have handled all")
     seconds = time.monotonic() - began
 
     print(f"{EVENTS} events by two groups in {seconds:.1f} s, {deadlocks() - before} deadlocks")

@@ -122,4 +122,4 @@ def test_keys_that_found_no_room_keep_their_order(house: House, monkeypatch: pyt
     assert asked > 1
     assert house.seen(name="vase") == [1, 2, 3]
     assert house.seen(name="chair") == [1, 2]
-    assert not OutboxRow.objects.filter(position=None).exists()
+    assert not OutboxRow.objects.filter(offset=None).exists()

@@ -53,7 +53,7 @@ class SplitCrowd(Crowd):
         return self.command("handle_events", "--group", "crowd")
 
     def appended(self) -> int:
-        return self.number("SELECT count(position) FROM eventbus_outbox")
+        return self.number("SELECT count(log_offset) FROM eventbus_outbox")
 
     def keys_handled_by(self, process: subprocess.Popen[bytes]) -> set[str]:
         return {row[0] for row in self.rows(f"SELECT DISTINCT name FROM crowd_seen WHERE process = {process.pid}")}

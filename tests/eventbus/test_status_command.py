@@ -133,7 +133,7 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
     [row, _] = [line.split() for line in said.splitlines() if line.startswith("house-a ")]
     assert row[3:5] == ["?", "?"], "where the log ends, and the lag"
     [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
-    assert (house_a["position"], house_a["end"], house_a["lag"]) == (0, None, None)
+    assert (house_a["offset"], house_a["end"], house_a["lag"]) == (0, None, None)
 
 
 def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(

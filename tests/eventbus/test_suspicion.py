@@ -13,7 +13,7 @@ from eventbus.failures.suspicion import Suspicion, Verdict
 def event(key: str, number: int = 0) -> Record:
     event_id = UUID(int=number + ord(key[0]) * 1_000)
     return Record(
-        topic="house", partition=0, position=0, key=key, type="noted", event_id=event_id, payload=b"{}", headers="{}"
+        topic="house", partition=0, offset=0, key=key, type="noted", event_id=event_id, payload=b"{}", headers="{}"
     )
 
 

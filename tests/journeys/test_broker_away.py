@@ -47,7 +47,7 @@ def test_an_order_is_taken_while_the_broker_is_away_and_goes_on_when_it_is_back(
 
     page = browser.get(reverse("orders:order", args=[order.id]))
     assert (page.status_code, order.number in page.content.decode()) == (200, True)
-    assert OutboxRow.objects.filter(key=str(order.id), position=None).exists()
+    assert OutboxRow.objects.filter(key=str(order.id), offset=None).exists()
     with pytest.raises(LogUnavailable):
         settle()
     assert (state_of(order), stock_of(vase)) == (Order.State.PLACED, (2, 0))

@@ -108,9 +108,9 @@ class Hasty(StayingReader):
 
     def fetch(self, records_max: int) -> list[Record]:
         records = super().fetch(records_max)
-        places = [record.position for record in records]
+        places = [record.offset for record in records]
         hasty = [*records[-1:], *records[:-1]]
-        return [replace(record, position=place) for place, record in zip(places, hasty, strict=True)]
+        return [replace(record, offset=place) for place, record in zip(places, hasty, strict=True)]
 
 
 def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> None:

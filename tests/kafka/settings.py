@@ -46,7 +46,7 @@ def _listed(listeners: dict[str, str]) -> str:
 
 
 def _inner_topics(replicas: int, in_sync: int) -> dict[str, str]:
-    """Where the brokers keep positions and transactions. Kafka's 50 partitions each are files for a thousand groups."""
+    """Where the brokers keep offsets and transactions. Kafka's 50 partitions each are files for a thousand groups."""
     partitions = "2"
     return {
         "offsets.topic.num.partitions": partitions,

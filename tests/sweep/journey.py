@@ -36,15 +36,15 @@ ALL = Q()
 SOMETHING_TO_DO = """
 WITH
     braked AS (SELECT name FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL),
-    ends AS (SELECT topic, partition, max(position) AS last FROM eventbus_outbox
-        WHERE position IS NOT NULL GROUP BY topic, partition)
-SELECT EXISTS (SELECT 1 FROM eventbus_outbox WHERE position IS NULL AND withdrawn_at IS NULL)
+    ends AS (SELECT topic, partition, max(log_offset) AS last FROM eventbus_outbox
+        WHERE log_offset IS NOT NULL GROUP BY topic, partition)
+SELECT EXISTS (SELECT 1 FROM eventbus_outbox WHERE log_offset IS NULL AND withdrawn_at IS NULL)
     OR EXISTS (SELECT 1 FROM eventbus_timer WHERE due <= %(now)s)
     OR EXISTS (SELECT 1 FROM eventbus_parkedkey
         WHERE state = %(retrying)s AND due_at <= %(now)s AND "group" NOT IN (SELECT name FROM braked))
     OR EXISTS (SELECT 1 FROM eventbus_deadletter WHERE request <> '')
     OR EXISTS (SELECT 1 FROM eventbus_progress JOIN ends USING (topic, partition)
-        WHERE position <= last AND "group" NOT IN (SELECT name FROM braked))
+        WHERE log_offset <= last AND "group" NOT IN (SELECT name FROM braked))
 """
 DAY_SECONDS = 24 * 3600  # of the run's own time; what has not ended by then is stuck
 
@@ -221,7 +221,7 @@ def is_somebody_needed() -> bool:
 
 
 def unsent() -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True)
+    return OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True)
 
 
 def braked() -> list[str]:
@@ -233,11 +233,9 @@ def behind(which: Q = ALL) -> list[str]:
     """Which groups have not read to the end."""
     ends = {
         (row["topic"], row["partition"]): row["end"] + 1
-        for row in OutboxRow.objects.filter(position__isnull=False)
+        for row in OutboxRow.objects.filter(offset__isnull=False)
         .values("topic", "partition")
-        .annotate(end=Max("position"))
+        .annotate(end=Max("offset"))
         .order_by()
     }
-    return [
-        str(row) for row in Progress.objects.filter(which) if row.position < ends.get((row.topic, row.partition), 0)
-    ]
+    return [str(row) for row in Progress.objects.filter(which) if row.offset < ends.get((row.topic, row.partition), 0)]

@@ -40,9 +40,9 @@ EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 def unsay_everything() -> None:
     """The template's events are still to be sent: each day has a log of its own, with nothing in it."""
-    OutboxRow.objects.update(partition=None, position=None, appended_at=None)
+    OutboxRow.objects.update(partition=None, offset=None, appended_at=None)
     InboxRow.objects.all().delete()
-    Progress.objects.update(start=0, position=0, handled=0, ignored=0, discarded=0)
+    Progress.objects.update(start=0, offset=0, handled=0, ignored=0, discarded=0)
 
 
 def begin(run: Run) -> None:
@@ -106,7 +106,7 @@ def flood(run: Run) -> bool:
 def let_retention_end() -> None:
     """The brokers forget what every group has passed, but the newest of each topic."""
     ends = bus().ends(bus().partitions(registry.topics()))
-    passed = Progress.objects.values("topic").annotate(by_all=Min("position")).values_list("topic", "by_all").order_by()
+    passed = Progress.objects.values("topic").annotate(by_all=Min("offset")).values_list("topic", "by_all").order_by()
     keep = {place: min(dict(passed).get(place.topic, 0), max(0, end - 1)) for place, end in ends.items()}
     asked = [Place(bus().topics.name(place.topic), place.partition, begin) for place, begin in keep.items()]
     for answer in bus()._admin_client().delete_records(asked).values():

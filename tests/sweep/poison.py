@@ -100,7 +100,7 @@ def cook_too_much() -> bool:
     """Publish the two dishes that the log refuses, and then the others of their keys. Whether all of it is told."""
     first = [Cooked(name=name, number=1) for name in (HEAVY, HUGE, SALT)]
     once("too much", first, refused=2)
-    if not OutboxRow.objects.filter(key=SALT, position__isnull=False).exists():
+    if not OutboxRow.objects.filter(key=SALT, offset__isnull=False).exists():
         return False
     rest = [Cooked(name=name, number=number) for number in range(2, BITES + 1) for name in (HEAVY, HUGE)]
     once("more", rest)

@@ -157,7 +157,7 @@ def told(run: Run) -> Iterator[str]:
 def bus() -> Iterator[str]:
     """Nothing is left lying about, and each event lies for each group in one place, where the counters say."""
     left = {
-        "unsent events": OutboxRow.objects.filter(position__isnull=True, withdrawn_at__isnull=True).count(),
+        "unsent events": OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True).count(),
         "timers": Timer.objects.count(),
         "paused groups": ConsumerGroup.objects.filter(paused_at__isnull=False).count(),
         "parked keys": ParkedKey.objects.count(),

@@ -32,7 +32,7 @@ PROMISES: dict[str, dict[str, Any]] = {
     "consumer": {
         "enable.auto.commit": False,  # the truth is in our database, and offsets are committed after it
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",  # where nothing is stored; positions come from our database
+        "auto.offset.reset": "earliest",  # where nothing is stored; offsets come from our database
         "isolation.level": "read_committed",
         "allow.auto.create.topics": False,
         "enable.partition.eof": False,

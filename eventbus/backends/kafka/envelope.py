@@ -57,7 +57,7 @@ def record_of(message: Any, topic: str) -> Record:
     return Record(
         topic=topic,
         partition=partition,
-        position=offset,
+        offset=offset,
         key=key,
         type=attributes.get("type", ""),
         event_id=_id(attributes, place),

@@ -26,7 +26,7 @@ def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
     others, passed = Counter[int](), Counter[int]()
     for record in records:
         if record.ours:
-            behind[record.partition] = record.position + 1
+            behind[record.partition] = record.offset + 1
             passed[record.partition] = others[record.partition]
         else:
             others[record.partition] += 1
@@ -38,7 +38,7 @@ def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
 def lying_in(
     client: Consumer, name: str, topic: str, begins: Mapping[int, int], beat: Callable[[], None]
 ) -> Iterator[Record]:
-    """All that lies in these partitions from these positions on.
+    """All that lies in these partitions from these offsets on.
 
     `client` tells where partitions end (`enable.partition.eof`), `name` is the topic's on the brokers. `beat` is
     called every now and then. Raises LogUnavailable, and what `beat` raises.

@@ -228,7 +228,7 @@ _ON_THE_WAY = f"""
         WHERE status = 'committed' AND state = 'cancelled'
     UNION ALL SELECT (SELECT sum(version) FROM stations_station) - (SELECT count(*) FROM stations_stationhistory)
     UNION ALL {TIMERS}
-    UNION ALL SELECT count(*) FROM eventbus_outbox WHERE position IS NULL
+    UNION ALL SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL
     UNION ALL SELECT count(*) FROM eventbus_parkedevent
     UNION ALL SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'
 """

@@ -96,7 +96,7 @@ def _offsets_first() -> None:
     def take_over(group: Any, assigned: Any, *arguments: Any, **options: Any) -> Any:
         rows = right(group, assigned, *arguments, **options)
         for partition, row in rows.items():
-            row.position = current().end(partition)
+            row.offset = current().end(partition)
         return rows
 
     groups.take_over = take_over

@@ -62,7 +62,7 @@ def _leaves_it() -> None:
     def release(self: Any) -> None:
         for place in self._trusted():
             row = Progress.objects.filter(group=self.group.name, topic=place.topic, partition=place.partition)
-            row.update(position=current().end(place))
+            row.update(offset=current().end(place))
         right(self)
 
     Worker._release = release  # type: ignore[method-assign]

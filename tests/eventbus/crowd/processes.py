@@ -189,7 +189,7 @@ def see_all_handled_once(crowd: Crowd, publishing: Mapping[Path, subprocess.Pope
     dead = partial(crowd.rows, "SELECT key, error FROM eventbus_deadletter")  # it would be waited for in vain
     until(lambda: crowd.number("SELECT count(*) FROM crowd_seen") >= count or dead(), "the rest handled")
     assert not (letters := dead()), f"set aside: {letters}\n{crowd.log()}"
-    until(lambda: crowd.number("SELECT sum(position) FROM eventbus_progress") == count, "the group at the log's end")
+    until(lambda: crowd.number("SELECT sum(log_offset) FROM eventbus_progress") == count, "the group at the log's end")
     assert crowd.seen() == acknowledged
     assert crowd.number("SELECT sum(handled) FROM eventbus_progress") == count
     assert crowd.number("SELECT count(*) FROM eventbus_inbox") == count

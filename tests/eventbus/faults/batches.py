@@ -102,7 +102,7 @@ FAULTS = [
         "eventbus.consuming.worker.Worker._passed",
         "self._fetched = self._fetched[count:]",
         "rest, self._fetched = self._fetched[count:], []\n"
-        "if rest:\n    self._consumer.seek(TopicPartition(rest[0].topic, rest[0].partition), rest[0].position)",
+        "if rest:\n    self._consumer.seek(TopicPartition(rest[0].topic, rest[0].partition), rest[0].offset)",
         fails=["what_is_left_of_a_batch_follows_without_being_fetched_again"],
     ),
     Fault(
@@ -110,8 +110,8 @@ FAULTS = [
         "eventbus.consuming.batch.BatchRunner.batch",
         "is_fresh = self._sorting(progress, records)",
         "sort = self._sorting(progress, records)\n"
-        "is_fresh = {record.position: sort(record) for record in records}.__getitem__\n"
-        "is_fresh = (lambda sorted: lambda record: sorted(record.position))(is_fresh)",
+        "is_fresh = {record.offset: sort(record) for record in records}.__getitem__\n"
+        "is_fresh = (lambda sorted: lambda record: sorted(record.offset))(is_fresh)",
         fails=["what_a_batch_did_not_come_to_is_counted_once"],
     ),
 ]

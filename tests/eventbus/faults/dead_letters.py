@@ -9,7 +9,7 @@ FAULTS = [
         'letter.error = letter.traceback = ""',
         "return",
         fails=[
-            "the_position_waits_when_the_dead_letter_cannot_be_written",
+            "the_offset_waits_when_the_dead_letter_cannot_be_written",
             "where_the_error_cannot_be_written_the_dead_letter_is_written_without",
         ],
     ),

@@ -82,11 +82,11 @@ FAULTS = [
         fails=["an_event_in_two_places_is_named"],
     ),
     Fault(
-        "overlook that a position was moved back",
+        "overlook that a offset was moved back",
         "eventbus.audit.delivery_audit._impossible",
         "elif places and not value & Place.PASSED:",
         "elif False:",
-        fails=["a_position_moved_back_is_named"],
+        fails=["a_offset_moved_back_is_named"],
     ),
     Fault(
         "overlook what is lost",
@@ -96,7 +96,7 @@ FAULTS = [
         fails=[
             "an_event_that_was_never_handled_nor_ignored_is_lost",
             "an_event_whose_row_was_lost_is_named",
-            "a_position_moved_forward_is_named",
+            "a_offset_moved_forward_is_named",
         ],
     ),
     Fault(

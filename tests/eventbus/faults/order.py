@@ -45,7 +45,7 @@ FAULTS = [
     Fault(
         "requeue to the tail",
         "eventbus.failures.dead_letter_requests._requeue",
-        "parking.wait(key, record, record.position)",
+        "parking.wait(key, record, record.offset)",
         "parking.wait(key, record, 10**9)",
         fails=["a_poison_event_parks_its_key_while_the_others_flow_and_resumes_in_order"],
     ),

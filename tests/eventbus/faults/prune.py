@@ -13,7 +13,7 @@ FAULTS = [
     Fault(
         "take what a slow group needs",
         "eventbus.operations.pruning._needed_from",
-        "*(reader.position for reader in readers), ",
+        "*(reader.offset for reader in readers), ",
         "",
         fails=["what_some_group_has_not_passed_stays", "a_group_that_left_the_code_holds_back_until_it_is_closed"],
         also=[UNGUARDED],
@@ -37,7 +37,7 @@ FAULTS = [
         "eventbus.operations.pruning._needed_from",
         "int(newest)",
         "int(newest) + 1",
-        fails=["positions_go_on_growing_after_everything_went_and_a_restart"],
+        fails=["offsets_go_on_growing_after_everything_went_and_a_restart"],
         also=[
             (
                 "eventbus.backends.memory.MemoryBackend._place",
@@ -74,8 +74,8 @@ FAULTS = [
     Fault(
         "take the youngest first",
         "eventbus.operations.pruning.Pruning._old",
-        '.order_by("position")',
-        '.order_by("-position")',
+        '.order_by("offset")',
+        '.order_by("-offset")',
         fails=["many_batches_take_the_oldest_first"],
     ),
     Fault(

@@ -25,7 +25,7 @@ FAULTS = [
         "eventbus.repairs.replay.Replay._handle",
         "inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)",
         "pass",
-        fails=["a_run_whose_position_was_lost_handles_nothing_twice_and_another_run_does"],
+        fails=["a_run_whose_offset_was_lost_handles_nothing_twice_and_another_run_does"],
     ),
     Fault(
         "move live progress in a replay",
@@ -37,8 +37,8 @@ FAULTS = [
     Fault(
         "replay what is pending",
         "eventbus.repairs.replay_filter.ReplayFilter.spans",
-        "row.position)",
-        "row.position + 1)",
+        "row.offset)",
+        "row.offset + 1)",
         fails=["what_is_pending_comes_live_and_only_so"],
     ),
     Fault(
@@ -108,12 +108,12 @@ FAULTS = [
     Fault(
         "resume a run whose places are gone, and find it done",
         "eventbus.repairs.replay.resume",
-        ".exclude(positions=NOWHERE)",
+        ".exclude(offsets=NOWHERE)",
         "",
         fails=["a_run_whose_places_are_gone_does_not_count_as_done_but_is_refused"],
     ),
     Fault(
-        "move a run's position before handling",
+        "move a run's offset before handling",
         "eventbus.repairs.replay.Replay._step",
         "run.handled += self._handle(run, records)",
         "from django.db import transaction\ntransaction.on_commit(lambda: self._handle(run, records))",
@@ -129,8 +129,8 @@ FAULTS = [
     Fault(
         "replay from where the group began",
         "eventbus.repairs.replay_filter.ReplayFilter.spans",
-        "(0, row.position)",
-        "(row.start, row.position)",
+        "(0, row.offset)",
+        "(row.start, row.offset)",
         fails=["what_happened_before_the_group_began_is_shown_to_it"],
     ),
     Fault(

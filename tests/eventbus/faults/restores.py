@@ -6,8 +6,8 @@ FAULTS = [
     Fault(
         "forget how far a group was",
         "eventbus.consuming.ownership.Ownership.lock",
-        "if row.position < (reached := self.reached.get(partition, 0)):",
-        "if row.position < (reached := 0):",
+        "if row.offset < (reached := self.reached.get(partition, 0)):",
+        "if row.offset < (reached := 0):",
         fails=["a_group_that_went_back_leaves_nothing_out"],
     ),
     Fault(

@@ -160,9 +160,9 @@ def stock_changes_back_to_front(monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         records = fetch(reader, records_max)
         if not records or records[0].topic != PRODUCTS:
             return records
-        places = [record.position for record in records]
+        places = [record.offset for record in records]
         return [
-            msgspec.structs.replace(record, position=place)
+            msgspec.structs.replace(record, offset=place)
             for place, record in zip(places, reversed(records), strict=True)
         ]
 
@@ -184,8 +184,8 @@ def leave_out_products(monkeypatch: pytest.MonkeyPatch) -> None:
     fetch, given, unsought = MemoryConsumer.fetch, MemoryConsumer.assignment, MemoryConsumer.unsought
 
     def fetch_the_rest(reader: MemoryConsumer, records_max: int) -> list[Record]:
-        for place in set(reader._positions) - set(_but_products([*reader._positions])):
-            del reader._positions[place]
+        for place in set(reader._offsets) - set(_but_products([*reader._offsets])):
+            del reader._offsets[place]
         return fetch(reader, records_max)
 
     monkeypatch.setattr(MemoryConsumer, "fetch", fetch_the_rest)

@@ -39,8 +39,8 @@ class StayingReader(Consumer):
     def withhold(self, partition: TopicPartition) -> None:
         self._reader.withhold(partition)
 
-    def seek(self, partition: TopicPartition, position: int) -> None:
-        self._reader.seek(partition, position)
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._reader.seek(partition, offset)
 
     def fetch(self, records_max: int) -> list[Record]:
         return self._reader.fetch(records_max)
@@ -48,8 +48,8 @@ class StayingReader(Consumer):
     def catch_up(self, seconds: float) -> None:
         self._reader.catch_up(seconds)
 
-    def commit(self, partition: TopicPartition, position: int) -> None:
-        self._reader.commit(partition, position)
+    def commit(self, partition: TopicPartition, offset: int) -> None:
+        self._reader.commit(partition, offset)
 
     def close(self) -> None:
         self._reader.unseek()
@@ -117,4 +117,4 @@ def pass_over_what_was_undone() -> None:
     backend = backends.current()
     if not backend.in_process:
         for row in Progress.objects.all():
-            Progress.objects.filter(id=row.pk).update(position=backend.end(TopicPartition(row.topic, row.partition)))
+            Progress.objects.filter(id=row.pk).update(offset=backend.end(TopicPartition(row.topic, row.partition)))

@@ -120,10 +120,10 @@ class OperatedMachine(ShopMachine):
             Relay(backends.current()).step()
         unhandled = {one.event for one in history.unhandled()}
         for row in sorted(Progress.objects.filter(group__in=GROUPS), key=lambda row: (row.group != team, row.pk)):
-            ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, position__gte=row.position)
-            there = ahead.order_by("position").first()
+            ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
+            there = ahead.order_by("offset").first()
             if there is not None and (event := (row.group, there.event_id.hex)) in unhandled:
-                Progress.objects.filter(id=row.pk).update(position=there.position + 1, epoch=F("epoch") + 1)
+                Progress.objects.filter(id=row.pk).update(offset=there.offset + 1, epoch=F("epoch") + 1)
                 self.lost.add(event)
                 self.told.late.add(event)
                 forget()  # who read there is none any more
@@ -135,7 +135,7 @@ class OperatedMachine(ShopMachine):
 
     def _refuse(self, team: str) -> int:
         """The log refuses an event that waits; those behind it in its key wait with it."""
-        waits = OutboxRow.objects.filter(position=None, refused="").order_by("id").first()
+        waits = OutboxRow.objects.filter(offset=None, refused="").order_by("id").first()
         return 0 if waits is None else OutboxRow.objects.filter(id=waits.pk).update(refused="too large")
 
     # --- commands -----------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def _undecided(state: str = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:
 
 
 def _refused() -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(~Q(refused=""), position=None)
+    return OutboxRow.objects.filter(~Q(refused=""), offset=None)
 
 
 def _event(row: DeadLetter | ParkedEvent) -> Event:

@@ -151,7 +151,7 @@ def all_handled(told: Told) -> None:
 
 def nothing_stuck() -> None:
     """I3, the order's side: each is paid and gets its goods, or is cancelled and holds none."""
-    assert not OutboxRow.objects.filter(position__isnull=True).exists(), "I3: an event was not told"
+    assert not OutboxRow.objects.filter(offset__isnull=True).exists(), "I3: an event was not told"
     stuck = [f"{key.group} {key.topic} {key.error}" for key in ParkedKey.objects.all()]
     assert not stuck, f"I3: waits for ever: {stuck}"
     dead = [f"{one.group} {one.type} {one.error}" for one in DeadLetter.objects.filter(state=DeadLetter.State.OPEN)]

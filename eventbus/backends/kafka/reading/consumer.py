@@ -98,12 +98,12 @@ class KafkaConsumer(BusConsumer):
             if slot := self._slots.get(partition):
                 slot.sought = slot.believed = False
 
-    def seek(self, partition: TopicPartition, position: int) -> None:
+    def seek(self, partition: TopicPartition, offset: int) -> None:
         with self._lock:
             slot = self._slots.get(partition)
             if slot is None:
                 return  # it was taken away meanwhile
-            slot.seek(position)
+            slot.seek(offset)
             self._pace.hurry()
 
     def fetch(self, records_max: int) -> list[Record]:
@@ -138,9 +138,9 @@ class KafkaConsumer(BusConsumer):
         slots = [(self._slots[partition], end) for partition, end in ends.items() if partition in self._slots]
         return self.closed or bool(self._error) or all(slot.has_come_to(end) for slot, end in slots)
 
-    def commit(self, partition: TopicPartition, position: int) -> None:
+    def commit(self, partition: TopicPartition, offset: int) -> None:
         with self._lock:
-            self._commits[partition] = position
+            self._commits[partition] = offset
 
     def at_work(self) -> AbstractContextManager[None]:
         return self._hand.at_work()
@@ -233,23 +233,23 @@ class KafkaConsumer(BusConsumer):
             commits, self._commits = self._commits, {}
             stop = [at for at, slot in self._slots.items() if slot.is_full()]
             go_on = [at for at, slot in self._slots.items() if slot.may_go_on()]
-        for partition, position in seeks.items():
-            self._seek(partition, position)
+        for partition, offset in seeks.items():
+            self._seek(partition, offset)
         self._commit(commits, wait=False)
         self._flow(stop, paused=True)
         self._flow(go_on, paused=False)
 
-    def _seek(self, partition: TopicPartition, position: int) -> None:
+    def _seek(self, partition: TopicPartition, offset: int) -> None:
         failpoints.hit("reader.seek")
         try:
-            self._client.seek(self._place(partition, position))
+            self._client.seek(self._place(partition, offset))
         except KafkaException as error:
             if error.args[0].code() not in TOO_EARLY:
                 raise
             return
         with self._lock:
             slot = self._slots.get(partition)
-            if slot is not None and slot.seeking == position:
+            if slot is not None and slot.seeking == offset:
                 slot.seeking = None
 
     def _flow(self, partitions: list[TopicPartition], *, paused: bool) -> None:
@@ -261,9 +261,9 @@ class KafkaConsumer(BusConsumer):
                     if slot := self._slots.get(partition):
                         slot.paused = paused
 
-    def _commit(self, positions: dict[TopicPartition, int], *, wait: bool) -> None:
-        if positions:
-            places = [self._place(partition, position) for partition, position in positions.items()]
+    def _commit(self, offsets: dict[TopicPartition, int], *, wait: bool) -> None:
+        if offsets:
+            places = [self._place(partition, offset) for partition, offset in offsets.items()]
             tell(self._client, places, wait=wait)
 
     def _take(self, messages: list[Any]) -> None:
@@ -335,8 +335,8 @@ class KafkaConsumer(BusConsumer):
                 self._slots.clear()
             self._changed()
 
-    def _place(self, partition: TopicPartition, position: int = OFFSET_STORED) -> Place:
-        return Place(self._theirs[partition.topic], partition.partition, position)
+    def _place(self, partition: TopicPartition, offset: int = OFFSET_STORED) -> Place:
+        return Place(self._theirs[partition.topic], partition.partition, offset)
 
     def _partition(self, place: Place) -> TopicPartition:
         return TopicPartition(self._ours[place.topic], place.partition)

@@ -21,28 +21,25 @@ class PartitionBuffer:
         self.paused = False
         self.believed = True  # that what the buffer holds is of the log as it is now
 
-    def had(self, position: int) -> bool:
+    def had(self, offset: int) -> bool:
         """Whether it came before: now and then a client begins anew before where it was."""
-        return position < self.next
+        return offset < self.next
 
-    def covers(self, position: int) -> bool:
+    def covers(self, offset: int) -> bool:
         """Whether what the buffer holds goes on from there."""
         return (
-            self.believed
-            and self.seeking is None
-            and bool(self.buffer)
-            and self.buffer[0].position <= position < self.next
+            self.believed and self.seeking is None and bool(self.buffer) and self.buffer[0].offset <= offset < self.next
         )
 
-    def seek(self, position: int) -> None:
+    def seek(self, offset: int) -> None:
         """Have the buffer begin there, or the client read from there."""
         self.sought = True
-        if self.covers(position):
-            while self.buffer and self.buffer[0].position < position:
+        if self.covers(offset):
+            while self.buffer and self.buffer[0].offset < offset:
                 self.buffer.popleft()
         else:
             self.buffer.clear()
-            self.seeking = self.next = position
+            self.seeking = self.next = offset
             self.believed = True
 
     def begin(self) -> int:
@@ -52,7 +49,7 @@ class PartitionBuffer:
         return begin
 
     def has_come_to(self, end: int) -> bool:
-        """Whether all before that position was taken, or as much as there is room for."""
+        """Whether all before that offset was taken, or as much as there is room for."""
         return self.next >= end or self.paused or (end == 0 and self.seeking is None)
 
     def is_full(self) -> bool:
