@@ -1,4 +1,4 @@
-"""Services of others: each is asked within a time and a size, by few at once, and is left alone while it fails.
+"""Calls to services of others: limited in time, size and concurrency, and paused while the service fails.
 
-It knows no feature, and none of the services: who asks one says what of it is a failure.
+The package knows no feature and no service. The caller says which errors count as failures of its service.
 """

@@ -1,7 +1,7 @@
-"""One question over HTTP: all of it within a time and a size, whoever answers, and however slowly.
+"""One HTTP request with a limit on its total time and on the size of its answer, however slow the server is.
 
-A timeout of a socket begins anew with every byte. So each question has a thread of its own, and who asked waits for it
-no longer than `seconds`: then its connection is cut, which ends the thread too.
+A socket's timeout starts again with every byte. So each request has a thread of its own, and the caller waits for it
+no longer than `seconds`. Then the caller cuts the connection, which ends the thread too.
 """
 
 import socket
@@ -17,12 +17,12 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-CHUNK_BYTES = 64 * 2**10  # read at once, unpacked: so much more than its limit an answer takes at most
-CONNECT_SECONDS = 3.05  # just above one TCP retransmission; less where less is left
+CHUNK_BYTES = 64 * 2**10  # unpacked bytes per read: an answer exceeds its limit by at most this much
+CONNECT_SECONDS = 3.05  # just above one TCP retransmission; less when less time is left
 
 
 class Why(StrEnum):
-    """Why there is no answer."""
+    """The reason for a missing answer."""
 
     UNREACHABLE = "not reached"
     TOO_SLOW = "not in time"
@@ -32,9 +32,9 @@ class Why(StrEnum):
 
 
 class NoAnswer(Exception):
-    """Nothing that can be read. `arrived`: the question may have come through, and what it asks may be done.
+    """No readable answer came. `arrived`: the server may have received the request and acted on it.
 
-    It holds no address, since that may hold a key, and nothing of what came.
+    It holds no address, since an address may hold a key, and nothing of the answer's content.
     """
 
     def __init__(self, why: Why, detail: str = "", *, arrived: bool) -> None:
@@ -46,7 +46,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer, unpacked. A redirect is one: it is never followed."""
+    """A whole answer, unpacked. A redirect is an answer too: it is never followed."""
 
     status: int
     body: bytes
@@ -62,25 +62,25 @@ def ask(
     trust_env: bool = False,
     **asked: Any,
 ) -> Answer:
-    """Ask once. Names looked up, proxies, TLS, headers and body: all of it takes at most `seconds`. Raises NoAnswer.
+    """Send one request and return its answer. Raises NoAnswer.
 
-    `trust_env`: go by the proxies of the environment, which see what is asked, and by a .netrc. `asked` is what
-    `requests` takes: headers, json, auth.
+    `seconds` limits all of it: DNS, proxies, TLS, headers and body. `trust_env`: use the environment's proxies, which
+    see the request, and a .netrc. `asked` holds arguments of `requests`: headers, json, auth.
     """
-    if seconds <= 0:  # it was all spent before
+    if seconds <= 0:  # earlier calls used up the time
         raise NoAnswer(Why.TOO_SLOW, arrived=False)
     question = _Question(method, url, seconds, bytes_max, trust_env, asked)
     threading.Thread(target=question.run, name="outside", daemon=True).start()
     if not question.done.wait(seconds):
         question.cut()
         raise NoAnswer(Why.TOO_SLOW, arrived=question.connected)
-    if question.answer is None:  # raised here, outside of the error that led to it: that one holds the address
+    if question.answer is None:  # raised outside of the error that caused it, which holds the address
         raise question.failure or NoAnswer(Why.UNEXPECTED, arrived=True)
     return question.answer
 
 
 class _Question:
-    """What its thread and who waits for it share."""
+    """The state of one request that its thread shares with the waiting caller."""
 
     def __init__(
         self, method: str, url: str, seconds: float, bytes_max: int, trust_env: bool, asked: dict[str, Any]
@@ -96,7 +96,7 @@ class _Question:
 
     @property
     def connected(self) -> bool:
-        """Whether somebody has picked up."""
+        """True once a connection was made."""
         return bool(self._lines)
 
     def run(self) -> None:
@@ -113,7 +113,7 @@ class _Question:
                 line.close()
 
     def hold(self, line: socket.socket) -> None:
-        """Remember a connection, as it is once it is made; a handle of its own, which no TLS takes over."""
+        """Keep a duplicate handle of a new connection, which TLS does not take over."""
         with self._lock:
             if self._over:
                 line.close()
@@ -121,7 +121,7 @@ class _Question:
             self._lines.append(line.dup())
 
     def cut(self) -> None:
-        """Nobody waits any more: whatever reads or writes comes to its end."""
+        """Shut down all connections, which ends every read and write. The caller no longer waits."""
         with self._lock:
             self._over = True
             for line in self._lines:
@@ -145,12 +145,12 @@ class _Question:
         for piece in told.iter_content(CHUNK_BYTES):
             body += piece
             if len(body) > self._bytes_max:
-                self.cut()  # or closing would read on
+                self.cut()  # otherwise closing would read on
                 raise NoAnswer(Why.TOO_LARGE, arrived=True)
         return bytes(body)
 
     def _failed(self, error: Exception) -> NoAnswer:
-        """The error's own text holds the address: only its kind is told."""
+        """Return the NoAnswer for an error, with its type only: its text holds the address."""
         kind = type(error).__name__
         if isinstance(error, requests.ConnectTimeout):
             return NoAnswer(Why.UNREACHABLE, kind, arrived=False)
@@ -174,7 +174,7 @@ _here = _Here()
 
 
 class _Held(HTTPConnection):
-    """A connection that whoever waits can cut."""
+    """A connection that the waiting caller can cut."""
 
     def _new_conn(self) -> socket.socket:
         line = super()._new_conn()

@@ -1,4 +1,4 @@
-"""Mail by SMTP that leaves a server alone which does not answer. As Django's own in all else."""
+"""An SMTP mail backend with a circuit breaker. In everything else it is Django's own."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,21 +16,21 @@ from django.core.mail.backends.smtp import EmailBackend as Smtp
 
 from outside.service import service
 
-ANSWERS = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError)  # a server that says no is there
+ANSWERS = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError)  # a server that refuses is up
 
 
 class EmailBackend(Smtp):
-    """Settings name it where mails go by SMTP. `by_visitor`: a page waits for it, and only so many wait at once."""
+    """The backend that settings name for SMTP. `by_visitor`: a page waits for it, and only a few may wait at once."""
 
     def __init__(self, *given: Any, by_visitor: bool = False, **named: Any) -> None:
         super().__init__(*given, **named)
         self._by_visitor = by_visitor
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """See Django's. From the greeting to the farewell it is one question to the server.
+        """See Django's. The whole exchange, from greeting to farewell, is one call of the service.
 
-        Raises ServiceUnavailable while the server rests or is crowded: no mail has left. SMTPServerDisconnected means
-        that the connection broke in the middle of a mail, which the server may have.
+        Raises ServiceAway while the breaker is open or too many visitors wait: no mail has left. SMTPServerDisconnected
+        means that the connection was lost in the middle of a mail, which the server may have.
         """
         server = service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,))
         with server.asked(by_visitor=self._by_visitor):
@@ -38,18 +38,18 @@ class EmailBackend(Smtp):
             return sent
 
     def open(self) -> Any:
-        """See Django's. A server that is lost before any mail has another error than one that may have the mail."""
+        """See Django's. A server lost before any mail raises another error than one that may have the mail."""
         try:
             return super().open()
         except SMTPServerDisconnected as gone:
             raise ConnectionAbortedError("The mail server hung up before it was told of a mail") from gone
 
     def close(self) -> None:
-        """Whatever the server says to a farewell, a mail is sent or it is not."""
+        """Close the connection and ignore errors at the farewell: they do not change which mails were sent."""
         with suppress(SMTPException):
             super().close()
 
 
 def _is_no_failure(error: Exception) -> bool:
-    """The server answered, or what is wrong is the mail: an address that cannot be spelled."""
+    """Return True if the server answered, or if the mail itself is wrong, for example its address."""
     return isinstance(error, ANSWERS) or not isinstance(error, OSError)

@@ -1,7 +1,7 @@
-"""A service of somebody else: asked by few visitors at once, and left alone for a while when it fails.
+"""A service of others, called for few visitors at once and not called for a while after failures.
 
-A circuit breaker (`pybreaker`) of this process stands before each. Closed, all questions pass. After FAILURES_MAX
-failures in a row it opens, and nobody is asked; after REST_SECONDS it is half-open, and one question decides.
+Each has a circuit breaker (`pybreaker`) in this process. A closed breaker lets all calls through. After FAILURES_MAX
+failures in a row it opens and lets none through. After REST_SECONDS it is half-open, and one call decides.
 """
 
 import logging
@@ -17,31 +17,31 @@ from eventbus import ServiceUnavailable, clock
 
 logger = logging.getLogger(__name__)
 
-FAILURES_MAX = 5  # in a row: a lost packet or two is no outage, and five visitors have waited
-REST_SECONDS = 10  # a service that restarts is found again soon; until then one question in so long waits in vain
-# Visitors of one process who wait for the same service: half the threads of a process that serves pages, so that
-# whoever wants no answer of it finds the others free.
+FAILURES_MAX = 5  # in a row: one or two lost packets are no outage, and five visitors have waited
+REST_SECONDS = 10  # short, to notice a restarted service soon; until then one call per period fails
+# Visitors of one process that wait for the same service: half the threads of a process that serves pages. Requests
+# that do not need the service find the other half free.
 VISITORS_MAX = 2
-ROOM_SECONDS = 0.25  # a further one waits so long for room: a double click is no crowd
-SILENCE_SECONDS = 0.6  # twice what a service that is well needs: who waits longer waits for one that does not answer
+ROOM_SECONDS = 0.25  # a further visitor waits this long for a free place: a double click is no crowd
+SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the service counts as silent
 
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
 
-class Resting(ServiceUnavailable):
-    """It has failed several times in a row, so it is not asked for a while."""
+class Resting(ServiceAway):
+    """The service failed several times in a row, so it is not called for a while."""
 
 
-class Crowded(ServiceUnavailable):
-    """As many visitors as may wait for it already, and it answers them."""
+class Crowded(ServiceAway):
+    """The service answers, but as many visitors as allowed already wait for it."""
 
 
-class Silent(ServiceUnavailable):
-    """As many visitors as may wait for it already, and it has left them without an answer for too long."""
+class Silent(ServiceAway):
+    """As many visitors as allowed already wait for the service, which has not answered for too long."""
 
 
 class Service:
-    """Any thread may ask. `excluded` are errors that are no failures of the service: their types, or what tells."""
+    """A thread-safe service. `excluded` holds errors that are no failures of it: types, or predicates of an error."""
 
     def __init__(self, name: str, *, excluded: Excluded = ()) -> None:
         self.name = name
@@ -60,15 +60,15 @@ class Service:
 
     @property
     def state(self) -> str:
-        """closed, open or half-open."""
+        """The breaker's state: closed, open or half-open."""
         return str(self._breaker.current_state)
 
     @contextmanager
     def asked(self, *, by_visitor: bool = False, seconds: float = ROOM_SECONDS) -> Iterator[None]:
-        """Around a question and the reading of its answer. What is raised inside is a failure, unless excluded.
+        """Guard a call and the reading of its answer. An error raised inside is a failure, unless excluded.
 
-        A visitor waits for room no longer than `seconds`, nor than ROOM_SECONDS. Raises Resting, Crowded and Silent,
-        and then nothing was asked.
+        A visitor waits for a free place no longer than `seconds`, nor than ROOM_SECONDS. Raises Resting, Crowded and
+        Silent, always before the call.
         """
         if by_visitor and not self._room.acquire(timeout=min(seconds, ROOM_SECONDS)):
             if self._silence.seconds > SILENCE_SECONDS:
@@ -81,7 +81,7 @@ class Service:
                 self._room.release()
 
     def _let_through(self) -> Iterator[None]:
-        """One at a time while it is not known to be well."""
+        """Let only one call through at a time unless the breaker is closed."""
         probes = self.state != pybreaker.STATE_CLOSED
         if probes and not self._probing.acquire(blocking=False):
             raise Resting(f"the {self.name} is just being tried")
@@ -92,7 +92,7 @@ class Service:
                 self._probing.release()
 
     def _by_breaker(self) -> Iterator[None]:
-        # As a context manager it holds no lock while we wait; as a call it would let one wait for the other.
+        # The breaker's context manager holds no lock during the call. Its `call` would make callers wait in turn.
         asking = self._breaker.calling()
         try:
             asking.__enter__()
@@ -107,7 +107,7 @@ class Service:
 
 
 class _Storage(pybreaker.CircuitMemoryStorage):
-    """When it opened is kept by the bus's clock: no leap of the wall clock closes it for ever, and tests can wait."""
+    """A storage of the opening time by the bus's clock: wall-clock leaps cannot hold it open, and tests can wait."""
 
     _opened: float | None = None
 
@@ -136,7 +136,7 @@ class _Teller(pybreaker.CircuitBreakerListener):
 
 
 class _Silence(pybreaker.CircuitBreakerListener):
-    """Since when questions are asked of it and none is answered, by the bus's clock; a refusal is an answer."""
+    """The time since the first unanswered call, by the bus's clock. A refusal counts as an answer."""
 
     _since: float | None = None
 
@@ -158,7 +158,7 @@ _services: dict[tuple[str, str], Service] = {}
 
 
 def service(name: str, *, at: str, excluded: Excluded = ()) -> Service:
-    """The one service of that name at that address, in this process."""
+    """Return this process's only service of that name at that address."""
     with _lock:
         if (name, at) not in _services:
             _services[name, at] = Service(name, excluded=excluded)
@@ -166,12 +166,12 @@ def service(name: str, *, at: str, excluded: Excluded = ()) -> Service:
 
 
 def states() -> dict[str, str]:
-    """How this process finds each service that it has asked: closed (well), open or half-open."""
+    """Return the breaker's state of each service this process has called: closed (healthy), open or half-open."""
     with _lock:
         return {found.name: found.state for found in _services.values()}
 
 
 def forget() -> None:
-    """Know nothing of any service. For tests."""
+    """Forget all services. For tests."""
     with _lock:
         _services.clear()

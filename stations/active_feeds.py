@@ -1,7 +1,7 @@
-"""Which feed's stations are shown: those of STATIONS_FEEDS, and each contract from one of them alone.
+"""The feeds whose stations are shown: those of STATIONS_FEEDS, and only one of them for each contract.
 
-Rows of a feed that is no longer named stay in the database and are shown nowhere. Where two feeds bring the same
-contract, the one that names it goes before one of all contracts, and a real one before a simulated one.
+Rows of a feed that is no longer named stay in the database and are shown nowhere. When two feeds bring the same
+contract, one that names it goes before one of all contracts, and a real one before a simulated one.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from stations.feeds.registry import is_simulated
 
 
 class ActiveFeed(NamedTuple):
-    """A feed of the settings; `contract` None is all of them."""
+    """A feed of the settings. `contract` None means all contracts."""
 
     name: str
     source: str
@@ -22,7 +22,7 @@ class ActiveFeed(NamedTuple):
 
 
 class ActiveFeeds:
-    """The feeds that are shown, and which of them each contract is taken from."""
+    """The feeds that are shown, and the one that supplies each contract."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.feeds = [_feed(name) for name in names]
@@ -34,7 +34,7 @@ class ActiveFeeds:
         self._of_all = next((feed for feed in real_first if feed.contract is None), None)
 
     def feed_of(self, contract: str) -> ActiveFeed | None:
-        """The one feed that this contract's stations are taken from."""
+        """Return the one feed that supplies this contract's stations."""
         return self._named.get(contract, self._of_all)
 
     def shows(self, source: str, contract: str) -> bool:
@@ -42,7 +42,7 @@ class ActiveFeeds:
         return feed is not None and feed.source == source
 
     def condition(self) -> Q:
-        """The same as a condition on rows that have a source and a contract."""
+        """Return `shows` as a condition on rows that have a source and a contract."""
         shown = Q(pk__in=[])
         for contract, feed in self._named.items():
             shown |= Q(source=feed.source, contract=contract)
@@ -52,7 +52,7 @@ class ActiveFeeds:
 
 
 def active_feeds() -> ActiveFeeds:
-    """By the settings of this moment."""
+    """Return the active feeds by the current settings."""
     return ActiveFeeds(settings.STATIONS_FEEDS)
 
 

@@ -1,4 +1,4 @@
-"""What staff sees of the stations. Only remarks can be deleted: the rest is what feeds and pollers said."""
+"""The admin pages of the stations. Staff can delete only remarks: everything else comes from feeds and pollers."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from stations import contracts, searching, services
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
 
-STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # what real feeds say, and what is written where one says nothing
+STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
 
 class SeenOnly(BigTable):
-    """Can be looked at, not touched."""
+    """A read-only admin page."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -29,7 +29,7 @@ class SeenOnly(BigTable):
 
 
 class ColumnFilter(admin.SimpleListFilter):
-    """By one column's value, without asking a big table which ones it holds."""
+    """A filter by one column's value. It does not query a big table for the values it holds."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
@@ -60,7 +60,7 @@ class ContractFilter(ColumnFilter):
 
 
 class FeedFilter(ColumnFilter):
-    """Every feed that is or was polled has a plan, and there are few."""
+    """A filter by feed. Every feed that is or was polled has a plan, and plans are few."""
 
     title = _("feed")
     parameter_name = "feed"

@@ -1,13 +1,13 @@
-"""What wakes a socket's task: an asyncio.Event for one waiter, which saves a microsecond of five.
+"""The alarm that wakes a socket's task: an asyncio.Event for one waiter, which saves a microsecond of five.
 
-A tick sets one for every browser, ten thousand a second on a large site.
+A tick sets one alarm for every browser: ten thousand a second on a large site.
 """
 
 import asyncio
 
 
 class Alarm:
-    """Set by anyone on the loop, waited for by one task at a time."""
+    """An event that any code on the loop sets, and one task at a time waits for."""
 
     __slots__ = ("_loop", "_set", "_waiting")
 
@@ -26,7 +26,7 @@ class Alarm:
         self._set = False
 
     def wait(self) -> "asyncio.Future[None]":
-        """Await it: it is done at once where the alarm is set, and otherwise by the next `set`."""
+        """Return a future to await: done at once if the alarm is set, else done by the next `set`."""
         waiting = self._loop.create_future()
         if self._set:
             waiting.set_result(None)

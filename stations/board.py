@@ -1,6 +1,6 @@
-"""The stations as browsers see them: their state, numbered changes, and frames that are encoded once for all.
+"""The stations as browsers see them: their state, numbered changes, and frames encoded once for all clients.
 
-Pure: no clock, no database, no socket. A board belongs to the event loop of its process and is touched only there.
+Pure: no clock, no database, no socket. Only code on the process's event loop uses a board.
 """
 
 from collections import OrderedDict, deque
@@ -16,13 +16,13 @@ from stations.events import StationChanged
 from stations.models import Station
 
 CHANGES_KEPT_MAX = 20_000  # an hour of the whole world at rush hour (5.3 changes a second); about 10 MB
-FRAMES_KEPT_MAX = 64  # encoded frames per tick: one is enough for all who keep pace, the rest is for the slow
+FRAMES_KEPT_MAX = 64  # encoded frames per tick: one serves all clients that keep pace, the rest serve slow ones
 
-Contracts = frozenset[str] | None  # what a socket follows; None is all of them
+Contracts = frozenset[str] | None  # the contracts a socket follows; None is all
 
 
 class StationView(msgspec.Struct, frozen=True, gc=False):
-    """One station as it is told to a browser. `id` is `source:contract:number`; times are UTC."""
+    """One station as a browser gets it. `id` is `source:contract:number`; times are UTC."""
 
     id: str
     source: str
@@ -50,7 +50,7 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, told: Station | StationChanged) -> "StationView":
-        """The view of a row or of an event: both name the same things alike."""
+        """Return the view of a row or of an event: both have the same field names."""
         values = {name: getattr(told, name) for name in cls.__struct_fields__ if name != "id"}
         return cls(id=f"{told.source}:{told.contract}:{told.number}", **values)
 
@@ -66,7 +66,7 @@ class Change(NamedTuple):
     returned_electrical: int | None = None
 
     def after(self, earlier: "Change") -> "Change":
-        """Both changes as one: the last state, the differences added up, each kind once."""
+        """Merge both changes into one: the last state, the differences added up, each kind once."""
         return Change(
             self.view,
             tuple(dict.fromkeys((*earlier.kinds, *self.kinds))),
@@ -78,7 +78,7 @@ class Change(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """An encoded delta, and whether it says anything."""
+    """An encoded frame. `empty`: it holds no station."""
 
     text: str
     empty: bool
@@ -87,8 +87,8 @@ class Delta(NamedTuple):
 class Board:
     """The state of all stations at `seq`, and the last changes that led there.
 
-    `seq` counts changes. Whoever knows the state at an earlier `seq` of the same `epoch` gets everything since in one
-    frame with absolute values, as long as the window reaches back that far: so nobody needs a queue.
+    `seq` counts changes. A client at an earlier `seq` of the same `epoch` gets all later changes in one frame with
+    absolute values, so it needs no queue. The window limits how far back this reaches.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Board:
         self._at = ""
 
     def apply(self, changes: Sequence[Change], *, at: datetime) -> None:
-        """Take over changes, in their order. `at` is the time of this tick, told with every delta that ends here."""
+        """Apply changes in their order. `at` is the time of this tick, sent with every delta that ends here."""
         for change in changes:
             self._views[change.view.id] = change.view
         self._changes.extend(changes)
@@ -112,31 +112,31 @@ class Board:
         self._frames.clear()
 
     def reaches(self, seq: int) -> bool:
-        """Whether the window still holds every change after `seq`."""
+        """Return True if the window still holds every change after `seq`."""
         return self.seq - len(self._changes) <= seq <= self.seq
 
     def well_reaches(self, seq: int) -> bool:
-        """Whether a client that holds `seq` may stay silent for as long again and still be reached."""
+        """Return True if a client at `seq` stays within the window after as many changes again."""
         return self.seq - seq <= self._changes_kept_max // 2
 
     def stations(self, contracts: Contracts = None) -> list[StationView]:
         return [view for view in self._views.values() if not view.gone and _follows(contracts, view)]
 
     def snapshot(self, contracts: Contracts = None) -> str:
-        """The `snapshot` frame: every station that is not gone."""
+        """Return the `snapshot` frame: every station that is not gone."""
         return self._frame((contracts, None)).text
 
     def delta(self, contracts: Contracts, *, after: int, prev: int | None = None) -> Delta:
-        """The `delta` frame of all changes after `after`, which `reaches` must hold for.
+        """Return the `delta` frame of all changes after `after`; `reaches(after)` must be True.
 
-        `prev` is the seq that the client holds, when that is an earlier one: nothing of its contracts changed between.
+        `prev` is the client's seq if that is an earlier one: nothing of its contracts changed between the two.
         """
         if prev is None or prev == after:
             return self._frame((contracts, after))
         return self._delta(contracts, after, prev)
 
     def _frame(self, wanted: tuple[Contracts, int | None]) -> Delta:
-        """Encode each distinct frame once until the next change."""
+        """Return a frame. Each distinct frame is encoded once until the next change."""
         if (made := self._frames.get(wanted)) is not None:
             self._frames.move_to_end(wanted)
             return made
@@ -175,7 +175,7 @@ class Board:
 
 
 def encode(frame: Mapping[str, Any]) -> str:
-    """A frame as the text of a socket message."""
+    """Return a frame as the text of a socket message."""
     return msgspec.json.encode(frame).decode()
 
 

@@ -1,4 +1,4 @@
-"""The two sockets of the stations: the dashboard's and the producer's. docs/stations-socket.md is their protocol."""
+"""The stations' two sockets: the dashboard's and the producer's. docs/stations-socket.md describes their protocol."""
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -10,21 +10,21 @@ from stations.models import PollPlan
 from stations.requests import BadRequest, Since, Subscribe
 from stations.sockets import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
 
-PLAN_LOOK_SECONDS = 1  # a plan that another process changed is shown this late; one small query while the page is open
+PLAN_LOOK_SECONDS = 1  # the delay until another process's plan shows; one small query while the page is open
 
 
 class StationsConsumer(LiveSocket):
     """`/ws/stations/`: a snapshot of the contracts subscribed to, then numbered deltas.
 
-    `told` is the seq that the client holds; `looked` is how far this socket looked, which is further when nothing of
-    the contracts changed. A client is given what changed since its own seq, however long that took it; when the window
-    no longer reaches back that far it is hopelessly behind: it gets one snapshot, and must come again.
+    `told` is the seq that the client holds. `looked` is the seq this socket has read to: a later one when nothing of
+    the contracts changed. A client gets all changes since its own seq, however slow it is. Once the window no longer
+    reaches back that far, it gets one snapshot and must reconnect.
     """
 
     async def connect(self) -> None:
         self.contracts: Contracts = None
         self.since: Since | None = None
-        self.epoch = ""  # of what the client holds; "": it holds nothing
+        self.epoch = ""  # of the client's state; "": it has none
         self.told = self.looked = self.news = 0
         self.subscribed = False
         await super().connect()
@@ -59,7 +59,7 @@ class StationsConsumer(LiveSocket):
         return [board.snapshot(self.contracts)]
 
     def resumed(self) -> list[str]:
-        """What was missed since the client left, if that is still known; nothing otherwise."""
+        """Return the frames that the client missed since it left, or none if the window no longer holds them."""
         since, self.since = self.since, None
         board = self.live.board
         if since is None or since.epoch != board.epoch or not board.reaches(since.seq):
@@ -74,7 +74,7 @@ class StationsConsumer(LiveSocket):
             return []
         delta = board.delta(self.contracts, after=self.looked, prev=self.told)
         self.looked = board.seq
-        # An empty one is worth sending only so that a quiet city's client does not fall out of the window.
+        # Send an empty delta only to keep a quiet city's client within the window.
         if delta.empty and board.well_reaches(self.told):
             return []
         self.told = board.seq
@@ -87,7 +87,7 @@ class StationsConsumer(LiveSocket):
 
 
 class ProducerConsumer(LiveSocket):
-    """`/ws/producer/`: polls as they finish, each feed's plan, and remarks. Nothing needs to be asked for."""
+    """`/ws/producer/`: polls as they finish, each feed's plan, and remarks. It needs no subscription."""
 
     sleep_seconds_max = PLAN_LOOK_SECONDS
 
@@ -109,7 +109,7 @@ class ProducerConsumer(LiveSocket):
         raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)
 
     async def may_stay(self) -> bool:
-        """Whether whoever entered is still signed in and may still see this, as far as was looked up lately."""
+        """Return True while the user is signed in and may see this. It looks this up only every WHO_SECONDS."""
         if clock.monotonic() - self.who_looked_at < WHO_SECONDS:
             return True
         self.who_looked_at = clock.monotonic()
@@ -118,7 +118,7 @@ class ProducerConsumer(LiveSocket):
     async def due(self) -> Due:
         if not await self.may_stay():
             return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
-        plans = await self.plans_due()  # before the news: what comes meanwhile would be told twice
+        plans = await self.plans_due()  # before the news: else news from during this wait would be sent twice
         news = self.live.news
         after, self.news = self.news, news.number
         return Due([*plans, *news.feeds_told(after), *news.polls(after), *news.remarks(after)])

@@ -1,14 +1,14 @@
-"""The cities with JCDecaux stations that are in service: where they are and what time it is there.
+"""The cities with JCDecaux stations in service: their coordinates, sizes and time zones.
 
 Facts as of 2026-07, source: JCDecaux, Open Licence. The simulator builds its stations from them, and pages take a
-contract's own name and time zone from here. A contract that is missing still works: by its bare name, in UTC.
+contract's own name and time zone from here. A missing contract still works, with its bare name and in UTC.
 """
 
 from typing import NamedTuple
 
 
 class Contract(NamedTuple):
-    """One city's service. `docks` are the stands of all `stations` together; `kinds` says which bikes it has."""
+    """One city's service. `docks` are the stands of all `stations` together; `kinds` are its kinds of bikes."""
 
     name: str  # case-folded, as in keys
     commercial_name: str

@@ -1,4 +1,4 @@
-"""Who may see and steer the producer's side, how many sockets an address may hold, and how fast a client may talk."""
+"""Admission: permissions for the producer's side, a limit of sockets per address, and one of messages per client."""
 
 import time
 from collections import Counter, deque
@@ -10,23 +10,23 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 SOCKETS_PER_ADDRESS_MAX = 60  # a classroom behind one address; a socket costs some 50 kB
-MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; ours sends one for each connection and each chosen city
+MESSAGES_MAX = 20  # from one client within MESSAGES_SECONDS; our page sends one per connection and chosen city
 MESSAGES_SECONDS = 10
-WHO_SECONDS = 30  # between looks at who a producer's socket is for: whoever signed out hears no more within a minute
-WATCH = "stations.view_pollplan"  # see the producer's page, and how polls go
+WHO_SECONDS = 30  # between two checks of a producer socket's user: it closes within a minute after a sign-out
+WATCH = "stations.view_pollplan"  # see the producer's page and its polls
 STEER = "stations.change_pollplan"
 REMARK = "stations.add_remark"
 
 
 def may_produce(user: Any, permission: str = WATCH) -> bool:
-    """Staff with the permission, unless the site's settings open the producer's side to all: a demonstration."""
+    """Return True for staff with the permission, or for all if the settings open the producer's side (a demo)."""
     if settings.STATIONS_PRODUCER_OPEN:
         return True
     return bool(user and user.is_active and user.is_staff and user.has_perm(permission))
 
 
 def may_still_produce(session: SessionBase | None) -> bool:
-    """The same for whoever the session is now, which may be nobody any more."""
+    """Return `may_produce` for the session's current user, who may have signed out."""
     if session is None:
         return may_produce(None)
     visitor = HttpRequest()
@@ -35,13 +35,13 @@ def may_still_produce(session: SessionBase | None) -> bool:
 
 
 class Doorkeeper:
-    """Counts the open sockets of each address in this process."""
+    """A count of the open sockets of each address in this process."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str) -> bool:
-        """Whether there is room for one more; if so it is counted until `leave`."""
+        """Count one more socket until `leave` and return True, or return False if there is no room."""
         if self._open[address] >= SOCKETS_PER_ADDRESS_MAX:
             return False
         self._open[address] += 1
@@ -54,13 +54,13 @@ class Doorkeeper:
 
 
 class Pace:
-    """Remembers when the last messages of one client came."""
+    """The arrival times of one client's last messages."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=MESSAGES_MAX)
 
     def too_fast(self) -> bool:
-        """Count a message; True when it is one too many."""
+        """Count a message. Return True if it is one too many."""
         now = time.monotonic()
         full = len(self._times) == MESSAGES_MAX and now - self._times[0] < MESSAGES_SECONDS
         self._times.append(now)

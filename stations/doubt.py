@@ -1,4 +1,4 @@
-"""Doubting an answer that was probably cut: what it lacks is not gone until a second answer lacks the same."""
+"""A check for truncated answers: missing stations count as gone only after a second answer lacks the same."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -9,11 +9,11 @@ from stations.feeds.base import Fetched, Held, Key, PollFailed
 from stations.feeds.failures import Failure
 from stations.models import PollRun
 
-SHORTENED_SHARE_MAX = 0.2  # of the stations: a city closes a few at a time, an answer that was cut lacks more
+SHORTENED_SHARE_MAX = 0.2  # of the stations: a city closes a few at a time, a truncated answer lacks more
 
 
 def doubt_shortened(fetched: Fetched, held: Mapping[Key, Held], *, feed: str) -> None:
-    """Raises PollFailed at the first of two equal lists that lack more than SHORTENED_SHARE_MAX of what is held."""
+    """Raise PollFailed at the first of two equal lists that lack more than SHORTENED_SHARE_MAX of the held stations."""
     here = {key for key, station in held.items() if not station.state.gone}
     missing = here - fetched.listed
     if not fetched.complete or len(missing) <= SHORTENED_SHARE_MAX * len(here):
@@ -24,12 +24,12 @@ def doubt_shortened(fetched: Fetched, held: Mapping[Key, Held], *, feed: str) ->
 
 
 def _told_last(feed: str) -> str:
-    """What was told of the last answer, if it was doubted. By its row, for another process may have asked."""
+    """Return the last answer's detail if it was doubted, else "". From its row: another process may have polled."""
     runs = PollRun.objects.filter(feed=feed).order_by("-started", "-pk")
     answered = runs.filter(Q(outcome=PollRun.Outcome.OK) | Q(reason=Failure.SHORTENED))
     return answered.values_list("detail", flat=True).first() or ""
 
 
 def _digest(keys: Iterable[Key]) -> str:
-    """The same for the same stations, in any order."""
+    """Return a digest that is equal for the same stations in any order."""
     return blake2b(repr(sorted(keys)).encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""What the bike stations tell: one event per changed station, per poll and per remark."""
+"""The events of the bike stations: one per changed station, per poll and per remark."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from eventbus import Event
 
 
 class Kind(StrEnum):
-    """What a change was. One `StationChanged` can be several of them at once."""
+    """The kind of a change. One `StationChanged` can have several kinds at once."""
 
     APPEARED = "appeared"  # seen for the first time, or again after it was gone
     TAKEN = "taken"  # bikes left the station
@@ -21,24 +21,24 @@ class Kind(StrEnum):
     GONE = "gone"  # a complete answer no longer lists it
     SILENT = "silent"  # it is listed, but no longer connected to its operator
     CAPACITY = "capacity"  # the number of its stands changed
-    UNREADABLE = "unreadable"  # the feed lists it, but what it says of it cannot be: the state is the last that could
-    READABLE = "readable"  # after it was unreadable
-    OTHER = "other"  # its name, place, free stands, connection back, ...: anything else of its state
+    UNREADABLE = "unreadable"  # the feed lists it, but with an impossible row: the state is the last readable one
+    READABLE = "readable"  # again, after it was unreadable
+    OTHER = "other"  # any other part of its state: name, place, free stands, connection back, ...
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Degrees, WGS 84."""
+    """A place in degrees, WGS 84."""
 
     lat: float
     lng: float
 
 
 class StationChanged(Event):
-    """A station's state is not what it was. Carries the whole new state, so that a reader needs nothing else.
+    """A change of a station's state. It carries the whole new state, so that a reader needs nothing else.
 
-    `version` grows by exactly one with each change of the station; an event with a version that is not newer than
-    what a reader holds says nothing new. `polled_at` is when we asked; `reported_at` is the station's own
-    heartbeat, which may be missing, stand still or go back: never order by it.
+    `version` grows by exactly one with each change of the station. An event whose version is not newer than the
+    reader's says nothing new. `polled_at` is when we polled. `reported_at` is the station's own heartbeat: it may be
+    missing, stand still or go back, so never order by it.
     """
 
     wire_name: ClassVar[str] = "station.changed"
@@ -56,11 +56,11 @@ class StationChanged(Event):
     lng: float
     status: str  # "OPEN", "CLOSED", or whatever word the operator used
     bikes: int  # available now; not always mechanical + electrical
-    mechanical: int | None  # None: the feed does not tell the kinds apart
+    mechanical: int | None  # None: the feed does not separate the kinds
     electrical: int | None
     stands: int  # free now; bikes + stands is often less than the capacity
     capacity: int
-    connected: bool | None  # None: the feed does not say
+    connected: bool | None  # None: the feed does not give it
     banking: bool | None  # has a payment terminal
     bonus: bool | None
     overflow: bool | None  # takes bikes beyond its stands
@@ -71,8 +71,8 @@ class StationChanged(Event):
     taken_electrical: int | None = None  # how many of those are electrical; None when the kinds are unknown
     returned_electrical: int | None = None
     reported_at: datetime | None = None
-    # The same once more in the words of JCDecaux's interface, version 1, which programs of others know. Ours read what
-    # stands above; events told before these words were added have the defaults.
+    # The same values under the names of JCDecaux's API, version 1, which other programs know. Our programs read the
+    # fields above. Events published before these fields existed have the defaults.
     contract_name: str = ""
     position: Position | None = None
     bike_stands: int = 0
@@ -83,7 +83,7 @@ class StationChanged(Event):
 
 
 class PollFinished(Event):
-    """A feed was asked; this is how it went. A failed poll changed nothing: the last state stands."""
+    """The end of one poll and its outcome. A failed poll changed nothing: the last state stands."""
 
     wire_name: ClassVar[str] = "station.poll_finished"
     topic: ClassVar[str] = "stations-polls"
@@ -92,19 +92,19 @@ class PollFinished(Event):
     feed: str  # "jcdecaux:lyon"
     ok: bool
     fetched: int  # good readings in the answer
-    changed: int  # stations seen before that are not as they were; the appeared ones are counted apart
+    changed: int  # known stations with another state; the appeared ones are counted apart
     bad: dict[str, int]  # rows left out, counted by reason
     ms: int  # from asking to recorded, without the commit
     at: datetime
     appeared: int = 0
     gone: int = 0
     reason: str = ""  # why it failed and what to do, translatable as it stands, "" when ok; never holds a key
-    detail: str = ""  # "HTTP 502", for whoever looks closer
-    interval_ms: int = 0  # to the next poll, by the feed's plan; 0: not told
+    detail: str = ""  # "HTTP 502", for a closer look
+    interval_ms: int = 0  # to the next poll, by the feed's plan; 0: unknown
 
 
 class RemarkLeft(Event):
-    """A visitor wrote into the remark box."""
+    """A visitor's new remark."""
 
     wire_name: ClassVar[str] = "station.remark_left"
     topic: ClassVar[str] = "stations-remarks"
@@ -117,7 +117,7 @@ class RemarkLeft(Event):
 
 
 class RemarkDeleted(Event):
-    """A remark is no longer to be seen anywhere."""
+    """The deletion of a remark, which disappears everywhere."""
 
     wire_name: ClassVar[str] = "station.remark_deleted"
     topic: ClassVar[str] = "stations-remarks"

@@ -1,4 +1,4 @@
-"""How each feed is doing: by its rows at first, and then by what its poller tells."""
+"""The health of each feed: first from its rows, then from its poller's events."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,27 +13,27 @@ from stations.feeds.registry import is_simulated
 from stations.languages import in_every_language
 from stations.models import PollPlan, PollRun
 
-LATE_AFTER_INTERVALS = 2  # one poll may be missed, as when its process restarts
-LATE_AFTER_SECONDS = 30  # and a poll may take its 15 s, on a machine that is slow
+LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts
+LATE_AFTER_SECONDS = 30  # and a poll may take its 15 s on a slow machine
 
 
 class Condition(StrEnum):
-    """Only `GOOD` may be called live."""
+    """The condition of a feed. Only `GOOD` may be called live."""
 
     GOOD = "good"
-    WAITING = "waiting"  # nobody has asked it yet
+    WAITING = "waiting"  # not polled yet
     FAILING = "failing"  # the last poll failed
-    LATE = "late"  # the last poll went well, and the next ones do not come: stopped, or nobody polls
+    LATE = "late"  # the last poll went well, but no further one comes: stopped, or no poller runs
 
 
 class FeedHealth(NamedTuple):
-    """The last poll of a feed, and the last one that went well. None: none yet, as far as is known."""
+    """The last poll of a feed, and the last successful one. None means none yet, as far as is known."""
 
     feed: ActiveFeed
     ok: bool = False
     at: datetime | None = None
     good_at: datetime | None = None
-    late_at: datetime | None = None  # a next poll should have finished before
+    late_at: datetime | None = None  # the next poll should finish before this
     reason: str = ""
     detail: str = ""
 
@@ -72,13 +72,13 @@ class FeedHealth(NamedTuple):
 
 
 def feeds_remembered() -> list[FeedHealth]:
-    """How each feed of the settings is doing by its rows. Raises DatabaseError."""
+    """Return the health of each feed of the settings, from its rows. Raises DatabaseError."""
     intervals = dict(PollPlan.objects.values_list("feed", "interval_ms"))
     return [_remembered(feed, intervals.get(feed.name, 0)) for feed in active_feeds().feeds]
 
 
 def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
-    """Of the feed that this contract's stations are taken from."""
+    """Return the health of the feed that supplies this contract's stations."""
     feed = active_feeds().feed_of(contract)
     return next((health for health in feeds if health.feed == feed), None)
 

@@ -1,4 +1,4 @@
-"""What the pages count: stations, bikes and free stands of each city, and one station's last hours."""
+"""The figures on the pages: stations, bikes and free stands of each city, and one station's last hours."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -12,16 +12,16 @@ from stations.contracts import BY_NAME
 from stations.feeds.registry import is_simulated
 from stations.models import Station, StationHistory
 
-CHART_HOURS = 12  # what a station's page draws: a morning and its evening
+CHART_HOURS = 12  # drawn on a station's page: a morning and its evening
 CHART_POINTS_MAX = 1_000  # changes drawn; a busy station has some 300 in these hours
 CHART_WIDTH, CHART_HEIGHT = 720, 160  # the SVG's own units
 
-READABLE = Q(bad="")  # what is said of the others is old
+READABLE = Q(bad="")  # the figures of other stations are old
 OPEN = READABLE & Q(status="OPEN", gone=False)
 
 
 class City(NamedTuple):
-    """A contract's name for people, and its figures. Shares are of its open stations, None when there are none."""
+    """A contract's display name and its figures. Shares are of its open stations, None if there are none."""
 
     contract: str
     name: str
@@ -46,7 +46,7 @@ class City(NamedTuple):
 
 
 def cities() -> list[City]:
-    """Every contract with at least one station that is not gone, by the city's name; of the feeds shown."""
+    """Return every contract of the shown feeds with at least one station that is not gone, by the city's name."""
     counted = (
         Station.objects.filter(active_feeds().condition(), gone=False)
         .values("contract")
@@ -55,7 +55,7 @@ def cities() -> list[City]:
             open=Count("id", filter=OPEN),
             empty=Count("id", filter=OPEN & Q(bikes=0)),
             full=Count("id", filter=OPEN & Q(stands=0)),
-            # after the filters, which mean the columns of these names
+            # after the filters, which refer to the columns of these names
             bikes=Coalesce(Sum("bikes", filter=READABLE), 0),
             stands=Coalesce(Sum("stands", filter=READABLE), 0),
             changed_at=Max("polled_at"),
@@ -65,7 +65,7 @@ def cities() -> list[City]:
 
 
 def total(counted: Iterable[City]) -> City:
-    """All of them as one."""
+    """Return all cities summed up as one."""
     counted = list(counted)
     changed = [city.changed_at for city in counted if city.changed_at]
     sums: dict[str, Any] = {
@@ -92,11 +92,11 @@ class Chart(NamedTuple):
     ticks: list[tuple[float, datetime]]
     lowest: int
     highest: int
-    begins: datetime | None  # when less than the whole time is known
+    begins: datetime | None  # set if less than the whole time is known
 
 
 def chart(station: Station, *, now: datetime) -> Chart | None:
-    """None when nothing is known of the last hours but the present."""
+    """Return the chart of a station's last hours, or None if only its present is known."""
     since = now - timedelta(hours=CHART_HOURS)
     history = StationHistory.objects.filter(
         source=station.source, contract=station.contract, number=station.number

@@ -1,4 +1,4 @@
-"""The producer's page: how a feed shall be polled, and the remark box."""
+"""The forms of the producer's page: the plan of a feed's polls, and the remark box."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from stations.plan import CALLS_MAX, INTERVAL_MS_MAX, interval_ms_min
 
 
 class PlanForm(forms.Form):
-    """How often a feed is asked, and how many times more."""
+    """The interval between a feed's polls, and the number of polls to come."""
 
     interval_ms = forms.IntegerField(label=_("Interval in milliseconds"), max_value=INTERVAL_MS_MAX)
     calls = forms.IntegerField(label=_("Number of calls"), min_value=0, max_value=CALLS_MAX)
@@ -33,7 +33,7 @@ class PlanForm(forms.Form):
 
 
 class RemarkForm(forms.Form):
-    """A visitor's remark, shown to all who look."""
+    """A visitor's remark, shown to all visitors."""
 
     name = forms.CharField(
         label=_("Name"),

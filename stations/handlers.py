@@ -1,4 +1,4 @@
-"""What the stations' own group does with their events."""
+"""The event handlers of the stations' own consumer group."""
 
 from eventbus import handles
 from stations import services

@@ -1,4 +1,4 @@
-"""What enters the live state: the rows first, then every event that is newer. Runs in the watch's thread."""
+"""The input of the live state: first all rows, then every newer event. Runs in the watch's thread."""
 
 import logging
 from collections.abc import Iterable
@@ -14,23 +14,23 @@ from stations.models import Station
 
 logger = logging.getLogger(__name__)
 
-ROWS_AT_ONCE_MAX = 200  # stations read again in one audit, a query each; the rest waits for the next
+ROWS_AT_ONCE_MAX = 200  # stations that one audit reads again, one query each; the rest waits for the next audit
 
 Key = tuple[str, str, int]  # source, contract, number
 
 
 class Taken(NamedTuple):
-    """What came in since the last look: `rows` is everything anew, or None; `changes` come after it."""
+    """The input since the last `take`: `rows` replaces everything, or is None; `changes` come after it."""
 
     rows: list[StationView] | None
     changes: list[Change]
 
 
 class Intake:
-    """Compares versions and keeps what the event loop has not fetched yet. Safe to call from any thread.
+    """A thread-safe buffer that compares versions and keeps input until the event loop takes it.
 
-    Nothing is lost between the first row and the first event as long as the watch began before `load`: an event whose
-    version is not newer than the row says nothing new, and one that skips a version has its row read again.
+    Nothing is lost between the first row and the first event if the watch began before `load`. An event whose version
+    is not newer than the row says nothing new. One that skips a version makes the buffer read its row again.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Intake:
         self._changes: list[Change] = []
 
     def load(self) -> None:
-        """Read all rows of the feeds shown; whatever came before is contained in them. Raises DatabaseError."""
+        """Read all rows of the shown feeds, which contain all earlier changes. Raises DatabaseError."""
         with self._hearing:
             close_old_connections()
             self._active = active_feeds()
@@ -55,16 +55,16 @@ class Intake:
                 self._rows, self._changes = views, []
 
     def hear(self, events: Iterable[StationChanged]) -> None:
-        """Take what is newer. A row that cannot be read now is left to the next event or audit."""
+        """Take the newer events. A row that cannot be read now is left to the next event or audit."""
         with self._hearing:
             changes = [change for event in events if (change := self._compared(event))]
             with self._handing_over:
                 self._changes.extend(changes)
 
     def audit(self) -> int:
-        """Read again each station that differs from its row and did so at the last audit too; how many these were.
+        """Read each station again that differs from its row at two audits in a row. Return the number of changes.
 
-        Twice, because the first time its event is probably on the way, and knows better what happened.
+        Not at the first audit: then the event is probably on its way, and it says more about what happened.
         """
         with self._hearing:
             close_old_connections()
@@ -79,7 +79,7 @@ class Intake:
         return len(changes)
 
     def take(self) -> Taken:
-        """Hand over what came in since the last time."""
+        """Return the input since the last call, and forget it."""
         with self._handing_over:
             taken = Taken(self._rows, self._changes)
             self._rows, self._changes = None, []
@@ -97,7 +97,7 @@ class Intake:
         return _change(StationView.of(event), event)
 
     def _reread(self, key: Key, event: StationChanged | None = None) -> Change | None:
-        """The row as a change; for show, with what `event` says happened, if it says so of this very state."""
+        """Return the row as a change. It has the event's kinds and counts if the event is of the same version."""
         close_old_connections()
         try:
             row = Station.objects.filter(**dict(zip(_KEY_FIELDS, key, strict=True))).first()

@@ -1,4 +1,4 @@
-"""A sentence in every language at once: one frame of a socket serves readers of all."""
+"""A sentence in every language at once, since one socket frame serves readers of all languages."""
 
 from django.conf import settings
 from django.utils import translation
@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 
 
 def in_every_language(sentence: str) -> dict[str, str]:
-    """A sentence that is translated as it stands, by language; {} for none."""
+    """Return the translations of a sentence by language; {} for an empty one."""
     if not sentence:
         return {}
     told = {}

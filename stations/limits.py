@@ -1,4 +1,4 @@
-"""How many remarks there may be, counted in Django's cache: one that processes share counts for all of them."""
+"""The limits of remarks, counted in Django's cache. A cache that processes share counts for all of them."""
 
 import logging
 from datetime import datetime
@@ -11,11 +11,11 @@ logger = logging.getLogger(__name__)
 
 REMARK_SECONDS = 60  # the length of a window; windows begin at multiples of it
 REMARKS_PER_CLIENT = 3  # in a window: enough to correct oneself, too few to flood
-REMARKS_OF_ALL = 60  # in a window: whoever changes addresses floods no more than this
+REMARKS_OF_ALL = 60  # in a window: the most that one client with many addresses can flood
 
 
 class RemarksTooOften(Exception):
-    """This client, or all together, left enough remarks for one window; `retry_after` is in seconds."""
+    """This client, or all clients together, left enough remarks for one window. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Try again in {retry_after} s")
@@ -23,7 +23,7 @@ class RemarksTooOften(Exception):
 
 
 def count_remark(*, client: str, now: datetime) -> None:
-    """Count one more remark. Of `client` a keyed hash is kept, as long as the window. Raises RemarksTooOften."""
+    """Count one more remark. The cache keeps a keyed hash of `client` for one window. Raises RemarksTooOften."""
     window, passed = divmod(int(now.timestamp()), REMARK_SECONDS)
     who = salted_hmac("stations.remark", client, algorithm="sha256").hexdigest()
     for name, most in ((who, REMARKS_PER_CLIENT), ("all", REMARKS_OF_ALL)):
@@ -32,7 +32,7 @@ def count_remark(*, client: str, now: datetime) -> None:
 
 
 def _count(key: str) -> int:
-    """How many there are with this one; none where nobody can count: then the remark itself finds no database."""
+    """Return the count with this one. Return 0 if the cache fails: then the remark finds no database either."""
     try:
         cache.add(key, 0, REMARK_SECONDS)
         return int(cache.incr(key))

@@ -1,8 +1,8 @@
-"""The live state of this process: one watch, one board, and a tick that lets every socket look.
+"""The live state of this process: one watch, one board, and a tick that wakes every socket.
 
 Each process that serves browsers holds all stations. First it watches, then it loads the rows, then it applies every
-event that is newer: between the two nothing is lost. Sockets are never pushed to; at a tick they see that the board
-moved on, and each pulls what it lacks at its own pace.
+newer event. So nothing between the two is lost. No frame is pushed to a socket. At a tick each socket sees that the
+board moved on, and pulls the missing changes at its own pace.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from stations.news import Event, News, Remembered, remembered
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
-AUDIT_SECONDS = 60  # versions are compared with the rows this often; a bus that keeps its promises leaves it nothing
-LOOK_TIMEOUT_SECONDS = 5  # another thread waits this long for the loop; one that is busier has worse troubles
-AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # what it cannot start without; who waits for it comes again
+AUDIT_SECONDS = 60  # between two comparisons of versions with the rows; a correct bus leaves nothing to mend
+LOOK_TIMEOUT_SECONDS = 5  # the wait of another thread for the loop; a busier loop has worse problems
+AWAY = (DatabaseError, InterfaceError, LogAway)  # errors of a start without database or log; clients try again
 
 
 class Watch(Protocol):
@@ -38,14 +38,13 @@ class Watch(Protocol):
 class Live:
     """The stations, feeds and remarks as of the last tick. Belongs to one event loop; use `here()` to get it.
 
-    `board` and `news` are read on the loop only. `board` is another object, with a new epoch, after the rows had to be
-    loaded anew.
+    Only code on the loop reads `board` and `news`. After a reload of the rows `board` is a new object with a new epoch.
     """
 
     def __init__(self) -> None:
         self.board = Board()
         self.news = News()
-        self.awake: set[Alarm] = set()  # of the sockets: a tick sets them all
+        self.awake: set[Alarm] = set()  # the sockets' alarms: a tick sets them all
         self.loop = asyncio.get_running_loop()
         self._intake = Intake()
         self._events: list[Event] = []
@@ -61,7 +60,7 @@ class Live:
         try:
             await _in_thread(self._start)
         except AWAY:
-            logger.exception("The live state of the stations cannot start")  # once, for all who wait for it
+            logger.exception("The live state of the stations cannot start")  # once for all waiting sockets
             raise
         self._look()
         self._audit = asyncio.create_task(self._audit_for_ever())
@@ -75,11 +74,11 @@ class Live:
         await asyncio.gather(*(_in_thread(watch.close) for watch in watches_held))
 
     def snapshot(self, contracts: Contracts) -> str:
-        """The snapshot frame, asked from any thread: the page `state.json` shows what sockets are told."""
+        """Return the snapshot frame that sockets get. For any thread: the page `state.json` shows it."""
         return _on_loop(self.loop, lambda: self.board.snapshot(contracts))
 
     def _start(self) -> None:
-        # Watch first: an event between the two is heard, compared with the rows, and found to be newer or not.
+        # Watch first: an event between the two arrives, and its version is compared with the rows.
         self._watches.append(watches(StationChanged, call=self._hear_stations, reset=self._reload))
         told = (PollFinished, RemarkLeft, RemarkDeleted)
         self._watches.append(watches(*told, call=self._hear_news, reset=self._remember))
@@ -106,7 +105,7 @@ class Live:
         self._wake()
 
     def _wake(self) -> None:
-        """Once a batch: crossing from a thread to the loop costs 11 us, and much more through `async_to_sync`."""
+        """Plan a tick, once per batch: a crossing to the loop costs 11 us, and much more through `async_to_sync`."""
         with contextlib.suppress(RuntimeError):  # the server has stopped and closed its loop
             self.loop.call_soon_threadsafe(self._plan_tick)
 
@@ -115,7 +114,7 @@ class Live:
             self._tick = self.loop.call_at(self._ticked_at + TICK_SECONDS, self._look)
 
     def _look(self) -> None:
-        """The tick: take over what came in, and let the sockets see it."""
+        """Run the tick: apply the input and wake the sockets."""
         self._tick = None
         self._ticked_at = self.loop.time()
         now = clock.now()
@@ -151,14 +150,14 @@ _lives: dict[asyncio.AbstractEventLoop, "asyncio.Task[Live]"] = {}
 
 
 async def here() -> Live:
-    """The live state of this loop, started by whoever comes first. Raises one of AWAY when it cannot start."""
+    """Return the live state of this loop; the first call starts it. Raises one of AWAY if it cannot start."""
     loop = asyncio.get_running_loop()
     for other in [other for other in _lives if other.is_closed()]:
         del _lives[other]
     task = _lives.get(loop)
     if task is None or (task.done() and (task.cancelled() or task.exception())):
         task = _lives[loop] = asyncio.create_task(_started())
-    return await asyncio.shield(task)  # one visitor who leaves early does not end it for the others
+    return await asyncio.shield(task)  # a visitor that leaves early does not end it for the others
 
 
 async def close() -> None:
@@ -174,7 +173,7 @@ async def close() -> None:
 
 
 def anywhere() -> Live | None:
-    """The live state of this process for whoever is not on its loop, when there is one that runs."""
+    """Return this process's running live state, for code outside of its loop; None if there is none."""
     for loop, task in list(_lives.items()):
         if loop.is_running() and task.done() and not task.cancelled() and not task.exception():
             return task.result()
@@ -196,7 +195,7 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
         try:
             return work()
         finally:
-            connections.close_all()  # this thread's: it may rest for long
+            connections.close_all()  # this thread's: it may be idle for long
 
     return await sync_to_async(worked, thread_sensitive=False)()
 

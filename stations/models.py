@@ -1,4 +1,4 @@
-"""The stations as last seen, what happened to them, the polls that saw it, and the remarks of visitors."""
+"""The tables: stations as last seen, their changes, the polls, the plans of polls, and the visitors' remarks."""
 
 from django.db import models
 from django.db.models import Q
@@ -14,10 +14,10 @@ REASON_LENGTH_MAX = 300  # characters: a sentence and its remedy
 
 
 class Station(models.Model):
-    """One station's state as of its last change. Never deleted: `gone` is a state like the others.
+    """One station's state as of its last change. Rows are never deleted: `gone` is a state like the others.
 
-    `version` grows by one with each change and is what every reader compares. A poll writes only what changed, so
-    `polled_at` is when the feed was asked for this version, and `changed_at` when it was written.
+    `version` grows by one with each change, and every reader compares it. A poll writes only changes. So `polled_at`
+    is the time of the poll that saw this version, and `changed_at` the time of its write.
     """
 
     source = models.CharField(_("source"), max_length=40)
@@ -81,7 +81,7 @@ class StationHistory(models.Model):
         verbose_name = _("station change")
         verbose_name_plural = _("station changes")
         constraints = (
-            # Also what a station's page reads: its last changes, newest version first.
+            # A station's page reads by it too: its last changes, newest version first.
             models.UniqueConstraint(fields=("source", "contract", "number", "version"), name="stationhistory_key"),
         )
         # For the newest changes of all stations, and for deleting the oldest.
@@ -115,7 +115,7 @@ class PollRun(models.Model):
         verbose_name_plural = _("polls")
         indexes = (
             models.Index(fields=("feed", "started"), name="pollrun_feed_started"),  # a feed's last polls, newest first
-            models.Index(fields=("-started", "-id"), name="pollrun_newest"),  # the desk's list
+            models.Index(fields=("-started", "-id"), name="pollrun_newest"),  # the admin's list
         )
         constraints = (models.CheckConstraint(condition=Q(outcome__in=("ok", "failed")), name="pollrun_outcome_known"),)
 
@@ -124,7 +124,7 @@ class PollRun(models.Model):
 
 
 class PollPlan(models.Model):
-    """How a feed shall be polled: what the producer's page steers and the poller obeys within 200 ms."""
+    """The plan of a feed's polls. The producer's page changes it, and the poller obeys within 200 ms."""
 
     feed = models.CharField(_("feed"), max_length=100, primary_key=True)
     running = models.BooleanField(_("running"), default=True)
@@ -143,7 +143,7 @@ class PollPlan(models.Model):
 
 
 class Remark(models.Model):
-    """What a visitor wrote into the remark box."""
+    """A visitor's text from the remark box."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(_("name"), max_length=REMARK_NAME_LENGTH_MAX, blank=True)

@@ -1,4 +1,4 @@
-"""What is told beside the stations: how each feed is doing, its polls, and the remarks of visitors."""
+"""The news beside the stations: each feed's health, its polls, and the visitors' remarks."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from stations.feed_health import FeedHealth, feeds_remembered
 from stations.languages import in_every_language
 from stations.models import Remark
 
-ITEMS_KEPT_MAX = 50  # of each kind: what a page shows; a socket that missed more than that is told the newest
+ITEMS_KEPT_MAX = 50  # of each kind: as many as a page shows; a socket that missed more gets the newest
 REMARKS_SHOWN = 10  # the newest, on a page
 
 Event = PollFinished | RemarkLeft | RemarkDeleted
 
 
 class Item(NamedTuple):
-    """One encoded frame and its place in the order of all news."""
+    """One encoded frame and its number in the order of all news."""
 
     number: int
     text: str
@@ -38,16 +38,16 @@ class RemarkShown(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What the rows say: how each feed is doing, and the newest remarks, oldest first."""
+    """The news from the rows: each feed's health, and the newest remarks, oldest first."""
 
     feeds: list[FeedHealth]
     remarks: list[RemarkShown]
 
 
 class News:
-    """The last news of each kind, numbered together. A socket asks for what came after the number it holds.
+    """The last news of each kind, numbered together. A socket asks for all news after the number it holds.
 
-    Remarks are told as a list to a socket that holds nothing or missed much, and one by one afterwards.
+    A socket that holds nothing or missed much gets the remarks as a list, and later ones one by one.
     """
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class News:
         self._polls: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
         self._remarks: dict[UUID, RemarkShown] = {}
         self._remarks_told: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
-        self._remarks_since = 0  # whoever holds less is told the list
+        self._remarks_since = 0  # a socket with a lower number gets the list
 
     def remember(self, remembered: Remembered) -> None:
-        """Everything anew from the rows, as after a watch that may have missed something."""
+        """Replace everything from the rows, for example after a watch that may have missed something."""
         self.feeds, self._feeds = {}, {}
         for health in remembered.feeds:
             self._note(health)
@@ -121,13 +121,13 @@ class News:
 
 
 def remembered() -> Remembered:
-    """What pages and sockets begin with. Raises DatabaseError."""
+    """Read the news that pages and sockets begin with. Raises DatabaseError."""
     newest = Remark.objects.order_by("-at").values_list(*RemarkShown._fields)[:REMARKS_SHOWN]
     return Remembered(feeds_remembered(), [RemarkShown(*row) for row in newest][::-1])
 
 
 def poll_told(poll: PollFinished) -> dict[str, Any]:
-    """A poll as the producer's page shows it. `bad` are rows left out, with their reasons by language."""
+    """Return a poll as the producer's page shows it. `bad` are rows left out, with their reasons by language."""
     return {
         "type": "poll",
         "key": poll_key(poll.feed, poll.at),
@@ -146,5 +146,5 @@ def poll_told(poll: PollFinished) -> dict[str, Any]:
 
 
 def poll_key(feed: str, at: datetime) -> str:
-    """What a page knows a poll by, whether the server wrote its line or a frame told it."""
+    """Return a page's key for a poll, the same for a line by the server and for a frame."""
     return f"{feed} {at:%Y-%m-%dT%H:%M:%S.%f}"

@@ -1,4 +1,4 @@
-"""How each feed is polled: kept in a row that the producer's page changes and the poller reads."""
+"""The plan of each feed's polls: a row that the producer's page changes and the poller reads."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ CALLS_MAX = 100_000  # more is "until stopped"
 
 
 class IntervalOutOfRange(ValueError):
-    """Shorter than the feed is asked at most, or longer than an hour. Holds both limits in milliseconds."""
+    """The interval is too short for the feed, or longer than an hour. Holds both limits in milliseconds."""
 
     def __init__(self, minimum_ms: int) -> None:
         super().__init__(f"The interval is from {minimum_ms} to {INTERVAL_MS_MAX} ms.")
@@ -25,25 +25,25 @@ class IntervalOutOfRange(ValueError):
 
 
 class CallsOutOfRange(ValueError):
-    """Fewer than none (until stopped), or more than CALLS_MAX."""
+    """The number of calls is below 0 (until stopped) or above CALLS_MAX."""
 
     def __init__(self) -> None:
         super().__init__(f"The number of calls is from 0 to {CALLS_MAX}.")
 
 
 def interval_ms_min(feed: str) -> int:
-    """How often this feed may be asked at most."""
+    """Return the shortest interval of this feed."""
     return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed.partition(":")[0]) else REAL_INTERVAL_MS_MIN
 
 
 def interval_ms_of(feed: str) -> int:
-    """From one poll of this feed to the next, planned or by default."""
+    """Return the interval between two polls of this feed, planned or by default."""
     planned = PollPlan.objects.filter(feed=feed).values_list("interval_ms", flat=True).first()
     return planned or settings.STATIONS_POLL_INTERVAL_MS
 
 
 def plan_of(feed: str, *, now: datetime) -> PollPlan:
-    """The feed's plan; by default it is polled until stopped."""
+    """Return the feed's plan, created if missing. By default the feed is polled until stopped."""
     defaults = {"interval_ms": settings.STATIONS_POLL_INTERVAL_MS, "changed_at": now}
     return PollPlan.objects.get_or_create(feed=feed, defaults=defaults)[0]
 
@@ -57,7 +57,7 @@ def steer(
     calls: int | None = None,
     minimum_ms: int | None = None,
 ) -> PollPlan:
-    """Change what is given, keep the rest; `calls` 0 is until stopped. The poller obeys within 200 ms.
+    """Change the given values and keep the rest; `calls` 0 is until stopped. The poller obeys within 200 ms.
 
     Raises IntervalOutOfRange, CallsOutOfRange.
     """
@@ -75,7 +75,7 @@ def steer(
 
 
 def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
-    """Ask nothing of this feed's source before `until`, whoever steers: its feeds are asked with one key."""
+    """Poll no feed of this feed's source before `until`, whatever their plans say: they share one key."""
     source = feed.partition(":")[0]
     of_source = Q(feed=source) | Q(feed__startswith=f"{source}:")
     for name in sorted({feed, *settings.STATIONS_FEEDS}):
@@ -83,13 +83,13 @@ def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
             plan_of(name, now=now)
     plans = PollPlan.objects.filter(of_source, Q(not_before=None) | Q(not_before__lt=until))
     with transaction.atomic():
-        # In one order everywhere, so that two pollers wait for one another rather than for ever.
+        # Lock in one order everywhere, so that two pollers never deadlock.
         held = list(plans.select_for_update().order_by("feed").values_list("pk", flat=True))
         PollPlan.objects.filter(pk__in=held).update(not_before=until)
 
 
 def call_made(feed: str) -> None:
-    """One of the calls that were asked for is done; after the last the feed rests."""
+    """Count one of the planned calls as done. After the last one the feed stops."""
     PollPlan.objects.filter(feed=feed, running=True, calls_left__gt=0).update(
         running=Case(When(calls_left__gt=1, then=Value(True)), default=Value(False)), calls_left=F("calls_left") - 1
     )

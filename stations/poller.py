@@ -1,4 +1,4 @@
-"""The poller: asks a feed again and again, and has recorded what changed. One is active for each feed."""
+"""The poller: polls a feed again and again and records the changes. One is active for each feed."""
 
 import logging
 import random
@@ -25,22 +25,22 @@ from stations.plan import call_made, interval_ms_min, plan_of
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.15  # how often the plan is looked at: a change of it is promised to work within 200 ms
+TICK_SECONDS = 0.15  # between two looks at the plan: a change of it must take effect within 200 ms
 JITTER = 0.05  # of the interval, so that pollers started together do not stay together
-BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is asked again every five minutes
-BACKOFF_DOUBLINGS_MAX = 10  # beyond this the longest wait is reached anyway, and the number only grows
-ATTEMPTS_MAX = 2  # of one poll, when another poller was faster: after loading again it fits, unless they race
-BEAT_SECONDS = 1.0  # between polls a lease is beaten so often
-REAL_LEASE_SECONDS = 20.0  # no beat while a poll waits for its feed, which is 15 s at most
-SIMULATED_BUDGET_SECONDS = 2.0  # below the bus's own lease, so that a restarted site shows life after that
+BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is polled every five minutes
+BACKOFF_DOUBLINGS_MAX = 10  # by then the longest wait is reached, and only the number grows
+ATTEMPTS_MAX = 2  # of one poll, if another poller was faster: the second fits after a reload, unless they race
+BEAT_SECONDS = 1.0  # between two heartbeats of the lease, while no poll runs
+REAL_LEASE_SECONDS = 20.0  # no heartbeat while a poll waits for its feed, at most 15 s
+SIMULATED_BUDGET_SECONDS = 2.0  # below the bus's own lease, so that a restarted site polls again after that
 FORGET_SECONDS = 60.0  # between two deletions of old history: 83 rows a second, more than ever come
-CLOSE_SECONDS = 20.0  # a poll in hand ends within its budget of 15 s
+CLOSE_SECONDS = 20.0  # a running poll ends within its budget of 15 s
 
 
 class Poller:
-    """Holds a feed's stations as last recorded and polls it by its plan. A failed poll keeps what is held.
+    """A poller of one feed by its plan. It holds the stations as last recorded; a failed poll keeps them.
 
-    Belongs to one thread. With a lease it polls only while it has it.
+    Belongs to one thread. With a lease it polls only while it holds the lease.
     """
 
     def __init__(self, feed: Feed, *, lease: Lease | None = None, stop: threading.Event | None = None) -> None:
@@ -54,22 +54,22 @@ class Poller:
         self._failures = 0
 
     def state_age(self) -> timedelta | None:
-        """How long ago the feed last answered; None if it never did."""
+        """Return the time since the feed last answered; None if it never did."""
         return None if self._answered_at is None else clock.now() - self._answered_at
 
     @property
     def leads(self) -> bool:
-        """Whether it is the one that polls its feed. For any thread."""
+        """True while this is the active poller of its feed. For any thread."""
         return self._leading
 
     def poll(self) -> PollRun:
-        """Ask once and record it. Raises LeaseLost, DatabaseError; every other failure is recorded and returned."""
+        """Poll once and record it. Raises LeaseLost, DatabaseError; every other failure is recorded and returned."""
         for _ in range(ATTEMPTS_MAX):
             asked_at, began = clock.now(), time.perf_counter()
             try:
                 return self._ask_and_record(asked_at, began)
             except services.Overtaken:
-                # What was fetched may be older than what the other recorded: forget it too.
+                # The fetched rows may be older than those the other poller recorded: drop them too.
                 self._held = None
                 failed = PollFailed(Failure.OVERTAKEN)
             except (DatabaseError, InterfaceError, LeaseLost):
@@ -82,7 +82,7 @@ class Poller:
         return self._record_failure(failed, asked_at, began)
 
     def run(self, on_poll: Callable[[PollRun], None] = lambda run: None) -> None:
-        """Poll by the plan until stopped. Survives feeds and databases that are away."""
+        """Poll by the plan until stopped. Survives outages of the feed and of the database."""
         with Pulse(f"The poller of {self.feed.name}").alive() as pulse:
             self._poll_on(on_poll, pulse)
         self._leave()
@@ -145,7 +145,7 @@ class Poller:
 
     def _record(self, poll: services.Poll) -> PollRun:
         run = services.record_poll(poll=poll, now=clock.now(), fence=self._fence)
-        # Only now is it committed: what is held must never be ahead of the rows.
+        # The transaction has committed: the held state must never be ahead of the rows.
         if self._held is not None:
             changed = {one.key: Held(one.version, one.state, one.reported_at) for one in poll.changes}
             self._held |= changed
@@ -161,7 +161,7 @@ class Poller:
             self._lease.check()
 
     def _leads(self) -> bool:
-        """Whether this poller is the one for its feed; keeps its lease alive, or tries to get it."""
+        """Return True if this is the active poller of its feed. Renews its lease, or tries to get it."""
         if self._lease is None or time.monotonic() < self._beaten + BEAT_SECONDS:
             return self._leading
         self._beaten = time.monotonic()
@@ -169,7 +169,7 @@ class Poller:
             self._lease.beat()
         elif self._lease.acquire():
             self._leading, self._stands_by = True, False
-            self._held = None  # what this poller held is of the time before the other
+            self._held = None  # it dates from before the other poller
             logger.info("This process polls %s", self.feed.name)
         elif not self._stands_by:
             self._stands_by = True
@@ -190,7 +190,7 @@ class Poller:
 
 
 class _Rhythm:
-    """When the next poll is due, by the plan of this moment."""
+    """The time of the next poll, by the current plan."""
 
     def __init__(self, feed: str) -> None:
         self._soonest_seconds = interval_ms_min(feed) / 1000
@@ -201,14 +201,14 @@ class _Rhythm:
         self._forgot = time.monotonic()
 
     def is_due(self, plan: PollPlan, failures: int) -> bool:
-        """Whether to poll now; then the interval runs anew."""
+        """Return True if a poll is due now, and then restart the interval."""
         if self._steered_at != plan.changed_at:
             self._steered_at, self._is_steered = plan.changed_at, True
         if not plan.running or (plan.not_before and clock.now() < plan.not_before):
             return False
         wait = wait_seconds(plan.interval_ms, failures) * self._jitter
         if self._is_steered:
-            # Who has just steered wants to see it work: neither a long interval nor a backoff holds the next poll.
+            # A new plan must show its effect at once: neither a long interval nor a backoff delays the next poll.
             wait = min(wait, self._soonest_seconds)
         now = time.monotonic()
         if now < self._last + wait:
@@ -226,7 +226,7 @@ class _Rhythm:
 
 
 def wait_seconds(interval_ms: int, failures: int) -> float:
-    """From one poll to the next, after so many failures in a row."""
+    """Return the seconds from one poll to the next after so many failures in a row."""
     seconds = interval_ms / 1000
     backed_off: float = seconds * 2 ** min(failures, BACKOFF_DOUBLINGS_MAX)
     return max(seconds, min(backed_off, BACKOFF_SECONDS_MAX))
@@ -234,7 +234,7 @@ def wait_seconds(interval_ms: int, failures: int) -> float:
 
 @contextmanager
 def _unit_of_work() -> Iterator[None]:
-    """Between two, a connection that broke is thrown away and the queries kept for debugging are forgotten."""
+    """Run one unit of work. Drop broken connections around it, and queries kept for debugging before it."""
     close_old_connections()
     reset_queries()
     try:
@@ -262,22 +262,22 @@ class PollerThreads:
         return self
 
     def lead(self) -> bool:
-        """Whether one of them is the one that polls its feed."""
+        """Return True if one of them is the active poller of its feed."""
         return any(poller.leads for poller in list(self._pollers.values()))
 
     def stop(self) -> None:
-        """Let each finish its poll in hand."""
+        """Let each poller finish its current poll and end."""
         self._stop.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most so long for all to end; whether they did."""
+        """Wait at most so long for all to end. Return True if they did."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:
-        """Stop, and wait for the polls in hand."""
+        """Stop, and wait for the current polls."""
         self.stop()
         self.wait(CLOSE_SECONDS)
 

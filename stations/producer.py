@@ -1,4 +1,4 @@
-"""The producer's page: how the feeds are polled, the log of polls, and the remark box."""
+"""The producer's page: the plans of the feeds, the log of polls, and the remark box."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -33,7 +33,7 @@ View = Callable[..., HttpResponse]
 
 
 def for_producers(permission: str) -> Callable[[View], View]:
-    """Only for whom the doorkeeper lets in; a stranger is asked to sign in first."""
+    """Restrict a view to users with the permission. Anonymous visitors must sign in first."""
 
     def guard(view: View) -> View:
         @wraps(view)
@@ -58,7 +58,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @for_producers(STEER)
 def steer(request: HttpRequest, feed: str) -> HttpResponse:
-    """Start or stop polling a feed, at an interval, so many times."""
+    """Start or stop polling a feed. A start sets the interval and the number of calls."""
     if feed not in settings.STATIONS_FEEDS:
         raise Http404
     if request.POST.get("action") == "stop":
@@ -111,12 +111,12 @@ def _left(form: RemarkForm, *, client: str) -> bool:
 
 @transaction.atomic
 def _steer(request: HttpRequest, feed: str, **wanted: Any) -> None:
-    """Steer, and keep who did it: both happen, or neither."""
+    """Change the plan and log who did it: both happen, or neither."""
     _record(request, plan.steer(feed=feed, now=clock.now(), **wanted))
 
 
 def _record(request: HttpRequest, steered: PollPlan) -> None:
-    """Write into the plan's history at the desk who steered it so. A demonstration's visitors have no name."""
+    """Log the change and its user in the plan's admin history. A demonstration's visitors have no account."""
     if request.user.is_authenticated:
         words = {"ms": steered.interval_ms, "calls": steered.calls_left}
         said = _("Started: every %(ms)s ms, %(calls)s calls (0: until stopped).") % words
@@ -130,7 +130,7 @@ def _record(request: HttpRequest, steered: PollPlan) -> None:
 
 
 def _client(request: HttpRequest) -> str:
-    """Who remarks: an account, or in a demonstration, where nobody signs in, an address."""
+    """Return the remark's author: an account, or an address in a demonstration, where nobody signs in."""
     return str(request.user.pk or request.META.get("REMOTE_ADDR", ""))
 
 

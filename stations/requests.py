@@ -1,4 +1,4 @@
-"""What a browser may ask on the stations' socket, read strictly."""
+"""The requests that a browser may send on the stations' socket, parsed strictly."""
 
 from typing import Annotated, Literal
 
@@ -6,14 +6,14 @@ import msgspec
 
 from stations.board import Contracts
 
-MESSAGE_BYTES_MAX = 16_384  # the longest honest request names every contract there is, in a fifth of that
+MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
 CONTRACTS_MAX = 100  # all of them are "*"
 
 ContractName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 
 
 class BadRequest(Exception):
-    """A request that is not one. `code` is for programs, `message` for people; a `fatal` one ends the socket."""
+    """The request is invalid. `code` is for programs, `message` for people; a `fatal` one ends the socket."""
 
     def __init__(self, code: str, message: str, *, fatal: bool) -> None:
         super().__init__(message)
@@ -23,14 +23,14 @@ class BadRequest(Exception):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """What the browser holds already."""
+    """The position that the browser holds already."""
 
     epoch: str
     seq: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """Which contracts the browser wants to follow, from where on. A later one replaces the earlier."""
+    """A subscription to contracts, from `since` on. A later one replaces the earlier."""
 
     contracts: Annotated[list[ContractName], msgspec.Meta(min_length=1, max_length=CONTRACTS_MAX)] | Literal["*"]
     since: Since | None = None
@@ -49,7 +49,7 @@ _subscribe = msgspec.json.Decoder(Subscribe).decode
 
 
 def read(text: str | None) -> Subscribe:
-    """The request in a socket's message. Raises BadRequest."""
+    """Return the request in a socket's message. Raises BadRequest."""
     if text is None:
         raise BadRequest("not_text", "Send JSON as text.", fatal=True)
     if len(text.encode()) > MESSAGE_BYTES_MAX:

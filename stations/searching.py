@@ -1,6 +1,6 @@
-"""Finding stations by what people type: "metro" finds "MÉTRO", and a number or a street finds its station too.
+"""The search of stations by typed words: "metro" finds "MÉTRO", and a number or a street finds its station too.
 
-Names are folded once, when a station is written, and what is typed is folded alike: so every database compares plain
+Names are folded once, when a station is written, and queries are folded the same way. So every database compares plain
 letters. static/stations/folding.js does the same in the browser.
 """
 
@@ -10,29 +10,29 @@ from django.db.models import QuerySet
 
 from stations.models import Station
 
-QUERY_LENGTH_MAX = 100  # characters looked at; the longest name has 48
+QUERY_LENGTH_MAX = 100  # characters used of a query; the longest name has 48
 WORDS_MAX = 8  # of a query, each a condition of its own
 
-# Letters that Unicode does not take apart, as people without them on their keys write them.
+# Letters that Unicode does not decompose, as people without these keys write them.
 _SPELT = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th", "’": "'"}
 )
 
 
 def fold(text: str) -> str:
-    """Small letters without accents, one space between words."""
+    """Return the text in small letters without accents, with one space between words."""
     apart = unicodedata.normalize("NFKD", text.replace("\0", " ").lower())
     bare = "".join(letter for letter in apart if not unicodedata.category(letter).startswith("M"))
     return " ".join(bare.translate(_SPELT).split())
 
 
 def folded(*, number: int, name: str, address: str) -> str:
-    """What a station is found by."""
+    """Return the search text of a station."""
     return fold(f"{number} {name} {address}")
 
 
 def found(stations: QuerySet[Station], query: str) -> QuerySet[Station]:
-    """Those that hold every word of the query, in any order."""
+    """Return the stations that hold every word of the query, in any order."""
     for word in fold(query[:QUERY_LENGTH_MAX]).split()[:WORDS_MAX]:
         stations = stations.filter(search__contains=word)
     return stations

@@ -1,4 +1,4 @@
-"""What is done with the stations: polls recorded, history written, remarks left, the poller steered."""
+"""The writes of the stations: record polls, write history, keep and delete remarks, delete old rows."""
 
 import re
 import time
@@ -29,16 +29,16 @@ from stations.searching import folded
 
 ROWS_PER_STATEMENT = 1_000  # of 25 values each: SQLite takes 32,766 values in one statement
 HISTORY_ROWS_KEPT = 2_000_000  # some 500 MB; a week of all cities at the 2 to 3 changes a second of a real day
-POLL_ROWS_KEPT = 20_000  # half a day of one poll in two seconds: what a look back after a bad night needs
-DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that nobody waits long for the database
+POLL_ROWS_KEPT = 20_000  # half a day of one poll in two seconds: enough to look back after a bad night
+DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that others do not wait long for the database
 
-# Letters and symbols by their category, yet nothing is seen of them: fillers of Hangul, and the empty Braille pattern.
+# Letters and symbols by their category, yet invisible: fillers of Hangul, and the empty Braille pattern.
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Overtaken(Exception):
-    """Someone else recorded one of these stations first. Nothing was written: load again, ask again."""
+    """Another poller recorded one of these stations first. Nothing was written: load again, poll again."""
 
 
 class RemarkEmpty(ValueError):
@@ -46,12 +46,12 @@ class RemarkEmpty(ValueError):
 
 
 class RemarkTooLong(ValueError):
-    """A name of at most REMARK_NAME_LENGTH_MAX, a message of at most REMARK_LENGTH_MAX characters."""
+    """The name has more than REMARK_NAME_LENGTH_MAX, or the message more than REMARK_LENGTH_MAX characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """One poll, ready to be recorded: what changed, or why it failed. `began` is of `time.perf_counter()`."""
+    """One poll, ready to be recorded: its changes, or its failure. `began` is of `time.perf_counter()`."""
 
     feed: str
     asked_at: datetime
@@ -63,7 +63,7 @@ class Poll:
 
 
 def load_held(*, source: str, contract: str | None) -> dict[Key, Held]:
-    """All that is known of a feed's stations: of one contract, or of all its source."""
+    """Return the recorded state of a feed's stations: of one contract, or of its whole source."""
     rows = Station.objects.filter(source=source)
     if contract is not None:
         rows = rows.filter(contract=contract)
@@ -75,9 +75,9 @@ def load_held(*, source: str, contract: str | None) -> dict[Key, Held]:
 
 
 def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lambda: None) -> PollRun:
-    """Write what changed, tell it, and note how the poll went: all of it or nothing.
+    """Write the changes, publish them, and record the poll's outcome: all of it or nothing.
 
-    `fence` is called first in the transaction and raises when this poller is no longer the one. Raises Overtaken.
+    The transaction first calls `fence`, which raises if this poller is no longer the active one. Raises Overtaken.
     """
     with transaction.atomic():
         fence()
@@ -93,8 +93,8 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
 
 
 def _write_stations(poll: Poll, now: datetime) -> None:
-    """One upsert for new and changed rows alike; it touches only rows that are at the version before."""
-    # In one order everywhere, so that two pollers wait for one another rather than for ever.
+    """Upsert new and changed rows alike. The upsert touches only rows that are at the version before."""
+    # In one order everywhere, so that two pollers never deadlock.
     changes = sorted(poll.changes, key=lambda change: change.key)
     asked_at, written_at = _database_time(poll.asked_at), _database_time(now)
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
@@ -112,7 +112,7 @@ _COLUMNS = (*_KEY, "first_seen", *_NEW)
 
 
 def _upsert(rows: int) -> str:
-    """An INSERT that becomes a guarded UPDATE where the station is known. The ORM's own has no guard."""
+    """Return an INSERT that becomes a guarded UPDATE if the station is known. The ORM's own upsert has no guard."""
     table = Station._meta.db_table
     values = f"({', '.join(['%s'] * len(_COLUMNS))})"
     return (
@@ -170,7 +170,7 @@ def _changed_event(change: Change, asked_at: datetime) -> StationChanged:
 
 
 def _in_words_of_jcdecaux(change: Change) -> dict[str, Any]:
-    """See `StationChanged`: what its interface would answer for this station."""
+    """Return the fields of `StationChanged` that repeat the state under the names of JCDecaux's API."""
     state, reported_at = change.state, change.reported_at
     return {
         "contract_name": change.key.contract,
@@ -200,9 +200,9 @@ def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
 
 
 def write_history(event: StationChanged) -> None:
-    """One row for this version of the station; a version that is written already stays as it is.
+    """Write one row for this version of the station. A version that is written already stays as it is.
 
-    Raw, for history is the most frequent row of all: the ORM takes ten times as long to say the same.
+    In raw SQL, since history is the most frequent row of all: the ORM takes ten times as long.
     """
     values = [getattr(event, name) for name in _HISTORY_COPIED]
     told = [msgspec.json.encode(event.kinds).decode(), _database_time(event.polled_at)]
@@ -229,7 +229,7 @@ _HISTORY_INSERT = (
 
 
 def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Remark:
-    """Keep a visitor's remark and tell it. `client` is whatever tells one visitor from another, and is not kept.
+    """Store a visitor's remark and publish it. `client` identifies the visitor and is not stored.
 
     Raises RemarkEmpty, RemarkTooLong, RemarksTooOften.
     """
@@ -246,18 +246,18 @@ def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Rema
 
 
 def _seen(text: str) -> str:
-    """Without control characters and padding; "" where nothing of it would be seen."""
+    """Return the text without control characters and padding; "" if nothing of it is visible."""
     text = " ".join(_CONTROLS.sub("", text).split())
     return text if any(_is_seen(letter) for letter in text) else ""
 
 
 def _is_seen(letter: str) -> bool:
-    # Letters, numbers, punctuation and symbols; not marks alone, separators, formats, or what has no meaning yet.
+    # Letters, numbers, punctuation and symbols; not marks alone, separators, formats, or unassigned characters.
     return unicodedata.category(letter)[0] in "LNPS" and letter not in _UNSEEN
 
 
 def delete_remarks(remark_ids: Iterable[UUID]) -> int:
-    """Delete these remarks and have every page that shows them forget them; how many there were."""
+    """Delete these remarks, also from every page that shows them. Return their number."""
     with transaction.atomic():
         found = list(Remark.objects.select_for_update().filter(pk__in=list(remark_ids)).values_list("pk", flat=True))
         Remark.objects.filter(pk__in=found).delete()
@@ -266,12 +266,12 @@ def delete_remarks(remark_ids: Iterable[UUID]) -> int:
 
 
 def forget_old() -> int:
-    """Delete some of the oldest history and polls beyond the rows that are kept; how many."""
+    """Delete some of the oldest history and polls beyond the rows to keep. Return their number."""
     return _keep_newest(StationHistory, HISTORY_ROWS_KEPT) + _keep_newest(PollRun, POLL_ROWS_KEPT)
 
 
 def _keep_newest(model: type[models.Model], rows_kept: int) -> int:
-    """By id, which grows with time well enough for this and needs no counting."""
+    """Delete old rows by id, which grows with time well enough for this and needs no counting."""
     rows = model._default_manager
     ids = rows.aggregate(oldest=models.Min("pk"), newest=models.Max("pk"))
     if ids["oldest"] is None:

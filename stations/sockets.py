@@ -1,4 +1,4 @@
-"""A socket that pulls from the live state at its own pace, and so holds no queue."""
+"""A socket that pulls from the live state at its own pace, and so needs no queue."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,12 @@ CLOSE_BEHIND = 4008
 CLOSE_BAD_REQUEST = 4400
 CLOSE_FORBIDDEN = 4403
 CLOSE_TOO_MANY = 4429
-CLOSE_BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
+CLOSE_BROKEN = 4500  # Daphne accepts no code from 1001 to 1999
 CLOSE_TRY_AGAIN = 4503  # the live state cannot start without its database and its log
 
 
 class Due(NamedTuple):
-    """What a socket lacks at this moment. With a close code it is told this much and no more."""
+    """The frames that a socket lacks at this moment. With a close code they are its last ones."""
 
     frames: list[str]
     close_code: int | None = None
@@ -41,20 +41,20 @@ class Due(NamedTuple):
 class LiveSocket(AsyncWebsocketConsumer):
     """The common half of the stations' sockets: entering, reading requests, pulling, heartbeats, leaving.
 
-    A kind of socket says who may enter, how a request is answered, and what it lacks (`due`); that is asked only when
-    the client has taken everything before.
+    A subclass decides who may enter, answers requests, and returns the missing frames (`due`). The socket calls `due`
+    only after the client has taken all earlier frames.
     """
 
     doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
     sleep_seconds_max: ClassVar[float] = HEARTBEAT_SECONDS
 
-    entered = False  # whether it holds a place at the doorkeeper's
+    entered = False  # True while the doorkeeper counts it
     pulling: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        # Channels calls `disconnect` only of a socket whose handlers raised nothing and were not cancelled. A place is
-        # given back however it ends.
+        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The doorkeeper's place must
+        # be given back however the socket ends.
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -64,7 +64,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         return True
 
     def answer(self, request: Subscribe) -> None:
-        """Take a request; what it changes is said in the next `due`. Raises BadRequest."""
+        """Take a request. The next `due` returns its effect. Raises BadRequest."""
         raise NotImplementedError
 
     async def due(self) -> Due:
@@ -79,7 +79,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         await self.accept()
         self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
-        self.awake = Alarm()  # set at each tick, and when the client asks for something
+        self.awake = Alarm()  # set at each tick, and at each request of the client
         self.pace = Pace()
         self.wire = Wire(self.base_send)
         self.address = (self.scope.get("client") or ("",))[0]
@@ -128,7 +128,7 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.pulling is None or self.pulling.done():
-            return  # refused already: what was on its way does not matter
+            return  # refused already: later requests do not matter
         if self.pace.too_fast():
             await self.refuse(CLOSE_TOO_MANY, "too_fast", "Too many messages: wait a little between them.")
             return
@@ -142,7 +142,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         self.awake.set()
 
     async def refuse(self, close_code: int, code: str, message: str) -> None:
-        """Say why, in a frame and by the close code. Of a refused handshake a browser could read neither."""
+        """Give the reason in a frame and by the close code. A browser could read neither from a refused handshake."""
         if self.pulling:
             self.pulling.cancel()
         await self.send(error(code, message))
@@ -158,18 +158,18 @@ class LiveSocket(AsyncWebsocketConsumer):
                 raise
             await self.close(CLOSE_BEHIND)
         except OSError:
-            pass  # the browser left while a frame was on its way: the server says so next
+            pass  # the browser left during a send: the server reports it next
         except Exception:
             logger.exception("A socket of the stations broke")
             await self.close(CLOSE_BROKEN)
 
     async def pull_until_behind(self) -> None:
-        """Look, tell what is due, and sleep until somebody wakes this socket: the next tick, its client, or its timer.
+        """Send the due frames, then sleep until the next tick, the client or the timer wakes this socket. Repeat.
 
         This runs for every frame to every browser, so it makes no task, no timer and no timeout.
         """
         while True:
-            self.awake.clear()  # before looking: a tick after the look wakes us again
+            self.awake.clear()  # before `due`: a tick after it wakes this socket again
             if self.wire.paused:
                 await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
             due = await self.due()
@@ -186,13 +186,13 @@ class LiveSocket(AsyncWebsocketConsumer):
         return [encode({"type": "tick", "seq": self.told_seq, "at": clock.now()})]
 
     async def tell(self, frame: str) -> None:
-        """Send. Behind uvicorn this waits for the client; behind Daphne it does not, and the wire is asked instead."""
+        """Send a frame. Behind uvicorn this waits for the client; behind Daphne it does not, so `wire` checks that."""
         self.telling_since = self.live.loop.time()
         await self.base_send({"type": "websocket.send", "text": frame})
         self.told_at, self.telling_since = self.telling_since, None
 
     def look(self) -> None:
-        """What this socket's one timer does: wake it in time for a heartbeat, and give up a send that does not end."""
+        """Run the socket's only timer: wake it in time for a heartbeat, and give up a send that does not end."""
         now = self.live.loop.time()
         if self.telling_since is None:
             self.awake.set()

@@ -23,12 +23,12 @@ from stations.models import Remark, Station, StationHistory
 from stations.news import REMARKS_SHOWN
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
-NUMBER_MAX = 2**31 - 1  # what the column of the station's number holds; beyond it there is no station
+NUMBER_MAX = 2**31 - 1  # the largest number that the column holds; beyond it there is no station
 
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """All stations: figures of every city, and with `?contract=` the table of one. Complete without JavaScript."""
+    """Show all stations: every city's figures, and with `?contract=` one city's table. Complete without JavaScript."""
     cities = figures.cities()
     contract = request.GET.get("contract", "").strip().casefold()
     query = request.GET.get("q", "").strip()[: searching.QUERY_LENGTH_MAX]
@@ -62,7 +62,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def station(request: HttpRequest, contract: str, number: int) -> HttpResponse:
-    """One station: its state, its last changes, the last hours. 404, with what to do, when nobody knows it."""
+    """Show one station: its state, its last changes, its last hours. An unknown one gets a 404 page with advice."""
     contract = contract.casefold()
     found = _shown().filter(contract=contract, number=min(number, NUMBER_MAX)).first()
     if found is None:
@@ -88,9 +88,9 @@ def station(request: HttpRequest, contract: str, number: int) -> HttpResponse:
 
 @require_safe
 def state(request: HttpRequest) -> HttpResponse:
-    """The state that sockets of this process are told, as a `snapshot` frame.
+    """Return the state of this process's sockets as a `snapshot` frame.
 
-    `?contract=` names one or several. A process that serves no sockets has no epoch: it answers from the rows, seq 0.
+    `?contract=` names one or several. A process without sockets has no epoch: it answers from the rows, with seq 0.
     """
     contracts = frozenset(name.casefold() for name in request.GET.getlist("contract") if name) or None
     running = live.anywhere()
@@ -103,13 +103,13 @@ def state(request: HttpRequest) -> HttpResponse:
 
 
 def feeds_told(feeds: Iterable[FeedHealth | None]) -> list[dict[str, object]]:
-    """How these feeds are doing, as pages say it."""
+    """Return the health of these feeds as pages show it."""
     now = clock.now()
     return [{**health._asdict(), "condition": health.condition(now).value} for health in feeds if health]
 
 
 def bad_words() -> dict[str, str]:
-    """Why a row is unreadable, in the page's language: the frames say it in English."""
+    """Return the reasons for unreadable rows in the page's language: the frames hold them in English."""
     return {reason.value: gettext(reason.value) for reason in Bad}
 
 
@@ -123,7 +123,7 @@ def _stations_of(contract: str, query: str) -> list[Station]:
 
 
 def _last_changes(contract: str) -> list[dict[str, object]]:
-    """The newest changes, each with its station's name."""
+    """Return the newest changes, each with its station's name."""
     rows = StationHistory.objects.filter(active_feeds().condition()).order_by("-at", "-id")
     newest = list((rows.filter(contract=contract) if contract else rows)[:CHANGES_SHOWN])
     named = Station.objects.filter(number__in={row.number for row in newest})
@@ -132,6 +132,6 @@ def _last_changes(contract: str) -> list[dict[str, object]]:
 
 
 def _origin(feeds: list[ActiveFeed]) -> dict[str, bool]:
-    """Whether the stations of these feeds are invented: all of them, or some. An attribution is owed for the others."""
+    """Return two flags: all stations of these feeds are invented, or only some. Real ones need an attribution."""
     simulated = [is_simulated(feed.source) for feed in feeds]
     return {"simulated": all(simulated), "partly_simulated": any(simulated) and not all(simulated)}

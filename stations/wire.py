@@ -1,23 +1,23 @@
-"""Whether a browser takes what it is sent.
+"""Backpressure from a browser that does not read its frames.
 
 `await send(...)` of an ASGI server should wait while the client does not read. uvicorn's does. Daphne's returns as soon
-as the bytes are in the transport's buffer, which has no end: a client that stops reading would cost memory without
-limit. But the transport knows: it asks its producer to pause once more than 64 kB wait in it, until all is gone. So
-before a frame is made, a socket looks whether its transport is paused, and makes none until it is not. What it missed
-meanwhile it is told in one frame. Acknowledgements by the client would do the same behind every server, yet a client
-that wants harm does not send them.
+as the bytes are in the transport's buffer, which has no limit. So a client that stops reading would cost memory without
+limit. But the transport asks its producer to pause once more than 64 kB wait in it, until all are gone. So before a
+socket makes a frame, it checks its transport, and makes none while that is paused. One frame then holds all changes
+missed meanwhile. Acknowledgements by the client would work behind every server, but a malicious client does not send
+them.
 
-A plain connection behind Daphne is also made to write at once (`stations.at_once`).
+This module also makes a plain connection behind Daphne write at once (`stations.at_once`).
 """
 
 import asyncio
 import functools
 from typing import Any
 
-STALLED_SECONDS_MAX = 30  # not a byte taken for that long: the browser is gone or hopeless, and may come back
-LOOK_SECONDS = 0.05  # how often a stalled wire is looked at; only those are
-FRAME_BYTES_MAX = 65_536  # Daphne drops a client whose frame is larger, unread; our own limit, with a word, is lower
-MESSAGE_BYTES_MAX = 16_777_216  # Daphne's limit for both ways: in many frames, and of a snapshot of 40,000 stations
+STALLED_SECONDS_MAX = 30  # without a byte taken: the browser is gone or hopeless, and may reconnect
+LOOK_SECONDS = 0.05  # between two looks at a stalled connection; no others are checked
+FRAME_BYTES_MAX = 65_536  # Daphne drops a client with a larger frame, unread; our own limit, with an error, is lower
+MESSAGE_BYTES_MAX = 16_777_216  # Daphne's limit for both directions: many frames in, a snapshot of 40,000 stations out
 
 
 class Stalled(Exception):
@@ -25,25 +25,25 @@ class Stalled(Exception):
 
 
 class Wire:
-    """One client's connection, as far as it can be felt from behind an ASGI `send`."""
+    """One client's connection, as far as it can be reached through an ASGI `send`."""
 
     def __init__(self, send: Any) -> None:
         self._protocol = _daphne_protocol(send)
-        if hasattr(self._protocol, "maxMessagePayloadSize"):  # Daphne's own have no limit at all
+        if hasattr(self._protocol, "maxMessagePayloadSize"):  # Daphne itself sets no limit
             self._protocol.maxFramePayloadSize = FRAME_BYTES_MAX
             self._protocol.maxMessagePayloadSize = MESSAGE_BYTES_MAX
-            # autobahn's own second cuts off the close code, and the snapshot before it, for whom both are meant
+            # autobahn's own 1 s cuts off the close code, and the snapshot before it, for the slow clients they are for
             self._protocol.closeHandshakeTimeout = STALLED_SECONDS_MAX
             _write_at_once(self._protocol.transport)
 
     @property
     def paused(self) -> bool:
-        """Whether bytes wait that the client has not taken. Always False where `send` itself waits."""
+        """True while bytes wait that the client has not taken. Always False where `send` itself waits."""
         transport = getattr(self._protocol, "transport", None)
         return bool(getattr(transport, "producerPaused", False))
 
     async def writable(self, *, seconds_max: float = STALLED_SECONDS_MAX) -> None:
-        """Return once the client has taken what it was sent. Raises Stalled."""
+        """Return once the client has taken all sent bytes. Raises Stalled."""
         try:
             async with asyncio.timeout(seconds_max):
                 while self.paused:
@@ -53,14 +53,14 @@ class Wire:
 
 
 def _daphne_protocol(send: Any) -> Any:
-    """Daphne's protocol object behind `send`, through the middleware that wrapped it; None with any other server."""
+    """Return Daphne's protocol object behind `send` and its middleware; None with any other server."""
     while (behind := getattr(getattr(send, "__self__", None), "real_send", None)) is not None:
         send = behind  # Channels' session middleware
     return send.args[0] if isinstance(send, functools.partial) and send.args else None
 
 
 def _write_at_once(transport: Any) -> None:
-    """Make a plain TCP connection of Twisted's write at once. Any other, as one with TLS, stays as it is."""
+    """Make a plain TCP connection of Twisted's write at once. Any other, for example TLS, stays as it is."""
     # Only behind Daphne, which has loaded Twisted.
     from twisted.internet.tcp import Server
 

@@ -1,4 +1,4 @@
-"""What every feed gives, and what changed between what we hold and what it gave. No clock, no database, no network."""
+"""The answers of feeds, and their differences from the held state. No clock, no database, no network."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from stations.feeds.words import gettext_noop as _
 
 
 class Key(NamedTuple):
-    """What a station is known by. `contract` is case-folded; `number` is unique only inside it."""
+    """The key of a station. `contract` is case-folded; `number` is unique only inside it."""
 
     source: str
     contract: str
@@ -21,7 +21,7 @@ class Key(NamedTuple):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """All that makes two readings of a station differ. Holds no time: heartbeats move where nothing changed."""
+    """The part of a reading that counts as a change. It holds no time: heartbeats move when nothing changed."""
 
     name: str
     address: str  # "" when unknown
@@ -38,11 +38,11 @@ class State(msgspec.Struct, frozen=True, gc=False):
     bonus: bool | None
     overflow: bool | None
     gone: bool = False
-    bad: str = ""  # why its last row could not be read, a word of `Bad`; the rest is the last that could
+    bad: str = ""  # the reason its last row is unreadable, a word of `Bad`; the rest is the last readable state
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """One station as a feed gave it. `reported_at` is the station's heartbeat: for show, never for order."""
+    """One station as a feed gave it. `reported_at` is the station's heartbeat: for display, never for order."""
 
     key: Key
     state: State
@@ -50,7 +50,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Held(NamedTuple):
-    """One station as we last recorded it."""
+    """One station as last recorded."""
 
     version: int
     state: State
@@ -58,7 +58,7 @@ class Held(NamedTuple):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One station's next version and what was different about it."""
+    """One station's next version and its differences from the last."""
 
     key: Key
     version: int
@@ -67,12 +67,12 @@ class Change(msgspec.Struct, frozen=True):
     reported_at: datetime | None
     taken: int = 0
     returned: int = 0
-    taken_electrical: int | None = None  # None: this feed does not tell the kinds apart
+    taken_electrical: int | None = None  # None: this feed does not separate the kinds
     returned_electrical: int | None = None
 
 
 class Bad(StrEnum):
-    """Why a row of an answer is left out. The words are shown, and translated as they stand."""
+    """The reason to leave out a row of an answer. Pages show these words, translated as they stand."""
 
     NOT_AN_OBJECT = _("not an object")
     NUMBER = _("number missing or not a whole number above zero")
@@ -93,8 +93,8 @@ class Bad(StrEnum):
 class Fetched(msgspec.Struct):
     """A feed's whole answer. `listed` are all stations it names, those of bad rows too: they are not gone.
 
-    `complete` is False when a bad row does not say which station it is: then nobody may be called gone.
-    `faults` says why of each station that has a bad row and no good one.
+    `complete` is False when a bad row does not identify its station: then no station may count as gone.
+    `faults` holds the reason for each station that has a bad row and no good one.
     """
 
     readings: list[Reading]
@@ -105,7 +105,7 @@ class Fetched(msgspec.Struct):
 
 
 class ListedContract(NamedTuple):
-    """One contract that a feed may be asked for; closed ones stay listed. `name` is case-folded."""
+    """One contract that a feed offers; closed ones stay listed. `name` is case-folded."""
 
     name: str
     commercial_name: str | None
@@ -114,9 +114,9 @@ class ListedContract(NamedTuple):
 
 
 class PollFailed(Exception):
-    """The feed gave nothing usable. `reason` says why and what to do; `detail` is for whoever looks closer.
+    """The feed gave nothing usable. `reason` says why and what to do; `detail` is for a closer look.
 
-    Neither holds a URL, a key, or what the feed sent. `retry_after_seconds` is how long the feed asks to be left alone.
+    Neither holds a URL, a key, or data of the feed. `retry_after_seconds` is the wait that the feed demands.
     `faults` are those of an answer without any good row.
     """
 
@@ -151,16 +151,16 @@ class Feed(Protocol):
     def contract(self) -> str | None: ...  # "lyon"; None for all
 
     def fetch(self) -> Fetched:
-        """Ask once. Raises PollFailed."""
+        """Poll once. Raises PollFailed."""
 
     def contracts(self) -> list[ListedContract]:
-        """What can be asked for. Raises PollFailed."""
+        """List the contracts on offer. Raises PollFailed."""
 
     def close(self) -> None: ...
 
 
 def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
-    """What `fetched` says that `held`, all that we know of this feed's stations, does not.
+    """Return the changes from `held`, the recorded state of all stations of this feed, to `fetched`.
 
     A station is gone only when a complete answer with at least one good reading does not list it.
     """
@@ -192,9 +192,9 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
 
 
 def unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
-    """The marks of known stations with a fault.
+    """Return the changes that mark known stations with a fault as unreadable.
 
-    Once: as long as a station stays unreadable, the first reason stands, and with it since when.
+    Each is marked once: while it stays unreadable, the first reason and its time stand.
     """
     for key, reason in faults.items():
         before = held.get(key)
@@ -221,11 +221,11 @@ def _changed(before: Held, reading: Reading) -> Change:
 
 
 def _moved(old: State, new: State) -> tuple[int, int]:
-    """Bikes taken and returned, each kind by itself: one electrical out and one mechanical in is both."""
+    """Return the bikes taken and returned, counted per kind: one electrical out and one mechanical in is both."""
     moves = [new.bikes - old.bikes]
     if None not in (old.mechanical, old.electrical, new.mechanical, new.electrical):
         by_kind = [new.mechanical - old.mechanical, new.electrical - old.electrical]  # type: ignore[operator]
-        # The total is not always the sum of the kinds; what they do not explain moved too.
+        # The total is not always the sum of the kinds; the unexplained rest moved too.
         moves = [*by_kind, moves[0] - sum(by_kind)]
     return -sum(move for move in moves if move < 0), sum(move for move in moves if move > 0)
 

@@ -1,4 +1,4 @@
-"""Why a poll fails, each with its remedy. Pages translate these sentences as they stand, so they hold no values."""
+"""The reasons of failed polls, each with its remedy. Pages translate them as they stand, so they hold no values."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Asking a feed over HTTP: within a time and a size, again where that helps, and without ever telling the key."""
+"""An HTTP client for feeds: it limits time and size, retries where that helps, and never reveals the key."""
 
 import codecs
 import ipaddress
@@ -22,17 +22,17 @@ from stations.feeds.failures import Failure
 
 READ_SECONDS = 8.0  # one whole answer; the real feed takes below 1 s
 BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed's own minute, so polls never overlap
-ATTEMPTS_MAX = 3  # a poll that failed three times in a row is better tried at the next interval
-BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not return together
+ATTEMPTS_MAX = 3  # after three failures in a row the next interval is a better time
+BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not retry together
 ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
-RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day: a quota for the day is given anew after it; more is a mistake
-RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, where a date is told: a feed with a wrong clock must not silence us for long
+RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day, after which a daily quota starts again; more is a mistake
+RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, for a date: a feed with a wrong clock must not stop our polls for long
 
 USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
 
 
 class _KeyCover(logging.Filter):
-    """urllib3 logs each request with its query: cover what is said for `apiKey` before any handler sees it."""
+    """A filter that masks the value of `apiKey` before any log handler sees it: urllib3 logs each query."""
 
     KEY = re.compile(r"(apikey=)[^&\s\"')]*", re.IGNORECASE)
 
@@ -43,35 +43,35 @@ class _KeyCover(logging.Filter):
         return True
 
     def _covered(self, said: object) -> object:
-        # Errors and URLs among the arguments carry the query too: they are turned into text only when they do.
+        # Errors and URLs among the arguments may hold the key too: only those are turned into text.
         text = str(said)
         return self.KEY.sub(r"\1***", text) if self.KEY.search(text) else said
 
 
 _COVER = _KeyCover()
 for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry", "urllib3.response"):
-    # A filter on a parent logger is not asked for what its children log, so each speaker gets it.
+    # A parent logger's filter does not see the records of its children, so each logger gets it.
     logging.getLogger(_name).addFilter(_COVER)
 
 
 class _KeyInQuery(requests.auth.AuthBase):
-    """Adds the key to the URL at the last moment, so that no variable, parameter or trace of ours holds both."""
+    """An auth hook that adds the key to the URL last, so that no variable, parameter or trace of ours holds both."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Without a key this still stands in the way of a netrc entry for the host.
+        # Even without a key this hook prevents the use of a netrc entry for the host.
         if self._key:
             request.prepare_url(request.url, {"apiKey": self._key})
         return request
 
 
 class HttpClient:
-    """GETs below one base URL. Every way to fail is PollFailed, raised outside of the error that led to it:
-    a chained exception of requests would carry the URL, and so the key.
+    """A client for GETs below one base URL, for one thread at a time. Its `sleep` lets the caller end a wait.
 
-    One thread at a time. `sleep` is given by who must be able to stop waiting.
+    Every failure is a PollFailed, raised outside of the error that caused it. A chained exception of requests would
+    carry the URL, and so the key.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class HttpClient:
         self._service = service(f"feed {name}", at=self._base_url)
 
     def get(self, path: str, **query: str) -> bytes:
-        """The body of a 200. Raises PollFailed."""
+        """Return the body of a 200. Raises PollFailed."""
         if self._refusal:
             raise PollFailed(self._refusal)
         deadline = time.monotonic() + self._budget_seconds
@@ -105,7 +105,7 @@ class HttpClient:
             answer = self._ask(f"{self._base_url}/{path}", query, deadline)
             if isinstance(answer, bytes):
                 return answer.removeprefix(codecs.BOM_UTF8)
-            if attempt == 1 or answer[0].reason != Failure.RESTING:  # else what came before it tells more
+            if attempt == 1 or answer[0].reason != Failure.RESTING:  # else the failure before it is more useful
                 failure = answer[0]
             again = answer[1]
             wait = random.uniform(0.5, 1) * self._backoff_seconds * 2**attempt
@@ -115,7 +115,7 @@ class HttpClient:
         raise failure
 
     def _ask(self, url: str, query: dict[str, str], deadline: float) -> bytes | tuple[PollFailed, bool]:
-        """One request: its body, or why it failed and whether asking again may help."""
+        """Send one request. Return its body, or its failure and True if a retry may help."""
         try:
             with self._service.asked():
                 return self._heard(f"{url}?{urlencode(query)}" if query else url, deadline)
@@ -125,14 +125,14 @@ class HttpClient:
             return failing.failed, failing.again
 
     def _heard(self, url: str, deadline: float) -> bytes | tuple[PollFailed, bool]:
-        """A body, or what is no fault of the feed. Raises _Failing."""
+        """Return the body, or a failure that is no fault of the feed. Raises _Failing."""
         try:
             answer = ask(
                 "GET",
                 url,
                 seconds=max(0.0, min(self._read_seconds, deadline - time.monotonic())),
                 bytes_max=self._bytes_max,
-                # A proxy of the environment must not be asked for a server on this very machine.
+                # A request to this very machine must not go through a proxy of the environment.
                 trust_env=not is_loopback(self._base_url),
                 auth=self._auth,
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
@@ -166,12 +166,12 @@ _FAILURES = {
 
 
 def _may_pass(none: NoAnswer) -> bool:
-    """What breaks off may come whole the next moment; what takes too long, or is too much, will again."""
+    """Return True if a retry may help. A lost connection may recover; a slow or too large answer repeats."""
     return none.why in (Why.UNREACHABLE, Why.BROKEN_OFF)
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: such a feed needs neither a key nor encryption."""
+    """Return True if the URL's host is this machine: such a feed needs neither a key nor encryption."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -182,10 +182,10 @@ def is_loopback(url: str) -> bool:
 
 
 def _refusal(base_url: str, *, has_key: bool) -> Failure | None:
-    """Why this address is never asked, if so."""
+    """Return the reason never to call this address, or None."""
     try:
         parts = urlsplit(base_url)
-        _ = parts.port  # raises for one that is not a number
+        _ = parts.port  # raises for a port that is not a number
     except ValueError:
         return Failure.NO_ADDRESS
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -211,11 +211,11 @@ def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]
     if wait is None:
         return PollFailed(failure, f"HTTP {status}"), may_pass
     told = f"HTTP {status}, Retry-After: {wait:.0f} s"
-    return PollFailed(failure, told, retry_after_seconds=wait), False  # asking again now is what it asked us not to do
+    return PollFailed(failure, told, retry_after_seconds=wait), False  # Retry-After forbids a retry now
 
 
 def retry_after_seconds(header: str) -> float | None:
-    """The wait that a `Retry-After` asks for, None when it asks for none.
+    """Return the wait that a `Retry-After` asks for, None if it asks for none.
 
     RFC 9110 has two forms: whole seconds, at most RETRY_AFTER_SECONDS_MAX, and a date, RETRY_AT_SECONDS_MAX ahead.
     """

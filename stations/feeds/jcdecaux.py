@@ -1,4 +1,4 @@
-"""JCDecaux's own API, versions 1 and 3: it wants a key, and refreshes once a minute. Data under an Open Licence."""
+"""JCDecaux's own API, versions 1 and 3. It needs a key and refreshes once a minute. Data under an Open Licence."""
 
 import json
 from collections import Counter
@@ -23,7 +23,7 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class UnknownVersion(ValueError):
-    """The base URL does not end in a version of the API that we can read."""
+    """The base URL does not end in a supported version of the API."""
 
 
 class _ContractRow(msgspec.Struct):
@@ -37,7 +37,7 @@ _CONTRACT = msgspec.json.Decoder(_ContractRow)
 
 
 class JCDecauxFeed:
-    """All stations behind a key, or those of one contract. `source` differs for what only speaks this API."""
+    """The feed of all stations of a key, or of one contract. `source` differs for other servers of this API."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class JCDecauxFeed:
         source: str = SOURCE,
         **limits: Any,
     ) -> None:
-        """`base_url` ends in its version, `/vls/v1` or `/vls/v3`; `limits` are those of `HttpClient`."""
+        """Make a feed. `base_url` ends in its version, `/vls/v1` or `/vls/v3`; `limits` are those of `HttpClient`."""
         self.source = source
         self.contract = contract.casefold() if contract else None
         self.name = f"{source}:{self.contract}" if self.contract else source
@@ -57,7 +57,7 @@ class JCDecauxFeed:
         self._http = HttpClient(base_url, name=self.name, key=key, bytes_max=bytes_max, **limits)
 
     def fetch(self) -> Fetched:
-        """Ask once for all stations of the feed. Raises PollFailed."""
+        """Fetch all stations of the feed once. Raises PollFailed."""
         query = {"contract": self.contract} if self.contract else {}
         rows = _rows(self._http.get("stations", **query))
         if not rows:
@@ -65,12 +65,12 @@ class JCDecauxFeed:
         return self._sifted(rows)
 
     def contracts(self) -> list[ListedContract]:
-        """The contracts this key may see, without those that are no city's. Raises PollFailed."""
+        """List the contracts this key may see, without those that have no city. Raises PollFailed."""
         rows = [_contract(row) for row in _rows(self._http.get("contracts"))]
         return [row for row in rows if row is not None]
 
     def close(self) -> None:
-        """Nothing is held: each answer has a connection of its own."""
+        """Do nothing: each answer has a connection of its own."""
 
     def _sifted(self, rows: list[msgspec.Raw]) -> Fetched:
         sieve = Sieve(source=self.source, contract=self.contract)
@@ -91,7 +91,7 @@ def _reader(base_url: str) -> jcdecaux_rows.Reader:
 
 
 def _rows(body: bytes) -> list[msgspec.Raw]:
-    """The answer's rows, each still to be read. Raises PollFailed, outside of the decoder's error: that quotes it."""
+    """Return the answer's undecoded rows. Raises PollFailed, outside of the decoder's error: that quotes the answer."""
     try:
         return _ROWS.decode(body)
     except msgspec.ValidationError:
@@ -104,7 +104,7 @@ def _rows(body: bytes) -> list[msgspec.Raw]:
 
 
 def _rows_with_broken_text(body: bytes) -> list[msgspec.Raw]:
-    """One row with half a character in it makes the whole answer undecodable: let only that row be unreadable."""
+    """Decode an answer in which a row holds half a character, so that only that row is unreadable."""
     try:
         rows = json.loads(body.decode(errors="surrogateescape"))
     except (ValueError, RecursionError):

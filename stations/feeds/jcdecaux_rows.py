@@ -1,4 +1,4 @@
-"""From one row of JCDecaux's JSON to a reading, or to the reason why not. A bad row never ends a poll."""
+"""The conversion of a row of JCDecaux's JSON to a reading, or to the reason against it. A bad row never ends a poll."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93
 STATUS_LENGTH_MAX = 40  # characters; likewise, 6
 TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the whole world; some 3 MB
 
-UNKNOWN_STATUS = "UNKNOWN"  # what a station without a status word is said to be
+UNKNOWN_STATUS = "UNKNOWN"  # the status of a station without a status word
 
 _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0]"
@@ -24,7 +24,7 @@ _CONTROLS = re.compile(
 
 
 class _Head(msgspec.Struct):
-    """What says which station a row is about: asked alone when the row as a whole cannot be read."""
+    """The fields that identify a row's station, decoded alone if the whole row is unreadable."""
 
     number: Any = None
     contract_v1: Any = msgspec.field(name="contract_name", default=None)
@@ -136,7 +136,7 @@ READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}
 
 
 def sift(rows: list[msgspec.Raw], read: Reader, sieve: Sieve) -> None:
-    """Give each row to the sieve: as a reading, or as a refusal with its reason."""
+    """Give each row to the sieve, as a reading or as a refusal with its reason."""
     for row in rows:
         try:
             reading = read(row, sieve.source)
@@ -159,7 +159,7 @@ _FIELD_IN_ERROR = re.compile(r"at `\$\.(\w+)|missing required field `(\w+)`$")
 
 
 def _reason(error: Exception) -> Bad:
-    """msgspec says where a row is wrong: "... - at `$.position.lat`"."""
+    """Return the reason, from the place that msgspec's error names: "... - at `$.position.lat`"."""
     if not isinstance(error, msgspec.ValidationError):
         return Bad.UNREADABLE
     where = _FIELD_IN_ERROR.search(str(error))
@@ -169,7 +169,7 @@ def _reason(error: Exception) -> Bad:
 
 
 def _station_in(raw: msgspec.Raw) -> tuple[int | None, str | None]:
-    """The number and the contract, as far as a bad row says them."""
+    """Return the number and the contract of a bad row, as far as it gives them."""
     try:
         head = _head(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -181,7 +181,7 @@ def _station_in(raw: msgspec.Raw) -> tuple[int | None, str | None]:
 
 @lru_cache(TEXTS_KEPT)
 def _text(text: str, length_max: int) -> str:
-    """Without control characters, padding and line ends, which feeds do send."""
+    """Return the text without control characters, padding and line ends, which feeds do send."""
     if not text.isprintable():
         text = _CONTROLS.sub(" ", text)
     return " ".join(text.split())[:length_max].rstrip()
@@ -196,7 +196,7 @@ def _yes_or_no(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-# Feeds say "never" in several ways; nothing before the API itself can be meant.
+# Feeds write "never" in several ways; no real report is older than the API itself.
 _REPORTED_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
 
 

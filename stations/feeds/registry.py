@@ -1,4 +1,4 @@
-"""Which feed a name means: "jcdecaux", "jcdecaux:lyon", "simulator"."""
+"""The registry of feeds by name: "jcdecaux", "jcdecaux:lyon", "simulator"."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from stations.feeds.jcdecaux import BASE_URL, JCDecauxFeed
 
 SIMULATOR = "simulator"
 SIMULATOR_API = "/vls/v3"  # below SIMULATOR_URL
-SIMULATOR_KEY = "simulated"  # the simulator, like its model, refuses who brings no key; any word will do
+SIMULATOR_KEY = "simulated"  # like JCDecaux, the simulator refuses requests without a key; any word will do
 
 
 class UnknownFeed(ValueError):
@@ -18,7 +18,7 @@ class UnknownFeed(ValueError):
 
 
 def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
-    """The feed of that name, asked at its own address or at `url`. Raises UnknownFeed, UnknownVersion."""
+    """Return the feed of that name, at its own address or at `url`. Raises UnknownFeed, UnknownVersion."""
     source, _, contract = name.strip().casefold().partition(":")
     try:
         make = _FEEDS[source]
@@ -28,7 +28,7 @@ def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
 
 
 def is_simulated(source: str) -> bool:
-    """Whether the stations of this source are invented: pages say so."""
+    """Return True if the stations of this source are invented: pages say so."""
     return source == SIMULATOR
 
 

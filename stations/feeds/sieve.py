@@ -1,4 +1,4 @@
-"""Keeps good readings apart from impossible ones, whatever feed they came from."""
+"""A filter that keeps good readings and counts impossible ones, for any feed."""
 
 import math
 import re
@@ -9,10 +9,10 @@ from statistics import median
 
 from stations.feeds.base import Bad, Fetched, Key, Reading, State
 
-NUMBER_MAX = 2**31 - 1  # what PostgreSQL's integer holds; real ones have five digits
+NUMBER_MAX = 2**31 - 1  # the largest integer of PostgreSQL; real ones have five digits
 COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200
 CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
-CONTRACTS_KEPT = 256  # names that were looked at; there are some 30
+CONTRACTS_KEPT = 256  # checked names; there are some 30
 CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test benches stand in the operator's own city
 CITY_STATIONS_MIN = 5  # fewer do not say where a city is
 
@@ -22,9 +22,9 @@ _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 
 
 class Sieve:
-    """Takes an answer row by row and gives what is good of it; counts the rest by reason.
+    """A filter that takes an answer row by row, keeps the good readings, and counts the rest by reason.
 
-    `contract` is the only one the answer may speak of; None if all are welcome.
+    `contract` is the only one the answer may hold; None allows all.
     """
 
     def __init__(self, *, source: str, contract: str | None) -> None:
@@ -45,7 +45,7 @@ class Sieve:
             self.refuse(bad, reading.key.number, reading.key.contract)
 
     def refuse(self, reason: Bad, number: int | None, contract: str | None = None) -> None:
-        """A row that is no reading; `number` and `contract` say which station it is about, if it does."""
+        """Count a row that is no reading. `number` and `contract` identify its station, as far as the row does."""
         contract = self._contract or contract
         if number is None or contract is None or not (_is_number(number) and _is_name(contract)):
             self._bad[reason] += 1
@@ -56,7 +56,7 @@ class Sieve:
             self._listed.add(key)
 
     def fetched(self) -> Fetched:
-        """All that was taken, less the stations that stand far from the others of their city."""
+        """Return all good readings, without stations far from the others of their city."""
         for key in _far_away(self._readings.values()):
             del self._readings[key]
             self._count(Bad.FAR_AWAY, key)
@@ -100,8 +100,8 @@ def _fault_of(state: State) -> Bad | None:
         return Bad.COUNTS_RANGE
     if state.capacity == 0 and state.status == OPEN:
         return Bad.NO_STANDS
-    # Bikes and free stands are often fewer than the stands, for some are broken. They are more only where bikes are
-    # taken in beyond the stands.
+    # Bikes and free stands are often fewer than the stands, since some are broken. They are more only where the station
+    # takes bikes beyond its stands.
     if state.stands > state.capacity or (not state.overflow and state.bikes + state.stands > state.capacity):
         return Bad.SUM
     return None

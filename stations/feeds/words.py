@@ -1,6 +1,6 @@
-"""Marking words for translation where no Django is needed."""
+"""A marker of words for translation that needs no Django."""
 
 
 def gettext_noop(words: str) -> str:
-    """The words as they are; `makemessages` finds them, and whoever shows them translates them."""
+    """Return the words as they are. `makemessages` finds them, and the page that shows them translates them."""
     return words

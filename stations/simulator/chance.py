@@ -1,4 +1,4 @@
-"""Chance that is the same in every process and on every machine: a number in [0, 1) for what it is asked about."""
+"""Random numbers in [0, 1) that depend only on their arguments, the same in every process and on every machine."""
 
 from hashlib import blake2b
 
@@ -6,6 +6,6 @@ _WHOLE = 2**64
 
 
 def chance(*about: object) -> float:
-    """A number in [0, 1), always the same for the same `about`, unrelated for any other."""
+    """Return a number in [0, 1), always the same for the same `about`, unrelated for any other."""
     said = ":".join(map(str, about)).encode()
     return int.from_bytes(blake2b(said, digest_size=8).digest()) / _WHOLE

@@ -1,4 +1,4 @@
-"""The invented stations of a real city: where they stand, what they are called, how large they are."""
+"""The invented stations of a real city: their places, names and sizes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))  # puts each next station where most
 CAPACITY_MIN, CAPACITY_MAX = 6, 60
 CAPACITY_SPREAD = 0.35  # capacities lie this far around the city's mean
 BROKEN_STAND_SHARE = 0.3  # of the stations have one stand out of order: bikes + free stands < capacity
-SILENT_HEARTBEAT_SHARE = 0.002  # of the stations never tell a `last_update`, as happens in the real feed
+SILENT_HEARTBEAT_SHARE = 0.002  # of the stations never give a `last_update`, as in the real feed
 
 _WAYS = {
     "FR": ("Place {}", "Rue {}", "Quai {}", "Avenue {}", "Métro {}", "Gare {}", "Parc {}"),
@@ -41,12 +41,12 @@ _NAMES = {
 }
 _CORNERS = ("", "", "", " II", " - A", " - B")
 
-Luck = Callable[[str], float]  # one station's chance, by what it is about
+Luck = Callable[[str], float]  # one station's random number for a topic
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedStation:
-    """What never changes about an invented station."""
+    """The constant facts of an invented station."""
 
     contract: Contract
     number: int
@@ -56,7 +56,7 @@ class SimulatedStation:
     lng: float
     capacity: int
     usable: int  # stands that work
-    draw: float  # from -1, where people live, to +1, where they work: which way the tide runs here
+    draw: float  # from -1, where people live, to +1, where they work: the direction of the tide here
     fullness: float  # the share of bikes when no tide runs
     electrical_share: float
     banking: bool
@@ -64,9 +64,9 @@ class SimulatedStation:
 
 
 def stations_of(contract: Contract, seed: int) -> list[SimulatedStation]:
-    """The contract's stations, always the same for one seed."""
+    """Return the contract's stations, always the same for one seed."""
     raw_draws = [_raw_draw(contract, seed, index) for index in range(contract.stations)]
-    # What leaves the homes must arrive at work: the draws of a city add up to nothing.
+    # Bikes that leave the homes must arrive at work: the draws of a city add up to zero.
     middle = sum(raw_draws) / len(raw_draws)
     return [_station(contract, seed, index, draw - middle) for index, draw in enumerate(raw_draws)]
 
@@ -104,7 +104,7 @@ def _station(contract: Contract, seed: int, index: int, draw: float) -> Simulate
 
 
 def _place(contract: Contract, index: int, luck: Luck) -> tuple[float, float]:
-    """On a sunflower's spiral, a little out of line."""
+    """Return a place on a sunflower's spiral, a little out of line."""
     reach = RADIUS_KM_PER_ROOT * math.sqrt(contract.stations)
     km = reach * math.sqrt((index + 0.5) / contract.stations) * (0.9 + 0.2 * luck("distance"))
     angle = index * GOLDEN_ANGLE + 0.6 * luck("angle")

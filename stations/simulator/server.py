@@ -15,8 +15,8 @@ from stations.simulator.world import VERSIONS, World
 HOST = "127.0.0.1"  # loopback only: it is a stand-in, not a service
 PORT = 8002
 SPEED = 4.0  # a day in six hours: at rush hour some 2 % of the stations change in 2 s, so a visitor sees life
-IDLE_SECONDS = 30  # a connection that asks nothing for so long is closed
-CLOSE_LOOK_SECONDS = 0.05  # how often it is seen that it shall end
+IDLE_SECONDS = 30  # a connection without a request for this long is closed
+CLOSE_LOOK_SECONDS = 0.05  # between two checks for a stop
 JOIN_SECONDS = 5  # to end serving; a request takes some 50 ms
 
 Answer = tuple[HTTPStatus, Any]
@@ -54,7 +54,7 @@ def serve(
 ) -> Simulator:
     """Start answering in threads of this process; `port` 0 takes any that is free. Raises OSError when it is taken.
 
-    Two servers with the same seed, speed and clock give the same answers. `open_to_all` asks for no key.
+    Two servers with the same seed, speed and clock give the same answers. `open_to_all` requires no key.
     """
     world = World(seed=seed, speed=speed, clock=clock)
     handler = type("Handler", (_Handler,), {"world": world, "open_to_all": open_to_all})
@@ -62,7 +62,7 @@ def serve(
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # a client that keeps its connection must not keep us
+    daemon_threads = True  # a client that keeps its connection must not keep the process alive
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -84,12 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
         return "Simulator"
 
     def end_headers(self) -> None:
-        """Of the errors too that this server makes by itself."""
+        """Add a header to every answer, also to the errors that the base class sends."""
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a request's line holds a key."""
+        """Log nothing: a request's line holds a key."""
 
     def _answer(self) -> Answer:
         parts = urlsplit(self.path)

@@ -1,6 +1,6 @@
-"""Believable days. How many bikes stand where is a function of seed, station and time: nothing is remembered.
+"""Believable days. The bikes at a station are a pure function of seed, station and time: nothing is stored.
 
-On weekdays the bikes flow from homes to work in the morning and back in the evening, in each city's own time; at
+On weekdays the bikes flow from homes to work in the morning and back in the evening, in each city's own time. At
 weekends a broad, low tide goes out in the afternoon. On top each station has its own slow to and fro, livelier by day.
 """
 
@@ -15,26 +15,26 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 
 TIDE_STRENGTH = 0.9  # of a station's stands change hands between night and noon where the draw is strongest
-TO_AND_FRO = ((420.0, 1.2), (1200.0, 2.0))  # (seconds between two turns, bikes): short trips, and moods of an hour
+TO_AND_FRO = ((420.0, 1.2), (1200.0, 2.0))  # (seconds between two turns, bikes): short trips, and trends of an hour
 
 CLOSED_SHARE = 0.006  # of the stations close on a given day
 CLOSED_HOURS = (2, 9)  # for at least, at most
-SILENT_SHARE = 0.0004  # of the stations lose their line in a given slot
-SILENT_SLOT_SECONDS = 240.0  # short, so that a station that speaks again is not more than three bikes off
+SILENT_SHARE = 0.0004  # of the stations lose their connection in a given slot
+SILENT_SLOT_SECONDS = 240.0  # short, so that a reconnected station is not more than three bikes off
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One instant, as a city feels it. `seconds` count from a Monday's 00:00 UTC; `local` is the second of its week."""
+    """One instant in a city. `seconds` count from a Monday's 00:00 UTC; `local` is the second of the city's week."""
 
     seconds: float
     local: float
     tide: float  # 0: everyone at home, 1: everyone at work
-    bustle: float  # 0.25 at night, when a visitor still wants to see life, to 1 at rush hour
+    bustle: float  # 0.25 at night, when a visitor must still see life, to 1 at rush hour
 
 
 def moment(seconds: float, utc_offset: float) -> Moment:
-    """`seconds` since a Monday's 00:00 UTC, felt where clocks are `utc_offset` seconds ahead."""
+    """Return the instant `seconds` after a Monday's 00:00 UTC, where clocks are `utc_offset` seconds ahead."""
     local = (seconds + utc_offset) % WEEK
     hour = local % DAY / HOUR
     if local < 5 * DAY:
@@ -47,7 +47,7 @@ def moment(seconds: float, utc_offset: float) -> Moment:
 
 
 class Tides:
-    """The bikes of one station at any moment. Remembers only the last draws, to save drawing them again."""
+    """The bikes of one station at any moment. It caches only the last draws, to save drawing them again."""
 
     def __init__(self, station: SimulatedStation, seed: int) -> None:
         self.station = station
@@ -63,7 +63,7 @@ class Tides:
         return min(max(round(wanted), 0), station.usable)
 
     def is_closed(self, now: Moment) -> bool:
-        """Closed for some hours of some days; the hours are drawn so that they end on the same day."""
+        """Return True while closed: for some hours of some days, which always end on the same day."""
         day = int(now.seconds // DAY)
         if self._draw("closed", day) >= CLOSED_SHARE:
             return False
@@ -72,7 +72,7 @@ class Tides:
         return opens <= now.seconds % DAY / HOUR < opens + hours
 
     def silent_since(self, now: Moment) -> float | None:
-        """When its line went dead, in the moment's seconds; None while it speaks."""
+        """Return the start of a lost connection, in the moment's seconds; None while connected."""
         slot = math.floor(now.seconds / SILENT_SLOT_SECONDS)
         return slot * SILENT_SLOT_SECONDS if self._draw("silent", slot) < SILENT_SHARE else None
 
@@ -80,7 +80,7 @@ class Tides:
         return sum(bikes * self._between_turns(seconds, period) for period, bikes in TO_AND_FRO)
 
     def _between_turns(self, seconds: float, period: float) -> float:
-        """On a straight line from one turn, in [-1, 1], to the next: bikes come and go one by one."""
+        """Interpolate linearly from one turn, in [-1, 1], to the next: bikes come and go one by one."""
         turn, way = divmod(seconds / period, 1)
         drawn = self._turns.get(period)
         if drawn is None or drawn[0] != turn:
@@ -102,7 +102,7 @@ class Tides:
 
 
 def _rise(hour: float, start: float, end: float) -> float:
-    """From 0 at `start` to 1 at `end`, softly."""
+    """Return a smooth step from 0 at `start` to 1 at `end`."""
     way = min(max((hour - start) / (end - start), 0.0), 1.0)
     return way * way * (3 - 2 * way)
 

@@ -1,4 +1,4 @@
-"""All simulated cities at the present moment, in the words of JCDecaux's API."""
+"""All simulated cities at the present moment, in the format of JCDecaux's API."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,12 +10,12 @@ from stations.contracts import LIVE, Contract
 from stations.simulator.city import SimulatedStation, stations_of
 from stations.simulator.tides import Moment, Tides, moment
 
-MONDAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()  # where simulated time starts, the same for every server
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()  # the start of simulated time, the same for every server
 HEARTBEAT_SECONDS = 600  # a station reports about this often, whether anything changed or not
 
 
 class World:
-    """Answers for one seed. At `speed` 1 it is the hour in each city that it really is; at 4 a day passes in six.
+    """The answers for one seed. At `speed` 1 each city has its real time; at 4 a day passes in six hours.
 
     Times in its answers are always real ones. `clock` gives the present as POSIX seconds.
     """
@@ -48,7 +48,7 @@ class World:
         ]
 
     def stations(self, version: str, contract: str | None = None) -> list[dict[str, Any]] | None:
-        """All stations, or those of one contract; None when there is no such contract."""
+        """Return all stations, or those of one contract; None when there is no such contract."""
         names = self._tides if contract is None else [contract.casefold()]
         if any(name not in self._tides for name in names):
             return None
@@ -73,7 +73,7 @@ class World:
     def _seen(
         self, tides: Tides, seen: Moment, now: float
     ) -> tuple[SimulatedStation, int, bool, bool, datetime | None]:
-        """What the operator last heard of a station: bikes, open, connected, and when it reported."""
+        """Return a station as its operator last knew it: bikes, open, connected, time of the report."""
         heard = now
         silent_since = tides.silent_since(seen)
         if silent_since is not None:

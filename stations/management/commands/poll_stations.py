@@ -1,4 +1,4 @@
-"""`manage.py poll_stations`: ask feeds for their stations, once or until stopped."""
+"""`manage.py poll_stations`: poll feeds for their stations, once or until stopped."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from stations.models import PollPlan, PollRun
 from stations.plan import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
 from stations.poller import Poller, PollerThreads
 
-LOOK_SECONDS = 0.2  # how often it is seen that the pollers ended or the calls are used up
+LOOK_SECONDS = 0.2  # between two checks for pollers that ended and calls that are used up
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             else:
                 self._plan(feeds, url, options["interval_ms"], options["calls"])
                 self._poll_until_stopped(feeds, url, until_used_up=bool(options["calls"]))
-                self._failed = self._failed and bool(options["calls"])  # who polls on and on has told of it at the time
+                self._failed = self._failed and bool(options["calls"])  # an endless run has reported it already
         except (UnknownFeed, UnknownVersion, PollFailed, IntervalOutOfRange, CallsOutOfRange) as error:
             raise CommandError(str(error)) from None
         if self._failed:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 feed.close()
 
     def _poll_once(self, feeds: list[str], url: str) -> None:
-        # The poll in hand is finished whatever comes: a SIGTERM has nothing more to stop.
+        # The current poll always finishes: a SIGTERM has nothing more to stop.
         with on_signal(lambda: None):
             for name in feeds:
                 self._leave_alone(name)
@@ -73,7 +73,7 @@ class Command(BaseCommand):
                     feed.close()
 
     def _leave_alone(self, feed: str) -> None:
-        """Raises CommandError while the feed's own Retry-After runs."""
+        """Raise CommandError while the feed's own Retry-After runs."""
         until = plan_of(feed, now=clock.now()).not_before
         if until and clock.now() < until:
             raise CommandError(f"{feed} asked for a rest: ask it again after {until:%Y-%m-%d %H:%M:%S} UTC.")
@@ -86,8 +86,8 @@ class Command(BaseCommand):
             steer(feed=name, now=clock.now(), running=True, interval_ms=interval_ms, calls=calls, minimum_ms=minimum_ms)
 
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
-        PollPlan.objects.exists()  # without its tables it would ask for them on and on
-        # In threads, so that this one is free for signals, however long a poll takes.
+        PollPlan.objects.exists()  # fails without its tables, for which the pollers would wait for ever
+        # Poll in threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
         heartbeat = Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {}), end=os._exit)
         with on_signal(pollers.stop), heartbeat:
@@ -115,7 +115,7 @@ class Command(BaseCommand):
 
 
 def _name(feed: str, url: str) -> str:
-    """The feed's own name, once it is sure that there is such a feed."""
+    """Return the feed's own name. Raises UnknownFeed, UnknownVersion."""
     known = feed_named(feed, url=url)
     known.close()
     return known.name
