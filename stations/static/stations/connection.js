@@ -1,4 +1,4 @@
-// On #connection: whether the page is live, in words. It is only when its socket is and its feeds are too.
+// The text of #connection. The page is live only when its socket and its feeds are.
 
 import { ageOf } from "./feeds.js";
 import { say, sayMany } from "./texts.js";
@@ -6,7 +6,7 @@ import { say, sayMany } from "./texts.js";
 const LOOKS = { connecting: "connecting", loading: "connecting", live: "live", waiting: "offline", refused: "offline" };
 const MS_SHOWN_EVERY = 1000; // a figure that changes more often cannot be read
 
-/** Show the state of the link and the feeds; returns a function that shows the milliseconds measured. */
+/** Show the state of the link and the feeds. Return a function that shows the measured milliseconds. */
 export function showConnection(link, feeds) {
   const element = document.getElementById("connection");
   const text = element.querySelector("[data-live-text]");

@@ -1,5 +1,5 @@
-// The dashboard: joins the socket, the world it tells of, and everything that shows it.
-// #dashboard carries data-state, data-epoch, data-seq and data-stations, for whoever compares it with /stations/state.json.
+// The dashboard: joins the socket, the world of stations, and everything that shows them.
+// #dashboard carries data-state, data-epoch, data-seq and data-stations, for a comparison with /stations/state.json.
 
 import { showConnection } from "./connection.js";
 import { feedOf, Feeds } from "./feeds.js";
@@ -28,11 +28,11 @@ const cityTable = new CityTable(document.getElementById("cities"), { cityName, o
 const stationTable = new StationTable(document.getElementById("city-stations"), { href, onStation: (id) => select(id, { move: true }) });
 let map = null;
 let chosen = dashboard.dataset.contract;
-let followed = location.search; // what the search box was last filled from
+let followed = location.search; // the source of the search box's last text
 let selectedId = null;
 let drawing = false;
 
-/** The map can only measure itself where it is seen: not before there is a station. */
+/** Show the dashboard once there is a station. Make the map then: it can measure itself only where it is visible. */
 function showDashboard() {
   document.getElementById("no-stations").hidden = world.stations.size > 0;
   dashboard.hidden = document.getElementById("filter").hidden = world.stations.size === 0;
@@ -41,7 +41,7 @@ function showDashboard() {
   showCamera();
 }
 
-/** The feeds that the stations shown come from. */
+/** Return the feeds that supply the shown stations. */
 function concerned(all) {
   if (!chosen) return all;
   const sources = new Set(world.of(chosen).map((station) => station.source));
@@ -83,7 +83,7 @@ link.addEventListener("frame", ({ detail }) => {
   dashboard.dataset.stations = world.stations.size;
 });
 
-/** Figures and cities, once per screen however many frames came. */
+/** Draw figures and cities, once per screen refresh however many frames came. */
 function render() {
   if (drawing) return;
   drawing = true;
@@ -103,7 +103,7 @@ function offerCities() {
   }
 }
 
-/** Another city, or all ("" for all): an entry of its own in the browser's history. */
+/** Choose another city, or all (""). Each choice is an entry of its own in the browser's history. */
 function choose(contract) {
   const address = new URL(location.href);
   if (contract) address.searchParams.set("contract", contract);
@@ -114,14 +114,14 @@ function choose(contract) {
   follow();
 }
 
-/** What the address looks for; what was typed stays while only the camera or the place on the page is another. */
+/** Fill the search box from the address. Typed text stays while only the camera or the place on the page changes. */
 function fillSearch() {
   if (location.search === followed) return;
   followed = location.search;
   document.getElementById("find").value = new URL(location.href).searchParams.get("q") ?? "";
 }
 
-/** Show what the address says: the city, the search, the page's title and the camera. */
+/** Show the state in the address: the city, the search, the page's title and the camera. */
 function follow() {
   const wanted = (new URL(location.href).searchParams.get("contract") ?? "").toLowerCase();
   chosen = world.stations.size && !world.cities.has(wanted) ? "" : wanted;
@@ -140,7 +140,7 @@ function follow() {
   render();
 }
 
-/** "#map=12/45.76/4.83" is where the reader moved the map to; without it the map shows the city, or all. */
+/** Show the camera that the reader chose: "#map=12/45.76/4.83". Without it the map shows the city, or all. */
 function showCamera() {
   const [zoom, lat, lng] = (/^#map=([\d.]+)\/(-?[\d.]+)\/(-?[\d.]+)$/.exec(location.hash) ?? []).slice(1).map(Number);
   if (!map) return;
@@ -148,19 +148,19 @@ function showCamera() {
   if (Number.isFinite(zoom + lat + lng)) map.look({ zoom, lat, lng });
 }
 
-/** The reader moved the map: whoever loads or is given this address sees the same; null for where it began. */
+/** Keep the reader's camera in the address, so that it opens the same view again; null is the first view. */
 function keepCamera(camera) {
   const hash = camera ? `#map=${camera.zoom}/${camera.lat.toFixed(4)}/${camera.lng.toFixed(4)}` : "";
   if (hash !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
   comeBackHere();
 }
 
-/** Whoever changes the language comes back to this city and camera, not to those the page was loaded with. */
+/** Make a change of language return to this city and camera, not to those the page was loaded with. */
 function comeBackHere() {
   for (const field of document.querySelectorAll(".site-tools input[name=next]")) field.value = `${location.pathname}${location.search}${location.hash}`;
 }
 
-/** Whether what is shown is real, and live: "Live from the feed", "Simulated feed", ... */
+/** Show the origin of the stations, and if they are live: "Live from the feed", "Simulated feed", ... */
 function showOrigin() {
   const origin = document.getElementById("origin");
   const sources = new Set(world.of(chosen).map((station) => station.source));

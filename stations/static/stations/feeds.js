@@ -1,19 +1,19 @@
-// How the feeds are doing: when each last answered, and if one fails or is no longer asked, why and how old the state is.
-// Tells "change" whenever that may have changed, also by mere passing of time.
+// The health of the feeds: each one's last answer, and for one that fails or is late, the reason and the state's age.
+// Dispatches "change" whenever that may have changed, also by mere passing of time.
 
 import { ago, localise } from "../site/local-time.js";
 import { make, ours, say, timeElement } from "./texts.js";
 
-const AGE_REFRESH_MS = 5_000; // an alert tells its age; nobody needs the second
+const AGE_REFRESH_MS = 5_000; // an alert shows its age, without seconds
 
-/** The feed that the stations of this source and contract come from: the one that names the contract, or the one of all. */
+/** Return the feed of this source and contract: the one that names the contract, or the one of all contracts. */
 export function feedOf(feeds, source, contract) {
   const ofSource = [...feeds].filter((feed) => feed.source === source);
   return ofSource.find((feed) => feed.contract === contract) ?? ofSource.find((feed) => feed.contract === null);
 }
 
 export class Feeds extends EventTarget {
-  /** `concerned(feeds)` gives those that this page shows stations of; `ages` may be left out. */
+  /** `concerned(feeds)` returns the feeds whose stations this page shows; `ages` may be left out. */
   constructor(link, { ages = null, concerned = (feeds) => feeds } = {}) {
     super();
     this.link = link;
@@ -21,7 +21,7 @@ export class Feeds extends EventTarget {
     this.ages = ages;
     this.concerned = concerned;
     this.feeds = new Map();
-    this.anew = false; // a new socket tells them all: those it does not tell are no longer in use
+    this.anew = false; // a new socket sends all feeds in use: forget the others
     link.addEventListener("frame", ({ detail }) => (this.anew ||= detail.type === "hello"));
     setInterval(() => this.refresh(), AGE_REFRESH_MS);
   }
@@ -33,12 +33,12 @@ export class Feeds extends EventTarget {
     this.refresh();
   }
 
-  /** Those that this page shows, none before the first was told. */
+  /** The feeds that this page shows; none before the first frame. */
   get here() {
     return this.concerned([...this.feeds.values()]).filter(Boolean);
   }
 
-  /** The first one that may not be called live, with its condition; undefined when all may. */
+  /** The first feed that is not live, with its condition; undefined if all are live. */
   get trouble() {
     return this.here.map((feed) => ({ feed, condition: this.condition(feed) })).find(({ condition }) => condition !== "good");
   }
@@ -50,7 +50,7 @@ export class Feeds extends EventTarget {
   }
 
   refresh() {
-    if (this.feeds.size === 0) return; // what the server wrote is all we know
+    if (this.feeds.size === 0) return; // only the server's own text is known
     this.showAlerts();
     if (this.ages) this.showAges();
     this.dispatchEvent(new Event("change"));
@@ -89,5 +89,5 @@ export class Feeds extends EventTarget {
   }
 }
 
-/** "2 minutes ago", "" for a feed that never answered. */
+/** Return the age of a feed's last answer, "2 minutes ago"; "" if it never answered. */
 export const ageOf = (feed) => (feed.good_at ? ago(new Date(feed.good_at)) : "");

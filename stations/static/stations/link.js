@@ -1,21 +1,21 @@
-// The socket: connects, resumes where it left off, notices silence and gaps, and comes again with growing patience.
-// It tells its owner by events: "state" (detail {state, ...}), "frame" (detail: the frame), nothing else.
+// The socket: connects, resumes where it left off, notices silence and gaps, and reconnects with growing backoff.
+// It dispatches two events: "state" (detail {state, ...}) and "frame" (detail: the frame).
 
-const BACKOFF_FIRST_MS = 500; // the first new try; then twice as long each time
-const BACKOFF_MAX_MS = 30_000; // a site that is down for long is asked twice a minute by each browser
+const BACKOFF_FIRST_MS = 500; // before the first retry; then twice as long each time
+const BACKOFF_MAX_MS = 30_000; // each browser tries a site that is down for long twice a minute
 const HEARTBEATS_MISSED_MAX = 2; // of silence, then the connection counts as lost
 const CONNECT_TIMEOUT_MS = 10_000; // a proxy that accepts and never answers
-const FINAL_CODES = new Set([4400, 4403]); // asking again the same way would be refused again
+const FINAL_CODES = new Set([4400, 4403]); // the same request would be refused again
 
 export class Link extends EventTarget {
-  /** `path` is the socket's; `request()` gives the subscription, or null when this socket needs none. */
+  /** `path` is the socket's; `request()` returns the subscription, or null if this socket needs none. */
   constructor(path, request = () => null) {
     super();
     this.url = new URL(path, location.href);
     this.url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     this.request = request;
     this.tries = 0;
-    this.position = null; // {epoch, seq}: what we hold
+    this.position = null; // {epoch, seq} of the held state
     this.clockAheadMs = 0; // the server's clock minus ours
     this.heartbeatMs = CONNECT_TIMEOUT_MS;
     this.refusal = "";
@@ -34,7 +34,7 @@ export class Link extends EventTarget {
     socket.onclose = (event) => socket === this.socket && this.lost(event.code);
   }
 
-  /** End it, without a word and without coming again. */
+  /** Close the socket, without an event and without a retry. */
   close() {
     clearTimeout(this.retry);
     clearInterval(this.countdown);
@@ -44,7 +44,7 @@ export class Link extends EventTarget {
     socket?.close();
   }
 
-  /** Ask for other contracts: from the beginning, for what we hold is of other ones. */
+  /** Subscribe to other contracts from the beginning: the held state is of the earlier ones. */
   subscribeAnew() {
     this.position = null;
     this.subscribe();
@@ -82,14 +82,14 @@ export class Link extends EventTarget {
     this.caughtUp();
   }
 
-  /** Half a round trip is how much later than the server's the hello reached us: our best guess at its clock. */
+  /** Report "live" and measure half a round trip: the best guess at how late the hello, and its clock, reached us. */
   caughtUp() {
     this.tries = 0;
     if (this.askedAt) this.halfTripMs = (performance.now() - this.askedAt) / 2;
     this.tell("live");
   }
 
-  /** False when it does not fit on what we hold: then we resume. */
+  /** Take a delta. Return false if it does not fit the held state, and resume. */
   delta(frame) {
     if (frame.epoch !== this.position?.epoch || frame.prev !== this.position.seq) {
       this.subscribe();
@@ -103,7 +103,7 @@ export class Link extends EventTarget {
     this.refusal = frame.message;
   }
 
-  /** Milliseconds from `at`, by the server's clock, until now; 0 when `at` is yet to come. */
+  /** Return the milliseconds from `at`, by the server's clock, until now; 0 if `at` is yet to come. */
   msSince(at) {
     return Math.max(0, Math.round(Date.now() + this.clockAheadMs + (this.halfTripMs ?? 0) - Date.parse(at)));
   }
@@ -121,7 +121,7 @@ export class Link extends EventTarget {
     }
     const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.tries);
     this.tries += 1;
-    this.comeAgainIn(longest / 2 + (Math.random() * longest) / 2); // jitter: a thousand browsers do not come at once
+    this.comeAgainIn(longest / 2 + (Math.random() * longest) / 2); // jitter: many browsers must not reconnect at once
   }
 
   comeAgainIn(ms) {
@@ -132,7 +132,7 @@ export class Link extends EventTarget {
     this.retry = setTimeout(() => this.open(), ms);
   }
 
-  /** The network or the reader is back: do not wait for the next try. */
+  /** Retry at once: the network or the reader is back. */
   hurry() {
     if (this.state === "waiting") this.open();
   }

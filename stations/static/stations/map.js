@@ -8,10 +8,10 @@ const FINE_FROM_ZOOM = 4; // the coarse outline shows its corners from here
 const CLICK_REACH_PX = 14; // a thumb is wider than a disc
 const MAX_ZOOM = 17;
 const WORLD = [[-58, -179], [78, 179]];
-const CLUSTER_DEGREES = 30; // cities nearer than this to the middle one are what "all" shows first
+const CLUSTER_DEGREES = 30; // "all" first shows the cities nearer than this to the middle one
 
 export class StationsMap {
-  /** `onMoved(camera)` is told where the reader moved the map to, null when it went home. */
+  /** `onMoved(camera)` gets the camera that the reader chose, or null for the first view. */
   constructor(element, { world, cityName, onStation, onCity, onMoved }) {
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const byFinger = matchMedia("(pointer: coarse)").matches;
@@ -35,7 +35,7 @@ export class StationsMap {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
-  /** A button that brings back what the map began with, and notes of the moves that the reader makes. */
+  /** Add a button that restores the first view, and report the moves that the reader makes. */
   offerHome(onMoved) {
     const home = L.control({ position: "topleft" });
     home.onAdd = () => {
@@ -72,12 +72,12 @@ export class StationsMap {
     this.chooseGround();
   }
 
-  /** Whose tiles these are. Leaflet takes HTML: ours is a text, and stays one. */
+  /** Show the attribution of the tiles. Leaflet takes HTML: ours is a text, and stays one. */
   nameTiles(text) {
     L.control.attribution({ prefix: false }).addAttribution(make("span", "", text).innerHTML).addTo(this.map);
   }
 
-  /** The outline that fits the zoom; none near a city, where a coast some kilometres off would mislead. */
+  /** Show the outline for the zoom; none near a city, where a coast some kilometres off would mislead. */
   chooseGround() {
     const zoom = this.map.getZoom();
     const wanted = zoom >= CITY_ZOOM ? null : zoom >= FINE_FROM_ZOOM ? "fine" : "coarse";
@@ -138,7 +138,7 @@ export class StationsMap {
     else this.map.fitBounds(WORLD);
   }
 
-  /** Where the address says that the reader moved the map to. */
+  /** Show the camera in the address, which the reader chose. */
   look({ zoom, lat, lng }) {
     this.isMoved = true;
     this.map.setView([lat, lng], zoom, { animate: false });
@@ -159,7 +159,7 @@ export class StationsMap {
     this.plate.draw();
   }
 
-  /** The world has changed: everything, or where `happened` says, which is drawn only where it is in sight. */
+  /** Draw a change of the world: of everything, or of the stations in `happened` if one of them is in sight. */
   update(happened) {
     if (!happened) return this.plate.draw();
     for (const change of happened) this.plate.pulse(change);

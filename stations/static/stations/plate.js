@@ -38,7 +38,7 @@ export const Plate = L.Layer.extend({
     this.draw();
   },
 
-  /** A ring around a station that just changed. */
+  /** Start a ring around a station that just changed. */
   pulse(change) {
     if (still.matches || this.map.getZoom() < CITY_ZOOM) return; // from afar stations are not shown
     const colour = change.taken ? "void" : change.returned ? "bikes" : "accent";
@@ -64,18 +64,18 @@ export const Plate = L.Layer.extend({
     if (near) this.drawStations(pen);
     if (near) this.drawNames(pen);
     else this.drawCities(pen);
-    this.canvas.dataset.draws = Number(this.canvas.dataset.draws ?? 0) + 1; // for whoever measures
+    this.canvas.dataset.draws = Number(this.canvas.dataset.draws ?? 0) + 1; // for measurements
     if (near && this.anyPulseInSight()) this.draw();
   },
 
-  /** Forgets the pulses that are over, in sight or not; whether one that is not over is drawn. */
+  /** Forget the pulses that are over, in sight or not. Return true if a running one is drawn. */
   anyPulseInSight() {
     const now = performance.now();
     for (const [id, pulse] of this.pulses) if (now - pulse.at >= PULSE_MS) this.pulses.delete(id);
     return this.drawn.some(({ station }) => this.pulses.has(station.id));
   },
 
-  /** Whether a change shows: its station, or from afar its city, is in sight or was when it was last drawn. */
+  /** Return true if a change shows: its station (from afar its city) is in sight, or was at the last draw. */
   sees(change) {
     const near = this.map.getZoom() >= CITY_ZOOM;
     if ((this.drawn ?? []).some(({ station, city }) => (station ? station.id === change.id : city.contract === change.contract))) return true;
@@ -118,7 +118,7 @@ export const Plate = L.Layer.extend({
     pen.globalAlpha = 1;
   },
 
-  /** Each city's name above its northernmost station, or at the upper edge when that is out of sight. */
+  /** Draw each city's name above its northernmost station, or at the upper edge when that is out of sight. */
   drawNames(pen) {
     pen.font = `600 34px ${this.ink.serif}`;
     pen.textAlign = "center";
@@ -136,7 +136,7 @@ export const Plate = L.Layer.extend({
     }
   },
 
-  /** Where on the screen each city's drawn stations lie. */
+  /** Return the area of each city's drawn stations on the screen. */
   extents() {
     const extents = new Map();
     for (const { x, y, station } of this.drawn) {
@@ -190,7 +190,7 @@ export const Plate = L.Layer.extend({
     this.drawn.push({ x, y, radius, city });
   },
 
-  /** The city's name beside its disc, at the first side where it fits and covers neither another name nor another disc. */
+  /** Draw the city's name at the first side of its disc where it fits and covers no other name or disc. */
   drawLabel(pen, placed, city, x, y, radius) {
     const name = this.cityName(city.contract);
     pen.font = `600 13px ${this.ink.sans}`;
@@ -200,7 +200,7 @@ export const Plate = L.Layer.extend({
     const sides = [[radius + 4, 0], [-radius - 4 - width, 0], [-width / 2, -radius - 10], [-width / 2, radius + 10]];
     for (const [byX, byY] of sides) {
       const box = { left: x + byX, right: x + byX + width, top: y + byY - 8, bottom: y + byY + 8 };
-      if (box.left < 0 || box.right > this.map.getSize().x) continue; // half a name names nothing
+      if (box.left < 0 || box.right > this.map.getSize().x) continue; // half a name is useless
       const others = this.drawn.filter((other) => other.city !== city).map(boxOf);
       if ([...placed, ...others].some((other) => overlap(box, other))) continue;
       placed.push(box);
@@ -218,7 +218,7 @@ export const Plate = L.Layer.extend({
     return this.map.latLngToContainerPoint([lat, lng]);
   },
 
-  /** What is drawn under this point of the map, the nearest first; undefined when it is empty. */
+  /** Return the nearest sign drawn under this point of the map; undefined if there is none. */
   under(point, reach) {
     let best;
     for (const sign of this.drawn ?? []) {

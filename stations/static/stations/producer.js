@@ -33,7 +33,7 @@ const takes = {
   ...remarkFrames,
 };
 
-/** The first line of a poll that was earlier: the newest stands first, whenever it is told. */
+/** Return the first line of an earlier poll: the newest poll stands first, in whatever order frames come. */
 function firstBefore(at) {
   return [...polls.rows].find((row) => Date.parse(row.querySelector("time").dateTime) <= Date.parse(at));
 }
@@ -59,7 +59,7 @@ function trouble(poll) {
   return cell;
 }
 
-/** Send a form and say how it went beside it; the socket shows what it changed. */
+/** Send a form and show the result beside it; the socket shows the changes. */
 async function send(form, submitter) {
   const told = form.querySelector(".form__told");
   clearErrors(form);

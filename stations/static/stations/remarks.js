@@ -6,7 +6,7 @@ import { say } from "./texts.js";
 const REMARKS_MAX = 20; // on a page
 const list = document.getElementById("remarks");
 
-/** What a page does with the frames about remarks. */
+/** The handlers of the frames about remarks. */
 export const remarkFrames = {
   remarks(frame) {
     list.replaceChildren();

@@ -1,4 +1,4 @@
-// The signs on the map, drawn on a canvas: told apart by shape and fill, not by colour alone.
+// The signs on the map, drawn on a canvas: they differ by shape and fill, not by colour alone.
 
 import { stateOf } from "./world.js";
 
@@ -6,13 +6,13 @@ const TOKENS = ["surface", "ink", "accent", "bikes", "docks", "void", "closed", 
 const NUMBER_FROM_RADIUS = 10; // below, a number inside cannot be read
 const FULL_CIRCLE = 2 * Math.PI;
 
-/** The colours of the house as they are now, light or dark. */
+/** Return the site's current colours, light or dark. */
 export function readInk() {
   const style = getComputedStyle(document.documentElement);
   return Object.fromEntries(TOKENS.map((name) => [name.replace("-", "_"), style.getPropertyValue(`--${name}`).trim()]));
 }
 
-/** One station: a glass that fills, an empty ring with a bar, a square without room, a cross. */
+/** Draw one station: a glass that fills, an empty ring with a bar, a square without room, or a cross. */
 export function drawStation(pen, ink, station, { x, y, radius }) {
   const state = stateOf(station);
   if (state !== "open") return drawCross(pen, ink, x, y, radius * 0.8);
@@ -22,7 +22,7 @@ export function drawStation(pen, ink, station, { x, y, radius }) {
   drawNumber(pen, ink.ink, ink, station.bikes, x, y, radius);
 }
 
-/** A circle filled from below by `share`. */
+/** Draw a circle filled from below by `share`. */
 export function drawGlass(pen, ink, x, y, radius, share) {
   disc(pen, x, y, radius, ink.surface);
   const angle = Math.acos(Math.max(-1, Math.min(1, 1 - 2 * share)));

@@ -49,7 +49,7 @@ function showUnreadable(station) {
   writeCityTime(alert.querySelector("time"));
 }
 
-/** It is not listed any more, or its feed is no longer in use. */
+/** Show that the station is no longer listed, or that its feed is no longer in use. */
 function showGone() {
   document.getElementById("status").replaceChildren(make("span", "badge", say("gone")));
   document.getElementById("unreadable").hidden = true;

@@ -1,4 +1,4 @@
-// The tables: the same figures and stations as the map, for whoever does not use it.
+// The tables: the same figures and stations as the map, for readers who do not use it.
 
 import { localise } from "../site/local-time.js";
 import { fold, folded, holds } from "./folding.js";
@@ -22,7 +22,7 @@ export function showFigures(root, figures) {
   localise(changed.parentElement);
 }
 
-/** A badge that says in a word what a station is. */
+/** Return a badge with a station's state in a word. */
 export function statusBadge(station) {
   const state = stateOf(station);
   const tone = { open: " badge--good", silent: " badge--warn", bad: " badge--warn", closed: "" }[state];
@@ -44,7 +44,7 @@ export class CityTable {
     });
   }
 
-  /** `cities` by contract, all there are: the others are no longer shown. */
+  /** Show these cities, by contract, and hide all others. */
   update(cities) {
     for (const [contract, row] of this.rows) row.hidden = !cities.has(contract);
     for (const city of cities.values()) {
@@ -84,7 +84,7 @@ export class StationTable {
     this.find.addEventListener("input", () => this.filter());
   }
 
-  /** Show these stations, sorted by name; none hides the table. */
+  /** Show these stations, sorted by name; an empty list hides the table. */
   replace(stations, title) {
     this.section.hidden = stations.length === 0;
     this.section.querySelector("#stations-title").textContent = title;
@@ -131,7 +131,7 @@ export class StationTable {
     cells.changed.replaceChildren(timeElement(station.polled_at, "ago"));
   }
 
-  /** Changes of stations that are shown here. False when a station came that is not: show them all anew. */
+  /** Show changes of shown stations. Return false for a new station: then replace all. */
   update(changes) {
     for (const change of changes) {
       const held = this.rows.get(change.id);

@@ -1,4 +1,4 @@
-// What the scripts say, in the page's language: the sentences stand on #texts, translated by the server.
+// The scripts' sentences in the page's language. They stand on #texts, translated by the server.
 
 const sentences = document.getElementById("texts").dataset;
 const language = document.documentElement.lang || "en";
@@ -9,12 +9,12 @@ const share = new Intl.NumberFormat(language, { style: "percent", maximumFractio
 const camel = (name) => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase());
 const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
-/** The sentence of that name, its {places} filled. */
+/** Return the sentence of that name with its {places} filled. */
 export function say(name, values = {}) {
   return filled(sentences[camel(name)] ?? name, values);
 }
 
-/** The same for a counted thing: {n} is the number, in the form that the language wants. */
+/** Return the sentence for a count: {n} is the number, and the plural form is the language's. */
 export function sayMany(name, n, values = {}) {
   const form = plural.select(n) === "one" ? "one" : "other";
   return say(`${name}-${form}`, { n: whole.format(n), ...values });
@@ -23,15 +23,15 @@ export function sayMany(name, n, values = {}) {
 export const number = (value) => whole.format(value);
 export const percent = (part, all) => (all ? share.format(part / all) : "–");
 
-/** A sentence that came in every language, in this page's. */
+/** Return the page's language of a sentence in every language. */
 export const ours = (byLanguage) => byLanguage?.[language] ?? byLanguage?.en ?? "";
 
 const badWords = JSON.parse(document.getElementById("bad-words")?.textContent ?? "{}");
 
-/** Why a row is unreadable, in this page's language. */
+/** Return the reason for an unreadable row in this page's language. */
 export const badWord = (word) => badWords[word] ?? word;
 
-/** A new element with a class and a text. */
+/** Return a new element with a class and a text. */
 export function make(tag, className = "", text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -39,7 +39,7 @@ export function make(tag, className = "", text = "") {
   return element;
 }
 
-/** A <time> that local-time.js keeps in the reader's zone; `style` is datetime, date, time or ago. */
+/** Return a <time> that local-time.js keeps in the reader's zone; `style` is datetime, date, time or ago. */
 export function timeElement(at, style) {
   const element = make("time");
   element.dateTime = at;

@@ -1,13 +1,13 @@
-// What happens, newest first; and for those who hear the page, a summary now and then.
+// The changes, newest first, and a summary now and then for screen readers.
 
 import { localise } from "../site/local-time.js";
 import { make, number, say, sayMany, timeElement } from "./texts.js";
 
 const LINES_MAX = 60; // more is history, which each station's page has
 const LINES_PER_FRAME_MAX = 20; // of one frame: a first poll changes thousands of stations at once
-const SUMMARY_MS = 20_000; // a screen reader is told no more often than this
+const SUMMARY_MS = 20_000; // between two summaries for a screen reader
 
-/** What happened to a station, in words: "2 bikes taken (1 electrical), closed". */
+/** Return a station's change in words: "2 bikes taken (1 electrical), closed". */
 export function inWords(change) {
   const words = change.kinds.filter((kind) => kind !== "taken" && kind !== "returned").map((kind) => kindInWords(kind, change));
   if (change.returned) words.unshift(moved("returned", change.returned, change.returned_electrical));
@@ -31,7 +31,7 @@ function lookOf(change) {
   return change.kinds.some((kind) => ["closed", "gone", "silent", "unreadable"].includes(kind)) ? " feed__line--closed" : "";
 }
 
-/** The time of a change in the reader's zone. */
+/** Return the time of a change in the reader's zone. */
 function readersTime(at) {
   const holder = make("span");
   holder.append(timeElement(at, "time"));
@@ -40,7 +40,7 @@ function readersTime(at) {
 }
 
 export class Ticker {
-  /** `href(station)` gives the address of a station's page, or null to leave its name out; `time(at)` a <time>. */
+  /** `href(station)` returns the address of a station's page, or null to leave its name out; `time(at)` a <time>. */
   constructor(list, { href, cityName = () => "", time = readersTime }) {
     this.time = time;
     this.list = list;
@@ -53,7 +53,7 @@ export class Ticker {
     if (this.summary) setInterval(() => this.summarise(), SUMMARY_MS);
   }
 
-  /** Changes of one frame, oldest first. */
+  /** Add the changes of one frame, oldest first. */
   add(changes) {
     for (const change of changes) {
       this.sums.taken += change.taken;

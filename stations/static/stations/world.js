@@ -4,7 +4,7 @@ export const isReadable = (station) => !station.bad;
 export const isOpen = (station) => station.status === "OPEN" && isReadable(station);
 export const isSilent = (station) => station.connected === false;
 
-/** What the map and the tables show a station as. */
+/** Return a station's state for the map and the tables. */
 export function stateOf(station) {
   if (!isReadable(station)) return "bad";
   if (!isOpen(station)) return "closed";
@@ -17,14 +17,14 @@ export class World {
     this.cities = new Map(); // contract -> figures
   }
 
-  /** Everything anew. */
+  /** Replace all stations. */
   replace(stations) {
     this.stations = new Map(stations.map((station) => [station.id, station]));
     this.cities = new Map();
     for (const station of stations) this.count(station, 1);
   }
 
-  /** A delta. Returns what happened, the removed ones as kind "gone". */
+  /** Apply a delta. Return its changes, with the removed stations as kind "gone". */
   apply(delta) {
     const happened = [];
     for (const change of delta.changes) {
@@ -74,13 +74,13 @@ export class World {
     return city;
   }
 
-  /** Stations of one city, or all. */
+  /** Return the stations of one city, or all. */
   of(contract) {
     const all = [...this.stations.values()];
     return contract ? all.filter((station) => station.contract === contract) : all;
   }
 
-  /** The figures of one city, or of all together. */
+  /** Return the figures of one city, or of all together. */
   figures(contract) {
     if (contract) return this.city(contract);
     const sum = { stations: 0, bikes: 0, stands: 0, open: 0, empty: 0, full: 0, changed: "" };
