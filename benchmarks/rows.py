@@ -64,7 +64,7 @@ FITTING: dict[str, Callable[[int], dict[str, Any]]] = {
         "lng": 5,
     },
     "stations.PollRun": lambda i: {"feed": f"feed-{i % 5}"},
-    "eventbus.OutboxRow": lambda i: {"refused": "", "partition": 0, "offset": i, "appended_at": BEGIN},
+    "eventbus.OutboxRow": lambda i: {"rejected": "", "partition": 0, "offset": i, "appended_at": BEGIN},
 }
 ALSO = ("products.Stock", "orders.OrderLine")  # what lists read of tables that have none of their own
 FEW = 50  # rows of tables that never grow with the shop

@@ -80,7 +80,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
     @property
     def ours(self) -> bool:
-        """Whether it was published here. Of what came from elsewhere no outbox row tells: the ledger leaves it out."""
+        """True if it was published here. Other records have no outbox row, so the delivery audit leaves them out."""
         return self.trusted and self.claims_ours
 
     @property

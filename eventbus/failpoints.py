@@ -105,7 +105,7 @@ declare(
         "obey": "an operator's wish comes true",
         "pause": "a group is to stand still",
         "resume": "a group is to go on",
-        "decide": "an operator has decided about an event that the log refused",
+        "decide": "an operator has decided about an event that the log rejected",
         "prune": "rows that nobody needs leave, and their totals stay",
         "prune.replay": "the rows of a replay that ended leave",
         "prune.withdrawn": "events that were withdrawn leave",

@@ -30,7 +30,7 @@ class Carried(models.Model):
 class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
-    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `refused`,
+    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `rejected`,
     with the reason, when the log will not take it; then an operator decides (`eventbus.publishing.rejected_records`).
     An index costs every publisher a page; so but two hold every row, and neither what is read only now and then.
     """
@@ -40,8 +40,8 @@ class OutboxRow(Carried):
     partition = models.PositiveSmallIntegerField(null=True)
     offset = models.PositiveBigIntegerField(null=True, db_column="log_offset")
     appended_at = models.DateTimeField(null=True)
-    refused = models.TextField(default="", blank=True)
-    withdrawn_at = models.DateTimeField(null=True)  # by an operator, once it was refused
+    rejected = models.TextField(default="", blank=True)
+    withdrawn_at = models.DateTimeField(null=True)  # by an operator, once it was rejected
 
     class Meta:
         db_table = "eventbus_outbox"
@@ -49,10 +49,10 @@ class OutboxRow(Carried):
         verbose_name_plural = _("outbox")
         indexes = [
             models.Index(
-                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, refused="")
+                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, rejected="")
             ),
             # Asked for before each batch, and empty unless somebody must look: it costs a publisher nothing.
-            models.Index(fields=["topic", "key"], name="eventbus_outbox_refused", condition=models.Q(refused__gt="")),
+            models.Index(fields=["topic", "key"], name="eventbus_outbox_rejected", condition=models.Q(rejected__gt="")),
         ]
         constraints = [
             models.UniqueConstraint(

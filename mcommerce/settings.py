@@ -26,7 +26,10 @@ except ImportError:  # Windows
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-BUS_BACKENDS = {"memory": "eventbus.backends.memory.MemoryBackend", "kafka": "eventbus.backends.kafka.KafkaBackend"}
+BUS_BACKENDS = {
+    "memory": "eventbus.backends.memory.MemoryBackend",
+    "kafka": "eventbus.backends.kafka.backend.KafkaBackend",
+}
 KAFKA_SECURITY = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 _PASSWORD = ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD")
 KAFKA_SASL_NEEDS = {

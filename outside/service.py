@@ -28,15 +28,15 @@ SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the ser
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
 
-class Resting(ServiceAway):
+class Resting(ServiceUnavailable):
     """The service failed several times in a row, so it is not called for a while."""
 
 
-class Crowded(ServiceAway):
+class Crowded(ServiceUnavailable):
     """The service answers, but as many visitors as allowed already wait for it."""
 
 
-class Silent(ServiceAway):
+class Silent(ServiceUnavailable):
     """As many visitors as allowed already wait for the service, which has not answered for too long."""
 
 

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
 AUDIT_SECONDS = 60  # between two comparisons of versions with the rows; a correct bus leaves nothing to mend
 LOOK_TIMEOUT_SECONDS = 5  # the wait of another thread for the loop; a busier loop has worse problems
-AWAY = (DatabaseError, InterfaceError, LogAway)  # errors of a start without database or log; clients try again
+AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # errors of a start without database or log; clients try again
 
 
 class Watch(Protocol):

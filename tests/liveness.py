@@ -36,7 +36,7 @@ class Liveness:
 
 
 def moving() -> list[Unhandled]:
-    """What a group has not passed, and is neither parked nor dead nor refused by the log: it must move.
+    """What a group has not passed, and is neither parked nor dead nor rejected by the log: it must move.
 
     What was passed and not handled never moves again: that is for `tests.history` to tell.
     """
@@ -49,13 +49,13 @@ def moving() -> list[Unhandled]:
         for group, event_id in table._default_manager.values_list("group", "event_id")
     }
     rows = {row.event_id.hex: row for row in OutboxRow.objects.defer("payload", "headers")}
-    refused = {(row.topic, row.key) for row in rows.values() if row.refused and row.offset is None}
+    rejected = {(row.topic, row.key) for row in rows.values() if row.rejected and row.offset is None}
     reached = {(row.group, row.topic, row.partition): row.offset for row in Progress.objects.all()}
     return [
         one
         for one in unhandled
         if one.event not in still
-        and (one.topic, one.key) not in refused
+        and (one.topic, one.key) not in rejected
         and (row := rows.get(one.event_id)) is not None
         and (row.offset is None or row.offset >= reached.get((one.team, row.topic, row.partition), 0))
     ]
@@ -64,7 +64,7 @@ def moving() -> list[Unhandled]:
 def status() -> tuple[int, str]:
     """Its exit code, and what it complains of."""
     try:
-        call_command("eventbus", "status", "--no-ledger", stdout=StringIO())
+        call_command("eventbus", "status", "--no-audit", stdout=StringIO())
     except CommandError as error:
         return error.returncode, str(error)
     return 0, ""

@@ -69,7 +69,7 @@ def relay(producer: Producer) -> None:
 def _unsent() -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(Unsent._fields)} FROM eventbus_outbox WHERE log_offset IS NULL AND refused = ''"
+            f"SELECT {', '.join(Unsent._fields)} FROM eventbus_outbox WHERE log_offset IS NULL AND rejected = ''"
             " ORDER BY id LIMIT %s",
             [BATCH_ROWS],
         )

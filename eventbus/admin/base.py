@@ -185,7 +185,7 @@ class WayFilter(admin.SimpleListFilter):
         return [
             ("unsent", _("not sent yet")),
             ("sent", _("sent")),
-            ("refused", _("refused by the log")),
+            ("rejected", _("rejected by the log")),
             ("withdrawn", _("withdrawn by an operator")),
         ]
 
@@ -194,7 +194,7 @@ class WayFilter(admin.SimpleListFilter):
             return queryset.filter(rejected_records.UNSENT)
         if self.value() == "sent":
             return queryset.filter(offset__isnull=False)
-        if self.value() == "refused":
+        if self.value() == "rejected":
             return queryset.filter(rejected_records.WAITS)
         return queryset.filter(rejected_records.WITHDRAWN) if self.value() == "withdrawn" else queryset
 

@@ -74,7 +74,7 @@ FIELD_NAMES = {
     "pruned_handled": _("handled, pruned"),
     "pruned_ignored": _("ignored, pruned"),
     "refill_to": _("appended again up to"),
-    "refused": _("why it was refused"),
+    "rejected": _("why it was rejected"),
     "released": _("last epoch that ended in order"),
     "replay": _("replay"),
     "request": _("asked for"),

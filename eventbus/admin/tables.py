@@ -62,10 +62,10 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
     asked_first = ("withdraw",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change outbox events may decide about those that the log refused; the form stays for reading."""
+        """Who may change outbox events may decide about those that the log rejected; the form stays for reading."""
         return request.user.has_perm("eventbus.change_outboxrow")
 
-    @admin.action(description=_("Resend: offer what the log refused to it again"), permissions=["operate"])
+    @admin.action(description=_("Resend: offer what the log rejected to it again"), permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
         count = queryset.count()
         question = ngettext("Offer %(count)d event again?", "Offer %(count)d events again?", count)
@@ -77,7 +77,7 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
         tell(request, asked, text)
         return None
 
-    @admin.action(description=_("Withdraw: never tell what the log refused"), permissions=["operate"])
+    @admin.action(description=_("Withdraw: never tell what the log rejected"), permissions=["operate"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
         count = queryset.count()
         question = ngettext("Never tell %(count)d event to anybody?", "Never tell %(count)d events to anybody?", count)

@@ -1,4 +1,4 @@
-"""The live ledger: every event that was published for a group lies in exactly one place, and the counters agree.
+"""The delivery audit: every event that was published for a group lies in exactly one place, and the counters agree.
 
 Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
 pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
@@ -71,7 +71,7 @@ class Earlier(msgspec.Struct, frozen=True):
 class DeliveryAudit(msgspec.Struct, frozen=True):
     """All accounts at one moment. `earlier` is among the ignored: what groups ignored of types that they handle today.
 
-    Counted apart, by topic: what the log refused, and what was withdrawn of that; by group: what came from elsewhere
+    Counted apart, by topic: what the log rejected, and what was withdrawn of that; by group: what came from elsewhere
     (handled, without an outbox row of ours) and what replays handled again.
     """
 
@@ -79,7 +79,7 @@ class DeliveryAudit(msgspec.Struct, frozen=True):
     accounts: list[Account]
     violations: list[Violation]
     earlier: list[Earlier]
-    refused: dict[str, int]
+    rejected: dict[str, int]
     withdrawn: dict[str, int]
     foreign: dict[str, int]
     replayed: dict[str, int]
@@ -88,14 +88,14 @@ class DeliveryAudit(msgspec.Struct, frozen=True):
 def read() -> DeliveryAudit:
     """Read it in one snapshot, while the site runs: nobody waits for it. Takes seconds when the outbox is long."""
     with snapshot():
-        found, unsent = counts.tallies(), _by_topic(refused=False)
+        found, unsent = counts.tallies(), _by_topic(rejected=False)
         foreign, replayed = _apart(found)
         return DeliveryAudit(
             at=clock.now(),
             accounts=_accounts(found, unsent),
             violations=[*_violations(found, EarlyHandling(unsent)), *_without_events()],
             earlier=_earlier(found),
-            refused=_by_topic(refused=True),
+            rejected=_by_topic(rejected=True),
             withdrawn=_withdrawn(),
             foreign=foreign,
             replayed=replayed,
@@ -106,7 +106,10 @@ def problems(found: DeliveryAudit) -> list[str]:
     """What does not balance, one sentence each."""
     told = [str(one) for one in found.violations]
     told += [f"{one.group} {one.topic} does not balance by {one.balance}." for one in found.accounts if one.balance]
-    return told and [*told, "The ledger does not balance: see docs/operations.md, When the ledger does not balance."]
+    return told and [
+        *told,
+        "See docs/operations.md, When the delivery audit does not balance.",
+    ]
 
 
 @contextmanager
@@ -222,10 +225,10 @@ def _without_events() -> Iterator[Violation]:
             yield Violation(group, topic, partition, f"{what}, and gone from the outbox", count, examples)
 
 
-def _by_topic(*, refused: bool) -> dict[str, int]:
-    """Events that are not in the log: not yet, or since it refused them and nobody has decided about them."""
+def _by_topic(*, rejected: bool) -> dict[str, int]:
+    """Events that are not in the log: not yet, or since it rejected them and nobody has decided about them."""
     rows = OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True)
-    rows = rows.exclude(refused="") if refused else rows.filter(refused="")
+    rows = rows.exclude(rejected="") if rejected else rows.filter(rejected="")
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 
 

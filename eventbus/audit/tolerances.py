@@ -1,7 +1,7 @@
 """Where a log elsewhere and the outbox differ for good reasons: what is ahead of its row, and what the log holds twice.
 
 The relay writes down where an event lies once the log has acknowledged it, and a group may be faster. For that moment
-the ledger finds more done than was sent: no more than there are unsent rows, and that is no violation.
+the delivery audit finds more done than was sent: no more than there are unsent rows, and that is no violation.
 
 What was sent again, since nobody knew whether it had arrived, the inbox keeps from being handled twice. But an event
 that a group ignores leaves no row to know it by, and is counted as often as the log holds it.
@@ -40,7 +40,7 @@ def not_early() -> Q:
     """Rows of parked events and dead letters whose event the outbox does not still call unsent, or sends again."""
     if backends.current().in_process:
         return Q()
-    unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), offset__isnull=True, refused="")
+    unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), offset__isnull=True, rejected="")
     refilled = TopicLog.objects.filter(refill_to__gt=0).values("topic")
     return ~Q(Exists(unsent)) & ~Q(topic__in=refilled)
 

@@ -121,9 +121,9 @@ def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
     return first, int(offset)
 
 
-def refuse(row_id: int, reason: str) -> None:
+def reject(row_id: int, reason: str) -> None:
     """The log will never take this row, as it is now: an operator decides what becomes of it."""
-    OutboxRow.objects.filter(id=row_id).update(refused=reason)
+    OutboxRow.objects.filter(id=row_id).update(rejected=reason)
 
 
 def finish(topics: Collection[str]) -> set[str]:
@@ -133,7 +133,7 @@ def finish(topics: Collection[str]) -> set[str]:
     """
     left = set[str]()
     for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
-        unsent = OutboxRow.objects.filter(topic=log.topic, offset__isnull=True, refused="", id__lte=log.refill_to)
+        unsent = OutboxRow.objects.filter(topic=log.topic, offset__isnull=True, rejected="", id__lte=log.refill_to)
         if not unsent.exists():
             for table in (ParkedEvent, DeadLetter):
                 _move(table._default_manager.filter(topic=log.topic))

@@ -51,7 +51,7 @@ def _hours(text: str) -> float:
 
 
 def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
-    """Raises CommandError when the ledger does not balance somewhere: there, nothing is taken.
+    """Raises CommandError when the delivery audit does not balance somewhere: there, nothing is taken.
 
     So it does while everything stands still because a store went back: what is there tells what was lost.
     """

@@ -17,7 +17,7 @@ def add(actions: Actions) -> None:
     text = "have a group handle what it passed and never handled: what is lost for it, or what an older release ignored"
     asking = actions.add("redeliver", redeliver, text)
     asking.add_argument("group", metavar="GROUP", help="as `eventbus status` shows it")
-    asking.add_argument("--lost", action="store_true", help="what the ledger calls lost")
+    asking.add_argument("--lost", action="store_true", help="what the delivery audit calls lost")
     asking.add_argument(
         "--type",
         action="append",

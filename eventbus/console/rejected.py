@@ -1,4 +1,4 @@
-"""`refused`, `resend` and `withdraw`: what the log will not take, and what shall become of it."""
+"""`rejected`, `resend` and `withdraw`: what the log will not take, and what shall become of it."""
 
 from functools import partial
 from typing import Any
@@ -14,34 +14,34 @@ from eventbus.publishing import rejected_records
 
 EVENTS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
 REASON_CHARACTERS_SHOWN = 60  # the row stays a row; --json shows the whole
-COLUMNS = ("id", "topic", "type", "event_id", "key", "created_at", "behind", "refused")
+COLUMNS = ("id", "topic", "type", "event_id", "key", "created_at", "behind", "rejected")
 
 
 def add(actions: Actions) -> None:
-    """Add what deals with events that the log refused."""
-    text = "events that the log refused, why, and how many later ones of their keys wait behind them"
-    shown = actions.add("refused", refused, text)
+    """Add what deals with events that the log rejected."""
+    text = "events that the log rejected, why, and how many later ones of their keys wait behind them"
+    shown = actions.add("rejected", rejected, text)
     shown.add_argument("--topic", default="", help="only those of this topic")
     shown.add_argument("--withdrawn", action="store_true", help="those that were withdrawn instead")
     shown.add_argument("--limit", type=positive, default=EVENTS_SHOWN, help="how many at most (%(default)s)")
-    text = "offer refused events to the log again, each before the later ones of its key: first have it take them"
+    text = "offer rejected events to the log again, each before the later ones of its key: first have it take them"
     again = actions.add("resend", resend, text)
-    again.add_argument("--all", action="store_true", help="every refused event")
-    text = "never tell refused events; their keys go on without them. With --json it prints them whole, to be kept"
+    again.add_argument("--all", action="store_true", help="every rejected event")
+    text = "never tell rejected events; their keys go on without them. With --json it prints them whole, to be kept"
     let_go = actions.add("withdraw", withdraw, text)
     for asking in (again, let_go):
-        asking.add_argument("ids", nargs="*", type=positive, metavar="ID", help="as `eventbus refused` shows it")
+        asking.add_argument("ids", nargs="*", type=positive, metavar="ID", help="as `eventbus rejected` shows it")
 
 
-def refused(*, printer: Printer, json: bool, topic: str, withdrawn: bool, limit: int, **options: Any) -> None:
+def rejected(*, printer: Printer, json: bool, topic: str, withdrawn: bool, limit: int, **options: Any) -> None:
     """The oldest first."""
-    rows = list(rejected_records.refused(topic, withdrawn=withdrawn)[:limit])
+    rows = list(rejected_records.rejected(topic, withdrawn=withdrawn)[:limit])
     if json:
         printer.json([_told(row) for row in rows])
     elif rows:
         printer.table(COLUMNS, [_row(row) for row in rows])
     else:
-        printer.line(f"{'Nothing was withdrawn' if withdrawn else 'The log refuses nothing'}{_of(topic)}.")
+        printer.line(f"{'Nothing was withdrawn' if withdrawn else 'The log rejects nothing'}{_of(topic)}.")
 
 
 def _of(topic: str) -> str:
@@ -52,24 +52,24 @@ def resend(*, ids: list[int], all: bool, printer: Printer, json: bool, action: s
     """Once more."""
     if bool(ids) == all:
         raise CommandError("Name ids, or --all.", returncode=EXIT_WRONG_LINE)
-    rows = list(rejected_records.refused()) if all else _named(ids)
+    rows = list(rejected_records.rejected()) if all else _named(ids)
     _ask(rejected_records.resend, rows, printer=printer, json=json, action=action)
 
 
 def withdraw(*, ids: list[int], printer: Printer, json: bool, action: str, **options: Any) -> None:
     """Never."""
     if not ids:
-        raise CommandError("Name ids, as manage.py eventbus refused shows them.", returncode=EXIT_WRONG_LINE)
+        raise CommandError("Name ids, as manage.py eventbus rejected shows them.", returncode=EXIT_WRONG_LINE)
     _ask(rejected_records.withdraw, _named(ids), printer=printer, json=json, action=action)
 
 
 def _named(ids: list[int]) -> list[OutboxRow]:
-    return named(rejected_records.events(Q()), ids, what="event in the outbox", command="refused")
+    return named(rejected_records.events(Q()), ids, what="event in the outbox", command="rejected")
 
 
 def _row(row: OutboxRow) -> list[Any]:
     told = {**_told(row), "created_at": f"{row.created_at:%Y-%m-%d %H:%M:%S}"}
-    told["refused"] = row.refused[:REASON_CHARACTERS_SHOWN]
+    told["rejected"] = row.rejected[:REASON_CHARACTERS_SHOWN]
     return [told[name] for name in COLUMNS]
 
 
@@ -83,11 +83,11 @@ def _told(row: Any) -> dict[str, Any]:
         "key": row.key,
         "created_at": row.created_at,
         "behind": row.behind,
-        "refused": row.refused,
+        "rejected": row.rejected,
         "withdrawn_at": row.withdrawn_at,
         "headers": row.headers,
         "payload": readable(row.payload),
     }
 
 
-_ask = partial(ask, refusal=rejected_records.NotRejected, told=_told, of="topic", none="the log refuses nothing")
+_ask = partial(ask, refusal=rejected_records.NotRejected, told=_told, of="topic", none="the log rejects nothing")

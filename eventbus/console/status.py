@@ -33,24 +33,26 @@ LEDGER_COLUMNS = (
 
 def add(actions: Actions) -> None:
     """Add what only looks."""
-    asked = actions.add("status", status, "outbox, timers, groups, leases and the ledger; 1 when something is wrong")
-    asked.add_argument("--no-ledger", action="store_true", help="at once: do not count the whole outbox")
+    asked = actions.add(
+        "status", status, "outbox, timers, groups, leases and delivery audit; 1 when something is wrong"
+    )
+    asked.add_argument("--no-audit", action="store_true", help="at once: do not count the whole outbox")
 
 
-def status(*, printer: Printer, json: bool, no_ledger: bool, **options: Any) -> None:
+def status(*, printer: Printer, json: bool, no_audit: bool, **options: Any) -> None:
     """Raises CommandError with what is wrong, so that the exit code tells."""
     found, dispatches = bus_status.status(), bus_status.is_dispatched()
-    counted = None if no_ledger else delivery_audit.read()
+    counted = None if no_audit else delivery_audit.read()
     wrong = bus_status.problems(found, dispatches=dispatches) + (delivery_audit.problems(counted) if counted else [])
     wrong += untrusted_records.problems()
     strange = untrusted_records.counts()
     if json:
-        told = {**msgspec.structs.asdict(found), "ledger": counted}
+        told = {**msgspec.structs.asdict(found), "audit": counted}
         printer.json({**told, "untrusted": strange, "dispatches": dispatches, "problems": wrong})
     else:
         _print_status(printer, found, dispatches)
         if counted:
-            _print_ledger(printer, counted)
+            _print_audit(printer, counted)
         for group, count in strange.items():
             printer.line(f"set aside as untrusted, {group}: {count}")
     if wrong:
@@ -61,8 +63,10 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
     oldest = f", the oldest {found.outbox.oldest_seconds:.1f} s old" if found.outbox.oldest_at else ""
     due = f", the next due {found.timers.next_due:%Y-%m-%d %H:%M:%S} UTC" if found.timers.next_due else ""
     printer.line(f"outbox: {found.outbox.depth} unsent{oldest}")
-    if found.outbox.refused:
-        printer.line(f"refused by the log: {found.outbox.refused}, with {found.outbox.behind} later events behind them")
+    if found.outbox.rejected:
+        printer.line(
+            f"rejected by the log: {found.outbox.rejected}, with {found.outbox.behind} later events behind them"
+        )
     printer.line(f"timers: {found.timers.count}{due}")
     printer.line(f"dispatched: {'yes' if dispatches else 'no'}\n\n")
     printer.table(GROUP_COLUMNS, [_cells(one) for one in found.groups])
@@ -103,12 +107,12 @@ def _print_standstill(printer: Printer, one: Standstill) -> None:
         )
 
 
-def _print_ledger(printer: Printer, counted: DeliveryAudit) -> None:
+def _print_audit(printer: Printer, counted: DeliveryAudit) -> None:
     printer.line("\n")
     rows = [[getattr(one, name) for name in LEDGER_COLUMNS] for one in counted.accounts]
     printer.table(LEDGER_COLUMNS, rows)
     apart = {
-        "refused by the log": counted.refused,
+        "rejected by the log": counted.rejected,
         "withdrawn": counted.withdrawn,
         "from elsewhere": counted.foreign,
         "replayed": counted.replayed,

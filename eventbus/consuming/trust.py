@@ -3,7 +3,7 @@
 Trusted is what bears the site's signature (`signing`); what the outbox has, for the signature may be of a key that this
 process does not know; and what another program says unsigned, where the event's class names that program
 (`Event.unsigned_from`). All else is passed over like a repeat: no handler is called for it, no key waits behind it and
-no count of the ledger knows of it. It is set aside by its place, for operators to see (`UntrustedRecord`).
+no count of the delivery audit knows of it. It is set aside by its place, for operators to see (`UntrustedRecord`).
 """
 
 import logging

@@ -12,7 +12,7 @@ from eventbus.events import EncodedEvent
 
 LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousands, and 64 keys at once rarely meet
 ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
-COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "refused")
+COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "rejected")
 _NAMES = ", ".join(COLUMNS)
 _SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES "
 _SQLITE_ROW = "(%b, %b, %b, %b, %b, %b, %b, '')"
@@ -71,7 +71,7 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], l
 
 
 def sqlite_values(one: EncodedEvent) -> tuple[Any, ...]:
-    """An event's values for COLUMNS, but for `refused`, which is empty, as SQLite holds them."""
+    """An event's values for COLUMNS, but for `rejected`, which is empty, as SQLite holds them."""
     identity = one.identity.replace("-", "")
     return identity, one.topic, one.type, one.key, one.payload, one.headers, _sqlite_time(one.created_at)
 

@@ -33,7 +33,7 @@ def restore_problem() -> str:
 def outbox_problem(seconds_max: float) -> str:
     """Nothing while the relay keeps up; else the age of the oldest unsent event or overdue timer.
 
-    Events that wait for an operator's decision about a refused one do not count: `eventbus status` names them.
+    Events that wait for an operator's decision about a rejected one do not count: `eventbus status` names them.
     """
     unsent = OutboxRow.objects.filter(rejected_records.UNSENT).filter(rejected_records.not_behind())
     created_at = unsent.order_by("id").values_list("created_at", flat=True).first()

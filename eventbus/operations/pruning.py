@@ -1,10 +1,10 @@
-"""What nobody needs any more leaves the tables; its totals stay, so that the ledger balances at every moment.
+"""What nobody needs any more leaves the tables; its totals stay, so that the delivery audit balances at every moment.
 
 An event is needed until every group of its topic that the database knows has passed it, while it waits or lies dead
 for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
 process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
 Where the log lies elsewhere, an event stays as long as the log can still show it: without its inbox row it would be
-handled again. What the log refused stays until an operator decides; what was withdrawn leaves after the same while.
+handled again. What the log rejected stays until an operator decides; what was withdrawn leaves after the same while.
 Operators' actions are kept for ever.
 """
 
@@ -279,7 +279,7 @@ def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
     lost = passed_events.loses(reader, [event.id for event in gone])
     if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:
         raise Unbalanced(
-            f"Nothing is pruned of {reader.topic}/{reader.partition}: for group {reader.group} the ledger does not "
-            "balance there. See manage.py eventbus status."
+            f"Nothing is pruned of {reader.topic}/{reader.partition}: the delivery audit of group {reader.group} "
+            "does not balance there. See manage.py eventbus status."
         )
     return {"pruned_handled": handled, "pruned_discarded": discarded, "pruned_ignored": ignored}

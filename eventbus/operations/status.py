@@ -35,13 +35,13 @@ BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin
 class OutboxStatus(msgspec.Struct, frozen=True):
     """Events committed and on their way to the log, and the age of the oldest in seconds.
 
-    Apart from them: what the log refused, and how many later events of the same keys wait behind.
+    Apart from them: what the log rejected, and how many later events of the same keys wait behind.
     """
 
     depth: int
     oldest_at: datetime | None
     oldest_seconds: float
-    refused: int
+    rejected: int
     behind: int
 
 
@@ -115,10 +115,10 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
             f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
             "nobody relays, or the relay cannot."
         )
-    if found.outbox.refused:
+    if found.outbox.rejected:
         told.append(
-            f"Refused by the log: {found.outbox.refused}, and {found.outbox.behind} later events of their keys wait "
-            "behind. See manage.py eventbus refused, then resend or withdraw."
+            f"Rejected by the log: {found.outbox.rejected}, and {found.outbox.behind} later events of their keys wait "
+            "behind. See manage.py eventbus rejected, then resend or withdraw."
         )
     told += pausing.problems(found.standstills) + standstill.problems(found.standing)
     told += lag.problems(found.groups, found.standstills)
@@ -151,7 +151,7 @@ def _outbox() -> OutboxStatus:
         depth=on_their_way.count(),
         oldest_at=oldest_at,
         oldest_seconds=(clock.now() - oldest_at).total_seconds() if oldest_at else 0.0,
-        refused=OutboxRow.objects.filter(rejected_records.WAITS).count(),
+        rejected=OutboxRow.objects.filter(rejected_records.WAITS).count(),
         behind=unsent.filter(~free).count() if free else 0,
     )
 

@@ -1,4 +1,4 @@
-"""What the log refused for good, and what operators decide about it.
+"""What the log rejected for good, and what operators decide about it.
 
 Such an event has no place in the log, and nothing overtakes it: later events of its key wait behind it. So somebody has
 to decide. Offered again, it takes its place once the log takes it, and the others follow. Withdrawn, it will never be
@@ -17,17 +17,17 @@ from eventbus import clock, failpoints
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow
 
-UNSENT = Q(offset__isnull=True, refused="")
-WAITS = Q(refused__gt="", withdrawn_at__isnull=True)  # for somebody to decide
-WITHDRAWN = Q(refused__gt="", withdrawn_at__isnull=False)
+UNSENT = Q(offset__isnull=True, rejected="")
+WAITS = Q(rejected__gt="", withdrawn_at__isnull=True)  # for somebody to decide
+WITHDRAWN = Q(rejected__gt="", withdrawn_at__isnull=False)
 
 
 class NotRejected(BusError):
-    """There is nothing to decide about an event: the log did not refuse it, or it was decided already."""
+    """There is nothing to decide about an event: the log did not reject it, or it was decided already."""
 
 
-def refused(topic: str = "", *, withdrawn: bool = False) -> QuerySet[OutboxRow]:
-    """Events that the log refused and that wait for an operator, or those that were withdrawn; as `events` does."""
+def rejected(topic: str = "", *, withdrawn: bool = False) -> QuerySet[OutboxRow]:
+    """Events that the log rejected and that wait for an operator, or those that were withdrawn; as `events` does."""
     rows = events(WITHDRAWN if withdrawn else WAITS)
     return rows.filter(topic=topic) if topic else rows
 
@@ -40,7 +40,7 @@ def events(which: Q) -> QuerySet[OutboxRow]:
 
 
 def not_behind() -> Q:
-    """What waits behind no refused event of its key; empty when none is refused."""
+    """What waits behind no rejected event of its key; empty when none is rejected."""
     keys = OutboxRow.objects.filter(WAITS).order_by().values_list("topic", "key")
     first = keys.annotate(first=Min("id"))  # those before it were appended, and may be so again
     return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
@@ -48,7 +48,7 @@ def not_behind() -> Q:
 
 def resend(row: OutboxRow, who: str) -> None:
     """Have the relay offer it to the log again, before the later events of its key. Raises NotRefused."""
-    _decide(row, OperatorAction.Action.RESEND, who, refused="")
+    _decide(row, OperatorAction.Action.RESEND, who, rejected="")
 
 
 def withdraw(row: OutboxRow, who: str) -> None:
@@ -57,10 +57,10 @@ def withdraw(row: OutboxRow, who: str) -> None:
 
 
 def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change: Any) -> None:
-    """The relay has no such row in hand: it asks for none that was refused, and for none behind it."""
+    """The relay has no such row in hand: it asks for none that was rejected, and for none behind it."""
     with failpoints.atomic("decide"):
         row = OutboxRow.objects.select_for_update().defer("payload", "headers").filter(id=asked.pk).first()
-        if row is None or not row.refused or row.withdrawn_at is not None:
+        if row is None or not row.rejected or row.withdrawn_at is not None:
             raise NotRejected(_why_not(row) % {"id": asked.pk})
         OperatorAction.objects.create(
             at=clock.now(),
@@ -69,7 +69,7 @@ def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change:
             event_id=row.event_id,
             type=row.type,
             key=row.key,
-            error=row.refused,
+            error=row.rejected,
         )
         OutboxRow.objects.filter(id=asked.pk).update(**change)
 
@@ -80,5 +80,5 @@ def _why_not(row: OutboxRow | None) -> str:
     if row.withdrawn_at is not None:
         return _("Event %(id)d was withdrawn already.")
     if row.offset is not None:
-        return _("The log did not refuse event %(id)d: it has it.")
-    return _("The log did not refuse event %(id)d: it is on its way there.")
+        return _("The log did not reject event %(id)d: it has it.")
+    return _("The log did not reject event %(id)d: it is on its way there.")

@@ -34,11 +34,11 @@ TIMERS_AT_ONCE = 100  # due timers moved in one transaction
 # for all that is committed waits as long.
 TIMERS_LOCK_MS = 1_500
 TIMERS_AGAIN_SECONDS = 2.0  # after it was not to be had: more of the time is the other events'
-# In the order of commits within a key, without what waits behind a refused event (`rejected_records.not_behind`).
+# In the order of commits within a key, without what waits behind a rejected event (`rejected_records.not_behind`).
 _UNSENT = f"""
     SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
-    WHERE log_offset IS NULL AND refused = '' AND NOT EXISTS (
-        SELECT 1 FROM eventbus_outbox AS held WHERE held.refused > '' AND held.withdrawn_at IS NULL
+    WHERE log_offset IS NULL AND rejected = '' AND NOT EXISTS (
+        SELECT 1 FROM eventbus_outbox AS held WHERE held.rejected > '' AND held.withdrawn_at IS NULL
         AND held.topic = event.topic AND held.key = event.key AND held.id <= event.id
     )
     ORDER BY id LIMIT %b

@@ -67,7 +67,7 @@ class LossDetector:
         self._shrinking.soon()
 
     def held(self, topics: set[str]) -> set[str]:
-        """Those to which nothing may be appended yet. One that is not there is refused by the brokers anyway."""
+        """Those to which nothing may be appended yet. One that is not there is rejected by the brokers anyway."""
         return self._shrinking.held(topics & self._there)
 
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:

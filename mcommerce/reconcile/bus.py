@@ -11,6 +11,7 @@ from mcommerce.orders import statements as orders
 from mcommerce.reconcile.differences import Difference
 
 KEYED_BY_ORDER = ("orders", "payment", "stock")  # topics whose keys are orders' ids
+AUDIT_REMEDY = "see docs/operations.md, When the delivery audit does not balance"
 LETTERS_AT_ONCE = 500  # dead letters in memory at a time
 
 
@@ -24,7 +25,7 @@ def differences(*, who: str) -> Iterator[Difference]:
             yield _dead(letter, named.get(letter.id), is_here=named.get(letter.id) in there, who=who)
         last = letters[-1].id
     for problem in delivery_audit.problems(delivery_audit.read()):
-        yield Difference(name="audit", what=problem, remedy="see docs/operations.md, When the ledger does not balance")
+        yield Difference(name="audit", what=problem, remedy=AUDIT_REMEDY)
 
 
 def _dead(letter: DeadLetter, order_id: UUID | None, *, is_here: bool, who: str) -> Difference:

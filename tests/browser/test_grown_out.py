@@ -90,7 +90,7 @@ def test_an_order_is_paid_at_a_site_that_shares_no_table_with_the_shop(page: Pag
     assert payment.rows("SELECT status, captured > 0 FROM payment_payment") == [("succeeded", 1)]
     assert shop.ended() + payment.ended() == []
     for site in sites:
-        site.manage("eventbus", "status")  # or it says what is wrong, and that the ledger does not balance
+        site.manage("eventbus", "status")  # or it says what is wrong, and that the delivery audit does not balance
 
 
 def heard(site: Site, kind: str) -> set[str]:

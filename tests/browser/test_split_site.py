@@ -85,7 +85,7 @@ def test_an_operator_sees_every_process_and_what_it_does(split_site: SplitSite) 
 
 
 def told(site: SplitSite) -> list[dict[str, Any]]:
-    return json.loads(site.manage("eventbus", "status", "--no-ledger", "--json"))["processes"]
+    return json.loads(site.manage("eventbus", "status", "--no-audit", "--json"))["processes"]
 
 
 def all_read(site: SplitSite) -> list[str]:

@@ -1,6 +1,6 @@
 """The verdict, from outside: what publishers wrote down on their disk, and SQL.
 
-Nothing of the bus is asked but its own ledger, whose verdict is one among others.
+Nothing of the bus is asked but its own delivery audit, whose verdict is one among others.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ PROMISES = (
     "a key's order is its commits' order",
     "an effect has one idempotency key",
     "nothing is set aside",
-    "the ledger balances",
+    "the delivery audit balances",
     "served while the broker is away",
     OTHERS,
     *verdict.PROMISES,
@@ -62,7 +62,7 @@ class Oracle:
             found += self._site.shop.broken
             found += self._site.shop.verdict().violations()
         if complaint := self._site.status():
-            found.append(Violation("the ledger balances", complaint[-600:]))
+            found.append(Violation("the delivery audit balances", complaint[-600:]))
         return found
 
     def _acknowledged(self) -> list[Violation]:

@@ -1,4 +1,4 @@
-"""A busy site, for tests of what must hold meanwhile; and what its ledger says."""
+"""A busy site, for tests of what must hold meanwhile; and what its delivery audit says."""
 
 import contextlib
 import threading

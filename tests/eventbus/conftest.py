@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.utils import translation
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from tests.eventbus.house import House, Noted, open_house
 from tests.eventbus.house_on_kafka import in_use
 from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, hearing

@@ -23,7 +23,10 @@ from tests.eventbus.busy import (
 )
 from tests.eventbus.house import House, Mended, Noted, Unknown
 
-READS_MIN, CROSSED_MIN = 30, 3  # of the ledger; and of those, how many in the middle of which something was handled
+READS_MIN, CROSSED_MIN = (
+    30,
+    3,
+)  # audits; and how many of them while something was handled
 
 
 @pytest.mark.django_db(transaction=True)
@@ -64,14 +67,14 @@ class OnePlaceEach:
 
         assert places() == {"handled": 1}
 
-    def test_what_the_log_refused_is_counted_apart(self, house: House) -> None:
+    def test_what_the_log_rejected_is_counted_apart(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1), ("chair", 1))
-        OutboxRow.objects.filter(key="vase").update(refused="too large")
+        OutboxRow.objects.filter(key="vase").update(rejected="too large")
         house.settle()
 
         assert places() == {"handled": 1}
-        assert delivery_audit.read().refused == {"house": 1}
+        assert delivery_audit.read().rejected == {"house": 1}
 
     def test_what_was_said_before_a_group_began_is_not_its_own(self, house: House) -> None:
         house.handler("house-a")

@@ -117,25 +117,25 @@ class RelayedInOrder:
         assert Timer.objects.count() == 1
         assert not OutboxRow.objects.exists()
 
-    def test_what_the_log_refused_keeps_nobody_waiting(self, house: House) -> None:
+    def test_what_the_log_rejected_keeps_nobody_waiting(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1), ("chair", 1))
-        OutboxRow.objects.filter(key="vase").update(refused="too large")
+        OutboxRow.objects.filter(key="vase").update(rejected="too large")
 
         house.settle()
 
         assert house.seen() == [("chair", 1)]
         assert OutboxRow.objects.get(key="vase").offset is None
 
-    def test_what_the_log_refused_is_not_overtaken_by_later_events_of_its_key(self, house: House) -> None:
+    def test_what_the_log_rejected_is_not_overtaken_by_later_events_of_its_key(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1))
-        OutboxRow.objects.update(refused="too large")
+        OutboxRow.objects.update(rejected="too large")
         house.say(("vase", 2), ("chair", 1))
         house.settle()
         assert house.seen() == [("chair", 1)]
 
-        rejected_records.resend(OutboxRow.objects.get(refused="too large"), "Ada")
+        rejected_records.resend(OutboxRow.objects.get(rejected="too large"), "Ada")
         house.say(("vase", 3))
         house.settle()
 
@@ -144,12 +144,12 @@ class RelayedInOrder:
     def test_without_what_was_withdrawn_its_key_goes_on(self, house: House, bus_clock: Any) -> None:
         house.handler()
         house.say(("vase", 1))
-        OutboxRow.objects.update(refused="too large")
+        OutboxRow.objects.update(rejected="too large")
         house.say(("vase", 2), ("vase", 3))
         house.settle()
         assert house.seen() == []
 
-        rejected_records.withdraw(OutboxRow.objects.get(refused="too large"), "Ada")
+        rejected_records.withdraw(OutboxRow.objects.get(rejected="too large"), "Ada")
         house.settle()
 
         assert house.seen(name="vase") == [2, 3]

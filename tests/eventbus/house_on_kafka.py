@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from eventbus import backends, testing
 from eventbus.backends.base import Unsent
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import OutboxRow
 from tests.eventbus.house import House, Noted, Sown, open_house, until
 

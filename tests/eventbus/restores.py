@@ -9,7 +9,7 @@ import psycopg
 from django.db import connection, connections, transaction
 
 from eventbus import backends
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, until

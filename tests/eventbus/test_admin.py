@@ -134,7 +134,7 @@ def test_an_event_is_found_by_its_id_or_its_key(house: House, poison: set[str], 
     assert str(chair.event_id) not in listed(admin_client, "outboxrow", q="cha")
 
 
-@pytest.mark.parametrize(("way", "found"), [("sent", True), ("unsent", False), ("refused", False)])
+@pytest.mark.parametrize(("way", "found"), [("sent", True), ("unsent", False), ("rejected", False)])
 def test_the_outbox_tells_how_far_events_are(
     house: House, poison: set[str], admin_client: Client, way: str, found: bool
 ) -> None:

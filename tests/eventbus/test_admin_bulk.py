@@ -199,10 +199,10 @@ def test_the_desk_asks_in_french(house: House, broken: Mended, admin_client: Cli
 def test_all_that_the_log_refused_means_what_was_shown_too(house: House, admin_client: Client) -> None:
     house.handler()
     house.say(*many("vase", SHOWN))
-    OutboxRow.objects.update(refused="too large")
-    page = listed(admin_client, "outboxrow", way="refused")
+    OutboxRow.objects.update(rejected="too large")
+    page = listed(admin_client, "outboxrow", way="rejected")
     house.say(("chair", 1))
-    OutboxRow.objects.filter(key="chair").update(refused="too large")
+    OutboxRow.objects.filter(key="chair").update(rejected="too large")
 
     question = choose_all(admin_client, page, "withdraw", "outboxrow")
     assert f"Never tell {SHOWN} events to anybody?" in question

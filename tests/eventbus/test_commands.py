@@ -155,7 +155,7 @@ def test_where_nothing_died_that_is_said(house: House, poison: set[int]) -> None
 
 @pytest.mark.parametrize("limit", ["0", "-1", "all", "9" * 20])
 def test_how_many_are_shown_is_a_number(house: House, limit: str) -> None:
-    for action in ("dead", "refused"):
+    for action in ("dead", "rejected"):
         code, _, complaint = run("eventbus", action, "--limit", limit)
         assert code
         assert f"'{limit}' is not a whole number from 1" in complaint

@@ -135,7 +135,7 @@ def test_one_that_cannot_begin_is_seen_to_try(house: House) -> None:
         unable.start()
         assert tries.acquire(timeout=HAND_OVER_SECONDS)
 
-        assert "dispatched: yes" in run("eventbus", "status", "--no-ledger")[1]
+        assert "dispatched: yes" in run("eventbus", "status", "--no-audit")[1]
 
     assert not status.is_dispatched()
 

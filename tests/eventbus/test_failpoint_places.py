@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventbus import failpoints
-from eventbus.backends import kafka  # noqa: F401  # it declares points of its own
+from eventbus.backends.kafka import backend  # noqa: F401  # it declares points of its own
 
 ROOT = Path(__file__).resolve().parents[2]
 # The bus, and the part of the shop that calls the payment company.
@@ -41,7 +41,7 @@ WITHOUT = {
     "eventbus/recovery/topic_recovery.py::lost": "only where a log lost something: no day of the sweep must pass it",
     "eventbus/recovery/topic_recovery.py::_adopt": "once, where a site comes from brokers: the next one does it again",
     "eventbus/recovery/topic_recovery.py::look": "only where a log was to be refilled when its site left",
-    "eventbus/failures/parking.py::bury": "a savepoint in the worker's transaction, which has points of its own",
+    "eventbus/failures/parking.py::dead_letter": "a savepoint in the worker's transaction, which has points of its own",
     "eventbus/repairs/redelivery.py::_some": "an operator's command: done or not, and asked again",
     "eventbus/consuming/ignored_types.py::forget": "likewise: who dies in it is asked again",
     "eventbus/repairs/untrusted_records.py::dismiss": "likewise",

@@ -166,7 +166,7 @@ def test_status_tells_people_and_programs(db: None) -> None:
     said, told = StringIO(), StringIO()
     for stream, options in ((said, []), (told, ["--json"])):
         with pytest.raises(Exception, match="Nobody dispatches"):
-            call_command("eventbus", "status", "--no-ledger", *options, stdout=stream)
+            call_command("eventbus", "status", "--no-audit", *options, stdout=stream)
 
     assert ["orders", "products/0-1"] in [line.split()[-2:] for line in said.getvalue().splitlines()]
     [process] = json.loads(told.getvalue())["processes"]

@@ -15,7 +15,7 @@ from django.db.models import Sum
 from eventbus import backends, failpoints, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.errors import LogUnavailable
 from eventbus.events import KEY_CHARACTERS_MAX
@@ -66,7 +66,7 @@ def limit(backend: KafkaBackend, name: str, value: int) -> None:
 
 
 def settled(house: House) -> bool:
-    """Whether the log took, or refused, all that it was asked to."""
+    """Whether the log took, or rejected, all that it was asked to."""
     try:
         house.settle()
     except LogUnavailable:
@@ -75,8 +75,8 @@ def settled(house: House) -> bool:
 
 
 def offered_again(house: House) -> bool:
-    """The same for what was refused; once more where the broker had not heard yet that it may take it."""
-    for row in rejected_records.refused():
+    """The same for what was rejected; once more where the broker had not heard yet that it may take it."""
+    for row in rejected_records.rejected():
         rejected_records.resend(row, "Ada")
     return settled(house)
 
@@ -156,12 +156,12 @@ class TestKafkaBackend(BackendContract):
         limit(house.backend, "max.message.bytes", LIMIT_BYTES)
         house.say(("chair", 1), (LONG, 1), ("chair", 2), (LONG, 2), *(("vase", number) for number in range(5)))
 
-        until(lambda: settled(house) and OutboxRow.objects.exclude(refused="").exists(), "it", seconds=WAIT_SECONDS)
+        until(lambda: settled(house) and OutboxRow.objects.exclude(rejected="").exists(), "it", seconds=WAIT_SECONDS)
 
         assert house.seen(name="chair") == [1, 2]
         assert house.seen(name="vase") == list(range(5))
-        refused = OutboxRow.objects.exclude(refused="")
-        assert [(row.key, json.loads(bytes(row.payload))["number"]) for row in refused] == [(LONG, 1)]
+        rejected = OutboxRow.objects.exclude(rejected="")
+        assert [(row.key, json.loads(bytes(row.payload))["number"]) for row in rejected] == [(LONG, 1)]
         assert house.seen(name=LONG) == []
 
         limit(house.backend, "max.message.bytes", 100 * LIMIT_BYTES)
@@ -179,7 +179,7 @@ def test_what_the_client_itself_does_not_take_is_not_overtaken_by_the_next_of_it
 
         outcome = backend._sender.send([large, small])
 
-        assert (outcome.sent, list(outcome.refused)) == ([], [large.id])
+        assert (outcome.sent, list(outcome.rejected)) == ([], [large.id])
         assert sum(backend.ends(backend.partitions([Noted.topic])).values()) == 0
 
 
@@ -201,5 +201,5 @@ def test_nothing_overtakes_what_the_broker_refuses_of_a_producer_that_it_does_no
 
         outcome = backend._sender.send([large, *small])
 
-        assert (outcome.sent, list(outcome.refused)) == ([], [large.id])
+        assert (outcome.sent, list(outcome.rejected)) == ([], [large.id])
         assert sum(backend.ends(backend.partitions([Noted.topic])).values()) == 1

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from eventbus import Permanent, clock
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.consuming import backfill
 from eventbus.errors import StaleEpoch

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming import backfill
 from tests.eventbus.house import House
 from tests.eventbus.house_on_kafka import WAIT_SECONDS

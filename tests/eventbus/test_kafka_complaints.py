@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from eventbus.backends import kafka
+from eventbus.backends.kafka import backend as kafka
 from eventbus.backends.kafka.client_errors import REPEAT_SECONDS, Sparing
 
 AWAY = "FAIL [rdkafka#consumer-{client}] [thrd:{place}]: {place}: Connect failed: Connection refused"

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from django.core.exceptions import ImproperlyConfigured
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.configuration import configured
 
 SERVERS = "127.0.0.1:1"  # nobody is asked

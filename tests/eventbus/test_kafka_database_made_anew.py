@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence, OutboxRow, TopicLog
 from eventbus.publishing.relay import Relay
 from eventbus.repairs import restore_repair

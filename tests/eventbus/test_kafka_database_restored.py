@@ -10,7 +10,7 @@ import pytest
 
 from eventbus import registry
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming.worker import Worker
 from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.publishing.relay import Relay

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 from eventbus.models import Divergence, ForgottenSpan, TopicLog

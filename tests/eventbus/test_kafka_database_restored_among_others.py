@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from eventbus import backends, clock, publish
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence, InboxRow, OutboxRow, Timer
 from tests.eventbus.house import House, Noted
 from tests.eventbus.house_on_kafka import WAIT_SECONDS, append_from_elsewhere

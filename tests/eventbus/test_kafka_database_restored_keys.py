@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence
 from tests.eventbus.house import House
 from tests.eventbus.restores import GHOSTS, Backup, Heard, repair, restore, start

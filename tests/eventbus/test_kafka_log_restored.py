@@ -11,7 +11,7 @@ import pytest
 
 from eventbus import watches
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming.watching import Watch
 from eventbus.errors import LogUnavailable
 from eventbus.failpoints import FailedHere, armed

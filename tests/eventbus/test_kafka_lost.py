@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 
 from eventbus import Permanent, clock, handles, publish
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
@@ -56,7 +56,7 @@ def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order
         broken.names.clear()
         DeadLetter.objects.update(request="requeue")
         until(lambda: len(house.seen("house-a")) == 25, "what had died as well", seconds=WAIT_SECONDS)
-        until(balanced, "the ledger balances")
+        until(balanced, "the delivery audit balances")
 
     for group in ("house-a", "house-b"):
         assert house.seen(group, "chair") == list(range(21))
@@ -185,8 +185,8 @@ def test_a_log_that_is_filled_again_is_full_when_it_refuses_what_the_old_one_too
 
     replace(replaced)
     with in_use(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=SMALL_MESSAGES)):
-        refused = OutboxRow.objects.exclude(refused="")
-        until(lambda: settled(house) and refused.exists(), "the long one refused", seconds=WAIT_SECONDS)
+        rejected = OutboxRow.objects.exclude(rejected="")
+        until(lambda: settled(house) and rejected.exists(), "the long one rejected", seconds=WAIT_SECONDS)
 
     assert not TopicLog.objects.filter(refill_to__gt=0).exists()
     assert ParkedEvent.objects.get().offset == OutboxRow.objects.filter(key="vase").order_by("-id")[0].offset

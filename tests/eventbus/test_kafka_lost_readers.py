@@ -9,7 +9,7 @@ from django.db.models import F
 from msgspec import structs
 
 from eventbus import registry
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.reading.partition_buffer import BUFFER_RECORDS_MAX
 from eventbus.consuming.worker import Worker
 from eventbus.errors import LogUnavailable

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay, ReplayFailed

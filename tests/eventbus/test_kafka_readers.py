@@ -56,7 +56,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., Client]]:
     def make(*arguments: Any, **named: Any) -> Client:
         return (next_ones.pop(0) if next_ones else Client)(*arguments, **named)
 
-    monkeypatch.setattr("eventbus.backends.kafka.Client", make)
+    monkeypatch.setattr("eventbus.backends.kafka.backend.Client", make)
     return next_ones
 
 

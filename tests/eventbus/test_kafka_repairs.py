@@ -12,7 +12,7 @@ from django.db import transaction
 from eventbus import clock, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.consuming.backfill import Backfill
 from eventbus.events import Record

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from eventbus.backends.base import Unsent
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.producer import KNOWN_SECONDS, Sender
 from eventbus.database.leases import LEASE_SECONDS
 from eventbus.errors import LogTruncated, LogUnavailable
@@ -167,10 +167,10 @@ def test_rows_that_go_alone_leave_time_to_beat_the_lease(monkeypatch: pytest.Mon
         assert SlowProducer.now - began < LEASE_SECONDS + 1  # the last may begin in time and end after it
         sent += [one.id for one in outcome.sent]
         rows = [row for row in rows if row.id not in sent]
-        if outcome.refused:
+        if outcome.rejected:
             break
 
-    assert (sent, list(outcome.refused)) == ([1, 2, 3, 4, 5, 6, 7, 8], [9])
+    assert (sent, list(outcome.rejected)) == ([1, 2, 3, 4, 5, 6, 7, 8], [9])
     assert turns > 1
 
 
@@ -257,5 +257,5 @@ def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() ->
 
     outcome = sender.send([ROW])
 
-    assert (outcome.sent, outcome.refused) == ([], {})
+    assert (outcome.sent, outcome.rejected) == ([], {})
     assert outcome.error == "1 of 1 events were not taken: no answer in time"

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from eventbus import publish
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import BATCH_ROWS, Relay

@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition as Place
 
 from eventbus import Permanent, clock, registry
 from eventbus.audit import delivery_audit
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming.worker import Worker
 from eventbus.errors import LogTruncated, LogUnavailable, StaleEpoch
 from eventbus.failpoints import FailedHere, armed

@@ -13,7 +13,8 @@ from confluent_kafka.admin import NewPartitions
 from eventbus.audit import delivery_audit
 from eventbus.backends import topics
 from eventbus.backends.base import partition_of
-from eventbus.backends.kafka import KafkaBackend, other_sites
+from eventbus.backends.kafka import other_sites
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow, TopicLog
 from eventbus.operations import log_problems, status

@@ -9,7 +9,7 @@ import pytest
 
 from eventbus import backends
 from eventbus.backends import topics
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.memory import MemoryBackend
 from eventbus.consuming import backfill
 from eventbus.errors import BusError, LogUnavailable

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from eventbus import publish, watches
 from eventbus.backends import topics
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.reading import partition_discovery
 from eventbus.database.leases import Lease
 from eventbus.errors import LogUnavailable

@@ -10,7 +10,7 @@ from django.db import transaction
 from eventbus import Permanent, backends, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import Backend, partition_of
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import DeadLetter, OutboxRow
 from eventbus.publishing.relay import Relay
 from tests.eventbus.house import House, Mended, Noted, Sown

@@ -77,7 +77,7 @@ def test_prune_fails_where_the_ledger_does_not_balance(old: House) -> None:
     code, _, complaint = run("eventbus", "prune")
 
     assert code == 1
-    assert "for group house-a the ledger does not balance there" in complaint
+    assert "the delivery audit of group house-a does not balance there" in complaint
 
 
 def test_an_unknown_group_is_not_closed(house: House) -> None:

@@ -24,7 +24,7 @@ def vases(house: House) -> list[OutboxRow]:
     house.handler()
     house.say(("vase", 1), ("vase", 2), ("cup", 1), ("chair", 1))
     rows = list(OutboxRow.objects.order_by("id"))
-    OutboxRow.objects.filter(id__in=[rows[0].pk, rows[2].pk]).update(refused="too large")
+    OutboxRow.objects.filter(id__in=[rows[0].pk, rows[2].pk]).update(rejected="too large")
     house.settle()
     return rows
 
@@ -57,7 +57,7 @@ def test_what_waits_and_what_was_withdrawn_are_found(
 ) -> None:
     act(admin_client, "withdraw", vases[2])
 
-    waits, gone = (listed(admin_client, "outboxrow", way=way) for way in ("refused", "withdrawn"))
+    waits, gone = (listed(admin_client, "outboxrow", way=way) for way in ("rejected", "withdrawn"))
 
     found = [[str(row.event_id) in page for row in vases] for page in (waits, gone)]
     assert found == [[True, False, False, False], [False, False, True, False]]
@@ -70,7 +70,7 @@ def test_what_is_not_refused_is_told_and_stops_no_other(
 ) -> None:
     page = act(admin_client, "withdraw", *vases)
 
-    assert "2 were refused. The first: The log did not refuse event" in page
+    assert "2 were refused. The first: The log did not reject event" in page
     assert "2 events are withdrawn." in page
 
 
@@ -82,7 +82,7 @@ def test_who_may_only_look_decides_nothing(house: House, vases: list[OutboxRow],
     act(client, action, vases[0])
 
     assert not OperatorAction.objects.exists()
-    assert OutboxRow.objects.filter(refused="too large", withdrawn_at=None).count() == 2
+    assert OutboxRow.objects.filter(rejected="too large", withdrawn_at=None).count() == 2
 
 
 def test_the_desk_says_it_in_french(

@@ -1,7 +1,7 @@
-"""Each command of `manage.py eventbus`, asked of the handlers' own record: what the ledger calls handled, they saw.
+"""Each repair command, checked against the handlers' own record: they saw what the delivery audit calls handled.
 
 In this house everything has happened at once: events were handled and ignored, one is dead with one behind it, one is
-refused by the log with one behind it, and one is lost. What no handler has seen after a command has a name.
+rejected by the log with one behind it, and one is lost. What no handler has seen after a command has a name.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.eventbus.contract_repairs import pass_over
 from tests.eventbus.house import House, Mended, Unknown
 from tests.eventbus.test_commands import run
 
-LOOKS = {"status", "topics", "dead", "refused", "untrusted"}  # but for `topics --apply`, which makes topics
+LOOKS = {"status", "topics", "dead", "rejected", "untrusted"}  # but for `topics --apply`, which makes topics
 ELSEWHERE = {
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
     "dismiss": "of records that are not ours",
@@ -45,8 +45,8 @@ def letter() -> str:
     return str(DeadLetter.objects.get(behind=False).pk)
 
 
-def refused() -> str:
-    return str(OutboxRow.objects.exclude(refused="").get().pk)
+def rejected() -> str:
+    return str(OutboxRow.objects.exclude(rejected="").get().pk)
 
 
 def pause(house: House) -> None:
@@ -64,7 +64,7 @@ COMMANDS = {
     "discard --with-parked": Command(lambda house: [letter(), "--with-parked", "--expect", "2"], SEEN),
     "undo": Command(lambda house: [letter()], SEEN, before=discard),
     "resend": Command(lambda house: ["--all"], SEEN | {"bowl": [1, 2]}),
-    "withdraw": Command(lambda house: [refused()], SEEN | {"bowl": [2]}),
+    "withdraw": Command(lambda house: [rejected()], SEEN | {"bowl": [2]}),
     "pause": Command(lambda house: ["house-a"], SEEN),
     "resume": Command(
         lambda house: ["house-a"], SEEN, before=lambda house: run("eventbus", "pause", "house-a") and None
@@ -87,7 +87,7 @@ def broken(house: House) -> Iterator[Mended]:
     with transaction.atomic():
         publish(Unknown(name="chair"))
     house.say(("bowl", 1))
-    OutboxRow.objects.filter(key="bowl").update(refused="too large")
+    OutboxRow.objects.filter(key="bowl").update(rejected="too large")
     house.say(("bowl", 2))
     house.settle()
     yield broken
@@ -139,7 +139,7 @@ def test_a_group_that_lost_something_is_not_closed_without_a_word(house: House, 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_was_withdrawn_is_named_by_the_ledger(house: House, broken: Mended) -> None:
-    run("eventbus", "withdraw", refused())
+    run("eventbus", "withdraw", rejected())
 
     assert delivery_audit.read().withdrawn == {"house": 1}
     assert "withdrawn, house: 1" in run("eventbus", "status")[1]

@@ -1,4 +1,4 @@
-"""`manage.py eventbus status`: its exit code says whether all is well, and the ledger balances."""
+"""`manage.py eventbus status`: its exit code says whether all is well, and the delivery audit balances."""
 
 import json
 from typing import Any
@@ -54,7 +54,7 @@ def test_status_fails_when_an_event_is_lost_and_names_it(house: House) -> None:
 
     assert code == 1
     assert f"lost (passed, and nowhere): 1, such as {event_id}" in complaint
-    assert json.loads(said)["ledger"]["violations"][0]["event_ids"] == [str(event_id)]
+    assert json.loads(said)["audit"]["violations"][0]["event_ids"] == [str(event_id)]
     assert json.loads(said)["problems"] == complaint.splitlines()
 
 
@@ -110,10 +110,10 @@ def test_status_answers_at_once_without_the_ledger(house: House) -> None:
     InboxRow.objects.all().delete()
 
     with a_living_dispatcher():
-        code, said, _ = run("eventbus", "status", "--json", "--no-ledger")
+        code, said, _ = run("eventbus", "status", "--json", "--no-audit")
 
     assert code == 0
-    assert json.loads(said)["ledger"] is None
+    assert json.loads(said)["audit"] is None
 
 
 def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(

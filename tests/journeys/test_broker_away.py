@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus import registry
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.testing import settle

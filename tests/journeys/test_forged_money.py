@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from eventbus import registry
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import partition_of
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.events import Event
 from eventbus.ids import uuid7
 from eventbus.repairs import untrusted_records

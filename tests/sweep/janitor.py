@@ -34,7 +34,7 @@ def decide_about_the_refused() -> bool:
     """One is offered to the log again, the other withdrawn."""
     if not poison.cook_too_much():
         return False
-    for row in rejected_records.refused():
+    for row in rejected_records.rejected():
         decide = rejected_records.resend if row.key == poison.HEAVY else rejected_records.withdraw
         decide(row, "janitor")
     return True

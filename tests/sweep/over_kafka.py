@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition as Place
 from django.db.models import Min
 
 from eventbus import backends, registry
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.reading import consumer
 from eventbus.errors import LogUnavailable
 from eventbus.models import InboxRow, OutboxRow, Progress, TopicLog

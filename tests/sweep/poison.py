@@ -19,8 +19,8 @@ FISH_FAILED_MIN = 4  # of first attempts, and of their keys, after which the kit
 # So often each parked one was a probe before the next in the log: a client of Kafka takes a while to show that again.
 ROUNDS = {True: 1, False: 4}  # by whether the backend lies in this process
 BITES = 3  # events a key
-HEAVY, HUGE = "heavy", "huge"  # the log refuses the first of each; the one is offered again, the other withdrawn
-SALT = "salt"  # comes after those two: once it is in the log, the relay has seen that they are refused
+HEAVY, HUGE = "heavy", "huge"  # the log rejects the first of each; the one is offered again, the other withdrawn
+SALT = "salt"  # comes after those two: once it is in the log, the relay has seen that they are rejected
 
 
 class Cooked(Event):
@@ -97,9 +97,9 @@ def fish() -> bool:
 
 
 def cook_too_much() -> bool:
-    """Publish the two dishes that the log refuses, and then the others of their keys. Whether all of it is told."""
+    """Publish the two dishes that the log rejects, and then the others of their keys. Whether all of it is told."""
     first = [Cooked(name=name, number=1) for name in (HEAVY, HUGE, SALT)]
-    once("too much", first, refused=2)
+    once("too much", first, rejected=2)
     if not OutboxRow.objects.filter(key=SALT, offset__isnull=False).exists():
         return False
     rest = [Cooked(name=name, number=number) for number in range(2, BITES + 1) for name in (HEAVY, HUGE)]
@@ -107,14 +107,14 @@ def cook_too_much() -> bool:
     return True
 
 
-def once(name: str, events: Sequence[Event], *, refused: int = 0) -> bool:
-    """So many of them, the first ones, the log has refused when the relay looks."""
+def once(name: str, events: Sequence[Event], *, rejected: int = 0) -> bool:
+    """So many of them, the first ones, the log has rejected when the relay looks."""
     if is_told(name):  # asked at each look: a writer would hold up the bus each time
         return False
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("INSERT INTO sweep_told (name) VALUES (%s)", [name])
         ids = publish(*events)
-        OutboxRow.objects.filter(event_id__in=ids[:refused]).update(refused="too large")
+        OutboxRow.objects.filter(event_id__in=ids[:rejected]).update(rejected="too large")
     return True
 
 
@@ -144,9 +144,9 @@ def dust(folder: Path) -> bool:
 
 def should_be_eaten(*, fish: bool, too_much: bool) -> dict[str, list[int]]:
     whole = list(range(1, BITES + 1))
-    refused = {HEAVY: whole, HUGE: whole[1:], SALT: [1]} if too_much else {}
+    rejected = {HEAVY: whole, HUGE: whole[1:], SALT: [1]} if too_much else {}
     fried = {f"fish-{number}": [1] for number in range(FISH if fish else 0)}
-    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | refused | fried
+    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | rejected | fried
 
 
 def eaten() -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Sending to Kafka: in order, acknowledged by all replicas, and nothing overtakes what was refused."""
+"""Sending to Kafka: in order, acknowledged by all replicas, and nothing overtakes what was rejected."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # What the broker will never take, however often it is asked.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
 # A broker takes whatever number a producer begins with in a partition where it knows nothing of it: also that of what
-# comes behind a refused batch. It knows a producer for a day after its last record there, unless
+# comes behind a rejected batch. It knows a producer for a day after its last record there, unless
 # producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
 KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
     """
 
     sent: list[Sent]
-    refused: dict[int, str]
+    rejected: dict[int, str]
     error: str
     untaken: frozenset[int] = frozenset()
 
@@ -79,7 +79,7 @@ class Sender:
         with self._lock:
             until = monotonic() + FLUSH_SECONDS
             outcome = self._send(rows)
-            if outcome.refused and len(rows) > 1:
+            if outcome.rejected and len(rows) > 1:
                 outcome = self._send_alone(rows, outcome.sent, until)
         return outcome
 
@@ -99,7 +99,7 @@ class Sender:
             self._drop()
             raise LogUnavailable(f"Kafka takes no events: {error}") from error
         outcome = reports.outcome(rows)
-        if outcome.error or outcome.refused:
+        if outcome.error or outcome.rejected:
             self._drop()
         else:
             self._remember(row for row in rows if row.id in reports.places)
@@ -127,7 +127,7 @@ class Sender:
         self._known |= dict.fromkeys(((row.topic, row.key) for row in sent), monotonic() + KNOWN_SECONDS)
 
     def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
-        """One after another what is not sent yet, until one is refused or not taken; the rest is asked for again.
+        """One after another what is not sent yet, until one is rejected or not taken; the rest is asked for again.
 
         At least one, and then as long as time is left: whoever owns the lease has to beat.
         """
@@ -137,7 +137,7 @@ class Sender:
             if row.id not in there:
                 outcome = self._send([row])
                 done += outcome.sent
-                if outcome.refused or outcome.error:
+                if outcome.rejected or outcome.error:
                     return outcome._replace(sent=done)
                 if monotonic() >= until:
                     break
@@ -158,7 +158,7 @@ class Sender:
     def _unanswered(self, producer: Producer, seconds: float) -> int:
         """How many reports are missing after so long.
 
-        A fatal error, such as a refused record is with the guarantee against gaps, is raised between the reports, as a
+        A fatal error, such as a rejected record is with the guarantee against gaps, is raised between the reports, as a
         SystemError where a report is being given just then. The reports say what it was: let the rest of them in.
         """
         try:
@@ -230,17 +230,17 @@ class _Reports:
 
     @property
     def all_well(self) -> bool:
-        """Whether none was refused or given up so far."""
+        """Whether none was rejected or given up so far."""
         return not self._errors
 
     def outcome(self, rows: Sequence[Unsent]) -> Outcome:
-        refused = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
-        missing = [row.id for row in rows if row.id not in self.places and row.id not in refused]
+        rejected = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
+        missing = [row.id for row in rows if row.id not in self.places and row.id not in rejected]
         known = (error for error in self._errors.values() if error.code() not in REFUSED | GIVEN_UP)
         why = next((error.str() for error in known), "no answer in time")
         return Outcome(
             sent=[Sent(row.id, *self.places[row.id]) for row in rows if row.id in self.places],
-            refused=refused,
+            rejected=rejected,
             error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
             untaken=frozenset(self._tried.intersection(missing)),
         )

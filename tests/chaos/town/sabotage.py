@@ -173,7 +173,7 @@ def _any_partition() -> None:
     right = producer.Sender._current
 
     def current(self: Any) -> Any:
-        import eventbus.backends.kafka as kafka
+        import eventbus.backends.kafka.backend as kafka
 
         kafka.Producer = Scattering
         return right(self)

@@ -33,7 +33,7 @@ def _placed_anywhere() -> None:
 @fault("a log that went back never noticed", LOST, "Kafka restored")
 def _log_not_noticed() -> None:
     """Groups stand beyond its end, and what is appended before their places is read by none."""
-    from eventbus.backends.kafka import KafkaBackend
+    from eventbus.backends.kafka.backend import KafkaBackend
     from eventbus.recovery import reused_offsets
     from eventbus.recovery.log_truncation import TruncationDetector
 

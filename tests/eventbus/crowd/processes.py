@@ -99,7 +99,7 @@ class Crowd:
         return {row[0] for row in self.rows("SELECT DISTINCT process FROM crowd_seen")}
 
     def status(self) -> str:
-        """What `manage.py eventbus status` says. Raises RuntimeError when the ledger does not balance.
+        """What `manage.py eventbus status` says. Raises RuntimeError when the delivery audit does not balance.
 
         These processes keep no list of themselves, so it is right to say that nobody handles their group.
         """
@@ -179,7 +179,7 @@ def die(crowd: Crowd, fresh: str, *, at_once: bool = False) -> float:
 def see_all_handled_once(crowd: Crowd, publishing: Mapping[Path, subprocess.Popen[bytes]]) -> None:
     """Once those who publish, each of whom writes into its file, have stopped: all is handled once, and in order.
 
-    Raises AssertionError, and RuntimeError when the ledger does not balance.
+    Raises AssertionError, and RuntimeError when the delivery audit does not balance.
     """
     for file in publishing:
         file.with_suffix(".stop").touch()

@@ -1,4 +1,4 @@
-"""What would make the ledger say that all is well, or cry wolf."""
+"""What would make the delivery audit say that all is well, or cry wolf."""
 
 from tests.eventbus.faults.planting import Fault
 
@@ -32,7 +32,7 @@ FAULTS = [
         fails=["what_was_said_before_a_group_began_is_not_its_own"],
     ),
     Fault(
-        "read the ledger a query at a time",
+        "read the delivery audit a query at a time",
         "eventbus.audit.delivery_audit.snapshot",
         "if connection.in_atomic_block:",
         "if True:",
@@ -54,11 +54,11 @@ FAULTS = [
         fails=["a_timer_counts_once_it_is_due"],
     ),
     Fault(
-        "take what the log refused for pending",
+        "take what the log rejected for pending",
         "eventbus.audit.delivery_audit._by_topic",
-        'else rows.filter(refused="")',
+        'else rows.filter(rejected="")',
         "else rows",
-        fails=["what_the_log_refused_is_counted_apart"],
+        fails=["what_the_log_rejected_is_counted_apart"],
     ),
     Fault(
         "say nothing of what cannot be decoded",

@@ -2,7 +2,7 @@
 
 from tests.eventbus.faults.planting import Fault
 
-# The ledger's own guard: whoever prunes too much is stopped there as well.
+# The delivery audit's own guard: whoever prunes too much is stopped there as well.
 UNGUARDED = (
     "eventbus.operations.pruning._totals",
     "if lost or not 0 <= ignored <= reader.ignored - reader.pruned_ignored:",
@@ -117,7 +117,7 @@ FAULTS = [
         fails=["a_dry_run_counts_and_takes_nothing"],
     ),
     Fault(
-        "take what could show why the ledger does not balance",
+        "take what could show why the delivery audit does not balance",
         *UNGUARDED,
         fails=["where_the_ledger_does_not_balance_nothing_is_taken"],
     ),

@@ -39,18 +39,18 @@ FAULTS = [
         fails=["a_relay_that_has_lost_its_lease_publishes_nothing_that_is_due"],
     ),
     Fault(
-        "try again what the log refused",
+        "try again what the log rejected",
         "eventbus.publishing.relay.Relay.step",
         "_UNSENT",
-        '_UNSENT.partition("AND refused")[0] + "ORDER BY id LIMIT %b"',
-        fails=["what_the_log_refused_keeps_nobody_waiting"],
+        '_UNSENT.partition("AND rejected")[0] + "ORDER BY id LIMIT %b"',
+        fails=["what_the_log_rejected_keeps_nobody_waiting"],
     ),
     Fault(
-        "let later events of a refused key pass",
+        "let later events of a rejected key pass",
         "eventbus.publishing.relay.Relay.step",
         "_UNSENT",
         '_UNSENT.partition("AND NOT EXISTS")[0] + "ORDER BY id LIMIT %b"',
-        fails=["what_the_log_refused_is_not_overtaken_by_later_events_of_its_key"],
+        fails=["what_the_log_rejected_is_not_overtaken_by_later_events_of_its_key"],
     ),
     Fault(
         "hold a key's later events back for what was withdrawn",

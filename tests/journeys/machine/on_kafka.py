@@ -8,7 +8,7 @@ import pytest
 
 from eventbus import backends, registry, testing
 from eventbus.backends.base import Consumer, TopicPartition
-from eventbus.backends.kafka import KafkaBackend
+from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.events import Record
 from eventbus.models import Progress
 from eventbus.progress import groups

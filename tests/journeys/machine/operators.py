@@ -135,8 +135,8 @@ class OperatedMachine(ShopMachine):
 
     def _refuse(self, team: str) -> int:
         """The log refuses an event that waits; those behind it in its key wait with it."""
-        waits = OutboxRow.objects.filter(offset=None, refused="").order_by("id").first()
-        return 0 if waits is None else OutboxRow.objects.filter(id=waits.pk).update(refused="too large")
+        waits = OutboxRow.objects.filter(offset=None, rejected="").order_by("id").first()
+        return 0 if waits is None else OutboxRow.objects.filter(id=waits.pk).update(rejected="too large")
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ def _undecided(state: str = DeadLetter.State.OPEN) -> QuerySet[DeadLetter]:
 
 
 def _refused() -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(~Q(refused=""), offset=None)
+    return OutboxRow.objects.filter(~Q(rejected=""), offset=None)
 
 
 def _event(row: DeadLetter | ParkedEvent) -> Event:

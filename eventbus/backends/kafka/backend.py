@@ -1,0 +1,299 @@
+"""The Kafka backend: topics, partitions, append, and readers over confluent_kafka clients."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer
+from confluent_kafka import Consumer as Client
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
+
+from eventbus import failpoints
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
+from eventbus.backends.kafka import client_errors, log_ends
+from eventbus.backends.kafka.admins import Admins
+from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
+from eventbus.backends.kafka.other_sites import OtherSites
+from eventbus.backends.kafka.partitions import Partitions
+from eventbus.backends.kafka.producer import NOWHERE, Sender, Sent
+from eventbus.backends.kafka.reading.consumer import KafkaConsumer
+from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
+from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
+from eventbus.backends.kafka.topics import KafkaTopics, insist, passes, said
+from eventbus.errors import LogTruncated, LogUnavailable
+from eventbus.events import Record
+from eventbus.wakeups import Wakeup
+
+logger = logging.getLogger(__name__)
+# Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
+logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
+logger.addFilter(lambda record: client_errors.OLDER not in record.getMessage())  # we say what it means
+logger.addFilter(client_errors.Sparing())
+
+GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
+
+
+failpoints.declare(
+    backend="kafka",
+    commits={
+        "mark": "rows of events that Kafka has get their places",
+        "refill": "what lay in a log that is gone is unsent again, and its groups begin anew",
+        "republish": "what an operator wants in the log again is unsent again",
+    },
+    inside={
+        "mark.fenced": "this relay is still the one",
+        "refill.passed": "inboxes tell of all that was passed, and nothing is unsent yet",
+    },
+    outside={
+        "send": "an event is about to be given to Kafka's client",
+        "send.reported": "Kafka says where an event lies, and nobody has noted it",
+        "append.acknowledged": "Kafka has the events, and no row says so",
+        "reader.assigned": "partitions were given to a reader, and it does not read them yet",
+        "reader.revoked": "partitions are taken from a reader, and Kafka does not know how far it was",
+        "reader.lost": "partitions were taken from a reader that was thought dead, and it does not know yet",
+        "reader.seek": "a reader knows from where to read, and its client does not",
+        "reader.polled": "records came, and no buffer holds them",
+        "offsets.commit": "Kafka is about to be told how far a reader is",
+        "offsets.committed": "Kafka was told how far a reader is",
+    },
+)
+
+
+class KafkaBackend(Backend):
+    """See the module.
+
+    `servers` are host:port, comma-separated. `prefix` stands before the names of topics and groups on the brokers.
+    `clients` are librdkafka's own settings by name: TLS, SASL, `group.protocol`. `partitions` and `replication` are
+    what a topic shall have of which nothing else is declared (eventbus.backends.topics).
+    """
+
+    in_process = False
+    topics: KafkaTopics
+
+    def __init__(
+        self,
+        *,
+        servers: str,
+        prefix: str = "",
+        partitions: int = 4,
+        replication: int = 1,
+        clients: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._servers, self._prefix = servers, prefix
+        self._clients = dict(clients or {})
+        refuse_broken_promises(self._clients)
+        self._lock = threading.Lock()
+        self._arrived = Wakeup()
+        self._admins = Admins(self._make_admin)
+        self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
+        self._partitions = Partitions(self.topics)
+        self._sender = Sender(self._make_producer, self._named, self._partitions.of)
+        self._sites = OtherSites(self._admin_client, self._named)
+        self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
+        self._readers: list[KafkaConsumer] = []
+
+    def refuse_settings(self) -> None:
+        consumer = self._configured("consumer") | {"group.id": self._named(GROUPLESS)}
+        refuse_unknown(self._configured("producer"), consumer, logger)
+
+    def exposed(self) -> str:
+        return exposed(self._clients)
+
+    # --- sending ------------------------------------------------------------------------------------------------------
+
+    def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
+        topics = {row.topic for row in rows}
+        given = {topic: self._given_of(topic) for topic in topics}
+        self._partitions.learn(topics)
+        try:
+            outcome = self._sender.send(rows)
+        except LogUnavailable as error:
+            raise LogUnavailable(self._why(str(error), rows)) from error
+        failpoints.hit("append.acknowledged")
+        self._refuse_places_given_before(given, rows, outcome.sent)
+        with failpoints.atomic("mark"):
+            fence()
+            failpoints.hit("mark.fenced")
+            if outcome.sent:
+                outbox_offsets.note(outcome.sent)
+            for row_id, reason in outcome.rejected.items():
+                outbox_offsets.reject(row_id, reason)
+            outbox_offsets.finish(topics)
+        if outcome.error:
+            raise LogUnavailable(
+                self._why(outcome.error, rows), {row.topic for row in rows if row.id in outcome.untaken}
+            )
+        self._arrived.ring()
+
+    def _given_of(self, topic: str) -> dict[int, int]:
+        """Asked before anything is sent: what lies there already may be read before it is marked."""
+        known = self._given.get(topic)
+        if known is None:
+            known = self._given[topic] = outbox_offsets.given(topic)
+        return known
+
+    def _refuse_places_given_before(
+        self, given: Mapping[str, dict[int, int]], rows: Sequence[Unsent], sent: Sequence[Sent]
+    ) -> None:
+        """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known.
+
+        It would be taken for one that groups have passed, and be handled by none.
+        """
+        topics = {row.id: row.topic for row in rows}
+        # Sent again after an answer got lost: the broker has it, and does not say where that or its batch lies.
+        unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
+        twice: dict[tuple[str, int], int] = {}
+        for row_id, partition, offset in sorted(sent, key=attrgetter("offset")):
+            topic = topics[row_id]
+            if (topic, partition) in unknown:
+                continue
+            if offset < given[topic].get(partition, 0):
+                twice[topic, partition] = min(offset, twice.get((topic, partition), offset))
+            else:
+                given[topic][partition] = offset + 1
+        if twice:
+            names = ", ".join(sorted({self._named(topic) for topic, _ in twice}))
+            raise LogTruncated(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
+        if unknown:
+            raise LogUnavailable("Kafka does not say where it has put an event: it is sent again")
+
+    def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
+        """It reads the whole log, which as a rule has just been made."""
+        if not any(self.ends(self.partitions([topic])).values()):
+            return {}
+        begins = dict.fromkeys(range(self._partitions.count(topic)), OFFSET_BEGINNING)
+        return behind_ours(self.tail(topic, begins, beat), self._named(topic))
+
+    def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
+        config = self._configured("consumer") | {"group.id": self._named(GROUPLESS), "enable.partition.eof": True}
+        client = Client(config, logger=logger)
+        try:
+            yield from lying_in(client, self._named(topic), topic, begins, beat)
+        finally:
+            client.close()
+
+    def _why(self, error: str, rows: Sequence[Unsent]) -> str:
+        """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
+        try:
+            missing = self.topics.absent({row.topic for row in rows})
+        except LogUnavailable:
+            return error
+        return "; ".join([*map(self.topics.missing, missing)] or [error])
+
+    # --- what there is ------------------------------------------------------------------------------------------------
+
+    def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """Those that are used: what somebody added on the brokers waits until it is led in."""
+        return self._partitions.used(topics)
+
+    def generations(self, topics: Iterable[str]) -> dict[str, str]:
+        return self.topics.generations(list(topics))
+
+    def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the next record of each will lie at least."""
+        asked = self._places(partitions)
+        try:
+            # A partition may be without a leader for a moment: it was just made, or its broker just died.
+            found = insist(lambda: log_ends.ends(self._admin_client(), asked), passes=self._passes)
+        except (KafkaException, TimeoutError) as error:
+            raise LogUnavailable(f"Kafka does not say where its log ends: {said(error)}") from error
+        return {asked[place]: offset for place, offset in found.items()}
+
+    def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        asked = self._places(partitions)
+        found = log_ends.ends_now(self._admin_client(), asked, self._passes)
+        return {asked[place]: end for place, end in found.items()}
+
+    def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """All of a topic that is not there: who knows what comes back."""
+        asked = self._places(partitions)
+        found = log_ends.begins(self._admin_client(), asked, self._passes)
+        return dict.fromkeys(asked.values(), 0) | {asked[place]: begin for place, begin in found.items()}
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether to ask again, if need be by another client."""
+        if not log_ends.is_outdated(error):
+            return passes(error)
+        self._admins.renew()
+        return True
+
+    def _places(self, partitions: Iterable[TopicPartition]) -> dict[Place, TopicPartition]:
+        return {Place(self._named(one.topic), one.partition): one for one in partitions}
+
+    def provision(self, topics: Iterable[str]) -> list[str]:
+        """Make the topics that are missing; their names on the brokers. Raises LogUnavailable."""
+        topics = list(topics)
+        made = self.topics.make(topics)
+        self._partitions.forget()
+        # Until the broker that is asked has heard of each, and each has its leader.
+        insist(
+            lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogUnavailable)
+        )
+        return [self._named(topic) for topic in made]
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
+        topics = list(topics)
+        if group is not None:
+            self._sites.refuse_others([group])
+        name = self._named(GROUPLESS if group is None else group)
+        config = {"client.id": self._sites.client_id()} | self._configured("consumer") | {"group.id": name}
+        reader = KafkaConsumer(
+            lambda: Client(config, logger=logger),
+            {topic: self._named(topic) for topic in topics},
+            self._partitions.there(topics) if group is None else None,
+            self._arrived,
+            self.ends,
+            self.ends_now,
+            hold_seconds(config),
+        )
+        with self._lock:
+            self._readers = [*(one for one in self._readers if not one.closed), reader]
+        return reader
+
+    def other_sites(self, groups: Iterable[str]) -> list[str]:
+        return self._sites.others(list(groups))
+
+    def seen(self) -> int:
+        return self._arrived.rings
+
+    def wait(self, seen: int, seconds: float) -> None:
+        self._arrived.wait(seen, seconds)
+
+    def wake(self) -> None:
+        self._arrived.ring()
+
+    def reset(self) -> None:
+        self._sender.close()
+        self._partitions.forget()
+        self._given.clear()
+
+    def close(self) -> None:
+        """Let every client go."""
+        self.reset()
+        with self._lock:
+            readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.close()
+
+    # --- clients ------------------------------------------------------------------------------------------------------
+
+    def _configured(self, kind: str) -> dict[str, Any]:
+        return configured(kind, self._servers, self._clients)
+
+    def _make_producer(self) -> Producer:
+        return Producer(self._configured("producer"), logger=logger)
+
+    def _make_admin(self) -> AdminClient:
+        return AdminClient(self._configured("admin"), logger=logger)
+
+    def _admin_client(self) -> AdminClient:
+        return self._admins.current()
+
+    def _named(self, name: str) -> str:
+        return self._prefix + name
