@@ -1,7 +1,7 @@
 """The site for an ASGI server: pages, sockets and, when this process is the whole system, the bus.
 
-Servers import this module before any visitor comes, in the child of an autoreloading `runserver` too, so what an
-earlier crash left behind is delivered at once.
+Servers import this module before any visitor comes, also in the child of an autoreloading `runserver`. So events that
+an earlier crash left behind are delivered at once.
 """
 
 import os
@@ -21,8 +21,7 @@ from mcommerce.routing import build_application  # noqa: E402
 
 
 def leave_no_connection(**told: object) -> None:
-    """Each request has a thread of its own, which ends with it: nobody would use its connection again, and it would
-    stay open until the collector comes by."""
+    """Close the connections of a request's thread. It ends with the request, so only the collector would close them."""
     connections.close_all()
 
 

@@ -1,6 +1,6 @@
-"""What one server process runs beside its pages when it is the whole system: bus, poller and the local stand-ins.
+"""The background work of a server process that is the whole system: bus, poller and the local stand-ins.
 
-They are imported only then: a part of the site that runs alone does without the apps of the others.
+They are imported only then, so a part of the site that runs alone does without the apps of the others.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Running(Protocol):
 
 @runtime_checkable
 class Asked(Protocol):
-    """What begins work by itself, and can be asked to begin no more."""
+    """A component that starts work by itself, and can be told to start no more."""
 
     def stop(self) -> None: ...
 
@@ -39,14 +39,14 @@ _failed: list[str] = []
 
 
 def start() -> None:
-    """Start everything once per process; atexit ends it, finishing what is in hand. Repeats do nothing."""
+    """Start everything once per process; repeats do nothing. atexit stops it, after the work in hand."""
     with _lock:
         if _running:
             return
         from mcommerce.payment.local import start_sandbox_provider
         from stations import poller
 
-        # The stand-ins first: the poller's first question and the first payment should find somebody at home.
+        # The stand-ins first: they must answer the first poll and the first payment.
         if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
             _start("simulator", _start_simulator, "SIMULATOR_URL")
         if settings.PAYMENT_PROVIDER == "sandbox":
@@ -58,9 +58,9 @@ def start() -> None:
 
 
 def announce(role: str) -> None:
-    """Tell operators of this process, which serves and runs nothing else.
+    """Report this process to operators. It serves and runs nothing else.
 
-    Raises ImproperlyConfigured where settings would break the bus's promises: now, and not when a visitor comes.
+    Raises ImproperlyConfigured where settings would break the bus's promises: now, and not at a request.
     """
     backends.current()
     with _lock:
@@ -68,7 +68,7 @@ def announce(role: str) -> None:
 
 
 def run_beside(name: str, running: Running) -> None:
-    """Let it end with everything else."""
+    """Register it to be closed with everything else."""
     with _lock:
         _running.append((name, running))
 
@@ -79,7 +79,7 @@ def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) ->
 
 
 def _start(name: str, begin: Callable[[], Running], setting: str) -> None:
-    """A stand-in, at the address in `setting`."""
+    """Start a stand-in at the address in `setting`."""
     try:
         _running.append((name, begin()))
     except OSError as error:
@@ -96,10 +96,10 @@ def _start_simulator() -> Running:
 
 
 def stop() -> None:
-    """End everything, the last started first. Before that nobody hears for browsers any more: theirs have left.
+    """Close everything, the last started first. Before that, close the watches: their browsers have left.
 
-    All are asked first: while one finishes what it has in hand, another must not begin what it could not finish before
-    a supervisor kills.
+    All are first told to stop. While one finishes its work, another must not start work that a supervisor's kill
+    would cut off.
     """
     with _lock:
         for _, running in _running:
@@ -113,7 +113,7 @@ def stop() -> None:
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
-    """The ASGI lifespan: what a server that ends without Python's exit hooks (uvicorn) asks for. Daphne has none."""
+    """Handle the ASGI lifespan, for servers that end without Python's exit hooks (uvicorn). Daphne has none."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -126,5 +126,5 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 def problem() -> str:
-    """Nothing, or what could not start. A process whose background was never started, such as a command's, is well."""
+    """Return nothing, or what could not start. A process that started no background, such as a command's, is well."""
     return f"could not start: {', '.join(_failed)}; the log says why" if _failed else ""

@@ -1,4 +1,4 @@
-"""What no part of the site can use is refused before any part sees it."""
+"""Middleware that refuses input which no part of the site can use."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ from django.urls import reverse
 Answer = Callable[[HttpRequest], HttpResponse]
 
 NUL = "\0"
-CHARSET = "utf-8"  # what our pages send; Django would decode by any codec of Python's that a visitor names
+CHARSET = "utf-8"  # what our pages send; Django would decode with any Python codec that a visitor names
 
 
 class BadInputMiddleware:
-    """Answers 400 to what no database holds: a NUL in an address, its query or a cookie, and the admin's huge numbers.
+    """Answer 400 to a NUL in an address, its query or a cookie, and to numbers too large for the admin's columns.
 
-    And to a form that is not in UTF-8, whose codec may raise what it likes, or make lone surrogates. Fields of forms
-    refuse a NUL by themselves. It stands behind LocaleMiddleware, so that the page has a language.
+    Also to a form that is not in UTF-8: its codec may raise any error, or make lone surrogates. Form fields refuse a
+    NUL by themselves. It stands behind LocaleMiddleware, so that the page has a language.
     """
 
     def __init__(self, get_response: Answer) -> None:
@@ -32,6 +32,6 @@ class BadInputMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Django's admin hands numbers of its query string to the database as they are, however large."""
+        """Refuse huge numbers in the admin's query string, which Django passes to the database unchecked."""
         if isinstance(exception, OverflowError | DataError) and request.path_info.startswith(reverse("admin:index")):
             raise BadRequest("a number that no column holds") from exception

@@ -1,4 +1,4 @@
-"""The countries that the shop sends to, by ISO 3166-1 alpha-2; Babel knows what people call them."""
+"""The countries that the shop sends to, by ISO 3166-1 alpha-2. Babel has their names."""
 
 from babel import Locale
 from django import forms
@@ -9,20 +9,20 @@ SENT_TO = ("FR", "BE", "CH", "DE", "ES", "IT", "LU", "MC", "NL")  # short: each 
 
 
 def name_of(country: str) -> str:
-    """In the reader's language; the code itself for what is no country."""
+    """Return the country's name in the reader's language, or the code itself when it is no country."""
     return _names().get(country) or country
 
 
 def choices() -> list[tuple[str, str]]:
-    """Code and name for a form: the shop's own country first, the others by name."""
+    """Return code and name for a form: the shop's own country first, the others by name."""
     home, *abroad = SENT_TO
     return [(code, name_of(code)) for code in (home, *sorted(abroad, key=name_of))]
 
 
 def refuse_silent_change(form: forms.Form | forms.ModelForm) -> None:
-    """Where the form's country is none of the choices, let an empty one come first and say why.
+    """Add an empty first choice and a reason when the form's country is not among its choices.
 
-    A browser would show the first choice instead, and send it without a word.
+    Otherwise a browser would show the first choice, and send it without a word.
     """
     field = form.fields["country"]
     country = field.get_bound_field(form, "country").value() or ""

@@ -1,7 +1,7 @@
-"""Leaving so that no visitor notices: first this process says that it stops, and only later it does.
+"""Draining: this process first announces that it stops, and stops later, so that no visitor notices.
 
-For some seconds it serves on, while whoever leads visitors here (a proxy, an orchestrator) finds out and leads them
-elsewhere. This module needs no Django: servers load it before the site.
+It serves on for some seconds, while a proxy or an orchestrator finds out and leads visitors elsewhere. This module
+needs no Django: servers load it before the site.
 """
 
 import asyncio
@@ -15,27 +15,27 @@ _asked = threading.Event()
 
 
 def leave() -> None:
-    """Say from now on that no further visitors shall come."""
+    """Announce that no further visitors shall come."""
     _asked.set()
 
 
 def is_leaving() -> bool:
-    """Whether this process was asked to stop."""
+    """Return whether this process was asked to stop."""
     return _asked.is_set()
 
 
 def stay() -> None:
-    """Take visitors again. For tests."""
+    """Accept visitors again. For tests."""
     _asked.clear()
 
 
 def seconds() -> float:
-    """How long to serve on after being asked to stop; none before the site is loaded, for then nobody is served."""
+    """Return how long to serve on after SIGTERM; 0 before the site is loaded, for then nobody is served."""
     return float(settings.DRAIN_SECONDS) if settings.configured else 0.0
 
 
 def on_sigterm() -> None:
-    """Let a server that runs in this thread's event loop hear of SIGTERM only once it has drained. A second is heard.
+    """Delay SIGTERM for the server in this thread's event loop until it has drained. A second one acts at once.
 
     Call it once the server has its own handler. Without one, as in a test, nothing changes.
     """

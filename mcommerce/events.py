@@ -1,10 +1,10 @@
-"""What the parts of the shop tell each other: every event, grouped by who publishes it.
+"""Every event that the modules of the shop publish, grouped by publisher.
 
-Money is an integer of minor units (cents) with an ISO 4217 currency, prices include VAT, a tax rate is in basis points
+Money is an integer of minor units (cents) with an ISO 4217 currency. Prices include VAT. A tax rate is in basis points
 (2000 is 20 %). A title or name that the merchant writes is a text per language: `{"fr": "Vase", "en": "Vase"}`.
 Times are aware and UTC. Order is kept per key within a topic and promised nowhere else.
 
-Fields are only ever added, with a default. A reader ignores what it does not know.
+Fields are only ever added, with a default. Readers ignore fields that they do not know.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ from eventbus import Event
 
 
 class ProductPublished(Event):
-    """A product is for sale, with these words and at this price. Also told again whenever one of them changes.
+    """A product is for sale, with these words and at this price. Published again when one of them changes.
 
     `version` grows with each change of the product's words, price or being for sale: a reader keeps the newest and
     ignores the rest.
@@ -39,7 +39,7 @@ class ProductPublished(Event):
     tax_rate: int  # basis points
     image: str  # URL path, "" when there is none
     version: int
-    thumbnail: str = ""  # URL path of the same as small as a line of a cart shows it
+    thumbnail: str = ""  # URL path of the same in the size of a cart line
 
 
 class ProductWithdrawn(Event):
@@ -54,7 +54,7 @@ class ProductWithdrawn(Event):
 
 
 class ProductStockChanged(Event):
-    """So many pieces are free now: what lies there less what is reserved. For a badge; never a promise.
+    """The number of free pieces changed: pieces on the shelf less reserved ones. For a badge; never a promise.
 
     `version` counts the changes of this product's stock, apart from `ProductPublished`'s.
     """
@@ -69,14 +69,14 @@ class ProductStockChanged(Event):
 
 
 class StockLine(msgspec.Struct, frozen=True, kw_only=True):
-    """So many pieces of a product, held or taken for an order."""
+    """A number of pieces of a product, held or taken for an order."""
 
     product_id: UUID
     quantity: int
 
 
 class ShortageReason(StrEnum):
-    """Why a line could not be reserved. A reader takes a word it does not know for `SOLD_OUT`."""
+    """The reason why a line could not be reserved. Readers take an unknown one for `SOLD_OUT`."""
 
     SOLD_OUT = "sold_out"  # fewer are free than wanted, perhaps none
     WITHDRAWN = "withdrawn"  # no longer for sale
@@ -84,7 +84,7 @@ class ShortageReason(StrEnum):
 
 
 class Shortage(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of an order for which there is not enough."""
+    """An order line with too few free pieces."""
 
     product_id: UUID
     wanted: int
@@ -93,7 +93,7 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StockReserved(Event):
-    """Everything an order asked for is held for it, until it is paid or cancelled."""
+    """All pieces of an order are held for it, until it is paid or cancelled."""
 
     wire_name: ClassVar[str] = "stock.reserved"
     topic: ClassVar[str] = "stock"
@@ -104,7 +104,7 @@ class StockReserved(Event):
 
 
 class StockRejected(Event):
-    """Not everything an order asked for could be held, so nothing is. `shortages` has at least one line."""
+    """Not all pieces of an order could be held, so none is. `shortages` has at least one line."""
 
     wire_name: ClassVar[str] = "stock.rejected"
     topic: ClassVar[str] = "stock"
@@ -115,7 +115,7 @@ class StockRejected(Event):
 
 
 class StockCommitted(Event):
-    """What was held for a paid order has left the stock."""
+    """The pieces held for a paid order have left the stock."""
 
     wire_name: ClassVar[str] = "stock.committed"
     topic: ClassVar[str] = "stock"
@@ -140,7 +140,7 @@ class StockCommitFailed(Event):
 
 
 class OrderedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """So many pieces of a product at the price they were ordered at."""
+    """A number of pieces of a product, at their price when ordered."""
 
     product_id: UUID
     quantity: int
@@ -148,7 +148,7 @@ class OrderedLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelReason(StrEnum):
-    """Why an order was cancelled."""
+    """The reason for a cancellation."""
 
     STOCK_REJECTED = "stock_rejected"  # there was not enough when it was placed
     PAYMENT_TIMEOUT = "payment_timeout"  # nobody paid before the deadline
@@ -158,7 +158,7 @@ class CancelReason(StrEnum):
 
 
 class RefundReason(StrEnum):
-    """Why money goes back."""
+    """The reason for a refund."""
 
     CANCELLED = "cancelled"  # staff cancelled a paid order
     PAID_AFTER_CANCELLATION = "paid_after_cancellation"
@@ -169,7 +169,7 @@ class RefundReason(StrEnum):
 
 
 class OrderPlaced(Event):
-    """Someone ordered. Nothing is held and nothing is paid yet. Each product is in one line only."""
+    """An order was placed. Nothing is held or paid yet. Each product is in one line only."""
 
     wire_name: ClassVar[str] = "order.placed"
     topic: ClassVar[str] = "orders"
@@ -179,11 +179,11 @@ class OrderPlaced(Event):
     lines: tuple[OrderedLine, ...]
     total: int
     currency: str
-    expires_at: datetime  # unpaid then, it is cancelled
+    expires_at: datetime  # cancelled if unpaid by then
 
 
 class OrderAwaitingPayment(Event):
-    """An order has its goods held and may be paid now: this amount, until `expires_at`."""
+    """An order has its goods held, and this amount may be paid until `expires_at`."""
 
     wire_name: ClassVar[str] = "order.awaiting_payment"
     topic: ClassVar[str] = "orders"
@@ -193,12 +193,12 @@ class OrderAwaitingPayment(Event):
     amount: int
     currency: str
     expires_at: datetime
-    number: str = ""  # as people know the order
-    email: str = ""  # of who ordered
+    number: str = ""  # the one that people use
+    email: str = ""  # the customer's
 
 
 class OrderConfirmationAsked(Event):
-    """The customer's bank wants the customer to confirm the payment; the order still waits."""
+    """The customer's bank asks the customer to confirm the payment. The order still awaits it."""
 
     wire_name: ClassVar[str] = "order.confirmation_asked"
     topic: ClassVar[str] = "orders"
@@ -209,7 +209,7 @@ class OrderConfirmationAsked(Event):
 
 
 class OrderPaymentDeclined(Event):
-    """A try to pay failed and the order has noted it; it still waits for another try until its deadline."""
+    """A try to pay failed, and the order has noted it. It awaits another try until its deadline."""
 
     wire_name: ClassVar[str] = "order.payment_declined"
     topic: ClassVar[str] = "orders"
@@ -222,7 +222,7 @@ class OrderPaymentDeclined(Event):
 
 
 class OrderPaid(Event):
-    """An order is paid in full, with no payment where its sum is nothing. Its goods leave the stock."""
+    """An order is paid in full; one that costs nothing has no payment. Its goods leave the stock."""
 
     wire_name: ClassVar[str] = "order.paid"
     topic: ClassVar[str] = "orders"
@@ -235,9 +235,9 @@ class OrderPaid(Event):
 
 
 class OrderCancelled(Event):
-    """An order will not be. It never left: what was held for it, or sold to it, is free again; an open payment ends.
+    """An order was cancelled before dispatch. Pieces held for it or sold to it are free; an open payment ends.
 
-    A refund is told apart.
+    A refund has events of its own.
     """
 
     wire_name: ClassVar[str] = "order.cancelled"
@@ -249,7 +249,7 @@ class OrderCancelled(Event):
 
 
 class OrderRefundRequested(Event):
-    """It was decided that this money goes back. `refund_id` is the key by which the provider refunds it once only."""
+    """A refund of this money was decided. `refund_id` is its idempotency key, so the provider refunds it once only."""
 
     wire_name: ClassVar[str] = "order.refund_requested"
     topic: ClassVar[str] = "orders"
@@ -257,15 +257,15 @@ class OrderRefundRequested(Event):
 
     order_id: UUID
     refund_id: UUID
-    payment_id: UUID  # the succeeded payment it is taken back from
+    payment_id: UUID  # the succeeded payment that it refunds
     amount: int
     currency: str
     reason: str  # of `RefundReason`
-    number: int = 1  # 2: staff asks once more, after the provider refused, and so on
+    number: int = 1  # 2: staff asked again after the provider's refusal, and so on
 
 
 class OrderRefunded(Event):
-    """The order has noted that its money went back."""
+    """An order has noted that its money went back."""
 
     wire_name: ClassVar[str] = "order.refunded"
     topic: ClassVar[str] = "orders"
@@ -278,7 +278,7 @@ class OrderRefunded(Event):
 
 
 class OrderRefundFailed(Event):
-    """The order has noted that its money could not be sent back: a person has to look at it."""
+    """An order has noted that its refund failed: a person has to look at it."""
 
     wire_name: ClassVar[str] = "order.refund_failed"
     topic: ClassVar[str] = "orders"
@@ -316,7 +316,7 @@ class OrderDelivered(Event):
 
 
 class OrderReturned(Event):
-    """The pieces of a sent order came back, and staff says that they can be sold again."""
+    """The pieces of a sent order came back, and staff say that they can be sold again."""
 
     wire_name: ClassVar[str] = "order.returned"
     topic: ClassVar[str] = "orders"
@@ -326,18 +326,18 @@ class OrderReturned(Event):
 
 
 class OrderPaymentStatusChanged(Event):
-    """Whether an order can be paid just now is another: its page has to look."""
+    """An order's payment status has changed: its page has to look again."""
 
     wire_name: ClassVar[str] = "order.payment_status_changed"
     topic: ClassVar[str] = "orders"
     key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
-    status: str  # "open": it can; "in_doubt": nobody knows whether it was
+    status: str  # "open": it can be paid; "in_doubt": the provider does not say whether it was
 
 
 class OrderOverdue(Event):
-    """An order's time to pay is over, and it ends as soon as its payment is closed, unless that has succeeded."""
+    """An order's time to pay is over. It ends once its payment is closed, unless that has succeeded."""
 
     wire_name: ClassVar[str] = "order.overdue"
     topic: ClassVar[str] = "orders"
@@ -347,7 +347,7 @@ class OrderOverdue(Event):
 
 
 class OrderExpiredCheck(Event):
-    """A timer of the orders, published at an order's deadline: is it still unpaid?"""
+    """A timer of the orders: at an order's deadline, check whether it is still unpaid."""
 
     wire_name: ClassVar[str] = "order.expired_check"
     topic: ClassVar[str] = "orders"
@@ -357,7 +357,7 @@ class OrderExpiredCheck(Event):
 
 
 class OrderOverdueCheck(Event):
-    """A timer of the orders, published some time after `OrderOverdue`: is the payment still not closed?"""
+    """A timer of the orders: some time after `OrderOverdue`, check that the payment is closed."""
 
     wire_name: ClassVar[str] = "order.overdue_check"
     topic: ClassVar[str] = "orders"
@@ -370,7 +370,7 @@ class OrderOverdueCheck(Event):
 
 
 class PaymentOpened(Event):
-    """From now on an order's money can be paid."""
+    """The payment of an order is open: from now on it can be paid."""
 
     wire_name: ClassVar[str] = "payment.opened"
     topic: ClassVar[str] = "payment"
@@ -381,7 +381,7 @@ class PaymentOpened(Event):
 
 
 class PaymentInDoubt(Event):
-    """The provider does not say whether it took the money: nobody should pay before it does."""
+    """The provider does not say whether it took the money. Nobody should pay before it does."""
 
     wire_name: ClassVar[str] = "payment.in_doubt"
     topic: ClassVar[str] = "payment"
@@ -392,7 +392,7 @@ class PaymentInDoubt(Event):
 
 
 class PaymentDoubtCleared(Event):
-    """The provider has said that it took nothing so far: the order can be paid again."""
+    """The provider has said that it took nothing so far. The order can be paid again."""
 
     wire_name: ClassVar[str] = "payment.doubt_cleared"
     topic: ClassVar[str] = "payment"
@@ -403,7 +403,7 @@ class PaymentDoubtCleared(Event):
 
 
 class PaymentClosed(Event):
-    """Nothing more will be taken for an order. What was taken was told before, by `PaymentSucceeded`."""
+    """Nothing more will be taken for an order. `PaymentSucceeded` came before, if anything was taken."""
 
     wire_name: ClassVar[str] = "payment.closed"
     topic: ClassVar[str] = "payment"
@@ -413,7 +413,7 @@ class PaymentClosed(Event):
 
 
 class PaymentActionRequired(Event):
-    """The customer has to do something more, such as confirm at the bank. The payment is neither won nor lost."""
+    """The customer has to do something more, such as confirm at the bank. The payment is still undecided."""
 
     wire_name: ClassVar[str] = "payment.action_required"
     topic: ClassVar[str] = "payment"
@@ -421,7 +421,7 @@ class PaymentActionRequired(Event):
 
     payment_id: UUID
     order_id: UUID
-    code: str = ""  # what is asked, as the provider calls it
+    code: str = ""  # the required action, as the provider calls it
     retryable: bool = True
 
 
@@ -439,7 +439,7 @@ class PaymentFailed(Event):
 
 
 class PaymentSucceeded(Event):
-    """This much was taken. At most one payment of an order succeeds."""
+    """This amount was captured. At most one payment of an order succeeds."""
 
     wire_name: ClassVar[str] = "payment.succeeded"
     topic: ClassVar[str] = "payment"
@@ -465,11 +465,11 @@ class PaymentRefunded(Event):
     order_id: UUID
     amount: int
     currency: str
-    code: str = ""  # "already_refunded": it had gone back before, by another hand
+    code: str = ""  # "already_refunded": it had gone back before, by other means
 
 
 class PaymentRefundFailed(Event):
-    """The provider refuses a refund for good: a person has to look at it. `refund_id` as in `PaymentRefunded`."""
+    """The provider refused a refund for good: a person has to look at it. `refund_id` as in `PaymentRefunded`."""
 
     wire_name: ClassVar[str] = "payment.refund_failed"
     topic: ClassVar[str] = "payment"
@@ -481,4 +481,4 @@ class PaymentRefundFailed(Event):
     amount: int
     currency: str
     code: str = ""  # the provider's reason
-    number: int = 1  # that of `OrderRefundRequested` which it answers
+    number: int = 1  # of the `OrderRefundRequested` that it answers

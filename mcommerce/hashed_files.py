@@ -1,4 +1,4 @@
-"""Static files of a deployed site, under names that change with what is in them."""
+"""Static files of a deployed site, under names that change with their content."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a 
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    """Hashed and compressed; the imports between JavaScript modules are hashed as well, so none is served stale."""
+    """A storage that hashes and compresses. It also hashes imports between JavaScript modules: none is stale."""
 
     support_js_module_import_aggregation = True
 
 
 def before(pages: Any) -> WhiteNoise:
-    """A WSGI application that serves the static files and leaves the rest to `pages`."""
+    """Return a WSGI application that serves the static files and leaves the rest to `pages`."""
     return WhiteNoise(
         pages, root=settings.STATIC_ROOT, prefix=settings.STATIC_URL, immutable_file_test=HASHED_NAME, max_age=60
     )

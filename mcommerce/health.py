@@ -1,4 +1,4 @@
-"""Answers for an orchestrator: is the process alive, and can it serve?"""
+"""Health checks for an orchestrator: is the process alive, and can it serve?"""
 
 from collections.abc import Callable
 
@@ -20,9 +20,9 @@ OK, HANGS = readiness.OK, "hangs"
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
-    """Middleware: a probe from inside the machine asks by any host name, and is neither redirected nor refused.
+    """Return middleware that answers probes by any host name, with no redirect and no refusal.
 
-    A browser with a session may be staff, so it goes on to where that is known, while the database can say it.
+    A browser with a session may be staff. It goes on to the pages that can tell, while the database can say it.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -48,7 +48,7 @@ def _may_be_staff(request: HttpRequest) -> bool:
 @never_cache
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """200 while the process answers, and none of its threads hangs that relay, handle or poll; else 503."""
+    """Return 200 while the process answers and no relay, handler or poll thread hangs; else 503."""
     if liveness.overdue():
         return JsonResponse({"status": HANGS}, status=503)
     return JsonResponse({"status": OK})
@@ -57,9 +57,9 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def serving(request: HttpRequest) -> JsonResponse:
-    """200 until this process was asked to stop: then a proxy leads visitors elsewhere, before it stops.
+    """Return 200 until this process is asked to stop. Then a proxy leads visitors elsewhere, before it stops.
 
-    It does not say whether the process is ready: what all replicas lack at once must not end in no page at all.
+    It says nothing about readiness: a fault that all replicas share must not end in no page at all.
     """
     leaves = draining.is_leaving()
     answer = JsonResponse({"status": "leaving" if leaves else OK}, status=503 if leaves else 200)
@@ -70,10 +70,10 @@ def serving(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 while this process can serve visitors; else 503 and the names of the parts that are not well.
+    """Return 200 while this process can serve visitors; else 503 and the names of the failing parts.
 
-    Staff, and who shows HEALTH_TOKEN, read each part's verdict as well, and `outside`: how this process finds the
-    services of others that it has asked. It serves without those.
+    Staff, and requests with HEALTH_TOKEN, also read each part's verdict, and `outside`: the state of the external
+    services that this process has called. It serves without those.
     """
     checks = readiness.found()
     failing = [name for name, said in checks.items() if said != OK]
@@ -83,7 +83,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     if _is_operator(request):
         told |= {"checks": checks, "outside": states()}
     answer = JsonResponse(told, status=503 if failing else 200)
-    answer._has_been_logged = True  # for Django: the log has it from who found it, once and not at each probe
+    answer._has_been_logged = True  # for Django: the readiness watch logs a fault once, not at each probe
     return answer
 
 
@@ -91,12 +91,12 @@ def _is_operator(request: HttpRequest) -> bool:
     shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if settings.HEALTH_TOKEN and constant_time_compare(shown, settings.HEALTH_TOKEN):
         return True
-    user = getattr(request, "user", None)  # a probe is answered before anybody is asked who they are
+    user = getattr(request, "user", None)  # a probe is answered before authentication
     return user is not None and user.is_staff and not user.lacks_second_factor
 
 
 def database() -> str:
-    """`OK`, or what is the matter with the database and what to do. Asked now, for a command that it refused."""
+    """Return `OK`, or the database's problem and the remedy. Checks now, for a command that the database refused."""
     try:
         return OK if is_migrated() else NOT_MIGRATED
     except DatabaseError:

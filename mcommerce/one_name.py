@@ -1,4 +1,4 @@
-"""On one machine a site has several names, and to a browser each is a site of its own."""
+"""One host name for a local site: browsers take 127.0.0.1 and localhost for two sites."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def one_name_on_this_machine(get_response: Answer) -> Answer:
-    """Middleware: who comes to localhost is sent to 127.0.0.1, where `SITE_URL` says so, and the other way round.
+    """Return middleware that redirects localhost to 127.0.0.1 where `SITE_URL` says so, and the other way round.
 
     The payment company sends shoppers back to `SITE_URL`: the cookie that knows their order must be there.
     """
@@ -29,5 +29,5 @@ def _is_another_name(host: str) -> bool:
     both_here = {asked.hostname, ours.hostname} <= NAMES
     try:
         return both_here and asked.hostname != ours.hostname and asked.port == ours.port
-    except ValueError:  # a port that there cannot be
+    except ValueError:  # an impossible port
         return False

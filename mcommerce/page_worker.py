@@ -1,4 +1,4 @@
-"""gunicorn's worker with threads, for pages: probes never wait behind visitors, and none is lost when it stops."""
+"""A gunicorn worker with threads, for pages: probes never wait behind visitors, and a stop loses no visitor."""
 
 import os
 import selectors
@@ -20,11 +20,11 @@ Connection = Any  # gunicorn has no types
 
 
 class PageWorker(ThreadWorker):  # type: ignore[misc]
-    """Visitors share its threads, and probes have one of their own: pages that hang must not look like a dead process.
+    """A worker with a thread of its own for probes: pages that hang must not look like a dead process.
 
-    When it is asked to stop, it drains; then it takes in who has knocked, and closes its door at once. gunicorn's own
-    leaves the door open while it answers its last visitors, up to its graceful timeout: whoever knocks meanwhile is let
-    in by nobody, and thrown out at the end.
+    On SIGTERM it drains, accepts the waiting connections, and closes its listener at once. gunicorn's own worker keeps
+    the listener open while it answers its last visitors, up to its graceful timeout. It never accepts the connections
+    of that time, and drops them at the end.
     """
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
@@ -35,7 +35,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
     # --- a request ---------------------------------------------------------------------------------------------------
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a connection to a thread. A new one waits for its first bytes in the loop: they say whose it is."""
+        """Give a connection to a thread. A new one waits in the loop for its first bytes, which tell a probe."""
         if not (conn.initialized or conn.data_ready):
             self._await_bytes(conn)
             return
@@ -54,7 +54,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM. A second one ends the draining."""
+        """Start draining on SIGTERM. A second one ends it."""
         if draining.is_leaving() or not draining.seconds():
             super().handle_exit(sig, frame)
             return
@@ -81,7 +81,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
 
 
 def _is_probe(client: socket.socket) -> bool:
-    """Look at the first bytes without taking them."""
+    """Return whether its first bytes are a probe's, without taking them."""
     try:
         return client.recv(len(PROBE), socket.MSG_PEEK | socket.MSG_DONTWAIT) == PROBE
     except OSError:

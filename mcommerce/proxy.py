@@ -1,4 +1,4 @@
-"""Behind a proxy of ours, a request comes from whom that proxy saw."""
+"""Visitors' addresses behind a proxy of ours: a request has the one that the proxy saw."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,9 +12,9 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def visitors_have_their_addresses(get_response: Answer) -> Answer:
-    """Middleware: what is limited by address counts visitors, not the one proxy through which all of them come.
+    """Return middleware that sets a visitor's address: limits count visitors, not the proxy that all come through.
 
-    Only the last address is the proxy's word; those before it are the visitor's, who may write what they like.
+    Only the last address is the proxy's; a visitor may have written those before it.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -26,7 +26,7 @@ def visitors_have_their_addresses(get_response: Answer) -> Answer:
 
 
 class SocketsHaveTheirNetworks:
-    """ASGI: the same for sockets, which are counted by network: a household has many IPv6 addresses."""
+    """ASGI middleware: the same for sockets, which are counted by network: a household has many IPv6 addresses."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self.application = application

@@ -1,4 +1,4 @@
-"""Headers that stand on every answer, whoever gives it: a page, a static file, an error, a refused socket.
+"""Headers on every answer: a page, a static file, an error, a refused socket.
 
 Django's middleware sees pages alone. So both kinds of server get an application that adds what is missing.
 """
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 Answer = Callable[[HttpRequest], HttpResponse]
 Application = Callable[..., Any]
 
-# What a page may ask a browser for beyond what it shows: nothing, and whoever slips something into a page neither.
+# Features of browsers that no page uses: code injected into a page cannot use them either.
 UNUSED = [
     "accelerometer",
     "camera",
@@ -36,7 +36,7 @@ REFUSED = 403  # a socket that is closed before it was open
 
 
 def on_pages(get_response: Answer) -> Answer:
-    """Middleware: Django's own answers."""
+    """Return middleware for Django's own answers."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)
@@ -48,7 +48,7 @@ def on_pages(get_response: Answer) -> Answer:
 
 
 def by_wsgi(application: Application) -> Application:
-    """All answers of a WSGI application."""
+    """Return a WSGI application that adds them to all answers."""
 
     def answering(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -64,7 +64,7 @@ def by_wsgi(application: Application) -> Application:
 
 
 def by_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """All answers of an ASGI application, also to a socket: where it opens, and where it is refused."""
+    """Return an ASGI application that adds them to all answers, also to an opened or refused socket."""
 
     async def answering(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -79,17 +79,17 @@ def by_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
 
 
 class _Answering:
-    """One answer on its way."""
+    """One answer in progress."""
 
     def __init__(self, send: Callable[[Any], Awaitable[None]], can_say_why: bool = False) -> None:
-        self.real_send, self._can_say_why = send, can_say_why  # named as in Channels' own: stations.wire looks behind
+        self.real_send, self._can_say_why = send, can_say_why  # named as in Channels' own: stations.wire unwraps it
         self._open = False
 
     async def send_http(self, message: Any) -> None:
         await self.real_send(_with_headers(message) if message["type"] == "http.response.start" else message)
 
     async def send_socket(self, message: Any) -> None:
-        """A frame goes as it is: there are many."""
+        """Send a message. A frame goes as it is: there are many."""
         if self._open:
             await self.real_send(message)
         elif message["type"] in ("websocket.accept", "websocket.http.response.start"):

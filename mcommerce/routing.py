@@ -1,4 +1,4 @@
-"""http and websocket, joined. Importing it starts nothing: `asgi.py` does."""
+"""The ASGI routing of http and websocket. Importing it starts nothing: `asgi.py` does."""
 
 from asgiref.wsgi import WsgiToAsgi
 from channels.auth import AuthMiddleware
@@ -18,7 +18,7 @@ from stations.routing import sockets_for_all, sockets_for_staff
 
 
 class HashedStaticFiles:
-    """Django's pages, with WhiteNoise before them for what lies under STATIC_URL.
+    """Django's pages, with WhiteNoise before them for addresses under STATIC_URL.
 
     WhiteNoise stays a WSGI program: as Django middleware under ASGI it hands a synchronous iterator to an async answer.
     """
@@ -38,7 +38,7 @@ def _not_found(environ, start_response):
 
 
 async def no_socket(scope, receive, send):
-    """Answer 404 to a browser that asks for a socket where there is none; a server that cannot say so says 403."""
+    """Answer 404 to a socket request where there is no socket; 403 from a server that cannot send 404."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
@@ -47,7 +47,7 @@ async def no_socket(scope, receive, send):
 
 
 class ReadableCookies:
-    """Refuses a socket whose cookies hold a NUL, as pages do: PostgreSQL cannot look such a session up."""
+    """ASGI middleware that refuses a socket with a NUL in a cookie: PostgreSQL cannot look up such a session."""
 
     def __init__(self, sockets) -> None:
         self.sockets = sockets
@@ -58,7 +58,7 @@ class ReadableCookies:
 
 
 def build_application() -> ProtocolTypeRouter:
-    """The whole site as one ASGI application."""
+    """Return the whole site as one ASGI application."""
     pages = get_asgi_application()
     known = URLRouter([*orders_sockets, *sockets_for_staff, re_path("", no_socket)])
     with_visitors = CookieMiddleware(ReadableCookies(SessionMiddleware(AuthMiddleware(known))))

@@ -1,4 +1,4 @@
-"""A form that a replica died over is sent again: the Caddyfile asks the browser to, and tells which request it was."""
+"""The id of a request that is sent again: the Caddyfile asks the browser to, when a replica died over a form."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 
 def request_id(request: HttpRequest) -> UUID | None:
-    """The request's number, the same when it comes again; None where no proxy gives one.
+    """Return the request's id, the same when it comes again; None where no proxy gives one.
 
     A visitor can choose it: only what is the visitor's own may depend on it.
     """

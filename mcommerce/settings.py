@@ -1,8 +1,8 @@
 """The only reader of the environment.
 
-An empty environment is a safe local site: loopback hosts, a generated key kept in `var/`, SQLite, the bus in memory,
-a simulated feed and the sandbox payment company, all in one process. A site that names other hosts is deployed, and
-must say what must not be guessed. A missing or wrong value stops the start, all faults at once, each with its remedy.
+An empty environment is a safe local site in one process, with loopback hosts, a generated key in `var/` and SQLite. The
+bus is in memory, the feed is simulated, and the payment company is the sandbox. A site that names other hosts is
+deployed, and must set what must not be guessed. Wrong or missing values stop the start, each named with its remedy.
 """
 
 import errno
@@ -38,7 +38,7 @@ KAFKA_SASL_NEEDS = {
     "SCRAM-SHA-512": _PASSWORD,
     "OAUTHBEARER": ("KAFKA_OAUTH_TOKEN_URL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"),
 }
-# A server sends; none at all is for what sends no mail, such as the building of the image
+# smtp sends mail; dummy is for what sends none, such as the building of the image
 DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
 POSITIVE = validate.Range(min=1)
 MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
@@ -46,12 +46,12 @@ TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
 SIGNING_KEY_CHARACTERS_MIN = 32  # drawn at random, 32 characters are 190 bits: more than anybody guesses
 RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
 
-env = Env(eager=False)  # eager=False: collect every fault, then say them together
+env = Env(eager=False)  # eager=False: collect every fault, then report them together
 
 
 @env.parser_for("entries")
 def _entries(said: str | list[str]) -> list[str]:
-    """What stands between commas, without blanks around it. Nothing between two is no entry: an empty key opens all."""
+    """Return the entries between commas, without blanks around them. Empty ones are dropped: an empty key opens all."""
     between = said.split(",") if isinstance(said, str) else said
     return [entry.strip() for entry in between if entry.strip()]
 
@@ -61,27 +61,27 @@ def _entries(said: str | list[str]) -> list[str]:
 DEMO = env.bool("DEMO", False)
 DEBUG = env.bool("DEBUG", bool(DEMO))
 ALLOWED_HOSTS = env.entries("ALLOWED_HOSTS", LOOPBACK_HOSTS)
-# Where the public reaches the site; what links in mail begin with has no slash at its end
+# The public address of the site; links in mail begin with it, so no slash stands at its end
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
-HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)  # let browsers' makers list the domain and all below it for HTTPS alone
+HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)  # let browsers' makers list the domain and all below it as HTTPS only
 SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = env.entries("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
-# What its events come from: one name for each database, where parts of the site have one of their own
+# The source of its events: one name for each database, where parts of the site have one of their own
 EVENTBUS_SOURCE = env.str("EVENTBUS_SOURCE", "/mcommerce", validate=validate.Regexp(r"^/[A-Za-z0-9/._-]+\Z"))
-# What its relay signs records with, and those before it, which only verify; without any the SECRET_KEY does
+# The key by which the relay signs records, and older ones, which only verify; without any, SECRET_KEY signs
 EVENTBUS_SIGNING_KEYS = env.entries("EVENTBUS_SIGNING_KEYS", [])
-EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more allow more workers, later
+EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more partitions allow more workers
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")  # host:port, comma-separated
-KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # before the names of topics and groups, where a cluster is shared
-KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies of a topic that is made; 3 in earnest
+KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # prefix of the names of topics and groups, for a shared cluster
+KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies of a new topic; 3 in production
 KAFKA_GROUP_PROTOCOL = env.str("KAFKA_GROUP_PROTOCOL", "classic", validate=validate.OneOf(["classic", "consumer"]))
 KAFKA_GROUP_INSTANCE_ID = env.str("KAFKA_GROUP_INSTANCE_ID", "")  # a process's own name: static membership
-# Kafka's clients by librdkafka's own names, as "compression.type=zstd,fetch.wait.max.ms=50"
+# Settings of Kafka's clients by librdkafka's names, as "compression.type=zstd,fetch.wait.max.ms=50"
 KAFKA_CLIENT_SETTINGS = env.dict("KAFKA_CLIENT_SETTINGS", {})
 KAFKA_SECURITY_PROTOCOL = env.str("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", validate=validate.OneOf(KAFKA_SECURITY))
 KAFKA_SSL_CA_FILE = env.str("KAFKA_SSL_CA_FILE", "")
@@ -95,34 +95,28 @@ KAFKA_OAUTH_TOKEN_URL = env.str("KAFKA_OAUTH_TOKEN_URL", "")
 KAFKA_OAUTH_CLIENT_ID = env.str("KAFKA_OAUTH_CLIENT_ID", "")
 KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
 KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
-EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where it shall crash, at home: eventbus/failpoints.py
-# Hours that events which every group has passed are kept: what a replay can show again
-EVENTBUS_RETENTION_HOURS = env.int(
-    "EVENTBUS_RETENTION_HOURS", 1 if DEMO else 24, validate=validate.Range(1, RETENTION_HOURS_MAX)
-)
-# From here on `eventbus status` calls a group that is behind a problem: so many events, or the oldest waits so long.
-# A batch is 200 events, and a poll tells some thousands at once; five minutes are longer than any restart.
+EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where a local site shall crash: eventbus/failpoints.py
+# Hours to keep events that every group has passed: what a replay can show again
+EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
+# Above these lags `eventbus status` reports a group as a problem: so many events, or the age of the oldest.
+# A batch is 200 events, and a poll publishes some thousands at once; five minutes are longer than any restart.
 EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
 EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
-EVENTBUS_LIVENESS_FILE = env.str(
-    "EVENTBUS_LIVENESS_FILE", ""
-)  # touched by each heartbeat: what has no door is seen by it
-# Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere. They
-# are part of the twenty after which requests are cut off.
+EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat, for processes without a port
+# Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere.
+# They are part of the twenty after which requests are cut off.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
-# Seconds after which an unsent event makes /health/ready say so; a standby relays within five, a restart takes thirty
+# Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
-HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # who shows it reads of /health/ready what staff read
-RUN_BUS_IN_SERVER = env.bool(
-    "RUN_BUS_IN_SERVER", True
-)  # the server process also runs the bus, the poller and the local stand-ins
+HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
+IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))
 SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
 SANDBOX_PROVIDER_KEY = env.str("SANDBOX_PROVIDER_KEY", "")
 SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
-SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.entries("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # valid beside it
+SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.entries("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # older ones, still valid
 EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
 STATIONS_FEEDS = list(dict.fromkeys(name.casefold() for name in env.entries("STATIONS_FEEDS", ["simulator"])))
@@ -130,15 +124,15 @@ JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
-STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land and asks nobody
-STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: whose tiles these are
+STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
+STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles
 
 # Names below .localhost are loopback wherever names are resolved (RFC 6761).
 LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in ALLOWED_HOSTS or ["?"])
 
 
 def _faults() -> list[str]:
-    """What is wrong although each value alone is well-formed."""
+    """Return faults of values that are well-formed one by one."""
     faults = []
     faults += _host_faults()
     if DEMO and not LOCAL:
@@ -205,18 +199,18 @@ def _names_a_host(address: str) -> bool:
     try:
         found = urlsplit(address)
         return found.scheme in {"http", "https"} and bool(found.hostname) and found.port != 0
-    except ValueError:  # a port that there cannot be, or brackets that are no IPv6 address
+    except ValueError:  # an impossible port, or brackets that are no IPv6 address
         return False
 
 
 def _is_an_origin(address: str) -> bool:
-    """Whether no user stands before the host, and no path, query or fragment behind it."""
+    """Return whether no user stands before the host, and no path, query or fragment behind it."""
     host = address.partition("://")[2]
     return "@" not in host and urlsplit(address).netloc == host
 
 
 def _host_faults() -> list[str]:
-    """Hosts that let names in which are not the site's own."""
+    """Return the faults of hosts that let in names which are not the site's own."""
     faults = []
     for host in ALLOWED_HOSTS or []:
         if host == "*" or (host.startswith(".") and "." not in host[1:] and host != ".localhost"):
@@ -246,7 +240,7 @@ def _station_faults() -> list[str]:
 
 
 def _draws_tiles(address: str) -> bool:
-    """Of another site or of this one; Leaflet puts zoom, column and row into it."""
+    """Return whether it is an address of tiles, here or on another site; Leaflet puts in zoom, column and row."""
     try:
         found = urlsplit(address)
     except ValueError:  # brackets that are no IPv6 address
@@ -263,7 +257,7 @@ def _database_faults() -> list[str]:
         return [f"DATABASE_URL is of no kind that the site runs on: {write}"]
     if not name and "service" not in _database.get("OPTIONS", {}):
         return [f"DATABASE_URL names no database: {write}"]
-    if ":memory:" in name or "mode=memory" in name:  # a connection would see one of its own, or locks of tables
+    if ":memory:" in name or "mode=memory" in name:  # each connection would have its own, or lock whole tables
         return [f"DATABASE_URL names no file: {write}"]
     if "DATABASE_URL" in os.environ and _database["ENGINE"].endswith("sqlite3") and not Path(name).parent.is_dir():
         return [f"DATABASE_URL names a file in {Path(name).parent}, and there is no such folder"]
@@ -289,7 +283,7 @@ def _kafka_faults() -> list[str]:
 
 
 def _kafka_clients() -> dict[str, str]:
-    """What Kafka's clients are told beside the promises, by librdkafka's names; what is not set is left out."""
+    """Return the settings of Kafka's clients beside the bus's own, by librdkafka's names; unset ones are left out."""
     told = {
         "group.protocol": KAFKA_GROUP_PROTOCOL,
         "group.instance.id": KAFKA_GROUP_INSTANCE_ID,
@@ -326,7 +320,7 @@ if found := _faults():
 
 
 def _kept_secret(name: str) -> str:
-    """A random text, made once and kept in a file of VAR_DIR that only its owner reads."""
+    """Return a random text, made once and kept in a file of VAR_DIR that only its owner reads."""
     path = VAR_DIR / name
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     if not (kept := _text_of(path)):
@@ -338,13 +332,13 @@ def _kept_secret(name: str) -> str:
 
 
 def _text_of(path: Path) -> str:
-    """Nothing too where there is no file: one that was left empty is as good as none."""
+    """Return the file's text; nothing when it is missing: a file left empty is as good as none."""
     return path.read_text(encoding="ascii") if path.exists() else ""
 
 
 @contextmanager
 def _only_one_in(folder: Path) -> Iterator[None]:
-    """Processes that begin together make one key; the lock of one that dies goes with it."""
+    """Let one process at a time make a key; the lock of one that dies goes with it."""
     if fcntl is None:
         yield
         return
@@ -357,7 +351,7 @@ def _only_one_in(folder: Path) -> Iterator[None]:
 
 
 def _prepare_database_file() -> None:
-    """Make SQLite's file, for its owner's eyes: SQLite would let everybody read orders and addresses.
+    """Create SQLite's file for its owner alone: SQLite would let everybody read orders and addresses.
 
     The files beside it, which hold what was written last, take their rights from it.
     """
@@ -383,7 +377,7 @@ def _unwritable(error: OSError) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Under its name the file is there with all of its text or not at all, whenever we die and whoever reads it."""
+    """Write a file atomically: it has all of its text or does not exist, at any crash and for any reader."""
     new = path.with_name(f"{path.name}.new")
     with open(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
         file.write(text)
@@ -498,18 +492,18 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # typed where one registers, so that `next` is still known there
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # typed on the page of registration, where `next` is still known
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
-ACCOUNT_CHANGE_EMAIL = True  # one address each; another takes its place once it is verified
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or address is told to its owner
+ACCOUNT_CHANGE_EMAIL = True  # one address per person; a new one replaces it once it is verified
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # mails about a changed password or address
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 PASSWORD_RESET_TIMEOUT = 2 * 60 * 60  # seconds that a mailed link opens the account: it lies in mail boxes and logs
-# Requests per span, by network address (`ip`), account (`user`) or what is asked about (`key`). Guesses at a password
-# are limited by mcommerce/accounts/guesses.py; `login_failed` is what remains of it here: codes of a second factor.
+# Requests per span, by network address (`ip`), account (`user`) or subject (`key`). mcommerce/accounts/guesses.py
+# limits guesses at a password; `login_failed` limits the rest: codes of a second factor.
 ACCOUNT_RATE_LIMITS = {
     "login": "100/15m/ip",  # a whole office behind one router
     "login_failed": "10/15m/key",  # more than anybody mistypes
@@ -524,7 +518,7 @@ ACCOUNT_RATE_LIMITS = {
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Mcommerce"
 MFA_TOTP_TOLERANCE = 1  # spans of 30 seconds that a telephone's clock may be off
-STAFF_SECOND_FACTOR = not LOCAL  # at home the printed password is enough
+STAFF_SECOND_FACTOR = not LOCAL  # on a local site the printed password is enough
 
 # --- database ------------------------------------------------------------------------------------------------------
 
@@ -535,7 +529,7 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
 }
 # A stopped process must not keep its locks; 10 s is more than any transaction of ours needs. A server whose machine is
-# gone says nothing: who waits sees it by keepalives, who has asked by the user timeout, else after a quarter hour.
+# gone sends nothing: keepalives find it during a wait, the user timeout after a send, else a quarter of an hour passes.
 POSTGRES_OPTIONS = {
     "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000",
     "connect_timeout": 10,  # seconds
@@ -548,14 +542,14 @@ DATABASES = {"default": {**_database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"] |= {"ENGINE": "eventbus.database.sqlite3", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
 else:
-    _asked = DATABASES["default"].get("OPTIONS", {})  # what DATABASE_URL says after its ?
-    _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # of two the last counts
+    _asked = DATABASES["default"].get("OPTIONS", {})  # the query of DATABASE_URL
+    _server_options = f"{_asked.get('options', '')} {POSTGRES_OPTIONS['options']}".strip()  # the last one wins
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **_asked, "options": _server_options}
 
-# Rate limits hold across processes, so they are counted where all processes meet.
+# Rate limits hold across processes, so they are counted in the database, which all processes share.
 CACHES = {"default": {"BACKEND": "mcommerce.rate_limits.cache.CountingCache", "LOCATION": "cache_entry"}}
 
-EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each that has fired: it does not fire again
+EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each failpoint that has fired: it does not fire again
 _bus_options = {"partitions": EVENTBUS_PARTITIONS}
 if _bus == "kafka":
     _bus_options |= {
@@ -596,7 +590,7 @@ STORAGES = {
 }
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
-# By SMTP, a server that does not answer is left alone for a while.
+# With SMTP, a circuit breaker opens for a server that does not answer.
 _smtp = EMAIL_URL["EMAIL_BACKEND"].endswith(".smtp.EmailBackend")
 EMAIL_BACKEND = "outside.mail.EmailBackend" if _smtp else EMAIL_URL["EMAIL_BACKEND"]
 EMAIL_HOST = EMAIL_URL["EMAIL_HOST"]
@@ -619,8 +613,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": []},  # its own would tell everything a second time
-        # The servers' own handlers would write addresses as they come, with the keys in them.
+        "django": {"handlers": []},  # its own would log everything twice
+        # The servers' own handlers would log addresses with the keys in them.
         **{
             name: {"handlers": ["console"], "propagate": False}
             for name in ("gunicorn.access", "gunicorn.error", "uvicorn", "uvicorn.access")
@@ -645,7 +639,7 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'", f"{_provider.scheme}://{_provider.netloc}"],
     }
 }
-# Bytes. A larger message ends its socket under runserver; docker-entrypoint has the same and its reason.
+# Bytes. A larger message ends its socket under runserver; docker-entrypoint has the same limit and its reason.
 DAPHNE_WEBSOCKET_MAX_MESSAGE_SIZE = DAPHNE_WEBSOCKET_MAX_FRAME_SIZE = 64 * 1024
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -658,5 +652,5 @@ if not LOCAL:
     SECURE_HSTS_SECONDS = 31_536_000  # a year, what preload lists ask for
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = HSTS_PRELOAD
-# Whether the domain is in every browser's list for good is its owner's decision, not each release's.
+# The domain's owner decides whether it is in every browser's list for good, not each release.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]

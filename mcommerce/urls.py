@@ -1,4 +1,4 @@
-"""Which app answers at which address."""
+"""The addresses of the site, and the app behind each."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Where django-allauth asks the house: whose guess counts, what a mail says, what a browser keeps after signing in."""
+"""The site's django-allauth adapter: limits guesses, writes mails, and remembers the browser after sign-in."""
 
 import logging
 from typing import Any
@@ -34,7 +34,7 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- guesses ------------------------------------------------------------------------------------------------
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count the guess before it is looked at. An address without an account answers alike."""
+        """Count the guess before the password is checked. An address without an account gets the same answer."""
         self.guess = guesses.Guess(request, credentials["email"])
         try:
             self.guess.count()
@@ -48,14 +48,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
-        """A new password opens no further guesses: its owner's browser is known by now."""
+        """Keep the count of guesses when the password changes. The owner's browser is known by now."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Whose limits count: a household's, by a hash, for what is counted is kept. See mcommerce/proxy.py too."""
+        """Return a hash of the household's network: limits count by it and store no address. See mcommerce/proxy.py."""
         return keyed_hash(network_of_request(request))
 
     def clean_email(self, email: str) -> str:
-        """Django's form field takes longer ones than our table."""
+        """Reject an address that is longer than our column."""
         if len(email) > EMAIL_LENGTH_MAX:
             raise ValidationError(
                 _("An e-mail address has at most %(length)s characters.") % {"length": EMAIL_LENGTH_MAX}
@@ -70,7 +70,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return super().save_user(request, user, form, commit)
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
-        """From now on the pages speak the person's language, and this browser is known to be theirs."""
+        """Switch the pages to the person's language, and remember that this browser is theirs."""
         response = super().post_login(request, user, **details)
         known_browsers.remember(request, response, user.pk)
         return speak(response, user.language)
@@ -84,9 +84,9 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- mails --------------------------------------------------------------------------------------------------
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Write it in its reader's language, without a word of the request. A mail that fails is asked for again.
+        """Send a mail in its reader's language, with nothing from the request in it. Raises RateLimited.
 
-        A page waits for it: only so many of them wait for the mail server at once. Raises RateLimited.
+        The page waits, so concurrent sends are limited. After a failure the visitor asks for the mail again.
         """
         mailboxes.count(template_prefix, email)
         request = allauth_context.request
@@ -95,8 +95,8 @@ class AccountAdapter(DefaultAccountAdapter):
         message.connection = get_connection(by_visitor=True)
         try:
             message.send()
-        # What the mail server says is an OSError; one left alone or crowded is away; the last: no such spelling.
-        except (OSError, ServiceUnavailable, ValueError):
+        # OSError: the server refuses. ServiceAway: open circuit breaker, or too many calls. ValueError: bad spelling.
+        except (OSError, ServiceAway, ValueError):
             logger.exception("A mail about an account was not sent: %s", template_prefix)
             messages.error(request, _("The mail could not be sent. Please ask for it again in a few minutes."))
             return
@@ -104,7 +104,7 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.info(request, _("This site sends no mail: it is printed in the terminal where the site runs."))
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """With the key where mcommerce/redaction.py and the proxy take it out of what they log."""
+        """Return the reset link with the key where mcommerce/redaction.py and the proxy remove it from their logs."""
         return f"{settings.SITE_URL}{reverse('accounts:open_link')}?{urlencode({'key': key})}"
 
 
@@ -115,12 +115,12 @@ def _too_many_guesses(request: HttpRequest, retry_after: int) -> HttpResponse:
 
 
 def _language_of(email: str) -> str:
-    """Of the person with this address; of whoever asks where nobody has it."""
+    """Return the language of the person with this address; of the current request when there is none."""
     known = User.objects.filter(email=email).values_list("language", flat=True).first()
     return known or translation.get_language() or settings.SHOP_LANGUAGE
 
 
 def _links() -> dict[str, str]:
-    """Whole addresses, by what we are called and never by what a request calls us."""
+    """Return absolute links built from SITE_URL, never from the request's host."""
     names = {"sign_in_url": "account_login", "register_url": "account_signup", "reset_url": "account_reset_password"}
     return {"site_url": settings.SITE_URL} | {name: settings.SITE_URL + reverse(url) for name, url in names.items()}

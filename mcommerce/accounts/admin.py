@@ -1,4 +1,4 @@
-"""The desk's view of people, and the door to the desk."""
+"""The admin of people, and the sign-in to the admin."""
 
 import allauth.account.admin
 import allauth.mfa.admin  # noqa: F401  # both register what we take away below
@@ -19,14 +19,14 @@ from mcommerce.accounts.rights import PeopleAdmin
 
 
 def change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
-    """One page changes one's own password: the one that is limited."""
+    """Redirect to the site's own password page, the one with a rate limit."""
     return redirect("account_change_password")
 
 
-# The desk has no door of its own: what is limited, and asks for a second factor, is the one sign-in page.
+# The admin has no sign-in page of its own. The site's page has the rate limit and the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.password_change = change_password  # type: ignore[method-assign]
-# An address that staff call verified would open somebody's account; secrets of second factors would be shown.
+# Staff could open an account by marking an address verified, and could read the secrets of second factors.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)
 
@@ -50,7 +50,7 @@ class Addresses(admin.StackedInline):
 
 @admin.register(User)
 class PersonAdmin(BigTable, PeopleAdmin):
-    """Customers and staff."""
+    """Customers and staff in the admin."""
 
     form = PersonForm
     add_form = NewPersonForm
@@ -69,19 +69,19 @@ class PersonAdmin(BigTable, PeopleAdmin):
     add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
 
     def save_model(self, request: HttpRequest, obj: User, form: PersonForm, change: bool) -> None:
-        """Another address is verified by its owner at the next sign-in; the old one opens the account no longer."""
+        """Save a person. A new address is verified at the next sign-in; the old one no longer opens the account."""
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             EmailAddress.objects.filter(user=obj).delete()
 
     @admin.action(description=_("Take away the second factor"), permissions=["second_factor"])
     def take_second_factor_away(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """For who has lost a telephone and the recovery codes too. Staff set up another when they sign in next."""
+        """Remove it from people who lost phone and recovery codes. Staff set up another at the next sign-in."""
         with transaction.atomic():
             Authenticator.objects.filter(user__in=people).delete()
             for person in people:
                 self.log_change(request, person, _("The second factor is taken away"))
 
     def has_second_factor_permission(self, request: HttpRequest) -> bool:
-        """It opens accounts, those of superusers too."""
+        """Allow superusers only: it opens accounts, even theirs."""
         return request.user.is_superuser

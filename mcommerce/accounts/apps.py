@@ -1,4 +1,4 @@
-"""Who signs in: customers and staff. Other apps know a person by id only."""
+"""People who sign in: customers and staff. Other apps know a person by id only."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate

@@ -1,4 +1,4 @@
-"""What every page may show of the accounts."""
+"""Template variables about accounts, for every page."""
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -7,7 +7,7 @@ from mcommerce.accounts.models import Address
 
 
 def address_book(request: HttpRequest) -> dict[str, object]:
-    """`address_book`: where the person who is signed in has things sent. Looked up by the pages that show it alone."""
+    """Return `address_book`: the signed-in person's delivery addresses. Only pages that show them run the query."""
     return {"address_book": SimpleLazyObject(lambda: _addresses_of(request))}
 
 

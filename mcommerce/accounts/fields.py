@@ -1,4 +1,4 @@
-"""An e-mail address in its one spelling."""
+"""A model field for e-mail addresses in their one spelling."""
 
 from typing import Any
 

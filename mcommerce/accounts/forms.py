@@ -1,4 +1,4 @@
-"""What people write about themselves."""
+"""Forms for a person's own details and addresses."""
 
 from allauth.account.forms import SignupForm
 from django import forms
@@ -15,7 +15,7 @@ NAME_LENGTH_MAX = User._meta.get_field("name").max_length
 
 
 class RegisterForm(SignupForm):
-    """E-mail address, name, and a password typed twice. Whether the address is known cannot be told from the answer."""
+    """E-mail address, name, and a password typed twice. The answer does not reveal whether the address is known."""
 
     name = forms.CharField(
         label=_("Name"),
@@ -30,14 +30,14 @@ class RegisterForm(SignupForm):
             try:
                 with transaction.atomic():
                     return super().try_save(request)
-            except IntegrityError:  # somebody was faster with this address
+            except IntegrityError:  # another request registered this address first
                 self.account_already_exists = True
-        User().set_password(self.cleaned_data["password1"])  # as long as it takes to open an account
+        User().set_password(self.cleaned_data["password1"])  # takes the time of opening an account
         return super().try_save(request)
 
 
 class DetailsForm(forms.ModelForm):
-    """Name and language."""
+    """A person's name and language."""
 
     language = forms.ChoiceField(label=_("Language of mails and pages"), choices=settings.LANGUAGES)
 
@@ -52,7 +52,7 @@ class DetailsForm(forms.ModelForm):
 
 
 class AddressForm(forms.ModelForm):
-    """Where something is sent."""
+    """A delivery address."""
 
     country = forms.ChoiceField(
         label=_("Country"), choices=countries.choices, widget=forms.Select(attrs={"autocomplete": "country"})

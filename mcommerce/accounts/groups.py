@@ -1,4 +1,4 @@
-"""The groups that staff are put in: each feature says in its AppConfig's `staff_groups` what its part of them is."""
+"""Staff groups. Each feature declares its permissions for them in its AppConfig's `staff_groups`."""
 
 from fnmatch import fnmatch
 from typing import Any
@@ -8,14 +8,14 @@ from django.apps import apps as installed
 
 
 def fill_groups(*, sender: AppConfig, using: str, apps: Any = installed, **ignored: Any) -> None:
-    """After `migrate`: give each group its permissions of this app, and make the group where there is none.
+    """Give each group its permissions of this app after `migrate`; create missing groups.
 
-    Permissions that the owner gave a group besides stay; those taken away from these groups come back.
+    Permissions that the owner added stay. Permissions that were taken away from these groups come back.
     """
     patterns_by_group = getattr(sender, "staff_groups", {})
     try:
         groups, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    except LookupError:  # `migrate` stopped before there were any
+    except LookupError:  # `migrate` stopped before these tables
         return
     of_app = list(permissions.objects.using(using).filter(content_type__app_label=sender.label))
     for name, patterns in patterns_by_group.items():

@@ -1,6 +1,6 @@
-"""So many passwords are tried on an account in a while, from wherever they come; then none is looked at.
+"""A rate limit on password guesses for an account, from all networks together. Above it, no password is checked.
 
-Browsers that have opened the account before are counted apart, each by itself. docs/decisions/0018 says why.
+Browsers that opened the account before are counted one by one. docs/decisions/0018 says why.
 """
 
 from django.http import HttpRequest
@@ -19,22 +19,22 @@ STRANGERS = "strangers"
 
 
 class Guess:
-    """A password that somebody is about to try on the account of an e-mail address, which need not exist."""
+    """A password about to be tried on the account of an e-mail address, which need not exist."""
 
     def __init__(self, request: HttpRequest, email: str):
         self.who = (_whose(request, email), email.lower())
 
     def count(self) -> None:
-        """Call before the password is looked at. Raises RateLimited: then it is not."""
+        """Count the guess before the password is checked. Raises RateLimited: then do not check it."""
         GUESSES.hit(self.who)
 
     def take_back(self) -> None:
-        """It was the right one. What others have guessed stays counted."""
+        """Take back the guess after a correct password. Guesses of others stay counted."""
         GUESSES.take_back(self.who)
 
 
 def _whose(request: HttpRequest, email: str) -> str:
-    """The name of a browser that knows the account; all other browsers are one."""
+    """Return the name of a browser that knows the account. All other browsers share one name."""
     browser = known_browsers.of(request)
     if browser.people:
         user_id = User.objects.filter(email=email).values_list("id", flat=True).first()

@@ -1,4 +1,4 @@
-"""A signed cookie says whose accounts a browser has opened: strangers who guess do not lock its people out."""
+"""A signed cookie with the accounts that a browser has opened. Guesses by strangers do not lock these people out."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponse
 
 COOKIE = "known_browser"
 SALT = "mcommerce.accounts.known_browsers"
-KNOWN_FOR = timedelta(days=365)  # who comes once a year is still known
+KNOWN_FOR = timedelta(days=365)  # a visit a year keeps a browser known
 PEOPLE_MAX = 5  # of one browser, the latest first: a household
 
 
 class Browser(NamedTuple):
-    """What the cookie says: a random name of the browser, and ids of people who have signed in there."""
+    """The cookie's content: a random name of the browser, and ids of people who have signed in there."""
 
     name: str
     people: tuple[str, ...]
@@ -26,7 +26,7 @@ class Browser(NamedTuple):
 
 
 def of(request: HttpRequest) -> Browser:
-    """The browser that asks: a new one that knows nobody, unless it shows a cookie that we signed."""
+    """Return the browser of the request: a new one that knows nobody, unless it sends a cookie that we signed."""
     try:
         name, people = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=KNOWN_FOR)
     except (signing.BadSignature, ValueError):
@@ -35,7 +35,7 @@ def of(request: HttpRequest) -> Browser:
 
 
 def remember(request: HttpRequest, response: HttpResponse, user_id: UUID) -> None:
-    """Let the browser show from now on that this person has signed in there."""
+    """Record in the browser's cookie that this person has signed in there."""
     browser = of(request)
     people: Iterable[str] = dict.fromkeys([user_id.hex, *browser.people])
     response.set_cookie(

@@ -5,7 +5,7 @@ from django.http import HttpResponse
 
 
 def speak(response: HttpResponse, language: str) -> HttpResponse:
-    """Let the pages from now on be in this language, as the language switch does."""
+    """Set the language of the following pages, as the language switch does."""
     if language:
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,

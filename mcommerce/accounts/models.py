@@ -1,4 +1,4 @@
-"""People who sign in, and where they live."""
+"""People who sign in, and their addresses."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -19,10 +19,10 @@ from mcommerce.accounts.fields import LowerCaseEmailField
 
 
 class People(BaseUserManager["User"]):
-    """Makes users; an e-mail address is all that names one."""
+    """The manager of users, who are named by an e-mail address alone."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A customer. Without a password nobody can sign in as them until one is set. ValueError without an address."""
+        """Create a customer. Without a password nobody can sign in until one is set. ValueError without an address."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=email, **fields)
@@ -31,14 +31,14 @@ class People(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Someone who may do everything at the desk. Who can call this vouches for the e-mail address."""
+        """Create a person with all rights in the admin. The caller vouches for the e-mail address."""
         user = self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
         user.trust_email()
         return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Signs in by e-mail; `id` (UUIDv7) is what the other apps know them by."""
+    """A person. Signs in by e-mail; the other apps know them by `id` (UUIDv7)."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = LowerCaseEmailField(
@@ -73,19 +73,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def trust_email(self) -> None:
-        """The address is theirs as if they had typed the code that we mail; an older one is theirs no longer."""
+        """Mark the address as verified, as if its owner had typed the mailed code. An older address is removed."""
         EmailAddress.objects.filter(user=self).delete()
         EmailAddress.objects.create(user=self, email=self.email, verified=True, primary=True)
 
     @cached_property
     def lacks_second_factor(self) -> bool:
-        """Whether they may not yet act as staff here. Asks the database only about staff, on a deployed site."""
+        """True for staff and superusers of a deployed site without a second factor. For others it runs no query."""
         if not (settings.STAFF_SECOND_FACTOR and (self.is_staff or self.is_superuser)):
             return False
         return not Authenticator.objects.filter(user=self, type=Authenticator.Type.TOTP).exists()
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Staff may do nothing without the second factor that they must have, at sockets neither."""
+        """Return whether the person has the permission. Staff without their second factor have none, at sockets too."""
         return not self.lacks_second_factor and super().has_perm(perm, obj)
 
     def has_module_perms(self, app_label: str) -> bool:
@@ -99,7 +99,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Address(models.Model):
-    """Where a person has things sent."""
+    """A delivery address of a person."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="addresses")
@@ -124,6 +124,6 @@ class Address(models.Model):
 
     @property
     def written(self) -> str:
-        """The whole address in one line, as forms send their fields: for a button that fills in another form."""
+        """The whole address in one line, encoded like form fields: for a button that fills in another form."""
         names = ("recipient", "street", "extra", "postal_code", "city", "country")
         return urlencode({name: getattr(self, name) for name in names})

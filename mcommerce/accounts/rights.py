@@ -1,4 +1,4 @@
-"""Who gives rights: superusers alone. Staff who may change people would else make themselves what they like."""
+"""Admin classes that let superusers alone give rights. Staff who change people could promote themselves."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class PeopleAdmin(UserAdmin):
-    """Without being a superuser one changes customers only: not rights, nor the password or address of staff."""
+    """People in the admin. Only superusers change rights, and the password or address of staff."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         fields = list(super().get_readonly_fields(request, obj))
@@ -22,7 +22,7 @@ class PeopleAdmin(UserAdmin):
         return super().has_change_permission(request, obj) and _may_touch(request.user, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes who is in the history of the desk: it would go with them. They are made inactive."""
+        """Refuse to delete a person with entries in the admin's history, which would go too. Make them inactive."""
         if obj is not None and LogEntry.objects.filter(user=obj).exists():
             return False
         return super().has_delete_permission(request, obj) and _may_touch(request.user, obj)
@@ -33,7 +33,7 @@ def _may_touch(user: Any, person: Any) -> bool:
 
 
 class RightsAdmin(GroupAdmin):
-    """Groups hold rights."""
+    """Groups, for superusers only: they hold rights."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -1,4 +1,4 @@
-"""Staff of a deployed site have a second factor: until they do, each page sends them to set one up."""
+"""A second factor for staff of a deployed site. Until they have one, each page sends them to set it up."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 Answer = Callable[[HttpRequest], HttpResponse]
-OPEN_ANYWAY = ("/accounts/", "/i18n/", "/health/")  # where one is set up, and what nobody needs to be staff for
+OPEN_ANYWAY = ("/accounts/", "/i18n/", "/health/")  # its setup, and pages that need no staff
 
 
 def staff_have_one(get_response: Answer) -> Answer:
-    """Middleware: send staff without a second factor to where they get one."""
+    """Return middleware that sends staff without a second factor to its setup."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not _needs_one(request):
@@ -25,7 +25,7 @@ def staff_have_one(get_response: Answer) -> Answer:
 
 
 def _needs_one(request: HttpRequest) -> bool:
-    """At home nobody is asked who they are for it."""
+    """Return whether the user must set one up; a local site looks up no user."""
     if not settings.STAFF_SECOND_FACTOR or request.path_info.startswith(OPEN_ANYWAY):
         return False
-    return getattr(request.user, "lacks_second_factor", False)  # an anonymous visitor has no such thing
+    return getattr(request.user, "lacks_second_factor", False)  # AnonymousUser has none

@@ -1,4 +1,4 @@
-"""What people do with their account."""
+"""Changes that people make to their account."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from django.db import transaction
 
 from mcommerce.accounts.models import Address, User
 
-ADDRESSES_MAX = 20  # of one person; a page that is still read
+ADDRESSES_MAX = 20  # of one person; a page of them is still readable
 
 
 class TooManyAddresses(Exception):
@@ -18,14 +18,14 @@ class AddressUnknown(Exception):
 
 
 def change_details(*, user_id: UUID, name: str, language: str) -> None:
-    """Keep a person's new name and language."""
+    """Save a person's new name and language."""
     User.objects.filter(id=user_id).update(name=name, language=language)
 
 
 @transaction.atomic
 def save_address(*, user_id: UUID, address: Address) -> None:
-    """Keep an address as this person's. Raises TooManyAddresses, and AddressUnknown for somebody else's."""
-    User.objects.select_for_update().get(id=user_id)  # two forms sent at once count each other
+    """Save an address as this person's. Raises TooManyAddresses, and AddressUnknown for another person's."""
+    User.objects.select_for_update().get(id=user_id)  # concurrent forms count each other
     theirs = Address.objects.filter(user_id=user_id)
     if not Address.objects.filter(id=address.id).exists():
         if theirs.count() >= ADDRESSES_MAX:
@@ -38,6 +38,6 @@ def save_address(*, user_id: UUID, address: Address) -> None:
 
 @transaction.atomic
 def remove_address(*, user_id: UUID, address_id: UUID) -> None:
-    """Forget an address. Raises AddressUnknown."""
+    """Delete an address. Raises AddressUnknown."""
     if not Address.objects.filter(user_id=user_id, id=address_id).delete()[0]:
         raise AddressUnknown(address_id)

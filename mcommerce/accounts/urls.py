@@ -1,4 +1,4 @@
-"""Our own pages about oneself under `accounts:`; beside them those of django-allauth that we use, by its own names."""
+"""Account addresses: our own pages under `accounts:`, and those of django-allauth under its own names."""
 
 from allauth.account import views as allauth_account
 from allauth.mfa.base import views as allauth_mfa

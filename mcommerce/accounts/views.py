@@ -1,4 +1,4 @@
-"""The page about oneself. Signing in and out, passwords and codes are django-allauth's."""
+"""The account page. Signing in and out, passwords and codes are django-allauth's."""
 
 import re
 from uuid import UUID
@@ -24,9 +24,9 @@ SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 
 @never_cache
 def open_link(request: HttpRequest) -> HttpResponse:
-    """Exchange the key of a mail's link for a session that may choose a new password, if it is the right one.
+    """Exchange the key of a mail's link for a session that may choose a new password, if the key is right.
 
-    Always a redirect, whatever the key: no page, no history and no referrer has its address.
+    Always redirect, whatever the key, so that no page, history or referrer holds the address with the key.
     """
     user_id, _dash, token = request.GET.get("key", "").partition("-")
     request.session[INTERNAL_RESET_SESSION_KEY] = token
@@ -37,7 +37,7 @@ def open_link(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Who one is and where one lives; POST changes name and language."""
+    """Show the person's details and addresses; POST changes name and language."""
     person = User.objects.get(id=request.user.pk)
     form = DetailsForm(request.POST or None, instance=person, initial={"language": person.language or get_language()})
     if request.method == "POST" and form.is_valid():
@@ -52,7 +52,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpResponse:
-    """A new address without `address_id`, else one of one's own; another's is not found."""
+    """Create an address without `address_id`, else edit the person's own. Another person's is not found."""
     known = get_object_or_404(Address, id=address_id, user_id=request.user.pk) if address_id else None
     form = AddressForm(request.POST or None, instance=known, initial={"recipient": request.user.name})
     if request.method == "POST" and form.is_valid():

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class DaphneConfig(AppConfig):
-    """Its runserver. Its own AppConfig loads Twisted into every process: a fifth of a second at each start."""
+    """An app with Daphne's runserver. Daphne's own AppConfig loads Twisted into every process: 0.2 s per start."""
 
     name = "mcommerce.daphne"
     verbose_name = "Daphne"

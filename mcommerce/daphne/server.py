@@ -1,4 +1,4 @@
-"""Daphne's server with our headers on the answers that it gives by itself. It loads Twisted."""
+"""Daphne's server with our headers on the answers that it creates itself. It loads Twisted."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mcommerce.response_headers import ALWAYS
 
 
 class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no types
-    """A socket whose acceptance or refusal is an answer like every other."""
+    """A socket whose handshake response has the headers of every other answer."""
 
     def serverAccept(self, subprotocol: Any = None) -> None:  # noqa: N802
         super().serverAccept((subprotocol, dict(ALWAYS)))  # it goes to Autobahn, which takes both
@@ -20,7 +20,7 @@ class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has 
 
 
 class ServerWithHeaders(Server):  # type: ignore[misc]
-    """The server makes its factory itself, so the factory is told what to make."""
+    """A server of such sockets. It builds its factory itself, so the protocol is set on the factory's class."""
 
     def run(self) -> None:
         WebSocketFactory.protocol = SocketWithHeaders

@@ -14,8 +14,8 @@ from babel.numbers import NumberFormatError, NumberPattern, parse_decimal, parse
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 USUAL_DIGITS = 2
-# ISO 4217's number of decimals where it is not two. CLDR's, which Babel has, are what people write of a currency: it
-# drops the hundredths of the Hungarian forint, which payment companies count.
+# ISO 4217's number of decimals where it is not two. Babel has CLDR's, which are what people write: CLDR drops the
+# hundredths of the Hungarian forint, which payment companies count.
 WITHOUT_DECIMALS = """BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"""
 WITH_THREE = """BHD IQD JOD KWD LYD OMR TND"""
 ISO_DIGITS = {code: digits for digits, codes in ((0, WITHOUT_DECIMALS), (3, WITH_THREE)) for code in codes.split()}
@@ -39,12 +39,12 @@ class TooManyDecimals(ValueError):
 
 
 def minor_digits(currency: str) -> int:
-    """How many decimals the currency has: 2 for EUR, 0 for JPY, 3 for KWD."""
+    """Return the currency's number of decimals: 2 for EUR, 0 for JPY, 3 for KWD."""
     return ISO_DIGITS.get(currency, USUAL_DIGITS)
 
 
 def in_major_units(amount: int, currency: str) -> Decimal:
-    """1990 EUR as Decimal("19.90")."""
+    """Return 1990 EUR as Decimal("19.90")."""
     return Decimal(amount).scaleb(-minor_digits(currency))
 
 
@@ -58,7 +58,7 @@ def format_money(amount: int, currency: str, language: str) -> str:
 
 
 def parse_money(text: str, currency: str, language: str) -> int:
-    """The minor units that the text means: reads what `format_money` writes, and a comma or point as decimal mark.
+    """Return the minor units that the text means: the output of `format_money`, or with a comma or point as mark.
 
     Raises NotASum and TooManyDecimals.
     """
@@ -67,12 +67,12 @@ def parse_money(text: str, currency: str, language: str) -> int:
 
 
 def parse_percent(text: str, language: str) -> int:
-    """The basis points that the text means. Raises NotASum and TooManyDecimals."""
+    """Return the basis points that the text means. Raises NotASum and TooManyDecimals."""
     return parse_figure(text, language, digits=USUAL_DIGITS, signs=("%",))
 
 
 def parse_figure(text: str, language: str, *, digits: int, signs: Sequence[str]) -> int:
-    """The number in the text, with or without one of the signs, in units of its last of so many decimals."""
+    """Return the number in the text, with or without one of the signs, in units of its last of `digits` decimals."""
     figure = _SPACES.sub("", text)
     for sign in (_SPACES.sub("", sign) for sign in signs):
         figure = figure.removeprefix(sign).removesuffix(sign)
@@ -84,7 +84,7 @@ def parse_figure(text: str, language: str, *, digits: int, signs: Sequence[str])
 
 
 def _number(text: str, language: str) -> Decimal:
-    """Grouped as the language groups, else with a comma or a point as decimal mark."""
+    """Parse a number grouped as the language groups, else with a comma or a point as decimal mark."""
     if not re.fullmatch(r"-?[0-9][0-9.,]*", text, re.ASCII):
         raise NotASum(text)
     try:

@@ -1,4 +1,4 @@
-"""Sums in the lists and on the pages of the desk."""
+"""Columns of sums for the admin."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -10,7 +10,7 @@ from mcommerce.money.filters import money
 
 
 def money_column(amount: str, description: Any, *, currency: str = "currency") -> Callable[[Any, Any], str]:
-    """A column of an admin, sorted by the amount. Its name ends in `_money`: by that the style sheet aligns it.
+    """Return an admin column of sums, sorted by the amount. Its name ends in `_money`, for the style sheet.
 
     `currency` may lead to another row: "order.currency".
     """

@@ -1,4 +1,4 @@
-"""Who may see an order: the session that placed it, its account, who holds its mail's link, and staff who may."""
+"""Access to an order: for the session that placed it, its account, holders of its mail's link, and permitted staff."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,19 +13,19 @@ from mcommerce.orders.models import Order
 
 SESSION_KEY = "orders"
 REMEMBERED_MAX = 50  # orders a session knows, the newest ones: a session row is read with every request
-LINK_AGE = timedelta(days=365)  # a mail is kept for as long as a thing may be brought back
+LINK_AGE = timedelta(days=365)  # people keep a mail for as long as they may return the goods
 
 VIEW = "orders.view_order"
-CANCEL = "orders.cancel_order"  # and have what was paid sent back
-SHIP = "orders.ship_order"  # and say that it arrived
+CANCEL = "orders.cancel_order"  # and refund it
+SHIP = "orders.ship_order"  # and mark it as delivered
 REFUND = "orders.refund_order"
-ATTEND = "orders.change_order"  # say that a person has looked at it
+ATTEND = "orders.change_order"  # mark it as looked at
 
 LINK_SALT = "mcommerce.orders.link"
 
 
 def find_visible(order_id: UUID, *, user: AbstractBaseUser | AnonymousUser, session: SessionBase) -> Order | None:
-    """The order, if there is one and this visitor may see it. They cannot tell which of the two it was."""
+    """Return the order if this visitor may see it. None does not tell them whether it exists."""
     order = Order.objects.filter(id=order_id).first()
     return order if order and _may_see(order, user, session) else None
 
@@ -39,12 +39,12 @@ def _may_see(order: Order, user: AbstractBaseUser | AnonymousUser, session: Sess
 
 
 def acts_as_staff(order: Order, user: Any) -> bool:
-    """Whether this person comes to the order as staff: they may see all orders, and it is not their own."""
+    """Return whether this person sees the order as staff: they may see all orders, and it is not their own."""
     return user.is_authenticated and order.customer_id != user.pk and staff.may(user, VIEW)
 
 
 def may_cancel(order: Order, user: Any) -> bool:
-    """Whether who sees the order may cancel it: its customer always, staff with the permission."""
+    """Return whether this viewer may cancel the order: its customer always, staff with the permission."""
     return not acts_as_staff(order, user) or staff.may(user, CANCEL)
 
 
@@ -55,18 +55,18 @@ def remember(session: SessionBase, order_id: UUID) -> None:
 
 
 def remembered(session: SessionBase) -> tuple[str, ...]:
-    """The ids of the orders that this session sees, the newest last."""
+    """Return the ids of the orders that this session sees, the newest last."""
     return tuple(session.get(SESSION_KEY, []))
 
 
 def link_key(order_id: UUID) -> str:
-    """What the mail's link carries: it opens this order, and only this one, for `LINK_AGE`."""
+    """Return the key in the mail's link: it opens this order, and only this one, for `LINK_AGE`."""
     signer = signing.TimestampSigner(salt=LINK_SALT)
     return signer.sign(str(order_id)).partition(signer.sep)[2]
 
 
 def opens(order_id: UUID, key: str) -> bool:
-    """Whether `key` came from this order's mail and is still good."""
+    """Return whether `key` came from this order's mail and is still valid."""
     signer = signing.TimestampSigner(salt=LINK_SALT)
     try:
         return signer.unsign(f"{order_id}{signer.sep}{key}", max_age=LINK_AGE) == str(order_id)

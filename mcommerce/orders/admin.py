@@ -1,4 +1,4 @@
-"""The orders' desk: everything can be read, nothing edited; what staff decides goes through the services."""
+"""The admin of orders: everything can be read, nothing edited; decisions of staff go through the services."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,7 +25,7 @@ from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 
 
 class ReadOnly:
-    """Nobody adds, edits or deletes by hand."""
+    """A mixin that forbids adding, editing and deleting."""
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -66,7 +66,7 @@ class StepInline(ReadOnly, admin.TabularInline):
 
     @admin.display(description=_("by"))
     def who(self, step: Any) -> str:
-        """Who of the staff decided it: the name, or the id of somebody deleted."""
+        """Return the staff member who decided it: the name, or the id of a deleted one."""
         return step.by_name or step.by or "–"
 
 
@@ -79,7 +79,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CountryFilter(admin.SimpleListFilter):
-    """By country, without asking a big table which ones it holds."""
+    """A filter by country that does not ask a big table for its countries."""
 
     title = _("country")
     parameter_name = "country"
@@ -165,7 +165,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
         self._each(request, orders, services.note_look)
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Changing is not seeing here, as it is in Django: `change_order` only says that a person has looked."""
+        """Require the view permission. Unlike in Django, `change_order` does not include it: it only marks a look."""
         return staff.may(request.user, access.VIEW)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
@@ -183,7 +183,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     def _each(
         self, request: HttpRequest, rows: Iterable[Any], decide: Callable[..., bool], *, named: str = "order_id"
     ) -> None:
-        """Decide about each; say how many it was done to, and how many were in a state that does not allow it."""
+        """Decide about each row; report how many were done, and how many were in a state that does not allow it."""
         outcomes = [decide(**{named: row.id}, by=request.user.pk, now=clock.now()) for row in rows]
         done, left = outcomes.count(True), outcomes.count(False)
         if done:

@@ -1,4 +1,4 @@
-"""Carts, orders and the walk of an order from placed to delivered."""
+"""Carts, and orders from placed to delivered."""
 
 from typing import ClassVar
 
@@ -14,4 +14,4 @@ class OrdersConfig(AppConfig):
     staff_groups: ClassVar = {"merchant": ("view_*", "change_order", "cancel_order", "ship_order", "refund_order")}
 
     def ready(self) -> None:
-        from mcommerce.orders import signing_in  # noqa: F401  # listens to Django's user_logged_in
+        from mcommerce.orders import signing_in  # noqa: F401  # connects to Django's user_logged_in

@@ -1,4 +1,4 @@
-"""Carts: what somebody thinks of buying. A cart holds no stock and promises no price."""
+"""Carts of visitors. A cart holds no stock and promises no price."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +10,9 @@ from django.db.models import Sum
 
 from mcommerce.orders.models import Cart, CartLine, Offer
 
-QUANTITY_MAX = 20  # pieces of one product: a household, not a reseller; more is a talk with the shop
-KEPT_FOR = timedelta(days=60)  # a guest's cart and its cookie: people think twice about a curiosity, and come back
-REQUESTS_KEPT = 8  # of a cart: what came between a form and its second try, from a few open pages
+QUANTITY_MAX = 20  # pieces of one product: a household, not a reseller; for more, people ask the shop
+KEPT_FOR = timedelta(days=60)  # a guest's cart and its cookie: people take time over a curiosity, and come back
+REQUESTS_KEPT = 8  # of a cart: enough for requests of a few open pages between a form and its repeat
 LINES_MAX = 50  # different products in one cart, and so in one order and its events
 
 
@@ -26,45 +26,45 @@ class CartFull(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A cart line beside its offer of now."""
+    """A cart line with its current offer."""
 
     line: CartLine
     offer: Offer
 
     @property
     def gone(self) -> bool:
-        """No longer for sale."""
+        """True when it is no longer for sale."""
         return not self.offer.for_sale
 
     @property
     def repriced(self) -> bool:
-        """For sale, but not at the price that was agreed to."""
+        """True when it is for sale, but not at the price that was agreed to."""
         agreed = (self.line.agreed_price, self.line.agreed_currency)
         return self.offer.for_sale and agreed != (self.offer.price, self.offer.currency)
 
     @property
     def scarce(self) -> bool:
-        """For sale, but fewer seem to be free than wanted. A hint: only the reservation knows."""
+        """True when it is for sale, but fewer seem to be free than wanted. A hint: only the reservation is certain."""
         return self.offer.for_sale and self.left < self.line.quantity
 
     @property
     def waits(self) -> bool:
-        """The shopper has something to decide before this can be ordered."""
+        """True when the shopper must decide something before this can be ordered."""
         return self.gone or self.repriced or self.scarce
 
     @property
     def left(self) -> int:
-        """So many pieces of the wanted ones seem to be free."""
+        """The number of wanted pieces that seem to be free."""
         return self.line.quantity if self.offer.available is None else min(self.line.quantity, self.offer.available)
 
     @property
     def total(self) -> int:
-        """Minor units at the price of now; nothing for what is gone."""
+        """The total at the current price, in minor units; 0 when it is gone."""
         return 0 if self.gone else self.offer.price * self.line.quantity
 
 
 def items_in(cart: Cart | None) -> list[Item]:
-    """The cart's lines in the order they were added, each beside its offer."""
+    """Return the cart's lines in the order they were added, each with its offer."""
     if cart is None:
         return []
     lines = list(cart.lines.all())
@@ -73,7 +73,7 @@ def items_in(cart: Cart | None) -> list[Item]:
 
 
 def totals_of(items: list[Item]) -> dict[str, int]:
-    """What is for sale costs together, in minor units by currency: sums of two currencies are never added."""
+    """Return the cost of what is for sale, in minor units by currency: sums of two currencies are never added."""
     totals: dict[str, int] = {}
     for item in items:
         if not item.gone:
@@ -82,14 +82,14 @@ def totals_of(items: list[Item]) -> dict[str, int]:
 
 
 def pieces_in(cart_id: UUID) -> int:
-    """How many pieces lie in the cart."""
+    """Return the number of pieces in the cart."""
     return CartLine.objects.filter(cart=cart_id).aggregate(pieces=Sum("quantity"))["pieces"] or 0
 
 
 def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_id: UUID | None = None) -> None:
     """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`.
 
-    The same request again, also at the same time, adds nothing.
+    A repeat of the same request adds nothing, even a concurrent one.
     """
     with transaction.atomic():
         touch(cart, now)
@@ -102,7 +102,7 @@ def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_i
 
 
 def _is_new(cart: Cart, request_id: UUID) -> bool:
-    """Whether the cart has not added for this request; noted. In the transaction that touched the cart."""
+    """Record the request; return whether it is the first of its id. In the transaction that touched the cart."""
     before = Cart.objects.values_list("request_ids", flat=True).get(id=cart.id)
     if request_id.hex in before:
         return False
@@ -111,7 +111,7 @@ def _is_new(cart: Cart, request_id: UUID) -> bool:
 
 
 def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> None:
-    """Have exactly so many pieces, at most `QUANTITY_MAX`; with none the line goes."""
+    """Set the number of pieces, at most `QUANTITY_MAX`; 0 removes the line."""
     with transaction.atomic():
         _see_to(cart, now)
         line = cart.lines.filter(product_id=product_id)
@@ -122,7 +122,7 @@ def change(*, cart: Cart, product_id: UUID, quantity: int, now: datetime) -> Non
 
 
 def agree(*, cart: Cart, now: datetime) -> None:
-    """Agree to what changed: prices are those of now, and what is gone leaves the cart."""
+    """Agree to what changed: take the current prices, and remove what is gone."""
     with transaction.atomic():
         _see_to(cart, now)
         for item in items_in(cart):
@@ -135,14 +135,14 @@ def agree(*, cart: Cart, now: datetime) -> None:
 
 
 def take_what_is_there(*, cart: Cart, now: datetime) -> None:
-    """Want no more pieces of anything than seem to be free; a line of which none is free goes."""
+    """Lower each line to the pieces that seem to be free; remove a line of which none is free."""
     with transaction.atomic():
         _see_to(cart, now)
         lower_the_scarce(cart)
 
 
 def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
-    """Pour a guest's cart into the customer's own at sign-in; what does not fit any more is left out."""
+    """Move a guest's cart into the customer's own at sign-in; leave out what does not fit any more."""
     with transaction.atomic():
         guest = Cart.objects.select_for_update().filter(id=guest_cart_id, customer_id=None, poured_into=None).first()
         if guest is None:
@@ -161,25 +161,25 @@ def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Delete the guests' carts that no cookie names any more; how many there were."""
+    """Delete the guests' carts that no cookie names any more; return their number."""
     with transaction.atomic():
         old = Cart.objects.filter(customer_id=None, changed_at__lt=now - KEPT_FOR)
         return old.delete()[1].get("orders.Cart", 0)
 
 
 def touch(cart: Cart, now: datetime, **fields: Any) -> None:
-    """Note the change. First in each transaction: the row's lock makes two tabs of one cart wait for each other."""
+    """Record the change. Call it first in each transaction: its row lock makes two tabs of one cart take turns."""
     Cart.objects.filter(id=cart.id).update(changed_at=now, **fields)
 
 
 def _see_to(cart: Cart, now: datetime) -> None:
-    """The shopper decides something about the cart: what came back into it is no news any more."""
+    """Record that the shopper decides about the cart: orders that came back into it are settled."""
     touch(cart, now)
     cart.came_back.clear()
 
 
 def lower(cart: Cart, product_id: UUID, most: int) -> None:
-    """Want at most so many pieces of a product, in the caller's transaction; none takes the line out."""
+    """Lower the pieces of a product to `most`, in the caller's transaction; 0 removes the line."""
     if most < 1:
         cart.lines.filter(product_id=product_id).delete()
     else:
@@ -187,14 +187,14 @@ def lower(cart: Cart, product_id: UUID, most: int) -> None:
 
 
 def lower_the_scarce(cart: Cart) -> None:
-    """Want no more pieces of anything than seem to be free, in the caller's transaction."""
+    """Lower each line to the pieces that seem to be free, in the caller's transaction."""
     for item in items_in(cart):
         if item.scarce:
             lower(cart, item.line.product_id, item.left)
 
 
 def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> int:
-    """More pieces of a product, at most `QUANTITY_MAX` in all; how many of them fitted. Raises `CartFull`.
+    """Add pieces of a product, at most `QUANTITY_MAX` in all; return how many fitted. Raises `CartFull`.
 
     Call it in the transaction that touched the cart.
     """

@@ -1,4 +1,4 @@
-"""The cart's page and its four buttons."""
+"""The cart page and its four buttons."""
 
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from mcommerce.sent_again import request_id
 @require_GET
 @never_cache
 def cart(request: HttpRequest) -> HttpResponse:
-    """What lies in the cart, what changed since it was put there, and what was just taken out."""
+    """Show the cart, what changed since its lines were added, and what was just taken out."""
     basket = find_cart(request)
     items = carts.items_in(basket)
     totals = carts.totals_of(items)
@@ -46,23 +46,23 @@ def cart(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def count(request: HttpRequest) -> HttpResponse:
-    """The header's link to the cart alone, for a page that was loaded before the cart changed."""
+    """Show only the header's link to the cart, for a page that was loaded before the cart changed."""
     return render(request, "site/cart_link.html")
 
 
 def _came_back(request: HttpRequest, cart: Cart) -> list[tuple[OrderPage, bool]]:
-    """The orders whose lines lie here again, until the shopper has seen to them, and whether each may be opened."""
+    """Return the undecided orders whose lines came back, each with whether the visitor may open it."""
     orders = cart.came_back.prefetch_related("lines", "steps", "refunds")
     return [(page_of(order, now=clock.now()), _may_look(request, order)) for order in orders]
 
 
 def _may_look(request: HttpRequest, order: Order) -> bool:
-    """Not in another browser of the account that its guest signed in to."""
+    """Return whether this browser may open it. A guest's order stays with the guest's browser."""
     return access.find_visible(order.id, user=request.user, session=request.session) is not None
 
 
 def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:
-    """What the "put it back" button would put back; nothing once it is back."""
+    """Return what the "put it back" button restores; None once it is back."""
     form = AddForm({"product_id": request.GET.get("removed"), "quantity": request.GET.get("quantity")})
     if not form.is_valid() or any(item.offer.product_id == form.cleaned_data["product_id"] for item in items):
         return None
@@ -92,7 +92,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest) -> HttpResponse:
-    """Have another quantity of a line; none takes it out, with a way back."""
+    """Set the quantity of a line; 0 takes it out, with a way back."""
     form = LineForm(request.POST)
     basket = find_cart(request)
     if basket is None or not form.is_valid():
@@ -120,7 +120,7 @@ def _limits() -> str:
 
 @require_POST
 def take(request: HttpRequest) -> HttpResponse:
-    """Want no more than what is there."""
+    """Lower the cart to the pieces that are free."""
     basket = find_cart(request)
     if basket:
         carts.take_what_is_there(cart=basket, now=clock.now())
@@ -131,7 +131,7 @@ def take(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def agree(request: HttpRequest) -> HttpResponse:
-    """Agree to today's prices, and to go without what is gone."""
+    """Agree to the current prices, and to go without what is gone."""
     basket = find_cart(request)
     if basket:
         carts.agree(cart=basket, now=clock.now())

@@ -1,4 +1,4 @@
-"""From a cart to an order."""
+"""Checkout: placing an order of a cart."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from mcommerce.orders.holding import Visitor, leave_some
 from mcommerce.orders.models import Cart, CartLine, Order, OrderLine, OrderStep, order_number
 from mcommerce.orders.money import tax_within
 
-NUMBER_TRIES = 5  # with a million orders, all of them are taken once in 10^14 orders
+NUMBER_TRIES = 5  # with a million orders, all tries fail once in 10^14 orders
 
 
 class EmptyCart(Exception):
@@ -23,7 +23,7 @@ class EmptyCart(Exception):
 
 
 class CartChanged(Exception):
-    """The cart, a price or an offer is not what the shopper saw and agreed to; they have to see it first."""
+    """The cart, a price or an offer differs from what the shopper agreed to; they must see it first."""
 
 
 class MixedCurrencies(Exception):
@@ -32,7 +32,7 @@ class MixedCurrencies(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Buyer:
-    """Who orders, and where it goes. `customer_id` is None for a guest; `country` is ISO 3166-1 alpha-2."""
+    """The customer and the address of an order. `customer_id`: None for a guest; `country`: ISO 3166-1 alpha-2."""
 
     email: str
     name: str
@@ -54,15 +54,15 @@ def place_order(
     seen: str | None = None,
     visitor: Visitor | None = None,
 ) -> Order:
-    """Order what is in the cart at the offers' prices, empty the cart, and start the clock of the deadline.
+    """Place an order of the cart at the offers' prices, empty the cart, and start the time to pay.
 
-    `seen` is the cart as `seen_cart` wrote it into the page; None: nobody looked, and what is there is meant.
-    The same `token` again, also at the same time, gives the same order. What a `visitor` holds unpaid is limited.
+    `seen` is the cart as `seen_cart` wrote it into the page; None orders the present content.
+    A repeat of the `token`, even a concurrent one, gives the same order. A `visitor`'s unpaid pieces are limited.
     Raises `EmptyCart`, `CartChanged`, `MixedCurrencies`, `HoldsTooMuch`.
     """
     try:
         with transaction.atomic():
-            # The lock makes a second submit wait until the first is committed, and so find its order.
+            # The lock makes a second submit wait until the first is committed. Then it finds that order.
             cart = Cart.objects.select_for_update().filter(id=cart_id).first() if cart_id else None
             return _placed_before(token) or _place(cart, buyer, visitor, token, now, seen)
     except IntegrityError:
@@ -152,7 +152,7 @@ def _line(item: Item) -> OrderLine:
 
 
 def _free_number() -> str:
-    """A number that no order has. The unique index has the last word when two draw the same at the same time."""
+    """Return a number that no order has. The unique index decides when two draw the same at the same time."""
     for _try in range(NUMBER_TRIES):
         number = order_number()
         if not Order.objects.filter(number=number).exists():

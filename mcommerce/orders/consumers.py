@@ -1,4 +1,4 @@
-"""The socket of an order's page: it says which version the order has, with each change and after each silence."""
+"""The socket of an order's page: it sends the order's version at each change and after each silence."""
 
 import asyncio
 import json
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 
 NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
 TOO_MANY = 4429
-TRY_AGAIN = 4503  # changes cannot be heard of without the database and the log
-BROKEN = 4500  # Daphne knows none of the 1000s but 1000 itself
-NOTHING_TO_SAY = 4400  # this socket only speaks; who talks to it is not our page
-# Several changes within this time are one look at the page. Shorter than anybody notices.
+TRY_AGAIN = 4503  # no change arrives without the database and the log
+BROKEN = 4500  # of the 1000s Daphne accepts 1000 alone
+NOTHING_TO_SAY = 4400  # this socket only sends: a client that writes is not our page
+# Several changes within this time are one reload of the page. Shorter than anybody notices.
 PAUSE_SECONDS = 0.1
-HEARTBEAT_SECONDS = 10  # silence is broken this often: a browser that hears nothing for two of them comes again
+HEARTBEAT_SECONDS = 10  # the longest silence: a browser that receives nothing for two of them reconnects
 
 
 class OrderConsumer(AsyncWebsocketConsumer):
-    """One browser looking at one order."""
+    """The socket of one browser on one order's page."""
 
     order_id: UUID
     telling: asyncio.Task[None] | None = None
@@ -36,15 +36,15 @@ class OrderConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.order_id = scope["url_route"]["kwargs"]["order_id"]
         self.changed = asyncio.Event()
-        # Channels calls `disconnect` only of a socket whose handlers raised nothing and were not cancelled. An order
-        # has room for few: a place is given back however it ends.
+        # Channels skips `disconnect` when a handler raised or was cancelled. An order has room for few sockets, so each
+        # one is released however it ends.
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self.leave()
 
     async def connect(self) -> None:
-        # Accepted first: a browser is told the code of an open socket only.
+        # Accept first: a browser gets the close code of an open socket only.
         await self.accept()
         if retry_after := await self._too_often():
             await self.close(TOO_MANY, f"Try again in {retry_after} s")
@@ -64,7 +64,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
         except AWAY:
             await self.close(TRY_AGAIN)
             return
-        # Joined before reading: a change between the page and now is seen as a newer version, a later one wakes us.
+        # Join before reading: an earlier change shows as a newer version, a later one wakes this socket.
         self.telling = asyncio.create_task(self._tell(await self._version()))
 
     async def leave(self) -> None:
@@ -80,13 +80,13 @@ class OrderConsumer(AsyncWebsocketConsumer):
         try:
             await self._tell_versions(version)
         except OSError:
-            pass  # the browser left while a version was on its way: the server says so next
+            pass  # the browser left during a send: the server disconnects it next
         except Exception:
             logger.exception("The socket of order %s broke; its browser will open another", self.order_id)
             await self.close(BROKEN)
 
     async def _tell_versions(self, version: int | None) -> None:
-        """Say the version, then each newer one, and the same again after silence. A slow browser is told the newest."""
+        """Send the version, then each newer one, and the same again after silence. A slow browser gets the newest."""
         while version is not None:
             await self.send(json.dumps({"version": version, "heartbeat_s": HEARTBEAT_SECONDS}))
             told = version
@@ -95,7 +95,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
         await self.close(NOT_FOUND)
 
     async def _may_have_changed(self) -> bool:
-        """Waits for a change. False when a heartbeat is due first."""
+        """Wait for a change; return False when a heartbeat is due first."""
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self.changed.wait()
@@ -107,7 +107,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _too_often(self) -> int | None:
-        """Seconds to wait, where too many sockets of this network came: each is a look at an order that may be none."""
+        """Return the seconds to wait, if this network opened too many sockets: each may try an order's id."""
         try:
             limits.ORDER_SOCKETS_PER_NETWORK.hit(self.scope["client"][0])
         except RateLimited as limited:
@@ -116,9 +116,9 @@ class OrderConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _version(self) -> int | None:
-        """The order's version; None when this visitor may not see it, any more or ever.
+        """Return the order's version; None when this visitor may not see it, any more or ever.
 
-        Who it is is looked up each time: they may have signed out since they came.
+        Each call looks the visitor up: they may have signed out meanwhile.
         """
         visitor = HttpRequest()
         visitor.session = self.scope["session"].__class__(self.scope["session"].session_key)

@@ -1,4 +1,4 @@
-"""What every page shows of the orders."""
+"""Template variables about orders, for every page."""
 
 from django.http import HttpRequest
 
@@ -7,6 +7,6 @@ from mcommerce.orders.whose_cart import find_cart
 
 
 def cart_count(request: HttpRequest) -> dict[str, int]:
-    """`cart_count`: how many pieces lie in the visitor's cart."""
+    """Return `cart_count`: the number of pieces in the visitor's cart."""
     cart = find_cart(request) if hasattr(request, "user") else None  # no user: an error before the middleware ran
     return {"cart_count": pieces_in(cart.id) if cart else 0}

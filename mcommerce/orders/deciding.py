@@ -1,4 +1,4 @@
-"""The buttons on an order's page at the desk. Each leads to a page that says what will happen and asks to confirm."""
+"""The buttons on an order's page in the admin. Each leads to a page that shows the effects and asks to confirm."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from mcommerce.orders.models import Order
 
 
 class DecidingAdmin:
-    """Gives an order's page its buttons. Comes before ModelAdmin among the bases."""
+    """A mixin for the buttons on an order's page. Comes before ModelAdmin among the bases."""
 
     change_form_template = "admin/orders/order/change_form.html"
 
@@ -36,7 +36,7 @@ class DecidingAdmin:
         return super().change_view(request, object_id, form_url, {"decisions": buttons, **(extra_context or {})})
 
     def decide_view(self, request: HttpRequest, order_id: Any, name: str) -> HttpResponse:
-        """GET says what will happen; POST has it happen, if the order is still as it was then."""
+        """Show the effects on GET; apply the decision on POST, if the order is still in the state shown."""
         decision, order = DECISIONS.get(name), self.get_object(request, str(order_id))
         if decision is None or order is None:
             raise Http404
@@ -53,7 +53,7 @@ class DecidingAdmin:
         return self._ask(request, decision, order, form)
 
     def may(self, request: HttpRequest, decision: Decision) -> bool:
-        """Whether this person may see orders and decide this about them."""
+        """Return whether this person may see orders and decide this about them."""
         return staff.may(request.user, access.VIEW) and staff.may(request.user, decision.permission)
 
     def _decide(

@@ -1,4 +1,4 @@
-"""What staff can decide about one order: when it is possible, what will happen, and the service that does it."""
+"""The decisions of staff about one order: when each is possible, its effects, and the service that does it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ State = Order.State
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A button on an order's page at the desk."""
+    """A button on an order's page in the admin."""
 
-    name: str  # in its address
+    name: str  # in its URL
     label: Text
     permission: str
     possible: Callable[[Order], bool]
     effects: Callable[[Order], list[str]]  # whole sentences in the reader's language
-    decide: Callable[..., bool]  # takes order, by, now and the form's answers; whether it was done
+    decide: Callable[..., bool]  # takes order, by, now and the form's answers; returns whether it was done
     form: type[forms.Form] = forms.Form
-    then: Text = ""  # where what comes of it will stand, when that is known later
+    then: Text = ""  # where the outcome will stand, when it is known later
 
 
 # --- when it is possible -------------------------------------------------------------------------------------------

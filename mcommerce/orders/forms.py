@@ -1,4 +1,4 @@
-"""What shoppers and staff fill in."""
+"""Forms for shoppers and staff."""
 
 from urllib.parse import parse_qs
 from uuid import uuid4
@@ -19,14 +19,14 @@ from mcommerce.parcels import written_on_a_parcel
 
 
 class LineForm(forms.Form):
-    """A product and how many of it. None, in a cart line, means: take it out."""
+    """A product and its quantity. In a cart line, 0 takes it out."""
 
     product_id = forms.UUIDField()
     quantity = forms.IntegerField(min_value=0, max_value=QUANTITY_MAX)
 
 
 class AddForm(LineForm):
-    """A product to put into the cart; one of it, when nothing is said."""
+    """A product to put into the cart; one piece by default."""
 
     quantity = forms.IntegerField(min_value=1, max_value=QUANTITY_MAX, required=False)
 
@@ -38,7 +38,7 @@ ADDRESS_FIELDS = ("name", "street", "extra", "postal_code", "city", "country")
 
 
 class CheckoutForm(forms.Form):
-    """Who orders, where it goes, in which language we write, and that the terms are agreed to."""
+    """The customer, the delivery address, the language of mails, and the agreement to the terms."""
 
     email = forms.EmailField(
         label=_("E-mail address"),
@@ -91,31 +91,31 @@ class CheckoutForm(forms.Form):
 
     @classmethod
     def filled_in(cls, sent: QueryDict, address: str) -> "CheckoutForm":
-        """What was typed so far, and an address of the address book in place of the typed one."""
+        """Return the form with the typed values, and an address of the address book in place of the typed one."""
         chosen = {name: values[-1] for name, values in parse_qs(address, keep_blank_values=True).items()}
         chosen["name"] = chosen.get("recipient", "")
         known = {name: chosen[name] for name in ADDRESS_FIELDS if name in chosen}
         return cls(initial={**sent.dict(), **known})
 
     def buyer(self, customer_id: object) -> Buyer:
-        """The valid form's answers. `customer_id` is None for a guest."""
+        """Return the valid form's answers. `customer_id` is None for a guest."""
         names = ("email", "name", "street", "extra", "postal_code", "city", "country", "language")
         return Buyer(customer_id=customer_id, **{name: self.cleaned_data[name] for name in names})
 
 
 class SentForm(forms.Form):
-    """Who carries an order, and by which number."""
+    """The carrier of an order, and the tracking number."""
 
     carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
     tracking = forms.CharField(label=_("Tracking number"), max_length=100, required=False)
 
 
 class SendingForm(ActionForm, SentForm):
-    """The same beside the desk's list of actions."""
+    """The same beside the admin's list of actions."""
 
 
 class PiecesForm(forms.Form):
-    """Whether what was sent is here again."""
+    """A tick that the sent pieces are back."""
 
     pieces_are_back = forms.BooleanField(
         label=_("And put the pieces back"),

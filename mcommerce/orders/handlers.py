@@ -1,4 +1,4 @@
-"""What the orders hear. Group `orders` writes rows only; group `mail` sends mails."""
+"""Event handlers of the orders. Group `orders` writes rows only; group `mail` sends mails."""
 
 from eventbus import clock, handles
 from mcommerce.events import (
@@ -26,7 +26,7 @@ from mcommerce.events import (
 )
 from mcommerce.orders import mail, offers, payment_news, refunds, services
 
-# Five minutes apart at most: a day and a half until a mail is set aside for a person. Mail servers are away for hours.
+# Five minutes apart at most: a mail becomes a dead letter after a day and a half. Mail servers are away for hours.
 MAIL_ATTEMPTS_MAX = 800
 
 # --- what is for sale ----------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def fail_refund(event: PaymentRefundFailed) -> None:
 
 
 # --- mail ----------------------------------------------------------------------------------------------------------
-# Left in doubt by a crash, a mail is not sent again: a mail too few is asked about, the same mail twice frightens.
+# A mail in doubt after a crash is not sent again: customers ask about a missing mail, and a repeat frightens.
 
 
 def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, mail_name: str) -> None:

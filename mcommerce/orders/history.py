@@ -1,4 +1,4 @@
-"""What happened to an order: one row a step, and a version by which its page knows that it is old."""
+"""The history of an order: one row a step, and a version by which its page knows that it is old."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db.models import F
 
 from mcommerce.orders.models import Order, OrderStep
 
-DETAIL_LENGTH = 200  # characters, as the column holds them; what comes from a provider is cut to it
+DETAIL_LENGTH = 200  # characters, as the column holds them; a provider's text is cut to it
 
 
 def move(
@@ -23,10 +23,10 @@ def move(
     by: UUID | None = None,
     **fields: Any,
 ) -> bool:
-    """Bring an order that is in one of the states `was` into the state `to`, and note the step.
+    """Bring an order that is in one of the states `was` into the state `to`, and record the step.
 
-    One guarded statement: of two who try at the same time, one wins. Says whether it did. Call it in the transaction
-    that publishes what happened. `by` is who of the staff decided it.
+    One guarded update: of two concurrent calls, one wins. Returns whether this one did. Call it in the transaction
+    that publishes the event. `by` is the staff member who decided it.
     """
     guarded = Order.objects.filter(id=order_id, state__in=was)
     if not guarded.update(state=to, version=F("version") + 1, **fields):
@@ -38,7 +38,7 @@ def move(
 def note(
     order_id: UUID, step: OrderStep.Kind, detail: str = "", *, now: datetime, by: UUID | None = None, **fields: Any
 ) -> None:
-    """Note a step that leaves the order in its state."""
+    """Record a step that leaves the order in its state."""
     Order.objects.filter(id=order_id).update(version=F("version") + 1, **fields)
     _write(order_id, step, detail, now, by)
 

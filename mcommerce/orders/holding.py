@@ -1,4 +1,4 @@
-"""How many pieces one visitor may have set aside without paying: docs/decisions/0019 says why so many."""
+"""The limit on pieces that one visitor reserves without paying. docs/decisions/0019 explains its figures."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from mcommerce.orders.models import Order, OrderLine
 from mcommerce.orders.services import UNPAID
 from mcommerce.rate_limits.turns import take_turn
 
-ALWAYS_PIECES = 2  # a pair is not sold apart, though it be the last
-SHARE_OF_FREE = 2  # one half: whatever one visitor does, as many pieces stay for the others
-LAPSED_MAX = 3  # orders of a product that ended unpaid: enough to change one's mind, or to lose a mail
-LAPSED_WITHIN = timedelta(days=1)  # then they are forgotten
+ALWAYS_PIECES = 2  # a pair is sold together, even the last one
+SHARE_OF_FREE = 2  # one half: as many pieces always stay for the others
+LAPSED_MAX = 3  # orders of a product that ended unpaid: allows for changes of mind and lost mails
+LAPSED_WITHIN = timedelta(days=1)  # older ones do not count
 
 SOME = _(
     "%(name)s: before you pay, we set aside at most %(pieces)s for you. Order %(pieces)s, pay, and then order the rest."
@@ -32,7 +32,7 @@ LAPSED = _(
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Who orders, as far as a shop can tell: what counts for one of them counts for all three.
+    """The visitor who orders, known by three marks: orders that match one of them count.
 
     `placed_from` is a keyed hash of their network; `session_orders` are the orders that their session remembers.
     """
@@ -43,7 +43,7 @@ class Visitor:
 
     @property
     def orders(self) -> Q:
-        """Theirs, and nothing where nothing is known of them."""
+        """A filter for their orders; it matches none where nothing is known of them."""
         theirs = Q(id__in=self.session_orders)
         if self.customer_id:
             theirs |= Q(customer_id=self.customer_id)
@@ -54,7 +54,7 @@ class Visitor:
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """So many more pieces of an item may be ordered. `lapsed`: there are fewer, since they were let go too often."""
+    """The number of further pieces of an item that may be ordered. `lapsed`: fewer, after too many unpaid orders."""
 
     item: Item
     pieces: int
@@ -62,13 +62,13 @@ class Allowance:
 
     @property
     def sentence(self) -> str:
-        """Why there are no more, and what to do."""
+        """The reason why there are no more, and the remedy."""
         words = LAPSED if self.lapsed else SOME if self.pieces else NONE
         return words % {"name": self.item.offer.name, "pieces": self.pieces}
 
 
 class HoldsTooMuch(Exception):
-    """Others would get too little. `short` says of which items."""
+    """The visitor would leave too little to others. `short` lists the items."""
 
     def __init__(self, short: list[Allowance]) -> None:
         super().__init__(", ".join(f"{one.item.offer.sku}: {one.pieces}" for one in short))
@@ -76,9 +76,9 @@ class HoldsTooMuch(Exception):
 
 
 def leave_some(items: Sequence[Item], visitor: Visitor, *, now: datetime) -> None:
-    """Refuse to set aside more than a visitor's share, in the caller's transaction. Raises `HoldsTooMuch`.
+    """Refuse to reserve more than a visitor's share, in the caller's transaction. Raises `HoldsTooMuch`.
 
-    Until the transaction ends, the same visitor's other checkouts wait: they see this one's pieces.
+    Until the transaction ends, the same visitor's other checkouts wait; then they see this one's pieces.
     """
     take_turn(*filter(None, (visitor.customer_id, visitor.placed_from)))
     products = [item.offer.product_id for item in items]
@@ -90,7 +90,7 @@ def leave_some(items: Sequence[Item], visitor: Visitor, *, now: datetime) -> Non
 
 
 def _allowance(item: Item, held: int, lapsed: int) -> Allowance:
-    """From what is free now: pieces of orders that are not reserved yet are counted on both sides, on the safe one."""
+    """Return the allowance by the pieces free now. Pieces not reserved yet count as free and as held: the safe side."""
     if item.offer.available is None:
         return Allowance(item=item, pieces=max(0, QUANTITY_MAX - held), lapsed=False)
     free = max(0, item.offer.available)
@@ -100,13 +100,13 @@ def _allowance(item: Item, held: int, lapsed: int) -> Allowance:
 
 
 def _held(visitor: Visitor, products: list[UUID]) -> Counter[UUID]:
-    """Pieces of each product in their unpaid orders."""
+    """Count the pieces of each product in the visitor's unpaid orders."""
     unpaid = Order.objects.filter(visitor.orders, state__in=UNPAID)
     return _by_product(OrderLine.objects.filter(order__in=unpaid, product_id__in=products), Sum("quantity"))
 
 
 def _lapsed(visitor: Visitor, products: list[UUID], now: datetime) -> Counter[UUID]:
-    """How many of their orders of each product ended unpaid lately, by their wish or by waiting."""
+    """Count the visitor's recent orders of each product that were cancelled by them or never paid."""
     ended = Order.objects.filter(
         visitor.orders,
         state=Order.State.CANCELLED,

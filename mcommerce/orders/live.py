@@ -1,7 +1,7 @@
-"""Which open sockets of this process look at which order, and how they hear that it changed.
+"""The open sockets of this process by order, and their wakeups when it changes.
 
-The bus wakes a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a socket is
-woken once for all the news of a batch, and looks itself what is new.
+The bus calls a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a batch of
+events wakes a socket once, and the socket reads the change itself.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from mcommerce.events import (
 
 logger = logging.getLogger(__name__)
 
-# All of them are published by the orders, in the transaction that writes the row: who hears one will read the change.
+# The orders publish each of them in the transaction that writes the row: a socket that wakes reads the change.
 CHANGES = (
     OrderAwaitingPayment,
     OrderConfirmationAsked,
@@ -54,8 +54,8 @@ CHANGES = (
     OrderReturned,
 )
 SOCKETS_PER_NETWORK_MAX = 60  # in this process: an office behind one address; a socket costs some 50 kB
-SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each costs a page with every change
-AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # what it cannot start without; who waits for it comes again
+SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each reloads a page with every change
+AWAY = (DatabaseError, InterfaceError, LogAway)  # faults that stop its start; a browser that waits for it reconnects
 
 
 class Watching(Protocol):
@@ -63,11 +63,11 @@ class Watching(Protocol):
 
 
 class TooManySockets(Exception):
-    """So many already look at this order, or from this network."""
+    """This order or this network has the maximum of open sockets already."""
 
 
 class LiveOrders:
-    """The sockets of one process by order. Any thread may call; wakers run on their own loop."""
+    """The sockets of one process by order. Any thread may call it; wakers run on their own loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,36 +76,36 @@ class LiveOrders:
         self._from: Counter[str] = Counter()  # how many from each network
 
     async def start(self) -> None:
-        """Begin to watch, once per process; returns when whatever is published from now on will be heard.
+        """Start the watch, once per process. After the return, every event published from now on wakes sockets.
 
-        Raises one of AWAY, which may take long: one attempt for all who wait, in a thread that does nothing else.
+        Raises one of AWAY, which may take long. All callers share one attempt, in a thread that does nothing else.
         """
         with self._lock:
             if self._watch is None or (self._watch.done() and self._watch.exception()):
                 self._watch = Future()
-                # A daemon: brokers that are away are asked for long, and the process may end meanwhile.
+                # A daemon: with the brokers away it takes long, and the process may end meanwhile.
                 threading.Thread(target=self._begin, args=[self._watch], name="orders-watch", daemon=True).start()
             watch = self._watch
-        await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not end it for the others
+        await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not cancel it for all
 
     def _begin(self, watch: "Future[Watching]") -> None:
         try:
             watch.set_result(watches(*CHANGES, call=self._tell, reset=self._wake_all))
         except BaseException as error:
-            logger.exception("The orders cannot be watched")  # once, for all who wait for it
+            logger.exception("The orders cannot be watched")  # once, for all callers
             watch.set_exception(error)
         finally:
             connections.close_all()
 
     def close(self) -> None:
-        """Stop watching. The sockets stay and hear no more."""
+        """Stop watching. The sockets stay and are woken no more."""
         with self._lock:
             watch, self._watch = self._watch, None
         if watch is not None:
             watch.add_done_callback(_close)
 
     def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop, *, network: str = "") -> None:
-        """Have `wake` called on `loop` whenever the order may have changed. Raises `TooManySockets`."""
+        """Call `wake` on `loop` whenever the order may have changed. Raises `TooManySockets`."""
         with self._lock:
             here = len(self._sockets.get(order_id, ()))
             if here >= SOCKETS_PER_ORDER_MAX or self._from[network] >= SOCKETS_PER_NETWORK_MAX:
@@ -114,20 +114,20 @@ class LiveOrders:
             self._from[network] += 1
 
     def leave(self, order_id: UUID, wake: Callable[[], None]) -> None:
-        """Hear no more. Harmless when it never joined."""
+        """Stop waking this socket. Harmless when it never joined."""
         with self._lock:
             sockets = self._sockets.get(order_id, {})
             if known := sockets.pop(wake, None):
-                self._from -= Counter([known[1]])  # what comes to nothing is forgotten
+                self._from -= Counter([known[1]])  # drops a count of zero
             if not sockets:
                 self._sockets.pop(order_id, None)
 
     def _tell(self, events: list[Any]) -> None:
-        """Called in the watch's thread with a batch."""
+        """Wake the sockets of a batch of events, in the watch's thread."""
         self._wake({event.order_id for event in events})
 
     def _wake_all(self) -> None:
-        """Something may have been missed: everybody looks again."""
+        """Wake every socket: an event may have been missed."""
         with self._lock:
             everybody = set(self._sockets)
         self._wake(everybody)

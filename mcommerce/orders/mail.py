@@ -18,22 +18,21 @@ from mcommerce.orders.access import link_key
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.page import page_of
 
-ADDRESS_CODES = {550, 551, 553}  # of SMTP's answers to a recipient: there is no such mailbox (RFC 5321, 4.2.2)
-OUR_FAULT = b"5.7."  # how enhanced ones begin that are about who sends, not who receives (RFC 3463, 3.8)
-SENT = (Order.State.SHIPPED, Order.State.DELIVERED)  # staff believed in it, though it may have cost nothing
+ADDRESS_CODES = {550, 551, 553}  # SMTP's answers to a recipient without a mailbox (RFC 5321, 4.2.2)
+OUR_FAULT = b"5.7."  # the start of enhanced codes about the sender, not the recipient (RFC 3463, 3.8)
+SENT = (Order.State.SHIPPED, Order.State.DELIVERED)  # staff accepted it, though it may have cost nothing
 FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
 def send(name: str, order_id: UUID, **more: Any) -> str:
     """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
 
-    `more` is what the template shows beside the order. Nobody has shown that the address is theirs, so nothing that was
-    typed at the checkout is in it. Before an order is paid there is no link either. One mail a day goes to an
-    address about orders without a payment, those that cost nothing too until staff decides about them: where it had
-    one, nothing is sent, and the name is empty.
+    The template also gets `more`. Anybody may type any address, so the mail repeats nothing that was typed at the
+    checkout, and has no link before the order is paid. An address gets one mail a day about orders without a payment.
+    Orders that cost nothing count too, until staff decide about them. Above that it sends nothing and returns "".
 
-    Raises Permanent where no attempt can help, or one more might send it twice: there is no such order, the mail server
-    refuses its address or the mail for good, or does not say whether it has taken it.
+    Raises Permanent where a retry cannot help, or might send it twice. Then there is no such order, or the mail server
+    refuses address or mail for good, or does not say whether it has taken it.
     """
     order = Order.objects.filter(id=order_id).first()
     if order is None:
@@ -49,17 +48,17 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
 
 
 def _is_vouched_for(order: Order) -> bool:
-    """Whether money came, or staff acted on what cost nothing: a stranger who types an address does neither."""
+    """Return whether a payment came, or staff acted on a free order: a stranger who types an address does neither."""
     if order.payment_id or order.state in SENT or order.refunds.exists():
         return True
     return order.cancel_reason == CancelReason.STAFF and order.steps.filter(kind=OrderStep.Kind.PAID).exists()
 
 
 def _send(message: EmailMessage) -> None:
-    """What is raised is tried again for long; so that must not be what may have reached the customer."""
+    """Send a message. Its errors are retried for long, so none may mean that the customer has the mail."""
     try:
         message.send()
-    except SMTPServerDisconnected as gone:  # in the middle of the mail: `outside.mail` has other errors for before
+    except SMTPServerDisconnected as gone:  # during the mail: `outside.mail` raises other errors before it
         raise Permanent("The mail server gave no answer: it may have the mail, which is not sent twice.") from gone
     except SMTPRecipientsRefused as refused:
         [(code, said)] = refused.recipients.values()
@@ -73,6 +72,6 @@ def _send(message: EmailMessage) -> None:
 
 
 def link_to(order_id: UUID) -> str:
-    """The whole address that opens an order's page in any browser. It holds the key."""
+    """Return the absolute link that opens an order's page in any browser. It holds the key."""
     query = urlencode({"key": link_key(order_id)})
     return f"{settings.SITE_URL}{reverse('orders:open', args=[order_id])}?{query}"

@@ -1,4 +1,4 @@
-"""What is for sale as the orders know it, carts, and orders with everything that happened to them."""
+"""The models of offers, carts, and orders with their history."""
 
 import secrets
 from uuid import uuid4
@@ -13,16 +13,16 @@ from eventbus.ids import uuid7
 from mcommerce.events import CancelReason, RefundReason
 from mcommerce.money.filters import money
 
-NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none is mistaken for another when read aloud
+NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none sounds like another when read aloud
 NUMBER_LENGTH = 6  # 729 million numbers: short enough to say on the phone, too many to count a shop's orders by
 
 
 def order_number() -> str:
-    """A fresh number for people, such as `M-4G7K2Q`. Random: it tells nothing about how much the shop sells."""
+    """Return a fresh number for people, such as `M-4G7K2Q`. It is random, so it hides how much the shop sells."""
     return "M-" + "".join(secrets.choice(NUMBER_LETTERS) for _place in range(NUMBER_LENGTH))
 
 
-CANCEL_REASONS = {  # in the words of the desk; the customer's are in `page`
+CANCEL_REASONS = {  # in the words of the admin; the customer's are in `page`
     CancelReason.STOCK_REJECTED: _("not enough in stock"),
     CancelReason.PAYMENT_TIMEOUT: _("not paid in time"),
     CancelReason.CUSTOMER: _("the customer’s wish"),
@@ -31,7 +31,7 @@ CANCEL_REASONS = {  # in the words of the desk; the customer's are in `page`
 }
 
 
-REFUND_REASONS = {  # in the words of the desk
+REFUND_REASONS = {  # in the words of the admin
     RefundReason.CANCELLED: _("cancelled by us"),
     RefundReason.PAID_AFTER_CANCELLATION: _("paid after the cancellation"),
     RefundReason.PAID_TWICE: _("paid twice"),
@@ -70,8 +70,8 @@ class Offer(Titled):
     tax_rate = models.PositiveIntegerField(_("VAT rate"), default=0)  # basis points
     image = models.CharField(_("picture"), max_length=500, blank=True)
     for_sale = models.BooleanField(_("for sale"), default=False)
-    version = models.BigIntegerField(_("version"), default=-1)  # -1: only its stock was told yet
-    available = models.IntegerField(_("free pieces"), null=True)  # for the badge only; None: never told
+    version = models.BigIntegerField(_("version"), default=-1)  # -1: only its stock is known yet
+    available = models.IntegerField(_("free pieces"), null=True)  # for the badge only; None: unknown
     stock_version = models.BigIntegerField(_("version of the stock"), default=-1)
 
     class Meta:
@@ -81,16 +81,16 @@ class Offer(Titled):
 
 
 class Cart(models.Model):
-    """Things somebody thinks of buying. A guest's is named by a signed cookie, a customer's by who they are."""
+    """The cart of one visitor. A signed cookie names a guest's, the customer's id a customer's."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)  # not uuid7: it tells no time, only itself
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)  # not uuid7, which reveals its time
     customer_id = models.UUIDField(null=True, unique=True)  # None: a guest's
     changed_at = models.DateTimeField()
-    # A guest's whose owner signed in: nobody's any more, but an order that came from it gives its lines back there.
+    # The customer's cart that took a guest's lines at sign-in. Orders of the guest's cart give lines back to it.
     poured_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
-    # The orders whose lines came back, until the shopper has seen to them.
+    # The orders whose lines came back, until the shopper decides about them.
     came_back = models.ManyToManyField("Order", related_name="+")
-    # The requests that added something last: a browser may send one again that it had no answer to.
+    # The latest requests that added something: a browser may repeat one that got no answer.
     request_ids = models.JSONField(default=list)
 
     class Meta:
@@ -103,7 +103,7 @@ class Cart(models.Model):
 
 
 class CartLine(models.Model):
-    """So many pieces of a product, at the price the shopper last agreed to."""
+    """A number of pieces of a product, at the price the shopper last agreed to."""
 
     cart = models.ForeignKey(Cart, models.CASCADE, related_name="lines")
     product_id = models.UUIDField()
@@ -125,7 +125,7 @@ class CartLine(models.Model):
 
 
 class Order(models.Model):
-    """A purchase, and how far it has come. Changed only by the transitions in `services`."""
+    """A purchase and its state. Only the transitions in `services` change it."""
 
     class State(models.TextChoices):
         PLACED = "placed", _("Placed")
@@ -137,7 +137,7 @@ class Order(models.Model):
         CANCELLED = "cancelled", _("Cancelled")
 
     class PaymentStatus(models.TextChoices):
-        """Whether it can be paid just now, as the payment told last."""
+        """The last known status of the payment: can it be paid just now?"""
 
         NOT_OPEN = "", _("not open yet")
         OPEN = "open", _("open")
@@ -169,9 +169,9 @@ class Order(models.Model):
     )
     carrier = models.CharField(_("carrier"), max_length=100, blank=True)
     tracking = models.CharField(_("tracking number"), max_length=100, blank=True)
-    needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm: money that does not fit
+    needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm, such as for a wrong sum
     version = models.PositiveIntegerField(default=1)  # grows with each change that its page shows
-    checkout_token = models.UUIDField(unique=True, editable=False)  # of the form it came from: sent twice, one order
+    checkout_token = models.UUIDField(unique=True, editable=False)  # of its form: a repeated submit gives one order
     # A keyed hash of the buyer's network: see `holding`
     placed_from = models.CharField(max_length=32, blank=True, editable=False)
 
@@ -187,8 +187,8 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["customer_id", "-placed_at"], name="order_of_customer"),
             models.Index(fields=["placed_from", "-placed_at"], name="order_of_network"),
-            models.Index(fields=["-placed_at", "-id"], name="order_newest"),  # the desk's list
-            # What staff looks orders up by; the case does not matter
+            models.Index(fields=["-placed_at", "-id"], name="order_newest"),  # the admin's list
+            # The columns that staff search by; the case does not matter
             models.Index(Upper("number"), name="order_by_number"),
             models.Index(Upper("email"), name="order_by_email"),
             models.Index(Upper("postal_code"), name="order_by_postal_code"),
@@ -203,7 +203,7 @@ class Order(models.Model):
 
 
 class OrderLine(Titled):
-    """What was bought, as it was called and priced then."""
+    """A bought product, with its title and price of then."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
     product_id = models.UUIDField(_("product"))
@@ -215,14 +215,14 @@ class OrderLine(Titled):
     tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
     total = models.PositiveBigIntegerField(_("total"))  # minor units, VAT included
     tax = models.PositiveBigIntegerField(_("of which VAT"))  # minor units, rounded half up
-    free_pieces = models.PositiveIntegerField(null=True, editable=False)  # too few, when refused; None: not short
+    free_pieces = models.PositiveIntegerField(null=True, editable=False)  # too few at the refusal; None: not short
     given_back = models.PositiveIntegerField(null=True, editable=False)  # pieces in the cart again; None: no cart
 
     class Meta:
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
         ordering = ["id"]
-        indexes = [models.Index(Upper("sku"), name="order_line_by_sku")]  # staff looks orders up by it
+        indexes = [models.Index(Upper("sku"), name="order_line_by_sku")]  # staff search by it
         constraints = [
             models.UniqueConstraint(fields=["order", "product_id"], name="order_line_once_per_product"),
             models.CheckConstraint(condition=models.Q(quantity__gte=1), name="order_line_of_something"),
@@ -230,7 +230,7 @@ class OrderLine(Titled):
 
 
 class OrderStep(models.Model):
-    """Something that happened to an order: its history, never changed."""
+    """A step in an order's history, never changed."""
 
     class Kind(models.TextChoices):
         PLACED = "placed", _("Order placed")
@@ -255,7 +255,7 @@ class OrderStep(models.Model):
     at = models.DateTimeField(_("at"))
     kind = models.CharField(_("what happened"), max_length=20, choices=Kind)
     detail = models.CharField(_("detail"), max_length=200, blank=True)  # a reason or code, for machines and staff
-    by = models.UUIDField(_("by"), null=True, blank=True)  # who of the staff decided it; customers are not told
+    by = models.UUIDField(_("by"), null=True, blank=True)  # the staff member who decided it; customers do not see it
 
     class Meta:
         verbose_name = _("step")
@@ -267,7 +267,7 @@ class OrderStep(models.Model):
 
 
 class Refund(models.Model):
-    """Money of an order that goes back. One per payment, ever: its id is what the provider knows it by."""
+    """A refund of an order's money. One per payment, ever: the provider knows it by its id."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", _("Requested")

@@ -1,4 +1,4 @@
-"""VAT that is inside a price."""
+"""The VAT inside a price."""
 
 BASIS_POINTS = 10_000  # 100 %
 

@@ -1,4 +1,4 @@
-"""The projection of what is for sale. Each event carries a version; an older word than the one held says nothing."""
+"""The projection of offers. Each event carries a version; an older version than the one held changes nothing."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from mcommerce.orders.models import Offer
 
 
 def keep_published(event: ProductPublished) -> None:
-    """The product is for sale with these words at this price."""
+    """Record that the product is for sale with these words at this price."""
     fields = {
         "sku": event.sku,
         "slug": event.slug,
@@ -22,16 +22,16 @@ def keep_published(event: ProductPublished) -> None:
 
 
 def keep_withdrawn(event: ProductWithdrawn) -> None:
-    """The product is no longer for sale; its words stay, for carts that hold it."""
+    """Record that the product is no longer for sale; its words stay, for carts that hold it."""
     _keep(event.product_id, "version", event.version, {"for_sale": False})
 
 
 def keep_stock(event: ProductStockChanged) -> None:
-    """So many are free now: the badge in the cart."""
+    """Record the number of free pieces, for the badge in the cart."""
     _keep(event.product_id, "stock_version", event.version, {"available": event.available})
 
 
 def _keep(product_id: UUID, counter: str, version: int, fields: dict[str, object]) -> None:
-    """Write `fields` unless the offer already knows `version` of that counter, or a later one."""
+    """Write `fields` unless the offer already has `version` of that counter, or a later one."""
     Offer.objects.get_or_create(product_id=product_id, defaults={"title": {}})
     Offer.objects.filter(product_id=product_id, **{f"{counter}__lt": version}).update(**{counter: version}, **fields)

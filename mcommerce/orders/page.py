@@ -65,7 +65,7 @@ PROGRESS = (
     (pgettext_lazy("progress", "Dispatch"), {State.SHIPPED, State.DELIVERED}),
     (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
-# It could never be paid, or the payment company has said that nothing was and nothing will be.
+# Nothing was or will be charged: it could never be paid, or the payment company says so.
 UNCHARGED = (CancelReason.STOCK_REJECTED, CancelReason.PAYMENT_TIMEOUT)
 ENDS = (State.DELIVERED, State.CANCELLED)
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
@@ -85,7 +85,7 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderPage:
-    """What the order page shows. Texts are in the reader's language."""
+    """The content of the order page. Texts are in the reader's language."""
 
     order: Order
     lines: Sequence[OrderLine]
@@ -94,10 +94,10 @@ class OrderPage:
     badge: str  # "good", "bad", "warn"
     sentence: Text
     reason: Text  # why it was cancelled, "" when it was not
-    shortages: Sequence[Text]  # the lines it was refused for
-    back_in_cart: bool  # something of it went back there
+    shortages: Sequence[Text]  # the lines that were short
+    back_in_cart: bool  # some of it went back there
     left_out: Sequence[Text]  # what the cart had no room for
-    rest: bool  # something of it can be had
+    rest: bool  # some of it is available
     nothing_charged: bool  # known for sure
     decline: Text  # why the last try to pay failed, "" when it did not
     refunds: Sequence[Text]
@@ -106,13 +106,13 @@ class OrderPage:
     payable: bool
     tried_out: bool  # it waits for its money, and there is no further try
     cancellable: bool
-    seconds_left: int | None  # to the deadline, while it matters
-    changing: bool  # something is under way that the page should be asked about again
-    final: bool  # it has come to its end, as far as anybody knows
+    seconds_left: int | None  # until the deadline, while it is open
+    changing: bool  # a change is under way: the page asks again
+    final: bool  # no further change is expected
 
 
 def page_of(order: Order, *, now: datetime) -> OrderPage:
-    """Everything that the order page shows at `now`."""
+    """Return everything that the order page shows at `now`."""
     steps = [step for step in order.steps.all() if step.kind not in DESK_STEPS]
     refunds = list(order.refunds.all())
     lines = list(order.lines.all())
@@ -137,7 +137,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
         refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
         progress=_progress(order),
-        # With a refund under way its money came and did not fit: a person has to look before anybody pays again.
+        # A refund means that money came and did not fit: a person has to look before anybody pays again.
         payable=_payable(order, now) and not refunds,
         tried_out=_tried_out(order, now),
         cancellable=cancellable,
@@ -148,13 +148,13 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
 
 
 def _payable(order: Order, now: datetime) -> bool:
-    """Whether pressing Pay leads to a page where one can."""
+    """Return whether the Pay button leads to a page where one can pay."""
     is_open = order.payment_status == PaymentStatus.OPEN
     return order.state == State.AWAITING_PAYMENT and is_open and order.expires_at > now
 
 
 def _tried_out(order: Order, now: datetime) -> bool:
-    """Past the deadline it is late, whatever was tried before."""
+    """Return whether no try is left. Past the deadline it is late instead."""
     tried_out = order.payment_status == PaymentStatus.TRIED_OUT
     return order.state == State.AWAITING_PAYMENT and tried_out and order.expires_at > now
 
@@ -188,7 +188,7 @@ def _moment(step: OrderStep) -> Moment:
 
 
 def _decline(order: Order, steps: Sequence[OrderStep]) -> Text:
-    """Only of the very last step: what came after a decline has answered it."""
+    """Return the decline of the very last step: any later step supersedes it."""
     if order.state != State.AWAITING_PAYMENT or not steps or steps[-1].kind != Kind.DECLINED:
         return ""
     return DECLINES.get(steps[-1].detail, DECLINED)

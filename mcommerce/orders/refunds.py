@@ -1,4 +1,4 @@
-"""Money that goes back: asked for once per payment, then settled by what the payment company answers."""
+"""Refunds of orders: requested once per payment, then settled by the payment company's answer."""
 
 import logging
 from datetime import datetime
@@ -28,7 +28,7 @@ def request_refund(
     now: datetime,
     by: UUID | None = None,
 ) -> list[OrderRefundRequested]:
-    """Note that a payment's money goes back, inside the caller's transaction.
+    """Record that a payment's money goes back, inside the caller's transaction.
 
     Returns the event to publish; nothing when this payment's refund was requested before.
     """
@@ -43,7 +43,7 @@ def request_refund(
 
 
 def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
-    """Note that the money went back. `code` tells what is special about it, such as "already_refunded"."""
+    """Record that the money went back. `code` names a special case, such as "already_refunded"."""
     with transaction.atomic():
         refund = _move(refund_id, State.REFUNDED, was=(State.REQUESTED, State.FAILED), code=code)
         if refund:
@@ -58,7 +58,7 @@ def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
 def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
     """Raise the alarm: the payment company refuses, and a person has to look.
 
-    `number` is that of the request which it answers. An answer to an earlier request says nothing of the present one.
+    `number` is that of the answered request. An answer to an earlier request says nothing about the present one.
     """
     with transaction.atomic():
         refund = _move(refund_id, State.FAILED, was=(State.REQUESTED,), answers=number, code=code)
@@ -77,9 +77,9 @@ def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
 
 
 def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
-    """Have a failed refund asked for once more, with the same id, so that it never goes back twice.
+    """Request a failed refund once more, with the same id, so that the money never goes back twice.
 
-    Of two people who ask at the same time one does it: says whether this call did.
+    Of two concurrent calls one does it: returns whether this one did.
     """
     with transaction.atomic():
         refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,), number=F("number") + 1, code="")
@@ -92,9 +92,9 @@ def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
 def _move(
     refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], answers: int | None = None, **fields: Any
 ) -> Refund | None:
-    """The refund in its new state; None when it is not in a state that leads there. `Permanent` when there is none.
+    """Return the refund in its new state; None when its state does not lead there. `Permanent` when there is none.
 
-    `answers`: only while this is the number of the newest request.
+    `answers`: move only while this is the number of the newest request.
     """
     guarded = Refund.objects.filter(id=refund_id, state__in=was)
     if answers is not None:
@@ -107,7 +107,7 @@ def _move(
 
 
 def requested(refund: Refund) -> OrderRefundRequested:
-    """The event that asks for it, as it stands."""
+    """Return the event that requests the refund, as it stands."""
     return OrderRefundRequested(
         order_id=refund.order_id,
         refund_id=refund.id,

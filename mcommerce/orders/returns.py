@@ -1,4 +1,4 @@
-"""After dispatch: the money of a sent order goes back, and its pieces go back on the shelf, as staff decides.
+"""Returns after dispatch: staff refund a sent order, and put its pieces back on the shelf.
 
 The order stays sent or delivered, for that is what happened to it; its refund has a state of its own.
 """
@@ -19,7 +19,7 @@ Kind = OrderStep.Kind
 
 
 def refund_sent(*, order_id: UUID, pieces_are_back: bool, by: UUID, now: datetime) -> bool:
-    """Send back all that was paid for a sent order. Says whether it was one, and its money not asked for before.
+    """Refund all that was paid for a sent order. Returns whether it was one, and was not refunded before.
 
     `pieces_are_back`: they can be sold again.
     """
@@ -41,7 +41,7 @@ def refund_sent(*, order_id: UUID, pieces_are_back: bool, by: UUID, now: datetim
 
 
 def put_back(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """The pieces of a sent, refunded order can be sold again. Says whether it was one, and this not said before."""
+    """Record that the pieces of a sent, refunded order can be sold again. Returns whether it was one, and this new."""
     with transaction.atomic():
         order = _locked(order_id)
         if not can_be_put_back(order):
@@ -51,14 +51,14 @@ def put_back(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def can_be_refunded(order: Order) -> bool:
-    """Sent, paid for with something, and that money not on its way back yet."""
+    """Return whether it was sent, was paid for with something, and that money is not on its way back yet."""
     if order.state not in SENT or order.payment_id is None or not order.total:
         return False
     return not order.refunds.filter(payment_id=order.payment_id).exists()
 
 
 def can_be_put_back(order: Order) -> bool:
-    """Sent, its money asked back or nothing paid, and its pieces still out."""
+    """Return whether it was sent, is refunded or free, and its pieces are still out."""
     if order.state not in SENT:
         return False
     settled = not order.total or order.refunds.filter(payment_id=order.payment_id).exists()
@@ -66,7 +66,7 @@ def can_be_put_back(order: Order) -> bool:
 
 
 def _locked(order_id: UUID) -> Order:
-    """Until the transaction ends, so that of two who decide the second sees what the first did."""
+    """Return the order, locked until the transaction ends: of two who decide, the second sees the first."""
     return Order.objects.select_for_update().get(id=order_id)
 
 

@@ -1,4 +1,4 @@
-"""The cart as a page showed it: sent back with the order's form, so that nothing is ordered that was not seen."""
+"""The cart as a page showed it, sent back with the order's form, so that nothing unseen is ordered."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ Line = tuple[int, int, str]  # pieces, price in minor units, currency
 
 
 def written(items: Sequence[Item]) -> str:
-    """What lies in the cart and what it costs, the same for the same content in whatever order."""
+    """Return the cart's content and prices as text, the same for the same content in any order."""
     return " ".join(
         sorted(
             f"{item.offer.product_id.hex}x{item.line.quantity}@{item.offer.price}{item.offer.currency}"
@@ -27,14 +27,14 @@ def written(items: Sequence[Item]) -> str:
 
 
 def changes(seen: str, items: Sequence[Item]) -> list[str]:
-    """A sentence for each thing that is not as it was seen, and for each that cannot be ordered as it is."""
+    """Return a sentence for each change since the page, and for each line that cannot be ordered as it is."""
     before = _read(seen)
     gone = _gone(before, items) if seen != written(items) else []
     return [*gone, *(said for item in items for said in _changed(item, before))]
 
 
 def _read(seen: str) -> dict[UUID, Line]:
-    """Whatever a browser may send: what is no line is passed over."""
+    """Read what a browser sent; pass over what is no line."""
     found = islice(LINE.finditer(seen), LINES_MAX)
     return {UUID(line[1]): (int(line[2]), int(line[3]), line[4]) for line in found}
 
@@ -69,7 +69,7 @@ def _changed(item: Item, before: dict[UUID, Line]) -> Iterator[str]:
 
 
 def short(item: Item) -> str:
-    """How many are left of what is scarce, as far as we know right now."""
+    """Return a sentence with how many are left of what is scarce, as far as we know right now."""
     if item.left < 1:
         return _("%(name)s is sold out right now.") % {"name": item.offer.name}
     return _("Only %(left)d of %(name)s left right now.") % {"left": item.left, "name": item.offer.name}

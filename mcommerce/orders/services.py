@@ -1,7 +1,7 @@
-"""The walk of an order: placed, paid, sent, or cancelled. Each function is one transition in one transaction.
+"""The transitions of an order: placed, paid, sent, or cancelled. Each function is one, in one transaction.
 
-Events of different topics come in any order and more than once, so each transition names the states it may leave; from
-any other it changes nothing, or says `RetryLater` when the step before it is still to come.
+Events of different topics come in any order and more than once, so each transition names the states it may leave. From
+any other it changes nothing, or raises `NotYet` when the step before it is still to come.
 """
 
 import logging
@@ -33,17 +33,17 @@ from mcommerce.orders.models import Order, OrderStep
 logger = logging.getLogger(__name__)
 
 Kind, State = OrderStep.Kind, Order.State
-WAITING = (State.AWAITING_PAYMENT, State.CLOSING)  # for its money
+WAITING = (State.AWAITING_PAYMENT, State.CLOSING)  # for a payment
 UNPAID = (State.PLACED, *WAITING)
 CAPTURED = (State.PAID, State.SHIPPED, State.DELIVERED)
-CLOSING_HOURS = 1  # a payment company that has not said by then how a payment ended is somebody's business
+CLOSING_HOURS = 1  # after that, a person asks the payment company how the payment ended
 
 
 # --- stock ---------------------------------------------------------------------------------------------------------
 
 
 def await_payment(*, order_id: UUID, now: datetime) -> None:
-    """Everything is set aside: the order may be paid. One that costs nothing is so at once, and nobody is asked."""
+    """Open an order for payment, once its stock is reserved. One that costs nothing is paid at once."""
     with transaction.atomic():
         if not move(order_id, State.AWAITING_PAYMENT, was=(State.PLACED,), step=Kind.RESERVED, now=now):
             return
@@ -55,14 +55,14 @@ def await_payment(*, order_id: UUID, now: datetime) -> None:
 
 
 def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now: datetime) -> None:
-    """There was not enough: the order ends before anybody paid, and its lines go back to the cart."""
+    """Cancel an unpaid order for lack of stock, and put its lines back into the cart."""
     with transaction.atomic():
         if _cancel(order_id, CancelReason.STOCK_REJECTED, was=(State.PLACED,), now=now):
             note_shortages(order_id, shortages)
 
 
 def lose_stock(*, order_id: UUID, now: datetime) -> None:
-    """The goods of a paid order are gone: it ends and the money goes back. Sent already, a person has to look."""
+    """Cancel and refund a paid order whose goods are gone. If it is sent already, a person has to look."""
     with transaction.atomic():
         order = _existing(order_id)
         if order.state in UNPAID:
@@ -78,11 +78,11 @@ def lose_stock(*, order_id: UUID, now: datetime) -> None:
 
 
 def take_payment(*, order_id: UUID, payment_id: UUID, amount: int, currency: str, now: datetime) -> None:
-    """Money came. The order is paid when it waits for just this sum; otherwise the money goes back, once."""
+    """Mark the order as paid if it awaits just this sum; otherwise send the money back, once."""
     with transaction.atomic():
         if _pay(order_id, payment_id, amount, currency, now):
             return
-        # Lost, or never fitting. Locked, so that what is decided on is still so when it is written.
+        # It lost a race, or the sum is wrong. The lock keeps the order as it is until the decision is written.
         order = Order.objects.select_for_update().filter(id=order_id).first() or _existing(order_id)
         if order.payment_id == payment_id:
             return
@@ -90,14 +90,14 @@ def take_payment(*, order_id: UUID, payment_id: UUID, amount: int, currency: str
 
 
 def ask_confirmation(*, order_id: UUID, payment_id: UUID, now: datetime) -> None:
-    """The bank wants a word with the customer: noted while the order waits for its payment."""
+    """Record that the bank asks the customer to confirm, while the order awaits its payment."""
     with transaction.atomic():
         if _still_waiting(order_id, Kind.CONFIRMATION_ASKED, now=now):
             publish(OrderConfirmationAsked(order_id=order_id, payment_id=payment_id))
 
 
 def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool, now: datetime) -> None:
-    """A try to pay failed: noted while the order waits, so that its page can say so and offer another try, if any."""
+    """Record that a try to pay failed, while the order waits: its page says so and offers another try, if any."""
     with transaction.atomic():
         if _still_waiting(order_id, Kind.DECLINED, code, now=now):
             if not retryable:
@@ -109,7 +109,7 @@ def note_decline(*, order_id: UUID, payment_id: UUID, code: str, retryable: bool
 
 
 def expire(*, order_id: UUID, now: datetime) -> None:
-    """The deadline has come. What nobody could pay ends; of what could be paid, the payment is closed first."""
+    """Apply the deadline: cancel an order that nobody could pay; else close its payment first."""
     with transaction.atomic():
         if _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=(State.PLACED,), now=now):
             return
@@ -119,24 +119,24 @@ def expire(*, order_id: UUID, now: datetime) -> None:
 
 
 def call_about_overdue(*, order_id: UUID) -> None:
-    """Its payment should be closed by now: if it is not, a person has to ask the payment company."""
+    """Raise the alarm if its payment is not closed by now: a person has to ask the payment company."""
     late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
     if late.update(needs_attention=True):
         logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
 
 
 def end_overdue(*, order_id: UUID, now: datetime) -> None:
-    """Nothing more will be taken: an order whose time is over, and that was not paid, ends."""
+    """Cancel an overdue, unpaid order, once nothing more will be taken for it."""
     _cancel(order_id, CancelReason.PAYMENT_TIMEOUT, was=(State.CLOSING,), now=now)
 
 
 def cancel_by_customer(*, order_id: UUID, now: datetime) -> bool:
-    """The customer does not want it any more. Says whether it could still be cancelled: not once it is paid."""
+    """Cancel an order for its customer. Returns whether that was still possible: not once it is paid."""
     return _cancel(order_id, CancelReason.CUSTOMER, was=UNPAID, now=now)
 
 
 def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Staff cancels: an unpaid order just ends, of a paid one the money goes back. Not once it is on its way."""
+    """Cancel an order for staff, and refund it if it is paid. Not possible once it is sent."""
     if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now, by=by):
         return True
     with transaction.atomic():
@@ -144,7 +144,7 @@ def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime) -> bool:
-    """A paid order leaves the house. Says whether it was one."""
+    """Mark a paid order as sent. Returns whether it was one."""
     with transaction.atomic():
         sent = {"carrier": carrier, "tracking": tracking}
         moved = move(
@@ -156,7 +156,7 @@ def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime
 
 
 def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """A sent order has arrived. Says whether it was one."""
+    """Mark a sent order as delivered. Returns whether it was one."""
     with transaction.atomic():
         moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now, by=by)
         if moved:
@@ -166,7 +166,7 @@ def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def note_look(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """A person has looked at an order that called for one. Says whether it did."""
+    """Record that a person has looked at an order that called for one. Returns whether it did."""
     with transaction.atomic():
         called = Order.objects.filter(id=order_id, needs_attention=True).update(needs_attention=False)
         if called:
@@ -175,7 +175,7 @@ def note_look(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def note_mail(*, order_id: UUID, name: str, now: datetime) -> None:
-    """The customer was written to."""
+    """Record that the customer got a mail."""
     with transaction.atomic():
         note(order_id, Kind.MAILED, name, now=now)
 
@@ -191,7 +191,7 @@ def _existing(order_id: UUID) -> Order:
 
 
 def _pay(order_id: UUID, payment_id: UUID | None, amount: int, currency: str, now: datetime) -> bool:
-    """Paid, if the order waits for just this sum: its own, in its own currency. No payment where it is nothing."""
+    """Mark the order as paid if it awaits just this sum, in its own currency. A free order has no payment."""
     fitting = Order.objects.filter(id=order_id, total=amount, currency=currency)
     if not fitting.exists() or not move(
         order_id, State.PAID, was=WAITING, step=Kind.PAID, now=now, payment_id=payment_id
@@ -223,7 +223,7 @@ def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: 
 
 
 def _still_waiting(order_id: UUID, step: OrderStep.Kind, detail: str = "", *, now: datetime) -> bool:
-    """Note a step of an order that waits for its payment, and stay there."""
+    """Record a step of an order that awaits its payment, and keep its state."""
     return move(order_id, State.AWAITING_PAYMENT, was=(State.AWAITING_PAYMENT,), step=step, detail=detail, now=now)
 
 
@@ -244,7 +244,7 @@ def _cancel(
 def cancel_paid(
     order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime, by: UUID | None = None
 ) -> bool:
-    """End a paid order and ask for its money to go back, in the caller's transaction."""
+    """Cancel a paid order and request its refund, in the caller's transaction."""
     moved = move(
         order.id,
         State.CANCELLED,
@@ -263,7 +263,7 @@ def cancel_paid(
 
 
 def _refund_all(paid: Order, reason: RefundReason, *, now: datetime, by: UUID | None) -> list[OrderRefundRequested]:
-    """Ask for all of its money to go back; nothing of an order that cost nothing, which has no payment."""
+    """Request a refund of all its money; nothing for an order that cost nothing, which has no payment."""
     if paid.payment_id is None:
         return []
     return refunds.request_refund(
@@ -278,7 +278,7 @@ def _refund_all(paid: Order, reason: RefundReason, *, now: datetime, by: UUID | 
 
 
 def publish_all(events: Iterable[Event]) -> None:
-    """Publish in one statement, if there is anything to say."""
+    """Publish the events in one statement, if there are any."""
     told = list(events)
     if told:
         publish(*told)

@@ -1,4 +1,4 @@
-"""What happens to a guest's cart when they turn out to be a customer."""
+"""The merge of a guest's cart when the guest signs in."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from mcommerce.orders.whose_cart import cookie_cart_id
 
 @receiver(user_logged_in, dispatch_uid="orders.merge_carts")
 def merge_carts(sender: object, request: HttpRequest | None, user: AbstractBaseUser, **_details: Any) -> None:
-    """Pour the browser's cart into the customer's."""
+    """Move the browser's cart into the customer's."""
     cart_id = cookie_cart_id(request) if request else None
     if cart_id:
         merge(guest_cart_id=cart_id, customer_id=user.pk, now=clock.now())

@@ -1,4 +1,4 @@
-"""The orders as they stand, for comparing; and repairs of what `manage.py reconcile` finds. Each may be done again."""
+"""The orders as they stand, for `manage.py reconcile`; and idempotent repairs of what it finds."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -26,13 +26,13 @@ class RefundStatement:
 
     id: UUID
     payment_id: UUID
-    requested: bool  # and nothing was heard of it
+    requested: bool  # and not answered
     refunded: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderStatement:
-    """An order as it stands. `attended` says that a person looks at it already."""
+    """An order as it stands. `attended` means that it is marked for a person already."""
 
     id: UUID
     number: str
@@ -53,7 +53,7 @@ class OrderStatement:
 
     @property
     def is_paid(self) -> bool:
-        """Paid, and not sent yet."""
+        """True when it is paid, and not sent yet."""
         return self.state == State.PAID
 
     @property
@@ -61,17 +61,17 @@ class OrderStatement:
         return self.state in services.CAPTURED
 
     def knows(self, payment_id: UUID) -> bool:
-        """Whether the order has taken this payment, or asked for its money to go back."""
+        """Return whether the order has taken this payment, or requested its refund."""
         return self.payment_id == payment_id or any(one.payment_id == payment_id for one in self.refunds.values())
 
 
 def of(order_ids: Collection[UUID]) -> dict[UUID, OrderStatement]:
-    """These orders, by id; those that there are."""
+    """Return these orders, by id, as far as they exist."""
     return {row.id: _statement(row) for row in _rows().filter(id__in=order_ids)}
 
 
 def all_orders() -> Iterator[list[OrderStatement]]:
-    """Every order, in batches."""
+    """Yield every order, in batches."""
     last = None
     while rows := list(_rows().order_by("id").filter(**({"id__gt": last} if last else {}))[:ROWS_AT_ONCE]):
         yield [_statement(row) for row in rows]
@@ -107,7 +107,7 @@ def _statement(order: Order) -> OrderStatement:
 
 
 def ask_for_payment(*, order_id: UUID) -> None:
-    """Say once more that an order waits for its money."""
+    """Publish once more that an order awaits its payment."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
         if order.state in services.WAITING:
@@ -115,7 +115,7 @@ def ask_for_payment(*, order_id: UUID) -> None:
 
 
 def tell_paid(*, order_id: UUID) -> None:
-    """Say once more that an order is paid."""
+    """Publish once more that an order is paid."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
         if order.state == State.PAID:
@@ -123,7 +123,7 @@ def tell_paid(*, order_id: UUID) -> None:
 
 
 def ask_for_refund(*, refund_id: UUID) -> None:
-    """Ask once more for a refund of which nothing was heard."""
+    """Request once more a refund that got no answer."""
     with transaction.atomic():
         refund = Refund.objects.select_for_update().get(id=refund_id)
         if refund.state == Refund.State.REQUESTED:
@@ -131,9 +131,9 @@ def ask_for_refund(*, refund_id: UUID) -> None:
 
 
 def end_without_money(*, order_id: UUID, now: datetime) -> None:
-    """All the money of an order went back, and the order does not know why: one that is not sent yet is cancelled.
+    """Cancel an unsent order whose money all went back without its knowledge; note the refund of a sent one.
 
-    Of a sent one the refund is noted. Either way the payments find the money where it is and send none.
+    Either way the payments find that the money is back already, and send none.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
@@ -154,6 +154,6 @@ def end_without_money(*, order_id: UUID, now: datetime) -> None:
 
 
 def call_a_person(*, order_id: UUID, why: str) -> None:
-    """Have a person look at an order."""
+    """Mark an order for a person to look at."""
     logger.error("Order %s needs a person: %s", order_id, why)
     Order.objects.filter(id=order_id).update(needs_attention=True)

@@ -1,11 +1,11 @@
-"""What is told of an order, as it stands: the first time, and once more where somebody has not heard it."""
+"""The events about an order as it stands: for the first publication, and for a repeat."""
 
 from mcommerce.events import OrderAwaitingPayment, OrderedLine, OrderPaid
 from mcommerce.orders.models import Order
 
 
 def awaiting_payment(order: Order) -> OrderAwaitingPayment:
-    """Everything is set aside, and it waits for its money."""
+    """Return the event that its stock is reserved and it awaits payment."""
     return OrderAwaitingPayment(
         order_id=order.id,
         amount=order.total,
@@ -17,7 +17,7 @@ def awaiting_payment(order: Order) -> OrderAwaitingPayment:
 
 
 def paid(order: Order) -> OrderPaid:
-    """It is paid, with all its lines."""
+    """Return the event that it is paid, with all its lines."""
     lines = tuple(
         OrderedLine(product_id=line.product_id, quantity=line.quantity, unit_price=line.unit_price)
         for line in order.lines.all()

@@ -27,14 +27,14 @@ from mcommerce.orders.whose_cart import find_cart
 from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
 
 ORDERS_PER_PAGE = 20  # a screen or two
-CONFLICT, UNPROCESSABLE = 409, 422  # the cart is not as it was seen; an answer is missing or wrong
+CONFLICT, UNPROCESSABLE = 409, 422  # the cart differs from the page; a field is missing or wrong
 PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits a telephone
 
 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def checkout(request: HttpRequest) -> HttpResponse:
-    """Ask who orders and where it goes; place the order."""
+    """Ask for the customer and the address; place the order."""
     if request.method == "GET":
         items = items_in(find_cart(request))
         waits = len(carts.totals_of(items)) > 1 or any(item.waits for item in items)
@@ -48,7 +48,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
 
 
 def _settle(request: HttpRequest) -> HttpResponse:
-    """Take the cart as it can be had; nothing is ordered yet, and nothing typed is lost."""
+    """Take the cart as it is available; nothing is ordered yet, and nothing typed is lost."""
     cart = find_cart(request)
     if cart:
         carts.agree(cart=cart, now=clock.now())
@@ -78,7 +78,7 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
 
 
 def _visitor(request: HttpRequest) -> Visitor:
-    """Who orders. Counts the try; raises RateLimited."""
+    """Return the visitor who orders. Counts the try; raises RateLimited."""
     network = network_of_request(request)
     limits.CHECKOUTS_PER_NETWORK.hit(network)
     customer_id = request.user.pk if request.user.is_authenticated else None
@@ -95,7 +95,7 @@ def _nothing(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200, refused: Sequence[str] = ()) -> HttpResponse:
-    """The form beside the cart of now; a form that was sent is asked again below what changed meanwhile."""
+    """Show the form beside the current cart; a form that was sent comes again below what changed meanwhile."""
     items = items_in(find_cart(request))
     if not items:
         return _nothing(request) if request.method == "POST" else redirect("orders:cart")
@@ -117,7 +117,7 @@ def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200, refused
 
 
 def _known_of(request: HttpRequest) -> dict[str, str]:
-    """What the customer told us with their last order, so that they need not type it again."""
+    """Return what the customer typed for their last order, so that they need not type it again."""
     known = {"language": (get_language() or "").partition("-")[0], "country": "FR"}
     if not request.user.is_authenticated:
         return known
@@ -130,7 +130,7 @@ def _known_of(request: HttpRequest) -> dict[str, str]:
 
 @require_GET
 def terms(request: HttpRequest) -> HttpResponse:
-    """The terms of sale."""
+    """Show the terms of sale."""
     return render(request, "orders/terms.html")
 
 
@@ -138,7 +138,7 @@ def terms(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def orders(request: HttpRequest) -> HttpResponse:
-    """The customer's orders, newest first."""
+    """Show the customer's orders, newest first."""
     found = Order.objects.filter(customer_id=request.user.pk).prefetch_related("lines")
     page = Paginator(found, ORDERS_PER_PAGE).get_page(request.GET.get("page"))
     page_links = page.paginator.get_elided_page_range(page.number, on_each_side=PAGES_BESIDE)
@@ -148,7 +148,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """An order as it is now; with `?fragment=1` only the part that changes."""
+    """Show an order as it is now; with `?fragment=1` only the part that changes."""
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404
@@ -167,7 +167,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def open_by_link(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Exchange the key of a mail's link for a session that sees the order.
 
-    Always a redirect, whatever the key: no page, no history and no referrer has its address.
+    Always redirect, whatever the key, so that no page, history or referrer holds the address with the key.
     """
     if access.opens(order_id, request.GET.get("key", "")):
         access.remember(request.session, order_id)
@@ -178,7 +178,7 @@ def open_by_link(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """The customer does not want it any more, or staff ends it for them."""
+    """Cancel an order for its customer, or for staff."""
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404
@@ -190,7 +190,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 def _cancelled(request: HttpRequest, order: Order) -> bool:
-    """Whether it could still be cancelled; whoever acts as staff is written down as staff."""
+    """Cancel it; return whether that was still possible. The history names staff who act as staff."""
     if access.acts_as_staff(order, request.user):
         return services.cancel_by_staff(order_id=order.id, by=request.user.pk, now=clock.now())
     return services.cancel_by_customer(order_id=order.id, now=clock.now())
@@ -198,7 +198,7 @@ def _cancelled(request: HttpRequest, order: Order) -> bool:
 
 @require_POST
 def take_the_rest(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Go on with what is left of an order that was refused: its short lines are lowered, and checkout asks."""
+    """Continue with what is left of a refused order: lower its short lines, and go to the checkout."""
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""Money is looked at here, never edited. One thing can be done: ask the payment company again."""
+"""The admin of payments: money is read here, never edited. The one action asks the payment company again."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ ASKED_AT_ONCE_MAX = 20  # each may take seconds while the page waits
 
 
 class ReadOnly:
-    """Nothing is added, changed or deleted by hand."""
+    """A mixin that forbids adding, editing and deleting."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -59,7 +59,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CurrencyFilter(admin.SimpleListFilter):
-    """By currency, without asking a big table which ones it holds: the shop's own, or what it once sold in."""
+    """A filter by currency that asks no big table: the shop's own, or another that it once sold in."""
 
     title = _("currency")
     parameter_name = "currency"
@@ -105,7 +105,7 @@ class PaymentAdmin(ReadOnly, BigTable):
 
     @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
-        """Who asks is written down first: nothing is held while the company answers, and its answer may move money."""
+        """Record the asker, then ask. The call runs in no transaction, and its answer may move money."""
         payments = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in payments:
             staff.record(request.user, payment, _("Asked the payment company."))
@@ -114,12 +114,12 @@ class PaymentAdmin(ReadOnly, BigTable):
         messages.success(request, asked % {"count": len(payments)})
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
-        """Its answer may change the payment."""
+        """Require `change_payment`: the answer may do that."""
         return staff.may(request.user, "payment.change_payment")
 
 
 class OfPayment:
-    """Rows of a payment, shown by the order that people know."""
+    """A mixin for rows of a payment, shown by the order that people know."""
 
     list_select_related = ("payment",)
     amount_money = money_column("amount", _("amount"))

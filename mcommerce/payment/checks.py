@@ -1,4 +1,4 @@
-"""Asking the payment company by ourselves, until its answer is final: no lost answer leaves anyone's money lost.
+"""Checks that ask the payment company until its answer is final, so that no lost answer loses anyone's money.
 
 An open attempt always has one check ahead. Each check carries a number, and only the newest number counts.
 """
@@ -17,14 +17,14 @@ from mcommerce.payment.settlement import become_unknown, lock_payment, raise_ala
 
 logger = logging.getLogger(__name__)
 
-# Seconds before each check, the last one for all that follow. The first are close, since a lost answer is found by
-# them while the shopper still looks at the page; the later ones only find who left.
+# Seconds before each check; the last one repeats. The first are close, to find a lost answer while the shopper still
+# looks at the page. The later ones only find shoppers who left.
 CHECK_DELAYS_SECONDS = (10, 20, 30, 60, 120, 300, 600)
-CHECKS_MAX = 1000  # in a row, about a week: past it a person must look
+CHECKS_MAX = 1000  # in a row, about a week: after it a person must look
 
 
 class PaymentCheckDue(Event):
-    """It is time to ask the payment company about an attempt. A timer of ours: nobody else hears it."""
+    """A timer of the payments: ask the payment company about an attempt. No other app handles it."""
 
     wire_name: ClassVar[str] = "payment.check_due"
     topic: ClassVar[str] = "payment"
@@ -35,7 +35,7 @@ class PaymentCheckDue(Event):
 
 
 def schedule_check(attempt: Attempt, *, now: datetime, again: bool = False, at_once: bool = False) -> None:
-    """Put a check ahead; an earlier one counts no more. `again`: one more in a row, so it waits longer."""
+    """Schedule a check; an earlier one counts no more. `again`: one more in a row, so it waits longer."""
     attempt.check_number += 1
     attempt.checks_in_a_row = attempt.checks_in_a_row + 1 if again else 0
     attempt.save(update_fields=["check_number", "checks_in_a_row"])
@@ -48,7 +48,7 @@ def schedule_check(attempt: Attempt, *, now: datetime, again: bool = False, at_o
 
 
 def doubt(attempt: Attempt, *, now: datetime) -> None:
-    """The company did not answer: until it does, nobody may say whether money was taken."""
+    """Mark a payment as unknown after a missing answer, since money may have been taken; schedule a check."""
     payment = lock_payment(id=attempt.payment_id)
     attempt.refresh_from_db()
     if attempt.is_open and become_unknown(payment, attempt, now=now):
@@ -56,7 +56,7 @@ def doubt(attempt: Attempt, *, now: datetime) -> None:
 
 
 def ask_provider(event: PaymentCheckDue) -> SessionState | None:
-    """Ask about the attempt, unless the check is outdated. None when there is no answer. Outside any transaction."""
+    """Return the provider's state of the attempt; None for an outdated check or no answer. Outside any transaction."""
     attempt = Attempt.objects.select_related("payment").filter(id=event.attempt_id, check_number=event.number).first()
     if attempt is None or not attempt.is_open:
         return None
@@ -68,7 +68,7 @@ def ask_provider(event: PaymentCheckDue) -> SessionState | None:
 
 
 def record_check(event: PaymentCheckDue, answer: SessionState | None, *, now: datetime) -> None:
-    """Take in the answer, or the lack of one; ask again later unless it was final. In the bus's transaction."""
+    """Record the answer, or its absence; schedule another check unless it was final. In the bus's transaction."""
     attempt = Attempt.objects.select_related("payment").get(id=event.attempt_id)
     payment = lock_payment(id=attempt.payment_id)
     attempt.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Where the payments can be made to fail: around each call of the payment company, and each commit beside one."""
+"""The failpoints of the payments: around each call of the payment company, and each commit beside one."""
 
 from eventbus import failpoints
 

@@ -1,4 +1,4 @@
-"""What this app hears. Group `payment` writes rows only; the other two ask the payment company."""
+"""Event handlers of the payments. Group `payment` writes rows only; the other two ask the payment company."""
 
 from eventbus import clock, handles
 from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderOverdue, OrderRefundRequested
@@ -7,8 +7,8 @@ from mcommerce.payment.checks import PaymentCheckDue
 from mcommerce.payment.providers.base import SessionState
 from mcommerce.payment.refunds import RefundAnswer
 
-# A refund that the company does not answer is asked for again, five minutes apart at most: a day and a half until it
-# is set aside for a person. By then no outage is short, and a customer waits.
+# An unanswered refund is retried, five minutes apart at most, and becomes a dead letter after a day and a half. By
+# then no outage is short, and a customer waits.
 REFUND_ATTEMPTS_MAX = 800
 
 
@@ -38,7 +38,7 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
     refunds.record_refund(event, answer, now=clock.now())
 
 
-# Asked again after a crash: the refund's id is the key, so the money goes back once.
+# Retried after a crash: the refund's id is the idempotency key, so the money goes back once.
 @handles(
     OrderRefundRequested,
     group="payment-refunds",
@@ -55,7 +55,7 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
     checks.record_check(event, answer, now=clock.now())
 
 
-# Asked again after a crash: a question changes nothing, and an expiry has a key of its own.
-@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_unknown_outcome="retry")
+# Retried after a crash: a query changes nothing, and an expiry has a key of its own.
+@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_doubt="again")
 def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
     return checks.ask_provider(event)

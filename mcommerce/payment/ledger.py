@@ -1,4 +1,4 @@
-"""The books: what was captured, what went back, and what every account holds."""
+"""The ledger: captures, refunds, and the balance of every account."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -13,7 +13,7 @@ Kind = LedgerEntry.Kind
 
 
 def enter_capture(*, payment: Payment, attempt_id: UUID, amount: int, currency: str, now: datetime) -> None:
-    """A customer's money is now held for us by the payment company. Belongs in the caller's transaction."""
+    """Enter a customer's money that the payment company now holds for us. Belongs in the caller's transaction."""
     LedgerEntry.objects.create(
         payment=payment,
         kind=Kind.CAPTURE,
@@ -27,7 +27,7 @@ def enter_capture(*, payment: Payment, attempt_id: UUID, amount: int, currency: 
 
 
 def enter_refund(*, payment: Payment, refund_id: UUID, amount: int, currency: str, now: datetime) -> None:
-    """The payment company gave money back. Belongs in the caller's transaction."""
+    """Enter money that the payment company gave back. Belongs in the caller's transaction."""
     LedgerEntry.objects.create(
         payment=payment,
         kind=Kind.REFUND,
@@ -41,7 +41,7 @@ def enter_refund(*, payment: Payment, refund_id: UUID, amount: int, currency: st
 
 
 def balances() -> dict[tuple[str, str], int]:
-    """What each (account, currency) holds: debits less credits. Over all accounts of a currency the sum is zero."""
+    """Return the balance of each (account, currency), debits less credits. They sum to zero in each currency."""
     held: dict[tuple[str, str], int] = defaultdict(int)
     for side, sign in (("debit", 1), ("credit", -1)):
         for account, currency, total in LedgerEntry.objects.values_list(side, "currency").annotate(Sum("amount")):

@@ -1,4 +1,4 @@
-"""How often one visitor may make us ask the payment company."""
+"""Rate limits on a visitor's requests that ask the payment company."""
 
 from mcommerce.rate_limits.limits import RateLimit
 

@@ -1,4 +1,4 @@
-"""The stand-in payment company, started as the settings describe it."""
+"""The start of the stand-in payment company, as the settings describe it."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from mcommerce.payment.sandbox import SandboxProvider, serve
 
 
 def start_sandbox_provider(*, host: str | None = None, port: int | None = None) -> SandboxProvider:
-    """Serve it from threads of this process, where settings.SANDBOX_PROVIDER_URL points. Raises OSError: port taken."""
+    """Serve it from threads of this process, at settings.SANDBOX_PROVIDER_URL. Raises OSError if the port is taken."""
     address = urlsplit(settings.SANDBOX_PROVIDER_URL)
     return serve(
         host or address.hostname or "127.0.0.1",

@@ -1,4 +1,4 @@
-"""What the shop knows of its money. Amounts are minor units of an ISO currency; orders are known by id only."""
+"""The models of the payments. Amounts are minor units of an ISO currency; orders are known by id only."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,12 +9,12 @@ from django.utils.translation import pgettext_lazy
 from eventbus.ids import uuid7
 from mcommerce.money.filters import money
 
-# Sessions that one order may open. Each ends before the next begins, so a shopper never meets this; a robot does.
+# Sessions that one order may open. Each ends before the next begins: no shopper reaches this limit, but a robot does.
 ATTEMPTS_MAX = 20
 
 
 class Payment(models.Model):
-    """The money one order waits for. There is one per order, so an order is paid at most once."""
+    """The payment of one order. There is one per order, so an order is paid at most once."""
 
     class Status(models.TextChoices):
         NEW = "new", _("not paid yet")
@@ -26,8 +26,8 @@ class Payment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     order_id = models.UUIDField(_("order"), unique=True)
-    order_number = models.CharField(_("order number"), max_length=20, blank=True)  # as people know the order
-    email = models.EmailField(_("e-mail address"), blank=True)  # of who ordered
+    order_number = models.CharField(_("order number"), max_length=20, blank=True)  # the one that people use
+    email = models.EmailField(_("e-mail address"), blank=True)  # the customer's
     amount = models.PositiveBigIntegerField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.NEW)
@@ -46,7 +46,7 @@ class Payment(models.Model):
         ordering = ("-created_at",)
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="payment_newest"),
-            # What staff looks payments up by; the case does not matter
+            # The columns that staff search by; the case does not matter
             models.Index(Upper("order_number"), name="payment_by_order_number"),
             models.Index(Upper("email"), name="payment_by_email"),
             models.Index(Upper("provider_ref"), name="payment_by_provider_ref"),
@@ -63,7 +63,7 @@ class Payment(models.Model):
         return f"{self.order_number or self.order_id}: {self.get_status_display()}"
 
 
-# Which statuses each status may follow. A cancelled payment moves only if the money was already taken.
+# The statuses that each status may follow. A cancelled payment moves only if the money was already taken.
 ARRIVES_FROM = {
     Payment.Status.NEW: ("action_required", "processing", "unknown"),
     Payment.Status.ACTION_REQUIRED: ("new", "processing", "unknown"),
@@ -75,7 +75,7 @@ ARRIVES_FROM = {
 
 
 class StatusChange(models.Model):
-    """A payment's status as it changed."""
+    """A change of a payment's status."""
 
     payment = models.ForeignKey(Payment, models.CASCADE, related_name="changes", verbose_name=_("payment"))
     status = models.CharField(_("status"), max_length=20, choices=Payment.Status.choices)
@@ -95,7 +95,7 @@ class StatusChange(models.Model):
 class Attempt(models.Model):
     """One session at the payment company, in which a shopper may try several cards. At most one is open per payment.
 
-    The row is committed before the company is asked, so its key is known whatever happens to the answer.
+    The row is committed before the company is called, so its key is known whatever happens to the answer.
     """
 
     class Outcome(models.TextChoices):
@@ -147,7 +147,7 @@ class Attempt(models.Model):
 
 
 class Refund(models.Model):
-    """Money that goes back. The id comes from who asked and is the key at the company: the same id pays back once."""
+    """A refund. The id comes from the request and is the company's idempotency key: the same id pays back once."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", pgettext_lazy("payment", "requested")
@@ -177,7 +177,7 @@ class Refund(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """Money moved between two accounts: one row debits and credits the same amount, so the books always balance."""
+    """A transfer between two accounts: one row debits and credits the same amount, so the books always balance."""
 
     class Account(models.TextChoices):
         CUSTOMER = "customer", _("customers")
@@ -211,7 +211,7 @@ class LedgerEntry(models.Model):
 
 
 class WebhookReceipt(models.Model):
-    """A webhook that was heard. One that is told again changes nothing."""
+    """A received webhook. A repeat of it changes nothing."""
 
     provider = models.CharField(_("payment company"), max_length=30)
     event_id = models.CharField(_("event"), max_length=100)

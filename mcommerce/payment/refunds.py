@@ -1,4 +1,4 @@
-"""Giving money back: claimed, asked for, recorded. One refund id pays back once, however often it is asked for."""
+"""Refunds at the payment company: claimed, requested, recorded. One refund id pays back once, at any repeat."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ ALREADY_REFUNDED = "already_refunded"
 
 @dataclass(frozen=True)
 class RefundAnswer:
-    """What became of a refund: the company's id of it, or the code of its refusal.
+    """The outcome of a refund: the company's id of it, or the code of its refusal.
 
     `already`: the money had gone back before, and the id is the charge's.
     """
@@ -30,9 +30,9 @@ class RefundAnswer:
 
 
 def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
-    """Ask the company for the refund, with the refund's id as the key. Outside any transaction.
+    """Request the refund from the company, with the refund's id as the key. Outside any transaction.
 
-    Raises ProviderDown and ProviderTimeout: then it is asked again, with the same key.
+    Raises ProviderDown and ProviderTimeout; a retry uses the same key.
     """
     with failpoints.atomic("payment.refund.claim"):
         refund = claim_refund(event, now=now)
@@ -62,9 +62,9 @@ def _ask_for(refund: Refund, provider: Provider) -> RefundAnswer:
 
 
 def _already_back(refund: Refund, provider: Provider) -> RefundAnswer | None:
-    """The answer where the company shows more money given back than our refunds explain, by at least this one's sum.
+    """Return the answer if the company gave back more than our refunds explain, by at least this one's sum; else None.
 
-    Somebody sent it by hand, or an earlier request of ours succeeded and its answer was lost. None where it shows none.
+    Then it was refunded by hand, or an earlier request of ours succeeded and its answer was lost.
     """
     charge_ref = refund.payment.provider_ref
     try:
@@ -78,9 +78,9 @@ def _already_back(refund: Refund, provider: Provider) -> RefundAnswer | None:
 
 
 def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
-    """The refund's row, with its money set aside, so that all refunds together never exceed what was captured.
+    """Return the refund's row, with its money set aside, so that all refunds never exceed the capture.
 
-    One that failed is asked for again by an event with a higher number: somebody decided so. In a transaction.
+    An event with a higher number requests a failed refund again: somebody decided so. In a transaction.
     """
     payment = _captured_payment(event.payment_id)
     known = Refund.objects.select_related("payment").filter(id=event.refund_id).first()
@@ -98,7 +98,7 @@ def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
 
 
 def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: datetime) -> None:
-    """Write down what became of the refund, and tell it. In the bus's transaction."""
+    """Record the outcome of the refund, and publish it. In the bus's transaction."""
     refund, is_news = note_answer(event, answer, now=now)
     about = {
         "refund_id": refund.id,
@@ -114,7 +114,7 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: dat
 
 
 def note_answer(event: OrderRefundRequested, answer: RefundAnswer, *, now: datetime) -> tuple[Refund, bool]:
-    """Write down what became of the refund, and say whether it was news. In the caller's transaction."""
+    """Record the outcome of the refund; return its row, and whether that was new. In the caller's transaction."""
     payment = lock_payment(id=event.payment_id)
     refund = Refund.objects.get(id=event.refund_id)
     is_news = refund.status == Refund.Status.REQUESTED
@@ -142,7 +142,7 @@ def _captured_payment(payment_id: UUID) -> Payment:
 
 
 def _fail(payment: Payment, refund: Refund, code: str) -> None:
-    """The money stays with us: it is no longer set aside, and a person must look."""
+    """Record the refusal: the money is no longer set aside, and a person must look."""
     if refund.status == Refund.Status.REQUESTED:
         Refund.objects.filter(id=refund.id).update(status=Refund.Status.FAILED, code=code)
         Payment.objects.filter(id=payment.id).update(refunded=F("refunded") - refund.amount)

@@ -1,4 +1,4 @@
-"""Repairs of what `manage.py reconcile` finds. Each may be done again: what is repaired stays as it is."""
+"""Repairs of what `manage.py reconcile` finds. Each is idempotent."""
 
 import logging
 from datetime import datetime
@@ -26,7 +26,7 @@ NO_ORDER = "no_order"  # the reason of a refund that no order asked for
 
 
 def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
-    """Ask how a session of ours stands, and take the answer in; a second charge for one order goes back.
+    """Fetch the state of a session of ours and record it; refund a second charge for one order.
 
     Raises ProviderError, UnknownSession.
     """
@@ -39,10 +39,10 @@ def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
 
 
 def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
-    """Take in a charge of a session that a payment does not know: it was opened after what we have was saved.
+    """Record a charge of a session that the payment does not know, opened after our restored backup was made.
 
-    Where another session of the payment is still open, a person must look; what another charge has paid meanwhile goes
-    back. Raises ProviderError.
+    Where another session of the payment is still open, a person must look. If another charge has paid meanwhile, this
+    one is refunded. Raises ProviderError.
     """
     payment = Payment.objects.get(id=payment_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
@@ -56,7 +56,7 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
     with transaction.atomic():
         payment = lock_payment(id=payment_id)
         if Attempt.objects.filter(provider=provider, provider_ref=charge.session_ref).exists():
-            return  # somebody else has taken it in meanwhile
+            return  # recorded by another process meanwhile
         is_second = payment.status == Payment.Status.SUCCEEDED
         if not is_second:
             _adopt(payment, provider, charge, state, now=now)
@@ -65,7 +65,7 @@ def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> 
 
 
 def open_and_adopt(*, provider: str, charge: Charge, order_id: UUID, order_number: str, now: datetime) -> None:
-    """Take in a charge of an order that has no payment here; a cancelled one then sends it back. See `adopt`."""
+    """Record a charge of an order that has no payment here; a cancelled order then refunds it. See `adopt`."""
     open_payment(
         order_id=order_id, amount=charge.amount, currency=charge.currency, expires_at=now, order_number=order_number
     )
@@ -74,7 +74,7 @@ def open_and_adopt(*, provider: str, charge: Charge, order_id: UUID, order_numbe
 
 
 def _adopt(payment: Payment, provider: str, charge: Charge, state: SessionState, *, now: datetime) -> None:
-    """In the transaction that has locked the payment."""
+    """Record the charge, in the transaction that has locked the payment."""
     if payment.attempts.filter(outcome__in=OPEN_OUTCOMES).exists():
         raise_alarm(payment, f"charged in a session that we do not know: {charge.ref}")
         return
@@ -90,7 +90,7 @@ def _adopt(payment: Payment, provider: str, charge: Charge, state: SessionState,
 
 
 def give_back(*, provider: str, charge: Charge) -> None:
-    """Send back what is left of a charge that belongs to nothing of ours. Raises ProviderError."""
+    """Refund what is left of a charge that pays for nothing here. Raises ProviderError."""
     left = charge.amount - charge.refunded
     if not left:
         return
@@ -104,7 +104,7 @@ def give_back(*, provider: str, charge: Charge) -> None:
 
 
 def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
-    """Send back what is left of a charge for what another one has paid, and take it out of our books, if it is there.
+    """Refund what is left of a charge for what another one has paid, and remove it from our ledger, if it is there.
 
     Where the company gave back the other one meanwhile, a person decides which of them stays. Raises ProviderError.
     """
@@ -123,7 +123,7 @@ def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: da
 
 
 def _take_out(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
-    """What an attempt captured was never ours to keep. Done once."""
+    """Reverse an attempt's capture, which was never ours to keep. Done once."""
     entered = LedgerEntry.objects.filter(reference=attempt.id)
     capture = entered.filter(kind=LedgerEntry.Kind.CAPTURE).first()
     if capture is None or entered.filter(kind=LedgerEntry.Kind.REFUND).exists():
@@ -135,7 +135,7 @@ def _take_out(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
 
 
 def send_back(*, payment_id: UUID, now: datetime) -> None:
-    """Send back what a payment holds for an order that does not exist. Nobody is told. Raises ProviderError."""
+    """Refund what a payment holds for an order that does not exist. Publishes nothing. Raises ProviderError."""
     payment = Payment.objects.get(id=payment_id)
     open_one = payment.refunds.filter(reason=NO_ORDER).exclude(status=Refund.Status.SUCCEEDED).first()
     left = open_one.amount if open_one else payment.captured - payment.refunded
@@ -158,7 +158,7 @@ def send_back(*, payment_id: UUID, now: datetime) -> None:
 
 
 def tell_success(*, payment_id: UUID) -> None:
-    """Say once more that a payment succeeded."""
+    """Publish once more that a payment succeeded."""
     with transaction.atomic():
         payment = lock_payment(id=payment_id)
         taken = payment.entries.filter(kind=LedgerEntry.Kind.CAPTURE).first()
@@ -167,7 +167,7 @@ def tell_success(*, payment_id: UUID) -> None:
 
 
 def tell_refund(*, refund_id: UUID) -> None:
-    """Say once more what became of a refund."""
+    """Publish once more the outcome of a refund."""
     with transaction.atomic():
         refund = Refund.objects.select_related("payment").get(id=refund_id)
         about = {
@@ -185,16 +185,16 @@ def tell_refund(*, refund_id: UUID) -> None:
 
 
 def which_stays(charge_ref: str, given_back: str) -> str:
-    """What a person has to say of a payment that was charged twice, once the company has given back what paid it."""
+    """Return the question for a person when a payment was charged twice, and the company gave back what paid it."""
     return f"the company gave {given_back} back: does {charge_ref} stay?"
 
 
 def mark(*, payment_id: UUID, why: str) -> None:
-    """Have a person look at a payment."""
+    """Mark a payment for a person to look at."""
     with transaction.atomic():
         raise_alarm(lock_payment(id=payment_id), alarm(why))
 
 
 def alarm(why: str) -> str:
-    """The alarm of `mark`, cut to what its column holds."""
+    """Return the alarm of `mark`, cut to what its column holds."""
     return why[:ALARM_LENGTH]

@@ -1,7 +1,7 @@
-"""What can be done with a payment.
+"""Operations on a payment.
 
-Every service is one story. Those that call the payment company commit what they are about to do, call outside any
-transaction, and then record the answer.
+Those that call the payment company first commit what they are about to do. They call outside any transaction, and then
+record the answer.
 """
 
 import logging
@@ -34,7 +34,7 @@ OPEN_OUTCOMES = (Attempt.Outcome.OPEN, Attempt.Outcome.ACTION_REQUIRED)
 
 
 class NotYetOpen(Exception):
-    """The order does not wait for money, or not yet."""
+    """The order does not await payment, or not yet."""
 
 
 class AlreadyPaid(Exception):
@@ -42,19 +42,19 @@ class AlreadyPaid(Exception):
 
 
 class TooLate(Exception):
-    """The order can be paid no more: cancelled, or too late."""
+    """The order can be paid no more: it is cancelled or overdue."""
 
 
 class Refused(Exception):
-    """The payment company answered, and opens no page for this order."""
+    """The payment company refused to open a page for this order."""
 
 
 class TriedTooOften(Exception):
-    """The order has opened as many pages to pay at as it may."""
+    """The order has opened the maximum of pages to pay at."""
 
 
 class InDoubt(Exception):
-    """Nobody can say whether the order was paid: the company is being asked."""
+    """It is unknown whether the order was paid: the company is being asked."""
 
 
 class UnknownSession(Exception):
@@ -65,9 +65,9 @@ class UnknownSession(Exception):
 def open_payment(
     *, order_id: UUID, amount: int, currency: str, expires_at: datetime, order_number: str = "", email: str = ""
 ) -> None:
-    """An order waits for its money. `amount` in minor units. Opening it again changes nothing.
+    """Open the payment of an order. `amount` in minor units. A repeat changes nothing.
 
-    By its number and the customer's address staff find it again.
+    Staff find it by its number and the customer's address.
     """
     payment, created = Payment.objects.get_or_create(
         order_id=order_id,
@@ -85,9 +85,9 @@ def open_payment(
 
 
 def start_attempt(*, order_id: UUID, language: str, now: datetime, provider: Provider | None = None) -> str:
-    """The address of the page where the shopper pays; while one is open, always the same.
+    """Return the address of the page where the shopper pays; while one is open, always the same.
 
-    `provider`: the company as this press has asked it before, since one press has one deadline.
+    `provider`: the client that this request has used already, since one request has one deadline.
 
     Raises NotYetOpen, AlreadyPaid, TooLate, TriedTooOften, InDoubt, Refused, ProviderDown (nothing happened) and
     ProviderTimeout (nobody saw the page; starting again uses the same key).
@@ -113,7 +113,7 @@ def start_attempt(*, order_id: UUID, language: str, now: datetime, provider: Pro
 
 
 def _page_after_asking(attempt: Attempt, provider: Provider, *, language: str, now: datetime) -> str:
-    """The page, once the company has said that it took nothing. Raises InDoubt while it does not say."""
+    """Return the page, once the company has said that it took nothing. Raises InDoubt while it does not say."""
     order_id = attempt.payment.order_id
     if ask_now(payment_id=attempt.payment_id, now=now, provider=provider).status == Payment.Status.UNKNOWN:
         raise InDoubt(order_id)
@@ -121,13 +121,13 @@ def _page_after_asking(attempt: Attempt, provider: Provider, *, language: str, n
 
 
 def nothing_charged(*, order_id: UUID) -> bool:
-    """Whether it is known that no money of this order was taken: nobody has a page where it could be."""
+    """Return whether certainly no money of this order was taken: no page is open where it could be."""
     pages = Attempt.objects.filter(payment__order_id=order_id, outcome__in=OPEN_OUTCOMES).exclude(url="")
     return not pages.exists() and not Payment.objects.filter(order_id=order_id, captured__gt=0).exists()
 
 
 def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
-    """The open attempt, or a new one: committed before anybody is asked for anything."""
+    """Return the open attempt, or a new one: committed before the company is called."""
     try:
         payment = lock_payment(order_id=order_id)
     except Payment.DoesNotExist:
@@ -145,7 +145,7 @@ def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
 
 
 def _new_attempt(payment: Payment, *, language: str, now: datetime) -> Attempt:
-    """Its addresses are the site's own. A visitor's Host header says where they want to be, not where we are."""
+    """Create an attempt. Its addresses use SITE_URL, and never a visitor's Host header, which may be wrong."""
     if payment.attempts.count() >= ATTEMPTS_MAX:
         raise TriedTooOften(payment.order_id)
     attempt = Attempt.objects.create(
@@ -161,7 +161,7 @@ def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> 
         attempt.payment.refresh_from_db()
         cancelled = attempt.payment.status == Payment.Status.CANCELLED
         if cancelled and attempt.is_open:
-            # Cancelled while the company was being asked: now that the session is known, it can be closed.
+            # Cancelled during the call: now that the session is known, it can be closed.
             schedule_check(attempt, now=now, at_once=True)
     if cancelled:
         raise TooLate(attempt.payment.order_id)
@@ -171,7 +171,7 @@ def _record_session(attempt: Attempt, state: SessionState, *, now: datetime) -> 
 
 
 def _tell_why_ended(attempt: Attempt, *, now: datetime) -> NoReturn:
-    """There is no page to go to: paid in another tab meanwhile, too late, or the company wants none."""
+    """Raise the reason why there is no page: paid in another tab meanwhile, too late, or refused."""
     payment = attempt.payment
     if payment.status == Payment.Status.SUCCEEDED:
         raise AlreadyPaid(payment.order_id)
@@ -183,7 +183,7 @@ def _tell_why_ended(attempt: Attempt, *, now: datetime) -> NoReturn:
 
 @transaction.atomic
 def cancel_payment(*, order_id: UUID, now: datetime) -> None:
-    """Nobody waits for this money any more. Money that was taken already stays taken, until a refund is asked for."""
+    """Cancel the payment of an order. Money that was taken already stays taken, until a refund is requested."""
     try:
         payment = lock_payment(order_id=order_id)
     except Payment.DoesNotExist:
@@ -194,9 +194,9 @@ def cancel_payment(*, order_id: UUID, now: datetime) -> None:
 
 @transaction.atomic
 def close_payment(*, order_id: UUID, now: datetime) -> None:
-    """The order's time is over, and it ends once nothing more can be taken: then `PaymentClosed` is told.
+    """Close the payment of an overdue order; publish `PaymentClosed` once nothing more can be taken.
 
-    Its page at the company is closed, unless it was paid; no page, and the company is not asked.
+    Its page at the company is closed, unless it was paid. Without a page the company is not asked.
     """
     payment = Payment.objects.select_for_update().filter(order_id=order_id).first()
     if payment is None:
@@ -207,7 +207,7 @@ def close_payment(*, order_id: UUID, now: datetime) -> None:
 
 
 def _close(payment: Payment, *, now: datetime) -> None:
-    """Have the open attempt's session closed; what comes of it is told when it is known."""
+    """Close at once without an open attempt; else have its session closed, and publish the outcome once it is known."""
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is None:
         publish(PaymentClosed(order_id=payment.order_id))
@@ -217,7 +217,7 @@ def _close(payment: Payment, *, now: datetime) -> None:
 
 @transaction.atomic
 def settle_session(*, provider: str, state: SessionState, now: datetime) -> None:
-    """Take in a session's state, whoever brought it, however often and in whatever order. Raises UnknownSession."""
+    """Record a session's state, from any source, however often and in any order. Raises UnknownSession."""
     attempt = Attempt.objects.filter(provider=provider, provider_ref=state.ref).first()
     if attempt is None:
         raise UnknownSession(state.ref)
@@ -225,7 +225,7 @@ def settle_session(*, provider: str, state: SessionState, now: datetime) -> None
 
 
 def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
-    """Take in a genuine webhook, once. Raises UnknownSession; then it was not heard, and may come again."""
+    """Record a genuine webhook, once. Raises UnknownSession: then it is not recorded, and may come again."""
     try:
         with failpoints.atomic("payment.webhook"):
             WebhookReceipt.objects.create(provider=provider, event_id=webhook.event_id, received_at=now)
@@ -237,7 +237,7 @@ def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
 
 
 def ask_now(*, payment_id: UUID, now: datetime, provider: Provider | None = None) -> Payment:
-    """Ask the company how the payment stands and take in its answer. Raises Payment.DoesNotExist.
+    """Ask the company for the payment's state, and record its answer. Raises Payment.DoesNotExist.
 
     `provider`: see `start_attempt`.
     """

@@ -1,4 +1,4 @@
-"""What is asked of the payment company about an attempt. Never inside a transaction: each call may take seconds."""
+"""Calls to the payment company about an attempt. Never inside a transaction: each may take seconds."""
 
 from django.urls import reverse
 
@@ -15,10 +15,9 @@ from mcommerce.payment.providers.base import (
 
 
 def open_session(attempt: Attempt, provider: Provider) -> SessionState:
-    """Open the attempt's session, or find the one that its key opened before: asking again never opens a second.
+    """Open the attempt's session, or find the one that its key opened before: a repeat never opens a second.
 
-    A company that refuses to open it has answered for good: the session counts as expired. Raises ProviderDown,
-    ProviderTimeout.
+    A refusal to open it is final: the session counts as expired. Raises ProviderDown, ProviderTimeout.
     """
     try:
         failpoints.hit("payment.open")
@@ -39,7 +38,7 @@ def open_session(attempt: Attempt, provider: Provider) -> SessionState:
 
 
 def current_state(attempt: Attempt, provider: Provider) -> SessionState:
-    """The session as it is now; of a cancelled payment it is expired first. Raises ProviderError."""
+    """Return the session as it is now; of a cancelled payment, expire it first. Raises ProviderError."""
     ref = attempt.provider_ref
     if not ref:
         opened = open_session(attempt, provider)
@@ -56,7 +55,7 @@ def current_state(attempt: Attempt, provider: Provider) -> SessionState:
 
 
 def _request(attempt: Attempt) -> SessionRequest:
-    """Built from the row alone, so that a repeat asks for exactly the same."""
+    """Build the request from the row alone, so that a repeat is identical."""
     payment = attempt.payment
     return SessionRequest(
         order_id=payment.order_id,

@@ -1,7 +1,7 @@
-"""How a payment takes in what the payment company says, whoever brought it: webhook, return page, or a check.
+"""The recording of the payment company's answers, from any source: webhook, return page, or a check.
 
-Everything here belongs in the caller's transaction. The payment's row is locked first, so that two who bring the same
-news come one after the other, and the second finds nothing new.
+Everything here belongs in the caller's transaction. It locks the payment's row first: of two concurrent updates with
+the same state, the second finds nothing new.
 """
 
 import logging
@@ -30,12 +30,12 @@ Status = Payment.Status
 
 
 def lock_payment(**by: Any) -> Payment:
-    """The payment, until the end of the transaction ours alone. Raises Payment.DoesNotExist."""
+    """Return the payment, locked until the end of the transaction. Raises Payment.DoesNotExist."""
     return Payment.objects.select_for_update().get(**by)
 
 
 def move(payment: Payment, to: Payment.Status, *, now: datetime, **fields: Any) -> bool:
-    """Move the payment to a status that may follow its own. False, and nothing changed, when it may not."""
+    """Move the payment to a status that may follow its own. Returns False, and changes nothing, when it may not."""
     moved = Payment.objects.filter(id=payment.id, status__in=ARRIVES_FROM[to]).update(
         status=to, version=F("version") + 1, **fields
     )
@@ -46,14 +46,14 @@ def move(payment: Payment, to: Payment.Status, *, now: datetime, **fields: Any) 
 
 
 def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
-    """Take in the state of the attempt's session. What is old news, or comes after a final answer, changes nothing."""
+    """Record the state of the attempt's session. An older state, or one after a final state, changes nothing."""
     payment = lock_payment(id=attempt.payment_id)
     attempt.refresh_from_db()
     if not attempt.is_open or state.revision < attempt.revision:
         return
     is_news = state.revision > attempt.revision
     was = payment.status
-    told_of_doubt = was == Status.UNKNOWN and bool(attempt.url)  # as `become_unknown` decided; the answer may bring one
+    told_of_doubt = was == Status.UNKNOWN and bool(attempt.url)  # as in `become_unknown`; the answer may bring one
     _note(attempt, state)
     if state.status is SessionStatus.SUCCEEDED:
         _succeed(payment, attempt, state, now=now)
@@ -78,7 +78,7 @@ def _note(attempt: Attempt, state: SessionState) -> None:
 
 
 def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: datetime) -> None:
-    """The money is taken, even if the order was cancelled meanwhile: whoever owns the order asks for it back."""
+    """Record the capture, even if the order was cancelled meanwhile: the orders then request a refund."""
     captured = F("captured") + state.amount
     ledger.enter_capture(payment=payment, attempt_id=attempt.id, amount=state.amount, currency=state.currency, now=now)
     if not move(payment, Status.SUCCEEDED, now=now, captured=captured, provider_ref=state.charge_ref):
@@ -91,7 +91,7 @@ def _succeed(payment: Payment, attempt: Attempt, state: SessionState, *, now: da
 
 
 def succeeded(payment: Payment, *, amount: int, currency: str) -> PaymentSucceeded:
-    """What is told of a payment that succeeded with this sum: the first time, and once more."""
+    """Return the event that a payment succeeded with this sum: for the first publication and a repeat."""
     return PaymentSucceeded(
         payment_id=payment.id,
         order_id=payment.order_id,
@@ -103,9 +103,9 @@ def succeeded(payment: Payment, *, amount: int, currency: str) -> PaymentSucceed
 
 
 def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool:
-    """The company does not say how the attempt stands. Told where somebody may have paid: who never saw a page has not.
+    """Mark the payment as unknown. Publish it if the attempt has a page: without one, nobody can have paid.
 
-    False, and nothing changed, when that was known, or the payment has ended.
+    Returns False, and changes nothing, when that was known or the payment has ended.
     """
     moved = move(payment, Status.UNKNOWN, now=now)
     if moved and attempt.url:
@@ -114,7 +114,7 @@ def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool
 
 
 def charged_twice(charge_ref: str) -> str:
-    """The alarm about a charge for what was paid already."""
+    """Return the alarm about a charge for what was paid already."""
     return f"charged twice: {charge_ref}"
 
 
@@ -125,13 +125,13 @@ def raise_alarm(payment: Payment, why: str) -> None:
 
 
 def clear_alarm(payment: Payment, about: str) -> None:
-    """Take back the alarm about just this, with whatever it says of it behind a colon; another one stays."""
+    """Clear the alarm about just this, with any detail behind a colon; another one stays."""
     ours = Q(alarm=about) | Q(alarm__startswith=f"{about}: ")
     Payment.objects.filter(ours, id=payment.id).update(alarm="")
 
 
 def _stand(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
-    """Put the payment where its unpaid attempt stands."""
+    """Set the payment's status from its unpaid attempt."""
     if attempt.outcome == Attempt.Outcome.ACTION_REQUIRED:
         move(payment, Status.ACTION_REQUIRED, now=now)
     elif attempt.outcome == Attempt.Outcome.EXPIRED or attempt.code:

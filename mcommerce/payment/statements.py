@@ -1,4 +1,4 @@
-"""The payments as they stand, and what the company says that it took, for comparing."""
+"""The payments as they stand, and the charges that the company reports, for reconciliation."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class RefundStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStatement:
-    """A payment as it stands. `alarm` says that a person looks at it already."""
+    """A payment as it stands. `alarm` means that it is marked for a person already."""
 
     id: UUID
     order_id: UUID
@@ -55,7 +55,7 @@ class PaymentStatement:
 
     @property
     def given_back(self) -> int:
-        """What went back for sure."""
+        """The sum that certainly went back."""
         return sum(one.amount for one in self.refunds.values() if one.succeeded)
 
 
@@ -63,23 +63,23 @@ class PaymentStatement:
 class SessionStatement:
     """An attempt's session as it stands, and its payment."""
 
-    is_open: bool  # a charge in it can still be taken in
-    captured: int | None  # what was charged in it, by our books; None: nothing was
+    is_open: bool  # a charge in it can still be recorded
+    captured: int | None  # the charge in it, by our ledger; None: nothing
     payment: PaymentStatement
 
 
 def charges(provider: str) -> Iterator[list[Charge]]:
-    """Everything that the company ever charged, oldest first, in pages. Raises ProviderError."""
+    """Yield everything that the company ever charged, oldest first, in pages. Raises ProviderError."""
     after, more = "", True
     while more:
-        page, more = provider_named(provider).charges(after=after)  # each page has its own time
+        page, more = provider_named(provider).charges(after=after)  # each page has its own deadline
         if page:
             after = page[-1].ref
             yield page
 
 
 def charge_of(payment: PaymentStatement) -> Charge | None:
-    """What has paid it, as the company has it now; None where it knows none. Raises ProviderError: it does not say."""
+    """Return the company's charge that paid it; None if the company knows none. Raises ProviderError: no answer."""
     try:
         return provider_named(payment.provider).fetch_charge(payment.charge_ref) if payment.succeeded else None
     except Declined:
@@ -87,7 +87,7 @@ def charge_of(payment: PaymentStatement) -> Charge | None:
 
 
 def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatement]:
-    """What is known of these sessions, by the company's name of each."""
+    """Return what is known of these sessions, by the company's id of each."""
     attempts = Attempt.objects.filter(provider=provider, provider_ref__in=list(refs)).select_related("payment")
     found = list(attempts.prefetch_related("payment__refunds"))
     entered = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.CAPTURE, reference__in=[one.id for one in found])
@@ -101,12 +101,12 @@ def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatemen
 
 
 def of_orders(order_ids: Collection[UUID]) -> dict[UUID, PaymentStatement]:
-    """The payments of these orders, by order."""
+    """Return the payments of these orders, by order."""
     return {one.order_id: _statement(one) for one in _rows().filter(order_id__in=order_ids)}
 
 
 def all_payments() -> Iterator[list[PaymentStatement]]:
-    """Every payment, in batches."""
+    """Yield every payment, in batches."""
     last = None
     while rows := list(_rows().order_by("id").filter(**({"id__gt": last} if last else {}))[:ROWS_AT_ONCE]):
         yield [_statement(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Where a shopper leaves for the payment company, where they come back, and where the company tells us things.
+"""The way to the payment company's page, the return from it, and the company's webhooks.
 
 Paying needs no permission: an order's id cannot be guessed, and paying for somebody harms nobody.
 """
@@ -74,7 +74,7 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @require_GET
 @never_cache
 def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
-    """The shopper is back from the company: ask it what happened, and show the order."""
+    """Ask the company for the outcome when a shopper returns from it, and show the order."""
     try:
         payment = _asked(payment_id)
     except Payment.DoesNotExist:
@@ -82,14 +82,14 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
     if payment.status == Payment.Status.UNKNOWN:
         messages.info(
             request,
-            # It stays on the page when the order below is paid: so it tells what was, not what is.
+            # It stays on the page when the order below is paid: so it is in the past tense.
             _("The payment company had not answered when you came back. We keep asking: see your order."),
         )
     return redirect("orders:order", order_id=payment.order_id)
 
 
 def _asked(payment_id: UUID) -> Payment:
-    """The payment as the company sees it now; asked too often, as we know it. Raises Payment.DoesNotExist."""
+    """Return the payment as the company sees it; above the rate limit, as we know it. Raises Payment.DoesNotExist."""
     try:
         limits.RETURNS_PER_PAYMENT.hit(payment_id)
     except RateLimited:
@@ -100,7 +100,7 @@ def _asked(payment_id: UUID) -> Payment:
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
-    """What the company tells us: 200 when taken in or known already, 400 when it is not from the company."""
+    """Receive a webhook: 200 when recorded or known already, 400 when it is not from the company."""
     now = clock.now()
     body = request.read(WEBHOOK_BYTES_MAX + 1)
     if len(body) > WEBHOOK_BYTES_MAX:
@@ -115,7 +115,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         logger.warning("Refused a webhook for %s: %s", provider, error)
         return HttpResponse(status=400)
     except services.UnknownSession:
-        return HttpResponse(status=404)  # told again later, when the session may be written down
+        return HttpResponse(status=404)  # the company retries later, when the session may be recorded
     return HttpResponse(status=200)
 
 

@@ -1,4 +1,4 @@
-"""The desk's view of the catalogue and the stock. Everything that changes goes through the services."""
+"""The admin of the catalogue and the stock. Every change goes through the services."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -28,7 +28,7 @@ MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them
 
 
 class ReadOnly:
-    """Kept by the shop itself, for staff to look at."""
+    """A mixin for rows that the shop itself writes and staff read."""
 
     def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
         return False
@@ -79,7 +79,7 @@ class ProductAdmin(BigTable):
             stock.write_off_stock(product_id=obj.id, quantity=lost, now=now, note=note, by=request.user.pk)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """A price says what it was before: the history at the desk is all that remembers it."""
+        """Name the price of before in the message: only the admin's history remembers it."""
         return super().construct_change_message(request, form, formsets, add) if add else changes.told(form)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -109,7 +109,7 @@ class ProductAdmin(BigTable):
     def _turn(
         self, request: HttpRequest, chosen: Iterable[Product], turn: Callable[..., bool], said: str | Promise
     ) -> None:
-        """Sorted by id, as everywhere where several rows are taken."""
+        """Change each product, in order of ids, as everywhere where several rows are locked."""
         for product in sorted(chosen, key=lambda product: product.id):
             with transaction.atomic():
                 if turn(product_id=product.id, now=clock.now()):
@@ -172,7 +172,7 @@ class ReservationLines(ReadOnly, admin.TabularInline):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnly, BigTable):
-    """What is held for which order."""
+    """The pieces held for each order."""
 
     list_display = ["order_id", "status", "created_at", "changed_at"]
     list_filter = ["status"]

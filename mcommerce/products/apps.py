@@ -1,4 +1,4 @@
-"""What the shop sells, and how many of it are left."""
+"""The products of the shop, and their stock."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Finding what is for sale."""
+"""The search for what is for sale."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ WORDS_MAX = 8  # each is a scan of the table; nobody remembers more of a title
 
 
 class Sort(StrEnum):
-    """Orders in which the catalogue can be laid out."""
+    """The sort orders of the catalogue."""
 
     TITLE = "title"
     CHEAPEST = "price"
@@ -53,6 +53,6 @@ def moved_to(slug: str) -> Product | None:
 
 
 def _written_in(language: str) -> str:
-    """One of the shop's languages; its code goes into a query."""
+    """Return one of the shop's languages; its code goes into a query."""
     code = language.partition("-")[0]
     return code if code in dict(settings.LANGUAGES) else settings.SHOP_LANGUAGE

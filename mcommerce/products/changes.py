@@ -1,4 +1,4 @@
-"""What a merchant changed on a product's form, in words for its history at the desk."""
+"""The text about a merchant's changes to a product, for its history in the admin."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from mcommerce.money.filters import money, percent
 
 
 def told(form: Any) -> str:
-    """Price, VAT and being for sale with what they were before; pieces with how many; the rest by name."""
+    """Return it: price, VAT and being for sale with their old values, pieces with their number, the rest by name."""
     return " ".join([*_known(form), *_rest(form)])
 
 

@@ -1,4 +1,4 @@
-"""The eight wonders of the demo shop."""
+"""The eight products of the demo shop."""
 
 from typing import NamedTuple
 

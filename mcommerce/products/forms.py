@@ -1,4 +1,4 @@
-"""How a merchant writes a product down, and how a shopper asks for one."""
+"""Forms to edit a product, and to search the catalogue."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,16 +18,16 @@ from mcommerce.products.models import TAX_RATE_MAX, Product
 from mcommerce.products.words import slug_for
 
 SEARCH_LENGTH_MAX = 100  # characters
-TITLE_LENGTH_MAX = 120  # characters; longer ones break cards, lines of an order and slugs
+TITLE_LENGTH_MAX = 120  # characters; longer ones break the layout of cards and order lines, and slugs
 DESCRIPTION_LENGTH_MAX = 4000  # characters; two pages
-PRICE_MAX = 1_000_000  # euros, yen or dinars; beyond it a digit slipped
+PRICE_MAX = 1_000_000  # euros, yen or dinars; more is a typing error
 TAX_PERCENT_MAX = TAX_RATE_MAX // 100
-PIECES_MAX = 100_000  # in one delivery; beyond it a digit slipped
+PIECES_MAX = 100_000  # in one delivery; more is a typing error
 WIDE = {"class": "vTextField"}  # the admin's own width for a line of text
 
 
 class CatalogueForm(forms.Form):
-    """What a visitor looks for. Nothing in it can be wrong: what makes no sense is left out."""
+    """A visitor's search. Nothing in it can be wrong: what makes no sense is left out."""
 
     SORTS = {
         Sort.TITLE: pgettext_lazy("sort", "By title"),
@@ -101,7 +101,7 @@ class FigureField(forms.CharField):
 
 
 class PriceField(FigureField):
-    """A sum in the currency of what it is the price of."""
+    """A price in the currency of its product."""
 
     currency = settings.SHOP_CURRENCY
 
@@ -117,7 +117,7 @@ class PriceField(FigureField):
 
 
 def _text_fields() -> dict[str, forms.Field]:
-    """A title and a description in every language of the shop; its first language must not be left out."""
+    """Return a title and a description field for every language of the shop; its first title is required."""
     languages = sorted(settings.LANGUAGES, key=lambda language: language[0] != settings.SHOP_LANGUAGE)
     fields: dict[str, forms.Field] = {}
     for code, name in languages:
@@ -141,7 +141,7 @@ TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields(
 
 
 class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
-    """A product as the merchant sees it: words per language, its price, and what came or went just now."""
+    """A product as the merchant sees it: words per language, its price, and pieces received or lost just now."""
 
     price = PriceField(label=_("Price"), largest=PRICE_MAX)
     tax_rate = FigureField(label=_("VAT rate"), help_text=_("In percent, such as 20 or 5.5."), largest=TAX_PERCENT_MAX)
@@ -176,7 +176,7 @@ class ProductForm(TextsForm):  # type: ignore[misc, valid-type]
             self.initial.setdefault(f"description_{code}", self.instance.description.get(code, ""))
 
     def clean_image(self) -> str:
-        """The file must be there: a page may not break over a letter."""
+        """Refuse a name without a file: a typing error must not break a page."""
         image: str = self.cleaned_data["image"]
         if image and not finders.find(image):
             raise ValidationError(_("There is no static file of this name."))

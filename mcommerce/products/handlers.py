@@ -1,4 +1,4 @@
-"""What the stock does about orders. One event a transaction: its rows are the products', not the order's own."""
+"""The stock's handlers of order events. One event a transaction: its rows are the products', not the order's."""
 
 from eventbus import clock, handles
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderReturned, StockLine

@@ -1,4 +1,4 @@
-"""The catalogue: what is for sale, in which words and at what price."""
+"""The models of the catalogue and the stock."""
 
 from decimal import Decimal
 from urllib.parse import urljoin
@@ -21,12 +21,12 @@ TAX_RATE_MAX = 10_000  # basis points: 100 %
 
 
 def picture_storage() -> Storage:
-    """The project's storage for what people upload; asked late, so that settings decide."""
+    """Return the storage of uploads; called late, so that settings decide."""
     return storages["default"]
 
 
 class Product(models.Model):
-    """A thing we sell. Change it through `services` only: they tell the rest of the shop.
+    """A product that we sell. Change it through `services` only: they publish the change.
 
     `title` and `description` are texts by language: `{"fr": "Vase", "en": "Vase"}`. `version` grows by one with each
     change of the words, the price or being for sale.
@@ -42,7 +42,7 @@ class Product(models.Model):
     price = models.PositiveBigIntegerField(_("price"))  # minor units of `currency`, VAT included
     currency = models.CharField(_("currency"), max_length=3)  # ISO 4217
     tax_rate = models.PositiveIntegerField(_("VAT rate"))  # basis points
-    image = models.CharField(_("drawing"), max_length=200, blank=True)  # a static path; `picture` goes before it
+    image = models.CharField(_("drawing"), max_length=200, blank=True)  # a static path; `picture` takes precedence
     picture = PictureField(
         _("picture"),
         upload_to=picture_name,
@@ -53,8 +53,8 @@ class Product(models.Model):
     )
     published = models.BooleanField(_("for sale"), default=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
-    folded = models.JSONField(default=dict, editable=False)  # by language: what sorting looks at
-    words = models.TextField(default="", editable=False)  # all of them: what search looks at
+    folded = models.JSONField(default=dict, editable=False)  # by language, for sorting
+    words = models.TextField(default="", editable=False)  # all languages, for search
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
     changed_at = models.DateTimeField(_("changed"), default=clock.now, editable=False)
 
@@ -62,7 +62,7 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering = ["sku"]
-        indexes = [models.Index(Upper("sku"), name="product_by_sku")]  # staff looks things up by it
+        indexes = [models.Index(Upper("sku"), name="product_by_sku")]  # staff search by it
         constraints = [
             models.CheckConstraint(condition=Q(price__gte=0), name="product_price_not_negative"),
             models.CheckConstraint(
@@ -93,27 +93,27 @@ class Product(models.Model):
 
     @property
     def image_url(self) -> str:
-        """URL path of the picture as large as a page shows it, "" without one."""
+        """The URL path of the picture in the size of a page, "" without one."""
         return self.image_url_in("page")
 
     @property
     def card_image_url(self) -> str:
-        """The same as a list shows it."""
+        """The same in the size of a list."""
         return self.image_url_in("card")
 
     @property
     def cart_image_url(self) -> str:
-        """The same as a line of a cart shows it."""
+        """The same in the size of a cart line."""
         return self.image_url_in("cart")
 
     def image_url_in(self, size: str) -> str:
-        """Never a hashed name: it travels in events and outlives a deployment. A drawing is one file for every size."""
+        """Return an unhashed name, which travels in events and outlives a deployment. A drawing has one size."""
         if self.picture:
             return self.picture.url_in(size)
         return urljoin(settings.STATIC_URL, self.image) if self.image else ""
 
     def fold_words(self) -> None:
-        """Write the words down as search and sorting want them: title first, without case and accents."""
+        """Set the words for search and sorting: title first, without case and accents."""
         self.folded = {
             code: fold(f"{spoken(self.title, code)}\n{spoken(self.description, code)}\n{self.sku}")
             for code, _name in settings.LANGUAGES
@@ -122,7 +122,7 @@ class Product(models.Model):
 
 
 class OldSlug(models.Model):
-    """Where a product's page used to be. A product that takes the slug for itself goes before it."""
+    """A former address of a product's page. A product that takes the slug for itself goes before it."""
 
     slug = models.SlugField(max_length=120, primary_key=True)
     product = models.ForeignKey(Product, models.CASCADE, related_name="old_slugs")
@@ -136,7 +136,7 @@ class OldSlug(models.Model):
 
 
 class Stock(models.Model):
-    """How many pieces there are. Every piece that ever came is here, sold or lost: the database adds it up."""
+    """The pieces of a product. Every piece that ever came is here, sold or lost: the database adds it up."""
 
     product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="stock")
     received = models.PositiveBigIntegerField(_("received"), default=0)
@@ -161,12 +161,12 @@ class Stock(models.Model):
 
     @property
     def available(self) -> int:
-        """Pieces that nobody has reserved."""
+        """The pieces that are not reserved."""
         return self.on_hand - self.held
 
 
 class Reservation(models.Model):
-    """What is held for an order; one per order, for ever. Lines that never came to be held leave it RELEASED."""
+    """The pieces held for an order; one per order, for ever. Lines that could not be held leave it RELEASED."""
 
     class Status(models.TextChoices):
         HELD = "held", _("held")
@@ -195,7 +195,7 @@ class Reservation(models.Model):
 
 
 class ReservationLine(models.Model):
-    """So many pieces of one product in a reservation."""
+    """A number of pieces of one product in a reservation."""
 
     reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, verbose_name=_("product"), related_name="+")
@@ -229,7 +229,7 @@ class StockMovement(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"))
     order_id = models.UUIDField(_("order"), null=True, blank=True)
     note = models.CharField(_("note"), max_length=200, blank=True)
-    by = models.UUIDField(_("by"), null=True, blank=True)  # who of the staff; None: an order's own
+    by = models.UUIDField(_("by"), null=True, blank=True)  # the staff member; None: an order did it
     at = models.DateTimeField(_("at"))
 
     class Meta:

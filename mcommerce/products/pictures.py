@@ -22,15 +22,15 @@ from eventbus.ids import uuid7
 
 PICTURE_BYTES_MAX = 5 * 1024 * 1024  # a photograph of a whole screen; more only makes the shop slow
 PIXELS_MAX = 25_000_000  # what a good camera takes, 6,000 by 4,000; they are 100 MB while they are drawn anew
-FORMATS = ("PNG", "JPEG", "WEBP")  # no other decoder is let near it
-SCANS_MAX = 100  # of a progressive JPEG, which has about ten: each makes the decoder walk over the whole picture again
+FORMATS = ("PNG", "JPEG", "WEBP")  # no other decoder runs
+SCANS_MAX = 100  # of a progressive JPEG, which has about ten: each is a pass over the whole picture
 SIZES = {"page": 1280, "card": 640, "cart": 160}  # pixels of the longer side, twice what the page gives it
-QUALITY = 82  # of 100: no loss that one sees beside the original
+QUALITY = 82  # of 100: no visible loss beside the original
 CONTENT_TYPE = "image/webp"
 
-_PDF_HEAD_BYTES = 1024  # readers of PDF take a file that begins so late
-# Beginnings that make a browser, a server or an office program take the file for something else. None is shorter than
-# five letters, or compressed pixels would contain it by chance.
+_PDF_HEAD_BYTES = 1024  # PDF readers accept a header this late
+# Patterns that make a browser, a server or an office program take the file for another type. None is shorter than
+# five letters: compressed pixels would contain it by chance.
 _SOMETHING_ELSE = re.compile(rb"<(?:script|html|body|iframe|svg[\s>]|\?php|!doctype|!entity)", re.IGNORECASE)
 
 
@@ -80,20 +80,20 @@ def _decode(content: bytes) -> Image.Image:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels() from None
-    except Exception:  # whatever a decoder makes of a hostile file, the merchant is told the same
+    except Exception:  # every error of a decoder on a hostile file gets one message
         raise unreadable from None
 
 
 def _allow(picture: Image.Image, content: bytes) -> None:
-    """Look at what the file says of itself, before a pixel is decoded."""
+    """Check the file's header, before a pixel is decoded."""
     if picture.width * picture.height > PIXELS_MAX:
         raise _too_many_pixels()
     if _is_something_else(content):
         raise ValidationError(_("This file is more than a picture. Save it again with a picture editor."))
-    # MPO is a telephone's JPEG with another one behind it, such as a map of its lights: the first is the picture.
+    # MPO is a telephone's JPEG with another one behind it, such as a gain map: the first is the picture.
     if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise ValidationError(_("This picture moves. Choose one that stands still."))
-    if picture.format in {"JPEG", "MPO"}:  # its decoder makes a smaller one for less; never smaller than asked
+    if picture.format in {"JPEG", "MPO"}:  # its decoder scales down at less cost; never below the size asked
         picture.draft("RGB", (SIZES["page"], SIZES["page"]))
 
 
@@ -109,7 +109,7 @@ def _plain(picture: Image.Image) -> Image.Image:
     profile = picture.info.get("icc_profile")
     if picture.mode not in {"RGB", "RGBA", "CMYK"}:
         picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    picture.thumbnail((SIZES["page"], SIZES["page"]), Image.Resampling.LANCZOS)  # first: all that follows costs less
+    picture.thumbnail((SIZES["page"], SIZES["page"]), Image.Resampling.LANCZOS)  # first: later steps cost less
     if profile:
         picture = _in_srgb(picture, profile)
     picture = ImageOps.exif_transpose(picture)
@@ -117,7 +117,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """Colours as they were meant; a profile that cannot be read is passed over."""
+    """Convert colours to sRGB; pass over a profile that cannot be read."""
     try:
         mode = "RGBA" if picture.mode == "RGBA" else "RGB"
         there = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -127,7 +127,7 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _encode(picture: Image.Image, side: int) -> bytes:
-    """WebP within a square; a picture that is smaller stays as it is."""
+    """Encode as WebP within a square; a smaller picture keeps its size."""
     smaller = picture.copy()
     smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
     clean = Image.new(smaller.mode, smaller.size)  # carries no `info`, so no metadata can come along
@@ -138,7 +138,7 @@ def _encode(picture: Image.Image, side: int) -> bytes:
 
 
 class RedrawnFile(ContentFile):
-    """An upload that was drawn anew: reads as the picture in the size of a page, and has the other sizes with it."""
+    """An upload that was drawn anew: it reads as the picture in the size of a page, and carries the other sizes."""
 
     def __init__(self, redrawn: Redrawn) -> None:
         super().__init__(redrawn.sizes["page"], name="picture.webp")
@@ -146,7 +146,7 @@ class RedrawnFile(ContentFile):
 
 
 class PictureUpload(forms.FileField):
-    """A form's field that gives what was uploaded drawn anew, or says why it cannot."""
+    """A form field that draws an upload anew, or says why it cannot."""
 
     widget = forms.ClearableFileInput
 
@@ -162,7 +162,7 @@ class PictureFile(FieldFile):
     """A stored picture. Its name is that of the page's size; the others lie beside it."""
 
     def save(self, name: str, content: File, save: bool = True) -> None:
-        """Store every size. What did not come by a form is drawn anew first: no other bytes are ever stored."""
+        """Store every size. A file that came by no form is drawn anew first: no other bytes are ever stored."""
         file = content if isinstance(content, RedrawnFile) else RedrawnFile(redraw(content))
         super().save(name, file, save=False)
         for size in SIZES.keys() - {"page"}:
@@ -176,7 +176,7 @@ class PictureFile(FieldFile):
 
 
 class PictureField(models.FileField):
-    """A picture of a row, kept in SIZES."""
+    """A model field for a picture, kept in SIZES."""
 
     attr_class = PictureFile
 
@@ -185,5 +185,5 @@ class PictureField(models.FileField):
 
 
 def picture_name(_product: Any, _name: str) -> str:
-    """A new name for each upload: nothing of the sender's name is trusted, and browsers may keep it for ever."""
+    """Return a new name for each upload: the sender's name is not trusted, and browsers may keep it for ever."""
     return f"pictures/{uuid7()}-page.webp"

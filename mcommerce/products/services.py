@@ -1,4 +1,4 @@
-"""Changes of the catalogue. Each is one transaction, and says what happened in it."""
+"""Changes of the catalogue. Each is one transaction, and publishes its events."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ class ProductChangedMeanwhile(Exception):
 
 @transaction.atomic
 def save_product(*, product: Product, now: datetime) -> None:
-    """Keep what was changed on `product`; a product for sale is told to the rest of the shop.
+    """Save what was changed on `product`; publish it if the product is or was for sale.
 
     Raises ProductChangedMeanwhile, without changing anything, unless `product.version` is the newest.
     """
@@ -39,13 +39,13 @@ def save_product(*, product: Product, now: datetime) -> None:
 
 @transaction.atomic
 def publish_product(*, product_id: UUID, now: datetime) -> bool:
-    """Put a product up for sale. Says whether it was not yet. Raises ProductUnknown."""
+    """Put a product up for sale. Returns whether it was not yet. Raises ProductUnknown."""
     return _turn(_locked(product_id), published=True, now=now)
 
 
 @transaction.atomic
 def withdraw_product(*, product_id: UUID, now: datetime) -> bool:
-    """Take a product off sale: this is how one is deleted. Orders already placed stand. Raises ProductUnknown."""
+    """Take a product off sale, instead of deleting it. Orders already placed stand. Raises ProductUnknown."""
     return _turn(_locked(product_id), published=False, now=now)
 
 
@@ -71,7 +71,7 @@ def _lead_old_slug_here(product: Product, before: Product | None) -> None:
 
 
 def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
-    """What the change means to others: a draft is nobody's business."""
+    """Return the events of the change; a draft has none."""
     if not product.published:
         return [ProductWithdrawn(product_id=product.id, version=product.version)] if was_for_sale else []
     published = ProductPublished(
@@ -86,7 +86,7 @@ def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
         thumbnail=product.cart_image_url,
         version=product.version,
     )
-    # Pieces may have come while it was a draft, which no reader had a use for.
+    # Pieces may have come while it was a draft, whose events no reader needs.
     return [published] if was_for_sale else [published, _stock_now(product)]
 
 

@@ -1,8 +1,8 @@
 """The stock: pieces come, are held for orders, leave or are let go, and come back when a paid order is cancelled.
 
-Never read, decide, then write: each take is one statement whose WHERE says that enough is there, and rows are taken in
-sorted order of their ids, so that two orders never wait for each other in a circle. Events are published last, all in
-one call, for publishing takes locks of its own.
+Never read, decide, then write. Each take is one statement whose WHERE says that enough is there. Rows are locked in
+order of their ids, so that orders never deadlock. Events are published last, all in one call, since publishing takes
+locks of its own.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class NotEnoughThere(Exception):
 
 
 class _Short(Exception):
-    """Carries the shortages out of the savepoint that lets go of what the other lines had taken."""
+    """The shortages, raised out of the savepoint that lets go of what the other lines had taken."""
 
     def __init__(self, shortages: tuple[Shortage, ...]) -> None:
         self.shortages = shortages
@@ -47,9 +47,9 @@ class _Short(Exception):
 
 @transaction.atomic
 def reserve_stock(*, order_id: UUID, lines: Iterable[StockLine], now: datetime) -> None:
-    """Hold all lines for the order, or none; publishes StockReserved or StockRejected.
+    """Hold all lines for the order, or none; publish StockReserved or StockRejected.
 
-    Once per order: a repeat changes and says nothing, and an order whose reservation was released gets none.
+    Once per order: a repeat changes and publishes nothing, and an order whose reservation was released gets none.
     Raises NothingAsked.
     """
     wanted = _sorted_lines(lines)
@@ -74,10 +74,10 @@ def reserve_stock(*, order_id: UUID, lines: Iterable[StockLine], now: datetime) 
 
 @transaction.atomic
 def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: datetime) -> None:
-    """The order is paid: what is held for it leaves the stock; publishes StockCommitted.
+    """Take the pieces held for a paid order out of the stock; publish StockCommitted.
 
     When nothing is held for it any more, or never was, StockCommitFailed names `lines` instead, and nothing will ever
-    be. A repeat changes and says nothing.
+    be held. A repeat changes and publishes nothing.
     """
     _leave_tombstone(order_id, now)
     if not _move(order_id, HELD, COMMITTED, now):
@@ -98,9 +98,9 @@ def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: dateti
 
 @transaction.atomic
 def release_stock(*, order_id: UUID, now: datetime) -> None:
-    """The order is cancelled: let go of what is held for it, and never hold anything for it again.
+    """Let go of what is held for a cancelled order, and never hold anything for it again.
 
-    Sold pieces go back on the shelf: an order that was sent is not cancelled any more, so they never left the house.
+    Sold pieces go back on the shelf: an order that was sent is not cancelled any more, so they never left.
     """
     _leave_tombstone(order_id, now)
     if not _move(order_id, HELD, RELEASED, now):
@@ -117,7 +117,7 @@ def release_stock(*, order_id: UUID, now: datetime) -> None:
 
 @transaction.atomic
 def take_back_stock(*, order_id: UUID, now: datetime) -> None:
-    """The pieces sold to the order are on the shelf again. Once: a repeat, and what was never sold, change nothing."""
+    """Put the pieces sold to the order back on the shelf. A repeat, or an order without sold ones, changes nothing."""
     if not _move(order_id, COMMITTED, RETURNED, now):
         return
     back = _held_lines(order_id)
@@ -131,7 +131,7 @@ def take_back_stock(*, order_id: UUID, now: datetime) -> None:
 
 @transaction.atomic
 def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
-    """So many pieces came; `by` is who of the staff says so.
+    """Add pieces that came; `by` is the staff member who says so.
 
     Raises NothingAsked unless `quantity` is positive, Stock.DoesNotExist for no product.
     """
@@ -146,7 +146,7 @@ def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str =
 
 @transaction.atomic
 def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
-    """So many pieces broke or went missing. Raises NothingAsked, and NotEnoughThere: what is held is promised."""
+    """Remove broken or missing pieces. Raises NothingAsked, and NotEnoughThere: what is held is promised."""
     gone = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
     if not _enough(product_id, quantity).update(
         on_hand=F("on_hand") - quantity, lost=F("lost") + quantity, version=F("version") + 1
@@ -157,7 +157,7 @@ def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str
 
 
 def _sorted_lines(lines: Iterable[StockLine]) -> tuple[StockLine, ...]:
-    """One line a product, in order of ids."""
+    """Return one line a product, in order of ids."""
     wanted: Counter[UUID] = Counter()
     for line in lines:
         if line.quantity < 1:
@@ -172,7 +172,7 @@ def _hold(lines: Sequence[StockLine]) -> None:
     for_sale = Product.objects.filter(published=True)
     short = []
     for line in lines:
-        # Not product__published=True: a join moves the guard into a subquery, which PostgreSQL does not look at again
+        # Not product__published=True: a join moves the guard into a subquery, which PostgreSQL does not evaluate again
         # after waiting for the row.
         on_sale = _enough(line.product_id, line.quantity).filter(product_id__in=for_sale)
         if not on_sale.update(held=F("held") + line.quantity, version=F("version") + 1):
@@ -182,7 +182,7 @@ def _hold(lines: Sequence[StockLine]) -> None:
 
 
 def _enough(product_id: UUID, quantity: int) -> QuerySet[Stock]:
-    """The guard: the product's stock, if so many pieces are free at the moment of the update."""
+    """Return the product's stock, if so many pieces are free at the moment of the update: the guard."""
     return Stock.objects.filter(product_id=product_id, on_hand__gte=F("held") + quantity)
 
 
@@ -198,12 +198,12 @@ def _shortage(line: StockLine) -> Shortage:
 
 
 def _move(order_id: UUID, old: Reservation.Status, new: Reservation.Status, now: datetime) -> bool:
-    """Whoever gets True decides; all others came too late."""
+    """Change the status; return True for the one caller that did it."""
     return bool(Reservation.objects.filter(order_id=order_id, status=old).update(status=new, changed_at=now))
 
 
 def _leave_tombstone(order_id: UUID, now: datetime) -> None:
-    """An end that came before the beginning: released, so that a late beginning holds nothing."""
+    """Create a released reservation if there is none, so that a late order holds nothing."""
     Reservation.objects.get_or_create(
         order_id=order_id, defaults={"status": RELEASED, "created_at": now, "changed_at": now}
     )
@@ -231,7 +231,7 @@ def _record(
 
 
 def _changes(lines: Sequence[StockLine]) -> list[ProductStockChanged]:
-    """What is free now of each product; its rows are still locked by this transaction."""
+    """Return the events with the free pieces of each product; its rows are still locked by this transaction."""
     rows = Stock.objects.filter(product_id__in=[line.product_id for line in lines]).order_by("product_id")
     return [
         ProductStockChanged(product_id=row.product_id, available=row.available, version=row.version) for row in rows

@@ -1,4 +1,4 @@
-"""The shop's window: the catalogue, a product, a picture."""
+"""The pages of the catalogue, a product, a picture."""
 
 from django.core.files.storage import storages
 from django.core.paginator import Paginator
@@ -16,14 +16,14 @@ PAGE_SIZE = 24  # cards: full rows of two, three and four
 PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits a telephone
 QUANTITY_MAX = 20  # pieces in one order, as in the cart
 FEW_LEFT = 5  # pieces; from here on the badge says how many
-SUGGESTIONS = 4  # cards under a page that is not there: one row
+SUGGESTIONS = 4  # cards on the page of a missing product: one row
 PICTURE_SECONDS = 365 * 24 * 60 * 60  # an upload never changes under its name
-PICTURE_POLICY = "default-src 'none'; sandbox"  # whatever a browser takes it for, it runs nothing and fetches nothing
+PICTURE_POLICY = "default-src 'none'; sandbox"  # a browser that takes it for another type runs and fetches nothing
 
 
 @require_safe
 def show_catalogue(request: HttpRequest) -> HttpResponse:
-    """The products for sale, searched and sorted by the query string."""
+    """Show the products for sale, searched and sorted by the query string."""
     form = CatalogueForm(request.GET)
     found = catalogue.find_products(text=form.text, sort=form.chosen_sort, language=get_language() or "")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -43,7 +43,7 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_product(request: HttpRequest, slug: str) -> HttpResponse:
-    """One product; an old address leads to the new one for good."""
+    """Show one product; redirect an old address to the new one for good."""
     product = catalogue.product_at(slug)
     if product is None:
         if moved := catalogue.moved_to(slug):
@@ -57,7 +57,7 @@ def show_product(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=PICTURE_SECONDS, immutable=True)
 def show_picture(request: HttpRequest, name: str) -> HttpResponse:
-    """A picture that the merchant uploaded."""
+    """Serve a picture that the merchant uploaded."""
     try:
         with storages["default"].open(f"pictures/{name}") as file:
             picture = file.read()

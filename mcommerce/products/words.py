@@ -1,4 +1,4 @@
-"""Texts that a merchant writes in more than one language, and how they are found."""
+"""Texts that a merchant writes in more than one language, and their form for search."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from django.utils.text import slugify
 
 
 def spoken(texts: Mapping[str, str], language: str | None) -> str:
-    """The text in `language` ("fr-be" reads "fr"), else in the shop's first language, else in any; "" without one."""
+    """Return the text in `language` ("fr-be" reads "fr"), else in the shop's first, else in any; "" without one."""
     wanted = (language or "").lower()
     for code in (wanted, wanted.partition("-")[0], settings.SHOP_LANGUAGE, *texts):
         if text := texts.get(code):
@@ -17,11 +17,11 @@ def spoken(texts: Mapping[str, str], language: str | None) -> str:
 
 
 def fold(text: str) -> str:
-    """Without case and accents, so that "operation" finds "Opération" on every database."""
+    """Return the text without case and accents: "operation" finds "Opération" on every database."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("’", "'"))
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def slug_for(title: str) -> str:
-    """ "Chaise pour s’asseoir" as "chaise-pour-s-asseoir"."""
+    """Return "chaise-pour-s-asseoir" for "Chaise pour s’asseoir"."""
     return slugify(title.replace("'", " ").replace("’", " "))

@@ -1,7 +1,7 @@
-"""Django's database cache, made fit for counting.
+"""Django's database cache, with exact counts.
 
-Django's own forgets counts: `incr` reads and then writes, `add` may succeed twice, and past 300 entries it throws away
-a third of what is still good.
+Django's own loses counts: `incr` reads and then writes, `add` may succeed twice, and past 300 entries it deletes
+a third of the valid ones.
 """
 
 import base64
@@ -21,16 +21,16 @@ CULLED_MAX = 1_000  # entries at once: a tenth of a second, and ten times what i
 
 
 class CountingCache(DatabaseCache):
-    """`add` and `set` are one statement each, and `incr` locks its entry: concurrent counts all count.
+    """A cache whose `add` and `set` are one statement, and whose `incr` locks its entry: no concurrent count is lost.
 
-    An entry goes when it expires, never before. Errors of the database reach the caller. Called within a transaction,
-    what is written comes and goes with it.
+    An entry goes when it expires, never before. Errors of the database reach the caller. Within a transaction, writes
+    commit and roll back with it.
     """
 
     writes_per_cull = WRITES_PER_CULL
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add `delta`; the new number. Raises ValueError where there is no such key."""
+        """Add `delta`; return the new number. Raises ValueError where there is no such key."""
         stored = self.make_and_validate_key(key, version=version)
         connection = self._connection()
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -49,7 +49,7 @@ class CountingCache(DatabaseCache):
         return value
 
     def _base_set(self, mode: str, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT) -> bool:
-        """What `set`, `add` and `touch` do; whether it was done."""
+        """Execute `set`, `add` or `touch`; return whether it was done."""
         connection = self._connection()
         adapt = connection.ops.adapt_datetimefield_value
         now, expires = adapt(timezone.now()), adapt(self._expiry(timeout))
@@ -76,7 +76,7 @@ class CountingCache(DatabaseCache):
         table = self._quoted(connection)
         with connection.cursor() as cursor:
             cursor.execute(
-                # Both times: an entry that is written anew between the look and the deletion stays.
+                # Both times: an entry that is rewritten between the look and the deletion stays.
                 f"DELETE FROM {table} WHERE expires < %s AND cache_key IN "
                 f"(SELECT cache_key FROM {table} WHERE expires < %s ORDER BY expires LIMIT {CULLED_MAX})",
                 [connection.ops.adapt_datetimefield_value(timezone.now())] * 2,
@@ -94,5 +94,5 @@ class CountingCache(DatabaseCache):
 
 
 def _packed(value: Any) -> str:
-    """In the form in which DatabaseCache reads it."""
+    """Encode a value in DatabaseCache's format."""
     return base64.b64encode(pickle.dumps(value, DatabaseCache.pickle_protocol)).decode("latin1")

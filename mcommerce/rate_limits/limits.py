@@ -1,4 +1,4 @@
-"""A rate limit: so many times in so long, for each one who is counted."""
+"""A rate limit: at most so many hits in a time, for each counted key."""
 
 import logging
 from contextlib import suppress
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class RateLimited(Exception):
-    """Somebody did something too often; `retry_after` is in seconds."""
+    """The limit is exceeded; `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"Too often: try again in {retry_after} s")
@@ -26,8 +26,8 @@ class RateLimited(Exception):
 class RateLimit:
     """At most so many hits within a window, for each `who`. Windows begin at multiples of their length.
 
-    One that `slides` also counts the window before, as far as it still reaches back into it: no two bursts meet where
-    one ends and the other begins.
+    One that `slides` also counts the window before, as far as it still overlaps: no two bursts meet where one ends
+    and the other begins.
     """
 
     name: str
@@ -36,10 +36,10 @@ class RateLimit:
     slides: bool = False
 
     def hit(self, who: object) -> None:
-        """Count one more of `who`. Raises RateLimited past the limit.
+        """Count one hit of `who`. Raises RateLimited past the limit.
 
-        Call it outside a transaction: a count that is rolled back did not happen. Without its database nobody is
-        refused here; whoever needs the database fails for that reason, and not for ours.
+        Call it outside a transaction: a rollback would lose the count. Without its database it refuses nobody: what
+        needs the database fails for that reason.
         """
         window, passed = divmod(int(clock.now().timestamp()), self.seconds)
         key = self._key(who, window)
@@ -54,7 +54,7 @@ class RateLimit:
             raise RateLimited(self.seconds - passed + ceil(self.slides * self.seconds / self.at_most))
 
     def take_back(self, who: object) -> None:
-        """Count one less of `who`, after a hit that turned out to be no harm."""
+        """Count one hit of `who` less, after one that did no harm."""
         with suppress(DatabaseAway, ValueError):  # ValueError: the window of the hit is over
             cache.incr(self._key(who, int(clock.now().timestamp()) // self.seconds), -1)
 

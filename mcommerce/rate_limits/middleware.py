@@ -1,4 +1,4 @@
-"""Who did something too often is told when to come back."""
+"""Middleware that answers a request over a rate limit with the time to wait."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from django.shortcuts import render
 
 from mcommerce.rate_limits.limits import RateLimited
 
-RETRY_SECONDS = 60  # where the limit does not say itself when it ends
+RETRY_SECONDS = 60  # for a limit that does not say when it ends
 
 
 class RateLimitedAnswers:
@@ -24,7 +24,7 @@ class RateLimitedAnswers:
 
 
 def too_many_requests(request: HttpRequest, retry_after: int = RETRY_SECONDS) -> HttpResponse:
-    """The page that says so, with Retry-After in seconds."""
+    """Return the 429 page, with Retry-After in seconds."""
     answer = render(request, "429.html", {"minutes": -(-retry_after // 60)}, status=429)
     answer["Retry-After"] = str(retry_after)
     return answer

@@ -1,4 +1,4 @@
-"""One at a time: who counts and then writes must not be overtaken by another of the same name."""
+"""Turns by name: between a caller's count and its write, no other caller of the same name runs."""
 
 from datetime import timedelta
 
@@ -12,11 +12,11 @@ KEPT_FOR = timedelta(hours=1)  # a transaction takes a second; then the row may 
 
 
 def take_turn(*names: object) -> None:
-    """Wait until no other transaction has taken one of these turns. Ours are given back when the caller's ends."""
+    """Wait until no other transaction holds one of these turns. The caller's transaction releases them at its end."""
     assert transaction.get_connection().in_atomic_block, "a turn lasts as long as a transaction"
     if not names:
         return
-    keys = sorted(f"turn:{keyed_hash(name)}" for name in set(names))  # sorted: nobody waits in a circle
+    keys = sorted(f"turn:{keyed_hash(name)}" for name in set(names))  # sorted: no deadlock
     rows = [CacheEntry(cache_key=key, value="", expires=timezone.now() + KEPT_FOR) for key in keys]
     # Writing a row locks it, on any database.
     CacheEntry.objects.bulk_create(rows, update_conflicts=True, unique_fields=["cache_key"], update_fields=["expires"])

@@ -1,16 +1,16 @@
-"""Who somebody is, as far as limits are concerned."""
+"""The identity of a visitor for rate limits."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-IPV6_PREFIX = 64  # bits; a household has that many addresses to itself, so they count as one
+IPV6_PREFIX = 64  # bits; a household has such a network to itself, so its addresses count as one
 HASH_LENGTH = 32  # hexadecimal digits, 128 bits
 
 
 def network_of(address: str) -> str:
-    """The address, or the network that one household has: what is counted as one visitor.
+    """Return the address, or the network that one household has: the unit that counts as one visitor.
 
     Behind a proxy `mcommerce.proxy` has put the visitor's own address into REMOTE_ADDR before.
     """
@@ -20,22 +20,22 @@ def network_of(address: str) -> str:
         return "unknown"
     if not isinstance(found, IPv6Address):
         return str(found)
-    if found.ipv4_mapped:  # a server that listens on both kinds names IPv4 visitors so
+    if found.ipv4_mapped:  # a dual-stack server names IPv4 visitors so
         return str(found.ipv4_mapped)
     return str(ip_network((int(found), IPV6_PREFIX), strict=False))
 
 
 def network_of_request(request: HttpRequest) -> str:
-    """Where a request comes from."""
+    """Return the network that a request comes from."""
     return network_of(request.META.get("REMOTE_ADDR", ""))
 
 
 def mailbox_of(email: str) -> str:
-    """Where a mail to this address arrives, as far as anybody can tell: what follows a plus reaches the same person."""
+    """Return the mailbox that most likely gets mail to this address: what follows a plus reaches the same person."""
     name, _at, host = email.lower().rpartition("@")
     return f"{name.partition('+')[0]}@{host}"
 
 
 def keyed_hash(who: object) -> str:
-    """Tells one from another and names nobody: what is kept instead of an address. It has one length."""
+    """Return a hash to keep instead of an address: it tells one from another, names nobody, and has one length."""
     return salted_hmac("mcommerce.rate_limits", repr(who), algorithm="sha256").hexdigest()[:HASH_LENGTH]

@@ -1,4 +1,4 @@
-"""Is this process ready for visitors? Looked at in the background; `/health/ready` only reads the result."""
+"""The readiness of this process: checked in the background; `/health/ready` only reads the result."""
 
 from django.conf import settings
 
@@ -14,14 +14,14 @@ _watching: Watch | None = None
 
 
 def start(role: str) -> None:
-    """Look on behalf of this process until its background ends."""
+    """Check this process until its background ends."""
     global _watching
     _watching = Watch(parts_of(role)).start()
     background.run_beside("readiness", _watching)
 
 
 def found() -> dict[str, str]:
-    """Each part's verdict: `OK`, or a sentence. Never waits; but a process that serves nobody, as a test, looks now."""
+    """Return each part's verdict: `OK`, or a sentence. Never waits; a process without visitors (a test) checks now."""
     found = _found()
     if draining.is_leaving():
         found["leaving"] = "this process was asked to stop, and takes no further visitors"
@@ -37,7 +37,7 @@ def _found() -> dict[str, str]:
 
 
 def parts_of(role: str) -> list[Part]:
-    """What a process in this role needs, in the order in which it is looked at."""
+    """Return the parts that a process in this role needs, in the order of their checks."""
     parts = [
         Part("database", database_problem),
         Part("tables", TableLocks().problem, needs="database"),

@@ -1,4 +1,4 @@
-"""The database answers, has its tables, takes writes, and nobody holds a table that pages need."""
+"""Checks that the database answers, has its tables, takes writes, and nobody holds a table that pages need."""
 
 import time
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from django.db.migrations.recorder import MigrationRecorder
 
 WAIT_SECONDS = 3  # for a connection, a statement and a lock: a visitor's page that waits longer has failed already
 LOCKED_SECONDS = 2.0  # a migration holds a table for a moment, and that is no fault
-# PostgreSQL sorts so many rows of some 60 bytes in 64 kB of memory, and has to write the rest to its disk.
+# A sort of so many rows of some 60 bytes exceeds 64 kB of memory, so PostgreSQL writes the rest to its disk.
 SPILLED_ROWS = 4_000
 SPILL = """
     SELECT count(*) FROM (
         SELECT md5(number::text) AS word FROM generate_series(1, %s) AS number ORDER BY word OFFSET 0
     ) AS sorted
 """
-# Modes that stop writers; ACCESS EXCLUSIVE stops readers too. Behind one that waits for its lock all others wait.
+# Modes that stop writers; ACCESS EXCLUSIVE stops readers too. A waiting request for one blocks all later ones.
 BLOCKING = ["ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"]
 LOCKS = """
     SELECT relname, mode, pid FROM pg_locks JOIN pg_class ON pg_class.oid = relation
@@ -34,7 +34,7 @@ _complete: set[frozenset[tuple[str, str]]] = set()  # migrations with which noth
 
 
 def database_problem() -> str:
-    """Nothing while it answers, is migrated and takes writes; else a sentence with the remedy."""
+    """Return nothing while it answers, is migrated and takes writes; else a sentence with the remedy."""
     try:
         return _writing_problem() if is_migrated() else NOT_MIGRATED
     except DatabaseError as error:
@@ -42,7 +42,7 @@ def database_problem() -> str:
 
 
 def is_migrated() -> bool:
-    """Whether the tables are as this program wants them. Raises DatabaseError."""
+    """Return whether no migration is pending. Raises DatabaseError."""
     applied = frozenset(MigrationRecorder(connection).applied_migrations())
     if applied not in _complete:
         executor = MigrationExecutor(connection)  # it reads every migration from the disk
@@ -53,7 +53,7 @@ def is_migrated() -> bool:
 
 
 def _writing_problem() -> str:
-    with transaction.atomic():  # on SQLite it has the one write lock here
+    with transaction.atomic():  # on SQLite it takes the one write lock
         if connection.vendor == "sqlite":
             return ""
         with connection.cursor() as cursor:
@@ -76,13 +76,13 @@ def _named(error: DatabaseError) -> str:
 
 
 class TableLocks:
-    """Remembers since when each lock on a table of ours is there, for PostgreSQL does not say."""
+    """The age of each lock on a table of ours, which PostgreSQL does not report."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str, int], float] = {}
 
     def problem(self) -> str:
-        """Nothing, or the tables that somebody keeps from visitors. SQLite has one lock: the database's."""
+        """Return nothing, or the tables that are locked against visitors. SQLite has one lock: the database's."""
         if connection.vendor != "postgresql":
             return ""
         now = time.monotonic()
@@ -103,7 +103,7 @@ def _locks() -> Iterator[tuple[str, str, int]]:
 
 
 def impatient(patient: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
-    """Another connection to the same database, for whoever gives up after WAIT_SECONDS."""
+    """Return another connection to the same database, which gives up after WAIT_SECONDS."""
     found = patient.copy()
     options = found.settings_dict["OPTIONS"] = {**found.settings_dict.get("OPTIONS", {})}
     if found.vendor == "sqlite":
@@ -112,5 +112,5 @@ def impatient(patient: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     milliseconds = WAIT_SECONDS * 1000
     limits = f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
     options |= {"connect_timeout": WAIT_SECONDS, "tcp_user_timeout": milliseconds}
-    options["options"] = f"{options.get('options', '')} {limits}".strip()  # of two the last counts
+    options["options"] = f"{options.get('options', '')} {limits}".strip()  # the last one wins
     return found

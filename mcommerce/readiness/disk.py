@@ -1,4 +1,4 @@
-"""The disk takes what this process writes."""
+"""Checks that the disk takes what this process writes."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ from django.conf import settings
 from django.db import connection
 
 PROBE_BYTES = 64 * 1024  # a transaction's pages in SQLite's log, or a small picture
-# A folder that this role only reads may be so, and one that it never uses may be missing.
+# A folder that this role only reads may be read-only, and one that it never uses may be missing.
 READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 
 
 def disk_problem(*, keeps_uploads: bool) -> str:
-    """Nothing while something can be written where this process writes; else which folders refuse it, and why."""
+    """Return nothing while this process can write wherever it writes; else the folders that refuse it, and why."""
     needed = {Path(settings.MEDIA_ROOT)} if keeps_uploads else set()
     if connection.vendor == "sqlite":
         needed.add(Path(connection.settings_dict["NAME"]).parent)
@@ -29,8 +29,8 @@ def disk_problem(*, keeps_uploads: bool) -> str:
 
 
 def _write_in(folder: Path) -> None:
-    """Write a file without a name. A folder that is not there is made when it is needed, so its parent is asked."""
+    """Write a file without a name. A missing folder is made when it is needed, so its parent is tested."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     with tempfile.TemporaryFile(dir=there, buffering=0) as file:
-        if file.write(b"\0" * PROBE_BYTES) < PROBE_BYTES:  # what fits is written, and no error tells of the rest
+        if file.write(b"\0" * PROBE_BYTES) < PROBE_BYTES:  # a short write raises no error by itself
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

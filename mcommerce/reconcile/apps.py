@@ -1,4 +1,4 @@
-"""Comparing what the parts of the shop and the payment company know, as an app of this site: it brings a command."""
+"""The app of one command, which compares what the parts of the shop and the payment company know."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The bus: events that died for orders that are not here, others that died, and what its audit names."""
+"""Differences on the bus: dead letters of orders that are not here, other dead letters, and the audit's."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +16,7 @@ LETTERS_AT_ONCE = 500  # dead letters in memory at a time
 
 
 def differences(*, who: str) -> Iterator[Difference]:
-    """Dead letters that nobody has decided about, and what does not balance."""
+    """Yield dead letters without a decision, and what does not balance."""
     last = 0
     while letters := list(status.dead().filter(id__gt=last, request=DeadLetter.Request.NONE)[:LETTERS_AT_ONCE]):
         named = {letter.id: order_id for letter in letters if (order_id := _order_id(letter))}

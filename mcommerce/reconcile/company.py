@@ -1,6 +1,6 @@
-"""The payment company and the payments: what was charged and given back, and what we have in our books.
+"""Differences between the payment company and the payments: charges and refunds there, and in our ledger.
 
-An order with events under way is left out. One that is not here never comes by an event, so it is not waited for.
+An order with events under way is skipped. One that is not here gets no events, so it is never skipped.
 """
 
 from collections import Counter
@@ -20,17 +20,17 @@ from mcommerce.reconcile.differences import PERSON, Difference, money
 
 
 class Company:
-    """Compares each charge of the company with our books, and remembers which charges there were."""
+    """A comparison of each charge of the company with our ledger; it remembers which charges there were."""
 
     def __init__(self, provider: str, *, under_way: set[str], now: datetime) -> None:
         self.provider, self.now = provider, now
         self.charges: set[str] = set()
-        self._holding: Counter[str] = Counter()  # by order: how many charges the company has not given back whole
+        self._holding: Counter[str] = Counter()  # by order: charges that the company has not given back whole
         self._given: list[tuple[Charge, PaymentStatement, OrderStatement | None]] = []
         self._under_way = under_way
 
     def differences(self) -> Iterator[Difference]:
-        """Raises ProviderError."""
+        """Yield the differences. Raises ProviderError."""
         for page in payments.charges(self.provider):
             self.charges |= {charge.ref for charge in page}
             self._holding.update(charge.order_id for charge in page if charge.refunded < charge.amount)
@@ -83,7 +83,7 @@ class Company:
             yield from self._charged_twice(charge, payment, paid_by)
 
     def _charged_twice(self, charge: Charge, payment: PaymentStatement, paid_by: Charge) -> Iterator[Difference]:
-        """For what another charge has paid: unless it went back, and nobody is called for it."""
+        """Yield a charge for what another one has paid, unless it went back and no alarm is about it."""
         left = charge.amount - charge.refunded
         if paid_by.refunded > payment.given_back:
             if left:
@@ -103,11 +103,11 @@ class Company:
     def _given_back(
         self, charge: Charge, payment: PaymentStatement, order: OrderStatement | None
     ) -> Iterator[Difference]:
-        """The company gave back more than we know of."""
+        """Yield a charge of which the company gave back more than we know."""
         if order is None or any(one.requested for one in order.refunds.values()):
-            return  # said of the payment itself, or asked for just now
+            return  # reported for the payment itself, or just requested
         if charge.refunded == charge.amount and self._holding[charge.order_id]:
-            return  # said of the other charge, which pays the order now
+            return  # reported for the other charge, which pays the order now
         more = money(charge.refunded - payment.given_back, charge.currency)
         what = f"the company gave {more} back, and the order does not know"
         whole = charge.refunded == charge.amount and payment.given_back == 0
@@ -155,10 +155,10 @@ class Company:
         )
 
     def _without_payment(self, charge: Charge, order: OrderStatement) -> Difference:
-        """The order was cancelled before it waited for its money, as far as anybody here knows."""
+        """Return the difference of an order that was cancelled before it awaited payment, as far as is known here."""
         about: dict[str, Any] = {"order_id": order.id, "order_number": order.number, "charge": charge.ref}
         what = f"{_sum(charge)} were charged for a cancelled order that has no payment"
-        if charge.refunded:  # some of it: no refund of an order is for the rest alone
+        if charge.refunded:  # in part: no refund of an order is for the rest alone
             left = money(charge.amount - charge.refunded, charge.currency)
             repair = partial(repairs.give_back, provider=self.provider, charge=charge)
             remedy = f"send the other {left} back"
@@ -169,7 +169,7 @@ class Company:
         return Difference(name="charge-without-payment", what=what, remedy=remedy, repair=repair, **about)
 
     def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Iterator[Difference]:
-        """For a person, unless one looks at just this already."""
+        """Yield it for a person, unless it is the payment's alarm already."""
         why = f"{name}: {what}"
         if payment.alarm != repairs.alarm(why):
             mark = partial(repairs.mark, payment_id=payment.id, why=why)
@@ -190,7 +190,7 @@ def _sum(charge: Charge) -> str:
 
 
 def _order_id(charge: Charge) -> UUID | None:
-    """The order that a charge names; None where what it names is no id of an order."""
+    """Return the order that a charge names; None where that is no id of an order."""
     try:
         return UUID(charge.order_id)
     except ValueError:

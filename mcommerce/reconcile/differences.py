@@ -1,4 +1,4 @@
-"""A difference between two that should say the same: its name, whom it is about, and what repairs it."""
+"""A difference between two that should say the same: its name, its subject, and its repair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PERSON = "have a person look at it"
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Something that two say differently. `repair` is None where no command can mend it; then `remedy` says who can."""
+    """A fact that two records state differently. Without `repair` no command can mend it: `remedy` says who can."""
 
     name: str
     what: str
@@ -29,11 +29,11 @@ class Difference:
 
     @property
     def about(self) -> tuple[str, UUID | None, UUID | None, str]:
-        """What is different, of whom: the same at each look, while sums and times may change."""
+        """The difference and its subject: the same at each run, while sums and times may change."""
         return self.name, self.order_id, self.payment_id, self.charge
 
     def told(self) -> dict[str, Any]:
-        """For programs."""
+        """Return it for programs."""
         return {
             "name": self.name,
             "order": str(self.order_id) if self.order_id else None,
@@ -47,5 +47,5 @@ class Difference:
 
 
 def money(amount: int, currency: str) -> str:
-    """A sum for whoever operates the site, whose language is English."""
+    """Return a sum as text for operators, whose language is English."""
     return format_money(amount, currency, "en")

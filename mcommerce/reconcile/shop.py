@@ -1,4 +1,4 @@
-"""The payments, the orders and the stock: what each knows of the same order."""
+"""Differences between the payments, the orders and the stock about the same order."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,7 +16,7 @@ from mcommerce.reconcile.differences import PERSON, Difference, money
 
 
 class Shop:
-    """Compares every payment with its order, every order with its payment, and what is held with both."""
+    """A comparison of every payment with its order, every order with its payment, and held stock with both."""
 
     def __init__(self, *, charges: set[str], under_way: set[str], now: datetime) -> None:
         self._charges, self._under_way, self._now = charges, under_way, now
@@ -64,7 +64,7 @@ class Shop:
             yield Difference(name="payment-still-open", what=what, remedy="close the payment", repair=close, **about)
 
     def _was_charged(self, payment: PaymentStatement) -> bool:
-        """Also since the charges were listed."""
+        """Return whether it was charged, also since the list."""
         return payment.charge_ref in self._charges or payments.charge_of(payment) is not None
 
     def _without_order(self, payment: PaymentStatement, about: dict[str, Any]) -> Iterator[Difference]:

@@ -12,9 +12,9 @@ class NoSuchProvider(LookupError):
 
 
 def provider_named(name: str, *, by_visitor: bool = False) -> Provider:
-    """The provider of this name, as the settings describe it. Raises NoSuchProvider.
+    """Return the provider of this name, as the settings describe it. Raises NoSuchProvider.
 
-    `by_visitor`: a page waits for it, so it has less time, and only so many ask at once.
+    `by_visitor`: a page waits for it, so it has less time, and concurrent calls are limited.
     """
     if name not in PROVIDERS:
         raise NoSuchProvider(name)

@@ -1,4 +1,4 @@
-"""What the shop asks of any payment company, and what it may answer.
+"""The interface of a payment company, and its possible answers.
 
 Shoppers type their card on the company's own page; the shop sees the last four digits at most.
 """
@@ -14,7 +14,7 @@ from eventbus import ServiceUnavailable
 
 
 class SessionStatus(StrEnum):
-    """Where a session stands. SUCCEEDED and EXPIRED are final: nothing more can be charged."""
+    """The status of a session. SUCCEEDED and EXPIRED are final: nothing more can be charged."""
 
     OPEN = "open"
     ACTION_REQUIRED = "action_required"
@@ -24,7 +24,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """One amount to be paid on the company's page, before `expires_at`. Amounts are minor units of `currency`."""
+    """A request to pay one amount on the company's page before `expires_at`, in minor units of `currency`."""
 
     order_id: UUID
     amount: int
@@ -37,7 +37,7 @@ class SessionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionState:
-    """A session as the company tells it. Of two states the one with the higher `revision` is newer.
+    """A session as the company reports it. Of two states the one with the higher `revision` is newer.
 
     `charge_ref`: the company's id of the money, once SUCCEEDED. `decline_code`: why the last card was refused, while
     OPEN. `url`: the page to send the shopper to; empty where the company does not repeat it.
@@ -56,11 +56,11 @@ class SessionState:
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """Money that the company took: for which session and order, when, and how much of it went back since."""
+    """Money that the company took: its session and order, its time, and how much of it was refunded since."""
 
     ref: str
     session_ref: str
-    order_id: str  # as the shop said it when it opened the session; not every charge is of an order
+    order_id: str  # as the shop sent it with the session; not every charge is of an order
     amount: int
     currency: str
     refunded: int
@@ -69,7 +69,7 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook:
-    """What a genuine webhook told: the id is the same when it is told again."""
+    """The content of a genuine webhook: a repeat has the same id."""
 
     event_id: str
     session: SessionState
@@ -80,27 +80,27 @@ class ProviderError(Exception):
 
 
 class Declined(ProviderError):
-    """It said no, and will say so again. `code` tells why."""
+    """The company refused, and will refuse again. `code` tells why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-class ProviderDown(ProviderError, ServiceUnavailable):
-    """It was not reached, or not even asked, so it did nothing."""
+class ProviderDown(ProviderError, ServiceAway):
+    """The company was not reached, or not even asked, so it did nothing."""
 
 
 class ProviderBusy(ProviderDown):
-    """Too much is asked of it: it says so, or others wait here for an answer that usually comes soon."""
+    """Too many calls: the company says so, or others here still wait for an answer that usually comes soon."""
 
 
 class ProviderTimeout(ProviderError):
-    """It was reached and did not answer: it may have done what was asked. Ask again with the same key."""
+    """The company was reached and did not answer: it may have done it. Ask again with the same key."""
 
 
 class ProviderUnreadable(ProviderTimeout):
-    """It answered with what is no answer: it may have done what was asked. Ask again with the same key."""
+    """The company's answer cannot be read: it may have done it. Ask again with the same key."""
 
 
 class BadSignature(ProviderError):
@@ -112,7 +112,7 @@ class Provider(Protocol):
 
     Every call may raise ProviderDown, ProviderTimeout or Declined.
 
-    Calls that change something take an idempotency key: the same key does it once, however often it is asked.
+    Calls that change something take an idempotency key: any number of calls with one key changes it once.
     No call may be made inside a database transaction.
     """
 
@@ -120,19 +120,19 @@ class Provider(Protocol):
         """Open a page to pay at. A repeat may answer with the state of the first time."""
 
     def fetch_session(self, ref: str) -> SessionState:
-        """The session as it is now."""
+        """Return the session as it is now."""
 
     def expire_session(self, ref: str, *, idempotency_key: str) -> SessionState:
-        """Make sure that nothing more is charged, and tell the end: EXPIRED, or SUCCEEDED if that came first."""
+        """End the session, so that nothing more is charged. Returns EXPIRED, or SUCCEEDED if that came first."""
 
     def refund(self, charge_ref: str, *, amount: int, currency: str, idempotency_key: str) -> str:
-        """Give money back; answers the company's id of the refund."""
+        """Give money back; return the company's id of the refund."""
 
     def fetch_charge(self, ref: str) -> Charge:
-        """The charge as it is now."""
+        """Return the charge as it is now."""
 
     def charges(self, *, after: str = "") -> tuple[list[Charge], bool]:
-        """A page of everything that was ever charged, oldest first, from the charge `after` on; whether more follow."""
+        """Return a page of all charges ever, oldest first, from the charge `after` on; and whether more follow."""
 
     def parse_webhook(self, *, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook | None:
-        """What a webhook says; None when it is none of our concern. Raises BadSignature, ProviderUnreadable."""
+        """Return the webhook; None when it does not concern us. Raises BadSignature, ProviderUnreadable."""

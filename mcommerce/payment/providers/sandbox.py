@@ -1,4 +1,4 @@
-"""The sandbox's side of the contract: its HTTP API, and its signatures."""
+"""The client of the sandbox: its HTTP API, and its signatures."""
 
 import hashlib
 import hmac
@@ -26,15 +26,15 @@ from mcommerce.payment.providers.base import (
 from outside.http import Answer, NoAnswer, Why, ask
 from outside.service import Crowded, Resting, Silent, service
 
-VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; later we ask again
-WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than a further question
+VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; checks ask again later
+WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than another call
 ANSWER_BYTES_MAX = 2**20  # a session is some hundred bytes
-SIGNATURE_TOLERANCE_SECONDS = 300  # older ones may be replays; five minutes forgive a slow line and a wrong clock
+SIGNATURE_TOLERANCE_SECONDS = 300  # older ones may be replays; five minutes allow for a slow line and a wrong clock
 SIGNATURE_HEADER = "Sandbox-Signature"
 
 
 class Sandbox:
-    """The stand-in at `url`. The key is sent and never shown: not in errors, not in logs."""
+    """A client of the stand-in at `url`. The key never appears in errors or logs."""
 
     def __init__(self, *, url: str, api_key: str, webhook_secrets: Sequence[str], by_visitor: bool = False) -> None:
         self._url = url.rstrip("/")
@@ -42,7 +42,7 @@ class Sandbox:
         self._webhook_secrets = webhook_secrets
         self._by_visitor = by_visitor
         self._deadline = clock.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
-        # No and "not now" are answers: it is well.
+        # A refusal and "not now" are answers: the service is well.
         self._service = service("payment company", at=self._url, excluded=(Declined, ProviderBusy))
 
     @classmethod
@@ -106,7 +106,7 @@ class Sandbox:
             raise ProviderDown(str(away)) from None
 
     def _ask(self, method: str, path: str, **asked: Any) -> bytes:
-        """The body of a good answer."""
+        """Return the body of a good answer."""
         url, seconds = f"{self._url}{path}", self._seconds_left()
         try:
             told = ask(method, url, seconds=seconds, bytes_max=ANSWER_BYTES_MAX, **asked)
@@ -121,9 +121,9 @@ class Sandbox:
 
 
 def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: datetime) -> None:
-    """Raises BadSignature unless `header` ("t=<seconds>,v1=<hex>") signs exactly this body, and recently.
+    """Raise BadSignature unless `header` ("t=<seconds>,v1=<hex>") signs exactly this body, and recently.
 
-    Any of the secrets will do: while one is changed for another, both are good. An empty one is anybody's, and none.
+    Any of the secrets is valid, so that one can replace another. An empty secret is never valid: anybody knows it.
     """
     match = re.fullmatch(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", header)
     if not match:
@@ -138,7 +138,7 @@ def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: da
 
 
 def _without_answer(none: NoAnswer) -> ProviderDown | ProviderTimeout:
-    """Down when no connection was made; otherwise the request may have arrived."""
+    """Return ProviderDown when no connection was made; otherwise the request may have arrived."""
     if not none.arrived:
         return ProviderDown(str(none))
     if none.why in (Why.TOO_LARGE, Why.UNEXPECTED):

@@ -1,4 +1,4 @@
-"""What the sandbox may answer, field by field: whatever else comes is ProviderUnreadable, and goes no further."""
+"""The valid answers of the sandbox, field by field: any other is ProviderUnreadable, and goes no further."""
 
 import re
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from mcommerce.payment.providers.base import Charge, ProviderUnreadable, Session
 
 Reader = Callable[[bytes], Any]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # as the columns hold it
-Ref = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,100}\Z")]  # stands in addresses, and in columns
-SECONDS_MAX = 32_503_680_000  # the year 3000: later is a mistake, and far later no date at all
+Ref = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,100}\Z")]  # part of URLs, and held in columns
+SECONDS_MAX = 32_503_680_000  # the year 3000: later is a mistake, and far later no valid date
 Code = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{0,50}\Z")]
-Url = Annotated[str, Meta(pattern=r"\A(https?://[\x21-\x7e]{1,480})?\Z")]  # a browser is sent there
+Url = Annotated[str, Meta(pattern=r"\A(https?://[\x21-\x7e]{1,480})?\Z")]  # browsers are redirected there
 
 
 class _Session(msgspec.Struct):
@@ -67,7 +67,7 @@ T = TypeVar("T")
 
 
 def session(body: bytes) -> SessionState:
-    """A session, wherever it stands."""
+    """Parse a session in any status."""
     told = _read(body, _Session)
     if (told.status is SessionStatus.SUCCEEDED) != bool(told.charge and told.amount):
         raise ProviderUnreadable("a session that is paid without a charge, or charged without being paid")
@@ -85,7 +85,7 @@ def session(body: bytes) -> SessionState:
 
 
 def opened(body: bytes) -> SessionState:
-    """A session just opened: it has a page."""
+    """Parse a session just opened: it has a page."""
     told = session(body)
     if not told.url:
         raise ProviderUnreadable("a new session without a page")
@@ -93,7 +93,7 @@ def opened(body: bytes) -> SessionState:
 
 
 def session_named(ref: str) -> Callable[[bytes], SessionState]:
-    """Just this session, and no other one."""
+    """Return a reader that accepts just this session."""
 
     def read(body: bytes) -> SessionState:
         told = session(body)
@@ -105,7 +105,7 @@ def session_named(ref: str) -> Callable[[bytes], SessionState]:
 
 
 def charge_named(ref: str) -> Callable[[bytes], Charge]:
-    """Just this charge, and no other one."""
+    """Return a reader that accepts just this charge."""
 
     def read(body: bytes) -> Charge:
         told = _charge(_read(body, _Charge))
@@ -117,7 +117,7 @@ def charge_named(ref: str) -> Callable[[bytes], Charge]:
 
 
 def charges(body: bytes) -> tuple[list[Charge], bool]:
-    """A page of charges, and whether more follow. An empty page that more follow would be asked for for ever."""
+    """Parse a page of charges, and whether more follow. An empty page with more behind it would never end."""
     told = _read(body, _Charges)
     if told.more and not told.charges:
         raise ProviderUnreadable("an empty page of charges with more behind it")
@@ -137,17 +137,17 @@ def _charge(told: _Charge) -> Charge:
 
 
 def refund(body: bytes) -> str:
-    """The company's id of a refund."""
+    """Parse the company's id of a refund."""
     return _read(body, _Refund).id
 
 
 def refusal(body: bytes) -> str:
-    """Why it said no."""
+    """Parse the code of a refusal."""
     return _read(body, _Refusal).error.code
 
 
 def webhook(body: bytes) -> Webhook | None:
-    """What a webhook tells of a session; None when it is about something else."""
+    """Parse a webhook about a session; None when it is about something else."""
     told = _read(body, _Webhook)
     if not told.type.startswith("session."):
         return None
@@ -155,7 +155,7 @@ def webhook(body: bytes) -> Webhook | None:
 
 
 def _read(body: bytes, kind: type[T]) -> T:
-    """Its error's own text may quote what came, which may be long: only the place is told."""
+    """Decode an answer. Errors name only the place, since their own text may quote long content."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

@@ -59,7 +59,7 @@ class Api:
             return refused.response
 
     def _once(self, request: Request) -> Response:
-        """Do what a POST asks unless its key was seen: then say again what was said."""
+        """Do what a POST asks, unless its key was seen: then repeat the stored answer."""
         key = request.headers.get("Idempotency-Key", "")
         if not 0 < len(key) <= TEXT_MAX:
             raise Refused(400, "key_missing", "A POST needs an Idempotency-Key of at most 200 characters.")

@@ -1,4 +1,4 @@
-"""The test cards, and what is wrong with a card as it was typed."""
+"""The test cards, and the faults of a typed card."""
 
 import re
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ YEARS_AHEAD_MAX = 20  # no bank issues a card for longer: a later year is a typi
 
 
 class Behaviour(StrEnum):
-    """What happens to a card when it is charged."""
+    """The outcome of charging a card."""
 
     SUCCEED = "succeed"
     DECLINE = "decline"
     CONFIRM = "confirm"  # a second step, as when a bank asks its customer to approve
-    LOSE_ANSWER = "lose_answer"  # charged, but nobody is told for a while
+    LOSE_ANSWER = "lose_answer"  # charged, but the answer is lost for a while
 
 
 TEST_CARDS = {
@@ -27,7 +27,7 @@ TEST_CARDS = {
 
 @dataclass(frozen=True)
 class Card:
-    """A card that may be charged. The number itself is forgotten here."""
+    """A card that may be charged. The number itself is not kept."""
 
     last4: str
     behaviour: Behaviour
@@ -56,7 +56,7 @@ def read_card(*, number: str, expiry: str, cvc: str, now: float) -> Card:
 
 
 def passes_luhn(digits: str) -> bool:
-    """Whether the last digit agrees with the others, as on every card: it finds a mistyped digit."""
+    """Return whether the last digit agrees with the others, as on every card: it finds a mistyped digit."""
     doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits))]
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 

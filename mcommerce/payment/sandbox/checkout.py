@@ -1,6 +1,6 @@
 """The page where a shopper pays: card, second step, and the way back to the shop.
 
-It keeps no cookie and echoes no card number. Who holds the address of a session may pay it.
+It keeps no cookie and echoes no card number. Anybody with the address of a session may pay it.
 """
 
 import re
@@ -22,7 +22,7 @@ class Checkout:
         self._lateness = lateness
 
     def answer(self, request: Request) -> Response:
-        """GET /pay/<session>, POST /pay/<session> (a card), POST /pay/<session>/confirm (the second step)."""
+        """Answer GET /pay/<session>, POST /pay/<session> (a card), POST /pay/<session>/confirm (the second step)."""
         match = re.fullmatch(r"/pay/(\w+)(/confirm)?", request.path)
         try:
             if match is None:
@@ -68,7 +68,7 @@ class Checkout:
         return self._after(request, tried)
 
     def _after(self, request: Request, session: sqlite3.Row) -> Response:
-        """Where a shopper goes once a card was tried: back to the shop, or to what is left to do."""
+        """Redirect a shopper once a card was tried: back to the shop, or to what is left to do."""
         language = _language(request, chosen_by_shop=session["language"])
         if session["status"] == "succeeded":
             slow = session["answers_to_lose"] > 0
@@ -84,7 +84,7 @@ def _language(request: Request, *, chosen_by_shop: str) -> str:
 def _card_page(
     session: sqlite3.Row, language: str, *, faults: dict[str, str] | None = None, expiry: str = ""
 ) -> Response:
-    """The form, with what went wrong: faults of what was typed, or the decline of the last card."""
+    """Return the card form with its error: faults of what was typed, or the decline of the last card."""
     words = WORDS[language]
     message = words["check_card"] if faults else words.get(session["decline_code"], "")
     said = {name: words[fault] for name, fault in (faults or {}).items()}
@@ -94,7 +94,7 @@ def _card_page(
 def _page(name: str, status: int, *, language: str, session: sqlite3.Row | None = None, **values: Any) -> Response:
     body = pages.render(name, language=language, session=session, **values)
     shop = urlsplit(session["return_url"]) if session else None
-    # The browser holds a form's redirect against form-action too: the way back to the shop must be in it.
+    # Browsers check a form's redirect against form-action too: it must contain the shop.
     form_targets = f"'self' {shop.scheme}://{shop.netloc}" if shop else "'self'"
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; "

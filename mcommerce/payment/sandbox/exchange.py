@@ -16,17 +16,17 @@ class Request:
     body: bytes
 
     def form(self) -> dict[str, str]:
-        """The fields of a posted form; of a repeated one the first."""
+        """Return the fields of a posted form; of a repeated one the first."""
         return _first_values(self.body.decode("utf-8", "replace"))
 
     def asked(self) -> dict[str, str]:
-        """The fields of the query."""
+        """Return the fields of the query."""
         return _first_values(self.query)
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. `held`: it waits as long as the server's settings say. `lost`: it waits, then the line goes dead."""
+    """An answer. `held`: it waits for the server's `hold_seconds`. `lost`: then the connection closes instead."""
 
     status: int
     body: bytes = b""
@@ -41,7 +41,7 @@ def json_response(status: int, value: Any) -> Response:
 
 
 def error(status: int, code: str, message: str) -> Response:
-    """What the API answers when it refuses: {"error": {"code", "message"}}."""
+    """Return the API's answer to a refused request: {"error": {"code", "message"}}."""
     return json_response(status, {"error": {"code": code, "message": message}})
 
 

@@ -1,4 +1,4 @@
-"""What the stand-in remembers: one SQLite file, one transaction at a time."""
+"""The stand-in's ledger: one SQLite file, one transaction at a time."""
 
 import os
 import secrets
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-BUSY_TIMEOUT_SECONDS = 5.0  # two of us on one file (an autoreload's old and new process): wait, do not fail
-ID_BYTES = 18  # 144 random bits: whoever knows a session's id may pay it
+BUSY_TIMEOUT_SECONDS = 5.0  # two processes on one file (old and new of an autoreload): wait, do not fail
+ID_BYTES = 18  # 144 random bits: anybody with a session's id may pay it
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -63,13 +63,13 @@ CREATE INDEX IF NOT EXISTS delivery_waiting ON delivery (due_at) WHERE state = '
 
 
 class Ledger:
-    """The books. Times are seconds since 1970, amounts are minor units."""
+    """The books of the stand-in. Times are seconds since 1970, amounts are minor units."""
 
     def __init__(self, path: Path | str, now: Callable[[], float]) -> None:
         self.now = now
         self._lock = threading.Lock()
         if path != ":memory:":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let everybody read it
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite makes it readable to everybody
         self._connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -80,7 +80,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside happens, or nothing does; nobody else writes meanwhile."""
+        """Commit everything inside, or nothing; nobody else writes meanwhile."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -96,5 +96,5 @@ class Ledger:
 
 
 def new_id(kind: str) -> str:
-    """A fresh id that cannot be guessed, such as "ses_...": its kind first, for who reads a log."""
+    """Return a fresh id that cannot be guessed, such as "ses_...": its kind first, for readers of a log."""
     return f"{kind}_{secrets.token_hex(ID_BYTES)}"

@@ -1,4 +1,4 @@
-"""Fills the page templates beside this file. Every value is escaped here, once."""
+"""The renderer of the page templates beside this file. Every value is escaped here, once."""
 
 import sqlite3
 from html import escape
@@ -33,7 +33,7 @@ def render(
     expiry: str = "",
     return_url: str = "",
 ) -> str:
-    """One whole page: "card", "confirm" or "closed" inside the frame."""
+    """Return one whole page: "card", "confirm" or "closed" inside the frame."""
     words = WORDS[language]
     values = words | {
         "expiry_typed": expiry,
@@ -55,7 +55,7 @@ def render(
 
 
 def _field_marks(faults: dict[str, str]) -> dict[str, str]:
-    """For each field its fault as a line of text, and the attributes that tie the field to it."""
+    """Return for each field its fault as a line of text, and the attributes that tie the field to it."""
     marks = {}
     for field in ("number", "expiry", "cvc"):
         fault = faults.get(field)

@@ -1,4 +1,4 @@
-"""The sockets: one thread per request, a bounded number of them, one connection per request."""
+"""The HTTP server: one thread per request, a bounded number of them, one connection per request."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ from mcommerce.payment.sandbox.webhooks import WebhookSender
 logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 16 * 1024  # a form or a small JSON object
-REQUESTS_AT_ONCE_MAX = 64  # threads: past it a connection is closed at once
+REQUESTS_AT_ONCE_MAX = 64  # threads: above it a connection is closed at once
 CLOSING_POLL_SECONDS = 0.05  # how soon close() is noticed
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -73,9 +73,9 @@ def serve(
     """Start the stand-in in threads of this process. Port 0 picks a free one. Raises OSError when the port is taken.
 
     `public_url`: the origin that browsers use when it is not http://host:port. `now`: seconds since 1970.
-    The lost-answer card: the browser is sent back after `hold_seconds`, the shop's next `answers_lost` questions about
-    it are held as long and then dropped without an answer, and its webhook leaves after `late_webhook_seconds`, never
-    if None.
+    With the lost-answer card, the browser is sent back after `hold_seconds`. The shop's next `answers_lost` requests
+    about it are held as long, and then dropped without an answer. Its webhook leaves after `late_webhook_seconds`,
+    never if None.
     """
     ledger = Ledger(ledger_path, now)
     try:
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         if response.held or response.lost:
             self.server.closing.wait(self.server.hold_seconds)
         if response.lost:
-            return  # the connection closes without a word
+            return  # the connection closes without an answer
         self.send_response(response.status)
         headers = {
             "Content-Type": response.content_type,
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(response.body)
 
     def end_headers(self) -> None:
-        """Of the errors too that this server makes by itself."""
+        """Add the common headers, also to the errors that this server creates itself."""
         for name, value in ALWAYS.items():
             self.send_header(name, value)
         super().end_headers()

@@ -1,8 +1,8 @@
 """A session: one amount that one shopper may pay once, until it expires.
 
 open -> action_required -> succeeded, or back to open when the card is declined; open or action_required -> expired.
-Every change adds one to `revision`, so that whoever hears of two changes knows which is newer. The functions take the
-connection of a running ledger transaction: two submits of one form meet one after the other, and one of them charges.
+Every change adds one to `revision`, which shows the newer of two states. The functions take the connection of a
+running ledger transaction: two submits of one form run one after the other, and one of them charges.
 """
 
 import json
@@ -22,7 +22,7 @@ class NoSuchSession(Exception):
 
 @dataclass(frozen=True)
 class Lateness:
-    """How the lost-answer card behaves: questions that get no answer, and when its webhook leaves (None: never)."""
+    """The delays of the lost-answer card: requests without an answer, and the time until its webhook (None: never)."""
 
     answers: int
     webhook_seconds: float | None
@@ -39,7 +39,7 @@ def create(db: sqlite3.Connection, *, details: dict[str, Any]) -> Row:
 
 
 def read(db: sqlite3.Connection, session_id: str, *, now: float) -> Row:
-    """The session as it is now: one whose time is over has expired. Raises NoSuchSession."""
+    """Return the session as it is now, expired if its time is over. Raises NoSuchSession."""
     session = _row(db, session_id)
     if session["status"] in ("open", "action_required") and session["expires_at"] <= now:
         return expire(db, session, now=now)
@@ -60,7 +60,7 @@ def submit(db: sqlite3.Connection, session: Row, card: Card, *, lateness: Latene
 
 
 def confirm(db: sqlite3.Connection, session: Row, *, approved: bool, now: float) -> Row:
-    """The second step's answer. A session that waits for none stays as it is."""
+    """Apply the second step's answer. A session that awaits none stays as it is."""
     if session["status"] != "action_required":
         return session
     if approved:
@@ -69,21 +69,21 @@ def confirm(db: sqlite3.Connection, session: Row, *, approved: bool, now: float)
 
 
 def expire(db: sqlite3.Connection, session: Row, *, now: float) -> Row:
-    """No card can be charged from here on. One that was charged already stays charged."""
+    """Expire a session: no card can be charged any more. One that was charged already stays charged."""
     if session["status"] in ("succeeded", "expired"):
         return session
     return _change(db, session, "expired", last4=session["last4"], decline_code=session["decline_code"], now=now)
 
 
 def expire_due(db: sqlite3.Connection, *, now: float, limit: int) -> None:
-    """Expire the sessions whose time is over, so that their shops hear of it."""
+    """Expire the sessions whose time is over, so that their shops get a webhook."""
     due = "SELECT * FROM session WHERE status IN ('open', 'action_required') AND expires_at <= ? LIMIT ?"
     for session in db.execute(due, (now, limit)).fetchall():
         expire(db, session, now=now)
 
 
 def describe(db: sqlite3.Connection, session: Row) -> dict[str, Any]:
-    """The session as the API and the webhooks tell it."""
+    """Return the session as the API and the webhooks report it."""
     charge = db.execute("SELECT id FROM charge WHERE session = ?", (session["id"],)).fetchone()
     shown = ("id", "reference", "amount", "currency", "status", "revision", "expires_at", "last4", "decline_code")
     return {name: session[name] for name in shown} | {"charge": charge["id"] if charge else None}

@@ -1,4 +1,4 @@
-"""Webhooks: what happened, told to the shop, signed, and told again until it is heard."""
+"""Webhooks: signed events, sent to the shop and retried until it accepts them."""
 
 import hashlib
 import hmac
@@ -17,18 +17,18 @@ SIGNATURE_HEADER = "Sandbox-Signature"
 TIMEOUT_SECONDS = 10  # a shop that needs longer is asked again later
 IDLE_SECONDS = 0.5  # how long a new event may wait when nothing wakes us
 BATCH_MAX = 50  # events taken from the ledger at once
-# After each failure the next try waits this long; after the last one the event is given up, the shop can still ask.
+# The wait after each failure. After the last one the event is given up; the shop can still ask.
 BACKOFF_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 3600, 3600)
 
 
 def sign(body: bytes, *, secret: str, at: int) -> str:
-    """The signature header of `body`, sent at `at` (seconds since 1970): HMAC-SHA256 over "<at>.<body>"."""
+    """Return the signature header of `body`, sent at `at` (seconds since 1970): HMAC-SHA256 over "<at>.<body>"."""
     digest = hmac.new(secret.encode(), b"%d.%b" % (at, body), hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
 
 
 class WebhookSender:
-    """One thread that sends what is due, one event at a time, and lets sessions expire on time."""
+    """A thread that sends due events, one at a time, and lets sessions expire on time."""
 
     def __init__(self, ledger: Ledger, *, secret: str) -> None:
         self._ledger = ledger
@@ -36,14 +36,14 @@ class WebhookSender:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sandbox-webhooks", daemon=True)
-        # No proxy of the environment stands between us and a shop on this machine, and a webhook follows no redirect.
+        # Use no proxy of the environment, since the shop is on this machine; a webhook follows no redirect.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
 
     def start(self) -> None:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something new is due: look now."""
+        """Look for due events now."""
         self._wake.set()
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class WebhookSender:
             self._wake.clear()
             try:
                 self._send_due()
-            except Exception:  # one bad row or a locked file must not end the thread: said, and tried again
+            except Exception:  # one bad row or a locked file must not end the thread: log, and retry
                 logger.exception("Could not send webhooks")
 
     def _send_due(self) -> None:

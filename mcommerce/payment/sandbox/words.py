@@ -1,4 +1,4 @@
-"""What the payment page says, in its two languages."""
+"""The texts of the payment page, in its two languages."""
 
 WORDS = {
     "en": {
@@ -95,6 +95,6 @@ WORDS = {
 
 
 def choose_language(*, asked: str, accepted: str, chosen_by_shop: str) -> str:
-    """The query's language, else the one that the shop chose, else the browser's, else English."""
+    """Return the query's language, else the one that the shop chose, else the browser's, else English."""
     browser = [part.split(";")[0].strip()[:2].lower() for part in accepted.split(",")]
     return next((code for code in (asked, chosen_by_shop, *browser) if code in WORDS), "en")

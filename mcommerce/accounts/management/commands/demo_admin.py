@@ -1,4 +1,4 @@
-"""Opens the desk of a demo site."""
+"""Create the admin account of a demo site."""
 
 import json
 import secrets
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         admin.set_password(password)
         admin.save()
         admin.trust_email()
-        Authenticator.objects.filter(user=admin).delete()  # what is printed opens the desk
+        Authenticator.objects.filter(user=admin).delete()  # the printed password alone opens the admin
         if options["json"]:
             self.stdout.write(json.dumps({"email": EMAIL, "password": password}))
         else:

@@ -1,4 +1,4 @@
-"""Daphne's runserver, which looks whether it can listen, and whether it may, before it begins."""
+"""Daphne's runserver, which checks before it starts that it can listen, and that it may."""
 
 import ipaddress
 import os
@@ -14,7 +14,7 @@ from mcommerce.daphne.server import ServerWithHeaders
 
 
 class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
-    """Daphne's own only tells the log where the port is taken, and serves nobody from then on, while its bus works."""
+    """A runserver that ends when it cannot listen. Daphne's own logs a taken port, and its bus works on."""
 
     server_cls = ServerWithHeaders
 
@@ -34,13 +34,13 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
 
 
 def _is_elsewhere(port: int) -> bool:
-    """Whether links of this site lead to another port of this machine."""
+    """Return whether links of this site lead to another port of this machine."""
     ours = urlsplit(settings.SITE_URL)
     return settings.LOCAL and ours.hostname in ("127.0.0.1", "localhost") and ours.port != port
 
 
 def _may_not_listen(host: str) -> str:
-    """Why not, and what to do; empty where it may."""
+    """Return the reason and the remedy; empty where it may."""
     opened = [name for name in ("DEMO", "DEBUG") if getattr(settings, name)]
     if not opened or _is_loopback(host):
         return ""
@@ -58,7 +58,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _cannot_listen(host: str, port: int) -> str:
-    """Why not, and what to do; empty where it can."""
+    """Return the obstacle and the remedy; empty where it can."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:  # as Twisted does
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

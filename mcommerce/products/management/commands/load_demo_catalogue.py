@@ -1,4 +1,4 @@
-"""Fills an empty shop with the eight wonders."""
+"""Fill an empty shop with the demo catalogue."""
 
 import json
 from argparse import ArgumentParser

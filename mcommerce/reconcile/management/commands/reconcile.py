@@ -50,7 +50,7 @@ class Command(BaseCommand):
         printer = Printer(self.stdout)
         try:
             found, busy = self._compare()
-            if found:  # what happened just while it was compared is no difference at a second look
+            if found:  # a change during the comparison is no difference at a second one
                 seen = {one.about for one in found}
                 found, busy = self._compare()
                 found = [one for one in found if one.about in seen]
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self._tell(printer, found, outcomes, busy=len(busy), json=json)
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
-        """And the orders that were left out, since events about them are under way."""
+        """Return the differences, and the orders left out, since events about them are under way."""
         busy, now = under_way.keys(bus.KEYED_BY_ORDER), clock.now()
         company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
         found = list(company.differences())
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         return found, busy
 
     def _repaired(self, one: Difference, *, ask: bool) -> str:
-        """`repaired`, `left`, or why it could not be repaired."""
+        """Return `repaired`, `left`, or why it could not be repaired."""
         if one.repair is None:
             return "left"
         if ask and not _agreed(one):
@@ -110,7 +110,7 @@ class Command(BaseCommand):
 
 
 def _agreed(one: Difference) -> bool:
-    """Whether the operator says yes. The end of their input is no."""
+    """Return whether the operator says yes. The end of their input is no."""
     try:
         said = input(f"{printable(str(one))}. {one.remedy.capitalize()}? [y/N] ")
     except EOFError:
