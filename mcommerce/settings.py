@@ -97,19 +97,25 @@ KAFKA_OAUTH_CLIENT_SECRET = env.str("KAFKA_OAUTH_CLIENT_SECRET", "")
 KAFKA_OAUTH_SCOPE = env.str("KAFKA_OAUTH_SCOPE", "")
 EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where a local site shall crash: eventbus/failpoints.py
 # Hours to keep events that every group has passed: what a replay can show again
-EVENTBUS_KEEP_HOURS = env.int("EVENTBUS_KEEP_HOURS", 1 if DEMO else 24, validate=validate.Range(1, KEEP_HOURS_MAX))
+EVENTBUS_RETENTION_HOURS = env.int(
+    "EVENTBUS_RETENTION_HOURS", 1 if DEMO else 24, validate=validate.Range(1, RETENTION_HOURS_MAX)
+)
 # Above these lags `eventbus status` reports a group as a problem: so many events, or the age of the oldest.
 # A batch is 200 events, and a poll publishes some thousands at once; five minutes are longer than any restart.
 EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
 EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
-EVENTBUS_ALIVE_FILE = env.str("EVENTBUS_ALIVE_FILE", "")  # touched by each heartbeat, for processes without a port
+EVENTBUS_LIVENESS_FILE = env.str(
+    "EVENTBUS_LIVENESS_FILE", ""
+)  # touched by each heartbeat, for processes without a port
 # Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere.
 # They are part of the twenty after which requests are cut off.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
-IN_PROCESS = env.bool("IN_PROCESS", True)  # the server process also runs the bus, the poller and the local stand-ins
+RUN_BUS_IN_SERVER = env.bool(
+    "RUN_BUS_IN_SERVER", True
+)  # the server process also runs the bus, the poller and the local stand-ins
 ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))

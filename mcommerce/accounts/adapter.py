@@ -95,8 +95,8 @@ class AccountAdapter(DefaultAccountAdapter):
         message.connection = get_connection(by_visitor=True)
         try:
             message.send()
-        # OSError: the server refuses. ServiceAway: open circuit breaker, or too many calls. ValueError: bad spelling.
-        except (OSError, ServiceAway, ValueError):
+        # OSError: the server refuses. ServiceUnavailable: an open breaker, or too many calls. ValueError: bad spelling.
+        except (OSError, ServiceUnavailable, ValueError):
             logger.exception("A mail about an account was not sent: %s", template_prefix)
             messages.error(request, _("The mail could not be sent. Please ask for it again in a few minutes."))
             return

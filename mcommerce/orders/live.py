@@ -55,7 +55,11 @@ CHANGES = (
 )
 SOCKETS_PER_NETWORK_MAX = 60  # in this process: an office behind one address; a socket costs some 50 kB
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each reloads a page with every change
-AWAY = (DatabaseError, InterfaceError, LogAway)  # faults that stop its start; a browser that waits for it reconnects
+AWAY = (
+    DatabaseError,
+    InterfaceError,
+    LogUnavailable,
+)  # faults that stop its start; a browser that waits for it reconnects
 
 
 class Watching(Protocol):

@@ -1,7 +1,7 @@
 """The transitions of an order: placed, paid, sent, or cancelled. Each function is one, in one transaction.
 
 Events of different topics come in any order and more than once, so each transition names the states it may leave. From
-any other it changes nothing, or raises `NotYet` when the step before it is still to come.
+any other it changes nothing, or raises `RetryLater` when the step before it is still to come.
 """
 
 import logging

@@ -56,6 +56,6 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
 
 
 # Retried after a crash: a query changes nothing, and an expiry has a key of its own.
-@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_doubt="again")
+@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_unknown_outcome="retry")
 def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
     return checks.ask_provider(event)

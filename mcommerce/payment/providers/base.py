@@ -87,7 +87,7 @@ class Declined(ProviderError):
         self.code = code
 
 
-class ProviderDown(ProviderError, ServiceAway):
+class ProviderDown(ProviderError, ServiceUnavailable):
     """The company was not reached, or not even asked, so it did nothing."""
 
 
