@@ -31,7 +31,7 @@ def remedy_of_the_database() -> str:
     """What is the matter with it, asked anew; nothing when the failure lies elsewhere: then it is told in full."""
     from django.db import connection
 
-    from mcommerce import health
+    from mcommerce.readiness import health
 
     connection.close()  # it may be in the midst of what has failed
     state = health.database()

@@ -19,8 +19,8 @@ from eventbus.ids import uuid7
 from eventbus.models import Progress
 from eventbus.processes.dispatcher import Dispatcher
 from mcommerce.events import ProductPublished
-from mcommerce.orders import offers
 from mcommerce.orders.models import CartLine
+from mcommerce.orders.services import offers
 
 BACKLOG = 50_000  # events, in each round
 BACKLOG_QUICK = 10_000

@@ -62,19 +62,19 @@ def resident_kb() -> int:
 
 def site() -> Any:
     from mcommerce.asgi import application
-    from stations import live
+    from stations.live import ticker
 
-    live.TICK_SECONDS = (
+    ticker.TICK_SECONDS = (
         0.9 / FRAMES_PER_SECOND
     )  # the product sends four a second; a tick must be over when the next comes
-    live.AUDIT_SECONDS = 3_600  # the rows know nothing of these stations
+    ticker.AUDIT_SECONDS = 3_600  # the rows know nothing of these stations
     return application
 
 
 def change_stations(stations: int, version: int) -> None:
-    from stations import live
+    from stations.live import ticker
 
-    while (here := live.anywhere()) is None:
+    while (here := ticker.anywhere()) is None:
         time.sleep(0.01)  # until the first browser is served: a version that nobody hears would be missing for ever
     here._hear_stations([changed(number, version) for number in range(stations)])
 
@@ -141,7 +141,7 @@ def bare_frames(stations: int) -> Iterator[bytes]:
     import django
 
     django.setup()
-    from stations.board import Board, Change, StationView
+    from stations.live.live_state import Board, Change, StationView
 
     board = Board()
     for version in count(1):

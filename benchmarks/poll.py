@@ -16,7 +16,7 @@ from benchmarks.measure import Goal, Row, milliseconds
 from benchmarks.site import Bench
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station
-from stations.poller import Poller
+from stations.polling.poller import Poller
 from stations.simulator.world import World
 
 STATIONS = 2_550  # what JCDecaux lists

@@ -16,8 +16,10 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.signals import request_finished  # noqa: E402
 from django.db import connections  # noqa: E402
 
-from mcommerce import background, collector, readiness, response_headers  # noqa: E402
+from mcommerce import readiness  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
+from mcommerce.serving import background, gc_tuning  # noqa: E402
+from mcommerce.web import response_headers  # noqa: E402
 
 
 def leave_no_connection(**told: object) -> None:
@@ -32,4 +34,4 @@ if settings.RUN_BUS_IN_SERVER:
 else:
     background.announce("live")
 readiness.start("all" if settings.RUN_BUS_IN_SERVER else "live")
-collector.settle()
+gc_tuning.settle()

@@ -10,10 +10,11 @@ from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
 from django.urls import re_path
 
-from mcommerce import background, bad_input, hashed_files
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
-from mcommerce.origins import SameOrigin
-from mcommerce.proxy import SocketsHaveTheirNetworks
+from mcommerce.serving import background
+from mcommerce.web import bad_input, static_files
+from mcommerce.web.proxy import SocketsHaveTheirNetworks
+from mcommerce.web.socket_origins import SameOrigin
 from stations.routing import sockets_for_all, sockets_for_staff
 
 
@@ -25,7 +26,7 @@ class HashedStaticFiles:
 
     def __init__(self, pages: ASGIHandler) -> None:
         self.pages = pages
-        self.files = WsgiToAsgi(hashed_files.before(_not_found))
+        self.files = WsgiToAsgi(static_files.before(_not_found))
 
     async def __call__(self, scope, receive, send):
         answer = self.files if scope["path"].startswith(settings.STATIC_URL) else self.pages

@@ -432,21 +432,21 @@ INSTALLED_APPS = [
     "allauth.mfa",
 ]
 MIDDLEWARE = [
-    "mcommerce.response_headers.on_pages",
-    "mcommerce.health.before_hosts_are_checked",
-    "mcommerce.proxy.visitors_have_their_addresses",
-    "mcommerce.one_name.one_name_on_this_machine",
+    "mcommerce.web.response_headers.on_pages",
+    "mcommerce.readiness.health.before_hosts_are_checked",
+    "mcommerce.web.proxy.visitors_have_their_addresses",
+    "mcommerce.web.canonical_host.one_name_on_this_machine",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "mcommerce.bad_input.BadInputMiddleware",
+    "mcommerce.web.bad_input.BadInputMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "mcommerce.accounts.second_factor.staff_have_one",
+    "mcommerce.accounts.sign_in.second_factor.staff_have_one",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "mcommerce.rate_limits.middleware.RateLimitedAnswers",
 ]
@@ -491,7 +491,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Everything about codes and limits is in docs/decisions/0018-who-may-guess.md.
 
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-ACCOUNT_ADAPTER = "mcommerce.accounts.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "mcommerce.accounts.sign_in.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "mcommerce.accounts.forms.RegisterForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
@@ -508,13 +508,13 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 PASSWORD_RESET_TIMEOUT = 2 * 60 * 60  # seconds that a mailed link opens the account: it lies in mail boxes and logs
-# Requests per span, by network address (`ip`), account (`user`) or subject (`key`). mcommerce/accounts/guesses.py
+# Requests per span, by network address (`ip`), account (`user`) or subject (`key`). `sign_in/password_guesses.py`
 # limits guesses at a password; `login_failed` limits the rest: codes of a second factor.
 ACCOUNT_RATE_LIMITS = {
     "login": "100/15m/ip",  # a whole office behind one router
     "login_failed": "10/15m/key",  # more than anybody mistypes
     "signup": "20/h/ip",  # a class of pupils
-    "confirm_email": "60/h/ip",  # mails with a code; how many one mailbox gets: mcommerce/accounts/mailboxes.py
+    "confirm_email": "60/h/ip",  # mails with a code; how many one mailbox gets: mcommerce/accounts/limits.py
     "reset_password": "60/h/ip",  # mails with a link
     "reset_password_from_key": "30/m/ip",
     "change_password": "10/15m/user",
@@ -591,7 +591,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if LOCAL
-        else "mcommerce.hashed_files.HashedFiles"
+        else "mcommerce.web.static_files.HashedFiles"
     },
 }
 MEDIA_URL = "/media/"
@@ -611,7 +611,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "mcommerce.redaction.Formatter",
+            "()": "mcommerce.web.redaction.Formatter",
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
         }

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from mcommerce import health
+from mcommerce.readiness import health
 
 urlpatterns = [
     path("", include("mcommerce.products.urls")),

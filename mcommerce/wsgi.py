@@ -10,8 +10,10 @@ pages = get_wsgi_application()
 from django.conf import settings  # noqa: E402  (the settings are needed first)
 from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 
-from mcommerce import background, hashed_files, readiness, response_headers  # noqa: E402
+from mcommerce import readiness  # noqa: E402
+from mcommerce.serving import background  # noqa: E402
+from mcommerce.web import response_headers, static_files  # noqa: E402
 
-application = response_headers.by_wsgi(StaticFilesHandler(pages) if settings.LOCAL else hashed_files.before(pages))
+application = response_headers.by_wsgi(StaticFilesHandler(pages) if settings.LOCAL else static_files.before(pages))
 background.announce("pages")
 readiness.start("pages")

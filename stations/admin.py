@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from eventbus.admin.base import BigTable, mark_column
-from stations import contracts, searching, services
+from stations.feeds import cities
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
+from stations.services import records, search
 
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
@@ -56,7 +57,7 @@ class ContractFilter(ColumnFilter):
     parameter_name = "contract"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(contract.name, contract.name) for contract in contracts.LIVE]
+        return [(contract.name, contract.name) for contract in cities.LIVE]
 
 
 class FeedFilter(ColumnFilter):
@@ -81,7 +82,7 @@ class StationAdmin(SeenOnly):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Station], search_term: str
     ) -> tuple[QuerySet[Station], bool]:
-        return searching.found(queryset, search_term), False
+        return search.found(queryset, search_term), False
 
 
 @admin.register(StationHistory)
@@ -112,7 +113,7 @@ class RemarkAdmin(SeenOnly):
         return bool(request.user.has_perm("stations.delete_remark"))
 
     def delete_model(self, request: HttpRequest, obj: Remark) -> None:
-        services.delete_remarks([obj.pk])
+        records.delete_remarks([obj.pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Remark]) -> None:
-        services.delete_remarks(queryset.values_list("pk", flat=True))
+        records.delete_remarks(queryset.values_list("pk", flat=True))

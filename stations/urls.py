@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from stations import producer, views
+from stations.views import producer, stations
 
 app_name = "stations"
 urlpatterns = [
-    path("", views.dashboard, name="dashboard"),
-    path("state.json", views.state, name="state"),
+    path("", stations.dashboard, name="dashboard"),
+    path("state.json", stations.state, name="state"),
     path("producer/", producer.page, name="producer"),
     path("producer/plan/<str:feed>/", producer.steer, name="steer"),
     path("producer/remark/", producer.leave_remark, name="remark"),
-    path("<str:contract>/<int:number>/", views.station, name="station"),
+    path("<str:contract>/<int:number>/", stations.station, name="station"),
 ]

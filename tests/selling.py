@@ -91,12 +91,12 @@ def pay(opened: tuple[UUID, str]) -> None:
     import requests
 
     from eventbus import clock
-    from mcommerce.payment import services
     from mcommerce.payment.models import Payment
+    from mcommerce.payment.services import payments
 
     order_id, page = opened
     requests.post(page, data=GOOD_CARD, allow_redirects=False, timeout=PAGE_SECONDS).raise_for_status()
-    services.ask_now(payment_id=Payment.objects.get(order_id=order_id).id, now=clock.now())
+    payments.ask_now(payment_id=Payment.objects.get(order_id=order_id).id, now=clock.now())
 
 
 def vase() -> UUID:
@@ -114,8 +114,8 @@ def put_on_sale(*, pieces: int) -> "Product":
     """Vases at €19; nobody has heard of them yet."""
     from eventbus import clock
     from mcommerce.products.models import Product
-    from mcommerce.products.services import publish_product, save_product
-    from mcommerce.products.stock import receive_stock
+    from mcommerce.products.services.catalogue import publish_product, save_product
+    from mcommerce.products.services.stock import receive_stock
 
     product = Product(
         sku="VASE", slug="vase", title={"fr": "Vase", "en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000

@@ -94,7 +94,7 @@ def test_a_fault_that_somebody_adds_is_found(fault: str, rule: str) -> None:
         "check",
         "--no-cache",
         "--output-format=concise",
-        "--stdin-filename=mcommerce/orders/services.py",
+        "--stdin-filename=mcommerce/orders/services/lifecycle.py",
         "-",
     ]
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from pytest_django import Settings
 
 from mcommerce.orders import access
-from mcommerce.redaction import redacted
+from mcommerce.web.redaction import redacted
 from tests.live_site import ROOT, LiveSite
 
 SERVERS = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mcommerce.payment.local import start_sandbox_provider
-from mcommerce.response_headers import ALWAYS
+from mcommerce.payment.sandbox_process import start_sandbox_provider
+from mcommerce.web.response_headers import ALWAYS
 from stations import simulator
 from tests.live_site import ROOT, START_DEADLINE_SECONDS, free_ports
 from tests.test_settings import DEPLOYED, python

@@ -16,7 +16,7 @@ def test_orders_and_addresses_are_for_the_sites_user_alone(tmp_path: Path) -> No
     code = (
         "import os; os.umask(0o022);"
         "from django.core.management import call_command; call_command('migrate', verbosity=0);"
-        "from mcommerce.payment.local import start_sandbox_provider as start; company = start(port=0);"
+        "from mcommerce.payment.sandbox_process import start_sandbox_provider as start; company = start(port=0);"
         "from pathlib import Path; from django.conf import settings as s;"
         "print({path.name: oct(path.stat().st_mode & 0o777) for path in sorted(s.VAR_DIR.iterdir()) if path.is_file()})"
     )

@@ -11,6 +11,6 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from mcommerce.accounts.groups import fill_groups
+        from mcommerce.accounts.staff_groups import fill_groups
 
         post_migrate.connect(fill_groups)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mcommerce import countries
 from mcommerce.accounts.models import Address, User
-from mcommerce.parcels import written_on_a_parcel
+from mcommerce.postal_text import written_on_a_parcel
 
 NAME_LENGTH_MAX = User._meta.get_field("name").max_length
 

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST
 
 from mcommerce.accounts import services
 from mcommerce.accounts.forms import AddressForm, DetailsForm
-from mcommerce.accounts.languages import speak
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.sign_in.languages import speak
 
 SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 

@@ -5,7 +5,7 @@ from typing import Any
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
-from mcommerce.response_headers import ALWAYS
+from mcommerce.web.response_headers import ALWAYS
 
 
 class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no types

@@ -14,4 +14,4 @@ class OrdersConfig(AppConfig):
     staff_groups: ClassVar = {"merchant": ("view_*", "change_order", "cancel_order", "ship_order", "refund_order")}
 
     def ready(self) -> None:
-        from mcommerce.orders import signing_in  # noqa: F401  # connects to Django's user_logged_in
+        from mcommerce.orders.carts import cart_merge  # noqa: F401  # connects to Django's user_logged_in

@@ -2,8 +2,8 @@
 
 from django.http import HttpRequest
 
-from mcommerce.orders.cart import pieces_in
-from mcommerce.orders.whose_cart import find_cart
+from mcommerce.orders.carts.cart import pieces_in
+from mcommerce.orders.carts.cart_session import find_cart
 
 
 def cart_count(request: HttpRequest) -> dict[str, int]:

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from mcommerce import countries
-from mcommerce.orders.cart import QUANTITY_MAX
-from mcommerce.orders.checkout import Buyer
-from mcommerce.parcels import written_on_a_parcel
+from mcommerce.orders.carts.cart import QUANTITY_MAX
+from mcommerce.orders.services.checkout import Buyer
+from mcommerce.postal_text import written_on_a_parcel
 
 
 class LineForm(forms.Form):

@@ -24,7 +24,8 @@ from mcommerce.events import (
     StockRejected,
     StockReserved,
 )
-from mcommerce.orders import mail, offers, payment_news, refunds, services
+from mcommerce.orders import mail
+from mcommerce.orders.services import lifecycle, offers, payment_status, refunds
 
 # Five minutes apart at most: a mail becomes a dead letter after a day and a half. Mail servers are away for hours.
 MAIL_ATTEMPTS_MAX = 800
@@ -52,22 +53,22 @@ def keep_stock(event: ProductStockChanged) -> None:
 
 @handles(StockReserved, group="orders")
 def await_payment(event: StockReserved) -> None:
-    services.await_payment(order_id=event.order_id, now=clock.now())
+    lifecycle.await_payment(order_id=event.order_id, now=clock.now())
 
 
 @handles(StockRejected, group="orders")
 def reject_for_stock(event: StockRejected) -> None:
-    services.reject_for_stock(order_id=event.order_id, shortages=event.shortages, now=clock.now())
+    lifecycle.reject_for_stock(order_id=event.order_id, shortages=event.shortages, now=clock.now())
 
 
 @handles(StockCommitFailed, group="orders")
 def lose_stock(event: StockCommitFailed) -> None:
-    services.lose_stock(order_id=event.order_id, now=clock.now())
+    lifecycle.lose_stock(order_id=event.order_id, now=clock.now())
 
 
 @handles(PaymentSucceeded, group="orders")
 def take_payment(event: PaymentSucceeded) -> None:
-    services.take_payment(
+    lifecycle.take_payment(
         order_id=event.order_id,
         payment_id=event.payment_id,
         amount=event.amount,
@@ -78,32 +79,32 @@ def take_payment(event: PaymentSucceeded) -> None:
 
 @handles(PaymentOpened, group="orders")
 def note_opened(event: PaymentOpened) -> None:
-    payment_news.note_opened(order_id=event.order_id)
+    payment_status.note_opened(order_id=event.order_id)
 
 
 @handles(PaymentInDoubt, group="orders")
 def note_doubt(event: PaymentInDoubt) -> None:
-    payment_news.note_doubt(order_id=event.order_id, now=clock.now())
+    payment_status.note_doubt(order_id=event.order_id, now=clock.now())
 
 
 @handles(PaymentDoubtCleared, group="orders")
 def note_doubt_cleared(event: PaymentDoubtCleared) -> None:
-    payment_news.note_doubt_cleared(order_id=event.order_id, now=clock.now())
+    payment_status.note_doubt_cleared(order_id=event.order_id, now=clock.now())
 
 
 @handles(PaymentClosed, group="orders")
 def end_overdue(event: PaymentClosed) -> None:
-    services.end_overdue(order_id=event.order_id, now=clock.now())
+    lifecycle.end_overdue(order_id=event.order_id, now=clock.now())
 
 
 @handles(PaymentActionRequired, group="orders")
 def ask_confirmation(event: PaymentActionRequired) -> None:
-    services.ask_confirmation(order_id=event.order_id, payment_id=event.payment_id, now=clock.now())
+    lifecycle.ask_confirmation(order_id=event.order_id, payment_id=event.payment_id, now=clock.now())
 
 
 @handles(PaymentFailed, group="orders")
 def note_decline(event: PaymentFailed) -> None:
-    services.note_decline(
+    lifecycle.note_decline(
         order_id=event.order_id,
         payment_id=event.payment_id,
         code=event.code,
@@ -114,12 +115,12 @@ def note_decline(event: PaymentFailed) -> None:
 
 @handles(OrderExpiredCheck, group="orders")
 def expire(event: OrderExpiredCheck) -> None:
-    services.expire(order_id=event.order_id, now=clock.now())
+    lifecycle.expire(order_id=event.order_id, now=clock.now())
 
 
 @handles(OrderOverdueCheck, group="orders")
 def call_about_overdue(event: OrderOverdueCheck) -> None:
-    services.call_about_overdue(order_id=event.order_id)
+    lifecycle.call_about_overdue(order_id=event.order_id)
 
 
 @handles(PaymentRefunded, group="orders")
@@ -138,7 +139,7 @@ def fail_refund(event: PaymentRefundFailed) -> None:
 
 def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, mail_name: str) -> None:
     if mail_name:
-        services.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
+        lifecycle.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
 @handles(OrderPaid, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)

@@ -14,9 +14,9 @@ from django.utils.translation import ngettext
 from eventbus import clock
 from eventbus.admin.base import BigTable
 from mcommerce import staff
-from mcommerce.money.desk import money_column
-from mcommerce.payment import services
+from mcommerce.money.admin_columns import money_column
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
+from mcommerce.payment.services import payments
 
 ASKED_AT_ONCE_MAX = 20  # each may take seconds while the page waits
 
@@ -106,12 +106,12 @@ class PaymentAdmin(ReadOnly, BigTable):
     @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         """Record the asker, then ask. The call runs in no transaction, and its answer may move money."""
-        payments = list(queryset[:ASKED_AT_ONCE_MAX])
-        for payment in payments:
+        chosen = list(queryset[:ASKED_AT_ONCE_MAX])
+        for payment in chosen:
             staff.record(request.user, payment, _("Asked the payment company."))
-            services.ask_now(payment_id=payment.id, now=clock.now())
-        asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(payments))
-        messages.success(request, asked % {"count": len(payments)})
+            payments.ask_now(payment_id=payment.id, now=clock.now())
+        asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(chosen))
+        messages.success(request, asked % {"count": len(chosen)})
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Require `change_payment`: the answer may do that."""

@@ -2,10 +2,10 @@
 
 from eventbus import clock, handles
 from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderOverdue, OrderRefundRequested
-from mcommerce.payment import checks, refunds, services
-from mcommerce.payment.checks import PaymentCheckDue
 from mcommerce.payment.providers.base import SessionState
-from mcommerce.payment.refunds import RefundAnswer
+from mcommerce.payment.services import payments, refunds, status_checks
+from mcommerce.payment.services.refunds import RefundAnswer
+from mcommerce.payment.services.status_checks import PaymentCheckDue
 
 # An unanswered refund is retried, five minutes apart at most, and becomes a dead letter after a day and a half. By
 # then no outage is short, and a customer waits.
@@ -14,7 +14,7 @@ REFUND_ATTEMPTS_MAX = 800
 
 @handles(OrderAwaitingPayment, group="payment")
 def open_payment(event: OrderAwaitingPayment) -> None:
-    services.open_payment(
+    payments.open_payment(
         order_id=event.order_id,
         amount=event.amount,
         currency=event.currency,
@@ -26,12 +26,12 @@ def open_payment(event: OrderAwaitingPayment) -> None:
 
 @handles(OrderCancelled, group="payment")
 def cancel_payment(event: OrderCancelled) -> None:
-    services.cancel_payment(order_id=event.order_id, now=clock.now())
+    payments.cancel_payment(order_id=event.order_id, now=clock.now())
 
 
 @handles(OrderOverdue, group="payment")
 def close_payment(event: OrderOverdue) -> None:
-    services.close_payment(order_id=event.order_id, now=clock.now())
+    payments.close_payment(order_id=event.order_id, now=clock.now())
 
 
 def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
@@ -52,10 +52,10 @@ def send_refund(event: OrderRefundRequested, *, idempotency_key: str) -> RefundA
 
 
 def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
-    checks.record_check(event, answer, now=clock.now())
+    status_checks.record_check(event, answer, now=clock.now())
 
 
 # Retried after a crash: a query changes nothing, and an expiry has a key of its own.
 @handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_unknown_outcome="retry")
 def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
-    return checks.ask_provider(event)
+    return status_checks.ask_provider(event)

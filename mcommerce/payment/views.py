@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from eventbus import clock
-from mcommerce.payment import limits, services
+from mcommerce.payment import limits
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers import NoSuchProvider, provider_named
 from mcommerce.payment.providers.base import (
@@ -26,6 +26,7 @@ from mcommerce.payment.providers.base import (
     ProviderTimeout,
     ProviderUnreadable,
 )
+from mcommerce.payment.services import payments
 from mcommerce.rate_limits.limits import RateLimited
 from mcommerce.rate_limits.visitors import network_of_request
 
@@ -46,22 +47,22 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
         answer["Retry-After"] = str(limited.retry_after)
         return answer
     try:
-        page = services.start_attempt(
+        page = payments.start_attempt(
             order_id=order_id,
             language=get_language() or "en",
             now=clock.now(),
         )
-    except services.AlreadyPaid:
+    except payments.AlreadyPaid:
         return redirect("orders:order", order_id=order_id)
-    except services.NotYetOpen:
+    except payments.NotYetOpen:
         return _cannot_pay(request, order_id, status=409, reason="not_yet")
-    except services.TooLate:
+    except payments.TooLate:
         return _cannot_pay(request, order_id, status=409, reason="closed")
-    except services.TriedTooOften:
+    except payments.TriedTooOften:
         return _cannot_pay(request, order_id, status=409, reason="tried_out")
-    except services.Refused:
+    except payments.Refused:
         return _cannot_pay(request, order_id, status=503, reason="refused")
-    except services.InDoubt:
+    except payments.InDoubt:
         return _cannot_pay(request, order_id, status=409, reason="in_doubt")
     except (ProviderDown, ProviderTimeout) as error:
         logger.warning("No page to pay order %s: %s", order_id, error)
@@ -94,7 +95,7 @@ def _asked(payment_id: UUID) -> Payment:
         limits.RETURNS_PER_PAYMENT.hit(payment_id)
     except RateLimited:
         return Payment.objects.get(id=payment_id)
-    return services.ask_now(payment_id=payment_id, now=clock.now())
+    return payments.ask_now(payment_id=payment_id, now=clock.now())
 
 
 @csrf_exempt
@@ -108,13 +109,13 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     try:
         told = provider_named(provider).parse_webhook(headers=request.headers, body=body, now=now)
         if told is not None:
-            services.receive_webhook(provider=provider, webhook=told, now=now)
+            payments.receive_webhook(provider=provider, webhook=told, now=now)
     except NoSuchProvider:
         raise Http404 from None
     except (BadSignature, ProviderUnreadable) as error:
         logger.warning("Refused a webhook for %s: %s", provider, error)
         return HttpResponse(status=400)
-    except services.UnknownSession:
+    except payments.UnknownSession:
         return HttpResponse(status=404)  # the company retries later, when the session may be recorded
     return HttpResponse(status=200)
 
@@ -123,6 +124,6 @@ def _cannot_pay(request: HttpRequest, order_id: UUID, *, status: int, reason: st
     context = {
         "order_id": order_id,
         "reason": reason,
-        "nothing_charged": services.nothing_charged(order_id=order_id),
+        "nothing_charged": payments.nothing_charged(order_id=order_id),
     }
     return render(request, "payment/cannot_pay.html", context, status=status)

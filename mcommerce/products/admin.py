@@ -18,10 +18,10 @@ from django.utils.translation import ngettext
 from eventbus import clock
 from eventbus.admin.base import BigTable
 from mcommerce import staff
-from mcommerce.money.desk import money_column
-from mcommerce.products import catalogue, changes, services, stock
+from mcommerce.money.admin_columns import money_column
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
+from mcommerce.products.services import catalogue, change_texts, search, stock
 
 NO_PICTURE = "–"
 MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
@@ -57,7 +57,7 @@ class ProductAdmin(BigTable):
     save_on_top = True
 
     def search_words(self, rows: QuerySet[Product], text: str) -> QuerySet[Product]:
-        return catalogue.with_words(rows, text)
+        return search.with_words(rows, text)
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         words = [f"{kind}_{code}" for kind in ("title", "description") for code, _name in settings.LANGUAGES]
@@ -71,7 +71,7 @@ class ProductAdmin(BigTable):
     def save_model(self, request: HttpRequest, obj: Product, form: ProductForm, change: bool) -> None:
         now = clock.now()
         obj.currency = obj.currency or settings.SHOP_CURRENCY
-        services.save_product(product=obj, now=now)
+        catalogue.save_product(product=obj, now=now)
         note = form.cleaned_data["stock_note"]
         if received := form.cleaned_data["received_now"]:
             stock.receive_stock(product_id=obj.id, quantity=received, now=now, note=note, by=request.user.pk)
@@ -80,12 +80,12 @@ class ProductAdmin(BigTable):
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         """Name the price of before in the message: only the admin's history remembers it."""
-        return super().construct_change_message(request, form, formsets, add) if add else changes.told(form)
+        return super().construct_change_message(request, form, formsets, add) if add else change_texts.told(form)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except services.ProductChangedMeanwhile:
+        except catalogue.ProductChangedMeanwhile:
             messages.error(request, _("Somebody else saved this product meanwhile. Nothing of yours was kept."))
         except stock.NotEnoughThere:
             messages.error(request, _("Pieces were sold meanwhile, so fewer are free. Nothing of yours was kept."))
@@ -96,13 +96,13 @@ class ProductAdmin(BigTable):
 
     @admin.action(description=_("Put up for sale"), permissions=["change"])
     def put_up_for_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
-        self._turn(request, chosen, services.publish_product, _("Put up for sale."))
+        self._turn(request, chosen, catalogue.publish_product, _("Put up for sale."))
         said = ngettext("%d product is for sale.", "%d products are for sale.", len(chosen)) % len(chosen)
         messages.success(request, said)
 
     @admin.action(description=_("Take off sale"), permissions=["change"])
     def take_off_sale(self, request: HttpRequest, chosen: QuerySet[Product]) -> None:
-        self._turn(request, chosen, services.withdraw_product, _("Taken off sale."))
+        self._turn(request, chosen, catalogue.withdraw_product, _("Taken off sale."))
         said = ngettext("%d product is off sale.", "%d products are off sale.", len(chosen)) % len(chosen)
         messages.success(request, said)
 

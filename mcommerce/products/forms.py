@@ -13,9 +13,9 @@ from django.utils.translation import get_language, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from mcommerce.money import NotASum, TooManyDecimals, minor_digits, parse_money, parse_percent
-from mcommerce.products.catalogue import Sort
 from mcommerce.products.models import TAX_RATE_MAX, Product
-from mcommerce.products.words import slug_for
+from mcommerce.products.services.search import Sort
+from mcommerce.products.translated_texts import slug_for
 
 SEARCH_LENGTH_MAX = 100  # characters
 TITLE_LENGTH_MAX = 120  # characters; longer ones break the layout of cards and order lines, and slugs

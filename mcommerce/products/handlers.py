@@ -2,7 +2,7 @@
 
 from eventbus import clock, handles
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderReturned, StockLine
-from mcommerce.products import stock
+from mcommerce.products.services import stock
 
 
 def _lines(event: OrderPlaced | OrderPaid) -> list[StockLine]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from eventbus import clock
 from eventbus.ids import uuid7
 from mcommerce.products.pictures import PictureField, picture_name
-from mcommerce.products.words import fold, spoken
+from mcommerce.products.translated_texts import fold, spoken
 
 TAX_RATE_MAX = 10_000  # basis points: 100 %
 

@@ -8,9 +8,9 @@ from django.utils.translation import get_language
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from mcommerce.products import catalogue
 from mcommerce.products.forms import CatalogueForm
 from mcommerce.products.pictures import CONTENT_TYPE
+from mcommerce.products.services import search
 
 PAGE_SIZE = 24  # cards: full rows of two, three and four
 PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits a telephone
@@ -25,7 +25,7 @@ PICTURE_POLICY = "default-src 'none'; sandbox"  # a browser that takes it for an
 def show_catalogue(request: HttpRequest) -> HttpResponse:
     """Show the products for sale, searched and sorted by the query string."""
     form = CatalogueForm(request.GET)
-    found = catalogue.find_products(text=form.text, sort=form.chosen_sort, language=get_language() or "")
+    found = search.find_products(text=form.text, sort=form.chosen_sort, language=get_language() or "")
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     kept = request.GET.copy()
     kept.pop("page", None)
@@ -44,9 +44,9 @@ def show_catalogue(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show_product(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one product; redirect an old address to the new one for good."""
-    product = catalogue.product_at(slug)
+    product = search.product_at(slug)
     if product is None:
-        if moved := catalogue.moved_to(slug):
+        if moved := search.moved_to(slug):
             return redirect(moved, permanent=True)
         return _not_for_sale(request)
     quantity_max = min(QUANTITY_MAX, product.stock.available)
@@ -67,5 +67,5 @@ def show_picture(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _not_for_sale(request: HttpRequest) -> HttpResponse:
-    others = catalogue.find_products(text="", sort=catalogue.Sort.NEWEST, language="")[:SUGGESTIONS]
+    others = search.find_products(text="", sort=search.Sort.NEWEST, language="")[:SUGGESTIONS]
     return render(request, "products/not_for_sale.html", {"page": others, "few_left": FEW_LEFT}, status=404)

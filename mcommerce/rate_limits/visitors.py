@@ -12,7 +12,7 @@ HASH_LENGTH = 32  # hexadecimal digits, 128 bits
 def network_of(address: str) -> str:
     """Return the address, or the network that one household has: the unit that counts as one visitor.
 
-    Behind a proxy `mcommerce.proxy` has put the visitor's own address into REMOTE_ADDR before.
+    Behind a proxy `mcommerce.web.proxy` has put the visitor's own address into REMOTE_ADDR before.
     """
     try:
         found = ip_address(address)

@@ -3,10 +3,10 @@
 from django.conf import settings
 
 from eventbus.operations.health import broker_problem, outbox_problem, restore_problem
-from mcommerce import background, draining
 from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem
 from mcommerce.readiness.watch import OK, Part, Watch
+from mcommerce.serving import background, draining
 
 __all__ = ["OK", "found", "start"]
 

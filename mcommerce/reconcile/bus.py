@@ -7,7 +7,7 @@ from uuid import UUID
 from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter
 from eventbus.operations import status
-from mcommerce.orders import statements as orders
+from mcommerce.orders.services import reconciliation as orders
 from mcommerce.reconcile.differences import Difference
 
 KEYED_BY_ORDER = ("orders", "payment", "stock")  # topics whose keys are orders' ids

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from mcommerce.orders import statements as orders
-from mcommerce.orders.statements import OrderStatement
-from mcommerce.payment import repairs
-from mcommerce.payment import statements as payments
+from mcommerce.orders.services import reconciliation as orders
+from mcommerce.orders.services.reconciliation import OrderStatement
 from mcommerce.payment.providers.base import Charge
-from mcommerce.payment.statements import PaymentStatement, SessionStatement
+from mcommerce.payment.services import reconciliation as payments
+from mcommerce.payment.services import repairs
+from mcommerce.payment.services.reconciliation import PaymentStatement, SessionStatement
 from mcommerce.reconcile.differences import PERSON, Difference, money
 
 

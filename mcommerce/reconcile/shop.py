@@ -5,13 +5,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from mcommerce.orders import statements as orders
-from mcommerce.orders.statements import OrderStatement
-from mcommerce.payment import repairs, services
-from mcommerce.payment import statements as payments
-from mcommerce.payment.statements import PaymentStatement
-from mcommerce.products import statements as products
-from mcommerce.products import stock
+from mcommerce.orders.services import reconciliation as orders
+from mcommerce.orders.services.reconciliation import OrderStatement
+from mcommerce.payment.services import payments as payment_services
+from mcommerce.payment.services import reconciliation as payments
+from mcommerce.payment.services import repairs
+from mcommerce.payment.services.reconciliation import PaymentStatement
+from mcommerce.products.services import reconciliation as products
+from mcommerce.products.services import stock
 from mcommerce.reconcile.differences import PERSON, Difference, money
 
 
@@ -59,7 +60,7 @@ class Shop:
             what = f"it is paid, and the order does not know ({order.state})"
             yield Difference(name="payment-not-heard", what=what, remedy="tell it again", repair=tell, **about)
         elif order.is_over and not payment.succeeded and not payment.cancelled:
-            close = partial(services.cancel_payment, order_id=order.id, now=self._now)
+            close = partial(payment_services.cancel_payment, order_id=order.id, now=self._now)
             what = "the order is cancelled, and can still be paid"
             yield Difference(name="payment-still-open", what=what, remedy="close the payment", repair=close, **about)
 
@@ -74,7 +75,7 @@ class Shop:
             repair = partial(repairs.send_back, payment_id=payment.id, now=self._now)
             yield Difference(name="payment-without-order", what=what, remedy="send them back", repair=repair, **about)
         elif not payment.succeeded and not payment.cancelled:
-            close = partial(services.cancel_payment, order_id=payment.order_id, now=self._now)
+            close = partial(payment_services.cancel_payment, order_id=payment.order_id, now=self._now)
             what = "a payment is open for an order that is not here"
             yield Difference(name="payment-without-order", what=what, remedy="close it", repair=close, **about)
 

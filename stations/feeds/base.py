@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from stations.events import Kind
-from stations.feeds.words import gettext_noop as _
+from stations.feeds.texts import gettext_noop as _
 
 
 class Key(NamedTuple):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from stations.feeds.words import gettext_noop as _
+from stations.feeds.texts import gettext_noop as _
 
 
 class Failure(StrEnum):

@@ -11,7 +11,7 @@ from stations.feeds import jcdecaux_rows
 from stations.feeds.base import Fetched, ListedContract, PollFailed
 from stations.feeds.failures import Failure
 from stations.feeds.http import ANSWER_BYTES_MAX, HttpClient
-from stations.feeds.sieve import Sieve
+from stations.feeds.validation import Sieve
 
 SOURCE = "jcdecaux"
 WORLD_BYTES_MAX = (

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stations.feeds.base import Bad, Key, Reading, State
-from stations.feeds.sieve import Sieve
+from stations.feeds.validation import Sieve
 
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
 ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stations.contracts import Contract
-from stations.simulator.chance import chance
+from stations.feeds.cities import Contract
+from stations.simulator.seeded_random import chance
 
 KM_PER_DEGREE = 111.2
 RADIUS_KM_PER_ROOT = 0.25  # a city of n stations reaches about this times the root of n: 5.4 km in Lyon

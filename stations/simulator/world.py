@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stations.contracts import LIVE, Contract
+from stations.feeds.cities import LIVE, Contract
 from stations.simulator.city import SimulatedStation, stations_of
-from stations.simulator.tides import Moment, Tides, moment
+from stations.simulator.demand_model import Moment, Tides, moment
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()  # the start of simulated time, the same for every server
 HEARTBEAT_SECONDS = 600  # a station reports about this often, whether anything changed or not

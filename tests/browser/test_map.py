@@ -40,7 +40,7 @@ def at_rest(page: Page) -> bool:
 
 
 def steer(site: LiveSite, *, running: bool) -> None:
-    imports = "from eventbus import clock; from stations.plan import steer"
+    imports = "from eventbus import clock; from stations.services.schedule import steer"
     shell(site, f"{imports}; steer(feed='simulator', now=clock.now(), running={running})")
 
 

@@ -6,7 +6,7 @@ from eventbus.ids import uuid7
 from eventbus.testing import Crash, published_events, settle
 from eventbus.testing.fault_injection import inject_faults
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentSucceeded, StockCommitted, StockReserved
-from mcommerce.products.stock import reserve_stock
+from mcommerce.products.services.stock import reserve_stock
 
 from .shop import state_of, stock_of
 

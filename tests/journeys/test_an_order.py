@@ -29,8 +29,8 @@ from mcommerce.events import (
 )
 from mcommerce.orders.models import Offer, Order, Refund
 from mcommerce.products.models import Product
-from mcommerce.products.services import withdraw_product
-from mcommerce.products.stock import write_off_stock
+from mcommerce.products.services.catalogue import withdraw_product
+from mcommerce.products.services.stock import write_off_stock
 
 from .shop import state_of, steps_of, stock_of
 

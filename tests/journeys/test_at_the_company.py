@@ -15,10 +15,10 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.testing import published_events, settle
 from mcommerce.events import OrderPaid, StockCommitted
-from mcommerce.orders import returns, services
 from mcommerce.orders.models import Order, Refund
-from mcommerce.payment.ledger import balances
+from mcommerce.orders.services import lifecycle, returns
 from mcommerce.payment.sandbox import serve
+from mcommerce.payment.services.ledger import balances
 from mcommerce.products.models import Product
 
 from .shop import state_of, stock_of
@@ -112,7 +112,7 @@ def test_cancelling_a_paid_order_gives_back_what_was_taken(
     order = order_of()
     pay(order)
 
-    services.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
+    lifecycle.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
     settle()
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
@@ -124,7 +124,7 @@ def test_what_was_sent_back_is_paid_back_once_and_can_be_sold_again(
 ) -> None:
     order = order_of(quantity=2)
     pay(order)
-    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
+    lifecycle.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
 
     for _click in range(2):
         returns.refund_sent(order_id=order.id, pieces_are_back=True, by=uuid4(), now=clock.now())
@@ -146,7 +146,7 @@ def test_money_that_came_after_the_cancellation_goes_back_once(
 ) -> None:
     order = order_of()
     page = browser.post(reverse("payment:pay", args=[order.id])).url
-    services.cancel_by_customer(order_id=order.id, now=clock.now())  # nobody has heard of it yet
+    lifecycle.cancel_by_customer(order_id=order.id, now=clock.now())  # nobody has heard of it yet
 
     form = {"number": GOOD_CARD, "expiry": "12/40", "cvc": "123"}
     answer = requests.post(page, data=form, allow_redirects=False, timeout=TIMEOUT_SECONDS)

@@ -13,11 +13,11 @@ from eventbus import clock
 from eventbus.models import DeadLetter
 from eventbus.testing import published_events, settle
 from mcommerce.events import OrderAwaitingPayment, OrderPaid, OrderRefundRequested
-from mcommerce.orders import returns, services
 from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.services import lifecycle, returns
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.products.models import Product
-from mcommerce.products.services import save_product
+from mcommerce.products.services.catalogue import save_product
 
 from .shop import state_of, steps_of, stock_of
 
@@ -72,7 +72,7 @@ def test_nobody_asks_a_payment_company_and_no_event_is_dead(free: Product, order
 def test_it_ends_without_a_refund(free: Product, order_of: Callable[..., Order]) -> None:
     order = order_of()
 
-    assert services.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
+    assert lifecycle.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
     settle()
 
     assert state_of(order) == State.CANCELLED
@@ -84,7 +84,7 @@ def test_it_ends_without_a_refund(free: Product, order_of: Callable[..., Order])
 def test_it_is_sent_and_comes_back(free: Product, order_of: Callable[..., Order]) -> None:
     order = order_of(quantity=2)
 
-    assert services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
+    assert lifecycle.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
     settle()
     assert f"Order {order.number}" in mail.outbox[-1].subject and len(mail.outbox) == 2
     assert not returns.refund_sent(order_id=order.id, pieces_are_back=True, by=uuid4(), now=clock.now())
@@ -97,9 +97,9 @@ def test_it_is_sent_and_comes_back(free: Product, order_of: Callable[..., Order]
 def test_its_stock_told_twice_is_paid_once(free: Product, order_of: Callable[..., Order]) -> None:
     order = order_of()
 
-    services.await_payment(order_id=order.id, now=clock.now())
-    services.lose_stock(order_id=order.id, now=clock.now())
-    services.lose_stock(order_id=order.id, now=clock.now())
+    lifecycle.await_payment(order_id=order.id, now=clock.now())
+    lifecycle.lose_stock(order_id=order.id, now=clock.now())
+    lifecycle.lose_stock(order_id=order.id, now=clock.now())
     settle()
 
     assert len(published_events(OrderPaid)) == 1

@@ -10,7 +10,7 @@ from eventbus import clock
 from eventbus.testing import settle
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
-from mcommerce.products.stock import receive_stock
+from mcommerce.products.services.stock import receive_stock
 
 from .conftest import ANSWERS
 from .shop import state_of, stock_of

@@ -6,7 +6,7 @@ import pytest
 
 from eventbus import clock
 from eventbus.testing import forget, settle
-from mcommerce.products.stock import receive_stock
+from mcommerce.products.services.stock import receive_stock
 from tests.liveness import STANDS_SECONDS, Liveness, status
 
 from .machine.faults import leave_out_products, partition_left_out

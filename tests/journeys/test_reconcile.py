@@ -12,13 +12,13 @@ from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, ParkedKey
 from eventbus.testing import settle
 from mcommerce.events import StockLine
-from mcommerce.orders import services
 from mcommerce.orders.models import Order, Refund
-from mcommerce.payment.ledger import balances
+from mcommerce.orders.services import lifecycle
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, StatusChange
 from mcommerce.payment.sandbox.api import Refused
+from mcommerce.payment.services.ledger import balances
 from mcommerce.products.models import Product, Reservation, Stock
-from mcommerce.products.stock import reserve_stock
+from mcommerce.products.services.stock import reserve_stock
 from tests.eventbus.test_commands import run
 
 from .away import Company
@@ -46,7 +46,7 @@ def test_where_all_say_the_same_nothing_is_found(paid_order: Order) -> None:
 
 
 def test_a_cancelled_and_refunded_order_is_no_difference(paid_order: Order) -> None:
-    services.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
+    lifecycle.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
     settle()
 
     assert found() == (0, {})
@@ -218,7 +218,7 @@ def test_a_payment_that_nobody_opened_is_asked_for_again(order_of: Callable[...,
 
 def test_a_cancelled_order_can_no_longer_be_paid(order_of: Callable[..., Order]) -> None:
     order = order_of()
-    services.cancel_by_customer(order_id=order.id, now=clock.now())
+    lifecycle.cancel_by_customer(order_id=order.id, now=clock.now())
     settle()
     Payment.objects.update(status="new")
 
@@ -268,7 +268,7 @@ def test_a_refund_that_the_payments_never_heard_of_is_asked_for_again(paid_order
 
 
 def test_an_answer_to_a_refund_that_the_order_never_heard_of_is_told_again(paid_order: Order) -> None:
-    services.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
+    lifecycle.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
     settle()
     Refund.objects.update(state=Refund.State.REQUESTED)
 

@@ -11,8 +11,8 @@ from eventbus.models import DeadLetter, ParkedKey
 from eventbus.testing import settle
 from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.orders.models import Order
-from mcommerce.payment import statements
 from mcommerce.payment.models import Payment
+from mcommerce.payment.services import reconciliation
 from mcommerce.products.models import Product
 from tests.eventbus.test_commands import run
 
@@ -69,7 +69,7 @@ def test_an_order_that_is_not_here_is_not_waited_for(paid_order: Order, company:
 def test_a_payment_that_is_captured_while_the_charges_are_listed_is_no_difference(
     paid_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcommerce.payment.statements.charges", lambda provider: iter([]))
+    monkeypatch.setattr("mcommerce.payment.services.reconciliation.charges", lambda provider: iter([]))
 
     assert run("reconcile")[0] == 0
 
@@ -130,9 +130,9 @@ def test_a_charge_for_what_is_no_order_of_ours_is_named_and_stays(
     """Another system on the same account: its money is not ours to send back."""
     Order.objects.all().delete()
     forget_payment(paid_order)
-    listed = statements.charges
+    listed = reconciliation.charges
     monkeypatch.setattr(
-        "mcommerce.payment.statements.charges",
+        "mcommerce.payment.services.reconciliation.charges",
         lambda provider: ([replace(one, order_id="invoice 7") for one in page] for page in listed(provider)),
     )
 

@@ -11,11 +11,11 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.testing import settle
 from mcommerce.orders.models import Order
-from mcommerce.payment import repairs, statements
-from mcommerce.payment.ledger import balances
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment
 from mcommerce.payment.providers import provider_named
-from mcommerce.payment.settlement import settle as settle_attempt
+from mcommerce.payment.services import reconciliation, repairs
+from mcommerce.payment.services.ledger import balances
+from mcommerce.payment.services.settlement import settle as settle_attempt
 
 from .away import Company
 from .conftest import GOOD_CARD
@@ -61,7 +61,7 @@ def test_one_that_our_books_have_as_well_is_taken_out_of_them(
     company.type_card(page_of(browser, order), GOOD_CARD)
     pay_again(order, company)
     browser.get(reverse("payment:return", args=[Payment.objects.get().id]))
-    [[first, second]] = statements.charges("sandbox")
+    [[first, second]] = reconciliation.charges("sandbox")
     adopt_although_it_is_paid(second, first)
     settle()
     assert Payment.objects.get().captured == 3_800
@@ -71,7 +71,7 @@ def test_one_that_our_books_have_as_well_is_taken_out_of_them(
     assert is_paid_once(order)
 
 
-def adopt_although_it_is_paid(charge: statements.Charge, paid_by: statements.Charge) -> None:
+def adopt_although_it_is_paid(charge: reconciliation.Charge, paid_by: reconciliation.Charge) -> None:
     """As a release did that compared it with nothing."""
     attempt = Attempt.objects.create(
         payment=Payment.objects.get(),
@@ -89,7 +89,7 @@ def adopt_although_it_is_paid(charge: statements.Charge, paid_by: statements.Cha
 
 def test_a_repair_that_was_cut_short_goes_on(paid_order: Order, company: Company) -> None:
     pay_again(paid_order, company)
-    [[first, second]] = statements.charges("sandbox")
+    [[first, second]] = reconciliation.charges("sandbox")
     adopt_although_it_is_paid(second, first)
     company.give_back(second.ref, 1_900)
 
@@ -102,9 +102,9 @@ def test_two_charges_in_one_session_are_named_and_the_books_stay(
     paid_order: Order, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our stand-in never does that. Another company may."""
-    [[charge]] = statements.charges("sandbox")
+    [[charge]] = reconciliation.charges("sandbox")
     twice = [charge, replace(charge, ref="chg_second")]
-    monkeypatch.setattr(statements, "charges", lambda provider: iter([twice]))
+    monkeypatch.setattr(reconciliation, "charges", lambda provider: iter([twice]))
     given_back: list[str] = []
     monkeypatch.setattr(repairs, "give_back", lambda *, provider, charge: given_back.append(charge.ref))
 
@@ -149,7 +149,7 @@ def test_where_the_company_gave_back_what_paid_nothing_more_goes_back_before_a_p
 ) -> None:
     """Else the customer has both, and what they ordered."""
     pay_again(paid_order, company)
-    [[first, _second]] = statements.charges("sandbox")
+    [[first, _second]] = reconciliation.charges("sandbox")
     company.give_back(first.ref, 1_900)
 
     assert found("--repair", "--expect=1") == (0, {"charged-twice": "repaired"})

@@ -13,10 +13,10 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.models import DeadLetter
 from eventbus.testing import settle
-from mcommerce.orders import services
 from mcommerce.orders.models import Order, OrderStep, Refund
-from mcommerce.payment.ledger import balances
+from mcommerce.orders.services import lifecycle
 from mcommerce.payment.models import Attempt, Payment
+from mcommerce.payment.services.ledger import balances
 from tests.mcommerce.payment.line import Line
 
 from .away import KEY, Company
@@ -50,7 +50,7 @@ def failed(order_of: Callable[..., Order], browser: Client, company: Company, li
     browser.get(reverse("payment:return", args=[Attempt.objects.get().payment_id]))
     settle()
     settings.SANDBOX_PROVIDER_KEY = "mistyped"
-    services.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
+    lifecycle.cancel_by_staff(order_id=order.id, by=uuid4(), now=clock.now())
     settle()
     settings.SANDBOX_PROVIDER_KEY = KEY
     line.requests.clear()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus.processes.dispatcher import Dispatcher
-from mcommerce import background
+from mcommerce.serving import background
 from tests.eventbus.house import House, open_house, until
 from tests.eventbus.house_on_kafka import open_house_on_kafka
 

@@ -20,7 +20,7 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Payment
 from mcommerce.products.models import Product
 from mcommerce.routing import build_application
-from stations import live
+from stations.live import ticker
 from tests.mcommerce.fuzz import ADMIN, TEXTS, Fuzzer, all_routes
 from tests.mcommerce.orders.conftest import ANSWERS
 from tests.mcommerce.products.conftest import put_on_shelf
@@ -182,7 +182,7 @@ def open_sockets(*cookies: bytes, path: str) -> list[bool]:
         try:
             return [await opens(path, cookie) for cookie in cookies]
         finally:
-            await live.close()
+            await ticker.close()
             live_orders.close()
             await database_sync_to_async(connections.close_all)()
 

@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from mcommerce.one_name import one_name_on_this_machine
+from mcommerce.web.canonical_host import one_name_on_this_machine
 
 
 @pytest.mark.parametrize(

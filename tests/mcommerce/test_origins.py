@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
-from mcommerce.origins import SameOrigin
 from mcommerce.routing import build_application
+from mcommerce.web.socket_origins import SameOrigin
 
 SHOP = "https://shop.example"
 

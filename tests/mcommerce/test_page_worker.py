@@ -37,7 +37,11 @@ class Server:
         [self.port] = free_ports(1)
         (folder / "hanging.py").write_text(APPLICATION)
         command = [sys.executable, "-m", "gunicorn", "hanging:application", f"--bind=127.0.0.1:{self.port}"]
-        command += [f"--threads={THREADS}", "--worker-class=mcommerce.page_worker.PageWorker", f"--pythonpath={folder}"]
+        command += [
+            f"--threads={THREADS}",
+            "--worker-class=mcommerce.serving.gunicorn_worker.PageWorker",
+            f"--pythonpath={folder}",
+        ]
         self.process = subprocess.Popen(command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, stderr=subprocess.DEVNULL)
         until(self.listens, "a server", seconds=60)
 

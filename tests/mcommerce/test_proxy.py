@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from mcommerce.proxy import SocketsHaveTheirNetworks, visitors_have_their_addresses
+from mcommerce.web.proxy import SocketsHaveTheirNetworks, visitors_have_their_addresses
 
 PROXY = "10.0.0.1"
 

@@ -10,9 +10,10 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from eventbus.operations.health import broker_problem
-from mcommerce import draining, readiness
+from mcommerce import readiness
 from mcommerce.readiness import watch
 from mcommerce.readiness.watch import Part, Watch
+from mcommerce.serving import draining
 from tests.eventbus.house import open_house, until
 from tests.eventbus.house_on_kafka import open_house_on_kafka
 from tests.kafka import Cluster

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 
-from mcommerce.orders.decisions import DECISIONS
+from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.routing import build_application
 from tests.permissions import table
 

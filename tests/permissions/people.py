@@ -8,8 +8,8 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from mcommerce.accounts.groups import fill_groups
 from mcommerce.accounts.models import User
+from mcommerce.accounts.staff_groups import fill_groups
 from tests.permissions.needs import Need, Visitor
 
 PASSWORD = "never-guess-a-hamster"

@@ -12,7 +12,7 @@ from django.db import connections
 
 from mcommerce.orders.live import live_orders
 from mcommerce.routing import build_application
-from stations import live
+from stations.live import ticker
 from tests.permissions import samples, table
 from tests.permissions.needs import Need, Visitor
 from tests.permissions.people import Cast, everybody
@@ -49,7 +49,7 @@ async def tried(address: str, need: Need, cast: Cast) -> tuple[list[str], int]:
             if await speaks_to(address, cast, visitor) != need.lets_in(visitor):
                 deviations.append(f"{visitor.name} is {'refused' if need.lets_in(visitor) else 'let in'}")
     finally:
-        await live.close()
+        await ticker.close()
         await database_sync_to_async(connections.close_all)()
     return deviations, len(visitors)
 

@@ -29,7 +29,7 @@ LARGE = "x" * 262_144  # twice what Twisted hands to the kernel at once
 
 
 async def serve(scope: Any, receive: Any, send: Any) -> None:
-    from stations.wire import Wire
+    from stations.sockets.backpressure import Wire
 
     await receive()
     await send({"type": "websocket.accept"})

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stations.alarm import Alarm
+from stations.live.alarm import Alarm
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:

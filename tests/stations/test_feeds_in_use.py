@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 
 from eventbus.testing import settle
-from stations.active_feeds import ActiveFeeds
+from stations.feeds.active_feeds import ActiveFeeds
 from stations.feeds.failures import Failure
-from stations.intake import Intake
+from stations.live.change_buffer import Intake
 from tests.stations.talking import (
     NOON,
     Browser,

@@ -2,7 +2,7 @@
 
 import json
 
-from stations.board import FRAMES_KEPT_MAX, Board, Change, StationView
+from stations.live.live_state import FRAMES_KEPT_MAX, Board, Change, StationView
 from tests.stations.talking import NOON, key, state
 
 

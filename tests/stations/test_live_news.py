@@ -3,10 +3,10 @@
 import json
 from uuid import UUID
 
-from stations.active_feeds import ActiveFeed
 from stations.events import RemarkDeleted, RemarkLeft
-from stations.feed_health import FeedHealth
-from stations.news import News, RemarkShown, Remembered
+from stations.feeds.active_feeds import ActiveFeed
+from stations.live.feed_health import FeedHealth
+from stations.live.status_frames import News, RemarkShown, Remembered
 from tests.stations.talking import NOON
 
 

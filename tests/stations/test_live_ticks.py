@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from stations import live
-from stations.alarm import Alarm
+from stations.live import ticker
+from stations.live.alarm import Alarm
 from tests.stations.talking import on_a_loop
 
 TURNS = 20  # of the loop: more than anything here takes
@@ -23,7 +23,7 @@ async def turns() -> None:
 async def test_a_page_is_told_at_once_and_then_four_times_a_second(monkeypatch: pytest.MonkeyPatch):
     loop, now = asyncio.get_running_loop(), [1_000.0]
     monkeypatch.setattr(loop, "time", lambda: now[0])
-    state: Any = live.Live()
+    state: Any = ticker.Live()
     alarm = Alarm()
     state.awake.add(alarm)
     ticks = []

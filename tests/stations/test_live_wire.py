@@ -23,9 +23,10 @@ from django.conf import settings
 from websockets.asyncio.client import connect  # the other reads and writes one TLS connection in two threads: some hang
 from websockets.exceptions import ConnectionClosed
 
-from stations import live, sockets
-from stations.board import Board
+from stations.live import ticker
+from stations.live.live_state import Board
 from stations.routing import sockets_for_all, sockets_for_staff
+from stations.sockets import station_socket
 from tests.stations import firehose, talking
 from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
 
@@ -79,7 +80,7 @@ async def test_a_browser_that_does_not_read_is_sent_nothing_and_then_one_frame()
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live, "Board", lambda views=(): Board(views, changes_kept_max=2))
+    monkeypatch.setattr(ticker, "Board", lambda views=(): Board(views, changes_kept_max=2))
     daphne = Daphne()
     async with browsing(app=daphne) as browser:
         await browser.subscribe()
@@ -92,13 +93,13 @@ async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_a
 
         assert (await browser.hear())["type"] == "snapshot"
         assert browser.bikes(key()) == 7
-        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
 
 
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("stations.sockets.STALLED_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("stations.sockets.station_socket.STALLED_SECONDS_MAX", 0.05)
     daphne = Daphne()
     async with browsing(app=daphne) as browser:
         await browser.subscribe()
@@ -106,14 +107,14 @@ async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pyte
 
         await happens({key(): state(bikes=9)})
 
-        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
         assert daphne.frames("delta") == 0
 
 
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_server_whose_send_waits_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("stations.sockets.STALLED_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("stations.sockets.station_socket.STALLED_SECONDS_MAX", 0.05)
 
     async def like_uvicorn(scope: Any, receive: Any, send: Any) -> None:
         async def waits(message: dict[str, Any]) -> None:
@@ -126,7 +127,7 @@ async def test_a_server_whose_send_waits_for_ever_is_not_waited_for(monkeypatch:
     async with browsing(app=like_uvicorn) as browser:
         await browser.socket.send_json_to({"type": "subscribe", "contracts": "*"})
 
-        assert await closed_with(browser) == sockets.CLOSE_BEHIND
+        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
 
 
 @pytest.fixture(params=["plain", "tls"])

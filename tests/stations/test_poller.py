@@ -15,9 +15,9 @@ from eventbus.errors import LeaseLost
 from stations.feeds.base import Fetched, Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, PollRun, Station
-from stations.plan import steer
-from stations.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
-from stations.services import Overtaken
+from stations.polling.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
+from stations.services.records import Overtaken
+from stations.services.schedule import steer
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,7 +185,7 @@ def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
     with running(feed) as polls:
         until(lambda: bool(polls))
 
-    [told] = [one for one in caplog.records if one.name == "stations.poller" and one.levelname == "WARNING"]
+    [told] = [one for one in caplog.records if one.name == "stations.polling.poller" and one.levelname == "WARNING"]
     assert told.getMessage() == (
         "Polling simulator:lyon waits for the database: server closed the connection unexpectedly"
     )
@@ -240,7 +240,7 @@ def test_whoever_starts_it_again_need_not_wait_for_the_backoff():
 def test_while_another_process_polls_this_one_stands_by_and_says_so_once(caplog):
     plan(interval_ms=1)
     feed, lease = Feed([reading()]), NeverLeading()
-    with caplog.at_level("INFO", "stations.poller"), running(feed, lease=lease) as polls:
+    with caplog.at_level("INFO", "stations.polling.poller"), running(feed, lease=lease) as polls:
         until(lambda: lease.asked >= 2)
 
     assert (feed.asked, polls, feed.is_closed) == (0, [], True)

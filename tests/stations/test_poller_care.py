@@ -8,8 +8,8 @@ import pytest
 from stations.feeds.base import Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.models import PollRun, Station
-from stations.plan import hold_off, plan_of
-from stations.poller import Poller
+from stations.polling.poller import Poller
+from stations.services.schedule import hold_off, plan_of
 from tests.stations.readings import NOON, reading
 from tests.stations.test_poller import Feed, plan
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from stations.models import Station
-from stations.searching import fold, found
+from stations.services.search import fold, found
 from tests.stations.talking import key, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from eventbus import clock
-from stations import doorkeeper
 from stations.models import PollPlan
+from stations.sockets import admission
 from tests.stations.talking import Browser, browsing, closed_with, on_a_loop, sockets
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,4 +105,4 @@ def change_a_plan() -> None:
 
 
 def test_it_is_looked_up_often_enough() -> None:
-    assert doorkeeper.WHO_SECONDS + 10 < 60
+    assert admission.WHO_SECONDS + 10 < 60

@@ -14,7 +14,7 @@ from stations.feeds.base import Bad
 from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station, StationHistory
-from stations.poller import Poller
+from stations.polling.poller import Poller
 from tests.stations.answers import AnsweringServer
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
 from tests.stations.talking import NOON, browsing, happens, key, on_a_loop, polled, state

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from eventbus.models import OutboxRow
-from stations import services
-from stations.board import StationView
 from stations.events import Kind, StationChanged
 from stations.feeds.base import Change
+from stations.live.live_state import StationView
+from stations.services import records
 from tests.stations.readings import BELLECOUR, NOON, STATE
 from tests.stations.test_recording import record
 
@@ -63,7 +63,7 @@ def test_what_was_told_before_these_words_were_added_is_still_read() -> None:
     before = msgspec.json.decode(BEFORE.read_bytes(), type=StationChanged)
     now = msgspec.json.decode(NOW.read_bytes(), type=StationChanged)
 
-    services.write_history(before)
+    records.write_history(before)
 
     assert StationView.of(before) == StationView.of(now)
     assert before.key() == "jcdecaux:lyon:2010"

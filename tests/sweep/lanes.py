@@ -60,8 +60,8 @@ class Databases:
         from eventbus import backends, clock, registry
         from eventbus.testing import settle
         from mcommerce.products.models import Product
-        from mcommerce.products.services import publish_product, save_product
-        from mcommerce.products.stock import receive_stock
+        from mcommerce.products.services.catalogue import publish_product, save_product
+        from mcommerce.products.services.stock import receive_stock
 
         connections.databases["default"].update(self.template)
         del registry.groups["stations"]  # nobody rides a bike here

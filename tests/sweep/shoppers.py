@@ -14,12 +14,12 @@ from django.conf import settings
 from django.db import transaction
 
 from eventbus import clock
-from mcommerce.orders import services as orders
-from mcommerce.orders.checkout import Buyer, place_order
 from mcommerce.orders.models import Cart, CartLine, Offer, Order
-from mcommerce.payment import services as payments
+from mcommerce.orders.services import lifecycle as orders
+from mcommerce.orders.services.checkout import Buyer, place_order
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.base import ProviderDown, ProviderTimeout
+from mcommerce.payment.services import payments
 from tests.sweep.company import Books
 from tests.sweep.run import Run
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from eventbus import clock
-from mcommerce.payment.ledger import Account, enter_capture, enter_refund
 from mcommerce.payment.models import LedgerEntry, Payment
+from mcommerce.payment.services.ledger import Account, enter_capture, enter_refund
 from tests.sweep import verdict
 
 PRICE = 1_900

@@ -18,11 +18,11 @@ from eventbus.models import (
     ReplayRun,
     Timer,
 )
-from mcommerce.orders.cart_return import GIVEN_BACK
+from mcommerce.orders.carts.cart_return import GIVEN_BACK
 from mcommerce.orders.models import CartLine, Order, OrderStep, Refund
-from mcommerce.payment.ledger import Account, balances
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
+from mcommerce.payment.services.ledger import Account, balances
 from mcommerce.products.models import Stock, StockMovement
 from tests import history
 from tests.sweep import journey, letters, poison

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mcommerce.payment.sandbox import sessions
-from mcommerce.payment.sandbox.exchange import Request, Response, error, json_response
+from mcommerce.payment.sandbox.http_messages import Request, Response, error, json_response
 from mcommerce.payment.sandbox.ledger import Ledger, new_id
 
 AMOUNT_MAX = 99_999_999  # minor units, as at real companies: a larger one is a mistake

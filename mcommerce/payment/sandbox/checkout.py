@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from mcommerce.payment.sandbox import pages, sessions
 from mcommerce.payment.sandbox.cards import CardInvalid, read_card
-from mcommerce.payment.sandbox.exchange import Request, Response
+from mcommerce.payment.sandbox.http_messages import Request, Response
 from mcommerce.payment.sandbox.ledger import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
-from mcommerce.payment.sandbox.words import WORDS, choose_language
+from mcommerce.payment.sandbox.texts import WORDS, choose_language
 
 
 class Checkout:

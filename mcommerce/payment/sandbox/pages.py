@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from mcommerce.money import format_money
 from mcommerce.payment.sandbox.cards import TEST_CARDS
-from mcommerce.payment.sandbox.words import WORDS
+from mcommerce.payment.sandbox.texts import WORDS
 
 FOLDER = Path(__file__).parent
 ASSETS = {

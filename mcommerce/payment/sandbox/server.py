@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mcommerce.payment.sandbox import pages
 from mcommerce.payment.sandbox.api import Api
 from mcommerce.payment.sandbox.checkout import Checkout
-from mcommerce.payment.sandbox.exchange import Request, Response, error
+from mcommerce.payment.sandbox.http_messages import Request, Response, error
 from mcommerce.payment.sandbox.ledger import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
 from mcommerce.payment.sandbox.webhooks import WebhookSender

@@ -15,8 +15,8 @@ from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
 from stations.models import PollPlan, PollRun
-from stations.plan import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
-from stations.poller import Poller, PollerThreads
+from stations.polling.poller import Poller, PollerThreads
+from stations.services.schedule import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
 
 LOOK_SECONDS = 0.2  # between two checks for pollers that ended and calls that are used up
 

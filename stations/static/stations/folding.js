@@ -1,4 +1,4 @@
-// The search by typed words, folded as the server folds them (stations/searching.py): "metro" finds "MÉTRO".
+// The search by typed words, folded as the server folds them (stations/services/search.py): "metro" finds "MÉTRO".
 
 const SPELT = { ø: "o", ł: "l", đ: "d", ð: "d", ħ: "h", ı: "i", æ: "ae", œ: "oe", ß: "ss", þ: "th", "’": "'" };
 

@@ -9,7 +9,7 @@ class ShopConfig(AppConfig):
     label = "chaos_shop"
 
     def ready(self) -> None:
-        from mcommerce.payment import checks
+        from mcommerce.payment.services import status_checks
         from tests.chaos.shop import sabotage  # noqa: F401  # its mistakes are known once it is imported
 
-        checks.CHECK_DELAYS_SECONDS = CHECK_DELAYS_SECONDS
+        status_checks.CHECK_DELAYS_SECONDS = CHECK_DELAYS_SECONDS

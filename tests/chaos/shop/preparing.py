@@ -12,7 +12,7 @@ def fill_shelves() -> None:
 
     from eventbus import clock
     from mcommerce.products.models import Stock
-    from mcommerce.products.stock import receive_stock
+    from mcommerce.products.services.stock import receive_stock
 
     call_command("load_demo_catalogue", verbosity=0)
     for stock in Stock.objects.select_related("product"):

@@ -17,8 +17,8 @@ ASK_SECONDS = 2  # for Kafka's answer
 @fault("a webhook taken in as often as it comes", verdict.BOOKS, shop=True)
 def _webhooks() -> None:
     """Whoever says that the money came is believed, each time."""
-    from mcommerce.payment import ledger
     from mcommerce.payment.models import Attempt
+    from mcommerce.payment.services import ledger
 
     right = ledger.enter_capture
     Attempt.is_open = property(lambda self: True)  # type: ignore[assignment,method-assign]
@@ -28,7 +28,7 @@ def _webhooks() -> None:
 @fault("a refund forgotten", verdict.RETURNED, shop=True)
 def _no_refund() -> None:
     """Noted, and nobody is asked for it."""
-    from mcommerce.orders import refunds
+    from mcommerce.orders.services import refunds
 
     right = refunds.request_refund
 
@@ -41,8 +41,8 @@ def _no_refund() -> None:
 
 @fault("stock read, then written", verdict.STOCK, shop=True)
 def _unguarded() -> None:
-    from mcommerce.products import stock
     from mcommerce.products.models import Stock
+    from mcommerce.products.services import stock
 
     def hold(lines: Sequence[Any]) -> None:
         for line in lines:
@@ -60,7 +60,7 @@ def _waits() -> None:
     from confluent_kafka.admin import AdminClient
     from django.conf import settings
 
-    from mcommerce.orders import checkout
+    from mcommerce.orders.services import checkout
 
     right = checkout.publish
 
@@ -75,16 +75,16 @@ def _waits() -> None:
 @fault("a page server that ends at once", verdict.ANSWERED, "upgrade", shop=True)
 def _ends_at_once() -> None:
     """Whoever knocks while it leaves finds that it is gone."""
-    from mcommerce import draining, page_worker
+    from mcommerce.serving import draining, gunicorn_worker
 
-    right = page_worker.PageWorker.enqueue_req
+    right = gunicorn_worker.PageWorker.enqueue_req
 
     def enqueue_req(self: Any, conn: Any) -> None:
-        if draining.is_leaving() and not page_worker._is_probe(conn.sock):
+        if draining.is_leaving() and not gunicorn_worker._is_probe(conn.sock):
             os._exit(1)
         right(self, conn)
 
-    page_worker.PageWorker.enqueue_req = enqueue_req  # type: ignore[method-assign]
+    gunicorn_worker.PageWorker.enqueue_req = enqueue_req  # type: ignore[method-assign]
 
 
 ALL = {name: one for name, one in sabotage.ALL.items() if one.shop}

@@ -10,7 +10,7 @@ import requests
 from eventbus import clock
 from mcommerce.payment.sandbox.api import Api
 from mcommerce.payment.sandbox.checkout import Checkout
-from mcommerce.payment.sandbox.exchange import Request, Response
+from mcommerce.payment.sandbox.http_messages import Request, Response
 from mcommerce.payment.sandbox.ledger import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from eventbus import clock
-from mcommerce.orders import services as orders
+from mcommerce.orders.services import lifecycle as orders
 
 from .operators import WORK, teams, turns
 from .people import CARDS, ShopMachine, cards, products

@@ -17,13 +17,12 @@ from eventbus.operations import lag, standstill
 from eventbus.progress import inbox
 from eventbus.registry import Group
 from mcommerce.events import ProductStockChanged
-from mcommerce.orders import services as orders
-from mcommerce.payment import ledger
-from mcommerce.payment import services as payments
+from mcommerce.orders.services import lifecycle as orders
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment
 from mcommerce.payment.providers import sandbox
-from mcommerce.products import stock
+from mcommerce.payment.services import ledger, payments
 from mcommerce.products.models import Stock
+from mcommerce.products.services import stock
 
 from . import truths
 

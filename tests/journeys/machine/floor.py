@@ -26,8 +26,8 @@ from eventbus.failpoints import FailedHere
 from eventbus.registry import Group, Handler
 from eventbus.testing import ConnectionDropped, Crash, forget, settle
 from mcommerce.products.models import Product
-from mcommerce.products.services import publish_product, save_product
-from mcommerce.products.stock import receive_stock
+from mcommerce.products.services.catalogue import publish_product, save_product
+from mcommerce.products.services.stock import receive_stock
 from outside import service
 from tests import history
 

@@ -15,14 +15,15 @@ from eventbus import clock
 from eventbus.models import ParkedKey, Timer
 from eventbus.testing import Crash, settle
 from eventbus.testing.fault_injection import FaultInjectingBackend, inject_faults
-from mcommerce.orders import cart, checkout
-from mcommerce.orders import services as orders
+from mcommerce.orders.carts import cart
 from mcommerce.orders.models import Cart
-from mcommerce.payment import services as payments
+from mcommerce.orders.services import checkout
+from mcommerce.orders.services import lifecycle as orders
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.base import ProviderError
 from mcommerce.payment.sandbox import sign
-from mcommerce.products import stock
+from mcommerce.payment.services import payments
+from mcommerce.products.services import stock
 
 from .company import SECRET
 from .floor import PIECES, PRODUCTS, Floor

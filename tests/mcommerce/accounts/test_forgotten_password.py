@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from mcommerce.accounts.mailboxes import MAILS_MAX
+from mcommerce.accounts.limits import MAILS_MAX
 from mcommerce.accounts.models import User
 
 from .conftest import EMAIL, PASSWORD, sign_in, signed_in

@@ -12,8 +12,8 @@ from django.test import Client
 
 from eventbus import clock
 from mcommerce import settings as site
-from mcommerce.accounts.guesses import GUESSES
 from mcommerce.accounts.models import User
+from mcommerce.accounts.sign_in.password_guesses import GUESSES
 from tests.live_site import ROOT
 from tests.mcommerce.rate_limits.test_counting import environment
 

@@ -13,10 +13,11 @@ from django.urls import reverse
 
 from eventbus.ids import uuid7
 from mcommerce.events import ProductPublished
-from mcommerce.orders import access, offers, payment_news, services
-from mcommerce.orders.checkout import Buyer, place_order
+from mcommerce.orders import access
 from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Cart, Offer, Order
+from mcommerce.orders.services import lifecycle, offers, payment_status
+from mcommerce.orders.services.checkout import Buyer, place_order
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -133,8 +134,8 @@ def placed(db: None) -> Callable[..., Order]:
 def waiting(placed: Callable[..., Order]) -> Order:
     """An order with everything set aside, not paid yet."""
     order = placed()
-    services.await_payment(order_id=order.id, now=NOW)
-    payment_news.note_opened(order_id=order.id)
+    lifecycle.await_payment(order_id=order.id, now=NOW)
+    payment_status.note_opened(order_id=order.id)
     return fresh(order)
 
 
@@ -181,14 +182,14 @@ def listener(db: None, waiting: Order) -> Shopper:
 
 def let_time_run_out(order: Order, *, now: datetime = LATER) -> None:
     """Nobody pays in time, and the payment company says so."""
-    services.expire(order_id=order.id, now=now)
-    services.end_overdue(order_id=order.id, now=now)
+    lifecycle.expire(order_id=order.id, now=now)
+    lifecycle.end_overdue(order_id=order.id, now=now)
 
 
 def pay(order: Order, *, payment_id: UUID | None = None, amount: int | None = None, currency: str = "EUR") -> UUID:
     """Have the orders hear that money came."""
     payment_id = payment_id or order.payment_id or uuid7()
-    services.take_payment(
+    lifecycle.take_payment(
         order_id=order.id,
         payment_id=payment_id,
         amount=order.total if amount is None else amount,

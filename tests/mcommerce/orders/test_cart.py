@@ -15,10 +15,10 @@ from django.urls import reverse
 
 from eventbus import clock
 from mcommerce.events import ProductStockChanged, ProductWithdrawn
-from mcommerce.orders import offers
-from mcommerce.orders.cart import KEPT_FOR, LINES_MAX, QUANTITY_MAX
+from mcommerce.orders.carts.cart import KEPT_FOR, LINES_MAX, QUANTITY_MAX
+from mcommerce.orders.carts.cart_session import COOKIE
 from mcommerce.orders.models import Cart, CartLine, Offer
-from mcommerce.orders.whose_cart import COOKIE
+from mcommerce.orders.services import offers
 
 from .conftest import Shopper, change_price, put_up
 

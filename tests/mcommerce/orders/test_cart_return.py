@@ -10,11 +10,11 @@ from django.urls import reverse
 
 from eventbus import clock
 from mcommerce.events import Shortage, ShortageReason
-from mcommerce.orders import cart as carts
 from mcommerce.orders import mail as mails
-from mcommerce.orders import services
-from mcommerce.orders.cart import LINES_MAX, QUANTITY_MAX
+from mcommerce.orders.carts import cart as carts
+from mcommerce.orders.carts.cart import LINES_MAX, QUANTITY_MAX
 from mcommerce.orders.models import Cart, CartLine, Offer, Order
+from mcommerce.orders.services import lifecycle
 
 from .conftest import LATER, Shopper, change_price, fresh, let_time_run_out, put_up
 from .test_cart import be_left, sign_in
@@ -31,7 +31,7 @@ def refuse(order: Order, short: Offer, *, left: int) -> None:
     """Have the orders hear that too few were free."""
     wanted = order.lines.get(product_id=short.product_id).quantity
     shortage = Shortage(product_id=short.product_id, wanted=wanted, available=left, reason=ShortageReason.SOLD_OUT)
-    services.reject_for_stock(order_id=order.id, shortages=(shortage,), now=LATER)
+    lifecycle.reject_for_stock(order_id=order.id, shortages=(shortage,), now=LATER)
 
 
 def expire(order: Order) -> None:
@@ -80,7 +80,7 @@ def test_a_refused_order_of_which_nothing_is_left_offers_no_rest(shopper: Shoppe
 
 def test_an_order_that_nobody_paid_in_time_gives_its_things_back(shopper: Shopper) -> None:
     order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
-    services.await_payment(order_id=order.id, now=LATER)
+    lifecycle.await_payment(order_id=order.id, now=LATER)
 
     for _told_twice in range(2):
         expire(order)
@@ -115,7 +115,7 @@ def test_an_unpaid_order_that_its_customer_cancels_gives_its_things_back_once(sh
 def test_what_staff_cancels_is_not_offered_again(shopper: Shopper) -> None:
     order = order_of(shopper, (put_up(), 2))
 
-    services.cancel_by_staff(order_id=order.id, by=order.id, now=LATER)
+    lifecycle.cancel_by_staff(order_id=order.id, by=order.id, now=LATER)
 
     assert in_cart() == {}
     assert "back in the cart" not in shopper.look_at(order).content.decode()

@@ -15,9 +15,9 @@ from eventbus.models import Timer
 from eventbus.testing import published_events
 from mcommerce.events import OrderPlaced
 from mcommerce.orders import access
-from mcommerce.orders.checkout import CartChanged, EmptyCart, place_order
 from mcommerce.orders.models import Cart, CartLine, Order
-from mcommerce.orders.money import tax_within
+from mcommerce.orders.services.checkout import CartChanged, EmptyCart, place_order
+from mcommerce.orders.services.vat import tax_within
 
 from .conftest import ANSWERS, BUYER, NOW, Shopper, change_price, put_up
 

@@ -12,9 +12,10 @@ from django.urls import reverse
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested, OrderReturned
-from mcommerce.orders import mail, refunds, services
-from mcommerce.orders.decisions import DECISIONS
+from mcommerce.orders import mail
+from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.services import lifecycle, refunds
 
 from .conftest import LATER, STAFF, fresh, pay, put_up
 
@@ -63,7 +64,7 @@ def test_the_page_offers_what_the_state_allows(desk: Client, waiting: Order) -> 
 
 
 def test_a_refund_says_what_will_happen_and_changes_nothing_before_it_is_confirmed(desk: Client, paid: Order) -> None:
-    services.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
 
     page = desk.get(address(paid, "refund")).content.decode()
 
@@ -76,7 +77,7 @@ def test_a_refund_says_what_will_happen_and_changes_nothing_before_it_is_confirm
 def test_a_confirmed_refund_happens_once_and_the_pieces_come_back_if_staff_says_so(
     desk: Client, paid: Order, pieces: dict[str, str]
 ) -> None:
-    services.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
 
     first, second = (press(desk, paid, "refund", **pieces) for _click in range(2))
 
@@ -111,7 +112,7 @@ def test_cancelling_what_cost_nothing_is_mailed_as_the_page_says(
 ) -> None:
     earlier, free = (placed(put_up(price=0)) for _order in range(2))
     for order in (earlier, free):
-        services.await_payment(order_id=order.id, now=LATER)
+        lifecycle.await_payment(order_id=order.id, now=LATER)
     mail.send("paid", earlier.id)  # the one of today, as of an order that nobody paid
 
     page = desk.get(address(free, "cancel")).content.decode()
@@ -134,7 +135,7 @@ def test_what_changed_since_the_page_was_read_is_shown_before_it_is_done(desk: C
 
 
 def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client, paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
 
     assert buttons(desk, paid) == ["refund-again", "looked-at"]

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested
-from mcommerce.orders import refunds, services
-from mcommerce.orders.admin import OrderAdmin
+from mcommerce.orders.admin.orders import OrderAdmin
 from mcommerce.orders.models import Order, OrderStep, Refund
+from mcommerce.orders.services import lifecycle, refunds
 
 from .conftest import BUYER, LATER, STAFF, Shopper, fresh, pay, put_up
 
@@ -70,7 +70,7 @@ def test_the_list_can_be_searched_by_number_and_shows_alarms(desk: Client, paid:
 def test_an_order_is_found_by_what_people_read_out(
     desk: Client, paid: Order, placed: Callable[..., Order], words: str
 ) -> None:
-    services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
     other = placed(put_up(sku="CHAIR"), buyer=replace(BUYER, email="bob@b.example", name="Bob", postal_code="1000"))
 
     page = desk.get(reverse(LIST), {"q": words}).content.decode()
@@ -140,7 +140,7 @@ def test_what_a_state_does_not_allow_is_said(desk: Client, waiting: Order) -> No
 
 
 def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client, paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
 
     decide(desk, "refund_again", paid)
@@ -176,7 +176,7 @@ def test_each_decision_has_a_permission_of_its_own(paid: Order, permission: str,
 
 
 def test_every_decision_says_who_in_the_history_that_staff_see(paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
     grace = clerk("refund_order", "change_order")
 
@@ -193,7 +193,7 @@ def test_every_decision_says_who_in_the_history_that_staff_see(paid: Order) -> N
 def test_the_customer_is_not_told_who_packed_it_or_looked_at_it(paid: Order, listener: Shopper) -> None:
     decide(clerk("ship_order"), "ship", paid, carrier="La Poste", tracking="6A1")
     Order.objects.update(needs_attention=True)
-    services.note_look(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.note_look(order_id=paid.id, by=STAFF, now=LATER)
 
     page = listener.look_at(paid).content.decode()
 

@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from mcommerce.events import ProductStockChanged
-from mcommerce.orders import offers, services
-from mcommerce.orders.checkout import place_order
-from mcommerce.orders.holding import LAPSED_MAX, HoldsTooMuch, Visitor
 from mcommerce.orders.models import Cart, Offer, Order
+from mcommerce.orders.services import lifecycle, offers
+from mcommerce.orders.services.checkout import place_order
+from mcommerce.orders.services.held_stock import LAPSED_MAX, HoldsTooMuch, Visitor
 
 from .conftest import BUYER, NOW, Shopper, let_time_run_out, pay, put_up
 from .test_races import at_the_same_time
@@ -43,7 +43,7 @@ def order(shopper: Shopper, offer: Offer, quantity: int = 1) -> bool:
     shopper.add(offer, quantity)
     taken = "/orders/" in getattr(shopper.check_out(), "url", "")
     if taken:
-        services.await_payment(order_id=Order.objects.first().id, now=NOW)
+        lifecycle.await_payment(order_id=Order.objects.first().id, now=NOW)
         stocked(offer, Offer.objects.get(pk=offer.pk).available - quantity)
     return taken
 
@@ -126,7 +126,7 @@ def test_an_order_that_we_refused_is_not_held_against_anybody(vase: Offer) -> No
         order(shopper, stocked(vase, 1))
         newest = Order.objects.first()
         Order.objects.filter(id=newest.id).update(state=Order.State.PLACED)
-        services.reject_for_stock(order_id=newest.id, now=NOW)
+        lifecycle.reject_for_stock(order_id=newest.id, now=NOW)
 
     assert order(shopper, stocked(vase, 1))
 

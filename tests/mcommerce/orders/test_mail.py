@@ -14,8 +14,9 @@ from django.test import Client
 from django.utils import translation
 
 from eventbus import Permanent, ServiceUnavailable, registry
-from mcommerce.orders import mail, refunds, services
+from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.services import lifecycle, refunds
 from outside.service import FAILURES_MAX
 from tests.outside.smtp import BYE, mail_server
 
@@ -25,7 +26,7 @@ from .conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 @pytest.fixture
 def paid_in_french(placed: Callable[..., Order]) -> Order:
     order = placed(put_up(price=123_456), buyer=replace(BUYER, language="fr"))
-    services.await_payment(order_id=order.id, now=LATER)
+    lifecycle.await_payment(order_id=order.id, now=LATER)
     pay(fresh(order))
     return fresh(order)
 
@@ -70,7 +71,7 @@ def test_every_mail_has_a_subject_of_one_line_and_text_as_it_was_typed(
 
 
 def test_a_cancellation_says_why_and_what_happens_to_the_money(paid: Order, waiting: Order, mailoutbox: list) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     mail.send("cancelled", paid.id)
     refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
 
@@ -112,7 +113,7 @@ def test_a_stranger_cannot_have_us_write_to_somebody_again_and_again(
     addresses = ["ada@example.com", "ADA@example.com", "ada+1@example.com", "bob@example.com"]
     orders = [placed(buyer=replace(BUYER, email=address)) for address in addresses]
     for order in orders:
-        services.cancel_by_customer(order_id=order.id, now=LATER)
+        lifecycle.cancel_by_customer(order_id=order.id, now=LATER)
         sent = mail.send("cancelled", order.id)
         mail.send("cancelled", order.id)  # a mail server was away
         assert sent == ("cancelled" if order in (orders[0], orders[3]) else "")
@@ -124,7 +125,7 @@ def test_who_paid_is_written_to_whatever_others_did_with_the_address(
     paid: Order, placed: Callable[..., Order], mailoutbox: list
 ) -> None:
     robbed = placed()
-    services.cancel_by_customer(order_id=robbed.id, now=LATER)
+    lifecycle.cancel_by_customer(order_id=robbed.id, now=LATER)
     mail.send("cancelled", robbed.id)
 
     for name in ("paid", "shipped", "cancelled"):

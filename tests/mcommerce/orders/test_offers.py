@@ -10,8 +10,8 @@ from eventbus import publish
 from eventbus.models import OutboxRow
 from eventbus.testing import settle
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
-from mcommerce.orders import offers
 from mcommerce.orders.models import Offer
+from mcommerce.orders.services import offers
 
 from .conftest import put_up
 

@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from eventbus import clock
 from eventbus.ids import uuid7
-from mcommerce.orders import access, refunds, services
+from mcommerce.orders import access
 from mcommerce.orders.models import Order, Refund
+from mcommerce.orders.services import lifecycle, refunds
 
 from .conftest import BUYER, LATER, NOW, STAFF, Shopper, fresh, let_in, pay, put_up
 
@@ -130,7 +131,7 @@ def test_an_order_that_waits_shows_its_sum_vat_and_time_and_can_be_paid(
 
 
 def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callable[[Order], str]) -> None:
-    services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="card_declined", retryable=True, now=NOW)
+    lifecycle.note_decline(order_id=waiting.id, payment_id=uuid7(), code="card_declined", retryable=True, now=NOW)
 
     page = look(waiting)
 
@@ -141,14 +142,14 @@ def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callabl
 def test_a_code_longer_than_its_column_is_cut_and_the_decline_is_said(
     waiting: Order, look: Callable[[Order], str]
 ) -> None:
-    services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="x" * 201, retryable=True, now=NOW)
+    lifecycle.note_decline(order_id=waiting.id, payment_id=uuid7(), code="x" * 201, retryable=True, now=NOW)
 
     assert waiting.steps.get(kind="declined").detail == "x" * 200
     assert "Try again" in look(waiting)
 
 
 def test_after_the_last_try_no_other_one_is_offered(waiting: Order, look: Callable[[Order], str]) -> None:
-    services.note_decline(order_id=waiting.id, payment_id=uuid7(), code="invalid_request", retryable=False, now=NOW)
+    lifecycle.note_decline(order_id=waiting.id, payment_id=uuid7(), code="invalid_request", retryable=False, now=NOW)
 
     page = look(waiting)
 
@@ -181,7 +182,7 @@ def test_a_paid_order_says_thank_you_and_cannot_be_cancelled(paid: Order, look: 
 
 
 def test_a_cancelled_order_says_why_and_where_the_money_is(paid: Order, look: Callable[[Order], str]) -> None:
-    services.lose_stock(order_id=paid.id, now=LATER)
+    lifecycle.lose_stock(order_id=paid.id, now=LATER)
     assert "Your money is on its way back to you: €19.00." in look(paid)
     assert "in our stock any more" in look(paid)
 
@@ -191,7 +192,7 @@ def test_a_cancelled_order_says_why_and_where_the_money_is(paid: Order, look: Ca
 
 def test_the_page_says_when_nobody_need_ask_again(paid: Order, look: Callable[[Order], str]) -> None:
     assert "data-final" not in look(paid)
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     assert "data-final" not in look(paid), "its money is on its way back"
 
     refunds.settle(refund_id=Refund.objects.get().id, now=LATER)
@@ -200,7 +201,7 @@ def test_the_page_says_when_nobody_need_ask_again(paid: Order, look: Callable[[O
 
 
 def test_a_tracking_number_is_shown(paid: Order, look: Callable[[Order], str]) -> None:
-    services.ship(order_id=paid.id, carrier="La Poste", tracking="6A-1", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=paid.id, carrier="La Poste", tracking="6A-1", by=STAFF, now=LATER)
 
     assert "6A-1" in look(paid)
 

@@ -11,10 +11,10 @@ from django.db import connection
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderRefundRequested
-from mcommerce.orders import cart as carts
-from mcommerce.orders import refunds, services
-from mcommerce.orders.checkout import place_order
+from mcommerce.orders.carts import cart as carts
 from mcommerce.orders.models import Cart, CartLine, Order, Refund
+from mcommerce.orders.services import lifecycle, refunds
+from mcommerce.orders.services.checkout import place_order
 
 from .conftest import BUYER, LATER, NOW, fresh, let_time_run_out, pay, put_up
 
@@ -53,8 +53,8 @@ def again(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_when_a_cancellation_meets_a_payment_one_wins_and_no_money_is_kept_for_nothing(waiting: Order) -> None:
     at_the_same_time(
         lambda: pay(waiting, payment_id=uuid7()),
-        lambda: services.cancel_by_customer(order_id=waiting.id, now=LATER),
-        lambda: services.expire(order_id=waiting.id, now=LATER),
+        lambda: lifecycle.cancel_by_customer(order_id=waiting.id, now=LATER),
+        lambda: lifecycle.expire(order_id=waiting.id, now=LATER),
     )
 
     paid = fresh(waiting).state == Order.State.PAID
@@ -66,7 +66,7 @@ def test_when_a_cancellation_meets_a_payment_one_wins_and_no_money_is_kept_for_n
 @pytest.mark.usefixtures("again")
 def test_when_two_of_the_staff_try_a_failed_refund_again_one_does(waiting: Order) -> None:
     pay(waiting)
-    services.cancel_by_staff(order_id=waiting.id, by=uuid4(), now=LATER)
+    lifecycle.cancel_by_staff(order_id=waiting.id, by=uuid4(), now=LATER)
     refund = Refund.objects.get()
     refunds.fail(refund_id=refund.id, code="closed", now=LATER)
 
@@ -82,7 +82,7 @@ def test_when_an_order_ends_while_its_guest_signs_in_its_things_are_in_the_accou
 
     at_the_same_time(
         lambda: let_time_run_out(waiting),
-        lambda: services.cancel_by_customer(order_id=waiting.id, now=LATER),
+        lambda: lifecycle.cancel_by_customer(order_id=waiting.id, now=LATER),
         lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
         lambda: carts.merge(guest_cart_id=guest.id, customer_id=customer_id, now=LATER),
     )

@@ -9,9 +9,10 @@ from django.utils import translation
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested, OrderReturned, RefundReason
-from mcommerce.orders import mail, refunds, returns, services
+from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
-from mcommerce.orders.page import page_of
+from mcommerce.orders.services import lifecycle, refunds, returns
+from mcommerce.orders.views.order_view import page_of
 
 from .conftest import LATER, STAFF, fresh, pay
 from .test_races import at_the_same_time
@@ -20,7 +21,7 @@ State = Order.State
 
 
 def send(order: Order) -> Order:
-    services.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
     return fresh(order)
 
 
@@ -37,7 +38,7 @@ def refund(order: Order, *, pieces_are_back: bool = False) -> bool:
 @pytest.mark.parametrize("delivered", [False, True])
 def test_all_that_was_paid_for_a_sent_order_goes_back_and_it_stays_sent(sent: Order, delivered: bool) -> None:
     if delivered:
-        services.deliver(order_id=sent.id, by=STAFF, now=LATER)
+        lifecycle.deliver(order_id=sent.id, by=STAFF, now=LATER)
 
     assert refund(sent) is True
 

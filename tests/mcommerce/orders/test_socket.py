@@ -13,10 +13,11 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from uvicorn.protocols.utils import ClientDisconnected
 
-from mcommerce.orders import consumers, services
+from mcommerce.orders import consumers
 from mcommerce.orders.limits import ORDER_SOCKETS_PER_NETWORK
 from mcommerce.orders.live import SOCKETS_PER_NETWORK_MAX, SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.models import Order
+from mcommerce.orders.services import lifecycle
 
 from .conftest import LATER, Shopper, fresh, pay
 from .listening import ANSWER_SECONDS, closing_code, happens, hear, run, socket_of
@@ -32,7 +33,7 @@ def test_it_says_the_version_first_and_each_newer_one(listener: Shopper, waiting
             await socket.connect(timeout=ANSWER_SECONDS)
             assert await hear(socket) == waiting.version
 
-            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=waiting.id, now=LATER)
 
             assert await hear(socket, after=waiting.version) > waiting.version
 
@@ -53,7 +54,7 @@ def test_a_browser_that_leaves_before_its_frame_is_no_fault_of_ours(
             await socket.connect(timeout=ANSWER_SECONDS)
             await hear(socket)
             monkeypatch.setattr(consumers.OrderConsumer, "send", gone)
-            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=waiting.id, now=LATER)
             await asyncio.wait_for(missed.wait(), ANSWER_SECONDS)
 
     run(story)
@@ -76,7 +77,7 @@ def test_a_change_between_the_page_and_the_socket_is_not_missed(listener: Shoppe
 def test_several_changes_at_once_are_one_word(listener: Shopper, waiting: Order) -> None:
     def a_lot() -> None:
         for _time in range(5):
-            services.note_decline(order_id=waiting.id, payment_id=uuid4(), code="", retryable=True, now=LATER)
+            lifecycle.note_decline(order_id=waiting.id, payment_id=uuid4(), code="", retryable=True, now=LATER)
 
     async def story() -> None:
         async with socket_of(listener, waiting.id) as socket:
@@ -100,7 +101,7 @@ def test_an_order_at_rest_costs_no_query(listener: Shopper, waiting: Order) -> N
         async with socket_of(listener, waiting.id) as socket:
             await socket.connect(timeout=ANSWER_SECONDS)
             await hear(socket)
-            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=waiting.id, now=LATER)
             await hear(socket)
 
             before = await database_sync_to_async(counted)()
@@ -122,7 +123,7 @@ def test_silence_is_broken_so_that_a_dead_line_is_told_from_a_quiet_one(
                 word = await socket.receive_json_from(timeout=ANSWER_SECONDS)
                 assert word == {"version": waiting.version, "heartbeat_s": QUIET_SECONDS}
 
-            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=waiting.id, now=LATER)
 
             assert await hear(socket, after=waiting.version) > waiting.version
 
@@ -139,7 +140,7 @@ def test_the_change_of_another_order_wakes_nobody(
             await socket.connect(timeout=ANSWER_SECONDS)
             await hear(socket)
 
-            await happens(services.cancel_by_customer, order_id=other.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=other.id, now=LATER)
 
             assert await socket.receive_nothing(timeout=QUIET_SECONDS)
 
@@ -192,7 +193,7 @@ def test_who_has_signed_out_hears_no_more(waiting: Order) -> None:
             await hear(socket)
             await database_sync_to_async(Session.objects.all().delete)()
 
-            await happens(services.cancel_by_customer, order_id=waiting.id, now=LATER)
+            await happens(lifecycle.cancel_by_customer, order_id=waiting.id, now=LATER)
 
             assert (await socket.receive_output(timeout=ANSWER_SECONDS))["code"] == consumers.NOT_FOUND
 

@@ -24,8 +24,8 @@ from mcommerce.events import (
     OrderShipped,
     RefundReason,
 )
-from mcommerce.orders import refunds, services
 from mcommerce.orders.models import Order, OrderStep, Refund
+from mcommerce.orders.services import lifecycle, refunds
 
 from .conftest import LATER, NOW, STAFF, fresh, let_time_run_out, pay
 
@@ -42,7 +42,7 @@ def steps_of(order: Order) -> list[str]:
 def test_an_order_may_be_paid_once_its_things_are_set_aside(placed: Callable[..., Order]) -> None:
     order = placed()
 
-    services.await_payment(order_id=order.id, now=LATER)
+    lifecycle.await_payment(order_id=order.id, now=LATER)
 
     assert fresh(order).state == State.AWAITING_PAYMENT
     assert published_events(OrderAwaitingPayment) == [
@@ -60,7 +60,7 @@ def test_an_order_may_be_paid_once_its_things_are_set_aside(placed: Callable[...
 def test_an_order_of_something_sold_out_ends_before_it_is_paid(placed: Callable[..., Order]) -> None:
     order = placed()
 
-    services.reject_for_stock(order_id=order.id, now=LATER)
+    lifecycle.reject_for_stock(order_id=order.id, now=LATER)
 
     assert (fresh(order).state, fresh(order).cancel_reason) == (State.CANCELLED, CancelReason.STOCK_REJECTED)
     assert published_events(OrderCancelled) == [OrderCancelled(order_id=order.id, reason=CancelReason.STOCK_REJECTED)]
@@ -69,16 +69,16 @@ def test_an_order_of_something_sold_out_ends_before_it_is_paid(placed: Callable[
 
 def test_things_set_aside_for_a_cancelled_order_do_not_bring_it_back(placed: Callable[..., Order]) -> None:
     order = placed()
-    services.cancel_by_customer(order_id=order.id, now=NOW)
+    lifecycle.cancel_by_customer(order_id=order.id, now=NOW)
 
-    services.await_payment(order_id=order.id, now=LATER)
+    lifecycle.await_payment(order_id=order.id, now=LATER)
 
     assert fresh(order).state == State.CANCELLED
     assert published_events(OrderAwaitingPayment) == []
 
 
 def test_a_paid_order_whose_things_are_gone_is_cancelled_and_refunded(paid: Order) -> None:
-    services.lose_stock(order_id=paid.id, now=LATER)
+    lifecycle.lose_stock(order_id=paid.id, now=LATER)
 
     assert (fresh(paid).state, fresh(paid).cancel_reason) == (State.CANCELLED, CancelReason.STOCK_LOST)
     [request] = published_events(OrderRefundRequested)
@@ -91,13 +91,13 @@ def test_a_paid_order_whose_things_are_gone_is_cancelled_and_refunded(paid: Orde
 
 def test_lost_stock_of_an_order_not_known_to_be_paid_waits_for_the_payment(waiting: Order) -> None:
     with pytest.raises(RetryLater):
-        services.lose_stock(order_id=waiting.id, now=LATER)
+        lifecycle.lose_stock(order_id=waiting.id, now=LATER)
 
 
 def test_lost_stock_of_an_order_already_sent_calls_a_person(paid: Order) -> None:
-    services.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=NOW)
+    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=NOW)
 
-    services.lose_stock(order_id=paid.id, now=LATER)
+    lifecycle.lose_stock(order_id=paid.id, now=LATER)
 
     assert (fresh(paid).state, fresh(paid).needs_attention) == (State.SHIPPED, True)
 
@@ -172,7 +172,7 @@ def test_paying_twice_is_refunded(paid: Order) -> None:
 def test_a_decline_is_noted_and_another_try_can_succeed(waiting: Order) -> None:
     payment_id = uuid7()
 
-    services.note_decline(order_id=waiting.id, payment_id=payment_id, code="card_declined", retryable=True, now=LATER)
+    lifecycle.note_decline(order_id=waiting.id, payment_id=payment_id, code="card_declined", retryable=True, now=LATER)
 
     assert fresh(waiting).state == State.AWAITING_PAYMENT
     assert published_events(OrderPaymentDeclined) == [
@@ -183,14 +183,14 @@ def test_a_decline_is_noted_and_another_try_can_succeed(waiting: Order) -> None:
 
 
 def test_a_decline_heard_after_the_payment_is_old_news(paid: Order) -> None:
-    services.note_decline(order_id=paid.id, payment_id=uuid7(), code="card_declined", retryable=True, now=LATER)
+    lifecycle.note_decline(order_id=paid.id, payment_id=uuid7(), code="card_declined", retryable=True, now=LATER)
 
     assert fresh(paid).version == paid.version
     assert published_events(OrderPaymentDeclined) == []
 
 
 def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -> None:
-    services.ask_confirmation(order_id=waiting.id, payment_id=uuid7(), now=LATER)
+    lifecycle.ask_confirmation(order_id=waiting.id, payment_id=uuid7(), now=LATER)
 
     assert fresh(waiting).state == State.AWAITING_PAYMENT
     assert len(published_events(OrderConfirmationAsked)) == 1
@@ -200,21 +200,21 @@ def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -
 
 
 def test_at_the_deadline_an_order_waits_for_its_payment_to_be_closed_and_ends(waiting: Order) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    lifecycle.expire(order_id=waiting.id, now=LATER)
     assert fresh(waiting).state == State.CLOSING
     assert published_events(OrderOverdue) == [OrderOverdue(order_id=waiting.id)]
     assert published_events(OrderCancelled) == []
 
-    services.end_overdue(order_id=waiting.id, now=LATER)
+    lifecycle.end_overdue(order_id=waiting.id, now=LATER)
 
     assert (fresh(waiting).state, fresh(waiting).cancel_reason) == (State.CANCELLED, CancelReason.PAYMENT_TIMEOUT)
 
 
 def test_money_that_came_before_the_payment_was_closed_pays_the_order(waiting: Order) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    lifecycle.expire(order_id=waiting.id, now=LATER)
 
     pay(waiting)
-    services.end_overdue(order_id=waiting.id, now=LATER)
+    lifecycle.end_overdue(order_id=waiting.id, now=LATER)
 
     assert fresh(waiting).state == State.PAID
     assert published_events(OrderCancelled) == published_events(OrderRefundRequested) == []
@@ -223,7 +223,7 @@ def test_money_that_came_before_the_payment_was_closed_pays_the_order(waiting: O
 def test_the_deadline_ends_an_order_that_nobody_could_pay_yet(placed: Callable[..., Order]) -> None:
     order = placed()
 
-    services.expire(order_id=order.id, now=LATER)
+    lifecycle.expire(order_id=order.id, now=LATER)
 
     assert fresh(order).state == State.CANCELLED
 
@@ -231,16 +231,16 @@ def test_the_deadline_ends_an_order_that_nobody_could_pay_yet(placed: Callable[.
 def test_an_order_whose_payment_is_not_closed_for_long_calls_a_person(
     waiting: Order, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.expire(order_id=waiting.id, now=LATER)
+    lifecycle.expire(order_id=waiting.id, now=LATER)
 
-    services.call_about_overdue(order_id=waiting.id)
+    lifecycle.call_about_overdue(order_id=waiting.id)
 
     assert (fresh(waiting).state, fresh(waiting).needs_attention) == (State.CLOSING, True)
     assert str(waiting.id) in caplog.text
 
 
 def test_the_deadline_leaves_a_paid_order_alone(paid: Order) -> None:
-    services.expire(order_id=paid.id, now=LATER)
+    lifecycle.expire(order_id=paid.id, now=LATER)
 
     assert fresh(paid).state == State.PAID
     assert published_events(OrderCancelled) == []
@@ -248,19 +248,19 @@ def test_the_deadline_leaves_a_paid_order_alone(paid: Order) -> None:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_customer_cancels_an_unpaid_order_once(waiting: Order, times: int) -> None:
-    outcomes = [services.cancel_by_customer(order_id=waiting.id, now=LATER) for _time in range(times)]
+    outcomes = [lifecycle.cancel_by_customer(order_id=waiting.id, now=LATER) for _time in range(times)]
 
     assert outcomes == [True, False][:times]
     assert published_events(OrderCancelled) == [OrderCancelled(order_id=waiting.id, reason=CancelReason.CUSTOMER)]
 
 
 def test_a_customer_cannot_cancel_what_is_paid(paid: Order) -> None:
-    assert services.cancel_by_customer(order_id=paid.id, now=LATER) is False
+    assert lifecycle.cancel_by_customer(order_id=paid.id, now=LATER) is False
     assert fresh(paid).state == State.PAID
 
 
 def test_staff_cancels_a_paid_order_and_the_money_goes_back(paid: Order) -> None:
-    assert services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER) is True
+    assert lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER) is True
 
     assert (fresh(paid).state, fresh(paid).cancel_reason) == (State.CANCELLED, CancelReason.STAFF)
     [request] = published_events(OrderRefundRequested)
@@ -268,13 +268,13 @@ def test_staff_cancels_a_paid_order_and_the_money_goes_back(paid: Order) -> None
 
 
 def test_staff_cancels_an_unpaid_order_without_a_refund(waiting: Order) -> None:
-    assert services.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is True
+    assert lifecycle.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is True
 
     assert published_events(OrderRefundRequested) == []
 
 
 def test_the_payment_of_a_refunded_order_heard_again_asks_for_no_second_refund(paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
 
     pay(paid)
 
@@ -282,8 +282,8 @@ def test_the_payment_of_a_refunded_order_heard_again_asks_for_no_second_refund(p
 
 
 def test_a_paid_order_is_sent_and_delivered(paid: Order) -> None:
-    assert services.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER) is True
-    assert services.deliver(order_id=paid.id, by=STAFF, now=LATER) is True
+    assert lifecycle.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER) is True
+    assert lifecycle.deliver(order_id=paid.id, by=STAFF, now=LATER) is True
 
     assert fresh(paid).state == State.DELIVERED
     assert published_events(OrderShipped) == [OrderShipped(order_id=paid.id, carrier="La Poste", tracking="6A1")]
@@ -291,18 +291,18 @@ def test_a_paid_order_is_sent_and_delivered(paid: Order) -> None:
 
 
 def test_what_is_not_paid_is_not_sent_and_what_is_sent_is_not_cancelled(waiting: Order) -> None:
-    assert services.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER) is False
+    assert lifecycle.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER) is False
     pay(waiting)
-    services.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER)
+    lifecycle.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=LATER)
 
-    assert services.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is False
+    assert lifecycle.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is False
     assert fresh(waiting).state == State.SHIPPED
 
 
 def test_news_of_an_order_that_never_was_is_set_aside_for_good(db: None) -> None:
     for heard in (
-        lambda: services.lose_stock(order_id=uuid4(), now=NOW),
-        lambda: services.take_payment(order_id=uuid4(), payment_id=uuid4(), amount=1, currency="EUR", now=NOW),
+        lambda: lifecycle.lose_stock(order_id=uuid4(), now=NOW),
+        lambda: lifecycle.take_payment(order_id=uuid4(), payment_id=uuid4(), amount=1, currency="EUR", now=NOW),
         lambda: refunds.settle(refund_id=uuid4(), now=NOW),
     ):
         with pytest.raises(Permanent):
@@ -314,7 +314,7 @@ def test_news_of_an_order_that_never_was_is_set_aside_for_good(db: None) -> None
 
 @pytest.fixture
 def refund(paid: Order) -> Refund:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     return Refund.objects.get(order=paid)
 
 
@@ -358,7 +358,7 @@ def test_a_failure_heard_after_the_money_went_back_is_old_news(refund: Refund) -
 
 
 def test_the_history_tells_every_step(paid: Order) -> None:
-    services.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
+    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.settle(refund_id=Refund.objects.get(order=paid).id, now=LATER)
 
     assert steps_of(paid) == ["placed", "reserved", "paid", "cancelled", "refund_requested", "refunded"]

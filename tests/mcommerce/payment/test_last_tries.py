@@ -6,8 +6,8 @@ from uuid import UUID
 from eventbus import clock
 from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentDoubtCleared, PaymentFailed
-from mcommerce.payment.checks import PaymentCheckDue
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt
+from mcommerce.payment.services.status_checks import PaymentCheckDue
 
 from .conftest import Company, Shopper
 from .line import Line

@@ -11,8 +11,8 @@ from eventbus import clock
 from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
-from mcommerce.payment import ledger
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
+from mcommerce.payment.services import ledger
 
 from .conftest import API_KEY, SITE_URL, Company, Shopper
 from .line import Line

@@ -11,8 +11,8 @@ from eventbus import publish
 from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
-from mcommerce.payment import ledger
 from mcommerce.payment.models import Payment, Refund
+from mcommerce.payment.services import ledger
 
 from .conftest import Company, Shopper
 from .line import Line

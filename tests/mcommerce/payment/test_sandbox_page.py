@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from mcommerce.payment.sandbox.words import WORDS
+from mcommerce.payment.sandbox.texts import WORDS
 
 from .conftest import Company
 

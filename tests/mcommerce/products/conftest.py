@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from mcommerce.events import StockLine
-from mcommerce.products import services, stock
 from mcommerce.products.models import Product
+from mcommerce.products.services import catalogue, stock
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def put_on_shelf(name: str = "Vase", *, pieces: int = 0, **fields: Any) -> Produ
         "published": True,
     } | fields
     product = Product(**facts)
-    services.save_product(product=product, now=NOW)
+    catalogue.save_product(product=product, now=NOW)
     if pieces:
         stock.receive_stock(product_id=product.id, quantity=pieces, now=NOW)
     return product

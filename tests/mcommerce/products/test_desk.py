@@ -9,8 +9,8 @@ from django.test import Client
 
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
-from mcommerce.products import stock
 from mcommerce.products.models import Product, StockMovement
+from mcommerce.products.services import stock
 
 from .conftest import NOW, left, line, put_on_shelf
 

@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from mcommerce.products import services
-from mcommerce.products.catalogue import Sort
 from mcommerce.products.forms import CatalogueForm
+from mcommerce.products.services import catalogue
+from mcommerce.products.services.search import Sort
 from mcommerce.products.views import PAGE_SIZE
 
 from .conftest import NOW, put_on_shelf
@@ -144,7 +144,7 @@ def test_what_is_sold_out_cannot_be_asked_for(client: Client) -> None:
 def test_an_old_address_leads_to_the_new_one_for_good(client: Client) -> None:
     vase = put_on_shelf("Vase")
     vase.slug = "amphora"
-    services.save_product(product=vase, now=NOW)
+    catalogue.save_product(product=vase, now=NOW)
 
     answer = client.get("/products/vase/")
 

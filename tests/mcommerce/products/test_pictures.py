@@ -20,8 +20,9 @@ from pytest_django import Settings
 
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished
-from mcommerce.products import pictures, services
+from mcommerce.products import pictures
 from mcommerce.products.models import Product
+from mcommerce.products.services import catalogue
 
 from .conftest import NOW, put_on_shelf
 
@@ -251,7 +252,7 @@ def test_what_comes_by_no_form_is_drawn_anew_as_well(db: None) -> None:
     product = put_on_shelf("Vase")
     product.picture = ContentFile(photograph(), name="vase.jpg")
 
-    services.save_product(product=product, now=NOW)
+    catalogue.save_product(product=product, now=NOW)
 
     with product.picture.open() as kept:
         assert not look_at(kept.read()).getexif()
@@ -262,7 +263,7 @@ def test_a_file_that_is_no_picture_is_not_stored_by_any_way(db: None, tmp_path: 
     product.picture = ContentFile(b"<script>alert(1)</script>", name="vase.jpg")
 
     with pytest.raises(ValidationError):
-        services.save_product(product=product, now=NOW)
+        catalogue.save_product(product=product, now=NOW)
 
     assert not any(tmp_path.iterdir())
 

@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
-from mcommerce.products import services, stock
 from mcommerce.products.models import OldSlug, Product
+from mcommerce.products.services import catalogue, stock
 
 from .conftest import NOW, put_on_shelf
 
@@ -38,7 +38,7 @@ def test_a_draft_is_nobodys_business_until_it_is_for_sale() -> None:
     vase = put_on_shelf(published=False, pieces=3)
     assert not published_events(ProductPublished)
 
-    services.publish_product(product_id=vase.id, now=NOW)
+    catalogue.publish_product(product_id=vase.id, now=NOW)
 
     assert [one.version for one in published_events(ProductPublished)] == [2]
     assert published_events(ProductStockChanged)[-1].available == 3
@@ -48,7 +48,7 @@ def test_each_change_has_the_next_version() -> None:
     vase = put_on_shelf()
     vase.price = 2_500
 
-    services.save_product(product=vase, now=NOW)
+    catalogue.save_product(product=vase, now=NOW)
 
     assert [(one.version, one.price) for one in published_events(ProductPublished)] == [(1, 1_900), (2, 2_500)]
 
@@ -57,7 +57,7 @@ def test_taking_off_sale_is_told_once() -> None:
     vase = put_on_shelf()
 
     for _again in range(2):
-        services.withdraw_product(product_id=vase.id, now=NOW)
+        catalogue.withdraw_product(product_id=vase.id, now=NOW)
 
     assert published_events(ProductWithdrawn) == [ProductWithdrawn(product_id=vase.id, version=2)]
     assert not Product.objects.get().published
@@ -66,10 +66,10 @@ def test_taking_off_sale_is_told_once() -> None:
 def test_of_two_who_change_a_product_at_once_the_later_is_refused() -> None:
     first, second = put_on_shelf(), Product.objects.get()
     first.price, second.price = 1_000, 2_000
-    services.save_product(product=first, now=NOW)
+    catalogue.save_product(product=first, now=NOW)
 
-    with pytest.raises(services.ProductChangedMeanwhile):
-        services.save_product(product=second, now=NOW)
+    with pytest.raises(catalogue.ProductChangedMeanwhile):
+        catalogue.save_product(product=second, now=NOW)
 
     assert Product.objects.get().price == 1_000
 
@@ -77,9 +77,9 @@ def test_of_two_who_change_a_product_at_once_the_later_is_refused() -> None:
 def test_a_new_address_keeps_the_old_one_leading_there() -> None:
     vase = put_on_shelf()
     vase.slug = "amphora"
-    services.save_product(product=vase, now=NOW)
+    catalogue.save_product(product=vase, now=NOW)
     vase.slug = "vase"
-    services.save_product(product=vase, now=NOW)
+    catalogue.save_product(product=vase, now=NOW)
 
     assert list(OldSlug.objects.values_list("slug", flat=True)) == ["amphora"]
 
@@ -87,16 +87,16 @@ def test_a_new_address_keeps_the_old_one_leading_there() -> None:
 def test_a_product_that_takes_an_old_address_owns_it() -> None:
     vase = put_on_shelf()
     vase.slug = "amphora"
-    services.save_product(product=vase, now=NOW)
+    catalogue.save_product(product=vase, now=NOW)
 
     put_on_shelf("Vase", sku="OTHER")
 
     assert not OldSlug.objects.exists()
 
 
-@pytest.mark.parametrize("service", [services.publish_product, services.withdraw_product])
+@pytest.mark.parametrize("service", [catalogue.publish_product, catalogue.withdraw_product])
 def test_a_product_that_is_not_there_is_unknown(service) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(services.ProductUnknown):
+    with pytest.raises(catalogue.ProductUnknown):
         service(product_id=uuid4(), now=NOW)
 
 

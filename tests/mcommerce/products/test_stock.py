@@ -14,8 +14,8 @@ from mcommerce.events import (
     StockRejected,
     StockReserved,
 )
-from mcommerce.products import services, stock
 from mcommerce.products.models import Reservation, Stock, StockMovement
+from mcommerce.products.services import catalogue, stock
 
 from .conftest import NOW, left, line, put_on_shelf
 
@@ -56,7 +56,7 @@ def test_an_order_that_cannot_have_everything_has_nothing_held() -> None:
 
 def test_each_shortage_says_why_and_how_many_can_be_had() -> None:
     sold_out, withdrawn = put_on_shelf("Vase", pieces=2), put_on_shelf("Horse", pieces=9)
-    services.withdraw_product(product_id=withdrawn.id, now=NOW)
+    catalogue.withdraw_product(product_id=withdrawn.id, now=NOW)
     never = put_on_shelf("Clock")
     never.id = uuid4()
 

@@ -11,8 +11,8 @@ from django.db import connections
 
 from eventbus.testing import published_events
 from mcommerce.events import StockCommitFailed, StockCommitted, StockRejected, StockReserved
-from mcommerce.products import stock
 from mcommerce.products.models import Reservation, StockMovement
+from mcommerce.products.services import stock
 
 from .conftest import NOW, left, line, put_on_shelf
 

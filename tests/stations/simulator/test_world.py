@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stations.contracts import BY_NAME, LIVE
+from stations.feeds.cities import BY_NAME, LIVE
 from stations.simulator.world import MONDAY, World
 
 HOUR, DAY, WEEK = 3600, 86_400, 7 * 86_400

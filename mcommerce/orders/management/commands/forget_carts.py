@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from eventbus import clock
-from mcommerce.orders.cart import forget_old
+from mcommerce.orders.carts.cart import forget_old
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from eventbus.processes.command_runner import on_signal
-from mcommerce.payment.local import start_sandbox_provider
+from mcommerce.payment.sandbox_process import start_sandbox_provider
 
 
 class Command(BaseCommand):

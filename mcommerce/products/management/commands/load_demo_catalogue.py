@@ -10,10 +10,10 @@ from django.db import transaction
 
 from eventbus import clock
 from mcommerce.money import minor_digits
-from mcommerce.products import services, stock
-from mcommerce.products.demo import WONDERS, Wonder
+from mcommerce.products.demo_catalogue import WONDERS, Wonder
 from mcommerce.products.models import Product
-from mcommerce.products.words import slug_for
+from mcommerce.products.services import catalogue, stock
+from mcommerce.products.translated_texts import slug_for
 
 VAT_RATE = 2000  # basis points: France's ordinary rate
 
@@ -49,6 +49,6 @@ def _put_up_for_sale(wonder: Wonder) -> bool:
         image=f"products/demo/{wonder.drawing}.svg",
         published=True,
     )
-    services.save_product(product=product, now=now)
+    catalogue.save_product(product=product, now=now)
     stock.receive_stock(product_id=product.id, quantity=wonder.pieces, now=now)
     return True

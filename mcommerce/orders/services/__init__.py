@@ -1,0 +1,1 @@
+"""The writes of the orders: place, pay, cancel, send, refund, return. Each function is one transaction."""

@@ -1,0 +1,1 @@
+"""The pages of the shopper: cart, checkout and order."""

@@ -1,0 +1,1 @@
+"""The writes of the payments: attempts, captures, refunds, checks and repairs."""

@@ -1,0 +1,1 @@
+"""The writes of catalogue and stock, and the search for products."""

@@ -1,0 +1,1 @@
+"""The server process: background threads, draining, the gunicorn worker, garbage collection."""

@@ -1,0 +1,130 @@
+"""The background work of a server process that is the whole system: bus, poller and the local stand-ins.
+
+They are imported only then, so a part of the site that runs alone does without the apps of the others.
+"""
+
+import asyncio
+import atexit
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from eventbus import backends
+from eventbus.consuming import watching
+from eventbus.operations.heartbeats import Heartbeat, Told
+from eventbus.processes.dispatcher import Dispatcher
+from mcommerce.serving import draining
+
+logger = logging.getLogger(__name__)
+
+
+class Running(Protocol):
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A component that starts work by itself, and can be told to start no more."""
+
+    def stop(self) -> None: ...
+
+
+_lock = threading.Lock()
+_running: list[tuple[str, Running]] = []
+_failed: list[str] = []
+
+
+def start() -> None:
+    """Start everything once per process; repeats do nothing. atexit stops it, after the work in hand."""
+    with _lock:
+        if _running:
+            return
+        from mcommerce.payment.sandbox_process import start_sandbox_provider
+        from stations.polling import poller
+
+        # The stand-ins first: they must answer the first poll and the first payment.
+        if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
+            _start("simulator", _start_simulator, "SIMULATOR_URL")
+        if settings.PAYMENT_PROVIDER == "sandbox":
+            _start("sandbox provider", start_sandbox_provider, "SANDBOX_PROVIDER_URL")
+        dispatcher = Dispatcher.start_in_process()
+        _running.append(("bus", dispatcher))
+        _running.append(("poller", poller.start_in_process()))
+        _say_what_this_is("all", dispatcher.tell)
+
+
+def announce(role: str) -> None:
+    """Report this process to operators. It serves and runs nothing else.
+
+    Raises ImproperlyConfigured where settings would break the bus's promises: now, and not at a request.
+    """
+    backends.current()
+    with _lock:
+        _say_what_this_is(role)
+
+
+def run_beside(name: str, running: Running) -> None:
+    """Register it to be closed with everything else."""
+    with _lock:
+        _running.append((name, running))
+
+
+def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
+    _running.append(("heartbeat", Heartbeat(role, tell).start()))
+    atexit.register(stop)
+
+
+def _start(name: str, begin: Callable[[], Running], setting: str) -> None:
+    """Start a stand-in at the address in `setting`."""
+    try:
+        _running.append((name, begin()))
+    except OSError as error:
+        where = f"{getattr(settings, setting)} ({error})"
+        logger.error("The %s could not start at %s: free its port, or name another in %s", name, where, setting)
+        _failed.append(name)
+
+
+def _start_simulator() -> Running:
+    from stations import simulator
+
+    address = urlsplit(settings.SIMULATOR_URL)
+    return simulator.serve(address.hostname or "127.0.0.1", address.port or 80, settings.SIMULATOR_SEED)
+
+
+def stop() -> None:
+    """Close everything, the last started first. Before that, close the watches: their browsers have left.
+
+    All are first told to stop. While one finishes its work, another must not start work that a supervisor's kill
+    would cut off.
+    """
+    with _lock:
+        for _, running in _running:
+            if isinstance(running, Asked):
+                running.stop()
+        watching.close_all()
+        while _running:
+            name, running = _running.pop()
+            running.close()
+            logger.info("The %s has finished", name)
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """Handle the ASGI lifespan, for servers that end without Python's exit hooks (uvicorn). Daphne has none."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            draining.on_sigterm()
+        else:
+            await asyncio.to_thread(stop)
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def problem() -> str:
+    """Return nothing, or what could not start. A process that started no background, such as a command's, is well."""
+    return f"could not start: {', '.join(_failed)}; the log says why" if _failed else ""

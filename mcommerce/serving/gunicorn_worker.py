@@ -1,0 +1,88 @@
+"""A gunicorn worker with threads, for pages: probes never wait behind visitors, and a stop loses no visitor."""
+
+import os
+import selectors
+import socket
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from mcommerce.serving import draining
+
+PROBE = b"GET /health/"
+REQUEST_SECONDS = 5.0  # for the first bytes of a request: a proxy sends them with the connection
+Connection = Any  # gunicorn has no types
+
+
+class PageWorker(ThreadWorker):  # type: ignore[misc]
+    """A worker with a thread of its own for probes: pages that hang must not look like a dead process.
+
+    On SIGTERM it drains, accepts the waiting connections, and closes its listener at once. gunicorn's own worker keeps
+    the listener open while it answers its last visitors, up to its graceful timeout. It never accepts the connections
+    of that time, and drops them at the end.
+    """
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        self._for_probes = ThreadPoolExecutor(1, "probes")
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        return pool
+
+    # --- a request ---------------------------------------------------------------------------------------------------
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a connection to a thread. A new one waits in the loop for its first bytes, which tell a probe."""
+        if not (conn.initialized or conn.data_ready):
+            self._await_bytes(conn)
+            return
+        pool = self._for_probes if _is_probe(conn.sock) else self.tpool
+        pool.submit(self.handle, conn).add_done_callback(partial(self._finished, conn))
+
+    def _await_bytes(self, conn: Connection) -> None:
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + REQUEST_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _finished(self, conn: Connection, outcome: "Future[Any]") -> None:
+        self.method_queue.defer(self.finish_request, conn, outcome)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Start draining on SIGTERM. A second one ends it."""
+        if draining.is_leaving() or not draining.seconds():
+            super().handle_exit(sig, frame)
+            return
+        draining.leave()
+        timer = threading.Timer(draining.seconds(), super().handle_exit, (sig, frame))
+        timer.daemon = True
+        timer.start()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and self._stops():
+            for listener in self.sockets:
+                self._take_in(listener)
+                listener.close()
+
+    def _stops(self) -> bool:
+        return not self.alive or self.ppid != os.getppid()
+
+    def _take_in(self, listener: socket.socket) -> None:
+        before = -1
+        while before != self.nr_conns:  # it counts each that it has accepted
+            before = self.nr_conns
+            self.accept(listener)
+
+
+def _is_probe(client: socket.socket) -> bool:
+    """Return whether its first bytes are a probe's, without taking them."""
+    try:
+        return client.recv(len(PROBE), socket.MSG_PEEK | socket.MSG_DONTWAIT) == PROBE
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""The live state of the stations in one process, and the frames that browsers get."""

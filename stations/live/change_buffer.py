@@ -1,0 +1,122 @@
+"""The input of the live state: first all rows, then every newer event. Runs in the watch's thread."""
+
+import logging
+from collections.abc import Iterable
+from threading import Lock
+from typing import NamedTuple
+
+from django.db import DatabaseError, close_old_connections
+
+from stations.events import StationChanged
+from stations.feeds.active_feeds import active_feeds
+from stations.live.live_state import Change, StationView
+from stations.models import Station
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE_MAX = 200  # stations that one audit reads again, one query each; the rest waits for the next audit
+
+Key = tuple[str, str, int]  # source, contract, number
+
+
+class Taken(NamedTuple):
+    """The input since the last `take`: `rows` replaces everything, or is None; `changes` come after it."""
+
+    rows: list[StationView] | None
+    changes: list[Change]
+
+
+class Intake:
+    """A thread-safe buffer that compares versions and keeps input until the event loop takes it.
+
+    Nothing is lost between the first row and the first event if the watch began before `load`. An event whose version
+    is not newer than the row says nothing new. One that skips a version makes the buffer read its row again.
+    """
+
+    def __init__(self) -> None:
+        self._hearing = Lock()  # held while rows are read: events wait, and are then compared with these rows
+        self._handing_over = Lock()  # held for an instant only: the event loop takes it too
+        self._active = active_feeds()
+        self._versions: dict[Key, int] = {}
+        self._suspects: dict[Key, int] = {}
+        self._rows: list[StationView] | None = None
+        self._changes: list[Change] = []
+
+    def load(self) -> None:
+        """Read all rows of the shown feeds, which contain all earlier changes. Raises DatabaseError."""
+        with self._hearing:
+            close_old_connections()
+            self._active = active_feeds()
+            rows = list(Station.objects.filter(self._active.condition()))
+            self._versions = {_key(row): row.version for row in rows}
+            self._suspects = {}
+            views = [StationView.of(row) for row in rows]
+            with self._handing_over:
+                self._rows, self._changes = views, []
+
+    def hear(self, events: Iterable[StationChanged]) -> None:
+        """Take the newer events. A row that cannot be read now is left to the next event or audit."""
+        with self._hearing:
+            changes = [change for event in events if (change := self._compared(event))]
+            with self._handing_over:
+                self._changes.extend(changes)
+
+    def audit(self) -> int:
+        """Read each station again that differs from its row at two audits in a row. Return the number of changes.
+
+        Not at the first audit: then the event is probably on its way, and it says more about what happened.
+        """
+        with self._hearing:
+            close_old_connections()
+            rows = Station.objects.filter(self._active.condition()).values_list(*_KEY_FIELDS, "version")
+            stored = {(s, c, n): v for s, c, n, v in rows}
+            differing = {key: self._versions.get(key, 0) for key, v in stored.items() if v > self._versions.get(key, 0)}
+            stuck = [key for key, version in differing.items() if self._suspects.get(key) == version]
+            self._suspects = differing
+            changes = [change for key in stuck[:ROWS_AT_ONCE_MAX] if (change := self._reread(key))]
+            with self._handing_over:
+                self._changes.extend(changes)
+        return len(changes)
+
+    def take(self) -> Taken:
+        """Return the input since the last call, and forget it."""
+        with self._handing_over:
+            taken = Taken(self._rows, self._changes)
+            self._rows, self._changes = None, []
+        return taken
+
+    def _compared(self, event: StationChanged) -> Change | None:
+        if not self._active.shows(event.source, event.contract):
+            return None
+        held = self._versions.get(_key(event), 0)
+        if event.version <= held:
+            return None
+        if event.version != held + 1:
+            return self._reread(_key(event), event)
+        self._versions[_key(event)] = event.version
+        return _change(StationView.of(event), event)
+
+    def _reread(self, key: Key, event: StationChanged | None = None) -> Change | None:
+        """Return the row as a change. It has the event's kinds and counts if the event is of the same version."""
+        close_old_connections()
+        try:
+            row = Station.objects.filter(**dict(zip(_KEY_FIELDS, key, strict=True))).first()
+        except DatabaseError:
+            logger.warning("Could not read station %s again; the next audit will", key)
+            return None
+        if row is None or row.version <= self._versions.get(key, 0):
+            return None
+        self._versions[key] = row.version
+        view = StationView.of(row)
+        return _change(view, event) if event and event.version == row.version else Change(view)
+
+
+_KEY_FIELDS = ("source", "contract", "number")
+
+
+def _key(told: Station | StationChanged) -> Key:
+    return told.source, told.contract, told.number
+
+
+def _change(view: StationView, event: StationChanged) -> Change:
+    return Change(view, event.kinds, event.taken, event.returned, event.taken_electrical, event.returned_electrical)

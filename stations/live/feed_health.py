@@ -1,0 +1,99 @@
+"""The health of each feed: first from its rows, then from its poller's events."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from stations.events import PollFinished
+from stations.feeds.active_feeds import ActiveFeed, active_feeds
+from stations.feeds.registry import is_simulated
+from stations.live.languages import in_every_language
+from stations.models import PollPlan, PollRun
+
+LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts
+LATE_AFTER_SECONDS = 30  # and a poll may take its 15 s on a slow machine
+
+
+class Condition(StrEnum):
+    """The condition of a feed. Only `GOOD` may be called live."""
+
+    GOOD = "good"
+    WAITING = "waiting"  # not polled yet
+    FAILING = "failing"  # the last poll failed
+    LATE = "late"  # the last poll went well, but no further one comes: stopped, or no poller runs
+
+
+class FeedHealth(NamedTuple):
+    """The last poll of a feed, and the last successful one. None means none yet, as far as is known."""
+
+    feed: ActiveFeed
+    ok: bool = False
+    at: datetime | None = None
+    good_at: datetime | None = None
+    late_at: datetime | None = None  # the next poll should finish before this
+    reason: str = ""
+    detail: str = ""
+
+    def after(self, poll: PollFinished) -> "FeedHealth":
+        return FeedHealth(
+            feed=self.feed,
+            ok=poll.ok,
+            at=poll.at,
+            good_at=poll.at if poll.ok else self.good_at,
+            late_at=_late_at(poll.at, poll.interval_ms),
+            reason=poll.reason,
+            detail=poll.detail,
+        )
+
+    def condition(self, now: datetime) -> Condition:
+        if self.at is None:
+            return Condition.WAITING
+        if not self.ok:
+            return Condition.FAILING
+        return Condition.LATE if self.late_at and self.late_at < now else Condition.GOOD
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "type": "feed",
+            "name": self.feed.name,
+            "source": self.feed.source,
+            "contract": self.feed.contract,
+            "simulated": is_simulated(self.feed.source),
+            "ok": self.ok,
+            "at": self.at,
+            "good_at": self.good_at,
+            "late_at": self.late_at,
+            "reason": in_every_language(self.reason),
+            "detail": self.detail,
+        }
+
+
+def feeds_remembered() -> list[FeedHealth]:
+    """Return the health of each feed of the settings, from its rows. Raises DatabaseError."""
+    intervals = dict(PollPlan.objects.values_list("feed", "interval_ms"))
+    return [_remembered(feed, intervals.get(feed.name, 0)) for feed in active_feeds().feeds]
+
+
+def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
+    """Return the health of the feed that supplies this contract's stations."""
+    feed = active_feeds().feed_of(contract)
+    return next((health for health in feeds if health.feed == feed), None)
+
+
+def _remembered(feed: ActiveFeed, interval_ms: int) -> FeedHealth:
+    runs = PollRun.objects.filter(feed=feed.name).order_by("-started")
+    last = runs.first()
+    if last is None:
+        return FeedHealth(feed)
+    ok = last.outcome == PollRun.Outcome.OK
+    good_at = last.started if ok else runs.filter(outcome="ok").values_list("started", flat=True).first()
+    late_at = _late_at(last.started, interval_ms)
+    return FeedHealth(feed, ok, last.started, good_at, late_at, last.reason, last.detail)
+
+
+def _late_at(asked_at: datetime, interval_ms: int) -> datetime:
+    interval = timedelta(milliseconds=interval_ms or settings.STATIONS_POLL_INTERVAL_MS)
+    return asked_at + LATE_AFTER_INTERVALS * interval + timedelta(seconds=LATE_AFTER_SECONDS)

@@ -1,0 +1,1 @@
+"""The poller of each feed."""

@@ -1,0 +1,1 @@
+"""The writes of the stations, the schedule of polls, search and statistics."""

@@ -1,0 +1,146 @@
+"""The stations' two sockets: the dashboard's and the producer's. docs/stations-socket.md describes their protocol."""
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+from eventbus import clock
+from stations.live.live_state import Contracts, encode
+from stations.models import PollPlan
+from stations.sockets.admission import WHO_SECONDS, may_produce, may_still_produce
+from stations.sockets.protocol import BadRequest, Since, Subscribe
+from stations.sockets.station_socket import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
+
+PLAN_LOOK_SECONDS = 1  # the delay until another process's plan shows; one small query while the page is open
+
+
+class StationsConsumer(LiveSocket):
+    """`/ws/stations/`: a snapshot of the contracts subscribed to, then numbered deltas.
+
+    `told` is the seq that the client holds. `looked` is the seq this socket has read to: a later one when nothing of
+    the contracts changed. A client gets all changes since its own seq, however slow it is. Once the window no longer
+    reaches back that far, it gets one snapshot and must reconnect.
+    """
+
+    async def connect(self) -> None:
+        self.contracts: Contracts = None
+        self.since: Since | None = None
+        self.epoch = ""  # of the client's state; "": it has none
+        self.told = self.looked = self.news = 0
+        self.subscribed = False
+        await super().connect()
+
+    @property
+    def told_seq(self) -> int:
+        return self.told
+
+    def answer(self, request: Subscribe) -> None:
+        self.contracts, self.since = request.followed, request.since
+        self.epoch, self.subscribed = "", True
+
+    async def due(self) -> Due:
+        if not self.subscribed:
+            return Due([])
+        stations = self.stations_due()
+        if self.news == self.live.news.number:
+            return stations
+        return Due([*stations.frames, *self.news_due()], stations.close_code)
+
+    def stations_due(self) -> Due:
+        board = self.live.board
+        if self.epoch != board.epoch:
+            return Due(self.resumed() or self.snapshot())
+        if not board.reaches(self.looked):
+            return Due(self.snapshot(), CLOSE_BEHIND)
+        return Due(self.delta())
+
+    def snapshot(self) -> list[str]:
+        board = self.live.board
+        self.epoch, self.told, self.looked = board.epoch, board.seq, board.seq
+        return [board.snapshot(self.contracts)]
+
+    def resumed(self) -> list[str]:
+        """Return the frames that the client missed since it left, or none if the window no longer holds them."""
+        since, self.since = self.since, None
+        board = self.live.board
+        if since is None or since.epoch != board.epoch or not board.reaches(since.seq):
+            return []
+        self.epoch, self.told, self.looked = board.epoch, since.seq, since.seq
+        missed = self.delta()
+        return [encode({"type": "resumed", "from": since.seq, "to": self.told}), *missed]
+
+    def delta(self) -> list[str]:
+        board = self.live.board
+        if board.seq == self.looked:
+            return []
+        delta = board.delta(self.contracts, after=self.looked, prev=self.told)
+        self.looked = board.seq
+        # Send an empty delta only to keep a quiet city's client within the window.
+        if delta.empty and board.well_reaches(self.told):
+            return []
+        self.told = board.seq
+        return [delta.text]
+
+    def news_due(self) -> list[str]:
+        news = self.live.news
+        after, self.news = self.news, news.number
+        return [*news.feeds_told(after), *news.remarks(after)]
+
+
+class ProducerConsumer(LiveSocket):
+    """`/ws/producer/`: polls as they finish, each feed's plan, and remarks. It needs no subscription."""
+
+    sleep_seconds_max = PLAN_LOOK_SECONDS
+
+    async def connect(self) -> None:
+        self.news = 0
+        self.plans: list[str] = []
+        self.plans_looked_at = float("-inf")  # the loop's clock
+        self.who_looked_at = clock.monotonic()
+        await super().connect()
+
+    @property
+    def told_seq(self) -> int:
+        return self.live.board.seq
+
+    async def may_enter(self) -> bool:
+        return await database_sync_to_async(may_produce)(self.scope.get("user"))
+
+    def answer(self, request: Subscribe) -> None:
+        raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)
+
+    async def may_stay(self) -> bool:
+        """Return True while the user is signed in and may see this. It looks this up only every WHO_SECONDS."""
+        if clock.monotonic() - self.who_looked_at < WHO_SECONDS:
+            return True
+        self.who_looked_at = clock.monotonic()
+        return await database_sync_to_async(may_still_produce)(self.scope.get("session"))
+
+    async def due(self) -> Due:
+        if not await self.may_stay():
+            return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
+        plans = await self.plans_due()  # before the news: else news from during this wait would be sent twice
+        news = self.live.news
+        after, self.news = self.news, news.number
+        return Due([*plans, *news.feeds_told(after), *news.polls(after), *news.remarks(after)])
+
+    async def plans_due(self) -> list[str]:
+        if self.live.loop.time() - self.plans_looked_at < PLAN_LOOK_SECONDS:
+            return []
+        self.plans_looked_at = self.live.loop.time()
+        before, self.plans = self.plans, await database_sync_to_async(_plans_told)()
+        return [plan for plan in self.plans if plan not in before]
+
+
+def _plans_told() -> list[str]:
+    return [
+        encode(
+            {
+                "type": "plan",
+                "feed": plan.feed,
+                "running": plan.running,
+                "interval_ms": plan.interval_ms,
+                "calls_left": plan.calls_left,
+            }
+        )
+        for plan in PollPlan.objects.filter(feed__in=settings.STATIONS_FEEDS).order_by("feed")
+    ]

@@ -1,0 +1,66 @@
+"""The requests that a browser may send on the stations' socket, parsed strictly."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from stations.live.live_state import Contracts
+
+MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
+CONTRACTS_MAX = 100  # all of them are "*"
+
+ContractName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+
+
+class BadRequest(Exception):
+    """The request is invalid. `code` is for programs, `message` for people; a `fatal` one ends the socket."""
+
+    def __init__(self, code: str, message: str, *, fatal: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fatal = fatal
+
+
+class Since(msgspec.Struct, frozen=True):
+    """The position that the browser holds already."""
+
+    epoch: str
+    seq: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """A subscription to contracts, from `since` on. A later one replaces the earlier."""
+
+    contracts: Annotated[list[ContractName], msgspec.Meta(min_length=1, max_length=CONTRACTS_MAX)] | Literal["*"]
+    since: Since | None = None
+
+    @property
+    def followed(self) -> Contracts:
+        return None if self.contracts == "*" else frozenset(name.casefold() for name in self.contracts)
+
+
+class _Any(msgspec.Struct):
+    type: str
+
+
+_any = msgspec.json.Decoder(_Any).decode
+_subscribe = msgspec.json.Decoder(Subscribe).decode
+
+
+def read(text: str | None) -> Subscribe:
+    """Return the request in a socket's message. Raises BadRequest."""
+    if text is None:
+        raise BadRequest("not_text", "Send JSON as text.", fatal=True)
+    if len(text.encode()) > MESSAGE_BYTES_MAX:
+        raise BadRequest("too_large", f"A message has at most {MESSAGE_BYTES_MAX} bytes.", fatal=True)
+    try:
+        kind = _any(text).type
+    except (msgspec.DecodeError, RecursionError):
+        raise BadRequest("bad_json", 'A message is a JSON object with a "type".', fatal=True) from None
+    if kind != "subscribe":
+        raise BadRequest("unknown_type", 'The only request is "subscribe".', fatal=True)
+    try:
+        return _subscribe(text)
+    except msgspec.ValidationError as error:
+        raise BadRequest("bad_subscribe", str(error), fatal=False) from None

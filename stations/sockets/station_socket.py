@@ -1,0 +1,214 @@
+"""A socket that pulls from the live state at its own pace, and so needs no queue."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, ClassVar, NamedTuple
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from eventbus import clock
+from stations.feeds.registry import is_simulated
+from stations.live import ticker
+from stations.live.alarm import Alarm
+from stations.live.live_state import encode
+from stations.sockets.admission import Doorkeeper, Pace
+from stations.sockets.backpressure import STALLED_SECONDS_MAX, Stalled, Wire
+from stations.sockets.protocol import BadRequest, Subscribe, read
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = 1
+HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
+
+STAFF_ONLY = "This socket is for staff who may see it: sign in."
+CLOSE_BEHIND = 4008
+CLOSE_BAD_REQUEST = 4400
+CLOSE_FORBIDDEN = 4403
+CLOSE_TOO_MANY = 4429
+CLOSE_BROKEN = 4500  # Daphne accepts no code from 1001 to 1999
+CLOSE_TRY_AGAIN = 4503  # the live state cannot start without its database and its log
+
+
+class Due(NamedTuple):
+    """The frames that a socket lacks at this moment. With a close code they are its last ones."""
+
+    frames: list[str]
+    close_code: int | None = None
+
+
+class LiveSocket(AsyncWebsocketConsumer):
+    """The common half of the stations' sockets: entering, reading requests, pulling, heartbeats, leaving.
+
+    A subclass decides who may enter, answers requests, and returns the missing frames (`due`). The socket calls `due`
+    only after the client has taken all earlier frames.
+    """
+
+    doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
+    sleep_seconds_max: ClassVar[float] = HEARTBEAT_SECONDS
+
+    entered = False  # True while the doorkeeper counts it
+    pulling: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The doorkeeper's place must
+        # be given back however the socket ends.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.leave()
+
+    async def may_enter(self) -> bool:
+        return True
+
+    def answer(self, request: Subscribe) -> None:
+        """Take a request. The next `due` returns its effect. Raises BadRequest."""
+        raise NotImplementedError
+
+    async def due(self) -> Due:
+        raise NotImplementedError
+
+    @property
+    def told_seq(self) -> int:
+        """The seq that this client holds."""
+        raise NotImplementedError
+
+    async def connect(self) -> None:
+        await self.accept()
+        self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
+        self.stalled = False
+        self.awake = Alarm()  # set at each tick, and at each request of the client
+        self.pace = Pace()
+        self.wire = Wire(self.base_send)
+        self.address = (self.scope.get("client") or ("",))[0]
+        self.entered = self.doorkeeper.enter(self.address)
+        if not self.entered:
+            await self.refuse(CLOSE_TOO_MANY, "too_many_sockets", "This address holds too many sockets: close a page.")
+        elif not await self.may_enter():
+            await self.refuse(CLOSE_FORBIDDEN, "staff_only", STAFF_ONLY)
+        else:
+            await self.begin()
+
+    async def begin(self) -> None:
+        try:
+            self.live = await ticker.here()
+        except ticker.AWAY:
+            await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site lacks its database or its log: try again.")
+            return
+        await self.tell(encode(self.hello()))
+        self.live.awake.add(self.awake)
+        self.pulling = asyncio.create_task(self.pull())
+        self.look()
+
+    def hello(self) -> dict[str, Any]:
+        name = ", ".join(settings.STATIONS_FEEDS)
+        simulated = all(is_simulated(feed.partition(":")[0]) for feed in settings.STATIONS_FEEDS)
+        return {
+            "type": "hello",
+            "protocol": PROTOCOL,
+            "epoch": self.live.board.epoch,
+            "seq": self.live.board.seq,
+            "heartbeat_s": HEARTBEAT_SECONDS,
+            "server_time": clock.now(),
+            "feed": {"name": name, "simulated": simulated},
+        }
+
+    async def leave(self) -> None:
+        if self.entered:
+            self.doorkeeper.leave(self.address)
+        if self.timer:
+            self.timer.cancel()
+        if self.pulling:
+            self.live.awake.discard(self.awake)
+            self.pulling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.pulling
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.pulling is None or self.pulling.done():
+            return  # refused already: later requests do not matter
+        if self.pace.too_fast():
+            await self.refuse(CLOSE_TOO_MANY, "too_fast", "Too many messages: wait a little between them.")
+            return
+        try:
+            self.answer(read(text_data))
+        except BadRequest as wrong:
+            if wrong.fatal:
+                await self.refuse(CLOSE_BAD_REQUEST, wrong.code, wrong.message)
+            else:
+                await self.send(error(wrong.code, wrong.message))
+        self.awake.set()
+
+    async def refuse(self, close_code: int, code: str, message: str) -> None:
+        """Give the reason in a frame and by the close code. A browser could read neither from a refused handshake."""
+        if self.pulling:
+            self.pulling.cancel()
+        await self.send(error(code, message))
+        await self.close(close_code)
+
+    async def pull(self) -> None:
+        try:
+            await self.pull_until_behind()
+        except Stalled:
+            await self.close(CLOSE_BEHIND)
+        except asyncio.CancelledError:
+            if not self.stalled:
+                raise
+            await self.close(CLOSE_BEHIND)
+        except OSError:
+            pass  # the browser left during a send: the server reports it next
+        except Exception:
+            logger.exception("A socket of the stations broke")
+            await self.close(CLOSE_BROKEN)
+
+    async def pull_until_behind(self) -> None:
+        """Send the due frames, then sleep until the next tick, the client or the timer wakes this socket. Repeat.
+
+        This runs for every frame to every browser, so it makes no task, no timer and no timeout.
+        """
+        while True:
+            self.awake.clear()  # before `due`: a tick after it wakes this socket again
+            if self.wire.paused:
+                await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
+            due = await self.due()
+            for frame in due.frames or self.heartbeat():
+                await self.tell(frame)
+            if due.close_code:
+                await self.close(due.close_code)
+                return
+            await self.awake.wait()
+
+    def heartbeat(self) -> list[str]:
+        if self.live.loop.time() - self.told_at < HEARTBEAT_SECONDS:
+            return []
+        return [encode({"type": "tick", "seq": self.told_seq, "at": clock.now()})]
+
+    async def tell(self, frame: str) -> None:
+        """Send a frame. Behind uvicorn this waits for the client; behind Daphne it does not, so `wire` checks that."""
+        self.telling_since = self.live.loop.time()
+        await self.base_send({"type": "websocket.send", "text": frame})
+        self.told_at, self.telling_since = self.telling_since, None
+
+    def look(self) -> None:
+        """Run the socket's only timer: wake it in time for a heartbeat, and give up a send that does not end."""
+        now = self.live.loop.time()
+        if self.telling_since is None:
+            self.awake.set()
+            silent_until = self.told_at + HEARTBEAT_SECONDS
+            again = now + min(self.sleep_seconds_max, HEARTBEAT_SECONDS, STALLED_SECONDS_MAX)
+            if silent_until > now:
+                again = min(again, silent_until)
+        elif now - self.telling_since < STALLED_SECONDS_MAX:
+            again = self.telling_since + STALLED_SECONDS_MAX
+        else:
+            self.stalled = True
+            if self.pulling:
+                self.pulling.cancel()
+            return
+        self.timer = self.live.loop.call_at(again, self.look)
+
+
+def error(code: str, message: str) -> str:
+    return encode({"type": "error", "code": code, "message": message})

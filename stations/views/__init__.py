@@ -1,0 +1,1 @@
+"""The pages of the stations and of the producer."""

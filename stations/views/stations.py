@@ -1,0 +1,138 @@
+"""The pages that show stations: all of them live, one of them, and the state as JSON."""
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_safe
+
+from eventbus import clock
+from stations.feeds.active_feeds import ActiveFeed, active_feeds
+from stations.feeds.base import Bad
+from stations.feeds.cities import LIVE
+from stations.feeds.registry import SIMULATOR, is_simulated
+from stations.live import ticker
+from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
+from stations.live.live_state import Board, StationView
+from stations.live.status_frames import REMARKS_SHOWN
+from stations.models import Remark, Station, StationHistory
+from stations.services import search, statistics
+from stations.sockets.admission import REMARK, may_produce
+
+CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
+NUMBER_MAX = 2**31 - 1  # the largest number that the column holds; beyond it there is no station
+
+
+@require_safe
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Show all stations: every city's figures, and with `?contract=` one city's table. Complete without JavaScript."""
+    cities = statistics.cities()
+    contract = request.GET.get("contract", "").strip().casefold()
+    query = request.GET.get("q", "").strip()[: search.QUERY_LENGTH_MAX]
+    chosen = next((city for city in cities if city.contract == contract), None)
+    feeds = feeds_remembered()
+    concerned = [health_of(contract, feeds)] if chosen else feeds
+    told = feeds_told(concerned)
+    context = {
+        "cities": cities,
+        "chosen": chosen,
+        "query": query,
+        "unknown_contract": contract if contract and not chosen else "",
+        "total": chosen or statistics.total(cities),
+        "stations": _stations_of(contract, query) if chosen else [],
+        "changes": _last_changes(contract if chosen else ""),
+        "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
+        "feeds": told,
+        "is_live": all(feed["condition"] == Condition.GOOD for feed in told),
+        "places": [{"contract": c.name, "name": c.city, "lat": c.lat, "lng": c.lng} for c in LIVE],
+        "may_produce": may_produce(request.user),
+        "may_remark": may_produce(request.user, REMARK),
+        "bad_words": bad_words(),
+        "tile_url": settings.STATIONS_TILE_URL,
+        "tile_attribution": settings.STATIONS_TILE_ATTRIBUTION,
+        "simulated_source": SIMULATOR,
+        "everywhere": _origin(active_feeds().feeds),
+        **_origin([health.feed for health in concerned if health]),
+    }
+    return render(request, "stations/dashboard.html", context)
+
+
+@require_safe
+def station(request: HttpRequest, contract: str, number: int) -> HttpResponse:
+    """Show one station: its state, its last changes, its last hours. An unknown one gets a 404 page with advice."""
+    contract = contract.casefold()
+    found = _shown().filter(contract=contract, number=min(number, NUMBER_MAX)).first()
+    if found is None:
+        context = {"contract": contract, "number": number, "city": statistics.city_name(contract)}
+        return render(request, "stations/no_station.html", context, status=404)
+    now = clock.now()
+    key = {"source": found.source, "contract": contract, "number": number}
+    health = health_of(contract, feeds_remembered())
+    context = {
+        "station": found,
+        "city": statistics.city_name(contract),
+        "zone": ZoneInfo(statistics.city_zone(contract)),
+        "changes": StationHistory.objects.filter(**key).order_by("-version")[:CHANGES_SHOWN],
+        "chart": statistics.chart(found, now=now),
+        "chart_hours": statistics.CHART_HOURS,
+        "answered_at": health and health.good_at,
+        "feeds": feeds_told([health]),
+        "simulated": is_simulated(found.source),
+        "bad_words": bad_words(),
+    }
+    return render(request, "stations/station.html", context)
+
+
+@require_safe
+def state(request: HttpRequest) -> HttpResponse:
+    """Return the state of this process's sockets as a `snapshot` frame.
+
+    `?contract=` names one or several. A process without sockets has no epoch: it answers from the rows, with seq 0.
+    """
+    contracts = frozenset(name.casefold() for name in request.GET.getlist("contract") if name) or None
+    running = ticker.anywhere()
+    if running is not None:
+        frame = running.snapshot(contracts)
+    else:
+        rows = _shown().filter(gone=False)
+        frame = Board((StationView.of(row) for row in rows), epoch="").snapshot(contracts)
+    return HttpResponse(frame, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def feeds_told(feeds: Iterable[FeedHealth | None]) -> list[dict[str, object]]:
+    """Return the health of these feeds as pages show it."""
+    now = clock.now()
+    return [{**health._asdict(), "condition": health.condition(now).value} for health in feeds if health]
+
+
+def bad_words() -> dict[str, str]:
+    """Return the reasons for unreadable rows in the page's language: the frames hold them in English."""
+    return {reason.value: gettext(reason.value) for reason in Bad}
+
+
+def _shown() -> QuerySet[Station]:
+    return Station.objects.filter(active_feeds().condition())
+
+
+def _stations_of(contract: str, query: str) -> list[Station]:
+    stations = _shown().filter(contract=contract, gone=False).order_by("name", "number")
+    return list(search.found(stations, query))
+
+
+def _last_changes(contract: str) -> list[dict[str, object]]:
+    """Return the newest changes, each with its station's name."""
+    rows = StationHistory.objects.filter(active_feeds().condition()).order_by("-at", "-id")
+    newest = list((rows.filter(contract=contract) if contract else rows)[:CHANGES_SHOWN])
+    named = Station.objects.filter(number__in={row.number for row in newest})
+    names = {(one.source, one.contract, one.number): one.name for one in named}
+    return [{"row": row, "name": names.get((row.source, row.contract, row.number), str(row.number))} for row in newest]
+
+
+def _origin(feeds: list[ActiveFeed]) -> dict[str, bool]:
+    """Return two flags: all stations of these feeds are invented, or only some. Real ones need an attribution."""
+    simulated = [is_simulated(feed.source) for feed in feeds]
+    return {"simulated": all(simulated), "partly_simulated": any(simulated) and not all(simulated)}
