@@ -7,9 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import polib
 import pytest
@@ -40,70 +38,6 @@ INLINE = re.compile(
     r"""\sstyle\s*=|<style\b|<[a-z][^>]*\son[a-z]+\s*=|<script\b(?![^>]*\b(?:src=|type="application/(?:ld\+)?json"))""",
     re.IGNORECASE,
 )
-
-
-class Violation(NamedTuple):
-    """A line that somebody could add to a file, and the contract that must object."""
-
-    file: str
-    line: str
-    contract: str
-
-
-ARROWS = "wiring, features, events"
-VIOLATIONS = {
-    "a feature imports another": Violation(
-        "mcommerce/orders/services/refunds.py", "import mcommerce.products.models", ARROWS
-    ),
-    "events import a feature": Violation("mcommerce/events.py", "import mcommerce.orders.models", ARROWS),
-    "a feature reads the settings module": Violation(
-        "mcommerce/payment/models.py", "import mcommerce.settings", ARROWS
-    ),
-    "a module that no layer names": Violation("mcommerce/utils.py", "ANYTHING = 1", ARROWS),
-    "the stations import the shop": Violation(
-        "stations/services/records.py", "import mcommerce.events", "bus knows nobody"
-    ),
-    "the bus imports the shop": Violation("eventbus/events.py", "import mcommerce.events", "bus knows nobody"),
-    "the shop's feature imports the stations": Violation(
-        "mcommerce/products/services/catalogue.py", "import stations.events", "shop's features"
-    ),
-    "models import services": Violation(
-        "mcommerce/orders/models.py", "import mcommerce.orders.services.vat", "Inside a"
-    ),
-    "services import views": Violation(
-        "mcommerce/products/services/catalogue.py", "import mcommerce.products.views", "Inside a"
-    ),
-    "two modules import one another": Violation(
-        "mcommerce/payment/services/ledger.py", "import mcommerce.payment.services.refunds", "circle"
-    ),
-    "the worker speaks Kafka": Violation("eventbus/consuming/worker.py", "import confluent_kafka", "confluent_kafka"),
-}
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the import contracts look at."""
-    return copy_sources(tmp_path_factory.mktemp("sources") / "tree")
-
-
-@pytest.fixture(scope="module")
-def verdicts(tree: Path) -> dict[str, str]:
-    """What the contracts say of each violation, planted alone in a copy of its own."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(VIOLATIONS, pool.map(lambda name: verdict_on(tree, name), VIOLATIONS), strict=True))
-
-
-def test_the_arrows_point_down(tree: Path) -> None:
-    code, verdict = ask_contracts(tree)
-
-    assert code == 0, verdict
-
-
-@pytest.mark.parametrize("name", VIOLATIONS)
-def test_an_arrow_that_points_up_is_caught(name: str, verdicts: dict[str, str]) -> None:
-    broken = [line for line in verdicts[name].splitlines() if " BROKEN" in line]
-
-    assert any(VIOLATIONS[name].contract in line for line in broken), verdicts[name]
 
 
 def test_no_relation_crosses_the_border_of_an_app() -> None:
@@ -177,20 +111,6 @@ def copy_sources(target: Path) -> Path:
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "static", "locale"))
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
-
-
-def verdict_on(tree: Path, name: str) -> str:
-    violation = VIOLATIONS[name]
-    planted = shutil.copytree(tree, tree.parent / name.replace(" ", "-"))
-    with (planted / violation.file).open("a") as file:
-        file.write(f"\n{violation.line}\n")
-    return ask_contracts(planted)[1]
-
-
-def ask_contracts(folder: Path) -> tuple[int, str]:
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
-    return done.returncode, done.stdout + done.stderr
 
 
 def border_crossings(all_models: Iterable[type[models.Model]]) -> Iterator[str]:

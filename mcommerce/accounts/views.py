@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from mcommerce.accounts import services
 from mcommerce.accounts.forms import AddressForm, DetailsForm
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.services import profile
 from mcommerce.accounts.sign_in.languages import speak
 
 SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
@@ -42,7 +42,7 @@ def account(request: HttpRequest) -> HttpResponse:
     form = DetailsForm(request.POST or None, instance=person, initial={"language": person.language or get_language()})
     if request.method == "POST" and form.is_valid():
         known = form.cleaned_data
-        services.change_details(user_id=person.id, name=known["name"], language=known["language"])
+        profile.change_details(user_id=person.id, name=known["name"], language=known["language"])
         messages.success(request, _("Saved."))
         return speak(redirect("accounts:account"), known["language"])
     addresses = Address.objects.filter(user_id=request.user.pk)
@@ -57,8 +57,8 @@ def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpRe
     form = AddressForm(request.POST or None, instance=known, initial={"recipient": request.user.name})
     if request.method == "POST" and form.is_valid():
         try:
-            services.save_address(user_id=request.user.pk, address=form.instance)
-        except services.TooManyAddresses:
+            profile.save_address(user_id=request.user.pk, address=form.instance)
+        except profile.TooManyAddresses:
             form.add_error(None, _("You have as many addresses as we keep. Delete one first."))
         else:
             messages.success(request, _("The address is saved."))
@@ -70,8 +70,8 @@ def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpRe
 @login_required
 def delete_address(request: HttpRequest, address_id: UUID) -> HttpResponse:
     try:
-        services.remove_address(user_id=request.user.pk, address_id=address_id)
-    except services.AddressUnknown:
+        profile.remove_address(user_id=request.user.pk, address_id=address_id)
+    except profile.AddressUnknown:
         raise Http404(address_id) from None
     messages.success(request, _("The address is deleted."))
     return redirect("accounts:account")

@@ -118,10 +118,15 @@ PARTS = {
         ("tests/eventbus/test_kafka_envelope.py", "tests/eventbus/test_kafka_*.py", "tests/eventbus/test_moving.py"),
     ),
     "orders": Part(
-        ("mcommerce/orders/*.py",), ("tests/mcommerce/orders", *JOURNEYS, SCHEMA), but=("mcommerce/orders/apps.py",)
+        (
+            "mcommerce/orders/*.py",
+            *(f"mcommerce/orders/{room}/*.py" for room in ("admin", "carts", "services", "views")),
+        ),
+        ("tests/mcommerce/orders", *JOURNEYS, SCHEMA),
+        but=("mcommerce/orders/apps.py",),
     ),
     "payment": Part(
-        ("mcommerce/payment/*.py", "mcommerce/payment/providers/*.py"),
+        ("mcommerce/payment/*.py", "mcommerce/payment/providers/*.py", "mcommerce/payment/services/*.py"),
         ("tests/mcommerce/payment", *JOURNEYS, SCHEMA),
         but=("mcommerce/payment/apps.py",),
     ),

@@ -4,8 +4,8 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from mcommerce.accounts import services
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.services import profile
 
 from .conftest import EMAIL, PASSWORD, mailed_code, reauthenticate, sign_in, signed_in, type_code
 
@@ -146,18 +146,18 @@ def test_ada_cannot_touch_bobs_addresses(browser: Client) -> None:
     assert browser.get(f"/accounts/addresses/{his.id}/").status_code == 404
     assert browser.post(f"/accounts/addresses/{his.id}/", HOME).status_code == 404
     assert browser.post(f"/accounts/addresses/{his.id}/delete/").status_code == 404
-    with pytest.raises(services.AddressUnknown):
-        services.save_address(user_id=User.objects.get(email=EMAIL).id, address=his)
+    with pytest.raises(profile.AddressUnknown):
+        profile.save_address(user_id=User.objects.get(email=EMAIL).id, address=his)
     assert Address.objects.get().user == bob
 
 
 def test_addresses_have_an_end(browser: Client, ada: User) -> None:
-    Address.objects.bulk_create(Address(user=ada, **HOME) for _ in range(services.ADDRESSES_MAX))
+    Address.objects.bulk_create(Address(user=ada, **HOME) for _ in range(profile.ADDRESSES_MAX))
 
     answer = browser.post("/accounts/addresses/new/", HOME)
 
     assert "Delete one first" in answer.content.decode()
-    assert Address.objects.count() == services.ADDRESSES_MAX
+    assert Address.objects.count() == profile.ADDRESSES_MAX
 
 
 def test_a_new_password_takes_the_old_one_and_signs_other_browsers_out(browser: Client, ada: User) -> None:

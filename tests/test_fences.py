@@ -1,0 +1,165 @@
+"""The fences between packages: for every feature each forbidden import is planted, and refused with its remedy."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from django.apps import apps
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("mcommerce", "stations", "outside", "eventbus")
+ARROWS, BUS, STATIONS = "arrows", "bus", "shop-and-stations"
+KAFKA, FEATURES, ROOMS, CIRCLES = "kafka", "features", "rooms-of-the-bus", "no-circles"
+
+
+class Plant(NamedTuple):
+    """A module that somebody could add, with one import, and the contract that must refuse it."""
+
+    module: str
+    imports: str
+    contract: str
+
+
+def features() -> list[str]:
+    """The installed apps of ours with pages or handlers, by their dotted names."""
+    ours = (config for config in apps.get_app_configs() if config.name.split(".")[0] in PACKAGES)
+    found = [one for one in ours if any((Path(one.path) / f"{name}.py").exists() for name in ("urls", "handlers"))]
+    return sorted(one.name for one in found)
+
+
+def contracts() -> dict[str, dict[str, Any]]:
+    """Import-linter's contracts by id."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return {one["id"]: one for one in config["tool"]["importlinter"]["contracts"]}
+
+
+def plants() -> Iterator[Plant]:
+    """Every forbidden import of every feature, and those of the bus and of the events."""
+    names = features()
+    for name in names:
+        inside = f"{name}.services.planted_{{}}"
+        shop = name != "stations"
+        for number, other in enumerate(one for one in names if one != name):
+            rule = ARROWS if shop and other != "stations" else BUS if not shop else STATIONS
+            yield Plant(inside.format(f"other_{number}"), f"{other}.models", rule)
+        yield Plant(inside.format("events"), *(("stations.events", STATIONS) if shop else ("mcommerce.events", BUS)))
+        yield Plant(inside.format("kafka"), "confluent_kafka", KAFKA)
+        yield Plant(inside.format("settings"), "mcommerce.settings", ARROWS if shop else BUS)
+        yield Plant(inside.format("views"), f"{name}.views", FEATURES)
+        yield Plant(f"{name}.planted_room", "json", FEATURES)
+        yield Plant(f"eventbus.consuming.planted_{name.rsplit('.')[-1]}", f"{name}.models", BUS)
+    yield Plant("mcommerce.planted_module", "json", ARROWS)
+    yield Plant("eventbus.planted_module", "json", ROOMS)
+    yield Plant("eventbus.database.planted", "eventbus.consuming.worker", ROOMS)
+    yield Plant("eventbus.consuming.planted_kafka", "confluent_kafka", KAFKA)
+    yield Plant("outside.planted", "stations.models", BUS)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the contracts look at."""
+    target = tmp_path_factory.mktemp("sources")
+    for name in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__", "static", "locale")
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def verdict(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The report on a copy with every plant in it: the text about each broken contract, by the contract's name."""
+    planted = Path(shutil.copytree(tree, tmp_path_factory.mktemp("planted") / "tree"))
+    for one in plants():
+        file = planted.joinpath(*one.module.split(".")).with_suffix(".py")
+        file.write_text(f"import {one.imports}\n")
+    return sections(ask_contracts(planted)[1])
+
+
+def test_the_arrows_point_down(tree: Path) -> None:
+    code, said = ask_contracts(tree)
+
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("plant", list(plants()), ids=lambda plant: f"{plant.module}->{plant.imports}")
+def test_a_forbidden_import_is_refused_with_its_remedy(plant: Plant, verdict: dict[str, str]) -> None:
+    name = contracts()[plant.contract]["name"]
+    said = verdict.get(name, "")
+
+    # Import-linter names a module that no layer lists, and otherwise the import.
+    expected = [plant.module] if plant.imports == "json" else [plant.module, plant.imports]
+    assert any(all(word in line for word in expected) for line in said.splitlines()), said
+    assert ": " in name, "the contract's name ends with what to do"
+
+
+def test_two_modules_that_import_one_another_are_refused(tree: Path, tmp_path: Path) -> None:
+    planted = Path(shutil.copytree(tree, tmp_path / "tree"))
+    with (planted / "mcommerce/payment/services/ledger.py").open("a") as file:
+        file.write("\nimport mcommerce.payment.services.refunds\n")
+
+    assert contracts()[CIRCLES]["name"] in sections(ask_contracts(planted)[1])
+
+
+def test_every_feature_stands_in_every_list() -> None:
+    assert missing_from_lists(features(), contracts()) == []
+
+
+def test_a_feature_that_a_list_lacks_is_named_with_the_remedy() -> None:
+    said = missing_from_lists([*features(), "mcommerce.loyalty"], contracts())
+
+    assert said == [
+        f"mcommerce.loyalty is missing from the contract {name!r}: add it to {where} in pyproject.toml"
+        for name, where in (
+            (FEATURES, "containers"),
+            (ARROWS, "the layer of the features"),
+            (STATIONS, "source_modules"),
+        )
+    ]
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def missing_from_lists(names: Collection[str], config: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Sentences about features that a contract's list does not name."""
+    layers = {name.strip() for layer in config[ARROWS]["layers"] for name in layer.split("|")}
+    lists = (
+        (FEATURES, "containers", set(config[FEATURES]["containers"])),
+        (ARROWS, "the layer of the features", {f"mcommerce.{name}" for name in layers} | {"stations"}),
+        (STATIONS, "source_modules", {*config[STATIONS]["source_modules"], "stations"}),
+    )
+    return [
+        f"{name} is missing from the contract {contract!r}: add it to {where} in pyproject.toml"
+        for name in names
+        for contract, where, known in lists
+        if name not in known
+    ]
+
+
+def ask_contracts(folder: Path) -> tuple[int, str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "1000"}
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def sections(report: str) -> dict[str, str]:
+    """The report's text about each broken contract, by the contract's name."""
+    _, _, broken = report.partition("Broken contracts")
+    found: dict[str, str] = {}
+    name = ""
+    lines = broken.splitlines()
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if below and set(below) == {"-"}:
+            name = line
+        elif name:
+            found[name] = found.get(name, "") + line + "\n"
+    return found
