@@ -22,7 +22,7 @@ def refuse(records: Sequence[Record]) -> None:
         return
     connection, first = connections[DEFAULT_DB_ALIAS], records[0]
     offsets = sql.numbers(connection, [record.offset for record in records])
-    asked = _TAKEN + sql.is_among(connection, "offset", "bigint")
+    asked = _TAKEN + sql.is_among(connection, "log_offset", "bigint")
     found = sql.fetch(connection, asked, [first.topic, first.partition, offsets])
     taken = {offset: sql.uuid_of(event_id) for offset, event_id in found}
     lost = [one.offset for one in records if taken.get(one.offset, one.event_id) != one.event_id]
