@@ -1,9 +1,9 @@
-"""What the log has let go of before a group read it comes from the outbox, where its rows still are.
+"""Read from the outbox the records that the log deleted before a consumer group read them.
 
-The brokers' retention may be shorter than a group's lag, and somebody may delete records or have a topic compacted.
-Then the log goes on behind the place where a group stands. The outbox says of each event of ours where it lay. So
-what is missing is handled in its own place, before what the log goes on with, and each key's order stays. What the
-outbox has not either is lost for the group: it is written down, for an operator to see (`recovery.lost_records`).
+The brokers' retention may be shorter than a group's lag. Somebody may also delete records or have a topic compacted.
+Then the log continues beyond the group's offset. The outbox has the offset of each event of this site. So missing
+events are handled at their own offsets, before the log continues, and each key's order stays. Records that the outbox
+does not have either are lost for the group. They are written down for an operator (`recovery.lost_records`).
 """
 
 import logging
@@ -27,11 +27,11 @@ from eventbus.recovery import lost_records
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0  # between looks whether something lies in the outbox that the log does not bring
+LOOK_SECONDS = 5.0  # between checks for rows of the outbox that the log does not bring
 
 
 class _Gap(msgspec.Struct):
-    """A stretch that comes from the outbox. `relayed`: what must have its place before it is seen what is missing."""
+    """A range of offsets to read from the outbox. `relayed`: the last row that must have its offset first."""
 
     next: int
     end: int
@@ -40,7 +40,7 @@ class _Gap(msgspec.Struct):
 
 
 class _Hole(NamedTuple):
-    """Numbers that the log leaves out, before the record that was fetched as the n-th."""
+    """Offsets missing in the log, before the fetched record with index `before`."""
 
     before: int
     begin: int
@@ -48,20 +48,20 @@ class _Hole(NamedTuple):
 
 
 class Backfill:
-    """Of one worker, and in its thread. `same_log` raises LogUnavailable where our offsets are of another log."""
+    """The backfill of one worker, in its thread. `same_log` raises LogUnavailable if our offsets are of another log."""
 
     def __init__(self, owned: Ownership, backend: Backend, same_log: Callable[[Collection[str]], None]) -> None:
         self._owned, self._backend, self._same_log = owned, backend, same_log
-        self._next: dict[TopicPartition, int] = {}  # where the log is to go on
+        self._next: dict[TopicPartition, int] = {}  # the offset at which the log continues
         self._gaps: dict[TopicPartition, _Gap] = {}
-        self._owed: dict[TopicPartition, int] = {}  # where the log should have brought something at the last look
+        self._owed: dict[TopicPartition, int] = {}  # offsets from which on the outbox had rows at the last check
         self._looked = time.monotonic()
-        self._asked: dict[TopicPartition, float] = {}  # when it was asked where the log begins
-        self._turn = False  # whether the outbox comes before the log: they take turns
-        self.moved = 0  # how many gaps were found, or are behind us
+        self._asked: dict[TopicPartition, float] = {}  # when its first offset was last asked for
+        self._turn = False  # whether to read the outbox first: outbox and log take turns
+        self.moved = 0  # how many gaps were found or closed
 
     def begin(self, consumer: Consumer, progress: Mapping[TopicPartition, Progress]) -> None:
-        """Read these partitions from where the group stands. Raises LogUnavailable."""
+        """Read these partitions from the group's offsets on. Raises LogUnavailable."""
         first = self._begins(progress)
         for place, row in progress.items():
             self._gaps.pop(place, None)
@@ -71,7 +71,7 @@ class Backfill:
                 self._seek(consumer, place, row.offset)
 
     def _begins(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the log begins, of those of which that was not asked just now: a broken world has all begun anew."""
+        """Return the log's first offsets, each asked for once in LOOK_SECONDS: after an outage all begin again."""
         now = time.monotonic()
         asked = [place for place in places if now - self._asked.get(place, float("-inf")) >= LOOK_SECONDS]
         first = self._backend.earliest_offsets(asked)
@@ -79,7 +79,7 @@ class Backfill:
         return first
 
     def fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
-        """The next records of one partition. Raises LogUnavailable, StaleEpoch."""
+        """Return the next records of one partition. Raises LogUnavailable, StaleEpoch."""
         if self._backend.in_process:
             return consumer.fetch(records_max)
         self._turn = not self._turn
@@ -88,7 +88,7 @@ class Backfill:
         return self._from_log(consumer, records_max) or self._from_outbox(consumer, records_max)
 
     def put_back(self, consumer: Consumer, records: list[Record]) -> None:
-        """These come again."""
+        """Have these records fetched again."""
         place, offset = TopicPartition(records[0].topic, records[0].partition), records[0].offset
         if place in self._gaps:
             self._gaps[place].next = offset
@@ -96,9 +96,9 @@ class Backfill:
             self._seek(consumer, place, offset)
 
     def look(self, consumer: Consumer) -> None:
-        """Now and then, and while nothing comes: does the outbox have something that the log does not bring?
+        """Check every LOOK_SECONDS if the outbox has rows that the log does not bring.
 
-        A log of which all was let go brings nothing that shows it.
+        A log whose records were all deleted brings nothing that would show it.
         """
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
@@ -145,23 +145,23 @@ class Backfill:
             return records
         place = TopicPartition(records[0].topic, records[0].partition)
         if place in self._gaps:
-            return []  # it comes again, once all before it has come
+            return []  # fetched again once the gap before it is closed
         holes = list(_holes(records, self._next.get(place, records[0].offset)))
         if (lack := self._lack(place, records, holes)) is None:
             self._next[place] = max(records[-1].offset + 1, self._next.get(place, 0))
             return records
         self._next[place] = lack.begin
         if lack.before:
-            consumer.seek(place, lack.end)  # first what came before it
+            consumer.seek(place, lack.end)  # first return the records before the hole
         else:
             self._same_log({place.topic})
             self._open(consumer, place, lack.begin, lack.end)
         return records[: lack.before]
 
     def _lack(self, place: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
-        """The first in which something lay. Numbers are also left out for marks of transactions, which nobody reads.
+        """Return the first hole in which records lay. Transaction markers also leave holes, and nobody reads those.
 
-        Outbox and brokers are asked once for all: others' transactions leave one out behind each record.
+        Ask outbox and brokers once for all holes: transactions of other programs leave one behind each record.
         """
         if not holes:
             return None
@@ -181,14 +181,14 @@ class Backfill:
                 del self._gaps[place]
             elif gap.known or self._know(place, gap):
                 if records := outbox_offsets.read(place, gap.next, records_max, end=gap.end):
-                    self._gaps[place] = self._gaps.pop(place)  # to the back of the row: partitions take turns
+                    self._gaps[place] = self._gaps.pop(place)  # to the end of the dict: partitions take turns
                     gap.next = records[-1].offset + 1
                     return records
                 self._close(consumer, place, gap)
         return []
 
     def _know(self, place: TopicPartition, gap: _Gap) -> bool:
-        """Write down what of the stretch is lost. Whether that is known: what was sent lately may have no place yet."""
+        """Write down what is lost in the range. Return False while events sent lately may lack their offsets."""
         if gap.end - gap.next > _rows(place, gap.next, gap.end).count():
             unsent = OutboxRow.objects.filter(
                 rejected_records.UNSENT, rejected_records.not_behind(), topic=place.topic
@@ -205,7 +205,7 @@ class Backfill:
         return True
 
     def _close(self, consumer: Consumer, place: TopicPartition, gap: _Gap) -> None:
-        """All of it is behind us: the log goes on."""
+        """Let the log continue: the whole range is handled."""
         with transaction.atomic():
             progress = self._owned.lock(place)
             progress.offset = max(progress.offset, gap.end)
@@ -217,9 +217,9 @@ class Backfill:
 
 
 def _forgotten(place: TopicPartition, gap: _Gap) -> int:
-    """How many records of the stretch a restore of the database forgot: nobody has lost those.
+    """Count the range's records that a restore of the database forgot: those are not lost.
 
-    Of the log as it is: one that was filled again since gives their places another time.
+    Only spans noted since the present log was filled count: a log that was filled again reuses offsets.
     """
     log = TopicLog.objects.filter(topic=place.topic).first()
     spans = ForgottenSpan.objects.filter(
@@ -244,9 +244,9 @@ def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
 
 
 def refuse_behind(backend: Backend, topic: str) -> None:
-    """Before rows of a topic get other offsets: raises LogUnavailable while a group still has to read some there.
+    """Raise LogUnavailable while a group must still read rows of this topic from the outbox.
 
-    It would meet them at the end of the log then, behind later events of their keys.
+    Call it before rows get other offsets. The group would meet them at the log's end, after later events of their keys.
     """
     first = backend.earliest_offsets(backend.partitions([topic]))
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):

@@ -1,4 +1,4 @@
-"""Running one group's handlers for records, in transactions that no one can half keep."""
+"""Run one group's handlers for records. Each transaction commits fully or not at all."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -19,15 +19,15 @@ from eventbus.progress.groups import PAUSED, STOPPED
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
 
-# How long a batch keeps others waiting at most, but for the handler in hand. SQLite has one writer: a visitor's request
-# waits as long. PostgreSQL's rows are held so long, and a second is far from its limits for idle sessions and locks.
+# How long a batch keeps others waiting at most, without the handler in hand. SQLite has one writer, so a visitor's
+# request waits as long. PostgreSQL holds rows as long: a second is far below its limits for idle sessions and locks.
 BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
 
 
 class BatchRunner:
-    """How a group handles records of the partitions that it owns, under the epochs of its assignment.
+    """Handle records of the partitions that a group owns, under the epochs of its assignment.
 
-    What begins something raises GroupStopped while the group is paused or its circuit breaker is open.
+    Methods that begin something raise GroupStopped while the group is paused or its circuit breaker is open.
     """
 
     def __init__(self, owned: Ownership) -> None:
@@ -36,16 +36,16 @@ class BatchRunner:
         self._retry_on_contention = owned.retry_on_contention
 
     def had(self, records: Sequence[Record]) -> set[UUID]:
-        """Which of these the group has had before, so that no handler is called for them."""
+        """Return the ids of events that the group had before: no handler is called for them."""
         return inbox.known(self._group.name, [record.event_id for record in records])
 
     def batch(
         self, partition: TopicPartition, records: Sequence[Record], *, unless: str = STOPPED, passing: bool = False
     ) -> int:
-        """As many as fit into BATCH_SECONDS in one transaction; how many, and at least one.
+        """Handle as many records as fit into BATCH_SECONDS in one transaction. Return how many: at least one.
 
-        It raises the first handler's error, and then nothing of it has happened. `passing`: only up to the first that
-        a handler is to be called for, which may be none.
+        The first handler's error is raised, and rolls everything back. `passing`: stop before the first record that
+        needs a handler, so the count may be 0.
         """
         done: list[Record] = []
         fresh: list[Record] = []
@@ -69,17 +69,17 @@ class BatchRunner:
         return len(done)
 
     def announce(self, partition: TopicPartition) -> None:
-        """Write down that many are about to be handled at once: whoever finds that left behind goes one by one."""
+        """Store that a batch is about to be handled. A worker that finds this left behind handles one by one."""
         with failpoints.atomic("handle.announce"):
             progress = self._owned.lock(partition, unless=STOPPED)
-            progress.running_event, progress.crashes = None, 1  # of no event: none is to blame yet
+            progress.running_event, progress.crashes = None, 1  # of no event: none is suspected yet
             groups.save(progress)
 
     def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
-        """One in a transaction of its own. A failure parks its key; so does a broken world that may be of its making.
+        """Handle one record in its own transaction. Park its key if it fails or may cause an outage.
 
-        `announced`: its attempt is written before, so that a death in it is counted. That is one more commit to wait
-        for, and so left out where nothing died before: the first death is not counted, like that of a whole batch.
+        `announced`: its attempt is committed first, so that a crash in it is counted. This costs one more commit, and
+        is left out where nothing crashed before: the first crash is not counted, like that of a whole batch.
         """
         if announced:
             self._retry_on_contention(self._begin, partition, record, unless=STOPPED)
@@ -108,7 +108,7 @@ class BatchRunner:
         if ahead is None:
             return self._retry_on_contention(self.batch, partition, records, unless=PAUSED)
         record = records[ahead]
-        self._owned.breaker.wait()  # only now: what goes by asks nobody
+        self._owned.breaker.wait()  # only now: passing records without a handler is no probe
         self._retry_on_contention(self._begin, partition, record, unless=PAUSED)
         try:
             self._alone(partition, records[: ahead + 1], opens=True)
@@ -123,9 +123,9 @@ class BatchRunner:
             return 0
 
     def _bury(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
-        """Set aside the last of these, after those that no handler is for now. How many are behind us then.
+        """Dead-letter the last of these records after passing those without a handler. Return how many are passed.
 
-        Where there is no room for its key, it is left.
+        If the group may park no more keys, the record stays.
         """
         *ahead, record = records
         passed = self._retry_on_contention(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
@@ -142,7 +142,7 @@ class BatchRunner:
         with failpoints.atomic("handle.begin"):
             progress = self._owned.lock(partition, unless=unless)
             if progress.running_event == record.event_id:
-                progress.crashes += 1  # begun before and never ended; deaths before its turn say nothing of it
+                progress.crashes += 1  # its last attempt never ended; crashes before its turn are not its own
             else:
                 progress.running_event, progress.crashes = record.event_id, 0
             groups.save(progress)
@@ -150,7 +150,7 @@ class BatchRunner:
     def _alone(
         self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", opens: bool = False
     ) -> None:
-        """The last of these, after those that no handler is for now."""
+        """Handle the last of these records, and pass those before it, which need no handler now."""
         record = records[-1]
         self._owned.begin()
         note = self._owned.ask(partition, record)
@@ -175,7 +175,7 @@ class BatchRunner:
         return fresh
 
     def _first_for_now(self, records: Sequence[Record]) -> int | None:
-        """Where the first is that a handler would be called for."""
+        """Return the index of the first record that a handler would be called for, or None."""
         name, topic = self._group.name, records[0].topic
         seen = self.had(records)
         gone = divergence.forgotten(record for record in records if record.event_id not in seen)
@@ -187,7 +187,7 @@ class BatchRunner:
         return None
 
     def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> None:
-        """Set aside what failed. Raises GroupStopped when the group has too many parked keys: then it stays."""
+        """Park the key of a failed record. Raises GroupStopped at the limit of parked keys: then the record stays."""
         try:
             if not self._retry_on_contention(self._park, partition, record, error, attempts):
                 return
@@ -204,32 +204,32 @@ class BatchRunner:
         with failpoints.atomic("handle.park"):
             progress = self._owned.lock(partition)
             if record.offset < progress.offset:
-                return False  # it failed after its commit: it is handled
+                return False  # the error came after its commit: it is handled
             self._owned.unclaim(record)
             parking.park(self._group, record, error, attempts=attempts)
             self._finish(progress, [record], [])
             return True
 
     def _leave(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
-        """It failed, and stays where it is as if it had not been tried; but deaths in it are remembered."""
+        """Leave a failed record where it is, as if it had not been tried; but remember crashes in it."""
         with failpoints.atomic("handle.leave"):
             progress = self._owned.lock(partition)
             if record.offset < progress.offset:
                 return
-            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
                 self._owned.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0
                 groups.save(progress)
 
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
-        """Tells of each record, in order, whether to handle it now.
+        """Return a function that says of each record, in order, whether to handle it now.
 
-        Repeats are dropped, and so is what a restore forgot. What nobody here knows is counted. Events of parked keys
-        wait behind them.
+        Repeats are dropped, and so are events that a restore forgot. Events without a handler here are counted. Events
+        of parked keys wait behind them.
         """
         ahead = [record for record in records if record.offset >= progress.offset]
-        seen = {event_id.int for event_id in self.had(ahead)}  # whose hash takes half the time
+        seen = {event_id.int for event_id in self.had(ahead)}  # an int's hash takes half the time of a UUID's
         gone = divergence.forgotten(record for record in ahead if record.event_id.int not in seen)
         parked = parking.parked_keys(self._group.name, progress.topic, {record.key for record in ahead})
 

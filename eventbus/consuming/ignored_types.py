@@ -1,7 +1,7 @@
-"""Event types that a group's release does not know: what it ignores of them is counted, and shown to operators.
+"""Count events of types that a group's release does not know, and show them to operators.
 
-Their publisher was deployed before those who handle them, or such events came back after a roll-back. A type that the
-release knows, and that the group has no handler for, is ignored on purpose: nothing is written down of that.
+Their publisher was deployed before their handlers, or such events came back after a roll-back. A type that the release
+knows but the group does not handle is ignored on purpose: nothing is written down.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,18 +15,18 @@ from eventbus import clock, registry
 from eventbus.events import Record, declared_events
 from eventbus.models import WHO_CHARACTERS_MAX, IgnoredType, OperatorAction, Progress
 
-_known: set[str] = set()  # of this process's code, and only a cache: what is not in it is looked for
+_known: set[str] = set()  # wire types in this process's code; only a cache: a missing type is looked up
 
 
 def is_known(wire_type: str) -> bool:
-    """Whether the code of this process has an event of that wire type."""
+    """Return True if the code of this process has an event of that wire type."""
     if wire_type not in _known:
         _known.update(one.wire_type() for one in declared_events())
     return wire_type in _known
 
 
 def note(progress: Progress, record: Record) -> None:
-    """Count an event that the group ignores, if it is of an unknown type of ours; in the transaction that passes it."""
+    """Count an ignored event of ours if its type is unknown, in the transaction that passes it."""
     if not record.ours or is_known(record.type):
         return
     now = clock.now()
@@ -37,13 +37,13 @@ def note(progress: Progress, record: Record) -> None:
         type=record.type,
         defaults={"events": 1, "first_at": now, "last_at": now},
     )
-    if not new:  # nobody else counts here meanwhile: the caller holds the group's progress
+    if not new:  # no other process counts here: the caller holds the group's progress
         row.events, row.last_at = row.events + 1, now
         row.save(update_fields=["events", "last_at"])
 
 
 class IgnoredStatus(msgspec.Struct, frozen=True):
-    """What a group ignored of a type that its release did not know. `handles` is whether it has a handler by now."""
+    """The ignored events of a type that the group's release did not know. `handles`: it has a handler by now."""
 
     group: str
     topic: str
@@ -55,7 +55,7 @@ class IgnoredStatus(msgspec.Struct, frozen=True):
 
     @property
     def remedy(self) -> str:
-        """What an operator can do, as a sentence."""
+        """The operator's options, as a sentence."""
         again = f"manage.py eventbus redeliver {self.group} --type {self.type}"
         if self.handles:
             return f"To have them handled: {again}; if they need not be: {again} --dismiss."
@@ -70,7 +70,7 @@ class IgnoredStatus(msgspec.Struct, frozen=True):
 
 
 def status() -> list[IgnoredStatus]:
-    """By group and type; without what the present release knows, and does not handle in that group."""
+    """Return a status by group and type, without types that this release knows and the group does not handle."""
     rows = IgnoredType.objects.order_by("group", "topic", "type").values("group", "topic", "type")
     counted = rows.annotate(count=Sum("events"), first=Min("first_at"), last=Max("last_at"))
     found = [
@@ -89,17 +89,17 @@ def status() -> list[IgnoredStatus]:
 
 
 def handles(group: str, wire_type: str) -> bool:
-    """Whether the code has a handler of that type in the group."""
+    """Return True if the code has a handler of that type in the group."""
     return group in registry.groups and wire_type in registry.groups[group].handlers
 
 
 def problems(found: Iterable[IgnoredStatus]) -> list[str]:
-    """One sentence each."""
+    """Return one sentence for each."""
     return [str(one) for one in found]
 
 
 def less(progress: Progress, by_type: Mapping[str, int]) -> None:
-    """So many of each type are handed to the group again; in the transaction that holds its progress."""
+    """Reduce the counts by so many redelivered events of each type, in the transaction that holds the progress."""
     place = {"group": progress.group, "topic": progress.topic, "partition": progress.partition}
     for row in IgnoredType.objects.filter(**place, type__in=list(by_type)):
         row.events = max(0, row.events - by_type[row.type])
@@ -110,7 +110,7 @@ def less(progress: Progress, by_type: Mapping[str, int]) -> None:
 
 
 def forget(group: str, types: Collection[str], who: str) -> int:
-    """An operator has decided that these need not be handled; how many events that was."""
+    """Delete the counts of types that an operator dismisses. Return how many events that was."""
     with transaction.atomic():
         rows = IgnoredType.objects.select_for_update().filter(group=group, type__in=types)
         events = sum(row.events for row in rows)

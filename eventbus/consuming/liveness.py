@@ -1,6 +1,6 @@
-"""Signs of life of the threads that do the work: each says by when it will say the next one.
+"""Signs of life of the working threads: each sets the time at which its next one is due.
 
-A thread of its own that said so would say it for one that hangs. Supervisors hear of it by heartbeats.py.
+A separate thread for this would go on while a working thread hangs. `heartbeats.py` reports to supervisors.
 """
 
 import math
@@ -12,13 +12,13 @@ import msgspec
 
 from eventbus.events import Record
 
-LOOP_SECONDS = 60.0  # a round of a loop: each wait for a lock, a server or the brokers ends far earlier
+LOOP_SECONDS = 60.0  # one round of a loop: every wait for a lock, a server or the brokers is far shorter
 
 _pulses: set["Pulse"] = set()  # of this process
 
 
 class Pulse:
-    """One thread's. Only that thread beats it."""
+    """The sign of life of one thread. Only that thread calls `beat`."""
 
     def __init__(self, name: str, seconds: float = LOOP_SECONDS) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class Pulse:
 
     @contextmanager
     def alive(self) -> Iterator["Pulse"]:
-        """While it lasts, the thread is expected to beat."""
+        """Expect the thread to beat while this context lasts."""
         self.beat()
         _pulses.add(self)
         try:
@@ -38,17 +38,17 @@ class Pulse:
             _pulses.discard(self)
 
     def beat(self) -> None:
-        """The next one comes within one round."""
+        """Give a sign of life. The next one is due within one round."""
         self._in_hand = self._interrupt = None
         self._until = time.monotonic() + self._seconds
 
     def begins(self, record: Record, seconds: float, interrupt: Callable[[], None] | None) -> None:
-        """A handler is called, which may take so long. `interrupt` ends its statement, from any thread."""
+        """Note that a handler is called, which may take so long. `interrupt` ends its statement, from any thread."""
         self._in_hand, self._interrupt = record, interrupt
         self._until = time.monotonic() + seconds
 
     def overdue(self) -> "Overdue | None":
-        """How it hangs; None while it does not. For any thread."""
+        """Return how long the thread is overdue, or None. Safe in any thread."""
         over, record = time.monotonic() - self._until, self._in_hand
         if over <= 0:
             return None
@@ -56,14 +56,14 @@ class Pulse:
         return Overdue(self.name, over, what)
 
     def interrupt(self) -> None:
-        """End the statement that a handler over its limit is in, where that can be done."""
+        """End the statement of a handler that is over its limit, where that is possible."""
         interrupt = self._interrupt
         if interrupt is not None:
             interrupt()
 
 
 class Overdue(msgspec.Struct, frozen=True):
-    """A thread that has not said in time that it lives: for how many seconds, and the event that it has in hand."""
+    """A thread whose sign of life is overdue: for how many seconds, and with which event in hand."""
 
     name: str
     seconds: float
@@ -74,7 +74,7 @@ class Overdue(msgspec.Struct, frozen=True):
 
 
 def overdue() -> list[Overdue]:
-    """Those of this process that hang."""
+    """Return the overdue threads of this process, by name."""
     return sorted((found for pulse in list(_pulses) if (found := pulse.overdue())), key=lambda one: one.name)
 
 

@@ -34,39 +34,39 @@ Note = Callable[[], None]  # records the answers of an effect
 
 
 class Ownership:
-    """One group's partitions in the hands of one worker. `epochs` are those of its assignment."""
+    """One group's partitions that one worker owns. `epochs` are those of its assignment."""
 
     def __init__(self, group: Group, on_failure: Failure, retry_on_contention: ContentionRetry) -> None:
         self.group = group
         self.epochs: dict[TopicPartition, int] = {}
-        self.reached: dict[TopicPartition, int] = {}  # how far the group is known to be there: it never goes back
-        self.left_clean = False  # whether what ended this step left nothing behind, and what was fetched is as it was
-        self.begun = False  # whether this step has come to what may leave an attempt behind
+        self.reached: dict[TopicPartition, int] = {}  # the group's highest known offset: it never goes back
+        self.left_clean = False  # whether the error left no attempt behind, and the fetched records are as they were
+        self.begun = False  # whether this step began something that may leave an attempt behind
         self.breaker = CircuitBreaker()
         self.suspicion = Suspicion()
-        # Keys whose heads met a broken world, the last to be tried at the end: whatever else there is goes first.
+        # Keys whose heads met an infrastructure error, in the order of their last try. All other work goes first.
         self.suspects: dict[int, TopicPartition] = {}
         self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
         self.retry_on_contention = retry_on_contention
-        # When this process claimed effects, and the answers that it has: a broken world between claiming, asking and
-        # recording must not ask twice, and is not a death.
+        # When this process claimed effects, and the answers that it has. An infrastructure error between claim, call
+        # and record must not cause a second call, and is not a crash.
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
         self.in_hand: UUID | None = None  # the event whose handler was called last, in this try
         self._interrupt: Callable[[], None] | None = None
         self._begun_at = 0.0  # when this try began
-        self._cut_off: dict[TopicPartition, UUID] = {}  # the last event of each whose session the database ended
+        self._cut_off: dict[TopicPartition, UUID] = {}  # by partition, the last event whose session the database ended
 
     def begin(self) -> None:
-        """A try begins: what goes wrong before a handler is called is not the event's."""
+        """Begin a try: an error before a handler is called is not the event's failure."""
         self.in_hand, self._begun_at = None, clock.monotonic()
 
     def judge(self, record: Record, error: BaseException) -> Verdict:
-        """Whose fault it is that an attempt that was alone ended so. The connection may be gone: afterwards it is not.
+        """Decide if the error of a single record's attempt is the event's own failure. Close a broken connection first.
 
-        Whose session stood idle for too long may have been frozen; the event that does so twice in a row does it.
-        Partitions take turns, so each has a row of its own.
+        The database ends sessions that stand idle for too long: the process may have been frozen. If one event does so
+        twice in a row, it is the cause. Partitions take turns, so each remembers its own last event.
         """
         if not connection.in_atomic_block:
             close_old_connections()
@@ -81,20 +81,20 @@ class Ownership:
         return self.suspicion.met(record, error, seconds=clock.monotonic() - self._begun_at)
 
     def counts(self, record: Record, error: BaseException) -> bool:
-        """Whether a failure is an attempt: a service that is away for one event, and answers others, is not away."""
+        """Return True if a failure counts as an attempt. A service that answers other events is not unavailable."""
         return counts_as_attempt(error) or self.suspicion.met(record, error, seconds=0.0) is Verdict.BLAMED
 
     def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
-        """These were handled, at their first attempt or not."""
+        """Note that these records were handled, at their first attempt or not."""
         self.breaker.succeeded(records, first=first)
         self.suspicion.succeeded([record.event_id for record in records])
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
-        """See `groups.lock`. Raises StaleEpoch also when the group went back: its database was restored meanwhile.
+        """Lock as `groups.lock` does. Raises StaleEpoch also if the offset went back: the database was restored.
 
-        What lies between would be left out, since it was read before.
+        Events in between would be left out, since this worker read them before.
         """
-        self.begun = self.begun or bool(unless)  # what begins something names when not
+        self.begun = self.begun or bool(unless)  # only what begins something sets `unless`
         self._interrupt = sql.interrupting(connections[DEFAULT_DB_ALIAS])
         row = groups.lock(self.group, partition, self.epochs[partition], unless=unless)
         if row.offset < (reached := self.reached.get(partition, 0)):
@@ -102,19 +102,19 @@ class Ownership:
         return row
 
     def note_loss(self, lost: LogTruncated) -> None:
-        """Have the relay fill these logs again, whatever becomes of this process. Raises StaleEpoch where it has."""
+        """Have the relay fill these logs again, even if this process ends. Raises StaleEpoch if it has done so."""
         with transaction.atomic():
             for topic, partition in lost.places:
                 log_generations.note(topic, log_generations.UNKNOWN)  # locked in the relay's order
                 self.lock(TopicPartition(topic, partition))
 
     def passed(self, progress: Progress) -> None:
-        """The group will be so far, once what holds the row is committed."""
+        """Remember the group's offset once the transaction that holds the row commits."""
         place, offset = TopicPartition(progress.topic, progress.partition), progress.offset
         transaction.on_commit(lambda: self.reached.update({place: offset}))
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
-        """For an effect: claim it and ask, before the transaction that records the answer. Never asked twice."""
+        """Claim an effect, make its call once, and return what records the answer in a later transaction."""
         if not self.group.effects or not self.group.of(record):
             return None
         if not self.retry_on_contention(self._claim, partition, record, parked):
@@ -136,9 +136,9 @@ class Ownership:
             if not parked:
                 if record.offset < progress.offset or not self.is_fresh(record):
                     return False
-                effects.refuse_deadly(self.group, record, progress.crashes)  # now: an answer would come too late
+                effects.refuse_deadly(self.group, record, progress.crashes)  # now: after the call it is too late
             ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers
-            # Remembered before the commit, which can come true without our hearing of it.
+            # Remembered before the commit: it may succeed although its confirmation is lost.
             self._claimed[record.event_id] = effects.claim(self.group, record, ours=ours, answered=answered)
         return True
 
@@ -159,32 +159,32 @@ class Ownership:
             raise HandlerTimeout(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
 
     def _begins(self, record: Record) -> float:
-        """A handler is called now; until when it may take, by the bus's clock."""
+        """Note that a handler is called now. Return its deadline by the bus's clock."""
         self.in_hand, limit = record.event_id, self.group.seconds_for(record)
         self.pulse.begins(record, limit, self._interrupt)
         return clock.monotonic() + limit
 
     def unclaim(self, record: Record) -> None:
-        """An attempt failed: an effect may be asked for again, unless it has happened and only its answer is lost."""
+        """Let a failed attempt's effect be called again, unless it has happened and this process has the answer."""
         if self.group.effects and record.event_id not in self._answers:
             effects.close(self.group, record, Effect.State.FAILED)
             # Until that is committed, the claim stands and is ours.
             transaction.on_commit(lambda: self._claimed.pop(record.event_id, None))
 
     def settled(self, record: Record) -> None:
-        """It is handled: its claim need not be remembered."""
+        """Forget claim and answer of a handled record."""
         self._claimed.pop(record.event_id, None)
         self._answers.pop(record.event_id, None)
 
     def is_fresh(self, record: Record) -> bool:
-        """Whether the group has not had it, no restore forgot it, and its key does not wait. Raises Diverged."""
+        """Return True if the group has not had it, no restore forgot it, and its key is not parked. Raises Diverged."""
         name = self.group.name
         if inbox.known(name, [record.event_id]) or divergence.forgotten([record]):
             return False
         return not parking.parked_keys(name, record.topic, {record.key})
 
     def trip_if_due(self) -> None:
-        """Open the circuit breaker when most of what was seen has failed."""
+        """Open the circuit breaker when most of the last first attempts failed."""
         if reason := self.breaker.reason():
             self._stop(reason)
 

@@ -1,4 +1,4 @@
-"""Trying the heads of parked keys again, in order, each in a transaction of its own."""
+"""Try the heads of parked keys again, in order, each in a transaction of its own."""
 
 from eventbus import failpoints
 from eventbus.backends.base import TopicPartition
@@ -14,7 +14,7 @@ from eventbus.publishing import outbox
 
 
 class Retries:
-    """How a worker deals with the parked keys of what it owns. Raises GroupStopped as `Handling` does."""
+    """Retry the parked keys of a worker's partitions. Raises GroupStopped as `BatchRunner` does."""
 
     def __init__(self, owned: Ownership) -> None:
         self._owned = owned
@@ -22,7 +22,7 @@ class Retries:
         self._retry_on_contention = owned.retry_on_contention
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
-        """Try a parked key's head once. Whether it succeeded, so that the next may follow."""
+        """Try a parked key's head once. Return True if it succeeded, so that the next may follow."""
         self._owned.suspects.pop(key_id, None)
         head = self._retry_on_contention(self._begin, key_id, partition, STOPPED)
         if head is None:
@@ -34,7 +34,7 @@ class Retries:
             record = parking.record_of(head)
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 self._owned.suspects[key_id] = partition
-                if could_be_outage(error):  # where the database is really away, this fails as well
+                if could_be_outage(error):  # if the database really is unavailable, this fails as well
                     self._retry_on_contention(self._leave, key_id, partition, error, is_told=False)
                     self._owned.left_clean = True
                 raise
@@ -58,7 +58,7 @@ class Retries:
             return False
 
     def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
-        """The head that is tried from now on; None when its key is free, or waits for an operator."""
+        """Mark the head as running and return it. Return None when its key is free, or waits for an operator."""
         with failpoints.atomic("retry.begin"):
             self._owned.lock(partition, unless=unless)
             if not ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True):
@@ -78,7 +78,7 @@ class Retries:
             self._owned.succeeded([record], first=key.attempts == 0)
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
-        """Handle a head and let the next come up. What nobody here knows any more is let go and counted."""
+        """Handle a head and let the next one come up. An event that lost its handler is let go and counted."""
         self._owned.in_hand = None
         with failpoints.atomic("retry.drain"), outbox.gathered():
             progress = self._owned.lock(partition)
@@ -118,7 +118,7 @@ class Retries:
         self._owned.breaker.failed(record, error, first=first, final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_told: bool = True) -> None:
-        """A probe failed, or the world did: its key waits as before."""
+        """Let the key wait as before, after a failed probe or an infrastructure error."""
         with failpoints.atomic("retry.leave"):
             self._owned.lock(partition)
             key = self._running(key_id)
@@ -127,11 +127,11 @@ class Retries:
             record = parking.record_of(key.events.all()[0])
             if is_told:
                 self._owned.on_failure(record, error)
-            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # then nobody was asked: a doubt stays one
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
                 self._owned.unclaim(record)
             key.running = False
             key.save()
 
     def _running(self, key_id: int) -> ParkedKey | None:
-        """The key in hand; None if it failed after its commit: the head is handled, the next one not to blame."""
+        """Return the key in hand. None if it failed after its commit: the head is handled, the next not to blame."""
         return ParkedKey.objects.filter(id=key_id, running=True).first()

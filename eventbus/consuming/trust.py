@@ -1,9 +1,9 @@
-"""Who told a record is not believed on its word: others may be able to write into the log.
+"""Decide which records are trusted: other programs may be able to write into the log.
 
-Trusted is what bears the site's signature (`signing`); what the outbox has, for the signature may be of a key that this
-process does not know; and what another program says unsigned, where the event's class names that program
-(`Event.unsigned_from`). All else is passed over like a repeat: no handler is called for it, no key waits behind it and
-no count of the delivery audit knows of it. It is set aside by its place, for operators to see (`UntrustedRecord`).
+A record with the site's signature is trusted (`signing`). So is one that the outbox has: its key may be one that this
+process does not know. So is another program's unsigned record, if the event's class names that program
+(`Event.unsigned_from`). All others are passed like repeats: no handler is called, no key waits behind them, and the
+delivery audit does not count them. They are set aside with their offsets, for operators to see (`UntrustedRecord`).
 """
 
 import logging
@@ -22,15 +22,15 @@ from eventbus.registry import Group
 
 logger = logging.getLogger(__name__)
 
-ROWS_MAX = 100  # kept of a group in a topic: enough to see what is done and by whom; all others are counted
-SAID_AGAIN_SECONDS = 10.0  # a flood of them is told of so often, and hides nothing else in the log
-JSON = "application/json"  # what a payload is unless its attributes say otherwise
+ROWS_MAX = 100  # rows kept of a group in a topic: enough to see what is written and by whom; the rest is counted
+SAID_AGAIN_SECONDS = 10.0  # between log lines: a flood of such records must not hide other lines
+JSON = "application/json"  # a payload's type unless its attributes say otherwise
 ANYBODY = "*"  # in `unsigned_from`: any source but the site's own
-_said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when, by the monotonic clock
+_said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when last logged, by the monotonic clock
 
 
 def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None]) -> list[Record]:
-    """The same records, those trusted that may be. The outbox is asked only where a signature is not enough.
+    """Return the same records, with trust set where it is due. Ask the outbox only where a signature is not enough.
 
     `type_of` gives the event class that the reader knows a record's type by. Raises DatabaseError.
     """
@@ -57,9 +57,9 @@ def _source(record: Record) -> str:
 
 
 def _in_outbox(records: Sequence[Record]) -> set[int]:
-    """Offsets of those that the outbox has just so, by the number that each says it has there.
+    """Return offsets of records that the outbox has unchanged, found by the row number that each record names.
 
-    All of one partition, in which the row lies as well, or anywhere as long as the relay has not said where.
+    All are of one partition. The row has the same partition, or none as long as the relay has not noted one.
     """
     if not records:
         return set()
@@ -88,16 +88,16 @@ def _is_of(record: Record, row: OutboxRow | None) -> bool:
 
 
 def _attributes(row: OutboxRow) -> dict[str, str]:
-    """The CloudEvents attributes that a relay gives its record."""
+    """Return the CloudEvents attributes that a relay gives the row's record."""
     attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
     attributes.setdefault("datacontenttype", JSON)
     return attributes
 
 
 def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> None:
-    """Count and name those that are not trusted, in the transaction that passes them.
+    """Count and store untrusted records, in the transaction that passes them.
 
-    Events of others that do not concern the group are none of its business. A record that is no event is.
+    Other programs' events that the group does not handle are left out. Records that are no events are included.
     """
     strange = [
         record

@@ -1,4 +1,4 @@
-"""Hearing what happens from now on, in every process that serves browsers. No retry, no progress kept."""
+"""Receive events from now on, in every process that serves browsers: no retry, no progress kept."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from eventbus.events import Event, Record, Undecodable, open_event
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 500  # a batch for the callback: one bridge to the event loop for so many
+RECORDS_AT_ONCE = 500  # in one call: one hand-over to the event loop for so many
 WAIT_SECONDS = 1.0
-BROKEN_SECONDS = 1.0  # between looks while the log cannot be read
-JOIN_SECONDS = 5.0  # for what a watch has in hand: a look at the log, a batch told
-ENDING_SECONDS = 2.0  # for all of them when the process ends: the bus, which has more to end, waits for that
+BROKEN_SECONDS = 1.0  # between attempts while the log cannot be read
+JOIN_SECONDS = 5.0  # for the work in hand of a watch: a fetch, a call with its batch
+ENDING_SECONDS = 2.0  # for all watches when the process ends: the bus, which has more to end, waits for them
 
 _running: set["Watch"] = set()  # of this process
 
@@ -42,15 +42,15 @@ class Watch:
         self._consumer = self._backend.consumer(topics)
         try:
             for partition in self._consumer.assignment():
-                self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that none slips through
+                self._consumer.seek(partition, self._backend.end(partition))  # as a number, so that no event is missed
             self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
             self._thread.start()
         except BaseException:
-            self._consumer.close()  # nobody holds this watch, and its thread, which would, does not run
+            self._consumer.close()  # nothing else closes it: the caller has no watch, and its thread does not run
             raise
 
     def close(self) -> None:
-        """Stop hearing."""
+        """Stop receiving."""
         self._stop.set()
         self._backend.wake()
         if threading.current_thread() is not self._thread:
@@ -95,7 +95,7 @@ class Watch:
             return None
 
     def _start_anew(self) -> None:
-        """After a failure the callback may lack a batch: say so, until it has understood. Offsets are kept."""
+        """Call `reset` after a failure, until it succeeds: the callback may lack a batch. Offsets are kept."""
         if self._lost and self._reset is not None:
             self._reset()
         self._lost = False
@@ -106,16 +106,16 @@ def watches(
     call: Callable[[list[Any]], None],
     reset: Callable[[], None] | None = None,
 ) -> Watch:
-    """Hear these events from now on: `call(events)` in the watch's thread, in batches, in order per key.
+    """Receive these events from now on: `call(events)` in the watch's thread, in batches, in order per key.
 
-    Returns once the log's ends are noted: load your state after it, and no event is lost between the two. `reset()`
-    is called when continuity was lost: load everything again.
+    Returns once the log's ends are noted. Load your state after it: no event is lost between the two. `reset()` is
+    called when continuity was lost: load everything again.
     """
     return Watch(event_types, call, reset)
 
 
 def close_all() -> None:
-    """The process ends: have no thread in the database or the log when Python does."""
+    """End all watches of the process, so that no thread is in the database or the log when Python exits."""
     ending = list(_running)
     for watch in ending:
         watch._stop.set()

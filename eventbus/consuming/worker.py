@@ -1,4 +1,4 @@
-"""One consumer group's loop: fetch a batch, handle it, note how far it is."""
+"""Run one consumer group's loop: fetch a batch, handle it, store its offset."""
 
 import logging
 import random
@@ -45,14 +45,14 @@ from eventbus.registry import BATCH_EVENTS, Group
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS = 0.5  # how often parked keys and operators' wishes are looked at when nothing else happens
-STILL_SECONDS = 0.5  # how often a stopped group looks whether it may go on
-BACK_SECONDS = 5.0  # so often it is seen whether a log was filled again, while there is something to do all the time
+IDLE_SECONDS = 0.5  # between checks for parked keys and operators' requests when nothing else happens
+STILL_SECONDS = 0.5  # how often a stopped group checks if it may go on
+BACK_SECONDS = 5.0  # between checks if a log was filled again, while the worker is always busy
 PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
-WISHES_AT_ONCE = 200  # operators' wishes obeyed before that: quickly done, and they come in thousands
-PARKED_SECONDS = 1.0  # the same in time, but for the handler in hand: servers that do not answer let each wait for long
-TURNS_OF_OTHERS = 20  # batches of others, while there are any, before one that may hold them all up is tried again
-WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts to reach a broken world: at first and at most
+WISHES_AT_ONCE = 200  # operators' requests carried out before that: each is quick, and they come in thousands
+PARKED_SECONDS = 1.0  # the same in time, without the handler in hand: with servers that do not answer, each takes long
+TURNS_OF_OTHERS = 20  # other batches, if there are any, before a suspected key that may delay them is tried again
+WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts during an infrastructure error: at first and at most
 
 _WAITING = f"""
     SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
@@ -63,7 +63,7 @@ _WAITING = f"""
 
 
 class Worker:
-    """Handles for one group. Belongs to one thread; `stop` ends `run` after what is in hand."""
+    """Run one group's handlers. Belongs to one thread; `stop` ends `run` after the work in hand."""
 
     def __init__(
         self,
@@ -85,28 +85,28 @@ class Worker:
         self._handling = BatchRunner(self._owned)
         self._parking = Retries(self._owned)
         self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
-        self._fetched: list[Record] = []  # of one partition, and not behind us yet
-        self._stands_still = True  # until a look shows that the group is not paused, and its circuit breaker is closed
-        # Partitions whose former owner may have died: attempts are written down before. And those where such an attempt
-        # was left behind by a death, or broke the world: there events go one by one.
+        self._fetched: list[Record] = []  # of one partition, and not passed yet
+        self._stands_still = True  # until the group is seen not to be paused, with its circuit breaker closed
+        # Careful: the former owner may have crashed, so attempts are written down first. Suspected: a crash left an
+        # attempt behind, or one met an infrastructure error, so events go one by one.
         self._careful: set[TopicPartition] = set()
         self._suspected: set[TopicPartition] = set()
         self._copies: set[tuple[TopicPartition, int, UUID]] = (
             set()
-        )  # records of ours that are no news, and not in the outbox
-        self._turns = 0  # of others since a suspect was tried
-        self._generation = -1  # of the consumer's assignment, as far as it was taken over
-        self._logs: dict[str, tuple[str, datetime]] = {}  # which log of each topic the consumer has found
-        self._looked = float("-inf")  # when it was last seen that it is still the same, by the monotonic clock
+        )  # signed records that the outbox lacks, and that prove no restore
+        self._turns = 0  # batches of others since a suspect was tried
+        self._generation = -1  # of the assignment that was taken over last
+        self._logs: dict[str, tuple[str, datetime]] = {}  # the log of each topic that the consumer has found
+        self._looked = float("-inf")  # when the logs were last checked, by the monotonic clock
 
     def run(self) -> None:
-        """Work until stopped, or until another owner has taken over. A broken world is waited for."""
+        """Work until stopped, or until another owner has taken over. Wait during infrastructure errors."""
         with self._owned.pulse.alive():
             if self._work():
                 self._release()
 
     def _work(self) -> bool:
-        """Whether it was asked to leave, and is still the owner."""
+        """Work until asked to leave: return True. Return False if another owner has taken over."""
         pause = WORLD_PAUSE_SECONDS[0]
         while not self._stop.is_set():
             self._owned.pulse.beat()
@@ -130,7 +130,7 @@ class Worker:
                     error,
                     exc_info=not is_infrastructure_error(error),
                 )
-                if self._owned.suspicion.answered != answered:  # by what was tried before this one
+                if self._owned.suspicion.answered != answered:  # others were handled before this error
                     pause = WORLD_PAUSE_SECONDS[0]
                 self._stop.wait(random.uniform(pause / 2, pause))
                 pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
@@ -140,19 +140,19 @@ class Worker:
         return True
 
     def partitions(self) -> list[TopicPartition]:
-        """What it reads now. For any thread."""
+        """Return the partitions that it reads now. Safe in any thread."""
         consumer = self._consumer
         return [] if consumer is None else consumer.assignment()
 
     def _wait(self, seen: int) -> None:
-        """New records end it, but not while the group stands still: each would ask the database in vain."""
+        """Wait for new records. They do not wake a group that stands still: each would query the database in vain."""
         if self._stands_still:
             self._stop.wait(STILL_SECONDS)
         else:
             self._backend.wait(seen, IDLE_SECONDS)
 
     def step(self) -> int:
-        """One round; how many records and parked events moved. Raises LeaseLost, DatabaseError."""
+        """Run one round. Return how many records and parked events moved. Raises LeaseLost, DatabaseError."""
         self.failures.clear()
         self._owned.begun = self._owned.left_clean = False
         consumer = self._consumer or self._join()
@@ -165,7 +165,7 @@ class Worker:
                 if isinstance(stopped, Diverged):
                     self._copies |= {_place_of(record) for record in divergence.note(stopped.records)}
                 self._stands_still = True
-                return 1  # to standing still: look at once whether it is a pause or the circuit breaker
+                return 1  # to standing still: see at once if it is a pause or the circuit breaker
             except LogTruncated as lost:
                 self._retry_on_contention(self._owned.note_loss, lost)
                 raise
@@ -195,11 +195,11 @@ class Worker:
         return records
 
     def _look_back(self) -> None:
-        """Nothing comes, or not of each topic: was a log filled again, so that what we have to read lies before that?
+        """Check if a log was filled again, so that the records to read lie before this worker's offset.
 
-        A log that was made anew or lost its end is read by a new client: the old one's group may have shared out its
-        partitions while the topic was away, so none, and librdkafka does not share out again what comes back as it was;
-        nor does it believe a broker that knows of fewer elections than it has seen.
+        A log that was made anew or lost its end is read by a new client. The old one's group may have assigned no
+        partitions while the topic was missing. librdkafka does not assign again what comes back as it was. Nor does it
+        trust a broker that knows of fewer elections than it has seen.
         """
         self._looked = time.monotonic()
         before, self._logs = self._logs, groups.fillings(self.group)
@@ -211,14 +211,14 @@ class Worker:
         elif self._consumer is None:
             return
         elif self._used([one for one in self._consumer.unsought() if one not in self._owned.epochs]):
-            self._generation = -1  # what was added to a topic has been led in
+            self._generation = -1  # keys are placed in added partitions by now
         else:
             self._backfill.look(self._consumer)
 
     def _something_waits(self) -> bool:
-        """Whether an operator's wish or a parked key may be due. Asked for every batch, so as cheaply as can be.
+        """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
 
-        Raises GroupStopped, also when nothing comes: a worker must see an open circuit breaker before it judges anew.
+        Raises GroupStopped, also without records: a worker must see an open circuit breaker before it judges anew.
         """
         connection, name = connections[DEFAULT_DB_ALIAS], self.group.name
         now = sql.time_value(connection, clock.now())
@@ -228,7 +228,7 @@ class Worker:
         return bool(waits)
 
     def _stand_still(self, consumer: Consumer) -> int:
-        """See whether the group may go on: a paused group does nothing, an open circuit breaker is probed."""
+        """Check if the group may go on: a paused group does nothing, an open circuit breaker is probed."""
         found = ConsumerGroup.objects.get(name=self.group.name)
         if found.paused_at is not None or divergence.stands():
             return 0
@@ -264,7 +264,7 @@ class Worker:
             self._put_back(consumer)
 
     def _release(self) -> None:
-        """It was asked to leave, and nothing is in hand. Whatever keeps it from saying so, it leaves."""
+        """Mark the partitions as left in order: nothing is in hand. If that fails, log it and leave."""
         try:
             with unit_of_work():
                 groups.release(self.group, self._trusted())
@@ -272,11 +272,11 @@ class Worker:
             self._leaves_unsaid("whoever comes next is careful", error)
 
     def _trusted(self) -> dict[TopicPartition, int]:
-        """Epochs of what is not to be taken over with care any more: whoever comes next need not either."""
+        """Return the epochs of those partitions that the next owner need not take over with care."""
         return {one: epoch for one, epoch in self._owned.epochs.items() if one not in self._careful | self._suspected}
 
     def close(self) -> None:
-        """Leave; the partitions are free for others, also where there is no database to say so."""
+        """Leave, and free the partitions for others, even without a database."""
         if self._forgive:
             try:
                 groups.forgive(self.group, self._owned.epochs)
@@ -302,7 +302,7 @@ class Worker:
         return self._consumer
 
     def _follow(self, consumer: Consumer) -> None:
-        """Take over what was given to this worker since the last look, and let go what was taken from it."""
+        """Take over the partitions assigned since the last call, and let go of those taken away."""
         generation = consumer.generation
         if generation == self._generation:
             return
@@ -325,25 +325,25 @@ class Worker:
         self._generation = generation
 
     def _used(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
-        """Those in which keys are placed. What somebody else has added to a topic is left until it is led in."""
+        """Return those in which keys are placed. Partitions that another program added are left until keys use them."""
         used = set(self._backend.partitions({one.topic for one in partitions}))
         return [one for one in partitions if one in used]
 
     def _take_over(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """Partitions that were added to a topic meanwhile get their rows first. Raises LogUnavailable."""
+        """Take these partitions over. Those added to a topic meanwhile get their rows first. Raises LogUnavailable."""
         self._refuse_other_logs({partition.topic for partition in new})
         if groups.missing_partitions(self.group, new):
-            self._backend.reset()  # it may remember how many there were
+            self._backend.reset()  # it may have cached the old count
             groups.ensure(self._backend, [self.group])
             if groups.missing_partitions(self.group, new):
                 raise LogUnavailable(f"the log has given partitions of {self.group.topics} that it does not show yet")
         return self._retry_on_contention(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
 
     def _refuse_other_logs(self, topics: Collection[str]) -> None:
-        """Our offsets in a log that is gone mean nothing in the one that was made anew, until that is filled again.
+        """Raise LogUnavailable if a topic's log was made anew: our offsets mean nothing in it until it is filled again.
 
-        What relays put into it before anybody knew would be taken for what comes next. A lost log has lost its groups
-        as well, so that partitions are given anew before any of it is read.
+        Records that relays appended before the loss was noticed would be taken for the next ones. A lost log has lost
+        its groups too, so partitions are assigned anew before any of it is read.
         """
         there = self._backend.generations(topics)
         for topic, log in groups.logs(self.group).items():
@@ -351,7 +351,7 @@ class Worker:
                 raise LogUnavailable(f"the log of {topic} was made anew, and waits for the relay to fill it again")
 
     def _give_way(self) -> None:
-        """Another worker took a partition over: look what is left, or begin anew where the log knows nothing of it."""
+        """Give way to a partition's new owner. Begin anew if the log reports no new assignment."""
         if self._consumer is not None and self._consumer.generation == self._generation:
             self.let_go()
 
@@ -364,7 +364,7 @@ class Worker:
             consumer.catch_up(seconds)
 
     def let_go(self) -> None:
-        """Read everything anew. An attempt that was ended from outside is erased when we own the partitions again."""
+        """Read everything anew. An attempt that was ended from outside is erased once we own the partitions again."""
         self._fetched = []
         if self._consumer is not None:
             self._forgive = self._forgive or self._owned.begun  # what others left behind is not ours to erase
@@ -372,14 +372,14 @@ class Worker:
             self._consumer.unseek()
 
     def leave(self) -> None:
-        """The partitions are free for others, as if this process had died."""
+        """Free the partitions for others, as if this process had crashed."""
         consumer, self._consumer = self._consumer, None
         self._fetched = []
         if consumer is not None:
             consumer.close()
 
     def _handle(self, consumer: Consumer) -> int:
-        """Handle what was fetched, or so much of it as fits into one transaction; how many records are behind us."""
+        """Handle the fetched records, or as many as fit into one transaction. Return how many are passed."""
         records = self._fetched[: self.group.batch]
         if not records:
             return 0
@@ -397,7 +397,7 @@ class Worker:
                 if is_infrastructure_error(error):
                     if self._owned.in_hand is None:
                         raise
-                    self._suspected.add(partition)  # it may be this batch that breaks it, as a batch may kill
+                    self._suspected.add(partition)  # this batch may cause the error, as it may cause a crash
                     if not is_contention(error):
                         raise
                 passed = self._one_by_one(consumer, records, announced=True)
@@ -411,7 +411,7 @@ class Worker:
         return passed
 
     def _one_by_one(self, consumer: Consumer, records: Sequence[Record], *, announced: bool) -> int:
-        """Until it is asked to leave, or partitions move. What no handler is called for is passed over in one go."""
+        """Handle records singly until asked to leave or partitions move. Pass those without a handler in one go."""
         partition = self._partition()
         had = self._handling.had(records) if announced and len(records) > 1 else set()
 
@@ -431,16 +431,16 @@ class Worker:
         return passed
 
     def _partition(self) -> TopicPartition:
-        """Where what was fetched lies."""
+        """Return the partition of the fetched records."""
         return TopicPartition(self._fetched[0].topic, self._fetched[0].partition)
 
     def _passed(self, count: int) -> int:
-        """So many of what was fetched are behind us."""
+        """Drop so many of the fetched records: they are passed."""
         self._fetched = self._fetched[count:]
         return count
 
     def _put_back(self, consumer: Consumer) -> None:
-        """What was fetched and is not behind us will be fetched again."""
+        """Have those fetched records that are not passed fetched again."""
         if self._fetched:
             self._backfill.put_back(consumer, self._fetched)
             self._fetched = []
@@ -448,7 +448,7 @@ class Worker:
     def _parked(self) -> int:
         """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
 
-        What is left is still due, and tried after the next records; a key in the middle comes after the others then.
+        The others stay due, and are tried after the next records. An unfinished key then comes after the others.
         """
         due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
@@ -461,7 +461,7 @@ class Worker:
         return tried
 
     def _suspect(self) -> int:
-        """After all others, try the head that has waited longest of those that met a broken world."""
+        """Try, after everything else, the suspected head that has waited longest."""
         suspects = self._owned.suspects
         due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
         for key_id in [key_id for key_id in suspects if key_id not in due]:
@@ -479,7 +479,7 @@ class Worker:
         return ParkedKey.objects.filter(mine, group=self.group.name, state=ParkedKey.State.RETRYING)
 
     def _operators(self) -> int:
-        """Do what operators asked for with dead letters, many in a transaction: they ask for thousands at once."""
+        """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
         asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name, request__gt="")
         wishes = list(asked.order_by("id").values_list("topic", "partition", "id")[:WISHES_AT_ONCE])
         by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
@@ -488,7 +488,7 @@ class Worker:
         return sum(self._retry_on_contention(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
 
     def _obey(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
-        """As many of these as fit into a batch's time, and at least one."""
+        """Carry out as many of these requests as fit into a batch's time, and at least one."""
         with failpoints.atomic("obey"):
             progress = self._owned.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
@@ -506,5 +506,5 @@ class Worker:
 
 
 def _place_of(record: Record) -> tuple[TopicPartition, int, UUID]:
-    """With its id: once the log was filled again, another event lies in this place."""
+    """Return partition, offset and event id: once the log was filled again, another event has this offset."""
     return TopicPartition(record.topic, record.partition), record.offset, record.event_id

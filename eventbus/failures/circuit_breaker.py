@@ -22,29 +22,29 @@ from eventbus.models import ConsumerGroup
 logger = logging.getLogger(__name__)
 
 WINDOW_ATTEMPTS = (
-    50  # first attempts it judges by: a bad deploy is known after some 26 failures, bad luck is no majority
+    50  # first attempts that it judges by: a bad deploy shows after some 26 failures, and bad luck is no majority
 )
-KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is parked, and is no reason to stop the others
-# Between probes, at first and at most: short disturbances end in seconds, who mends after hours waits no longer than
-# this, and a provider that is down is asked some four times a minute.
+KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is parked, and must not stop the others
+# Between probes, at first and at most. Short disturbances end in seconds. After a repair that took hours, the next
+# probe is no further away than this. A provider that is down is called some four times a minute.
 PROBE_SECONDS = (1.0, 15.0)
-ERROR_CHARACTERS = 200  # of the last error, in the reason: a line that one reads; the parked keys have the whole
+ERROR_CHARACTERS = 200  # of the last error, in the reason: a readable line; the parked keys have the whole text
 
 
 class CircuitBreaker:
-    """What one worker has seen of its group's first attempts, and when it may probe. Belongs to one thread."""
+    """One worker's view of its group's first attempts, and the time of its next probe. Belongs to one thread."""
 
     def __init__(self) -> None:
         self._attempts: deque[tuple[str, str, str]] = deque(maxlen=WINDOW_ATTEMPTS)  # topic, key, error ("": none)
-        self._early: set[UUID] = set()  # parked heads whose first attempt came too early: their verdict is to come
+        self._early: set[UUID] = set()  # parked heads whose first attempt raised RetryLater: not judged yet
         self._pause = PROBE_SECONDS[0]
         self._probe_at: datetime | None = None
         self.probed_key = (
-            0  # the parked key that was probed last: probes take turns, or one poison event would do for all
+            0  # the parked key that was probed last: probes take turns, or one poison event would keep it open
         )
 
     def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
-        """Note what was handled, at its first attempt or not."""
+        """Note handled records, at their first attempt or not."""
         if not first:
             records = [record for record in records if record.event_id in self._early]
         if self._early:
@@ -52,7 +52,7 @@ class CircuitBreaker:
         self._attempts.extend((record.topic, record.key, "") for record in records[-WINDOW_ATTEMPTS:])
 
     def failed(self, record: Record, error: BaseException, *, first: bool = True, final: bool = False) -> None:
-        """Note what failed. Being too early is no failure yet: what comes of it is."""
+        """Note a failed record. RetryLater is no failure yet: the attempts that follow it decide."""
         if not first and record.event_id not in self._early:
             return
         if isinstance(error, RetryLater) and not final:
@@ -63,7 +63,7 @@ class CircuitBreaker:
         self._attempts.append((record.topic, record.key, text))
 
     def reason(self) -> str:
-        """Why it must close now; empty when it need not."""
+        """Return why it must open now; empty when it need not."""
         errors = [error for _, _, error in self._attempts if error]
         keys = {(topic, key) for topic, key, error in self._attempts if error}
         if len(errors) <= WINDOW_ATTEMPTS / 2 or len(keys) < KEYS_MIN:
@@ -74,12 +74,12 @@ class CircuitBreaker:
         )
 
     def reset(self) -> None:
-        """It is open: judge by what comes from now on."""
+        """Begin a new window: the circuit breaker was closed, and judges by what comes from now on."""
         self._attempts.clear()
         self._pause, self._probe_at, self.probed_key = PROBE_SECONDS[0], None, 0
 
     def may_probe(self) -> bool:
-        """Whether it is time for a probe: at once after a restart, which may have brought what mends."""
+        """Return True when a probe is due: at once after a restart, which may have brought the repair."""
         return self._probe_at is None or self._probe_at <= clock.now()
 
     def wait(self) -> None:
@@ -89,7 +89,7 @@ class CircuitBreaker:
 
 
 def trip(group: str, reason: str) -> None:
-    """Let the group stand still. The first reason stays."""
+    """Open the group's circuit breaker. The first reason stays."""
     with failpoints.atomic("breaker.trip"):
         flowing = ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=True)
         closed = flowing.update(breaker_opened_at=clock.now(), breaker_reason=printable(reason))
@@ -98,7 +98,7 @@ def trip(group: str, reason: str) -> None:
 
 
 def reset(group: str) -> None:
-    """Let the group go on, in the caller's transaction."""
+    """Close the group's circuit breaker, in the caller's transaction."""
     if ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=False).update(
         breaker_opened_at=None, breaker_reason=""
     ):

@@ -1,4 +1,4 @@
-"""What operators wish for dead letters comes true, in their worker's transaction and under its progress lock."""
+"""Carry out operators' requests for dead letters, in a worker's transaction and under its progress lock."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from eventbus.failures import parking
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group
 
-DISCARDED_AT_ONCE = 500  # parked events that go with a dead letter in one transaction: others write in between
-KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")  # of such an event
-BEHIND = "DiscardedBehind"  # its error: it never failed itself
+DISCARDED_AT_ONCE = 500  # parked events discarded with a dead letter in one transaction: others write in between
+KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")  # fields kept of it
+BEHIND = "DiscardedBehind"  # its error class: it never failed itself
 
 
 def apply_request(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
-    """Do what an operator asked for with a dead letter; the ids of the letters that are done with by that.
+    """Do what an operator asked for with a dead letter. Return the ids of the letters that are done with by that.
 
     `requeue` puts the event back at the head of its key, `discard` lets it go, `restore` undoes a discard.
     """
@@ -38,7 +38,7 @@ def _discard(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
         behind = list(key.events.filter(id__lte=letter.through)[:DISCARDED_AT_ONCE])
         _discard_behind(letter, behind, progress)
         if len(behind) == DISCARDED_AT_ONCE:
-            return  # the wish stands until all of them are gone
+            return  # the request stays until all of them are gone
     letter.state, letter.request, letter.discarded_at = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE, clock.now()
     letter.save(update_fields=["state", "request", "discarded_at"])
     _count_discarded(progress, int(parking.record_of(letter).ours))
@@ -47,7 +47,7 @@ def _discard(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
 
 
 def _discard_behind(head: DeadLetter, behind: Sequence[ParkedEvent], progress: Progress) -> None:
-    """What waits behind a dead letter goes with it; kept byte for byte, like the letter, lest it must come back."""
+    """Discard events parked behind a dead letter. They are kept byte for byte, so that they can come back."""
     now = clock.now()
     DeadLetter.objects.bulk_create(
         DeadLetter(
@@ -68,10 +68,10 @@ def _discard_behind(head: DeadLetter, behind: Sequence[ParkedEvent], progress: P
 
 
 def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
-    """The letter is as it was: dead, with its key waiting for it."""
+    """Open the letter again, as it was: dead, with its key waiting for it."""
     _count_discarded(progress, -int(parking.record_of(letter).ours))
     if letter.parks and key is not None and key.state == ParkedKey.State.DEAD:
-        letter.parks = False  # the key waits for another meanwhile, and will not for two
+        letter.parks = False  # the key waits for another letter by now, and cannot wait for two
     letter.state, letter.request, letter.discarded_at = DeadLetter.State.OPEN, DeadLetter.Request.NONE, None
     letter.save(update_fields=["state", "request", "discarded_at", "parks"])
     if letter.parks:
@@ -79,7 +79,7 @@ def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
 
 
 def _restore_behind(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> set[int]:
-    """Those that had waited behind another wait again, many at once, each at its old offset."""
+    """Park events again that had waited behind another, many at once, each at its old offset."""
     asked = {"group": letter.group, "topic": letter.topic, "key": letter.key, "request": letter.request}
     letters = list(DeadLetter.objects.filter(**asked, behind=True).order_by("offset", "id")[:DISCARDED_AT_ONCE])
     key = key or _key_of(letter)
@@ -112,12 +112,12 @@ def _requeue(letter: DeadLetter, key: ParkedKey | None) -> None:
     if letter.parks and first is not None and first <= record.offset:  # it was moved, see `wait_at_end`
         key.events.update(offset=F("offset") + record.offset - first + 1)
     parking.wait(key, record, record.offset)
-    if letter.parks or key.state != ParkedKey.State.DEAD:  # one that stood aside frees no key that waits for another
+    if letter.parks or key.state != ParkedKey.State.DEAD:  # a skipped letter frees no key that waits for another
         parking.go_on(key)
 
 
 def _key_of(letter: DeadLetter) -> ParkedKey:
-    """The letter's key, parked again."""
+    """Park the letter's key again, and return it."""
     now = clock.now()
     return ParkedKey.objects.create(
         group=letter.group,

@@ -1,4 +1,4 @@
-"""What leaves the database: claimed and committed, done outside any transaction, recorded with the inbox row."""
+"""Run effects: claim and commit, call outside any transaction, record the answer with the inbox row."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,14 +10,14 @@ from eventbus.events import Record, open_event
 from eventbus.models import Effect
 from eventbus.registry import Group, Handler
 
-CRASHES_MAX = 3  # deaths while handling the same event; then it is set aside, lest it kill the process for ever
+CRASHES_MAX = 3  # crashes while handling the same event; then it is set aside, or it would crash the process for ever
 DOUBT = "A process died between asking and noting the answer; it is not asked twice"
 
 
 def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
     """Raise CrashedRepeatedly for an event that killed the process too often, or OutcomeUnknown if its effect began.
 
-    An operator may requeue a CrashedRepeatedly without a thought, so it must not stand for a mail that may be sent.
+    An operator may requeue a CrashedRepeatedly without a check. So it must not stand for a mail that may be sent.
     """
     if crashes < CRASHES_MAX:
         return
@@ -28,11 +28,11 @@ def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
 
 
 def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
-    """Say, in a transaction of its own, that the effect is about to happen. Raises OutcomeUnknown, CrashedRepeatedly.
+    """Store, in a transaction of its own, that the effect is about to happen. Raises OutcomeUnknown, CrashedRepeatedly.
 
-    It returns when it was claimed, by which a claim is known. `ours` is one that this very process has made before,
-    whether it was committed or not: if it is the one that stands, nothing is in doubt, and nobody died. `answered`:
-    it has happened, and this process has the answer.
+    Returns the time of the claim, by which it is known. `ours` is the time of a claim that this same process made
+    before, committed or not. If it is the stored one, no outcome is unknown and nothing crashed. `answered`: the effect
+    has happened, and this process has the answer.
     """
     row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()
     if row is None:
@@ -44,7 +44,7 @@ def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool
             return row.claimed_at
         if group.policy(record).on_unknown_outcome == "never":
             raise OutcomeUnknown(DOUBT)
-        if row.claims >= CRASHES_MAX:  # each of these ended in a death
+        if row.claims >= CRASHES_MAX:  # each of these ended in a crash
             raise CrashedRepeatedly(f"The process died {row.claims} times in this effect")
         row.claims += 1
     row.state, row.claimed_at = Effect.State.SENDING, clock.now()
@@ -53,7 +53,7 @@ def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool
 
 
 def ask(group: Group, record: Record) -> Callable[[], None]:
-    """Make the calls, outside any transaction; returns what records their answers, to be run inside one."""
+    """Make the calls, outside any transaction. Return what records their answers, to be run inside one."""
     answers: list[tuple[Handler, Any, Any]] = []
     for handler in group.of(record):
         event = open_event(record, handler.event_type)
@@ -69,5 +69,5 @@ def ask(group: Group, record: Record) -> Callable[[], None]:
 
 
 def close(group: Group, record: Record, state: Effect.State) -> None:
-    """The effect is no longer in doubt."""
+    """Store the state of an effect whose outcome is known."""
     Effect.objects.filter(group=group.name, event_id=record.event_id).update(state=state)

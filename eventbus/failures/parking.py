@@ -1,4 +1,4 @@
-"""Keys that wait, and dead letters. Everything here runs in a worker's transaction, under its progress lock."""
+"""Park keys and write dead letters. Everything here runs in a worker's transaction, under its progress lock."""
 
 import logging
 import random
@@ -20,15 +20,15 @@ from eventbus.registry import Group, Handler
 logger = logging.getLogger(__name__)
 
 # A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
-# them: a thousand is a morning's work, and by far more than a few customers' broken data.
+# them. A thousand is a morning's work, and far more than a few customers' broken data.
 PARKED_KEYS_MAX = 1_000
-AWAY_SECONDS = (10.0, 30.0)  # until a service that is away is asked again: soon after it is back, and not in step
+AWAY_SECONDS = (10.0, 30.0)  # before an unavailable service is called again: soon after it is back, and with jitter
 
 _WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
 
 
 def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
-    """Which of these keys wait, for this group. Mostly none does: that is asked first, as cheaply as can be."""
+    """Return those of these keys that are parked for the group. A cheap query comes first: mostly none is."""
     connection = connections[DEFAULT_DB_ALIAS]
     asked = _WAITING.format(among=sql.is_among(connection, "key", "text"))
     found = {key for (key,) in sql.fetch(connection, asked, [group, topic, sql.texts(connection, keys)])}
@@ -36,9 +36,9 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 
 
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
-    """Park the key of an event that failed; bury the event when that failure is final. Raises TooManyParked.
+    """Park the key of a failed event. Dead-letter the event when that failure is final. Raises TooManyParked.
 
-    `attempts` is 0 when the failure was none of the event's, as far as is known.
+    `attempts` is 0 when the failure is not the event's own, as far as is known.
     """
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
@@ -67,15 +67,15 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
 
 
 def is_full(group: str) -> bool:
-    """Whether the group has as many parked keys as it may."""
+    """Return True if the group has as many parked keys as it may."""
     return ParkedKey.objects.filter(group=group).count() >= PARKED_KEYS_MAX
 
 
 def wait_at_end(key: ParkedKey, record: Record) -> None:
     """Let an event that comes now wait behind all that came before it.
 
-    Its own offset may be smaller: where a lost log is filled again, what waits is moved to where it lies last
-    (`outbox_offsets.finish`), and a relay that died before it could write that down has appended the rest twice.
+    Its own offset may be smaller. When a lost log is filled again, parked events are moved to their last offsets
+    (`outbox_offsets.finish`). A relay that died before it stored those offsets has appended the rest twice.
     """
     last = key.events.order_by("offset").values_list("offset", flat=True).last()
     wait(key, record, record.offset if last is None else max(record.offset, last))
@@ -103,7 +103,7 @@ def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts:
     if not counts_as_attempt(error):
         pause = random.uniform(*AWAY_SECONDS)
     else:
-        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker waits for the world
+        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker itself waits
     key.due_at = clock.now() + timedelta(seconds=pause)
     key.error = printable(f"{type(error).__name__}: {error}")
     key.save()
@@ -122,7 +122,7 @@ def dead_letter_head(group: Group, key: ParkedKey, head: ParkedEvent, error: Bas
 
 
 def go_on(key: ParkedKey) -> None:
-    """The head is out of the way: the next is due at once, and the key is free when none is left."""
+    """Make the key's next event due at once, now that the head is gone. Free the key when none is left."""
     if key.events.exists():
         key.state, key.attempts, key.crashes, key.running = ParkedKey.State.RETRYING, 0, 0, False
         key.error, key.due_at = "", clock.now()
@@ -138,7 +138,7 @@ def _stop(key: ParkedKey, error: BaseException) -> None:
 
 
 def dead_letter(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
-    """Write a dead letter; a minimal one when the database refuses the error's text. Raises when it takes neither."""
+    """Write a dead letter; a minimal one if the database refuses the error's text. Raises if it refuses both."""
     letter = DeadLetter(
         group=group,
         event_id=record.event_id,
@@ -182,7 +182,7 @@ def _tell(letter: DeadLetter) -> None:
 
 
 def record_of(row: ParkedEvent | DeadLetter) -> Record:
-    """The record as it was fetched."""
+    """Return the record as it was fetched."""
     return Record(
         topic=row.topic,
         partition=row.partition,

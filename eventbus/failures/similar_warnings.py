@@ -1,4 +1,4 @@
-"""Warnings of what fails: the first of a kind whole, with its traceback, and those like it as a number."""
+"""Log what fails: the first failure of a kind with its traceback, and those like it as a number."""
 
 import logging
 import time
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from eventbus.events import Record
 
-ALIKE_SECONDS = 60.0  # one warning of a kind in so long: a bad minute is a line and not thousands
+ALIKE_SECONDS = 60.0  # between warnings of a kind: a bad minute is a line and not thousands
 KINDS_MAX = 100  # kinds remembered: a group has some ten types, and an error of each is one of a few classes
 
 
@@ -16,14 +16,14 @@ class _Kind(NamedTuple):
 
 
 class Warnings:
-    """What one worker has warned of. Two failures are alike when their event types and their error classes are."""
+    """The warnings of one worker. Two failures are alike when their event types and their error classes are."""
 
     def __init__(self, group: str, logger: logging.Logger) -> None:
         self._group, self._logger = group, logger
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def failed(self, record: Record, error: BaseException) -> None:
-        """Warn of it, unless one like it was told a moment ago: then it is counted, and told with the next."""
+        """Log a failure, unless one like it was logged a moment ago: then count it for the next line."""
         kind, now = (record.type, type(error).__name__), time.monotonic()
         told_at, more = self._kinds.get(kind, _Kind(float("-inf"), 0))
         if now < told_at + ALIKE_SECONDS:

@@ -1,8 +1,8 @@
-"""Telling an event that breaks its own world from a world that is broken for all.
+"""Tell an event that causes its own infrastructure errors from an outage that hits all events.
 
-A statement that always runs into its timeout, a backend that is killed each time, a row that somebody holds: each looks
-as if the database were away, which is nobody's fault and waited for. What tells them apart is that it keeps following
-one event while the database answers others.
+Some events cause a statement timeout each time, or a killed backend, or meet a row that another session holds. Each
+case looks as if the database were unavailable, which is not the event's failure and is waited for. The difference: the
+error keeps following one event while the database answers others.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from eventbus import clock
 from eventbus.errors import counts_as_attempt
 from eventbus.events import Record
 
-TRIES_MIN = 3  # outages hit whom they hit: twice is bad luck
-SLOW_SECONDS = 5.0  # whom one try has held up for so long is set aside at once, so that the others need not wait
-# Where nobody else is there to be answered: the bus's own transactions were, before each of these tries.
+TRIES_MIN = 3  # an outage hits any event: twice is bad luck
+SLOW_SECONDS = 5.0  # an event whose one try took so long is set aside at once, so that the others need not wait
+# If there are no other events to compare: before each of these tries, the bus's own transactions succeeded.
 ALONE_TRIES = 10
 ALONE_SECONDS = 30.0
-AWAY_TRIES = 3  # a service that is away: so often others were answered, each time after it was away for this event
+AWAY_TRIES = 3  # for an unavailable service: so often it must fail for this event while others are answered
 REMEMBERED_MAX = 2_000  # events: twice as many as a group may have parked keys
 
 
 class Verdict(Enum):
-    """What is to become of an event that met a broken world."""
+    """The decision about an event that met an infrastructure error."""
 
-    EXCUSED = auto()  # the world is waited for
+    EXCUSED = auto()  # not its failure: wait and try again
     SUSPECTED = auto()  # it is set aside, uncounted, so that others can be tried
     BLAMED = auto()  # it is the event's own failure
 
 
 @dataclass
 class _Met:
-    """What one event has met. `others`: how many others had been answered when it met that first, and last."""
+    """One event's infrastructure errors. `others`: how often events had been handled at the first, and at the last."""
 
     key: tuple[str, str]
     since: float
@@ -45,21 +45,21 @@ class _Met:
 
 
 class Suspicion:
-    """What one worker has seen. Belongs to one thread; a restart begins anew."""
+    """The infrastructure errors that one worker has seen. Belongs to one thread; a restart forgets them."""
 
     def __init__(self) -> None:
-        self.answered = 0  # times that the database let others through
+        self.answered = 0  # times that events were handled
         self._met: dict[UUID, _Met] = {}
 
     def succeeded(self, event_ids: list[UUID]) -> None:
-        """The database has let these through."""
+        """Note that these events were handled."""
         self.answered += bool(event_ids)
         if self._met:
             for event_id in event_ids:
                 self._met.pop(event_id, None)
 
     def met(self, record: Record, error: BaseException, *, seconds: float) -> Verdict:
-        """Judge an event whose try ended so after so long."""
+        """Judge an event whose try ended with this error after so many seconds."""
         now = clock.monotonic()
         met = self._remember(record, now - seconds)
         met.tries, met.last = met.tries + 1, now
@@ -82,7 +82,7 @@ class Suspicion:
         return met
 
     def _is_alone(self, met: _Met, now: float) -> bool:
-        """Whether it goes on for so long, and no other key has met such a thing meanwhile."""
+        """Return True if this has gone on for long, and no other key has met such an error meanwhile."""
         if met.tries < ALONE_TRIES or now - met.since < ALONE_SECONDS:
             return False
         return all(other.key == met.key or other.blamed or other.last < met.since for other in self._met.values())
