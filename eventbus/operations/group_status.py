@@ -1,4 +1,4 @@
-"""How far each group is in each topic, how far behind, since when, and what of it waits or died."""
+"""Read each group's status in each topic: its offset, its lag, since when, and what is parked or dead."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +14,9 @@ from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """How far a group is in one partition. `end` and `lag` are None where the log does not say where it ends.
+    """A group's status in one partition. `end` and `lag` are None if the log does not give its end.
 
-    `waits_since` is when the next event of ours that the group has not reached was appended; None where there is none.
+    `waits_since` is when the next event of ours that the group has not reached was appended; None if there is none.
     """
 
     partition: int
@@ -27,7 +27,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
-    """A group in one topic: its partitions' sums, and what waits or died."""
+    """A group in one topic: its partitions' sums, and what is parked or dead."""
 
     group: str
     topic: str
@@ -46,7 +46,7 @@ class GroupStatus(msgspec.Struct, frozen=True):
 
 
 def progress() -> list[Any]:
-    """Every progress row, with `waits_since`: when the next event that the group has not reached was appended."""
+    """Return all progress rows with `waits_since`: when the next event that the group has not reached was appended."""
     ahead = OutboxRow.objects.filter(
         topic=OuterRef("topic"), partition=OuterRef("partition"), offset__gte=OuterRef("offset")
     )
@@ -55,7 +55,7 @@ def progress() -> list[Any]:
 
 
 def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
-    """A status for each group and topic, from what `progress` gave and where the log ends."""
+    """Return a status for each group and topic, from the rows of `progress` and the ends of the log."""
     waits = {
         "retrying_keys": _parked(ParkedKey.State.RETRYING),
         "dead_keys": _parked(ParkedKey.State.DEAD),

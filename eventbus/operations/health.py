@@ -13,7 +13,7 @@ from eventbus.registry import topics
 
 
 def broker_problem() -> str:
-    """Nothing while the log answers and has every topic; else a sentence. Waits a second or two at most."""
+    """Return a sentence if the log does not answer or lacks a topic. Waits a second or two at most."""
     backend, read = backends.current(), topics()
     try:
         found = backend.generations(read)
@@ -26,12 +26,12 @@ def broker_problem() -> str:
 
 
 def restore_problem() -> str:
-    """Nothing while database and log tell of the same past; else which went back, and the remedy."""
+    """Return which of database and log went back to an earlier time, with the remedy; else nothing."""
     return next(iter(divergence.problems()), "")
 
 
 def outbox_problem(seconds_max: float) -> str:
-    """Nothing while the relay keeps up; else the age of the oldest unsent event or overdue timer.
+    """Return the age of the oldest unsent event or overdue timer if the relay is late, else nothing.
 
     Events that wait for an operator's decision about a rejected one do not count: `eventbus status` names them.
     """

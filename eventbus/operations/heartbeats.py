@@ -1,8 +1,8 @@
-"""Heartbeats: each process writes every few seconds what it is and what it does, for operators to see.
+"""Heartbeats: each process stores every few seconds what it is and what it does, for operators to see.
 
-Nothing depends on them: leases decide who is active, and the backend who reads what. A supervisor that cannot ask a
+Nothing depends on them: leases decide who is active, and the backend assigns partitions. A supervisor that cannot ask a
 process by HTTP looks at the age of its EVENTBUS_LIVENESS_FILE. While a working thread hangs (`consuming.liveness`), the
-process writes no heartbeat and does not touch the file. It then counts as silent, and should be restarted.
+process writes no heartbeat and does not touch the file. It then counts as silent and should be restarted.
 """
 
 import logging
@@ -29,22 +29,22 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
 SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
-FORGET_SECONDS = 300.0  # time for a person to see that one died; later the log tells of it
-DIED_SECONDS = 1.5 * BEAT_SECONDS  # of one on this machine that is gone: nobody else's process id is taken for its own
+FORGET_SECONDS = 300.0  # time for a person to see that one died; after that, only the log tells
+DIED_SECONDS = 1.5 * BEAT_SECONDS  # silence before a process of this host counts as dead if its id does not run here
 CLOSE_SECONDS = 5.0  # for the last statement
-# Looks in a row at a thread that hangs, after which a process that does nothing else ends itself. By looks and not by
-# the clock: one that was frozen must get time to go on.
+# Checks in a row that find a hanging thread, before a process that does nothing else ends itself. Counted in checks and
+# not by the clock: one that was frozen must get time to go on.
 LOOKS_MAX = 4
 EXIT_HANGS = 70  # EX_SOFTWARE: a supervisor starts it again
 
-_LOADED_AT = clock.now()  # whoever had our process id before has ended
+_LOADED_AT = clock.now()  # a process that had our process id before has ended
 
-# What it is doing: its state, and by consumer group the partitions that it reads, as "orders/0".
+# What a process does: its state, and by consumer group the partitions that it reads, as "orders/0".
 Told = tuple[str, dict[str, list[str]]]
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):
-    """A process as it last said. `silent` is whether it has not for long."""
+    """A process as of its last heartbeat. `silent`: that one was too long ago."""
 
     role: str
     host: str
@@ -57,7 +57,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
 
 
 def processes() -> list[ProcessStatus]:
-    """Those that are not known to be dead, in order of role, host and process id."""
+    """Return the processes that are not known to be dead, in order of role, host and process id."""
     return [
         ProcessStatus(
             role=row.role,
@@ -91,7 +91,7 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's
+        return True  # it belongs to another user
     return True
 
 
@@ -100,12 +100,12 @@ def _host() -> str:
 
 
 def is_silent(row: ProcessRow) -> bool:
-    """Whether it has said nothing for so long that its state is no news."""
+    """Return True if the last heartbeat is so old that the state says nothing any more."""
     return row.beat_at < clock.now() - timedelta(seconds=SILENT_SECONDS)
 
 
 class Heartbeat:
-    """Says so from `start()` until `close()`, in a thread of its own. A database that is away is not its affair."""
+    """The heartbeat of a process from `start()` until `close()`, in its own thread. It only logs a lost database."""
 
     def __init__(
         self, role: str, tell: Callable[[], Told] = lambda: ("", {}), *, end: Callable[[int], Any] | None = None
@@ -125,7 +125,7 @@ class Heartbeat:
         return self
 
     def close(self) -> None:
-        """The process leaves in order, and its row with it."""
+        """End the threads, and delete the process's row."""
         self._stop.set()
         self._thread.join(CLOSE_SECONDS)
         self._watching.join(CLOSE_SECONDS)
@@ -148,14 +148,14 @@ class Heartbeat:
             connections.close_all()
 
     def _watch(self) -> None:
-        """It asks no database: one that hangs, or is away, must not keep it from looking."""
+        """Call `look` at intervals. It queries no database, since one that hangs or is unavailable would stop it."""
         while True:
             self.look()
             if self._stop.wait(BEAT_SECONDS):
                 return
 
     def look(self) -> None:
-        """Touch the file, unless a thread hangs: then end its statement, and at last the process."""
+        """Touch the liveness file, unless a thread hangs: then end its statement, and at last the process."""
         hanging = liveness.overdue()
         self._looks = self._looks + 1 if hanging else 0
         for one in hanging:
@@ -176,7 +176,7 @@ class Heartbeat:
             logger.info("No word of this process for operators: %s", error)
 
     def beat(self) -> None:
-        """Write down what it does now, and forget those that are dead. Raises DatabaseError."""
+        """Store what the process does now, and delete the rows of dead ones. Raises DatabaseError."""
         now, (state, assignment) = clock.now(), self._tell()
         said = {"state": state, "assignment": assignment, "beat_at": now}
         with failpoints.atomic("heartbeat"):
@@ -197,7 +197,7 @@ class Heartbeat:
 
 
 def touch() -> None:
-    """Say to a supervisor on this machine that this process lives, also while there is no database."""
+    """Touch the liveness file for a supervisor on this machine, also while there is no database."""
     if settings.EVENTBUS_LIVENESS_FILE:
         try:
             Path(settings.EVENTBUS_LIVENESS_FILE).touch()

@@ -1,4 +1,4 @@
-"""Groups that are too far behind, by the limits in the settings, and groups that nobody handles: one sentence each."""
+"""Report groups that are behind by more than the settings allow, and groups that no process handles."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -11,18 +11,18 @@ from eventbus.operations.heartbeats import BEAT_SECONDS, ProcessStatus
 from eventbus.operations.pausing import Standstill
 
 HANDLING_ROLES = ("handle", "relay", "all")  # of processes that may handle
-# A process says what it handles when it begins, which may be before its groups have, and again after each beat.
+# A process stores what it handles when it begins, perhaps before its groups have begun, and again at each beat.
 BEGINS_SECONDS = 2 * BEAT_SECONDS
 
 
 def problems(groups: Iterable[GroupStatus], standstills: Iterable[Standstill]) -> list[str]:
-    """Each group in each topic that is behind by more than a limit: by how much, since when, and the remedy."""
+    """Return a sentence for each group and topic over a limit: by how much, since when, and the remedy."""
     still = {one.group: one for one in standstills}
     return [_behind(one, still) for one in groups if _is_behind(one)]
 
 
 def unhandled(groups: Iterable[GroupStatus], processes: Iterable[ProcessStatus], *, at: datetime) -> list[str]:
-    """Each group that no living process handles. Nothing is said while one that may has only just begun."""
+    """Return a sentence for each group that no living process handles. None while one may only just have begun."""
     living = [one for one in processes if not one.silent]
     if any(one.role in HANDLING_ROLES and at - one.began_at < timedelta(seconds=BEGINS_SECONDS) for one in living):
         return []
@@ -64,7 +64,7 @@ def _remedy(one: GroupStatus, still: Mapping[str, Standstill]) -> str:
 
 
 def _age(seconds: float) -> str:
-    """For people: 45 s, 12 min, 6 h, 3 days."""
+    """Format an age for people: 45 s, 12 min, 6 h, 3 days."""
     for unit, size, most in (("s", 1, 120), ("min", 60, 7_200), ("h", 3_600, 172_800)):
         if seconds < most:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""What is wrong with the log itself: it lost records, is read by another site, or has unused partitions."""
+"""Report problems of the log itself: it lost records, is read by another site, or has unused partitions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,11 +8,11 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import TopicLog
 from eventbus.recovery import lost_records
 
-ASK_SECONDS = 1.5  # for what is seldom so: where brokers do not answer, who asks has waited for them already
+ASK_SECONDS = 1.5  # short, for a rare problem: if brokers do not answer, the caller has waited for them already
 
 
 def read(backend: Backend) -> list[str]:
-    """One sentence each, with the remedy. Of brokers that do not answer others tell."""
+    """Return one sentence for each problem, with the remedy. Other checks report brokers that do not answer."""
     lost = [lost_records.told(one) for one in lost_records.waiting()]
     try:
         return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
@@ -21,7 +21,7 @@ def read(backend: Backend) -> list[str]:
 
 
 def _unused_partitions(backend: Backend) -> Iterator[str]:
-    """Somebody has added them with Kafka's own tools."""
+    """Report partitions that were added with Kafka's own tools."""
     if backend.topics is None:
         return
     placed: Mapping[str, int | None] = dict(TopicLog.objects.values_list("topic", "partitions"))

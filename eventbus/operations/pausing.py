@@ -1,7 +1,7 @@
-"""Groups that stand still: an operator lets one pause and go on again; an open circuit breaker is reset too.
+"""Pause groups, and resume those that stand still. Resuming also closes an open circuit breaker.
 
-The word is a row, with who gave it. A worker sees it when it begins its next batch; what is in hand it finishes. While
-a group is paused nothing of it moves: no event, no retry, no probe, and no wish about its dead letters comes true.
+A pause is a row with the operator's name. A worker sees it when it begins its next batch, and finishes the work in
+hand. While a group is paused nothing of it moves: no event, no retry, no probe and no request for its dead letters.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _STANDS_STILL = Q(paused_at__isnull=False) | Q(breaker_opened_at__isnull=False)
 
 
 class PauseRefused(BusError):
-    """A group cannot be paused or resumed: it is already so."""
+    """A group cannot be paused or resumed: it is so already."""
 
 
 class Standstill(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class Standstill(msgspec.Struct, frozen=True):
 
 
 def standstills() -> list[Standstill]:
-    """Every group that stands still, by name."""
+    """Return every group that stands still, by name."""
     fields = ("name", "paused_at", "paused_by", "breaker_opened_at", "breaker_reason")
     return [
         Standstill(*row) for row in ConsumerGroup.objects.filter(_STANDS_STILL).order_by("name").values_list(*fields)
@@ -42,7 +42,7 @@ def standstills() -> list[Standstill]:
 
 
 def problems(found: Iterable[Standstill]) -> list[str]:
-    """What an operator must see to: open circuit breakers. A pause is the operator's own."""
+    """Return a sentence for each open circuit breaker. A pause is the operator's own."""
     return [
         f"The circuit breaker of group {one.group} is open since {one.breaker_opened_at:{TIME}}: {one.breaker_reason}. "
         f"Mend what fails: a probe then closes it by itself, or manage.py eventbus resume {one.group} does."
@@ -52,23 +52,23 @@ def problems(found: Iterable[Standstill]) -> list[str]:
 
 
 def unknown(names: Iterable[str]) -> list[str]:
-    """Which of these are no groups' names."""
+    """Return those of these names that no group has."""
     wanted = set(names)
     return sorted(wanted - set(ConsumerGroup.objects.filter(name__in=wanted).values_list("name", flat=True)))
 
 
 def pausable() -> QuerySet[ConsumerGroup]:
-    """Every group that is not paused, by name."""
+    """Return every group that is not paused, by name."""
     return ConsumerGroup.objects.filter(paused_at__isnull=True).order_by("name")
 
 
 def resumable() -> QuerySet[ConsumerGroup]:
-    """Every group that stands still, by name."""
+    """Return every group that stands still, by name."""
     return ConsumerGroup.objects.filter(_STANDS_STILL).order_by("name")
 
 
 def pause(group: ConsumerGroup, who: str) -> None:
-    """Let it stand still until it is resumed. Raises Refused."""
+    """Pause a group until it is resumed. Raises PauseRefused."""
     with failpoints.atomic("pause"):
         row = ConsumerGroup.objects.select_for_update().get(pk=group.pk)
         if row.paused_at is not None:
@@ -79,7 +79,7 @@ def pause(group: ConsumerGroup, who: str) -> None:
 
 
 def resume(group: ConsumerGroup, who: str) -> None:
-    """Let a paused group go on, and close its circuit breaker, which then judges by what comes. Raises PauseRefused."""
+    """Resume a paused group, and close its circuit breaker, which then judges by what comes. Raises PauseRefused."""
     with failpoints.atomic("resume"):
         row = ConsumerGroup.objects.select_for_update().get(pk=group.pk)
         if row.paused_at is None and row.breaker_opened_at is None:

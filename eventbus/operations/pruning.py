@@ -1,11 +1,11 @@
-"""What nobody needs any more leaves the tables; its totals stay, so that the delivery audit balances at every moment.
+"""Delete old events that every group has passed. Their totals stay, so that the delivery audit always balances.
 
-An event is needed until every group of its topic that the database knows has passed it, while it waits or lies dead
-for one of them, while a replay is still to come to it, and for a while after it was appended: a watch in another
+An event stays until every group of its topic in the database has passed it. It stays while it is parked or dead for one
+of them, and while a replay has still to reach it. It stays for a while after its append, because a watch in another
 process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
-Where the log lies elsewhere, an event stays as long as the log can still show it: without its inbox row it would be
-handled again. What the log rejected stays until an operator decides; what was withdrawn leaves after the same while.
-Operators' actions are kept for ever.
+If the log lies elsewhere, an event stays as long as the log can show it: without its inbox row it would be handled
+again. A rejected record stays until an operator decides. A withdrawn one is deleted after the same while. Operators'
+actions are kept for ever.
 """
 
 import threading
@@ -29,7 +29,7 @@ from eventbus.progress.inbox import LIVE
 from eventbus.publishing import rejected_records
 from eventbus.repairs import dead_letters, replay
 
-BATCH_ROWS = 200  # events a transaction: on SQLite everybody who writes waits for so many
+BATCH_ROWS = 200  # events a transaction: on SQLite every writer waits for so many
 PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
 _NEXT_PLACE = """
     SELECT topic, partition FROM eventbus_outbox WHERE log_offset IS NOT NULL AND (topic, partition) > (%s, %s)
@@ -38,7 +38,7 @@ _NEXT_PLACE = """
 
 
 class Pruned(msgspec.Struct):
-    """How many rows went, by table; `unbalanced` says where none could."""
+    """The number of deleted rows, by table. `unbalanced` says where nothing could be deleted."""
 
     events: int = 0
     inbox: int = 0
@@ -48,13 +48,13 @@ class Pruned(msgspec.Struct):
     unbalanced: list[str] = []
 
     def add(self, other: "Pruned") -> None:
-        """Count these as well."""
+        """Add the counts of another one."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class HeldBack(msgspec.Struct, frozen=True):
-    """Who has not passed so many rows and, it seems, never will, until somebody does something about it."""
+    """A group or replay that has not passed so many rows, and probably never will unless an operator acts."""
 
     who: str
     topic: str
@@ -66,7 +66,7 @@ class HeldBack(msgspec.Struct, frozen=True):
 
 
 def held_back() -> list[HeldBack]:
-    """Groups of the database that nobody handles a topic for any more, and replays that have not ended."""
+    """Return groups that the code no longer handles for a topic, and unfinished replays, if they hold rows back."""
     found: dict[tuple[str, str, str], int] = {}
     for who, place, offset, remedy in [*_groups_gone(), *_replays_begun()]:
         ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=offset)
@@ -93,7 +93,7 @@ def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
 
 
 class Unbalanced(Exception):
-    """What the rows say is not what was counted: pruning would make it impossible to find out more."""
+    """The rows differ from the counters: pruning would make it impossible to find out more."""
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class Pruning:
-    """One run. `fence` raises before a transaction, or in it, when we may not; `told` hears after each how far it is.
+    """One run. `fence` raises if we may not go on, before or in a transaction; `told` gets the counts after each.
 
     A dry run only counts. What was done before an error or before `stop` was set stays done.
     """
@@ -143,7 +143,7 @@ class Pruning:
         return self.pruned
 
     def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
-        """A transaction a batch; each says where the next begins, the last one 0."""
+        """Run one transaction for each batch. Each returns where the next one begins, the last one 0."""
         begin = -1
         while begin and not self._stop.is_set():
             pruned, begin = self._retry_on_contention(batch, of, max(begin, 0))
@@ -163,7 +163,7 @@ class Pruning:
         return pruned, old[-1].offset + 1 if len(old) == BATCH_ROWS else 0
 
     def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
-        """The next that were appended before the window: looked for by offset, for which there is an index."""
+        """Return the next events appended before the window. They are found by offset, for which there is an index."""
         rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition)
         rows = rows.filter(offset__gte=begin, offset__lt=end).order_by("offset")
         found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
@@ -188,7 +188,7 @@ class Pruning:
         return ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING)
 
     def _replay(self, run: ReplayRun, begin: int) -> tuple[Pruned, int]:
-        """The inbox rows of a replay that has ended; then the run itself."""
+        """Delete the inbox rows of a replay that has ended; then the run itself."""
         with failpoints.atomic("prune.replay"):
             self._fence()
             if self._ended().select_for_update().filter(id=run.pk).first() is None:  # resumed since we asked
@@ -201,7 +201,7 @@ class Pruning:
             return Pruned(inbox=inbox, replays=self._remove(ReplayRun.objects.filter(id=run.pk))), 0
 
     def _withdrawn(self, rows: QuerySet[OutboxRow], begin: int) -> tuple[Pruned, int]:
-        """They were never told, so no group's counts know of them."""
+        """Delete withdrawn events. They were never appended, so no group's counters include them."""
         with failpoints.atomic("prune.withdrawn"):
             self._fence()
             ids = list(rows.filter(id__gte=begin).order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
@@ -209,7 +209,7 @@ class Pruning:
         return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
 
     def _discarded_elsewhere(self) -> QuerySet[DeadLetter]:
-        """Discarded letters of records that came from elsewhere: no event of the outbox takes them along."""
+        """Return discarded letters of other programs' records: no outbox row takes them along."""
         letters = DeadLetter.objects.filter(state=DeadLetter.State.DISCARDED, discarded_at__lt=self._before)
         letters = letters.exclude(request=DeadLetter.Request.RESTORE)  # a worker is about to bring it back
         return letters.filter(discarded_at__lt=dead_letters.undoable_since()).exclude(headers__contains=ours())
@@ -229,7 +229,7 @@ class Pruning:
 
 
 def _places() -> Iterator[TopicPartition]:
-    """Each topic and partition of the outbox: a step through the index for each, however many events it holds."""
+    """Yield each topic and partition of the outbox: one index step for each, however many events it holds."""
     place = ("", -1)
     while place:
         with connection.cursor() as cursor:
@@ -244,33 +244,33 @@ def _at(place: TopicPartition) -> QuerySet[Progress]:
 
 
 def _everybody(readers: Collection[Progress]) -> set[str]:
-    """Every group of the database. The indexes of what is removed begin with the group."""
+    """Return every group of the database. The indexes of the deleted rows begin with the group."""
     return {*ConsumerGroup.objects.values_list("name", flat=True), *(reader.group for reader in readers)}
 
 
 def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
-    """The first offset that somebody may still need."""
+    """Return the first offset that a group or replay may still need."""
     appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__isnull=False)
     newest = appended.aggregate(newest=Max("offset"))["newest"]
     here = {reader.group for reader in readers}
     if newest is None or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists():
-        return 0  # a group of the topic has no place in this partition yet: it will begin at its start
+        return 0  # a group of the topic has no progress in this partition yet: it will begin at its start
     replayed = (offset for _, at, offset, _ in _replays_begun() if at == place)
     return min([int(newest), *(reader.offset for reader in readers), *replayed])
 
 
 def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
-    """Those that wait for nobody, and lie dead for nobody."""
+    """Return those that no group has parked or dead."""
     aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
     held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
     kept = Q(state=DeadLetter.State.OPEN) | Q(discarded_at__gte=dead_letters.undoable_since())
-    kept |= Q(request=DeadLetter.Request.RESTORE)  # asked in time, and a worker has not come to it
+    kept |= Q(request=DeadLetter.Request.RESTORE)  # asked for in time, and not yet carried out
     held |= set(DeadLetter.objects.filter(kept, **aside).values_list("event_id", flat=True))
     return [event for event in old if event.event_id not in held]
 
 
 def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
-    """How many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
+    """Count how many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
     ids = [event.event_id for event in gone if event.offset >= reader.start]
     inbox = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE)
     handled = inbox.filter(handled_at__isnull=False).count()

@@ -1,4 +1,4 @@
-"""Groups that do not move though events wait, nobody paused them and their circuit breaker is closed."""
+"""Find groups that do not move though events wait, nobody paused them and their circuit breaker is closed."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,12 +8,12 @@ import msgspec
 from eventbus import clock, registry
 from eventbus.models import ConsumerGroup, OutboxRow, Progress, Timer
 
-STANDS_SECONDS = 60.0  # twice what a handler may take, unless it says otherwise: then twice that
-OVERDUE_SECONDS = 60.0  # a timer is published in the second in which it is due
+STANDS_SECONDS = 60.0  # twice a handler's time limit by default; if it declares a longer one, twice that
+OVERDUE_SECONDS = 60.0  # a timer is published in the second at which it is due
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A group that has something before it in a partition, and has not moved for so long."""
+    """A group that has events to handle in a partition, and has not moved for so long."""
 
     group: str
     topic: str
@@ -23,7 +23,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(progress: Iterable[Progress]) -> list[Standing]:
-    """Which groups stand, and since when: the later of their last move and the arrival of what is next."""
+    """Return the groups that stand, since their last move or the arrival of the next event, whichever came later."""
     still = set(ConsumerGroup.objects.exclude(paused_at=None, breaker_opened_at=None).values_list("name", flat=True))
     now, found = clock.now(), []
     for row in progress:
@@ -34,7 +34,7 @@ def standing(progress: Iterable[Progress]) -> list[Standing]:
 
 
 def seconds_max(group: str) -> float:
-    """How long a group may stay where it is. One that is not in the code stays for ever."""
+    """Return how long a group may stay where it is. One that is not in the code gets the default."""
     known = registry.groups.get(group)
     return max(STANDS_SECONDS, 2 * known.seconds) if known else STANDS_SECONDS
 
@@ -46,7 +46,7 @@ def _since(row: Progress) -> datetime | None:
 
 
 def problems(found: Iterable[Standing]) -> list[str]:
-    """One sentence for each group that stands, and one for timers that nobody publishes."""
+    """Return one sentence for each group that stands, and one for timers that are not published."""
     longest: dict[str, Standing] = {}
     for one in found:
         if one.group not in longest or longest[one.group].seconds < one.seconds:

@@ -1,7 +1,7 @@
-"""What operators can see and do: how the bus is, what died, and what shall become of it.
+"""Show operators the state of the bus, and take their requests for dead letters.
 
-Nothing here touches an event. A wish is written down beside the dead letter, with who wished it; the worker obeys under
-its progress lock (`dead_letter_requests.apply_request`).
+Nothing here touches an event. A request is stored beside the dead letter, with the operator's name. The worker carries
+it out under its progress lock (`dead_letter_requests.apply_request`).
 """
 
 from collections.abc import Iterable
@@ -27,15 +27,15 @@ from eventbus.recovery import divergence, log_truncation
 from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import DecisionRefused
 
-UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that nobody relays
-RETRYING_SECONDS_MAX = 600.0  # a key is tried for so long without a word: longer than restarts, and than eight attempts
-BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # so often a dispatcher that cannot begin tries again, and a little
+UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
+RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
+BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # the pause of a dispatcher that cannot begin, and a little more
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
-    """Events committed and on their way to the log, and the age of the oldest in seconds.
+    """Committed events on their way to the log, and the age of the oldest in seconds.
 
-    Apart from them: what the log rejected, and how many later events of the same keys wait behind.
+    Counted apart: records that the log rejected, and later events of the same keys that wait behind.
     """
 
     depth: int
@@ -53,7 +53,7 @@ class TimersStatus(msgspec.Struct, frozen=True):
 
 
 class LeaseStatus(msgspec.Struct, frozen=True):
-    """Who is the one that relays, dispatches or polls; an empty owner is nobody."""
+    """A lease, and the relay, dispatcher or poller that holds it; an empty owner is nobody."""
 
     name: str
     owner: str
@@ -62,9 +62,9 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """All of it, at one time. `log_away` is why the log does not say where it ends; empty while it does.
+    """The whole status, at one time. `log_away` is why the log does not give its ends; empty while it does.
 
-    `retrying_long` is how many keys have been tried again for over RETRYING_SECONDS_MAX, by group.
+    `retrying_long` counts by group the keys that have been retried for over RETRYING_SECONDS_MAX.
     """
 
     at: datetime
@@ -82,7 +82,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def status() -> Status:
-    """How the bus is now. A few small queries; nothing counts the whole outbox."""
+    """Read the present state of the bus. A few small queries; nothing counts the whole outbox."""
     progress = group_status.progress()
     ends, log_away = _ends(backends.current(), progress)
     return Status(
@@ -102,7 +102,7 @@ def status() -> Status:
 
 
 def problems(found: Status, *, dispatches: bool) -> list[str]:
-    """What an operator must see to, one sentence each; `dispatches` is whether somebody does (`is_dispatched`)."""
+    """Return one sentence for each problem. `dispatches`: a process dispatches (`is_dispatched`)."""
     told = []
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
@@ -136,9 +136,9 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
 
 
 def is_dispatched() -> bool:
-    """Whether some process dispatches, or tries to: one that cannot begin takes the lease and leaves it again.
+    """Return True if some process dispatches, or tries to: one that cannot begin takes the lease and leaves it again.
 
-    Waits for a dead one's lease, or so long as one that tries stays away (BEGINS_SECONDS).
+    Waits for the lease of a dead process, or as long as one that tries stays away (BEGINS_SECONDS).
     """
     return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
 
@@ -157,7 +157,7 @@ def _outbox() -> OutboxStatus:
 
 
 def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
-    """Where the log ends wherever a group is; or nothing, and why it does not say."""
+    """Return the end of the log in each partition that a group reads; or nothing, and the reason."""
     try:
         return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
     except LogUnavailable as error:
@@ -171,7 +171,7 @@ def _retrying_long() -> dict[str, int]:
 
 
 def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:
-    """Dead letters that wait for an operator, or those that were discarded; the oldest first."""
+    """Return dead letters that wait for an operator, or those that were discarded; the oldest first."""
     state = DeadLetter.State.DISCARDED if discarded else DeadLetter.State.OPEN
     asked = {"group": group, "topic": topic, "key": key}
     wanted = {name: value for name, value in asked.items() if value}
@@ -179,12 +179,12 @@ def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = F
 
 
 def request_requeue(letter: DeadLetter, who: str) -> None:
-    """Ask that the event be handled again, at the head of its key. Raises Refused."""
+    """Ask for the event to be handled again, at the head of its key. Raises DecisionRefused."""
     _request(letter, DeadLetter.Request.REQUEUE, who)
 
 
 def request_discard(letter: DeadLetter, who: str) -> None:
-    """Ask that the event be let go, and its key go on without it. Raises Refused."""
+    """Ask for the event to be discarded, so that its key goes on without it. Raises DecisionRefused."""
     _request(letter, DeadLetter.Request.DISCARD, who)
 
 

@@ -1,4 +1,4 @@
-"""The topics of all known events as they are and as they are declared, and making the one the other."""
+"""Compare the topics of all known events with their declarations, and make them so."""
 
 from collections.abc import Iterable
 
@@ -17,14 +17,14 @@ from eventbus.progress import log_generations
 
 
 class TopicSetupRefused(BusError):
-    """No partitions are added to a topic while events of it are on their way."""
+    """No partitions are added to a topic while events of it are under way."""
 
 
 class TopicStatus(msgspec.Struct, frozen=True):
-    """A topic: where its partitions end, what is told in it and who reads it.
+    """A topic: the ends of its partitions, the event types in it, and the groups that read it.
 
-    Where a log has to be told what its topics are: its name there, what it is, None when it is missing, and what is
-    not as declared.
+    For a log whose topics must be made: its name there, its settings (None when it is missing), and its differences
+    from the declaration.
     """
 
     topic: str
@@ -37,14 +37,14 @@ class TopicStatus(msgspec.Struct, frozen=True):
 
 
 def topics() -> list[TopicStatus]:
-    """Every topic that an event names or a group has read, sorted. Raises LogUnavailable."""
+    """Return every topic that an event names or a group has read, sorted. Raises LogUnavailable."""
     backend, names = backends.current(), topic_names()
     log = backend.topics
     found = log.found(names) if log else {}
     migrated = is_migrated()
     there = [topic for topic in names if migrated and (log is None or found[topic] is not None)]
     used = {topic: outbox_offsets.partitions(topic) for topic in there}
-    declared = {one.topic for one in declared_events()}  # the others were read once
+    declared = {one.topic for one in declared_events()}  # the others were read in the past
     return [
         TopicStatus(
             topic=topic,
@@ -62,9 +62,9 @@ def topics() -> list[TopicStatus]:
 
 
 def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
-    """Make topics what they are declared to be, as far as that can be done, and note it in their differences.
+    """Make topics what they are declared to be, as far as possible, and note it in their differences.
 
-    Raises LogUnavailable, and Refused when partitions shall be added while events of the topic are on their way.
+    Raises LogUnavailable, and TopicSetupRefused if partitions are to be added while events of the topic are under way.
     """
     log = backends.current().topics
     if log is None:
@@ -76,11 +76,11 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
     apply(log, told, add_partitions=bool(more))
     for one in more:
         _place_keys_by(one.topic, int(one.declared))
-    backends.current().reset()  # it may remember how many there were
+    backends.current().reset()  # it may have cached the old count
 
 
 def _place_keys_by(topic: str, partitions: int) -> None:
-    """From now on. A topic that has no log noted takes its name from the brokers, as the relay would."""
+    """Place keys in so many partitions from now on. Note the brokers' log, as the relay would, if none is noted."""
     backend = backends.current()
     if not TopicLog.objects.filter(topic=topic).exists():
         log_generations.note(topic, backend.generations([topic])[topic])
@@ -88,7 +88,7 @@ def _place_keys_by(topic: str, partitions: int) -> None:
 
 
 def topic_names() -> list[str]:
-    """Every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
+    """Return every topic that an event names or a group has read, sorted. Before the first `migrate` no group has."""
     read = Progress.objects.order_by().values_list("topic", flat=True).distinct() if is_migrated() else []
     return sorted({one.topic for one in declared_events()} | set(read))
 
@@ -98,7 +98,7 @@ def is_migrated() -> bool:
 
 
 def _refuse_under_way(topic: str) -> None:
-    """With more partitions a key's next event may lie in another: all before it must be behind every group."""
+    """Raise unless all groups have handled all: with more partitions a key's next event may lie in another one."""
     if status.is_dispatched():
         raise TopicSetupRefused(f"No partitions are added to {topic} while a relay runs: stop it first.")
     behind = {row.group for row in Progress.objects.filter(topic=topic) if row.offset < _end(row)}

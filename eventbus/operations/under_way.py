@@ -1,4 +1,4 @@
-"""Keys with events under way, for who compares what modules know: of these, one may know what another will hear."""
+"""Find keys with events under way. Of these, one module may know what another has not received yet."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from eventbus.publishing.rejected_records import UNSENT
 
 
 def keys(topics: Collection[str]) -> set[str]:
-    """The keys in these topics with an event that is not in the log, that a group has not reached, or that waits."""
+    """Return the keys in these topics with an event that is unsent, that a group has not reached, or that is parked."""
     found = set(OutboxRow.objects.filter(UNSENT, topic__in=topics).values_list("key", flat=True))
     found |= set(ParkedKey.objects.filter(topic__in=topics).values_list("key", flat=True))
     slowest = Progress.objects.filter(topic__in=topics).order_by().values_list("topic", "partition")

@@ -41,7 +41,7 @@ REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/
 
 
 class Named(Protocol):
-    """An event in the log, by name and place."""
+    """An event in the log, by name and offset."""
 
     @property
     def topic(self) -> str: ...
@@ -58,17 +58,17 @@ class Named(Protocol):
 
 
 def unknown(records: Iterable[Record]) -> list[Record]:
-    """Those of ours that the outbox does not have. In memory the log is the outbox, so none.
+    """Return records of ours that the outbox does not have. In memory the log is the outbox, so there are none.
 
-    A row is found where the record says, and is another event's where numbers were used twice.
+    A row is found by the number in the record. It is another event's row where numbers were used twice.
     """
     return _absent(own_rows.trusted(records))
 
 
 def unsigned(records: Iterable[Record]) -> list[Record]:
-    """Those that say they are of ours, and would prove a restore had a key that is known here signed them.
+    """Return records that claim to be ours, and would prove a restore if a key known here had signed them.
 
-    Anybody who may write into the log can make such a one, so it stops nothing.
+    Anyone who may write into the log can make such a record, so it stops nothing.
     """
     return _later(_absent([record for record in records if record.claims_ours and not record.trusted]))
 
@@ -78,10 +78,10 @@ def _absent(records: Sequence[Record]) -> list[Record]:
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
-    """Offsets of those of ours that a restore forgot: they are passed over. Raises Diverged where that is news.
+    """Return offsets of records of ours that a restore forgot: they are passed. Raises Diverged if that is news.
 
-    All are of one partition, compared by offset: a timer of the backup is published once more with the same id.
-    Raises LogTruncated where the log was the one to go back: see `reused_offsets`.
+    All are of one partition, compared by offset: a timer of the backup is published once more with the same id. Raises
+    LogTruncated if the log was the one to go back: see `reused_offsets`.
     """
     records = list(records)
     mine = own_rows.of(own_rows.trusted(records))
@@ -94,7 +94,7 @@ def forgotten(records: Iterable[Record]) -> set[int]:
 
 
 def news(records: Iterable[Record]) -> list[Record]:
-    """Those that are unknown, and of which no operator has decided yet."""
+    """Return those that are unknown, and that no operator has decided about yet."""
     return _news(unknown(records))
 
 
@@ -106,7 +106,7 @@ def _news(found: Sequence[Record]) -> list[Record]:
 
 
 def _is_in(record: Record, span: ForgottenSpan) -> bool:
-    """Not by place alone: a log that was filled again gives places another time."""
+    """Return True if the span has the record. Its number counts too: a log that was filled again reuses offsets."""
     return (
         (span.topic, span.partition) == (record.topic, record.partition)
         and span.begin <= record.offset < span.end
@@ -115,9 +115,9 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
 
 
 def note(records: Sequence[Record]) -> list[Record]:
-    """Let everything stand still, if one of these was told after the database that we have now.
+    """Stop everything if one of these was published later than the state of our database.
 
-    Which are still unknown and do not show that: a row may be seen a moment after its commit.
+    Return the records that are still unknown and do not show that: a row may be seen a moment after its commit.
     """
     still = news(records)
     if proof := _later(still):
@@ -127,9 +127,9 @@ def note(records: Sequence[Record]) -> list[Record]:
 
 
 def _later(records: Sequence[Record]) -> list[Record]:
-    """Those with a higher number than anything that was sent. Another may be a copy of what was pruned long ago.
+    """Return those with a higher number than anything that was sent. Others may be copies of what was pruned long ago.
 
-    Whoever can write into the log can put it there again, signed as it is.
+    Anyone who can write into the log can append such a copy, with its signature.
     """
     if not records:
         return []
@@ -138,7 +138,7 @@ def _later(records: Sequence[Record]) -> list[Record]:
 
 
 def stand_still(first: Named) -> None:
-    """Nothing moves any more. Whoever notes it first says so in the log."""
+    """Let nothing move any more. The first process to note it logs an error."""
     with transaction.atomic():
         _, is_new = Divergence.objects.get_or_create(
             name=THE_ONE,
@@ -157,17 +157,17 @@ def stand_still(first: Named) -> None:
 
 
 def stands() -> bool:
-    """Whether everything stands still."""
+    """Return True while everything stands still."""
     return Divergence.objects.exists()
 
 
 def problems() -> list[str]:
-    """What an operator must see to; nothing while the two tell of the same past."""
+    """Return a sentence for the operator if database and log differ; else nothing."""
     return [told(found) for found in Divergence.objects.all()]
 
 
 def told(found: Divergence) -> str:
-    """Which store went back, how that is known, and what to do."""
+    """Describe which store went back, how that is known, and the remedy."""
     return (
         f"The database went back to an earlier time: the log holds {printable(found.type)} {found.event_id} of key "
         f"{printable(found.key)} at {found.topic}/{found.partition}/{found.offset}, which was published here and is "
@@ -176,7 +176,7 @@ def told(found: Divergence) -> str:
 
 
 def by_no_key(count: int, topic: str) -> str:
-    """Records that are `unsigned`, as a sentence with the remedy."""
+    """Describe records that are `unsigned`, in a sentence with the remedy."""
     return (
         f"{count} records of {topic} say that they are of this site, and no key that is known here has signed them. "
         "Was the database restored, and have keys been changed? Put the others back into EVENTBUS_SIGNING_KEYS, or "
@@ -186,22 +186,22 @@ def by_no_key(count: int, topic: str) -> str:
 
 
 class Tail(NamedTuple):
-    """From where on, by partition, a log holds what our tables do not know of.
+    """The part of a log that our tables do not know, by partition from an offset on.
 
-    `is_known` is whether it is the log that our offsets are of. Another may hold copies of all that was pruned.
+    `is_known`: it is the log that our offsets are of. Another may hold copies of all that was pruned.
     """
 
     begins: dict[int, int]
     is_known: bool
 
     def news(self, records: Iterable[Record]) -> list[Record]:
-        """See `news`."""
+        """Return the news, see `news`; in another log only those with later numbers."""
         found = news(records)
         return found if self.is_known else _later(found)
 
 
 def look(backend: Backend, beat: Callable[[], None]) -> None:
-    """Before a relay begins: does any log hold, behind all that our tables know of, events of ours? Notes it then.
+    """Search all logs for events of ours beyond all that our tables know, before a relay begins. Note what is found.
 
     `beat` is called again and again, and raises when we may not go on. Raises LogUnavailable, and what `beat` raises.
     """
@@ -219,9 +219,9 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
 
 
 def tails(backend: Backend) -> dict[str, Tail]:
-    """The tail of each log, where there is one. Raises LogUnavailable.
+    """Return the tail of each log that has one. Raises LogUnavailable.
 
-    Of a log that was made anew, all of it; so too of one that no relay of ours has noted: it is new, or our tables are.
+    A log that was made anew is all tail. So is one that no relay of ours has noted: it is new, or our tables are.
     """
     logs = dict(TopicLog.objects.values_list("topic", "generation"))
     asked = {one.topic for one in declared_events()} | logs.keys()
@@ -241,12 +241,12 @@ def tails(backend: Backend) -> dict[str, Tail]:
 
 
 def _set_aside(topic: str) -> dict[int, int]:
-    """By partition, the first record that groups have passed as forged, and that says that it is of this site."""
+    """Return by partition the first record that groups have passed as forged, and that claims to be of this site."""
     rows = UntrustedRecord.objects.filter(topic=topic, source=source()[:SOURCE_CHARACTERS_MAX])
     return dict(rows.order_by().values_list("partition").annotate(first=Min("offset")))
 
 
 def batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """So many of them at once as are looked up at once."""
+    """Yield the records in lists of RECORDS_AT_ONCE."""
     while batch := list(islice(records, RECORDS_AT_ONCE)):
         yield batch

@@ -1,7 +1,7 @@
-"""Noticing that a log ends before where it had ended: the brokers were restored to an earlier time, or lost its end.
+"""Detect that a log ends before its earlier end: the brokers were restored to an earlier time, or lost its end.
 
-A topic keeps its name and its id through that, so nothing but its end tells. Offsets that groups have reached and
-places that were given out lie beyond the end then, and whatever comes next would take them.
+The topic keeps its name and its id, so only its end shows it. Offsets that groups have reached or that were given out
+then lie beyond the end, and new records would take them.
 """
 
 import logging
@@ -19,23 +19,23 @@ from eventbus.models import Progress
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0  # twice that until it is believed: a broker that has just become leader may not know all at once
+LOOK_SECONDS = 2.0  # between looks; two must agree: a broker that has just become leader may not know all at once
 
 Ends = dict[TopicPartition, int]
 
 
 class TruncationDetector:
-    """What one relay has seen of the ends of its logs."""
+    """The ends of the logs, as one relay has seen them."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._looked = float("-inf")
-        self._ends: Ends = {}  # where each has ended at most
-        self._early: set[TopicPartition] = set()  # that ended too early when they were seen last
-        self._seen: set[str] | None = None  # topics whose ends were seen since the brokers were away, if they ever were
+        self._ends: Ends = {}  # the farthest known end of each
+        self._early: set[TopicPartition] = set()  # those that ended too early at the last look
+        self._seen: set[str] | None = None  # topics whose ends were seen since the last outage; None before any
 
     def soon(self) -> None:
-        """The brokers were away: nothing is appended to a log before its end was seen again."""
+        """Append nothing to a log before its end is seen again: the brokers were unavailable."""
         if self._backend.topics is not None:
             self._seen = set()
             if not self._early:
@@ -43,23 +43,23 @@ class TruncationDetector:
 
     @property
     def suspected(self) -> set[str]:
-        """Topics that ended too early when they were seen last."""
+        """The topics that ended too early at the last look."""
         return {place.topic for place in self._early}
 
     def held(self, topics: set[str]) -> set[str]:
-        """Those of which it is not known whether they have lost their ends."""
+        """Return topics of which it is not known yet if they have lost their ends."""
         unseen = set() if self._seen is None else topics - self._seen
         return unseen | (topics & self.suspected)
 
     def found(self, topics: Collection[str]) -> set[str]:
-        """Which of these end, at two looks in a row, before where they had ended. Mostly it is too early to look.
+        """Return topics that ended too early at two looks in a row. Mostly it is too early to look: then none.
 
-        Brokers that say nothing are left for the next look: whoever asks has a lease to keep.
+        Brokers that do not answer are left for the next look: the caller has a lease to keep.
         """
         if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
             return set()
         self._looked = time.monotonic()
-        self._learn(topics)  # before the ends are asked for: a group may be there a moment later
+        self._learn(topics)  # before the ends are read: a group may reach further a moment later
         there = self._there(topics)
         early = {place: end for place, end in there.items() if end < self._note(place, end)}
         confirmed = {place.topic for place in early if place in self._early}
@@ -72,14 +72,14 @@ class TruncationDetector:
         return confirmed
 
     def at_once(self, topics: Collection[str]) -> set[str]:
-        """The same at the first look, before anything is appended. Raises LogUnavailable."""
+        """Return topics that end too early at one look, before anything is appended. Raises LogUnavailable."""
         found = {} if self._backend.topics is None else short(self._backend, topics)
         for place, (end, had) in found.items():
             say(place, end, had)
         return {place.topic for place in found}
 
     def forget(self, topic: str) -> None:
-        """It was filled again: what was known of its ends is of the log before."""
+        """Forget the ends of a topic that was filled again: they are of the log before."""
         self._ends = {place: end for place, end in self._ends.items() if place.topic != topic}
         self._early = {place for place in self._early if place.topic != topic}
         if self._seen is not None:
@@ -105,10 +105,10 @@ class TruncationDetector:
 
 
 def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
-    """Where these end, and where they had ended, wherever that is farther. Raises LogUnavailable."""
+    """Return the end and the earlier end of partitions that end before that. Raises LogUnavailable."""
     found = {}
     for topic in topics:
-        given = outbox_offsets.given(topic)  # before the ends: a group may be there a moment later
+        given = outbox_offsets.given(topic)  # before the ends: a group may reach further a moment later
         for place, end in backend.ends(backend.partitions([topic])).items():
             if end < given.get(place.partition, 0):
                 found[place] = end, given[place.partition]
@@ -116,7 +116,7 @@ def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tup
 
 
 def say(place: TopicPartition, end: int, had: int) -> None:
-    """In the log of the site, which store went back and by how much."""
+    """Log an error that names the partition that went back, and by how much."""
     logger.error(
         "The log went back to an earlier time: %s/%s ends at %s, and had ended at %s. The brokers were restored, or "
         "have lost its end. What the outbox has of it is appended again, by itself",
@@ -125,7 +125,7 @@ def say(place: TopicPartition, end: int, had: int) -> None:
 
 
 def problems(groups: Iterable[Any]) -> list[str]:
-    """What an operator must see to, of `operations.GroupStatus`: a group that is beyond the end of its log."""
+    """Return a sentence for each group in `operations.GroupStatus` that is beyond the end of its log."""
     return [
         f"The log went back to an earlier time: group {group.group} is at {one.offset} in {group.topic}/"
         f"{one.partition}, which ends at {one.end}. The brokers were restored, or have lost its end. A relay that runs "

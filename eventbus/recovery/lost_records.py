@@ -1,7 +1,7 @@
-"""Records that the log let go of before a group read them, and that the outbox does not have either.
+"""Records that the log deleted before a group read them, and that the outbox does not have either.
 
-They are lost for the group, and nobody can say what they were: most likely other programs' events, which are theirs to
-write again. So an operator is told until somebody says that it is seen to.
+They are lost for the group, and their content is unknown. Most likely they are other programs' events, which those must
+write again. The status reports them until an operator accepts the loss.
 """
 
 import logging
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def note(group: str, place: TopicPartition, begin: int, end: int, count: int) -> None:
-    """So many records between these offsets are lost for a group: said once, though it may be found out again."""
+    """Note that so many records between these offsets are lost for a group: once, though it may be found again."""
     log = TopicLog.objects.filter(topic=place.topic).values_list("generation", flat=True).first() or ""
     mine = {"group": group, "topic": place.topic, "partition": place.partition, "generation": log}
     said = LostRecords.objects.filter(**mine).aggregate(end=Max("end"))["end"] or 0
@@ -32,7 +32,7 @@ def note(group: str, place: TopicPartition, begin: int, end: int, count: int) ->
 
 
 def told(lost: LostRecords) -> str:
-    """It, as a sentence with the remedy."""
+    """Describe the loss, in a sentence with the remedy."""
     return (
         f"Group {lost.group} lost {lost.count} records of {lost.topic}/{lost.partition}, offsets {lost.begin} to "
         f"{lost.end - 1}: the log let go of them before the group read them, and the outbox does not have them. "
@@ -41,17 +41,17 @@ def told(lost: LostRecords) -> str:
 
 
 def waiting() -> QuerySet[LostRecords]:
-    """Those that nobody has seen to, the oldest first."""
+    """Return losses that no operator has accepted, the oldest first."""
     return LostRecords.objects.filter(accepted_at=None).order_by("id")
 
 
 def accept(lost: Collection[LostRecords], who: str) -> None:
-    """Somebody has seen to it: say no more of it."""
+    """Accept losses, so that they are reported no more."""
     LostRecords.objects.filter(id__in=[one.pk for one in lost], accepted_at=None).update(
         accepted_at=clock.now(), accepted_by=who[:WHO_CHARACTERS_MAX]
     )
 
 
 def reopen(lost: Collection[LostRecords]) -> None:
-    """It was accepted by mistake."""
+    """Report losses again that were accepted by mistake."""
     LostRecords.objects.filter(id__in=[one.pk for one in lost]).update(accepted_at=None, accepted_by="")

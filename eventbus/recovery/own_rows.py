@@ -1,4 +1,4 @@
-"""The rows of the outbox that records of this site say they were, found by their numbers."""
+"""Find the outbox rows of this site's records, by the numbers in the records."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,29 +21,29 @@ _attributes = msgspec.json.Decoder(_Numbered)
 
 
 def number_of(record: Record) -> int:
-    """The id of the outbox row that it says it was; 0 where it says none."""
+    """Return the id of the outbox row that the record names; 0 where it names none."""
     found = _attributes.decode(record.headers).sequence
     number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
     return number if number <= NUMBER_MAX else 0
 
 
 def trusted(records: Iterable[Record]) -> list[Record]:
-    """Those that this site has told. In memory the log is the outbox, so there is nothing to compare, and none."""
+    """Return the trusted records of this site. In memory the log is the outbox: nothing to compare, so none."""
     if backends.current().in_process:
         return []
-    mark = ours()  # the site is asked once for all: this runs for every event
+    mark = ours()  # read once for all: this runs for every event
     return [record for record in records if record.trusted and mark in record.headers]
 
 
 class Row(NamedTuple):
-    """What the outbox has under a number; None where it has nothing, or the relay has not noted the place yet."""
+    """An outbox row found by number. Fields are None if there is none, or the relay has not noted the offset yet."""
 
     event_id: UUID | None = None
     partition: int | None = None
     offset: int | None = None
 
     def is_at(self, record: Record) -> bool:
-        """Whether it is the record's, and lies where the record does."""
+        """Return True if the row is the record's, and has its partition and offset."""
         return self == (record.event_id, record.partition, record.offset)
 
 
@@ -52,7 +52,7 @@ _NONE = Row()
 
 
 def of(records: Sequence[Record]) -> list[tuple[Record, Row]]:
-    """Each record with its row. Raises DatabaseError."""
+    """Return each record with its row. Raises DatabaseError."""
     if not records:
         return []
     connection, numbers = connections[DEFAULT_DB_ALIAS], [number_of(record) for record in records]

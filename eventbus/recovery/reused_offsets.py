@@ -1,7 +1,8 @@
-"""A log that has lost its end gives its places again: no group may handle what lies now where other events had lain.
+"""Refuse records at reused offsets: a log that has lost its end gives its offsets out again.
 
-What the group has not read of the lost ones would be overtaken. Where the relay dies before it sees that a place was
-given twice, they would never be handled at all. The outbox still says which event had each place.
+No group may handle a new record at another event's offset. It would overtake the lost events that the group has not
+read. If the relay dies before it sees the reuse, those would never be handled. The outbox still says which event had
+each offset.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _TAKEN = "SELECT log_offset, event_id FROM eventbus_outbox WHERE topic = %b AND 
 
 
 def refuse(records: Sequence[Record]) -> None:
-    """Raises LogTruncated where one of these lies at the place of another event. All of one partition."""
+    """Raise LogTruncated if one of these records has the offset of another event. All are of one partition."""
     if not records or backends.current().in_process:
         return
     connection, first = connections[DEFAULT_DB_ALIAS], records[0]

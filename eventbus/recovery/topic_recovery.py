@@ -1,11 +1,11 @@
-"""A log that lost everything is noticed, and filled again from the outbox.
+"""Detect that a log lost something, and fill it again from the outbox.
 
-All offsets of a topic are of one log, whose name (`generation`) is kept beside them. When the brokers show another,
-end before a place that they gave out, or give one twice, what the outbox still has of the topic is unsent again: the
-relay appends it in order, every group begins at the new log's start, and the inboxes drop what was handled. What a
-group had passed without a trace (events from before it began, or of a type that it did not know) is written into its
-inbox first, as not handled, and counts as ignored: it must not be handled years later because a disk died. What was
-lost for a group is not: it comes again, and is handled.
+All offsets of a topic are of one log, whose name (`generation`) is stored beside them. The brokers may show another
+log, end before an offset that they gave out, or give one twice. Then the topic's rows in the outbox are unsent again,
+and the relay appends them in order. Every group begins at the new log's start, and the inboxes drop what was handled. A
+group may have passed events without a trace: from before it began, or of a type that it did not know. These are first
+written into its inbox, as not handled. They count as ignored: a failed disk must not have them handled years later.
+Events lost for a group come again, and are handled.
 """
 
 import logging
@@ -38,43 +38,43 @@ from eventbus.recovery.log_truncation import TruncationDetector
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker starts for several
-ROWS_AT_ONCE = 1_000  # of an INSERT; SQLite takes some 32,000 values
+LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker takes several to start
+ROWS_AT_ONCE = 1_000  # per INSERT; SQLite takes some 32,000 values
 
 
 class Refilled(msgspec.Struct, frozen=True):
-    """So many events of a topic are unsent again."""
+    """A topic, and how many of its events are unsent again."""
 
     topic: str
     events: int
 
 
 class LossDetector:
-    """What the relay does before it appends. `fence` raises LeaseLost when it is no relay any more."""
+    """Check the logs before the relay appends. `fence` raises LeaseLost when it is no relay any more."""
 
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
-        self._seen: set[str] = set()  # topics whose logs are known: nothing is appended to another
+        self._seen: set[str] = set()  # topics whose logs were checked: nothing is appended to others
         self._there: set[str] = set()  # topics that the last look found
-        self._unfinished: set[str] = set()  # that were to be filled again on brokers, and lie in the outbox now
+        self._unfinished: set[str] = set()  # topics to be filled again on brokers, whose log is the outbox now
         self._shrinking = TruncationDetector(backend)
-        self._lost: Mapping[tuple[str, int], int] = {}  # what could not be written down yet
+        self._lost: Mapping[tuple[str, int], int] = {}  # losses that could not be written down yet
 
     def soon(self) -> None:
-        """The next look is not put off: the brokers were away, or something was strange."""
+        """Do not put off the next look: the brokers were unavailable, or something was unexpected."""
         self._looked = float("-inf")
         self._shrinking.soon()
 
     def held(self, topics: set[str]) -> set[str]:
-        """Those to which nothing may be appended yet. One that is not there is rejected by the brokers anyway."""
+        """Return topics to which nothing may be appended yet. The brokers reject a missing topic anyway."""
         return self._shrinking.held(topics & self._there)
 
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:
-        """These logs have lost what lay at these places and behind them: nobody reads on, and the next look fills them.
+        """Note that these logs lost all from these offsets on. Groups stop reading, and the next look fills them.
 
-        Whatever they are called. It is written down, so that it outlives this process. Raises LeaseLost, DatabaseError:
-        then the next look begins with it, for once the log has grown it gives no place twice any more.
+        The log's name does not matter. The note outlives this process. Raises LeaseLost, DatabaseError: then the next
+        look begins with it, since a log that has grown gives no offset twice any more.
         """
         self._looked = float("-inf")
         self._lost = places
@@ -86,32 +86,32 @@ class LossDetector:
                 note(topic, UNKNOWN)
             for row in Progress.objects.select_for_update().filter(topic__in=topics).order_by("id"):
                 passed = row.offset
-                if row.topic in cut:  # beyond, the group may have read what took the place of what it has not read
+                if row.topic in cut:  # beyond it, the group may have read records that replaced unread ones
                     passed = max(row.start, min(passed, places.get((row.topic, row.partition), passed)))
                 Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, offset=passed)
         self._lost = {}
 
     def _cut(self, topics: Collection[str]) -> set[str]:
-        """Those whose log is still the one that was known: it has lost no more than its end, so nothing that is old."""
+        """Return topics whose log is still the known one: it has lost no more than its end, so nothing that is old."""
         try:
             there = self._backend.generations(topics)
         except LogUnavailable:
-            return set()  # as a log that was made anew
+            return set()  # treated as a log that was made anew
         known = TopicLog.objects.filter(topic__in=topics).values_list("topic", "generation")
         return {topic for topic, generation in known if there.get(topic) == generation}
 
     def begin(self) -> list[Refilled]:
-        """Before the first look: also whether each log ends before a place that it gave out. Raises as `look` does.
+        """Look first, and also check if each log ends before an offset that it gave out. Raises as `look` does.
 
-        Later `append` itself sees when a place is given twice (`LogTruncated`).
+        Later, `append` itself sees when an offset is given twice (`LogTruncated`).
         """
         named = {one.topic for one in declared_events()}
         return self._look({topic for topic in named if outbox_offsets.given(topic)}, self._shrinking.at_once)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
-        """Now and then: which logs are gone or lost their end, of these topics and of all that groups read.
+        """Find at intervals the logs that are gone or lost their end, of these topics and of all that groups read.
 
-        They wait to be appended. Raises LogUnavailable, LeaseLost, DatabaseError.
+        Their rows become unsent. Raises LogUnavailable, LeaseLost, DatabaseError.
         """
         if self._lost:
             self.lost(self._lost)
@@ -151,7 +151,7 @@ class LossDetector:
         return found
 
     def _pin(self, topic: str, known: int | None) -> None:
-        """Keys stay where they are placed; only in memory the setting says how many partitions there are."""
+        """Keep keys in their partitions. Only in memory does the setting decide how many partitions there are."""
         if known is None or self._backend.topics is None:
             partitions = len(self._backend.partitions([topic]))
             if known is not None and partitions > known:
@@ -160,7 +160,7 @@ class LossDetector:
                 outbox_offsets.pin(topic, partitions)
 
     def _adopt(self, topic: str, generation: str, log: TopicLog | None) -> None:
-        """The outbox is the log: events lie there where they lay on the brokers, which lack what is told from now."""
+        """Make the outbox the log. Events keep their offsets of the brokers, which lack all later events."""
         if log is not None and log.refill_to:
             self._unfinished.add(topic)
         if log is not None and log.generation == generation:
@@ -168,7 +168,7 @@ class LossDetector:
         with transaction.atomic():
             self._fence()
             note(topic, generation)
-            if log is not None:  # whoever still reads the brokers writes no more
+            if log is not None:  # workers that still read the brokers write no more
                 Progress.objects.filter(topic=topic).update(epoch=F("epoch") + 1)
         if log is not None:
             logger.warning(
@@ -176,7 +176,7 @@ class LossDetector:
             )
 
     def _refill(self, topic: str, generation: str) -> Refilled:
-        self._backend.reset()  # what it remembers is of the log that is gone, and what it sends comes no more
+        self._backend.reset()  # its cache is of the log that is gone, and so is what it is sending
         self._shrinking.forget(topic)
         self._refuse_other_partitions(topic)
         begins = self._begins(topic)
@@ -199,7 +199,7 @@ class LossDetector:
         return Refilled(topic, events)
 
     def _begins(self, topic: str) -> dict[int, int]:
-        """By partition, where groups read on: behind all of ours, and behind what retention has taken."""
+        """Return by partition where groups read on: after all records of ours, and after what retention deleted."""
         first = self._backend.earliest_offsets(self._backend.partitions([topic]))
         strays = self._backend.strays(topic, self._fence)
         return {place.partition: max(begin, strays.get(place.partition, 0)) for place, begin in first.items()}
@@ -213,7 +213,7 @@ class LossDetector:
             )
 
     def _refuse_other_partitions(self, topic: str) -> None:
-        """A group's counts are by partition, and a key must come back to its own."""
+        """Raise if the partitions differ: a group's counts are by partition, and a key must keep its own."""
         had = set(Progress.objects.filter(topic=topic).values_list("partition", flat=True))
         there = {place.partition for place in self._backend.partitions([topic])}
         if had and there != had:
@@ -228,9 +228,9 @@ def _sent(topic: str) -> QuerySet[OutboxRow]:
 
 
 def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
-    """Let the relay append these again, in the order of their ids; how many.
+    """Let the relay append these again, in the order of their ids. Return how many.
 
-    And by progress row, how many of them the group has ignored, and will drop like what it has handled.
+    Also return, by progress row, how many of them the group has ignored and will drop like handled ones.
     """
     ignored = {}
     earlier = passed_events.noted_unsent(topic, {one.group for one in held}, len({one.partition for one in held}))
@@ -247,7 +247,7 @@ def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> t
 
 
 def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
-    """What the group has ignored without a trace is in its inbox from now on; what is lost for it may come again."""
+    """Write events that the group ignored without a trace into its inbox. Those lost for it may come again."""
     ignored = passed_events.ignored(progress, passed)
     found = list(ignored.values_list("event_id", "offset"))
     InboxRow.objects.bulk_create(
@@ -259,9 +259,9 @@ def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
 
 
 def _renumber(topic: str) -> None:
-    """What waits lies before all that comes, and in the same order: the new log begins at 0 again.
+    """Give what waits offsets before all that comes, in the same order: the new log begins at 0 again.
 
-    A key's parked events are appended again before any later one of it, which so lies behind as many at least.
+    A key's parked events are appended again before its later ones, so a later one lies behind at least as many.
     """
     for key in ParkedKey.objects.filter(topic=topic):
         for number, event in enumerate(key.events.order_by("offset", "id"), start=1):

@@ -1,7 +1,8 @@
-"""What operators decide about dead letters, one or thousands at once.
+"""Store operators' decisions about dead letters, one or thousands at once.
 
-A decision is written down beside each letter, with who made it; the group's worker carries it out under its progress
-lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: what was let go is kept for that long.
+A decision is stored beside each letter, with the operator's name. The group's worker carries it out under its progress
+lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: discarded letters are kept for that
+long.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,19 +16,19 @@ from eventbus import clock, failpoints
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, DeadLetter, OperatorAction, ParkedEvent
 
-UNDO_DAYS = 7  # a discard can be undone for so long: whoever notices what it did is back from a weekend or an illness
-LETTERS_AT_ONCE = 500  # of a transaction: some tens of milliseconds, and no visitor's request waits for longer
+UNDO_DAYS = 7  # a discard can be undone for so long: an operator may notice after a weekend or an illness
+LETTERS_AT_ONCE = 500  # per transaction: some tens of milliseconds, and no visitor's request waits for longer
 
 _OPEN, _DISCARDED = DeadLetter.State.OPEN, DeadLetter.State.DISCARDED
 _UNASKED = Q(request=DeadLetter.Request.NONE)
 
 
 class DecisionRefused(BusError):
-    """A dead letter cannot be decided about so: it is gone, decided already, or waits for an earlier decision."""
+    """The decision about a dead letter is refused: it is gone, decided already, or waits for an earlier decision."""
 
 
 class Decided(msgspec.Struct):
-    """The letters that were asked for, and for each of the others why not. `decision` names all of it, to undo it."""
+    """The letters with a new request, and for each of the others why not. `decision` identifies it all, for undo."""
 
     asked: list[DeadLetter] = []
     refused: list[str] = []
@@ -35,21 +36,21 @@ class Decided(msgspec.Struct):
 
 
 def undoable_since() -> datetime:
-    """What was discarded before cannot be restored any more, and may be pruned."""
+    """Return the time since which discards can be undone. Older ones may be pruned."""
     return clock.now() - timedelta(days=UNDO_DAYS)
 
 
 def possible(action: DeadLetter.Request) -> Q:
-    """Letters of which this can be asked now."""
+    """Return the filter for letters for which this action can be requested now."""
     if action == DeadLetter.Request.RESTORE:
         return _UNASKED & Q(state=_DISCARDED, discarded_at__gte=undoable_since())
     return _UNASKED & Q(state=_OPEN)
 
 
 def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, through: int | None = None) -> Decided:
-    """Ask for exactly these. What was decided about before is refused, and stops no other.
+    """Request an action for exactly these letters. Letters decided before are refused, and stop no other.
 
-    A discard with `through` takes along what is parked behind each letter's key, up to that parked event's id.
+    A discard with `through` also discards events parked behind each letter's key, up to that parked event's id.
     """
     found, ids = Decided(), sorted(set(letter_ids))
     for at in range(0, len(ids), LETTERS_AT_ONCE):
@@ -58,7 +59,7 @@ def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, t
 
 
 def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, who: str, through: int | None) -> None:
-    """The first decision stands: a worker may be about to carry it out."""
+    """Store some of the requests. The first decision stands: a worker may be about to carry it out."""
     with failpoints.atomic("wish"):
         rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
         asked = list(rows.defer("payload", "headers", "traceback"))
@@ -72,7 +73,7 @@ def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, wh
 
 
 def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Request, who: str) -> None:
-    """Who asked for what. The first of a decision gives it its number."""
+    """Record the operator's action on each letter. The first action's id becomes the decision's number."""
     now = clock.now()
     actions = [
         OperatorAction(
@@ -99,7 +100,7 @@ def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Reques
 
 
 def behind(letter_ids: Collection[int]) -> tuple[int, int]:
-    """How many events are parked behind these letters' keys now, and the id of the last of all parked events."""
+    """Count the events parked behind these letters' keys now. Also return the id of the last of all parked events."""
     heads = DeadLetter.objects.filter(id__in=letter_ids, parks=True, state=_OPEN)
     same = {name: OuterRef(name) for name in ("group", "topic", "key")}
     last = ParkedEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
@@ -107,7 +108,7 @@ def behind(letter_ids: Collection[int]) -> tuple[int, int]:
 
 
 def discarded(decision: int) -> QuerySet[DeadLetter]:
-    """What a decision has discarded so far, with what waited behind."""
+    """Return the letters that a decision has discarded so far, with the events that waited behind."""
     return DeadLetter.objects.filter(decision=decision, state=_DISCARDED).order_by("id")
 
 

@@ -1,4 +1,4 @@
-"""A consumer group that is gone for good is closed by command, never silently: until then it holds its events back."""
+"""Close a consumer group that is gone for good: only by command, since until then it holds its events back."""
 
 import msgspec
 from django.db.models import Q, QuerySet
@@ -23,11 +23,11 @@ from eventbus.models import (
 )
 from eventbus.progress import replay_runs
 
-BATCH_ROWS = 1_000  # rows a transaction: nobody waits for long
+BATCH_ROWS = 1_000  # rows per transaction, so that others wait only briefly
 
 
 class RemovalRefused(BusError):
-    """The group is not closed, and why not."""
+    """The group is not closed; the text says why."""
 
 
 class Unknown(BusError):
@@ -35,7 +35,7 @@ class Unknown(BusError):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """What went with it: events that it had not passed, those that waited, were dead, and were lost for it."""
+    """The closed group's events: those that were pending, parked, dead and lost for it."""
 
     group: str
     topic: str
@@ -46,9 +46,9 @@ class Closed(msgspec.Struct, frozen=True):
 
 
 def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Closed:
-    """Forget a group, or one topic of it: nothing is kept for it any more. Raises Refused and Unknown.
+    """Delete a group, or one topic of it: nothing is kept for it any more. Raises RemovalRefused and Unknown.
 
-    `force` lets go what waits, is dead or lost. A group that comes back begins anew, at the log's end. When this ends
+    `force` discards parked, dead and lost events. A group that comes back begins anew, at the log's end. If this ends
     in the middle, it can be called again.
     """
     _refuse_in_code(name, topic)
@@ -92,7 +92,7 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
         raise RemovalRefused(f"Group {name} has {lost}. To let them go with it: --force")
     for table in (ParkedEvent, ParkedKey, DeadLetter, IgnoredType, UntrustedRecord, Progress):
         table._default_manager.filter(its).delete()
-    if topic:  # the runs of a group that is gone go with it
+    if topic:  # the runs of a deleted group are deleted with it
         replay_runs.end(topic, f"Group {name} was closed for {topic}: begin another without it", group=name)
     OperatorAction.objects.create(
         at=clock.now(),
@@ -109,7 +109,7 @@ def _ahead(row: Progress) -> QuerySet[OutboxRow]:
 
 
 def _forget_handled(name: str, topic: str) -> None:
-    """The inbox holds no topic: of one topic its rows are found by the events that are still in the outbox."""
+    """Delete inbox and effect rows. They hold no topic: for one topic, search by its events still in the outbox."""
     for table in (InboxRow, Effect):
         its = table._default_manager.filter(group=name)
         begin = 0

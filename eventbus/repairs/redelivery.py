@@ -1,7 +1,7 @@
-"""Handing a group what it passed and never handled: what is lost for it, or what an older release of it ignored.
+"""Redeliver events that a group passed and never handled: lost ones, or ones that an older release ignored.
 
-Each such event that is still in the outbox is parked with its key, and the group's worker handles it like any other
-that waits, on every backend. Events of its key that came later are handled already: nobody can put that right.
+Each such event that is still in the outbox is parked with its key. The group's worker handles it like any other parked
+event, on every backend. Later events of its key are handled already: that cannot be put right.
 """
 
 from collections import Counter
@@ -25,11 +25,11 @@ EVENTS_AT_ONCE = 200  # parked in one transaction, as many as a worker's batch h
 
 
 class RedeliveryRefused(BusError):
-    """Nothing was redelivered, and why not."""
+    """Nothing was redelivered; the text says why."""
 
 
 class Redelivered(msgspec.Struct, frozen=True):
-    """How many events of each type a group is to handle now, and how many more when it has: its keys are full."""
+    """The number of redelivered events by type, and of those left because the group's parked keys are full."""
 
     group: str
     types: dict[str, int]
@@ -39,7 +39,7 @@ class Redelivered(msgspec.Struct, frozen=True):
 def redeliver(
     name: str, *, types: Collection[str] = (), lost: bool = False, at_most: int | None = None, who: str
 ) -> Redelivered:
-    """Let a group handle what it ignored of these types, and what is lost for it; `at_most` some. Raises Refused."""
+    """Redeliver ignored events of these types, and lost ones, `at_most` so many. Raises RedeliveryRefused."""
     if name not in registry.groups:
         raise RedeliveryRefused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
     if unknown := sorted(set(types) - registry.groups[name].handlers.keys()):
@@ -64,7 +64,7 @@ def redeliver(
 
 
 def count(name: str, *, types: Collection[str] = (), lost: bool = False) -> Redelivered:
-    """How many that would be, by type."""
+    """Count by type the events that `redeliver` would redeliver."""
     rows = _all(name, types, lost)
     by_type: Counter[str] = Counter()
     for one in rows:
@@ -73,7 +73,7 @@ def count(name: str, *, types: Collection[str] = (), lost: bool = False) -> Rede
 
 
 def dismiss(name: str, types: Collection[str], who: str) -> int:
-    """It is as it should be that the group ignored these types: say no more of it. How many events that was."""
+    """Accept that the group ignored these types, and report them no more. Return how many events that was."""
     return ignored_types.forget(name, types, who)
 
 
@@ -96,10 +96,10 @@ def _wanted(progress: Progress, types: Collection[str], lost: bool) -> QuerySet[
 
 
 class _Search(msgspec.Struct):
-    """The outbox rows of a partition that are to be parked, in the order of the log, as they were in one snapshot.
+    """The outbox rows of a partition that are to be parked, in the order of the log, as of one snapshot.
 
-    `ignored` of them were counted as such, the others are lost; `start` is where the group begins there, and
-    `last_action` the last redelivery of that partition.
+    `ignored` of them were counted as such, the others are lost. `start` is where the group begins there. `last_action`
+    is the last redelivery of that partition.
     """
 
     row_ids: list[int]
@@ -109,11 +109,11 @@ class _Search(msgspec.Struct):
 
 
 class _Outdated(Exception):
-    """Somebody else has redelivered of this partition since, or the log was filled again."""
+    """Somebody else has redelivered events of this partition since, or the log was filled again."""
 
 
 def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
-    """It reads all that the group has passed there, once, and holds up no handler meanwhile."""
+    """Find the rows to park. This reads all that the group has passed there, once, and delays no handler."""
     with delivery_audit.snapshot():
         progress = Progress.objects.get(id=progress_id)
         rows = _wanted(progress, types, lost)
@@ -124,9 +124,9 @@ def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
 
 
 def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counter[str]:
-    """The next of a partition, in the order of the log, under the lock that handling takes; how many by type.
+    """Park the next rows of a partition, in the order of the log, under the lock of handling. Return how many by type.
 
-    What was ignored counts first: so long as something is left, all that is lost is still called so.
+    Ignored events are counted first: while some rows are left, all lost ones are still reported as lost.
     """
     with transaction.atomic():
         progress = groups.lock_progress(registry.groups[name], place)
@@ -148,14 +148,14 @@ def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counte
 
 
 def _park(progress: Progress, rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow], bool]:
-    """Behind all that waits for each key; as many as the group's parked keys have room for, and whether that was it."""
+    """Park rows behind all that waits for their keys, while there is room. Return those, and whether some were left."""
     now, done, left = clock.now(), [], set[str]()
     for row in rows:
         place = {"group": progress.group, "topic": row.topic, "key": row.key}
         key = ParkedKey.objects.filter(**place).first()
         if key is None:
             if row.key in left or parking.is_full(progress.group):
-                left.add(row.key)  # none of it goes before another that was left
+                left.add(row.key)  # keeps the order: no later event of the key may go before one that was left
                 continue
             key = ParkedKey.objects.create(**place, partition=progress.partition, due_at=now, parked_at=now)
         parking.wait_at_end(key, outbox_offsets.record_of(row))

@@ -1,8 +1,8 @@
-"""Showing a group's projections a stretch of the log again, as when a bug in one was mended.
+"""Replay a range of the log to a group's projections, for example after a bug in one was fixed.
 
-A run has a row, with its own offsets. It takes the lock that live handling takes, so the two never meet within a
-partition; the group's live progress and counts stay as they are. Only what the group has passed is shown: what is
-pending comes live. What is parked or dead for the group is left out.
+A run has a row, with its own offsets. It takes the lock of live handling, so the two never meet within a partition. The
+group's live progress and counts stay as they are. Only events that the group has passed are replayed: pending ones come
+live. Parked and dead events are left out.
 """
 
 import threading
@@ -24,19 +24,19 @@ from eventbus.progress import groups, inbox
 from eventbus.progress.replay_runs import NOWHERE
 from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused, Spans, count
 
-RESTS = 1.0  # as long as it worked: what is live goes first, and SQLite gives a busy writer's turn to nobody else
-LOCK_SECONDS = 30.0  # then whoever holds a row that an event needs keeps the run, and live handling with it, no longer
+RESTS = 1.0  # pauses are as long as the work: live handling goes first, and SQLite's busy writers starve others
+LOCK_SECONDS = 30.0  # the longest wait for a locked row: it holds up the run, and live handling with it
 
 
 class ReplayFailed(BusError):
-    """A handler failed; the run stands before that event, and can be resumed."""
+    """A handler failed. The run stands before that event, and can be resumed."""
 
 
 def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
-    """Note a new run with where it ends. Raises Refused when there is nothing to replay."""
+    """Store a new run with its end offsets. Raises ReplayRefused when there is nothing to replay."""
     with failpoints.atomic("replay.begin"):
         spans = wanted.spans()
-        counted = count(wanted, spans)  # not of what the group has passed since
+        counted = count(wanted, spans)  # within these spans: without what the group has passed since
         if not counted.types:
             aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
             raise ReplayRefused(
@@ -59,7 +59,7 @@ def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
 
 
 def resume(run: ReplayRun, who: str) -> None:
-    """Let a run that failed or was stopped go on from where it stands. Raises Refused."""
+    """Let a run that failed or was stopped go on from its offsets. Raises ReplayRefused."""
     with failpoints.atomic("replay.resume"):
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
         if not unfinished.exclude(offsets=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
@@ -76,7 +76,7 @@ def _why_refused(run: ReplayRun) -> str:
 
 
 def why_ended(run: ReplayRun) -> str:
-    """Why a run has no places to go on from, and what to do; empty if it has."""
+    """Return why a run has no offsets to go on from, and what to do; empty if it has some."""
     if run.offsets != NOWHERE:
         return ""
     return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
@@ -94,7 +94,7 @@ def _note(run: ReplayRun, who: str) -> None:
 
 
 class Replay:
-    """One run at work. Two processes may have the same run in hand: they take turns."""
+    """One run at work. If two processes work on the same run, they take turns."""
 
     def __init__(
         self, run: ReplayRun, stop: threading.Event, on_progress: Callable[[ReplayRun], None] = lambda run: None
@@ -107,9 +107,9 @@ class Replay:
         self._in_hand: Record | None = None
 
     def go(self) -> None:
-        """Until it is done, or asked to stop: then the run's state tells that it is not.
+        """Replay until done, or until asked to stop: then the run's state says that it is not done.
 
-        Raises ReplayFailed, and DatabaseError or InterfaceError when the database went away: then the run can be
+        Raises ReplayFailed, and DatabaseError or InterfaceError when the database is unavailable: then the run can be
         resumed as well.
         """
         self.run.refresh_from_db()
@@ -126,11 +126,11 @@ class Replay:
         self.run.refresh_from_db()
 
     def _is_on(self) -> bool:
-        """Not failed in another process, nor ended: then it has no places any more."""
+        """Return True unless the run has failed in another process or was ended: then it has no offsets any more."""
         return self.run.state == ReplayRun.State.RUNNING
 
     def _advance(self, place: TopicPartition) -> bool:
-        """A batch in one transaction; one by one when that fails, to keep what came before and name what failed."""
+        """Replay a batch at once. If that fails go one by one, to keep what came before and name what failed."""
         with unit_of_work():
             try:
                 return self._retry_on_contention(self._step, place, self.wanted.group.batch)
@@ -151,11 +151,11 @@ class Replay:
             raise self._retry_on_contention(self._fail, error) from error
 
     def _is_held_up(self, error: Exception) -> bool:
-        """Whether somebody has held for LOCK_SECONDS what the event in hand needs: the run ends there, by name."""
+        """Return True if another session held the event's rows for LOCK_SECONDS: the run ends there and names it."""
         return is_contention(error) and self._in_hand is not None and not self._stop.is_set()
 
     def _step(self, place: TopicPartition, records_max: int) -> bool:
-        """Whether there may be more. Looks for the records before it locks: a rare key is far to seek."""
+        """Replay some records; return True if there may be more. Finds them before it locks: a rare key takes long."""
         self._in_hand, before = None, spans_of(self.run)[place]
         records = self._records(place, before, records_max)
         with failpoints.atomic("replay.step"):
@@ -208,7 +208,7 @@ def _wanted_by(run: ReplayRun) -> ReplayFilter:
 
 
 def spans_of(run: ReplayRun) -> Spans:
-    """Where a run is and where it ends, by partition."""
+    """Return a run's next offset and its end, by partition."""
     spans = msgspec.json.decode(run.offsets, type=dict[str, tuple[int, int]])
     return {TopicPartition(name.rpartition("/")[0], int(name.rpartition("/")[2])): span for name, span in spans.items()}
 

@@ -1,4 +1,4 @@
-"""Which of a group's past events a replay would show again, and how far back the log reaches."""
+"""Select the past events of a group that a replay would show again, and find how far back the log reaches."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ Spans = dict[TopicPartition, tuple[int, int]]  # the next offset and the end, by
 
 
 class ReplayRefused(BusError):
-    """Nothing was replayed, and why not."""
+    """Nothing was replayed; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayFilter:
-    """Which of a group's past events: of these topics, told at `since` or later and before `until`, of a key, or one.
+    """A group's past events: of these topics, published at `since` or later and before `until`, of a key, or one.
 
-    Raises Refused when a handler of these topics is not replayable.
+    Raises ReplayRefused when a handler of these topics is not replayable.
     """
 
     group: Group
@@ -52,12 +52,12 @@ class ReplayFilter:
         return f"Name a topic of those: --topic {' or '.join(sorted(again))}." if again else "This group has none."
 
     def spans(self) -> Spans:
-        """All that the group has passed by now."""
+        """Return the spans of all that the group has passed by now."""
         passed = Progress.objects.filter(group=self.group.name, topic__in=self.topics).order_by("topic", "partition")
         return {TopicPartition(row.topic, row.partition): (0, row.offset) for row in passed}
 
     def events(self, spans: Spans) -> QuerySet[OutboxRow]:
-        """Those between the offsets, in no order."""
+        """Return the selected events between the offsets, in no order."""
         between = (
             Q(topic=one.topic, partition=one.partition, offset__gte=begin, offset__lt=end)
             for one, (begin, end) in spans.items()
@@ -73,9 +73,10 @@ class ReplayFilter:
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be handled by type, how many are left out because they are parked or dead, and the log's reach.
+    """The number of events to handle by type, of those left out because they are parked or dead, and the log's reach.
 
-    `reaches_back_to` is when the log's oldest event was told, if older ones were pruned; None if it has everything.
+    `reaches_back_to` is when the log's oldest event was published, if older ones were pruned; None if it has
+    everything.
     """
 
     types: dict[str, int]
@@ -85,12 +86,12 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def matched(self) -> int:
-        """All that match, whether handled or left out."""
+        """The number of all that match, to be handled or left out."""
         return sum(self.types.values()) + self.left_out
 
     @property
     def reach(self) -> str:
-        """How far back the log reaches, as a sentence; empty when it has everything."""
+        """The log's reach as a sentence; empty when it has everything."""
         if self.whole:
             return ""
         oldest = self.reaches_back_to
@@ -99,7 +100,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
-    """Look, and write nothing. Within `spans`, or all that the group has passed by now."""
+    """Preview a replay, and write nothing. Within `spans`, or all that the group has passed by now."""
     spans = wanted.spans() if spans is None else spans
     events = wanted.events(spans)
     aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
@@ -110,9 +111,9 @@ def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
 
 
 def reach_of(spans: Spans) -> tuple[bool, datetime | None]:
-    """Whether the log has everything before their ends, and else since when: see `Counted`.
+    """Return True if the log has everything before their ends; else since when it has: see `Preview`.
 
-    Prune leaves what waits or is dead for somebody: how old that is tells nothing of what came after it.
+    Pruning leaves parked and dead events: their age says nothing of later events.
     """
     waiting = ParkedEvent.objects.values("event_id")
     dead = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values("event_id")

@@ -1,4 +1,4 @@
-"""Appending events again by hand, at the end of the log."""
+"""Append events again by hand, at the end of the log."""
 
 from datetime import datetime
 
@@ -17,9 +17,9 @@ SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin anoth
 
 
 def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
-    """Append the events since then once more at the end of the log. Groups keep their offsets. Raises LogUnavailable.
+    """Append events published since then again at the log's end. Groups keep their offsets. Raises LogUnavailable.
 
-    Of a log that was lost, the relay appends all by itself.
+    The relay itself appends all events of a lost log.
     """
     generations = backend.generations([topic])
     known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()
@@ -43,7 +43,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
 
 
 def count(topic: str, since: datetime) -> Refilled:
-    """How many that would be."""
+    """Count the events that `republish` would append."""
     return Refilled(topic, _told(topic, since).count())
 
 

@@ -1,9 +1,9 @@
-"""What a restore left behind in log and database, and its repair.
+"""Find what a restore left behind in log and database, and repair it.
 
-The database was restored: the log has events that nobody published any more. Groups pass them over from then on, and
-numbers go on beyond all that were used, also of what was published since and waits. Handlers of the backup's own events
-run as ever, and what other sites told is handled.
-The log was restored: the relay sees that by itself, and appends what the outbox has (`recovery.topic_recovery`).
+After a restore of the database, the log has events that the database does not know. From the repair on, groups pass
+them. New event numbers lie beyond all used ones, and unsent events published since the restore get new numbers as well.
+Handlers of the backup's own events run as ever, and other sites' events are handled.
+After a restore of the log, the relay sees that by itself, and appends what the outbox has (`recovery.topic_recovery`).
 """
 
 import time
@@ -49,7 +49,7 @@ _RENUMBER = f"""
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Where in the log events of ours lie that the database has forgotten; how many, and of which types."""
+    """A range of the log with events of ours that the database has forgotten; how many, and of which types."""
 
     topic: str
     partition: int
@@ -60,12 +60,12 @@ class Stretch(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> tuple[str, int, int, int]:
-        """Its topic and partition, and from where to where."""
+        """Its topic and partition, its begin and its end."""
         return self.topic, self.partition, self.begin, self.end
 
 
 class ForgottenEvent(msgspec.Struct, frozen=True):
-    """One of them, with what it said: the database has nothing of it any more."""
+    """A forgotten event with its content, of which the database has nothing any more."""
 
     topic: str
     partition: int
@@ -88,10 +88,10 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """What is to be repaired. `first` and `last` are the numbers of the forgotten events; 0 where there is none.
+    """The findings. `first` and `last` are the numbers of the forgotten events; 0 where there is none.
 
-    `waiting` events get new numbers, since theirs were used; `sent` went out under a used one, which stays so.
-    `unsigned` has, by topic, how many may be forgotten events whose key is not known here: those are not repaired.
+    `waiting` events get new numbers, since theirs were used; `sent` ones went out under a used number and keep it.
+    `unsigned` counts, by topic, possible forgotten events whose key is not known here: they are not repaired.
     """
 
     stretches: list[Stretch]
@@ -106,26 +106,26 @@ class Found(msgspec.Struct, kw_only=True):
     unsigned: dict[str, int] = {}
 
     def add(self, event: ForgottenEvent) -> None:
-        """Remember its number, and what it said while there is room."""
+        """Remember the event's number, and its content while there is room."""
         self.first = min(self.first or event.sequence, event.sequence)
         self.last = max(self.last, event.sequence)
         if len(self.events) < EVENTS_MAX:
             self.events.append(event)
 
     def told(self) -> dict[str, Any]:
-        """All of it by name."""
+        """Return all findings by name."""
         return {**msgspec.structs.asdict(self), "forgotten": self.forgotten}
 
     @property
     def forgotten(self) -> int:
-        """How many events in all."""
+        """The number of forgotten events."""
         return sum(one.events for one in self.stretches)
 
 
 def look(backend: Backend, beyond: int = 0) -> Found:
     """Compare log and database, and write nothing. Raises LogUnavailable.
 
-    `beyond` is a number that others have seen, such as readers of Debezium: the next is a larger one.
+    `beyond` is a number that others have seen, such as readers of Debezium: the next number is larger.
     """
     found = Found(stretches=[], events=[], behind=list(_behind(backend)), last=beyond)
     for topic, tail in _unread(backend).items():
@@ -154,9 +154,9 @@ def look(backend: Backend, beyond: int = 0) -> Found:
 
 
 def _used_from(found: Found) -> int:
-    """The first number that may have been used before; 0 where none was.
+    """Return the first number that may have been used before; 0 where none was.
 
-    Where no relay has ever begun the tables are new, and any may: the log has let go of what was told first.
+    If no relay has ever begun, the tables are new and any number may be used: the log deleted its first events.
     """
     return found.first if not found.first or TopicLog.objects.exists() else 1
 
@@ -176,7 +176,7 @@ def _told(record: Record) -> ForgottenEvent:
 
 
 def _unread(backend: Backend) -> dict[str, Tail]:
-    """As `divergence.tails`, but from where the slowest group is: the outbox may have sent more since the restore."""
+    """Return tails as `divergence.tails`, but from the slowest group on: more may have been sent since the restore."""
     found = divergence.tails(backend) if backend.topics else {}
     rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
     for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("offset")):
@@ -194,19 +194,19 @@ def _behind(backend: Backend) -> Iterator[Behind]:
 
 
 def _known(backend: Backend) -> list[str]:
-    """Topics whose log is the one that our offsets are of. Another was made anew, and is filled again."""
+    """Return topics whose log is the one that our offsets are of. Another was made anew, and is filled again."""
     logs = dict(TopicLog.objects.values_list("topic", "generation")) if backend.topics else {}
     return sorted(topic for topic, generation in backend.generations(logs).items() if logs[topic] == generation)
 
 
 def _replays() -> Iterator[str]:
-    """Runs that were not done when the backup was made."""
+    """Yield the commands that resume runs not done when the backup was made."""
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(offsets=NOWHERE).order_by("id"):
         yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
 
 
 def _projections() -> Iterator[str]:
-    """What can be made again from the events that the outbox has."""
+    """Yield the commands that rebuild projections from the events in the outbox."""
     for name, group in sorted(registry.groups.items()):
         for topic in group.topics:
             if all(one.replayable for one in group.all() if one.event_type.topic == topic):
@@ -214,14 +214,14 @@ def _projections() -> Iterator[str]:
 
 
 def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], object] = time.sleep) -> Found:
-    """Repair it, and say what was found. Raises LogUnavailable.
+    """Repair it, and return what was found. Raises LogUnavailable.
 
-    Nobody appends meanwhile: relays that have not seen it are told first, and get the time to end what is in hand.
+    Nothing is appended meanwhile: relays that have not seen it are stopped first, and get the time to end their work.
     """
     found = look(backend, beyond)
     if found.forgotten:
         divergence.stand_still(found.events[0])
-        wait(LEASE_SECONDS)  # also where somebody noted it just now
+        wait(LEASE_SECONDS)  # also if another process noted it just now
         found = look(backend, beyond)
     if not (found.stretches or found.behind or beyond or divergence.stands()):
         return found
@@ -231,7 +231,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
         found.waiting = _number(_used_from(found), found.last)
         _fill_again({one.topic for one in found.behind})
         Divergence.objects.all().delete()
-        Progress.objects.update(epoch=F("epoch") + 1)  # whoever read on in memory begins again where the database is
+        Progress.objects.update(epoch=F("epoch") + 1)  # workers that read on in memory begin again at stored offsets
         OperatorAction.objects.create(
             at=clock.now(),
             who=who[:WHO_CHARACTERS_MAX],
@@ -258,10 +258,10 @@ def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
 
 
 def _number(first: int, last: int) -> int:
-    """Let numbers go on beyond these, and give new ones to what waits under one of them; how many that were.
+    """Let numbers go on beyond these, and give new ones to unsent events from `first` on. Return how many those are.
 
-    In its order, and before all that is published from now on. Nobody publishes meanwhile: who has drawn a number and
-    not yet committed is waited for.
+    Their order stays, and they come before all that is published later. Nothing is published meanwhile: the lock waits
+    for transactions that have drawn a number and not committed.
     """
     if not last:
         return 0
@@ -276,7 +276,7 @@ def _number(first: int, last: int) -> int:
 
 
 def _draw_from(number: int) -> None:
-    """The next row's id."""
+    """Set the next row's id."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{_TABLE}', 'id'), %s, false)", [number])
@@ -287,5 +287,5 @@ def _draw_from(number: int) -> None:
 
 
 def _fill_again(topics: set[str]) -> None:
-    """Let the relay do so at its next look, though it may not have seen it."""
+    """Have the relay fill these logs again at its next look, even if it has noticed nothing."""
     TopicLog.objects.filter(topic__in=topics).update(generation=UNKNOWN, noted_at=clock.now())

@@ -1,4 +1,4 @@
-"""What operators see of records that were set aside since nobody knows who told them, and how they put them away."""
+"""Show operators the records that were set aside as untrusted, and let them dismiss those."""
 
 from collections.abc import Mapping
 
@@ -16,23 +16,23 @@ AFTER_A_RESTORE = " After a restore of the database, manage.py eventbus restored
 
 
 class Gone(BusError):
-    """Somebody else has dismissed it."""
+    """Another operator has dismissed it."""
 
 
 def found(topic: str = "") -> QuerySet[UntrustedRecord]:
-    """Those that no operator has dismissed, the oldest first; of a flood the first of each group and topic."""
+    """Return records that no operator has dismissed, the oldest first; of a flood the first of each group and topic."""
     rows = UntrustedRecord.objects.order_by("id")
     return rows.filter(topic=topic) if topic else rows
 
 
 def counts() -> dict[str, int]:
-    """How many were ever set aside, by group."""
+    """Count all records that were ever set aside, by group."""
     rows = Progress.objects.filter(untrusted__gt=0).order_by("group").values_list("group")
     return dict(rows.annotate(count=Sum("untrusted")))
 
 
 def problems() -> list[str]:
-    """What an operator has not seen yet, a sentence for each group and topic."""
+    """Return a sentence for each group and topic with records that no operator has dismissed."""
     by_topic = found().order_by("group", "topic").values_list("group", "topic")
     told = []
     for group, topic, count, first, since in by_topic.annotate(
@@ -51,7 +51,7 @@ def problems() -> list[str]:
 
 
 def dismiss(asked: UntrustedRecord, who: str) -> None:
-    """It was seen: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
+    """Dismiss a record: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
     with transaction.atomic():
         if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
             raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})
@@ -68,6 +68,6 @@ def dismiss(asked: UntrustedRecord, who: str) -> None:
 
 
 def told(row: UntrustedRecord) -> Mapping[str, object]:
-    """All that is known of it."""
+    """Return all that is known of a record."""
     names = ("id", "group", "topic", "partition", "offset", "type", "key", "event_id", "source", "seen_at")
     return {name: getattr(row, name) for name in names}
