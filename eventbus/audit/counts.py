@@ -1,4 +1,4 @@
-"""Where each event lies for each group: one question to the database, which the delivery audit reads."""
+"""Count each group's events by the state that they are in: one query, which the delivery audit reads."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from eventbus.audit.tolerances import ignored_once
 from eventbus.models import DeadLetter, Progress
 from eventbus.progress.inbox import LIVE
 
-EXAMPLES_MAX = 3  # event ids that are named for a violation: enough to begin looking
+EXAMPLES_MAX = 3  # event ids named for a violation: enough to begin looking
 
 
 class Place(IntFlag):
-    """Where an event lies for a group. PASSED is no place: the group's offset is beyond it."""
+    """A state of an event for a group. PASSED only says that the group's offset is beyond it."""
 
     PASSED = 1
     HANDLED = 2
@@ -29,7 +29,7 @@ class Place(IntFlag):
 
 
 NOWHERE = Place(0)
-# One row for each progress row and each event from where the group began; SQLite and PostgreSQL both use the log's
+# One row for each progress row and each event from the group's start on. SQLite and PostgreSQL both use the log's
 # index, and the unique indexes that begin with the group.
 _PLACED = f"""
     SELECT progress.id AS progress, event.event_id, event.type, event.log_offset,
@@ -51,35 +51,35 @@ _COUNTED = f"SELECT progress, place, type, count(*) FROM ({_PLACED}) AS placed G
 
 
 class Tally(msgspec.Struct):
-    """A progress row, and how many events lie where."""
+    """A progress row, and the number of events in each combination of states."""
 
     row: Progress
     places: Counter[int]
     nowhere_by_type: Counter[str]
 
     def count(self, place: Place) -> int:
-        """How many lie there, whatever else they do."""
+        """Count the events in this state, whatever others they are in."""
         return sum(count for found, count in self.places.items() if found & place)
 
     @property
     def nowhere(self) -> int:
-        """Passed, and no row tells of it."""
+        """The number of passed events without a state: no row names them."""
         return self.places[Place.PASSED]
 
     @property
     def ignored_with_rows(self) -> int:
-        """Of those that lie nowhere, how many were ignored."""
+        """The number of ignored events among those without a state."""
         noted = self.count(Place.IGNORED)
         return ignored_once(self.row, passed=self.count(Place.PASSED), nowhere=self.nowhere, noted=noted)
 
     @property
     def lost(self) -> int:
-        """How many the group has passed that were neither handled nor ignored, and lie nowhere."""
+        """The number of passed events that were neither handled nor ignored, and have no state."""
         return max(0, self.nowhere - self.ignored_with_rows)
 
 
 def tallies() -> list[Tally]:
-    """Of every group in every partition, in their order."""
+    """Return the tally of every group in every partition, in their order."""
     rows = Progress.objects.order_by("group", "topic", "partition")
     found = {row.pk: Tally(row, Counter(), Counter()) for row in rows}
     with connection.cursor() as cursor:
@@ -92,8 +92,10 @@ def tallies() -> list[Tally]:
 
 
 def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
-    """Some events that lie there; first those of a type that the group handles today: they cannot have been ignored,
-    unless by a release that did not know them yet."""
+    """Return some events in these states.
+
+    Types that the group handles today come first: only a release that did not know them yet can have ignored them.
+    """
     values = ", ".join(str(int(place)) for place in places)
     group = registry.groups.get(row.group)
     types = list(group.handlers) if group else []

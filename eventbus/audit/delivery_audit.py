@@ -1,9 +1,10 @@
-"""The delivery audit: every event that was published for a group lies in exactly one place, and the counters agree.
+"""The delivery audit: each event published for a group is in exactly one state, and the counters agree.
 
 Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
 pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
-transactions, so in one snapshot of the database they say the same; where they do not, something is wrong, and it is
-named. What is ignored mostly has no row of its own: of what lies nowhere, so many were ignored, and the rest is lost.
+transactions. So they agree in one snapshot of the database. Where they do not, something is wrong, and it is named. An
+ignored event mostly has no row of its own. Of the events without a state, as many as were counted are ignored, and the
+rest is lost.
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +29,7 @@ LOST = "lost (passed, and nowhere)"
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A group in a topic. `balance` is 0: published, less all the rest. `undecodable` are among the dead or skipped."""
+    """A group in a topic. `balance` is published less all the rest: 0. `undecodable` are among the dead or skipped."""
 
     group: str
     topic: str
@@ -45,7 +46,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """Something that cannot be, with how often and a few examples."""
+    """Something impossible, with its count and a few examples."""
 
     group: str
     topic: str
@@ -69,10 +70,10 @@ class Earlier(msgspec.Struct, frozen=True):
 
 
 class DeliveryAudit(msgspec.Struct, frozen=True):
-    """All accounts at one moment. `earlier` is among the ignored: what groups ignored of types that they handle today.
+    """All accounts at one moment. `earlier` is among the ignored: of types that the groups handle today.
 
-    Counted apart, by topic: what the log rejected, and what was withdrawn of that; by group: what came from elsewhere
-    (handled, without an outbox row of ours) and what replays handled again.
+    Counted apart, by topic: rejected records, and withdrawn ones of these. Counted apart, by group: events from
+    elsewhere (handled, without an outbox row of ours), and what replays handled again.
     """
 
     at: datetime
@@ -86,7 +87,7 @@ class DeliveryAudit(msgspec.Struct, frozen=True):
 
 
 def read() -> DeliveryAudit:
-    """Read it in one snapshot, while the site runs: nobody waits for it. Takes seconds when the outbox is long."""
+    """Read it in one snapshot, while the site runs: nothing waits for it. Takes seconds when the outbox is long."""
     with snapshot():
         found, unsent = counts.tallies(), _by_topic(rejected=False)
         foreign, replayed = _apart(found)
@@ -103,7 +104,7 @@ def read() -> DeliveryAudit:
 
 
 def problems(found: DeliveryAudit) -> list[str]:
-    """What does not balance, one sentence each."""
+    """Return one sentence for each thing that does not balance."""
     told = [str(one) for one in found.violations]
     told += [f"{one.group} {one.topic} does not balance by {one.balance}." for one in found.accounts if one.balance]
     return told and [
@@ -114,7 +115,7 @@ def problems(found: DeliveryAudit) -> list[str]:
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reads inside see the database as it is at the first one, and hold up no writer.
+    """Let all reads inside see the database as it is at the first one, without holding up a writer.
 
     Inside a transaction (a test's) it is that transaction's view.
     """
@@ -126,7 +127,7 @@ def snapshot() -> Iterator[None]:
             yield
     else:
         with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")  # past Django, whose transactions begin as writers and queue
+            cursor.execute("BEGIN DEFERRED")  # bypasses Django, whose transactions begin as writers and queue
             try:
                 yield
             finally:
@@ -134,7 +135,7 @@ def snapshot() -> Iterator[None]:
 
 
 def _earlier(tallies: Iterable[Tally]) -> list[Earlier]:
-    """Where nothing is lost beside them: who knows then which were ignored?"""
+    """Return ignored events of types handled today, unless some are lost beside them: then the two look alike."""
     found: Counter[tuple[str, str, str]] = Counter()
     for tally in tallies:
         group = registry.groups.get(tally.row.group)
@@ -187,7 +188,7 @@ def _violations(tallies: Iterable[Tally], early: EarlyHandling) -> Iterator[Viol
 
 
 def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
-    """What was counted, less what was pruned, and how many rows there are of it. More ignored ones are lost ones."""
+    """Yield what was counted less what was pruned, and the number of its rows. Surplus ignored events are lost ones."""
     row = tally.row
     yield "handled", row.handled - row.pruned_handled, tally.count(Place.HANDLED)
     yield "discarded", row.discarded - row.pruned_discarded, tally.count(Place.DISCARDED)
@@ -195,7 +196,7 @@ def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
 
 
 def _impossible(tally: Tally) -> dict[str, list[int]]:
-    """Where no event may lie, by what is wrong with that."""
+    """Return the impossible states, by what is wrong with them."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for value in tally.places:
         places = Place(value) & ~Place.PASSED
@@ -212,7 +213,7 @@ def _violation(row: Progress, what: str, count: int, event_ids: list[UUID]) -> V
 
 
 def _without_events() -> Iterator[Violation]:
-    """What waits or died, and whose event was taken from the outbox: looked for by place, which is indexed."""
+    """Yield what is parked or dead and gone from the outbox. The search is by offset, which is indexed."""
     place = {name: OuterRef(name) for name in ("topic", "partition", "offset")}
     in_outbox = OutboxRow.objects.filter(**place)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
@@ -226,14 +227,14 @@ def _without_events() -> Iterator[Violation]:
 
 
 def _by_topic(*, rejected: bool) -> dict[str, int]:
-    """Events that are not in the log: not yet, or since it rejected them and nobody has decided about them."""
+    """Count events that are not in the log: not yet, or since it rejected them and no operator has decided."""
     rows = OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True)
     rows = rows.exclude(rejected="") if rejected else rows.filter(rejected="")
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 
 
 def _withdrawn() -> dict[str, int]:
-    """Events that an operator withdrew: they are published for nobody."""
+    """Count events that an operator withdrew: they are published for no group."""
     rows = OutboxRow.objects.filter(withdrawn_at__isnull=False)
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 
@@ -244,7 +245,7 @@ def _undecodable() -> Counter[tuple[str, str]]:
 
 
 def _apart(tallies: Iterable[Tally]) -> tuple[dict[str, int], dict[str, int]]:
-    """By group: inbox rows of events that are not ours, and of replays."""
+    """Count by group the inbox rows of events that are not ours, and of replays."""
     handled: Counter[str] = Counter()
     for tally in tallies:
         handled[tally.row.group] += tally.count(Place.HANDLED)

@@ -1,4 +1,4 @@
-"""Running the bus in the foreground, for the commands that do nothing else: until SIGTERM or SIGINT."""
+"""Run the bus in the foreground until SIGTERM or SIGINT, for the commands that do nothing else."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Part(Protocol):
-    """What relays or handles until it is stopped."""
+    """A part of the bus that relays or handles until it is stopped."""
 
     def run(self) -> None: ...
 
@@ -31,7 +31,7 @@ class Part(Protocol):
 
 
 def relay_until_stopped() -> None:
-    """Relay, and handle where one process does all. Raises CommandError when another does it."""
+    """Relay, and with an in-process backend also handle. Raises CommandError when another process does it."""
     _refuse_beside_another()
     dispatcher = Dispatcher()
     with Heartbeat("relay", dispatcher.tell, end=os._exit):
@@ -39,14 +39,14 @@ def relay_until_stopped() -> None:
 
 
 def handle_until_stopped(groups: Collection[Group]) -> None:
-    """Handle for these groups, beside any number of others. Only for a log that many processes share."""
+    """Run these groups' handlers, beside any number of others. Only for a log that many processes share."""
     workers = WorkerPool(groups)
     with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
         _until_stopped(workers, "eventbus-workers")
 
 
 def _until_stopped(part: Part, name: str) -> None:
-    """Run it; return after what is in hand, once asked to stop."""
+    """Run it. Return after the work in hand, once asked to stop."""
     # In a thread, so that this one is free for signals, however long a step of the part takes.
     thread = threading.Thread(target=part.run, name=name, daemon=True)
     with on_signal(part.stop):
@@ -55,7 +55,7 @@ def _until_stopped(part: Part, name: str) -> None:
 
 
 def _refuse_beside_another() -> None:
-    """With such a backend one process does all; a second would only stand by, and its operator wait in vain."""
+    """Raise CommandError beside another process: with such a backend a second one would only stand by."""
     if backends.current().in_process and is_beating(LEASE_NAME):
         raise CommandError(
             "Another process relays and handles already, and this backend needs only one. Most likely it is the "
@@ -66,11 +66,11 @@ def _refuse_beside_another() -> None:
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """While it lasts, SIGTERM and SIGINT ask to stop instead of stopping: `stop` is called, in a thread of its own.
+    """Let SIGTERM and SIGINT ask to stop instead of stopping: `stop` is called, in a thread of its own.
 
-    A handler interrupts the main thread wherever it is, also in the middle of another handler. Would it take a lock
-    that this thread holds, as an event's for a moment, it would wait for ever. A SimpleQueue's `put` may be interrupted
-    by another.
+    A signal handler interrupts the main thread wherever it is, also in another handler. If it took a lock that this
+    thread holds for a moment, such as an event's, it would wait for ever. A SimpleQueue's `put` may be interrupted by
+    another.
     """
     asked: SimpleQueue[bool] = SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""Who relays, one at a time by lease; for a backend that lives in one process it also runs all groups' workers."""
+"""Run the relay, one at a time by lease; for a backend that lives in one process also all groups' workers."""
 
 import logging
 import random
@@ -27,13 +27,13 @@ from eventbus.wakeups import published
 
 logger = logging.getLogger(__name__)
 
-PULSE_SECONDS = 600.0  # to append a lost log again takes minutes; unsent events are told of far earlier
-POLL_SECONDS = 0.2  # how late an event published by another process is seen at most
+PULSE_SECONDS = 600.0  # appending a lost log again takes minutes; unsent events are reported far earlier
+POLL_SECONDS = 0.2  # the longest delay until an event of another process is seen
 STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
 
 
 class Dispatcher:
-    """Stands by until the lease is free, then relays and handles until stopped."""
+    """The loop that stands by until the lease is free, then relays and handles until stopped."""
 
     def __init__(self) -> None:
         self.active = threading.Event()
@@ -46,7 +46,7 @@ class Dispatcher:
 
     @classmethod
     def start_in_process(cls) -> "Dispatcher":
-        """Start it in the background, and the workers too where they are nobody else's affair."""
+        """Start a dispatcher in the background. For a log that processes share, also start a worker pool."""
         dispatcher = cls()
         if not dispatcher._backend.in_process:
             dispatcher._workers = WorkerPool(registry.groups.values())
@@ -55,11 +55,11 @@ class Dispatcher:
         return dispatcher
 
     def start(self) -> None:
-        """Begin in a thread of its own."""
+        """Start it in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        """Ask it to finish the work in hand. Safe in a signal handler's thread."""
         self._stop.set()
         if self._workers is not None:
             self._workers.stop()
@@ -67,7 +67,7 @@ class Dispatcher:
         self._backend.wake()
 
     def close(self) -> None:
-        """Finish what is in hand, leave the lease to the next one, and return."""
+        """Finish the work in hand, release the lease, and return."""
         self.stop()
         if self._workers is not None:
             self._workers.close()
@@ -75,7 +75,7 @@ class Dispatcher:
             self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
 
     def tell(self) -> Told:
-        """What it does, for operators: whether it is the one, and who reads what in this process."""
+        """Return its state for operators, and the partitions that each group reads in this process."""
         state = ProcessRow.State.ACTIVE if self.active.is_set() else ProcessRow.State.STANDBY
         if self._workers is not None:
             return state, self._workers.assignment()
@@ -85,7 +85,7 @@ class Dispatcher:
         return state, {name: written(self._backend.partitions(group.topics)) for name, group in groups}
 
     def run(self) -> None:
-        """Until stopped."""
+        """Stand by and dispatch until stopped."""
         try:
             with self._pulse.alive():
                 self._go_on()
@@ -137,7 +137,7 @@ class Dispatcher:
             self._await([*threads, house])
 
     def _leave(self) -> None:
-        """Let the next one have the lease, also where one could not begin. What was wrong before is not hidden."""
+        """Release the lease, also after a failed begin. Its error is only logged: it must not hide another."""
         try:
             with unit_of_work():
                 self._lease.release()
@@ -149,7 +149,7 @@ class Dispatcher:
         return threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
 
     def _await(self, threads: Sequence[threading.Thread]) -> None:
-        """Let the workers finish what is in hand. The lease is kept alive for them, lest another begin it again."""
+        """Let the workers finish the work in hand. Keep the lease meanwhile, or another process might begin it."""
         deadline = time.monotonic() + JOIN_SECONDS
         while (busy := [thread for thread in threads if thread.is_alive()]) and time.monotonic() < deadline:
             with suppress(LeaseLost, DatabaseError, InterfaceError):
@@ -167,11 +167,11 @@ class Dispatcher:
             try:
                 with unit_of_work():
                     if time.monotonic() - beaten >= BEAT_SECONDS:
-                        self._lease.refuse_earlier()  # before this beat makes up for one that was forgotten
+                        self._lease.refuse_earlier()  # before this beat hides that the database forgot an earlier one
                         self._lease.beat()
                         beaten = time.monotonic()
                     if was_away:
-                        relay.begin()  # a database is restored while nobody has a connection to it
+                        relay.begin()  # a database is restored only while it has no connections
                         was_away = False
                     moved = relay.step()
             except (DatabaseError, InterfaceError, LogUnavailable) as error:

@@ -1,4 +1,4 @@
-"""Pruning by itself, in a thread beside relay and workers, so that a site left alone does not grow."""
+"""Prune regularly, in a thread beside relay and workers, so that a site left alone does not grow."""
 
 import logging
 import threading
@@ -16,18 +16,18 @@ from eventbus.recovery import divergence
 
 logger = logging.getLogger(__name__)
 
-ROUND_SECONDS = 120.0  # a busy hour is pruned in so many small portions; also how long a start is left alone
+ROUND_SECONDS = 120.0  # between rounds: a busy hour is pruned in small portions; also the pause after a start
 
 
 class PruningSchedule:
-    """`fence` raises LeaseLost when another process keeps the house now."""
+    """The rounds of pruning. `fence` raises LeaseLost when another process prunes now."""
 
     def __init__(self, stop: threading.Event, fence: Callable[[], None]) -> None:
         self._stop, self._fence = stop, fence
-        self._told: set[str] = set()  # what the log need not repeat each round
+        self._told: set[str] = set()  # what was logged, and need not be repeated each round
 
     def run(self, *, round_seconds: float = ROUND_SECONDS) -> None:
-        """Until stopped, or until another has taken over. A failure is logged, and tried again in the next round."""
+        """Prune until stopped, or until another has taken over. A failure is logged, and the next round tries again."""
         try:
             while not self._stop.wait(round_seconds):
                 try:
@@ -44,7 +44,7 @@ class PruningSchedule:
 
     def _round(self) -> None:
         if divergence.stands():
-            return  # what is there tells what was lost
+            return  # the rows show what was lost
         keep = timedelta(hours=settings.EVENTBUS_RETENTION_HOURS)
         pruned = Pruning(keep, fence=self._fence, stop=self._stop).go()
         if pruned.events:
@@ -53,7 +53,7 @@ class PruningSchedule:
             self._warn(text)
 
     def _warn(self, text: str) -> None:
-        about = text.partition(" holds back ")[0]  # the count grows, the matter is the same
+        about = text.partition(" holds back ")[0]  # the count grows, the problem is the same
         if about not in self._told:
             self._told.add(about)
             logger.warning("%s", text)

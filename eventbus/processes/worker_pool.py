@@ -1,4 +1,4 @@
-"""The handlers' process for a log that many processes share: a thread for each group, as many processes as wanted."""
+"""Run handlers for a log that many processes share: a thread for each group, as many processes as wanted."""
 
 import logging
 import threading
@@ -15,11 +15,11 @@ from eventbus.registry import Group
 logger = logging.getLogger(__name__)
 
 JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
-LOOK_SECONDS = 1.0  # how soon a thread that ended is missed
+LOOK_SECONDS = 1.0  # between checks for threads that have ended
 
 
 class WorkerPool:
-    """Handles for some groups until stopped. A thread that ended by itself is begun anew."""
+    """The workers of some groups. A thread that ended by itself is started anew."""
 
     def __init__(self, handled: Collection[Group]) -> None:
         self._handled = list(handled)
@@ -29,26 +29,26 @@ class WorkerPool:
         self._thread = threading.Thread(target=self.run, name="eventbus-workers", daemon=True)
 
     def start(self) -> None:
-        """Begin in a thread of its own."""
+        """Start it in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to finish what is in hand. Safe in a signal handler's thread."""
+        """Ask it to finish the work in hand. Safe in a signal handler's thread."""
         self._stop.set()
         self._backend.wake()
 
     def close(self) -> None:
-        """Finish what is in hand, and return."""
+        """Finish the work in hand, and return."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS + LOOK_SECONDS)
 
     def assignment(self) -> dict[str, list[str]]:
-        """The partitions that each group reads here, as "orders/0". For any thread."""
+        """Return the partitions that each group reads here, as "orders/0". Safe in any thread."""
         return {name: written(worker.partitions()) for name, worker in sorted(self._workers.items())}
 
     def run(self) -> None:
-        """Until stopped."""
+        """Run the workers until stopped."""
         threads: dict[str, threading.Thread] = {}
         while not self._stop.is_set():
             for group in self._handled:
@@ -71,12 +71,12 @@ class WorkerPool:
 
 
 def written(partitions: Iterable[TopicPartition]) -> list[str]:
-    """For people."""
+    """Format partitions for people, such as "orders/0"."""
     return [f"{one.topic}/{one.partition}" for one in sorted(partitions)]
 
 
 def work(worker: Worker) -> None:
-    """What a worker's thread does."""
+    """Run a worker in its thread until it ends, then close it."""
     try:
         worker.run()
     finally:

@@ -1,4 +1,4 @@
-"""Where each group begins, and what its workers lock."""
+"""Create, take over, lock and save the progress of groups."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,17 +16,18 @@ from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
 from eventbus.registry import Group
 
-# Conditions of the table of groups, in SQL. While database and log tell of different pasts, all stand as if paused.
+# Conditions on the table of groups, in SQL. While log and database differ after a restore, all groups stand as if
+# paused.
 DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
 PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
 STOPPED = f"({PAUSED} OR breaker_opened_at IS NOT NULL)"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]
-# Raw, since they run for every batch, and for every event of an effect: Django takes ten times as long.
+# Raw SQL: it runs for every batch, and for every event of an effect, and Django takes ten times as long.
 _HOLD = """
     SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
 """
-# For what follows in the transaction, where the session has no limit of its own: no round trip more.
+# A limit for the rest of the transaction, if the session has none of its own. It costs no further round trip.
 _LIMIT = """
     CASE WHEN current_setting('statement_timeout') = '0'
     THEN set_config('statement_timeout', '{milliseconds}', true) END
@@ -39,12 +40,12 @@ _SAVE = """
 
 
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
-    """Give each group its rows. A new group, or a topic new to it, begins at the log's end as it is now.
+    """Create the rows that each group lacks. A new group, or a topic new to it, begins at the log's present end.
 
-    A partition that was added to a topic it reads already begins at its start: the relay may have been faster.
-    Raises BusError when partitions were taken away while events wait there that the group has not handled.
+    A partition added to a topic it reads already begins at its start: the relay may have been faster. Raises BusError
+    when partitions were taken away while unhandled events wait there.
     """
-    # Asked first: brokers that are away take ten seconds to say nothing, and on SQLite nobody could write meanwhile.
+    # Asked first: unavailable brokers take ten seconds to fail, and on SQLite nobody could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
     with failpoints.atomic("groups.ensure"):
         for name, places in begins.items():
@@ -59,7 +60,7 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
 
 
 def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
-    """Where it begins in each partition in which it has no place yet."""
+    """Return the begin in each partition in which the group has no progress yet."""
     there = backend.partitions(group.topics)
     known = _places(group.name)
     _refuse_lost_partitions(backend, group, known, there)
@@ -68,7 +69,7 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
 
 
 def _places(name: str) -> dict[TopicPartition, int]:
-    """How far the group is, wherever it has begun."""
+    """Return the group's offset in each partition in which it has begun."""
     rows = Progress.objects.filter(group=name).values_list("topic", "partition", "offset")
     return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
 
@@ -85,14 +86,14 @@ def _refuse_lost_partitions(
 
 
 def _waits(backend: Backend, name: str, place: TopicPartition, offset: int) -> bool:
-    """Whether something waits there for the group: in the log, or parked."""
+    """Return True if something waits there for the group: in the log, or parked."""
     if offset < backend.end(place):
         return True
     return ParkedKey.objects.filter(group=name, topic=place.topic, partition=place.partition).exists()
 
 
 def refuse_moved_keys(backend: Backend, topic: str) -> None:
-    """Before a topic gets more partitions by a setting: raises BusError while some group has not handled all of it.
+    """Raise BusError unless all groups have handled all of a topic that a setting gives more partitions.
 
     A key's next event may then lie in another partition, and be handled before those that it has already.
     """
@@ -106,12 +107,12 @@ def refuse_moved_keys(backend: Backend, topic: str) -> None:
 
 
 def missing_partitions(group: Group, partitions: Collection[TopicPartition]) -> bool:
-    """Whether the group has no progress yet in one of these: it was added to a topic after the group was `ensure`d."""
+    """Return True if the group has no progress yet in one of these, which was added after the group was `ensure`d."""
     return Progress.objects.filter(among(partitions), group=group.name).count() < len(set(partitions))
 
 
 def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[TopicPartition, int]) -> bool:
-    """Whether one of these epochs is not the partition's own any more, or the group is not as far as it has been."""
+    """Return True if one of these epochs is no longer the partition's own, or the group has gone back."""
     if not epochs:
         return False
     rows = Progress.objects.filter(among(epochs), group=group.name)
@@ -122,12 +123,12 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[To
 
 
 def logs(group: Group) -> dict[str, str]:
-    """Which log each of the group's topics is known to have."""
+    """Return the known log of each of the group's topics."""
     return dict(TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation"))
 
 
 def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
-    """The same, and since when: one that lost its end and was filled again keeps its name."""
+    """Return the same, and since when: a log that lost its end and was filled again keeps its name."""
     rows = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation", "noted_at")
     return {topic: (generation, noted_at) for topic, generation, noted_at in rows}
 
@@ -135,9 +136,9 @@ def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
 def take_over(
     group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
 ) -> dict[TopicPartition, Progress]:
-    """Become the owner of these partitions: whoever owned them writes no more. `fence` raises when we may not.
+    """Become the owner of these partitions: a former owner can write no more. `fence` raises when we may not.
 
-    A retry that was left running counts as a crash, unless `forgive` says that it was a broken world's doing.
+    A retry that was left running counts as a crash, unless `forgive` says that an infrastructure error ended it.
     """
     with failpoints.atomic("groups.take_over"):
         fence()
@@ -151,9 +152,9 @@ def take_over(
 
 
 def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
-    """Let go in order: nothing is in hand, so whoever comes next need not look for what killed us.
+    """Release partitions in order: nothing is in hand, so the next owner need not look for the cause of a crash.
 
-    Touches only what is still ours. One transaction each: in one, it would meet those of others in another order.
+    Touches only what is still ours. One transaction each: in a common one, locks of several workers could deadlock.
     """
     for partition, epoch in epochs.items():
         with failpoints.atomic("groups.release"):
@@ -162,7 +163,7 @@ def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
 
 
 def forgive(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
-    """Before leaving: an attempt that was ended from outside is no crash. Touches only what is still ours."""
+    """Erase attempts that were ended from outside, before leaving: they are no crashes. Touches only our own."""
     for partition, epoch in epochs.items():
         with transaction.atomic():
             row = Progress.objects.select_for_update().filter(among([partition]), group=group.name, epoch=epoch)
@@ -176,19 +177,20 @@ def _erase_running(group: Group, where: Q) -> None:
 
 
 def among(partitions: Iterable[TopicPartition]) -> Q:
-    """Rows that lie in one of these partitions."""
+    """Return the filter for rows in these partitions."""
     ones = set(partitions)
     topics, numbers = {one.topic for one in ones}, {one.partition for one in ones}
-    if len(ones) == len(topics) * len(numbers):  # who reads all of each topic asks with two lists, not with many pairs
+    if len(ones) == len(topics) * len(numbers):  # all partitions of each topic: two lists instead of many pairs
         return Q(topic__in=sorted(topics), partition__in=sorted(numbers))
     return reduce(or_, (Q(topic=one.topic, partition=one.partition) for one in ones))
 
 
 def lock_progress(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
-    """Hold the group's progress in a partition for the rest of the transaction, whoever owns it.
+    """Lock the group's progress in a partition for the rest of the transaction, whoever owns it.
 
-    A caller that begins something new says when not to, and gets GroupStopped then: `unless=STOPPED`, or PAUSED for
-    what an open circuit breaker lets through. A caller that ends something does not ask: nothing is left half done.
+    A caller that begins something new gives a condition, and gets GroupStopped if it is true: `unless=STOPPED`, or
+    PAUSED for what an open circuit breaker lets through. A caller that ends something gives none: nothing is left half
+    done.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     place = [group.name, group.name, partition.topic, partition.partition]
@@ -213,7 +215,7 @@ def _hold(vendor: str, unless: str, seconds: float) -> str:
 
 
 def save(progress: Progress) -> None:
-    """Write down how far the group is, in the transaction that holds the row."""
+    """Store the group's progress, in the transaction that holds the row."""
     connection = connections[DEFAULT_DB_ALIAS]
     running = progress.running_event and sql.uuid_value(connection, progress.running_event)
     moved = [progress.offset, sql.time_value(connection, clock.now())]
@@ -222,7 +224,7 @@ def save(progress: Progress) -> None:
 
 
 def lock(group: Group, partition: TopicPartition, epoch: int, *, unless: str = "") -> Progress:
-    """`hold` for a worker that owns the partition. Raises StaleEpoch when another does now."""
+    """Lock as `lock_progress` does, for a worker that owns the partition. Raises StaleEpoch when another does now."""
     row = lock_progress(group, partition, unless=unless)
     if row.epoch != epoch:
         raise StaleEpoch(f"{group.name} {partition.topic}/{partition.partition} has another owner")

@@ -1,4 +1,4 @@
-"""What a group has handled: its rows are written in the handler's own transaction."""
+"""Record and look up what a group has handled: rows are written in the handler's own transaction."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from eventbus import clock
 from eventbus.database import sql
 
-LIVE = 0  # the replay run of what is not replayed
+LIVE = 0  # the replay run of live handling
 _SET_ASIDE = """
     SELECT event_id FROM eventbus_parkedevent WHERE "group" = %b AND {among}
     UNION ALL SELECT event_id FROM eventbus_deadletter WHERE "group" = %b AND {among}
@@ -20,13 +20,13 @@ _EVENTS = {"postgresql": "unnest(%b::uuid[]) AS event_id", "sqlite": "(SELECT va
 
 
 def known(group: str, event_ids: Sequence[UUID], *, replay: int = LIVE) -> set[UUID]:
-    """Which of these the group has handled in this run, or holds parked or buried."""
+    """Return the ids that the group has handled in this run, or holds parked or dead."""
     ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
     return _found(_KNOWN, [group, replay, ids, group, ids, group, ids])
 
 
 def set_aside(group: str, event_ids: Iterable[UUID]) -> set[UUID]:
-    """Which of these the group holds parked or buried."""
+    """Return the ids that the group holds parked or dead."""
     ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
     return _found(_SET_ASIDE, [group, ids, group, ids])
 
@@ -38,8 +38,8 @@ def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
 
 
 def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
-    """Mark as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
-    connection = connections[DEFAULT_DB_ALIAS]  # itself: the proxy looks it up at each use
+    """Mark events as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
+    connection = connections[DEFAULT_DB_ALIAS]  # the connection itself: the proxy looks it up at each use
     statement = _NOTE.format(events=_EVENTS[connection.vendor])
     now = sql.time_value(connection, clock.now())
     sql.execute(connection, statement, [group, replay, now, sql.ids(connection, event_ids)])

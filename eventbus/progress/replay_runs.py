@@ -1,15 +1,16 @@
-"""Replays that are under way, and how one ends when its places in the log are gone."""
+"""End replays whose offsets in the log are gone."""
 
 from eventbus import clock
 from eventbus.models import ReplayRun
 
-NOWHERE = "{}"  # the offsets of a run that was ended because its places in the log mean nothing any more
+NOWHERE = "{}"  # the offsets of a run that was ended because its own mean nothing any more
 
 
 def end(topic: str, why: str, **whose: str) -> None:
-    """No run that names the topic goes on: its places there mean nothing any more. `why` says also what to do.
+    """End all unfinished runs that name the topic: their offsets there mean nothing any more. `why` has the remedy too.
 
-    In the transaction that makes it so, which holds the topic's progress: a run at work sees it before its next batch.
+    Runs in the transaction that makes it so and holds the topic's progress. A run at work sees it before its next
+    batch.
     """
     its = ReplayRun.objects.filter(offsets__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
     its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, offsets=NOWHERE)

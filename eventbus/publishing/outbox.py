@@ -1,4 +1,4 @@
-"""Publishing: raw INSERTs on the caller's connection, in the caller's transaction."""
+"""Publish events: raw INSERTs on the caller's connection, in the caller's transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ _gathering: ContextVar[bool] = ContextVar("eventbus_gathering", default=False)
 
 
 def publish(*events: Event, due: datetime | None = None, unordered: str = "") -> list[UUID]:
-    """Tell facts in the current transaction: they are heard once it commits, and never if it does not.
+    """Publish events in the current transaction: they are handled once it commits, and never if it does not.
 
-    Events of one key are heard in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000, on
-    SQLite up to 128. What the handlers of one transaction publish is added together at its end. `due` makes timers
-    instead: they are published at that time. `unordered` gives up the order per key and takes no lock: it is the
-    reason why that order does not matter, in words.
+    Events of one key are handled in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000,
+    on SQLite up to 128. What the handlers of one transaction publish is added together at its end. `due` makes timers
+    instead: they are published at that time. `unordered` gives up the order per key and takes no lock. Its text is the
+    reason why that order does not matter.
     Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, WrongFieldType, EventTooLarge, and
     ValueError for U+0000 in a text, and for what is no reason.
     """
@@ -63,7 +63,7 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
 class _Gathered:
     """Events of one `publish` that are added at the end of their transaction.
 
-    It stands among Django's hooks, which forgets those of a savepoint that is rolled back. As a hook it does nothing.
+    It is kept among Django's hooks, which drops those of a savepoint that is rolled back. As a hook it does nothing.
     """
 
     def __init__(self, sealed: Sequence[EncodedEvent], *, ordered: bool) -> None:
@@ -75,10 +75,10 @@ class _Gathered:
 
 @contextmanager
 def gathered() -> Iterator[None]:
-    """Inside a transaction: `publish` only remembers, and at the end one INSERT adds what was not rolled back.
+    """Let `publish` only collect events inside a transaction. At the end one INSERT adds what was not rolled back.
 
-    So the locks of keys are taken last and in one order. Two transactions that publish for many keys, each in an order
-    of its own, would wait for each other in a circle.
+    So the locks of keys are taken last and in one order. Transactions that publish for many keys, each in an order of
+    its own, would deadlock.
     """
     token = _gathering.set(True)
     try:
@@ -100,7 +100,7 @@ def _add_gathered(connection: BaseDatabaseWrapper) -> None:
 
 
 def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
-    """A test case's own atomic block does not count, or a forgotten `atomic` would pass every test."""
+    """Raise outside a transaction. A test case's own block does not count: it would hide a forgotten `atomic`."""
     for block in connection.atomic_blocks:
         if not getattr(block, "_from_testcase", False):
             return
@@ -110,7 +110,7 @@ def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
 
 
 def _refuse_without_reason(unordered: object) -> None:
-    """Whoever reads the call learns why no order was needed, and can tell when that changes."""
+    """Raise ValueError without a reason: readers of the call must see why no order is needed, and when that changes."""
     if not isinstance(unordered, str) or not unordered.strip():
         raise ValueError(
             f"publish(unordered={unordered!r}) gives no reason: say in words why the order of a key's events does not "

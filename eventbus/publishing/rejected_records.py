@@ -1,8 +1,8 @@
-"""What the log rejected for good, and what operators decide about it.
+"""Records that the log rejected for good, and operators' decisions about them.
 
-Such an event has no place in the log, and nothing overtakes it: later events of its key wait behind it. So somebody has
-to decide. Offered again, it takes its place once the log takes it, and the others follow. Withdrawn, it will never be
-told, and its key goes on without it; its row stays for a while, to be read (`eventbus.operations.pruning`).
+Such an event has no offset, and nothing overtakes it: later events of its key wait behind it. So an operator has to
+decide. If it is resent, it is appended once the log takes it, and the others follow. If it is withdrawn, it is never
+published, and its key goes on without it. Its row stays for a while, to be read (`eventbus.operations.pruning`).
 """
 
 from functools import reduce
@@ -18,7 +18,7 @@ from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow
 
 UNSENT = Q(offset__isnull=True, rejected="")
-WAITS = Q(rejected__gt="", withdrawn_at__isnull=True)  # for somebody to decide
+WAITS = Q(rejected__gt="", withdrawn_at__isnull=True)  # for an operator to decide
 WITHDRAWN = Q(rejected__gt="", withdrawn_at__isnull=False)
 
 
@@ -27,37 +27,37 @@ class NotRejected(BusError):
 
 
 def rejected(topic: str = "", *, withdrawn: bool = False) -> QuerySet[OutboxRow]:
-    """Events that the log rejected and that wait for an operator, or those that were withdrawn; as `events` does."""
+    """Return events that the log rejected and that wait for an operator, or withdrawn ones; as `events` does."""
     rows = events(WITHDRAWN if withdrawn else WAITS)
     return rows.filter(topic=topic) if topic else rows
 
 
 def events(which: Q) -> QuerySet[OutboxRow]:
-    """Rows of the outbox, the oldest first. `behind` is how many later events of its key are unsent after each."""
+    """Return rows of the outbox, the oldest first. `behind` counts the later unsent events of each one's key."""
     later = OutboxRow.objects.filter(UNSENT, topic=OuterRef("topic"), key=OuterRef("key"), id__gt=OuterRef("id"))
     counted = later.order_by().values("key").annotate(count=Count("id")).values("count")
     return OutboxRow.objects.filter(which).annotate(behind=Coalesce(Subquery(counted), 0)).order_by("id")
 
 
 def not_behind() -> Q:
-    """What waits behind no rejected event of its key; empty when none is rejected."""
+    """Return the filter for events that wait behind no rejected one of their key; empty when none is rejected."""
     keys = OutboxRow.objects.filter(WAITS).order_by().values_list("topic", "key")
     first = keys.annotate(first=Min("id"))  # those before it were appended, and may be so again
     return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
 
 
 def resend(row: OutboxRow, who: str) -> None:
-    """Have the relay offer it to the log again, before the later events of its key. Raises NotRefused."""
+    """Have the relay offer it to the log again, before the later events of its key. Raises NotRejected."""
     _decide(row, OperatorAction.Action.RESEND, who, rejected="")
 
 
 def withdraw(row: OutboxRow, who: str) -> None:
-    """It will never be told, and its key goes on without it. Raises NotRefused."""
+    """Withdraw it: it is never published, and its key goes on without it. Raises NotRejected."""
     _decide(row, OperatorAction.Action.WITHDRAW, who, withdrawn_at=clock.now())
 
 
 def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change: Any) -> None:
-    """The relay has no such row in hand: it asks for none that was rejected, and for none behind it."""
+    """Store a decision. The relay has no such row in hand: it selects no rejected ones, and none behind them."""
     with failpoints.atomic("decide"):
         row = OutboxRow.objects.select_for_update().defer("payload", "headers").filter(id=asked.pk).first()
         if row is None or not row.rejected or row.withdrawn_at is not None:

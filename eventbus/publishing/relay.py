@@ -1,4 +1,4 @@
-"""From committed outbox rows to the backend's log, in order. One is active by lease, the others stand by."""
+"""Append committed outbox rows to the backend's log, in order. One relay is active by lease, the others stand by."""
 
 import logging
 import time
@@ -19,22 +19,22 @@ from eventbus.recovery.topic_recovery import LossDetector
 
 logger = logging.getLogger(__name__)
 
-LEASE_NAME = "dispatcher"  # who holds it relays
-# Between attempts while the world is away. Half of it is still longer than a standby's pause: one that can begin gets
-# the lease before one that could not tries again.
+LEASE_NAME = "dispatcher"  # its holder relays
+# Between attempts during an infrastructure error. Half of it is still longer than a standby's pause: a process that can
+# begin gets the lease before one that could not tries again.
 BROKEN_SECONDS = 1.0
 
-BATCH_ROWS = 500  # one query, one append, one update for so many
-# A topic that did not take something is left out so long if others have something to send: finding that out again takes
+BATCH_ROWS = 500  # rows in one query, one append and one update
+# A topic that did not take something is left out so long if others have something to send. Finding that out again takes
 # nearly the lease's time, in which nothing else is sent.
 AWAY_SECONDS = 5.0
 TIMERS_AT_ONCE = 100  # due timers moved in one transaction
-# For a key that another's transaction has told of: longer than a worker's batch, which keeps its keys for a second
-# (batch.BATCH_SECONDS), or delayed events would hardly get their turn where much is told; and less than the lease,
-# for all that is committed waits as long.
+# The wait for a key for which another transaction has published. It is longer than a worker's batch, which keeps its
+# keys for a second (batch.BATCH_SECONDS): else delayed events would hardly get their turn on a busy site. It is less
+# than the lease, since all committed events wait as long.
 TIMERS_LOCK_MS = 1_500
-TIMERS_AGAIN_SECONDS = 2.0  # after it was not to be had: more of the time is the other events'
-# In the order of commits within a key, without what waits behind a rejected event (`rejected_records.not_behind`).
+TIMERS_AGAIN_SECONDS = 2.0  # pause after such a wait failed: the other events get more of the time
+# In commit order within a key, without events behind a rejected one (`rejected_records.not_behind`).
 _UNSENT = f"""
     SELECT {", ".join(Unsent._fields)} FROM eventbus_outbox AS event
     WHERE log_offset IS NULL AND rejected = '' AND NOT EXISTS (
@@ -49,7 +49,7 @@ _DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 class Relay:
     """One relay. `lease` must be held by the caller; without one (tests) nothing fences it.
 
-    `alive` is called again and again, also while a long log is looked through.
+    `alive` is called again and again, also during the search of a long log.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Relay:
         self._alive = alive
         self._look = LossDetector(backend, self._fence)
         self._away: dict[str, float] = {}  # topics, and until when they are left out, by the monotonic clock
-        self._timers_at = float("-inf")  # not tried before, by the monotonic clock
+        self._timers_at = float("-inf")  # timers are not tried before, by the monotonic clock
 
     def begin(self) -> None:
-        """See whether the logs are those that our offsets are of, nobody else's, and hold no more of ours than we.
+        """Check that the logs are those of our offsets and of no other site, and hold no events that we do not know.
 
-        Nothing is appended again where they do. Raises LogUnavailable, LeaseLost.
+        If they do, nothing is appended again. Raises LogUnavailable, LeaseLost.
         """
         if others := self._backend.other_sites(registry.groups):
             raise LogUnavailable("; ".join(others))
@@ -97,12 +97,12 @@ class Relay:
         return due + len(rows)
 
     def _looks(self, topics: set[str]) -> bool:
-        """True if logs of these were lost. Raises LogUnavailable while that is unknown: appending might overtake."""
+        """Return True if logs of these were lost. Raises LogUnavailable while unknown: appending might overtake."""
         try:
             if self._look.look(topics):
                 return True
         except LogUnavailable:
-            self._look.soon()  # while they were away, they may have been restored
+            self._look.soon()  # unavailable brokers may have been restored meanwhile
             raise
         if held := self._look.held(topics):
             self._leave_out(held)
@@ -120,7 +120,7 @@ class Relay:
             self._lease.check()
 
     def _unsent(self, statement: str) -> list[Unsent]:
-        """The next batch. A whole topic waits or none of it, so that each key's order stays."""
+        """Return the next batch. A topic waits as a whole, so that each key's order stays."""
         connection, now = connections[DEFAULT_DB_ALIAS], time.monotonic()
         rows: sql.Rows = []
         if away := [topic for topic, until in self._away.items() if now < until]:
@@ -131,7 +131,7 @@ class Relay:
         return [Unsent(*row) for row in rows or sql.fetch(connection, statement, [BATCH_ROWS])]
 
     def _publish_due_unless_held_up(self) -> int:
-        """Who has told of a key and stays open holds up that key's delayed events, and not what is committed."""
+        """Publish due timers. If an open transaction holds a key, leave them: committed events must not wait."""
         if time.monotonic() < self._timers_at:
             return 0
         try:
@@ -142,11 +142,11 @@ class Relay:
             logger.warning("Delayed events wait for another transaction: %s", error)
             self._timers_at = time.monotonic() + TIMERS_AGAIN_SECONDS
             if self._lease is not None:
-                self._lease.beat()  # that of the timers was undone, and what is appended now may take as long again
+                self._lease.beat()  # the timers' beat was rolled back, and the append may take as long again
             return 0
 
     def _publish_due(self) -> int:
-        """Only now does a delayed event take its place in the order."""
+        """Publish due timers. Only now does a delayed event get its place in the order."""
         connection = connections[DEFAULT_DB_ALIAS]
         if not sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())]):
             return 0
