@@ -45,7 +45,7 @@ PLANS = (
     ),
     *(Plan(f"Kafka: {count} processes of handlers", "benchmarks.kafka_workers", OVER_KAFKA) for count in (1, 2, 4)),
     *(Plan(f"{count} sockets, {kind}", "benchmarks.sockets", NO_MATTER) for kind in KINDS for count in CROWDS),
-    *(Plan(f"memory with {SILENT} who never read, {kind}", "benchmarks.silent", NO_MATTER) for kind in KINDS),
+    Plan(f"memory with {SILENT} who never read, uvicorn", "benchmarks.silent", NO_MATTER),
 )
 
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 from benchmarks.listeners import Crowd
 from benchmarks.measure import Goal, Row
-from benchmarks.plan import KINDS, SILENT
+from benchmarks.plan import SILENT
 from benchmarks.site import Bench
 from benchmarks.sockets import PATH, Server, serving
-from stations.sockets.backpressure import STALLED_SECONDS_MAX
+from stations.sockets.station_socket import STALLED_SECONDS_MAX
 
 READING = 900  # sockets beside the silent ones: a thousand in all
 STATIONS = 8  # changed in a frame: some 3 kB
@@ -26,8 +26,7 @@ GROWTH_MB = 6.0
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    for kind in KINDS:
-        yield growth_of(bench, kind)
+    yield growth_of(bench, "uvicorn")  # Daphne's `send` never waits: it serves local work alone
 
 
 def growth_of(bench: Bench, kind: str) -> Row:

@@ -18,7 +18,6 @@ from django.db import DatabaseError, InterfaceError, connections
 from eventbus import clock, watches
 from eventbus.errors import LogUnavailable
 from stations.events import PollFinished, RemarkDeleted, RemarkLeft, StationChanged
-from stations.live.alarm import Alarm
 from stations.live.change_buffer import Intake
 from stations.live.live_state import Board, Contracts
 from stations.live.status_frames import Event, News, Remembered, remembered
@@ -44,7 +43,7 @@ class Live:
     def __init__(self) -> None:
         self.board = Board()
         self.news = News()
-        self.awake: set[Alarm] = set()  # the sockets' alarms: a tick sets them all
+        self.awake: set[asyncio.Event] = set()  # the sockets' events: a tick sets them all
         self.loop = asyncio.get_running_loop()
         self._intake = Intake()
         self._events: list[Event] = []

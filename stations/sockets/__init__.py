@@ -1,1 +1,1 @@
-"""The sockets of the stations: admission, protocol, backpressure."""
+"""The sockets of the stations: admission, protocol, and the socket that pulls."""

@@ -1,4 +1,9 @@
-"""A socket that pulls from the live state at its own pace, and so needs no queue."""
+"""A socket that pulls from the live state at its own pace, and so needs no queue.
+
+Backpressure comes from the server: `send` waits while the client does not read, and one frame then holds all changes
+missed meanwhile. So a client that stops reading costs bounded memory. Daphne's `send` does not wait: `runserver` is for
+local work, and does not promise that.
+"""
 
 import asyncio
 import contextlib
@@ -11,15 +16,14 @@ from django.conf import settings
 from eventbus import clock
 from stations.feeds.registry import is_simulated
 from stations.live import ticker
-from stations.live.alarm import Alarm
 from stations.live.live_state import encode
 from stations.sockets.admission import Doorkeeper, Pace
-from stations.sockets.backpressure import STALLED_SECONDS_MAX, Stalled, Wire
 from stations.sockets.protocol import BadRequest, Subscribe, read
 
 logger = logging.getLogger(__name__)
 
 PROTOCOL = 1
+STALLED_SECONDS_MAX = 30  # without a byte taken: the browser is gone or hopeless, and may reconnect
 HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
 
 STAFF_ONLY = "This socket is for staff who may see it: sign in."
@@ -79,9 +83,8 @@ class LiveSocket(AsyncWebsocketConsumer):
         await self.accept()
         self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
-        self.awake = Alarm()  # set at each tick, and at each request of the client
+        self.awake = asyncio.Event()  # set at each tick, and at each request of the client
         self.pace = Pace()
-        self.wire = Wire(self.base_send)
         self.address = (self.scope.get("client") or ("",))[0]
         self.entered = self.doorkeeper.enter(self.address)
         if not self.entered:
@@ -151,8 +154,6 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def pull(self) -> None:
         try:
             await self.pull_until_behind()
-        except Stalled:
-            await self.close(CLOSE_BEHIND)
         except asyncio.CancelledError:
             if not self.stalled:
                 raise
@@ -170,8 +171,6 @@ class LiveSocket(AsyncWebsocketConsumer):
         """
         while True:
             self.awake.clear()  # before `due`: a tick after it wakes this socket again
-            if self.wire.paused:
-                await self.wire.writable(seconds_max=STALLED_SECONDS_MAX)
             due = await self.due()
             for frame in due.frames or self.heartbeat():
                 await self.tell(frame)
@@ -186,7 +185,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         return [encode({"type": "tick", "seq": self.told_seq, "at": clock.now()})]
 
     async def tell(self, frame: str) -> None:
-        """Send a frame. Behind uvicorn this waits for the client; behind Daphne it does not, so `wire` checks that."""
+        """Send a frame. The production server, uvicorn, returns once the client takes it; Daphne returns at once."""
         self.telling_since = self.live.loop.time()
         await self.base_send({"type": "websocket.send", "text": frame})
         self.told_at, self.telling_since = self.telling_since, None

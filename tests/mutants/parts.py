@@ -52,8 +52,6 @@ OVER_KAFKA = (
 )
 LIVE_STATE = (
     "stations/feeds/active_feeds.py",
-    "stations/live/alarm.py",
-    "stations/sockets/at_once.py",
     "stations/live/live_state.py",
     "stations/sockets/consumers.py",
     "stations/sockets/admission.py",
@@ -62,7 +60,6 @@ LIVE_STATE = (
     "stations/live/ticker.py",
     "stations/live/status_frames.py",
     "stations/sockets/station_socket.py",
-    "stations/sockets/backpressure.py",
 )
 JOURNEYS = (  # without the random days, which take minutes
     "tests/journeys/test_an_order.py",

@@ -17,7 +17,6 @@ from uvicorn.protocols.utils import ClientDisconnected
 from eventbus.testing import settle
 from stations.feeds.base import Bad, Fetched, Key, PollFailed, Reading, State, diff
 from stations.live import ticker
-from stations.live.alarm import Alarm
 from stations.routing import sockets_for_all, sockets_for_staff
 from stations.services import records
 
@@ -84,7 +83,7 @@ async def happens(*arguments: Any, **named: Any) -> None:
 async def reached(seq: int) -> None:
     """The live state of this loop has come so far."""
     running = await ticker.here()
-    awake = Alarm()
+    awake = asyncio.Event()
     running.awake.add(awake)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):

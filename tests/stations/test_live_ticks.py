@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from stations.live import ticker
-from stations.live.alarm import Alarm
 from tests.stations.talking import on_a_loop
 
 TURNS = 20  # of the loop: more than anything here takes
@@ -24,14 +23,14 @@ async def test_a_page_is_told_at_once_and_then_four_times_a_second(monkeypatch: 
     loop, now = asyncio.get_running_loop(), [1_000.0]
     monkeypatch.setattr(loop, "time", lambda: now[0])
     state: Any = ticker.Live()
-    alarm = Alarm()
+    alarm = asyncio.Event()
     state.awake.add(alarm)
     ticks = []
     for seconds in (0, 0.01, 0.2, 0.05):
         now[0] += seconds
         state._plan_tick()
         await turns()
-        ticks.append(alarm.wait().done())
+        ticks.append(alarm.is_set())
         alarm.clear()
 
     assert ticks == [True, False, False, True]

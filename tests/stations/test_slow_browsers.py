@@ -1,0 +1,143 @@
+"""A browser that does not read costs no memory, and one that cannot catch up is disconnected with the reason."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from websockets.asyncio.client import connect
+
+from stations.live import ticker
+from stations.live.live_state import Board
+from stations.routing import sockets_for_all, sockets_for_staff
+from stations.sockets import station_socket
+from tests.stations import firehose, talking
+from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
+
+DEADLINE_SECONDS = 60  # for another Python to start on a loaded machine
+
+
+class WaitingServer:
+    """Calls a consumer as the production server does: `send` waits while the client does not read."""
+
+    def __init__(self) -> None:
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.sent: list[dict[str, Any]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def when_read(message: dict[str, Any]) -> None:
+            if message["type"] == "websocket.send":
+                await self.reads.wait()
+                self.sent.append(json.loads(message["text"]))
+            await send(message)
+
+        await talking.sockets(scope, receive, when_read)
+
+    def frames(self, kind: str) -> int:
+        return sum(frame["type"] == kind for frame in self.sent)
+
+
+@pytest.fixture
+def _a_station(transactional_db: None) -> None:
+    polled({key(): state(bikes=10)})
+
+
+async def change_thrice() -> None:
+    for number, bikes in enumerate((9, 8, 7), start=1):
+        await happens({key(): state(bikes=bikes)})
+        await reached(number)
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_that_does_not_read_is_sent_one_frame_and_later_all_that_it_missed():
+    server = WaitingServer()
+    async with browsing(app=server) as browser:
+        await browser.subscribe()
+        server.reads.clear()
+        await change_thrice()
+        assert server.frames("delta") == 0
+
+        server.reads.set()
+
+        first, rest = await browser.hear(), await browser.hear()
+        assert (first["prev"], rest["seq"], browser.bikes(key())) == (0, 3, 7)
+        assert server.frames("delta") == 2, "one that waited, and one with all the rest"
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ticker, "Board", lambda views=(): Board(views, changes_kept_max=1))
+    server = WaitingServer()
+    async with browsing(app=server) as browser:
+        await browser.subscribe()
+        server.reads.clear()
+        await change_thrice()
+
+        server.reads.set()
+
+        assert [(await browser.hear())["type"] for _ in range(2)] == ["delta", "snapshot"]
+        assert browser.bikes(key()) == 7
+        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
+
+
+@pytest.mark.usefixtures("_a_station")
+@on_a_loop
+async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stations.sockets.station_socket.STALLED_SECONDS_MAX", 0.05)
+    server = WaitingServer()
+    async with browsing(app=server) as browser:
+        await browser.subscribe()
+        server.reads.clear()
+
+        await happens({key(): state(bikes=9)})
+
+        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
+        assert server.frames("delta") == 0
+
+
+@contextmanager
+def a_uvicorn() -> Iterator[tuple["subprocess.Popen[str]", Callable[[], Any]]]:
+    """A real uvicorn that runs `firehose`, and a function that connects to it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def connected() -> Any:
+        return connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS)
+
+    command = [sys.executable, "-m", "tests.stations.firehose", str(port)]
+    with subprocess.Popen(command, cwd=Path(settings.BASE_DIR), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout and process.stdout.readline().strip() == "ready"
+            yield process, connected
+        finally:
+            process.kill()
+
+
+@on_a_loop
+async def test_the_production_servers_send_waits_for_a_client_that_does_not_read():
+    with a_uvicorn() as (process, connected):
+        async with connected() as client:
+            await client.send("a word")
+            word, count = process.stdout.readline().split()
+            assert (word, int(count) < firehose.FRAMES_MAX) == ("waits", True)
+
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                told = [await client.recv() for _ in range(int(count) + 2)]
+
+            assert told == [*[firehose.FRAME] * (int(count) + 1), "the last"]
+
+
+def test_the_sockets_are_where_the_protocol_says():
+    paths = [str(pattern.pattern) for pattern in (*sockets_for_all, *sockets_for_staff)]
+    assert paths == ["ws/stations/", "ws/producer/"]
