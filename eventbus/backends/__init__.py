@@ -15,7 +15,7 @@ _current: Backend | None = None
 
 
 def current() -> Backend:
-    """The process's backend, made from settings.EVENTBUS at first use. One for all threads."""
+    """Return the process's backend, made from settings.EVENTBUS at first use. One for all threads."""
     global _current
     with _lock:
         if _current is None:

@@ -1,4 +1,4 @@
-"""What a backend is: partitions, keys, groups and offsets. Small, so that each can keep every promise."""
+"""The interface of a backend: partitions, keys, groups and offsets. Small, so that each can keep every promise."""
 
 import struct
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from eventbus.backends.topics import Topics
 from eventbus.events import Record
 
 IN_MEMORY = "memory"  # the generation of every log that is the outbox
-KEYS_REMEMBERED = 4_096  # with their partition: to find it takes some microseconds, and keys come again and again
+KEYS_REMEMBERED = 4_096  # with their partition: computing it takes some microseconds, and keys come again and again
 
 
 class TopicPartition(NamedTuple):
@@ -37,24 +37,24 @@ class Consumer(ABC):
 
     @abstractmethod
     def assignment(self) -> list[TopicPartition]:
-        """The partitions that are its to read now."""
+        """Return the partitions that it reads now."""
 
     @property
     def generation(self) -> int:
-        """Grows whenever partitions are given or taken away."""
+        """A number that grows whenever partitions are assigned or revoked."""
         return 0
 
     @abstractmethod
     def unsought(self) -> list[TopicPartition]:
-        """Partitions of the assignment that were given since they were last sought: a group reads none before."""
+        """Return assigned partitions that need a `seek`: a group reads nothing of them before."""
 
     @abstractmethod
     def unseek(self) -> None:
-        """Read nothing of any partition before it is sought again."""
+        """Read nothing of any partition before its next `seek`."""
 
     @abstractmethod
     def withhold(self, partition: TopicPartition) -> None:
-        """Give nothing of this one before it is sought again: what comes before it lies elsewhere."""
+        """Read nothing of this partition before its next `seek`: the records before it are elsewhere."""
 
     @abstractmethod
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -62,39 +62,39 @@ class Consumer(ABC):
 
     @abstractmethod
     def fetch(self, records_max: int) -> list[Record]:
-        """The next records of one partition, in order, each once; empty when there is nothing now. Never waits.
+        """Return the next records of one partition, in order, each once; none if there are none now. Never waits.
 
         Partitions take turns. After a crash or a seek a record may come again; between two seeks none is left out.
         """
 
     @abstractmethod
     def catch_up(self, seconds: float) -> None:
-        """Wait until what lies in the log now can be fetched. For tests and tools: a worker has no need to know.
+        """Wait until all records in the log now can be fetched. For tests and tools: a worker does not need it.
 
-        Raises LogUnavailable after so long.
+        Raises LogUnavailable after `seconds`.
         """
 
     @abstractmethod
     def commit(self, partition: TopicPartition, offset: int) -> None:
-        """Tell the backend's own tools how far the group is. The truth is in the table `progress`."""
+        """Give the group's offset to the backend's own tools. The truth is in the table `progress`."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """While it lasts something may be in hand. A partition that is to move moves afterwards, or after a while.
+        """Return a context for work in hand. A partition that is to move moves after it, or after a while.
 
-        The next one to read it would take what is in hand for left behind by a death.
+        Else its next reader would take the work in hand for left by a crash.
         """
         return nullcontext()
 
     @abstractmethod
     def close(self) -> None:
-        """Leave; the partitions are free for others."""
+        """Leave the group; the partitions are free for others."""
 
 
 class Backend(ABC):
     """A log. One object per process, shared by its threads.
 
-    It promises: what `append` has returned for survives a crash and is fetched at least once by every group; records
-    of one key lie in one partition, in the order in which they were appended; offsets only grow, perhaps with gaps.
+    Once `append` has returned, its records survive a crash, and every group fetches them at least once. Records of one
+    key are in one partition, in the order in which they were appended. Offsets only grow, perhaps with gaps.
     """
 
     in_process: bool  # whether relay and workers run in the threads of one process
@@ -102,96 +102,96 @@ class Backend(ABC):
 
     @abstractmethod
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
-        """Put outbox rows at the end of the log, in order, and note on each row where it lies, durably.
+        """Append outbox rows to the log, in order, and store each row's partition and offset durably.
 
-        `fence` raises LeaseLost when the caller is no longer the relay; it is called where that still undoes all.
+        `fence` raises LeaseLost when the caller is no longer the relay; it is called in the transaction that stores.
         """
 
     @abstractmethod
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """All partitions of these topics."""
+        """Return all partitions of these topics."""
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the name of each topic's present log, unique for ever. Raises LogUnavailable."""
         return {}
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
-        """By partition, the end of what relays have put into a log that was made anew before that was known.
+        """Return, by partition, the end of records that relays appended to a log made anew before that was known.
 
-        All of it is appended again: whoever reads from there on meets it in order. `beat` is called again and again
-        while it looks. Raises LogUnavailable, and what `beat` raises.
+        All of them are appended again, so a reader that begins there gets them in order. `beat` is called again and
+        again meanwhile. Raises LogUnavailable, and what `beat` raises.
         """
         return {}
 
     def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
-        """All that lies in these partitions from these offsets on, where the outbox is not the log.
+        """Yield the records of these partitions from these offsets on; none if the outbox is the log.
 
-        In the order of each partition. `beat` is called again and again. Raises LogUnavailable, and what `beat` raises.
+        Each partition is in order. `beat` is called again and again. Raises LogUnavailable, and what `beat` raises.
         """
         return iter(())
 
     @abstractmethod
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offset that the next record of each will have at least."""
+        """Return the lowest offset that the next record of each can have."""
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """The same, as far as it can be said at once: the others are left out. Raises LogUnavailable."""
+        """Return the ends that are known at once; the others are left out. Raises LogUnavailable."""
         return self.ends(partitions)
 
     def end(self, partition: TopicPartition) -> int:
-        """The same for one."""
+        """Return the end of one partition."""
         return self.ends([partition])[partition]
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """From where on the log can show each again, whatever the outbox has let go: nothing before it comes again.
+        """Return the first offset of each that the log can still show, whatever the outbox has pruned.
 
-        Nothing of a partition that is left out: there the outbox is the log. Raises LogUnavailable.
+        No earlier record comes again. A partition is left out if the outbox is the log. Raises LogUnavailable.
         """
         return {}
 
     def other_sites(self, groups: Iterable[str]) -> list[str]:
-        """A sentence with the remedy for each of these groups that another site reads as well."""
+        """Return a sentence with the remedy for each of these groups that another site reads as well."""
         return []
 
     @abstractmethod
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
-        """A reader. Without a group it reads every partition and leaves no trace."""
+        """Return a reader. Without a group it reads every partition and leaves no trace."""
 
     @abstractmethod
     def wait(self, seen: int, seconds: float) -> None:
-        """Return when there may be more to fetch, or after so long."""
+        """Return when there may be more to fetch, or after `seconds`."""
 
     @abstractmethod
     def seen(self) -> int:
-        """Note it before a fetch and give it to `wait` after: what came in between ends the wait at once."""
+        """Return a number for `wait`. Take it before a fetch: records that come in between end the wait at once."""
 
     @abstractmethod
     def wake(self) -> None:
-        """End every wait of this process at once, so that whoever was asked to leave sees it."""
+        """End every wait of this process at once, so that a thread that was asked to leave sees it."""
 
     def refuse_settings(self) -> None:
-        """Raise ImproperlyConfigured when it could not work as it is set. Asks nobody, and takes milliseconds."""
+        """Raise ImproperlyConfigured if it cannot work with its settings. Asks no broker, and takes milliseconds."""
         return
 
     def exposed(self) -> str:
-        """Why others than the site can write into the log, as it is set; empty where they cannot."""
+        """Return why others than the site can write into the log, by its settings; empty if they cannot."""
         return ""
 
     def provision(self, topics: Iterable[str]) -> list[str]:
-        """Make the topics that are missing; which they were. A log that needs none made does nothing."""
+        """Make the missing topics and return them. A log that needs none made does nothing."""
         return []
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget what is kept in memory. For tests, and after a broken world."""
+        """Forget the state in memory. For tests, and after an infrastructure error."""
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
 def partition_of(key: str, partitions: int) -> int:
-    """Which partition a key's records lie in.
+    """Return the partition of a key's records.
 
-    As Kafka's clients have it, so that a key stays in its partition when a site moves to Kafka and back: a group's
-    counts and a key's parked events are by partition.
+    It is the one that Kafka's clients choose. So a key stays in its partition when a site moves to Kafka and back. A
+    group's counts and a key's parked events are by partition.
     """
     return (_murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 

@@ -1,7 +1,7 @@
-"""A small honest Kafka in one process, whose log is the outbox table: a crash loses nothing.
+"""The in-memory backend: a small Kafka in one process, whose log is the outbox table. A crash loses nothing.
 
-The relay gives a batch its offsets in one UPDATE. Memory holds only where each partition ends, as long as this
-process is the one that appends; every fetch reads the table.
+The relay gives a batch its offsets in one UPDATE. Memory holds only the end of each partition, as long as this process
+is the one that appends. Every fetch reads the table.
 """
 
 import threading
@@ -19,11 +19,11 @@ from eventbus.wakeups import appended
 
 _END = "(SELECT max(log_offset) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND log_offset IS NOT NULL)"
 ENDS_AT_ONCE = 500  # columns of one answer; PostgreSQL gives 1,664 at most, SQLite 2,000
-FOLLOW_SECONDS = 0.2  # how late a process that does not append itself hears of another's records at most
+FOLLOW_SECONDS = 0.2  # a process that does not append itself sees another's records so late at most
 
 
 class MemoryBackend(Backend):
-    """See the module. `partitions` per topic: with more than one, nobody can rely on order between keys by mistake."""
+    """The in-memory backend. With several `partitions` a topic, no code relies on order between keys by mistake."""
 
     in_process = True
 
@@ -53,7 +53,7 @@ class MemoryBackend(Backend):
     def _place(self, row: Unsent, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
         partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
         if partition not in ends:
-            # Over Kafka groups may have come farther, by records of others: they must not have passed what comes now.
+            # On Kafka, groups may have passed records of others: no new record may get an offset that they passed.
             ends[partition] = max(outbox_offsets.passed(*partition), *_ends_in_table([partition]).values())
         offset = ends[partition]
         ends[partition] = offset + 1
@@ -66,7 +66,7 @@ class MemoryBackend(Backend):
         return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the next record of each will lie: from memory while this process appends, else in one query for all."""
+        """Return the next offset of each: from memory while this process appends, else in one query for all."""
         with self._lock:
             known = dict(self._ends) if self._appends else {}
         missing = [partition for partition in partitions if partition not in known]
@@ -98,7 +98,7 @@ class MemoryBackend(Backend):
 
 
 class MemoryConsumer(Consumer):
-    """Reads every partition of its topics: there is one dispatcher, so there is one reader a group."""
+    """A reader of every partition of its topics: there is one dispatcher, so there is one reader a group."""
 
     def __init__(self, backend: MemoryBackend, partitions: list[TopicPartition]) -> None:
         self._backend = backend
@@ -112,7 +112,7 @@ class MemoryConsumer(Consumer):
         self._unsought = set(self._offsets)
 
     def withhold(self, partition: TopicPartition) -> None:
-        """Nothing comes before: the log is the outbox."""
+        """Do nothing: no record is elsewhere, because the log is the outbox."""
 
     def assignment(self) -> list[TopicPartition]:
         return list(self._offsets)
@@ -128,17 +128,17 @@ class MemoryConsumer(Consumer):
                 continue
             records = outbox_offsets.read(partition, offset, records_max)
             if records:
-                # To the back of the row: partitions take turns.
+                # To the end: partitions take turns.
                 del self._offsets[partition]
                 self._offsets[partition] = records[-1].offset + 1
                 return records
         return []
 
     def catch_up(self, seconds: float) -> None:
-        """It is never behind: it reads the table."""
+        """Do nothing: it reads the table, so it is never behind."""
 
     def commit(self, partition: TopicPartition, offset: int) -> None:
-        """Nothing to tell: this backend's tools read the table `progress`."""
+        """Do nothing: this backend's tools read the table `progress`."""
 
     def close(self) -> None:
         self._offsets.clear()
@@ -152,5 +152,5 @@ def _ends_in_table(partitions: Sequence[TopicPartition]) -> dict[TopicPartition,
 
 @cache
 def _ends(partitions: int) -> str:
-    """Of so many partitions at once: the index answers each at its end, where a GROUP BY would walk all of it."""
+    """Return the query for the ends of so many partitions: it reads the index at each end, a GROUP BY all of it."""
     return f"SELECT {', '.join([_END] * partitions)}"

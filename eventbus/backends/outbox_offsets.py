@@ -1,4 +1,4 @@
-"""What our tables say of the log: where a row lies, or why it does not, and by how many partitions keys are placed."""
+"""The log as our tables know it: the offset or rejection of each row, and the number of partitions that have keys."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -29,9 +29,9 @@ _EACH = (
 
 
 def note(places: Sequence[tuple[int, int, int]]) -> None:
-    """Write down (row id, partition, offset) of each, in the caller's transaction.
+    """Store (row id, partition, offset) of each, in the caller's transaction.
 
-    Raises LeaseLost when a row has a place already: then another relay gave it, and this one is none any more.
+    Raises LeaseLost when a row has an offset already: another relay stored it, and this one is the relay no longer.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     now = sql.time_value(connection, clock.now())
@@ -46,7 +46,7 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
 
 
 def given(topic: str) -> dict[int, int]:
-    """By partition, where the log must end at least, as far as our tables know."""
+    """Return, by partition, the lowest end that the log can have, as far as our tables know."""
     passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("offset")).order_by()
     ends = dict(passed)
     appended = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
@@ -58,7 +58,7 @@ def given(topic: str) -> dict[int, int]:
 
 
 def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSITION_MAX) -> list[Record]:
-    """What lies there, or lay there before the log let go of it, from its rows in the outbox; in order."""
+    """Return a partition's records in order from the outbox, even those that the log has deleted."""
     connection = connections[DEFAULT_DB_ALIAS]
     rows = sql.fetch(connection, _READ, [place.topic, place.partition, begin, end, records_max])
     event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
@@ -78,7 +78,7 @@ def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSI
 
 
 def record_of(row: OutboxRow) -> Record:
-    """What lies, or lay, in the place of a row that has one."""
+    """Return the record of a row that has an offset."""
     assert row.partition is not None and row.offset is not None
     return Record(
         topic=row.topic,
@@ -93,13 +93,13 @@ def record_of(row: OutboxRow) -> Record:
 
 
 def passed(topic: str, partition: int) -> int:
-    """How far the group is that has come farthest: it would miss what is put before that."""
+    """Return the offset of the group that is farthest: it would miss a record put before that."""
     rows = Progress.objects.filter(topic=topic, partition=partition)
     return int(rows.aggregate(offset=Max("offset"))["offset"] or 0)
 
 
 def partitions(topic: str) -> int | None:
-    """By how many partitions the topic's keys are placed; None while nobody has used it."""
+    """Return the number of partitions by which the topic's keys are placed; None while it was never used."""
     noted = TopicLog.objects.filter(topic=topic).values_list("partitions", flat=True).first()
     if noted is not None:
         return noted
@@ -113,7 +113,7 @@ def pin(topic: str, partitions: int) -> None:
 
 
 def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
-    """The last place of the first partition: two steps through the index, however many rows there are."""
+    """Return the first partition and its last offset, in two steps through the index, however many rows there are."""
     first = rows.order_by("partition", "offset").values_list("partition", flat=True).first()
     if first is None:
         return None
@@ -122,14 +122,14 @@ def _last(rows: QuerySet[OutboxRow]) -> tuple[int, int] | None:
 
 
 def reject(row_id: int, reason: str) -> None:
-    """The log will never take this row, as it is now: an operator decides what becomes of it."""
+    """Mark a row that the log will never take as it is now: an operator decides about it."""
     OutboxRow.objects.filter(id=row_id).update(rejected=reason)
 
 
 def finish(topics: Collection[str]) -> set[str]:
-    """Where a lost log is filled again: once each row has its place, what is parked or dead of it lies there as well.
+    """Give parked and dead events of refilled topics their new offsets, once each row has one. Return the other topics.
 
-    All at once: between the first and the last, a key's events would be out of order. Gives those that are not filled.
+    All move at once: between the first and the last, a key's events would be out of order.
     """
     left = set[str]()
     for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):

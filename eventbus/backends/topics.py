@@ -1,4 +1,4 @@
-"""What a topic shall be on a log that has to be told so; declared beside its events, else as the settings say."""
+"""The desired shape of topics on brokers: declared beside their events, else as the settings say."""
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -6,18 +6,18 @@ from typing import Protocol
 
 import msgspec
 
-# How long a log of brokers keeps a record. Handlers read the log and not the outbox, so a group may stop for so
-# long: over a long weekend, and be mended after it. Rows of outbox and inbox stay as long as the log can show
-# their record again, so a longer time costs the database as much.
+# Brokers keep a record so long. Handlers read the log and not the outbox, so a group may stop for that time: over a
+# long weekend, and be repaired after it. Rows of outbox and inbox stay as long as the log can show their record again,
+# so a longer time costs the database as much.
 RETENTION = timedelta(days=7)
-# What the brokers must take: the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to grow. It is
+# The brokers must take the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to grow. This is
 # their own default; more does no harm.
 RECORD_BYTES_MIN = 1_048_588
 AT_LEAST = {"max.message.bytes"}  # more than declared is as good
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic as it shall be, or as it is; `configs` by Kafka's names."""
+    """A topic as declared, or as found; `configs` by Kafka's names."""
 
     partitions: int
     replication: int
@@ -25,7 +25,7 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs from the settings for one topic; None does not."""
+    """The declaration of one topic, where it differs from the settings; None does not."""
 
     partitions: int | None = None
     replication: int | None = None
@@ -44,11 +44,11 @@ def declare_topic(
     min_insync_replicas: int | None = None,
     retention: timedelta = RETENTION,
 ) -> None:
-    """Say beside a topic's events what it needs. `manage.py eventbus topics --apply` makes it so.
+    """Declare a topic's needs beside its events. `manage.py eventbus topics --apply` applies them.
 
     `partitions`: the most workers that a group can have in it, else EVENTBUS_PARTITIONS. `replication`: its copies,
     else KAFKA_REPLICATION; there must be as many brokers. `min_insync_replicas`: how many of them must have an event
-    before it is acknowledged, else one less than there are. The in-memory log has no brokers to tell, and heeds none.
+    before it is acknowledged, else one less than there are. The in-memory log has no brokers, and ignores all of these.
     """
     declared[topic] = Declared(
         partitions=partitions,
@@ -59,10 +59,10 @@ def declare_topic(
 
 
 def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
-    """What the topic shall be, where the settings say so many partitions and copies."""
+    """Return the desired topic. `partitions` and `replication` are the defaults of the settings."""
     own = declared.get(topic, Declared())
     copies = own.replication or replication
-    one_away = max(1, copies - 1)  # one broker may be away, and no acknowledged event is lost
+    one_away = max(1, copies - 1)  # one broker may be down, and no acknowledged event is lost
     return TopicSpec(
         partitions=own.partitions or partitions,
         replication=copies,
@@ -70,40 +70,40 @@ def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
             "cleanup.policy": "delete",  # a compacted topic would lose all but the newest event of each key
             "max.message.bytes": str(RECORD_BYTES_MIN),
             "min.insync.replicas": str(own.min_insync_replicas or one_away),
-            "retention.bytes": "-1",  # else a busy day would end what a group may be behind, whatever the days say
+            "retention.bytes": "-1",  # else a busy day would delete records before their time is over
             "retention.ms": str(own.retention // timedelta(milliseconds=1)),
-            "unclean.leader.election.enable": "false",  # a copy that lacks acknowledged events may lead, and loses them
+            "unclean.leader.election.enable": "false",  # else a leader may lack, and so lose, acknowledged events
         },
     )
 
 
 class Topics(Protocol):
-    """The topics of a log that has to be told. All raise LogUnavailable."""
+    """The topics of a log on brokers. All methods raise LogUnavailable."""
 
     def name(self, topic: str) -> str:
-        """What the brokers call it."""
+        """Return its name on the brokers."""
 
     def wanted(self, topic: str) -> TopicSpec:
-        """As it is declared."""
+        """Return it as declared."""
 
     def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
-        """As each is; None is missing."""
+        """Return each as found; None if it is missing."""
 
     def counts(self, topics: Collection[str], seconds: float = ...) -> dict[str, int]:
-        """How many partitions those have that are there."""
+        """Return the number of partitions of each existing topic."""
 
     def make(self, topics: Collection[str]) -> list[str]:
-        """Make those that are missing; which they were."""
+        """Make the missing ones, and return them."""
 
     def add_partitions(self, topic: str, partitions: int) -> None:
-        """Let it have so many in all."""
+        """Add partitions, up to so many in all."""
 
     def configure(self, topic: str, configs: Mapping[str, str]) -> None:
         """Set these, and leave all others."""
 
 
 class Difference(msgspec.Struct, kw_only=True):
-    """Something about a topic that is not as declared. `remedy` is empty where `--apply` is the remedy."""
+    """A difference between a topic and its declaration. `remedy` is empty where `--apply` is the remedy."""
 
     topic: str
     what: str
@@ -136,7 +136,7 @@ NOT_ENOUGH_COPIES = "Not before the topic has more copies: nothing could be appe
 
 
 def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec, used: int | None = None) -> list[Difference]:
-    """What is not as it shall be, in the order in which it is mended. `used`: how many partitions have keys."""
+    """Return the differences, in the order in which they are repaired. `used`: the number of partitions with keys."""
 
     def differs(what: str, found: object, declared: object, remedy: str = "") -> Difference:
         return Difference(topic=topic, what=what, found=str(found), declared=str(declared), remedy=remedy)
@@ -166,7 +166,7 @@ def _suits(name: str, found: str | None, declared: str) -> bool:
 
 
 def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:
-    """Mend the differences, partitions only if asked to, and mark those that were mended. Raises LogUnavailable."""
+    """Repair the differences, partitions only if asked to, and mark the repaired ones. Raises LogUnavailable."""
     missing = [one for one in found if one.what == "topic"]
     made = log.make([one.topic for one in missing])
     for one in found:

@@ -1,4 +1,4 @@
-"""The client that asks brokers what there is: one a process, and another where it has become outdated."""
+"""Admin clients for questions to the brokers: one a process, replaced when it is outdated."""
 
 import os
 import threading
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from confluent_kafka.admin import AdminClient
 
-RENEW_SECONDS = 2.0  # a new one may be told the same for a moment, by brokers that are just starting
-# A client dies with its last reference. One that still answers somebody would take the process along (SIGABRT, SIGSEGV,
-# librdkafka 2.16): nobody waits for an answer longer than for a fraction of this.
+RENEW_SECONDS = 2.0  # brokers that are just starting may give a new client the same answer for a moment
+# A client is freed with its last reference. If a thread still waits for its answer, the process dies (SIGABRT, SIGSEGV,
+# librdkafka 2.16). No thread waits longer than a fraction of this time.
 RETIRED_SECONDS = 60.0
 
 
 class Admins:
-    """`make` makes one. Clients do not survive a fork, so each process has its own."""
+    """The admin client, made by `make`. Clients do not survive a fork, so each process has its own."""
 
     def __init__(self, make: Callable[[], AdminClient]) -> None:
         self._make = make
@@ -25,14 +25,14 @@ class Admins:
         self._retired: list[tuple[float, AdminClient]] = []  # since when, by the monotonic clock
 
     def current(self) -> AdminClient:
-        """The one to ask now."""
+        """Return the client to ask now."""
         with self._lock:
             if self._current is None or self._pid != os.getpid():
                 self._current, self._pid = self._make(), os.getpid()
             return self._current
 
     def renew(self) -> None:
-        """Ask another from now on, unless this one is new. The former lives on until nobody can be waiting for it."""
+        """Replace the client, unless it is new. The former one is kept until no thread can be waiting for it."""
         with self._lock:
             now = time.monotonic()
             if self._current is None or now - self._renewed < RENEW_SECONDS:

@@ -29,12 +29,12 @@ from eventbus.events import Record
 from eventbus.wakeups import Wakeup
 
 logger = logging.getLogger(__name__)
-# Said by every producer, of what we want and test: librdkafka calls its gapless guarantee experimental.
+# Every producer logs this about a setting that we want and test: librdkafka calls the gapless guarantee experimental.
 logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
-logger.addFilter(lambda record: client_errors.OLDER not in record.getMessage())  # we say what it means
+logger.addFilter(lambda record: client_errors.OLDER not in record.getMessage())  # `why_ended` explains it
 logger.addFilter(client_errors.Sparing())
 
-GROUPLESS = "mcommerce-watch"  # the client wants a name; it joins no group and stores nothing under it
+GROUPLESS = "mcommerce-watch"  # the client needs a group name; it joins no group and stores nothing under it
 
 
 failpoints.declare(
@@ -64,11 +64,11 @@ failpoints.declare(
 
 
 class KafkaBackend(Backend):
-    """See the module.
+    """The bus's log on Kafka brokers.
 
-    `servers` are host:port, comma-separated. `prefix` stands before the names of topics and groups on the brokers.
-    `clients` are librdkafka's own settings by name: TLS, SASL, `group.protocol`. `partitions` and `replication` are
-    what a topic shall have of which nothing else is declared (eventbus.backends.topics).
+    `servers` are host:port, comma-separated. `prefix` precedes the names of topics and groups on the brokers.
+    `clients` are librdkafka's own settings by name: TLS, SASL, `group.protocol`. `partitions` and `replication` apply
+    to a topic for which nothing else is declared (eventbus.backends.topics).
     """
 
     in_process = False
@@ -93,7 +93,7 @@ class KafkaBackend(Backend):
         self._partitions = Partitions(self.topics)
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
         self._sites = OtherSites(self._admin_client, self._named)
-        self._given: dict[str, dict[int, int]] = {}  # by topic and partition, where what was appended ends
+        self._given: dict[str, dict[int, int]] = {}  # by topic and partition, the end of what was appended
         self._readers: list[KafkaConsumer] = []
 
     def refuse_settings(self) -> None:
@@ -130,7 +130,7 @@ class KafkaBackend(Backend):
         self._arrived.ring()
 
     def _given_of(self, topic: str) -> dict[int, int]:
-        """Asked before anything is sent: what lies there already may be read before it is marked."""
+        """Return the known end of each partition. Ask before sending: a record may be read before its row is marked."""
         known = self._given.get(topic)
         if known is None:
             known = self._given[topic] = outbox_offsets.given(topic)
@@ -139,12 +139,12 @@ class KafkaBackend(Backend):
     def _refuse_places_given_before(
         self, given: Mapping[str, dict[int, int]], rows: Sequence[Unsent], sent: Sequence[Sent]
     ) -> None:
-        """A log that was lost and made anew begins at 0: no row may say that it lies there before that is known.
+        """Raise LogTruncated if the broker gave an offset a second time: the log was lost and made anew.
 
-        It would be taken for one that groups have passed, and be handled by none.
+        Groups would count a row with such an offset as passed, and none would handle it.
         """
         topics = {row.id: row.topic for row in rows}
-        # Sent again after an answer got lost: the broker has it, and does not say where that or its batch lies.
+        # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.
         unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
         twice: dict[tuple[str, int], int] = {}
         for row_id, partition, offset in sorted(sent, key=attrgetter("offset")):
@@ -162,7 +162,7 @@ class KafkaBackend(Backend):
             raise LogUnavailable("Kafka does not say where it has put an event: it is sent again")
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
-        """It reads the whole log, which as a rule has just been made."""
+        """Read the whole log, which as a rule has just been made."""
         if not any(self.ends(self.partitions([topic])).values()):
             return {}
         begins = dict.fromkeys(range(self._partitions.count(topic)), OFFSET_BEGINNING)
@@ -177,24 +177,24 @@ class KafkaBackend(Backend):
             client.close()
 
     def _why(self, error: str, rows: Sequence[Unsent]) -> str:
-        """What the brokers said; or which topic is missing, of which the client only says that time ran out."""
+        """Return the error, or the missing topics: for those the client only reports that time ran out."""
         try:
             missing = self.topics.absent({row.topic for row in rows})
         except LogUnavailable:
             return error
         return "; ".join([*map(self.topics.missing, missing)] or [error])
 
-    # --- what there is ------------------------------------------------------------------------------------------------
+    # --- topics and offsets -------------------------------------------------------------------------------------------
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Those that are used: what somebody added on the brokers waits until it is led in."""
+        """Return the partitions in use. Those added on the brokers wait until an operator puts them into use."""
         return self._partitions.used(topics)
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return self.topics.generations(list(topics))
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the next record of each will lie at least."""
+        """Return the lowest offset that the next record of each can have."""
         asked = self._places(partitions)
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
@@ -209,13 +209,13 @@ class KafkaBackend(Backend):
         return {asked[place]: end for place, end in found.items()}
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """All of a topic that is not there: who knows what comes back."""
+        """Return 0 for the partitions of a missing topic: it may come back with any of its records."""
         asked = self._places(partitions)
         found = log_ends.begins(self._admin_client(), asked, self._passes)
         return dict.fromkeys(asked.values(), 0) | {asked[place]: begin for place, begin in found.items()}
 
     def _passes(self, error: Exception) -> bool:
-        """Whether to ask again, if need be by another client."""
+        """Return True if the question should be asked again. Renew the client if it is outdated."""
         if not log_ends.is_outdated(error):
             return passes(error)
         self._admins.renew()
@@ -225,11 +225,11 @@ class KafkaBackend(Backend):
         return {Place(self._named(one.topic), one.partition): one for one in partitions}
 
     def provision(self, topics: Iterable[str]) -> list[str]:
-        """Make the topics that are missing; their names on the brokers. Raises LogUnavailable."""
+        """Make the missing topics and return their names on the brokers. Raises LogUnavailable."""
         topics = list(topics)
         made = self.topics.make(topics)
         self._partitions.forget()
-        # Until the broker that is asked has heard of each, and each has its leader.
+        # Wait until the broker that answers knows each partition, and each has its leader.
         insist(
             lambda: self.ends(self._partitions.there(topics)), passes=lambda error: isinstance(error, LogUnavailable)
         )
@@ -274,7 +274,7 @@ class KafkaBackend(Backend):
         self._given.clear()
 
     def close(self) -> None:
-        """Let every client go."""
+        """Close every client."""
         self.reset()
         with self._lock:
             readers, self._readers = self._readers, []

@@ -1,4 +1,4 @@
-"""What Kafka's clients complain of, and who has to do something about it."""
+"""Errors and log lines of Kafka's clients: those that an operator must act on, and those that pass by themselves."""
 
 import logging
 import re
@@ -8,15 +8,15 @@ from confluent_kafka import KafkaError, KafkaException
 
 logger = logging.getLogger(__name__)
 
-# A broker says so to a member of the newer protocol (KIP-848) while the group has members of the older one that it
-# cannot take along: librdkafka's sticky ones, as soon as they have once shared.
+# A broker answers this to a member of the newer protocol (KIP-848) while the group has members of the classic one that
+# it cannot convert: librdkafka's sticky ones, once they have shared partitions.
 OLDER = "group id does not exist"
-REPEAT_SECONDS = 10.0  # a dozen clients tell each second that a broker is away, and hide what else the log says
+REPEAT_SECONDS = 10.0  # a dozen clients report an unavailable broker each second, and hide the other log lines
 FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<place>[^]]*)\]")
 
 
 class Sparing(logging.Filter):
-    """Lets a client's complaint pass once in a while: the next of its kind about the same broker says no more."""
+    """A filter that passes one log line of each kind about the same broker in REPEAT_SECONDS."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Sparing(logging.Filter):
 
 
 def note(error: KafkaError) -> str:
-    """What somebody has to see to; empty for what passes by itself. Raises KafkaException for what ends the client."""
+    """Return a text for the operator, empty for an error that passes. Raises KafkaException if it ends the client."""
     if error.fatal() or error.code() == KafkaError._FATAL:
         raise KafkaException(error)
     logger.warning("Kafka: %s", error.str())
@@ -44,7 +44,7 @@ def note(error: KafkaError) -> str:
 
 
 def why_ended(error: Exception) -> str:
-    """What somebody has to see to when a reader ended; empty while it only waits for older members to leave."""
+    """Return a text for the operator when a reader ended; empty while it only waits for classic members to leave."""
     if isinstance(error, KafkaException) and OLDER in str(error):
         logger.warning(
             "Workers of the classic group protocol read here: this one waits until the last of them has left"

@@ -1,4 +1,4 @@
-"""How this backend's clients are set: what the promises need is fixed, what would break them is refused."""
+"""Configuration of the Kafka clients: settings that the promises need are fixed, those that break them are refused."""
 
 import logging
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
 RECONNECT_MS = 1_000  # at most, between two tries to reach a broker, as Java's; librdkafka's 10 s outlast most outages
-SESSION_TIMEOUT_MS = 6_000  # so late a worker that died is missed, so long a pause is forgiven; brokers allow no less
-HEARTBEAT_MS = 500  # so late a worker hears that another came or left, while what moves stands still; a small request
+SESSION_TIMEOUT_MS = 6_000  # a dead worker is noticed after it, a shorter pause is tolerated; brokers allow no less
+HEARTBEAT_MS = 500  # a worker learns of a rebalance after it, and moving partitions stand still; a small request
 POLL_INTERVAL_MS = (
     300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
 )
-PREFETCH_KBYTES = 16_384  # what librdkafka holds for a reader beyond what we have taken
-METADATA_MS = 3_000  # how late a topic is read that was made or got partitions: small, and asked of one broker
-FETCH_WAIT_MS = 100  # how long a broker waits for records: a seek is followed after it, once for each new partition
+PREFETCH_KBYTES = 16_384  # librdkafka holds so much for a reader beyond what we have taken
+METADATA_MS = 3_000  # a new topic or partition is read after it: the request is small, and goes to one broker
+FETCH_WAIT_MS = 100  # a broker waits so long for records: a seek takes effect after it, once for each new partition
 LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
 
 PROMISES: dict[str, dict[str, Any]] = {
@@ -24,13 +24,13 @@ PROMISES: dict[str, dict[str, Any]] = {
         "acks": "all",
         "enable.idempotence": True,
         "enable.gapless.guarantee": True,  # a refused record stops the client: nothing of its partition overtakes it
-        "message.timeout.ms": 0,  # none runs out alone, or its successor overtakes it: the whole batch is given up
+        "message.timeout.ms": 0,  # no record times out alone, or the next one overtakes it: the whole batch is given up
         "partitioner": "murmur2_random",  # the Java clients' own: other producers of a topic keep its keys' order
         "allow.auto.create.topics": False,
     },
     "admin": {"allow.auto.create.topics": False},
     "consumer": {
-        "enable.auto.commit": False,  # the truth is in our database, and offsets are committed after it
+        "enable.auto.commit": False,  # progress is in our database, and offsets are committed after it
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",  # where nothing is stored; offsets come from our database
         "isolation.level": "read_committed",
@@ -70,13 +70,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 CLASSIC_ONLY = ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms")  # not with KIP-848
-ALIASES = {  # librdkafka's other names for what is looked at here
+ALIASES = {  # librdkafka's other names for settings that are checked here
     "request.required.acks": "acks",
     "delivery.timeout.ms": "message.timeout.ms",
     "auto.commit.enable": "enable.auto.commit",
     "metadata.broker.list": "bootstrap.servers",
 }
-OURS = ("bootstrap.servers", "group.id", "transactional.id")  # the bus names them itself, or does without
+OURS = ("bootstrap.servers", "group.id", "transactional.id")  # the bus sets them itself, or does without
 PRODUCER_ONLY = ("linger.ms", "compression.type", "batch.size", "message.timeout.ms")
 
 
@@ -98,7 +98,7 @@ def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, 
 
 
 def exposed(chosen: Mapping[str, Any]) -> str:
-    """Why whoever reaches the brokers can write there; empty where they ask who it is."""
+    """Return why every client that reaches the brokers can write; empty if they authenticate clients."""
     protocol = str(chosen.get("security.protocol") or "PLAINTEXT").upper()
     if protocol.startswith("SASL"):
         return ""
@@ -110,7 +110,7 @@ def exposed(chosen: Mapping[str, Any]) -> str:
 
 
 def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
-    """Raises ImproperlyConfigured, with the reason for each."""
+    """Raise ImproperlyConfigured for settings that break a promise, with the reason for each."""
     chosen = {ALIASES.get(name, name): value for name, value in chosen.items()}
     wrong = [
         f"{name}={chosen[name]} ({REASONS[name]}): leave it out"
@@ -130,7 +130,7 @@ def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
 
 
 def refuse_unknown(producer: dict[str, Any], consumer: dict[str, Any], logger: logging.Logger) -> None:
-    """Raises ImproperlyConfigured for what clients do not take. Only they know it: one of each is made, and let go."""
+    """Raise ImproperlyConfigured for settings that clients refuse. Only they know: make one of each to find out."""
     try:
         Producer(producer, logger=logger)
         Consumer(consumer, logger=logger).close()

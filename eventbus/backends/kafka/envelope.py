@@ -1,7 +1,7 @@
-"""An event as a Kafka record and back: CloudEvents 1.0, Kafka protocol binding; binary mode out, both modes in.
+"""Convert events to Kafka records and back: CloudEvents 1.0, Kafka protocol binding; binary mode out, both modes in.
 
-Whatever a record holds, it becomes a Record: what cannot be read is for its group to say, with the raw bytes at hand.
-So nothing here raises for what others have written.
+Every fetched message becomes a Record, whatever it holds. Its group decides about unreadable data, with the raw bytes
+at hand. So nothing here raises for data that others have written.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
 # Namespace for the ids of records that have no UUID of their own.
 FOREIGN = UUID("5b1f6a52-7c1e-4c6e-9d0b-6f6a3f0c7a11")
-DIGEST_BYTES = 16  # of a key that is too long for the tables: it stays apart from others that begin alike
+DIGEST_BYTES = 16  # of a key that is too long for the tables: it stays distinct from others that begin alike
 
 Headers = list[tuple[str, str | bytes | None]]
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
-# Of a name that is no UTF-8 the client makes a torn list, and leaves an error beside it. A call that is made so sees
-# that; `message.headers()` does not any more once Python has quickened it, and the process dies of the list (SIGSEGV).
+# For a header name that is not UTF-8 the client returns a broken list and sets an error. A call by `methodcaller` sees
+# the error. `message.headers()` misses it once Python has quickened it, and the list crashes the process (SIGSEGV).
 _headers_checked = methodcaller("headers")
 
 
 def headers_of(row: Unsent, partition: int) -> Headers:
-    """The Kafka headers of an event in binary mode, signed as whoever reads it in that partition finds it."""
+    """Return an event's Kafka headers in binary mode, signed over what a reader finds in that partition."""
     attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
     attributes["datacontenttype"] = content_type = attributes.pop("datacontenttype", JSON)
     signature = signing.sign(f"{row.topic}/{partition}", row.key, _json(attributes), row.payload)
@@ -43,15 +43,15 @@ def headers_of(row: Unsent, partition: int) -> Headers:
 
 
 def record_of(message: Any, topic: str) -> Record:
-    """A fetched message as a Record of `topic`, our own name of it.
+    """Return a fetched message as a Record of `topic`, our own name of it.
 
-    A key is kept as every database can keep it. A record without one has its place for a key, so that none waits for
-    another. What is not signed is not trusted (eventbus.consuming.trust).
+    The key gets a form that every database can keep. A record without a key gets its partition and offset as one, so
+    that none waits for another. An unsigned record is not trusted (eventbus.consuming.trust).
     """
     headers = _decoded(_headers(message))
     attributes, payload = _read(headers, message.value() or b"")
     partition, offset = message.partition(), message.offset()
-    place = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other times
+    place = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other timestamps
     key = _plain(message.key() or attributes.get("partitionkey", "").encode()) or f"@{partition}/{offset}"
     signature, told = attributes.pop(signing.ATTRIBUTE, ""), _json(attributes)
     return Record(
@@ -82,7 +82,7 @@ def _read(headers: Mapping[str, str], value: bytes) -> tuple[dict[str, str], byt
 
 
 def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
-    """One JSON object holds attributes and data; the data's own bytes are kept as they stand there."""
+    """Split one JSON object into attributes and data. JSON data keeps its own bytes."""
     told = _decode(value, dict[str, msgspec.Raw])
     if told is None:
         return {}, value
@@ -98,7 +98,7 @@ def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
 
 
 def _attribute(raw: msgspec.Raw) -> str | None:
-    """An attribute as text, as binary mode has it. One that is null is none."""
+    """Return an attribute as text, as in binary mode; None for null."""
     text = _decode(raw, str)
     if text is None:
         text = bytes(raw).decode("utf-8", "replace")
@@ -107,13 +107,13 @@ def _attribute(raw: msgspec.Raw) -> str | None:
 
 
 def _text(raw: msgspec.Raw) -> bytes | None:
-    """The content of a JSON string, or None where it is none."""
+    """Return the content of a JSON string, or None for any other value."""
     text = _decode(raw, str)
     return None if text is None else text.encode("utf-8", "replace")
 
 
 def _decode(value: bytes | msgspec.Raw, kind: type[T]) -> T | None:
-    """What the JSON says, or None where it says nothing of that kind."""
+    """Decode JSON; return None if it is not of that kind."""
     try:
         return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -130,10 +130,10 @@ def _is_json(content_type: str) -> bool:
 
 
 def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
-    """None where a name is no UTF-8, which the client cannot show. Ask once: the next time it gives its torn list."""
+    """Return the headers; none if a name is not UTF-8. Ask once: a second answer would be the client's broken list."""
     try:
         return _headers_checked(message) or []
-    except (SystemError, UnicodeDecodeError):  # Python says the first where the client says the second too late
+    except (SystemError, UnicodeDecodeError):  # Python raises the first where the client raises the second too late
         return []
 
 
@@ -142,19 +142,19 @@ def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def _id(attributes: Mapping[str, str], place: str) -> UUID:
-    """Its own id; one made of source and id where that is no UUID, or of its place where it has none."""
+    """Return the record's UUID. Else derive one from its source and id, or from `place` if it has no id."""
     identity = attributes.get("id", "")
     try:
         found = UUID(identity)
     except ValueError:
         found = None
-    if found is not None and str(found) == identity.lower():  # not 32 digits that count something
+    if found is not None and str(found) == identity.lower():  # 32 digits may be a counter
         return found
     return uuid5(FOREIGN, f"{attributes.get('source', '')} {identity}" if identity else place)
 
 
 def _plain(key: bytes) -> str:
-    """A key as every database can keep it: U+0000 and what is no UTF-8 as escapes, and no longer than columns."""
+    """Return a key that every database can keep: U+0000 and invalid UTF-8 escaped, and no longer than columns."""
     plain = key.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     if len(plain) <= KEY_CHARACTERS_MAX:
         return plain

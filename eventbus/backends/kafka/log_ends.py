@@ -1,4 +1,4 @@
-"""Where partitions begin and end, as the brokers say."""
+"""The first offsets and the ends of partitions, as the brokers report them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,19 +13,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
 from eventbus.errors import LogUnavailable
 
-# The client has seen more elections than the brokers know of, or fewer, and does not unlearn it. The last it says
-# itself, of all that it asked for.
+# The client has seen more leader elections than the brokers know of, or fewer, and does not correct itself. The last
+# error is the client's own, for every partition that it asked for.
 OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT}
 
 
 def ends(admin: AdminClient, places: Iterable[Place]) -> dict[Place, int]:
-    """Where each ends. Raises KafkaException and TimeoutError."""
+    """Return the end of each. Raises KafkaException and TimeoutError."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     return {place: answer.result(ANSWER_SECONDS).offset for place, answer in _ask(admin, places, latest)}
 
 
 def ends_now(admin: AdminClient, places: Iterable[Place], on_error: Callable[[Exception], object]) -> dict[Place, int]:
-    """The same, of those of which it can be said at once: whoever asks has a lease to keep, or records to poll for."""
+    """Return the ends that are known at once: the caller has a lease to keep, or records to poll for."""
     found = {}
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     for place, answer in _ask(admin, places, latest, LOOK_SECONDS):
@@ -57,5 +57,5 @@ def _ask(
 
 
 def is_outdated(error: Exception) -> bool:
-    """Whether a new client may know better than the one that said so."""
+    """Return True if a new client may know better than the one that raised the error."""
     return isinstance(error, KafkaException) and error.args[0].code() in OUTDATED

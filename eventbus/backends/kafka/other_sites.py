@@ -1,8 +1,8 @@
-"""Noticing that another site reads as our consumer groups: two sites with one prefix on the same brokers.
+"""Detect that another site reads as our consumer groups: two sites with one prefix on the same brokers.
 
-Brokers would share a group's partitions among the workers of both, and each site would miss what the other got. So
-every reader says by its client's id which database it works for. One that comes to a group in which readers of
-another database are waits until they have left.
+Brokers would share a group's partitions among the workers of both, and each site would miss the other's records. So
+the client id of every reader identifies its database. A new reader of a group waits while readers of another database
+are in it.
 """
 
 import logging
@@ -26,22 +26,22 @@ SAID = (
     "each other's events. Give each its own, or stop the other"
 )
 UNKNOWN = "unknown"
-OFFSETS = "__consumer_offsets"  # where coordinators of groups keep what they know
-# A question about groups that ends before librdkafka 2.16 has found their coordinators aborts the process (its issue
-# 4605). So it gets a minute, in which a broker that has just begun finds them; nobody waits for it that long.
+OFFSETS = "__consumer_offsets"  # the topic in which coordinators of groups keep their state
+# A request about groups that times out before librdkafka 2.16 has found their coordinators aborts the process (its
+# issue 4605). So it gets a minute, in which even a broker that has just started finds them. No caller waits so long.
 QUESTION_SECONDS = 60.0
 DIGEST_BYTES = 6  # a handful of sites share brokers
 
 
 class OtherSites:
-    """Of one backend. `named` gives a group's name on the brokers."""
+    """The detector of one backend. `named` gives a group's name on the brokers."""
 
     def __init__(self, admin: Callable[[], AdminClient], named: Callable[[str], str]) -> None:
         self._admin, self._named = admin, named
         self._client_id = ""
 
     def client_id(self) -> str:
-        """What readers of this database call themselves: those of one that does not say which it is, all the same."""
+        """Return the client id of this database's readers. Databases that cannot be identified share one."""
         if not self._client_id:
             database = _database()
             mark = UNKNOWN if database is None else blake2b(database, digest_size=DIGEST_BYTES).hexdigest()
@@ -49,18 +49,18 @@ class OtherSites:
         return self._client_id
 
     def refuse_others(self, groups: Collection[str]) -> None:
-        """Raises LogUnavailable where readers of another database are in one of these groups."""
+        """Raise LogUnavailable if readers of another database are in one of these groups."""
         if others := self.others(groups):
             raise LogUnavailable("; ".join(others))
 
     def others(self, groups: Collection[str]) -> list[str]:
-        """A sentence with the remedy for each of these groups in which they are. Brokers are not waited for."""
+        """Return a sentence with the remedy for each of these groups in which they are, if the brokers answer soon."""
         ours = {self._named(group): group for group in groups}
         found = []
         for name, answer in self._asked(list(ours)).items():
             try:
                 members = answer.result(LOOK_SECONDS).members
-            except (KafkaException, TimeoutError) as error:  # there may be none of that name yet
+            except (KafkaException, TimeoutError) as error:  # the group may not exist yet
                 logger.debug("Kafka does not say who is in %s: %s", name, error)
                 continue
             if any(self._is_other(one.client_id) for one in members):
@@ -68,7 +68,7 @@ class OtherSites:
         return [SAID.format(group=group) for group in sorted(found)]
 
     def _asked(self, names: list[str]) -> dict[str, Any]:
-        """The answers that come, by the brokers' name of a group; none while no broker answers at all."""
+        """Return the pending answers by the group's name on the brokers; none while no broker answers at all."""
         if not names:
             return {}
         admin = self._admin()
@@ -85,11 +85,11 @@ class OtherSites:
 
 
 def _database() -> bytes | None:
-    """Which database this is, by what is not copied with its rows; None where it does not say."""
+    """Return an identity of this database that is not copied with its rows; None if it has none to give."""
     name = str(connection.settings_dict["NAME"])
     if connection.vendor != "postgresql":
         if not os.path.exists(name):
-            return None  # in memory: nobody else has it
+            return None  # in memory: no other process has it
         file = os.stat(name)
         return f"{file.st_dev} {file.st_ino}".encode()  # containers may have it under several names
     try:

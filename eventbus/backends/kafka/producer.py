@@ -1,4 +1,4 @@
-"""Sending to Kafka: in order, acknowledged by all replicas, and nothing overtakes what was rejected."""
+"""Send to Kafka in order, acknowledged by all replicas. Nothing overtakes a rejected record."""
 
 import logging
 import os
@@ -17,18 +17,18 @@ from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
-# For a batch to be acknowledged; then it is given up and sent again. Shorter than the lease: its owner has to beat.
+# Time for a batch to be acknowledged. Then it is given up and sent again. Shorter than the lease: its owner must beat.
 FLUSH_SECONDS = LEASE_SECONDS * 0.8
 PURGE_SECONDS = 1.0  # for the client to report what was given up
 QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
-# What the broker will never take, however often it is asked.
+# Errors of records that the broker never takes, however often they are sent.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
-# A broker takes whatever number a producer begins with in a partition where it knows nothing of it: also that of what
-# comes behind a rejected batch. It knows a producer for a day after its last record there, unless
+# Where a broker does not know a producer in a partition, it takes any first sequence number, even that of a batch
+# behind a rejected one. It knows a producer for a day after its last record there, unless
 # producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
 KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
-ANSWERS_SECONDS = 0.05  # between looks which first rows are there: one that has no answer holds up no others
+ANSWERS_SECONDS = 0.05  # between looks for acknowledged first rows: one without an answer holds up no others
 NOWHERE = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
 
@@ -36,17 +36,17 @@ Key = tuple[str, str]  # a topic and a key in it
 
 
 class Sent(NamedTuple):
-    """Where an outbox row lies in the log now."""
+    """The partition and offset of an outbox row in the log."""
 
     id: int
     partition: int
-    offset: int  # NOWHERE where the broker has it and does not say where
+    offset: int  # NOWHERE if the broker has the record and does not say its offset
 
 
 class Outcome(NamedTuple):
-    """What became of a batch: what is in the log; which rows the broker refuses; whether all was tried.
+    """The result of a batch: rows in the log, rejected rows with the reasons, and `error` if rows are missing.
 
-    `untaken` are the rows that were tried, and are neither.
+    `untaken` are the rows that were tried and are neither in the log nor rejected.
     """
 
     sent: list[Sent]
@@ -56,10 +56,10 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """A producer that is made when it is needed, anew in each process, and anew after an error.
+    """A producer client that is made when needed, anew in each process, and anew after an error.
 
-    `topic_of` gives a topic's name on the brokers, `partition_of` a row's partition: the client would ask the brokers
-    how many there are, and move keys as soon as somebody adds one.
+    `topic_of` gives a topic's name on the brokers, `partition_of` a row's partition. The client itself would ask the
+    brokers for the number of partitions, and would move keys as soon as one is added.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Send all and wait for the acknowledgements. Raises LogUnavailable when not one could be sent.
+        """Send all and wait for the acknowledgements. Raises LogUnavailable when none could be sent.
 
-        A broker refuses whole batches of the client's: whose fault it was shows when each row goes alone.
+        A broker rejects a whole batch of the client. To find the rejected row, each row is sent alone.
         """
         with self._lock:
             until = monotonic() + FLUSH_SECONDS
@@ -84,7 +84,7 @@ class Sender:
         return outcome
 
     def _send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Of a key whose partition may not know the producer, one row goes before all others."""
+        """Send all, but one row first for each key whose partition may not know the producer."""
         reports, until = _Reports(), monotonic() + FLUSH_SECONDS
         try:
             producer = self._current()
@@ -106,7 +106,7 @@ class Sender:
         return outcome
 
     def _apart(self, rows: Sequence[Unsent]) -> tuple[list[Unsent], list[tuple[Unsent, int]]]:
-        """What may be sent at once; and what comes later, each with the id of the row that must be there before."""
+        """Return the rows to send at once, and the later ones, each with the id of the row that must be sent before."""
         before: dict[Key, int] = {}
         first, later = list[Unsent](), list[tuple[Unsent, int]]()
         now = monotonic()
@@ -121,15 +121,15 @@ class Sender:
         return first, later
 
     def _remember(self, sent: Iterable[Unsent]) -> None:
-        """The partitions of these keys know the producer."""
+        """Note that the partitions of these keys know the producer."""
         if len(self._known) > KEYS_KNOWN_MAX:
             self._known.clear()
         self._known |= dict.fromkeys(((row.topic, row.key) for row in sent), monotonic() + KNOWN_SECONDS)
 
     def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
-        """One after another what is not sent yet, until one is rejected or not taken; the rest is asked for again.
+        """Send the unsent rows one by one, until one is rejected or not taken. The relay sends the rest later.
 
-        At least one, and then as long as time is left: whoever owns the lease has to beat.
+        Send at least one, and go on while time is left: the owner of the lease has to beat.
         """
         done = list(sent)
         there = {one.id for one in sent}
@@ -144,22 +144,22 @@ class Sender:
         return Outcome(done, {}, "")
 
     def _queue_all(self, producer: Producer, rows: Iterable[Unsent], reports: "_Reports") -> None:
-        """What comes after a row that the client itself does not take is left out: it might overtake that row."""
+        """Queue rows until the client itself does not take one: a later row might overtake that one."""
         for row in rows:
             if not self._queue(producer, row, reports.of(row.id)):
                 break
 
     def _finish(self, producer: Producer, until: float) -> None:
-        """Wait for what has no answer yet, and then give it up."""
+        """Wait for the missing reports, and then give those rows up."""
         if self._unanswered(producer, max(0.0, until - monotonic())):
             producer.purge()
             self._unanswered(producer, PURGE_SECONDS)
 
     def _unanswered(self, producer: Producer, seconds: float) -> int:
-        """How many reports are missing after so long.
+        """Return the number of reports that are missing after `seconds`.
 
-        A fatal error, such as a rejected record is with the guarantee against gaps, is raised between the reports, as a
-        SystemError where a report is being given just then. The reports say what it was: let the rest of them in.
+        A fatal error is raised between the reports, or as a SystemError during one. With the guarantee against gaps, a
+        rejected record is such an error. The reports say what it was: let the rest of them in.
         """
         try:
             return producer.flush(seconds)
@@ -168,7 +168,7 @@ class Sender:
             return producer.flush(PURGE_SECONDS)
 
     def _queue(self, producer: Producer, row: Unsent, report: Callable[[Any, Any], None]) -> bool:
-        """Whether the client took it."""
+        """Give a row to the client. Return True if it took the row."""
         failpoints.hit("send")
         partition = self._partition_of(row)
         headers = headers_of(row, partition)
@@ -195,14 +195,14 @@ class Sender:
         return self._producer
 
     def _drop(self) -> None:
-        """Let the client go with all that it still holds: the next one sends that again, and inboxes drop repeats."""
+        """Drop the client with all that it still holds: the next one sends that again, and inboxes drop repeats."""
         producer, self._producer = self._producer, None
         if producer is not None and self._pid == os.getpid():
             producer.purge()
             producer.flush(0)
 
     def close(self) -> None:
-        """Let it go."""
+        """Drop the client."""
         with self._lock:
             self._drop()
 
@@ -230,7 +230,7 @@ class _Reports:
 
     @property
     def all_well(self) -> bool:
-        """Whether none was rejected or given up so far."""
+        """True while no row was rejected or given up."""
         return not self._errors
 
     def outcome(self, rows: Sequence[Unsent]) -> Outcome:

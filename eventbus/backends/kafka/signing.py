@@ -1,7 +1,7 @@
-"""The signature of what the relay puts into a log that others can reach: a record of ours is told from a forged one.
+"""Sign records for a log that others can reach, and verify signatures, so that forged records are detected.
 
-It covers the topic, the partition, the key, every attribute and the payload, so that nothing of it fits another record.
-A record that is copied whole lies behind its original and has the same id: the inbox drops it.
+A signature covers the topic, the partition, the key, every attribute and the payload, so no part fits another record.
+A record that is copied whole comes behind its original and has the same id: the inbox drops it.
 """
 
 from functools import lru_cache
@@ -11,13 +11,13 @@ from hmac import compare_digest
 from django.conf import settings
 
 ATTRIBUTE = "signature"  # a CloudEvents extension attribute, as ce_signature in Kafka's headers
-SIGNATURE_BYTES = 24  # nobody guesses 192 bits; as text 48 characters a record
+SIGNATURE_BYTES = 24  # 192 bits cannot be guessed; as text 48 characters a record
 KEY_BYTES = 64  # the longest key that BLAKE2b takes
-PURPOSE = b"eventbus.records"  # the site's secret signs sessions and links as well: no signature of one is another's
+PURPOSE = b"eventbus.records"  # the site's secret signs sessions and links too: no signature of one fits another
 
 
 def sign(place: str, key: str, headers: str, payload: bytes) -> str:
-    """The signature by the newest key, at a `place`: topic/partition.
+    """Return the signature by the newest key, for a `place`: topic/partition.
 
     `headers` are the attributes as JSON, in the order in which they are sent.
     """
@@ -25,7 +25,7 @@ def sign(place: str, key: str, headers: str, payload: bytes) -> str:
 
 
 def is_signed(signature: str, place: str, key: str, headers: str, payload: bytes) -> bool:
-    """Whether one of the site's keys made that signature of these."""
+    """Return True if one of the site's keys made that signature of these values."""
     if len(signature) != 2 * SIGNATURE_BYTES or not signature.isascii():
         return False
     told = _signed(place, key, headers, payload)
@@ -33,7 +33,7 @@ def is_signed(signature: str, place: str, key: str, headers: str, payload: bytes
 
 
 def _signed(place: str, key: str, headers: str, payload: bytes) -> bytes:
-    """All of it in one text. None of the first three can hold U+0000, so that no two records have the same."""
+    """Join all of it. None of the first three can hold U+0000, so no two records give the same bytes."""
     return f"{place}\0{key}\0{headers}\0".encode("utf-8", "replace") + payload
 
 
@@ -44,7 +44,7 @@ def _signature(begun: blake2b, told: bytes) -> str:
 
 
 def _keys() -> tuple[blake2b, ...]:
-    """Signatures begun with each key, the newest first; those after it only verify."""
+    """Return a signature begun with each key, the newest first; the others only verify."""
     named = settings.EVENTBUS.get("SIGNING_KEYS") or (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return _derived(tuple(named))
 

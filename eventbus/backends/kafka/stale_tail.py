@@ -1,4 +1,4 @@
-"""What a relay has put into a log that was made anew, before anybody knew that it was."""
+"""Find the records that relays appended to a log that was made anew, before its loss was noticed."""
 
 import logging
 import time
@@ -16,12 +16,12 @@ from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 10_000  # read between two beats of the relay's lease: far less than its time
-WAIT_SECONDS = 0.5  # for the next of them
+RECORDS_AT_ONCE = 10_000  # read between two beats of the relay's lease: this takes far less than the lease's time
+WAIT_SECONDS = 0.5  # for the next record
 
 
 def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
-    """By partition, where the log goes on behind the last record that was published here, if there is one."""
+    """Return, by partition, the offset after the last record that was published here, if there is one."""
     behind: dict[int, int] = {}
     others, passed = Counter[int](), Counter[int]()
     for record in records:
@@ -38,10 +38,10 @@ def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
 def lying_in(
     client: Consumer, name: str, topic: str, begins: Mapping[int, int], beat: Callable[[], None]
 ) -> Iterator[Record]:
-    """All that lies in these partitions from these offsets on.
+    """Yield the records of these partitions from these offsets on.
 
-    `client` tells where partitions end (`enable.partition.eof`), `name` is the topic's on the brokers. `beat` is
-    called every now and then. Raises LogUnavailable, and what `beat` raises.
+    `client` reports the ends of partitions (`enable.partition.eof`), `name` is the topic's on the brokers. `beat` is
+    called again and again. Raises LogUnavailable, and what `beat` raises.
     """
     left = set(begins)
     client.assign([Place(name, partition, begin) for partition, begin in begins.items()])
@@ -59,7 +59,7 @@ def lying_in(
 
 
 def _until_silence(client: Consumer, beat: Callable[[], None]) -> Iterator[Any]:
-    """Messages, until none has come for ANSWER_SECONDS."""
+    """Yield messages until none has come for ANSWER_SECONDS."""
     until = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < until:
         beat()

@@ -1,4 +1,4 @@
-"""Topics on the brokers: what they are, and making them what they shall be."""
+"""Read topics on the brokers, and make and change them."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -20,14 +20,14 @@ from eventbus.errors import LogUnavailable
 
 T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
-LOOK_SECONDS = 1.5  # for one that the relay asks before each batch: with its rest after an error, less than its lease
+LOOK_SECONDS = 1.5  # for one of the relay's before each batch: with its rest after an error, less than its lease
 HINT_SECONDS = 0.5  # for what only makes an error's text better
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
-AGAIN_SECONDS = 0.05  # between two looks whether what was changed is known to all
+AGAIN_SECONDS = 0.05  # between two checks that a change is known
 
 
 class KafkaTopics:
-    """See eventbus.backends.topics.Topics. `named` gives a topic's name on the brokers."""
+    """Topics on Kafka brokers; see eventbus.backends.topics.Topics. `named` gives a topic's name there."""
 
     def __init__(
         self, admin: Callable[[], AdminClient], named: Callable[[str], str], *, partitions: int, replication: int
@@ -39,7 +39,7 @@ class KafkaTopics:
         return self._named(topic)
 
     def missing(self, topic: str) -> str:
-        """What to tell whoever needs a topic that is not there."""
+        """Return the error text for a missing topic, with the remedy."""
         return f"Kafka has no topic {self._named(topic)}: make it with manage.py eventbus topics --apply"
 
     def wanted(self, topic: str) -> TopicSpec:
@@ -61,22 +61,22 @@ class KafkaTopics:
         return found
 
     def generations(self, topics: Collection[str]) -> dict[str, str]:
-        """A topic's own id, which is drawn when it is made, for those that are there. Whoever asks has a lease to keep.
+        """Return the id of each existing topic, drawn when it is made. Waits little: the caller has a lease to keep.
 
-        Not the cluster's id as well: asking for that has been seen to abort the process (librdkafka 2.16).
+        The cluster's id is left out: asking for it has been seen to abort the process (librdkafka 2.16).
         """
         return {topic: str(told.topic_id) for topic, told in self._described(topics, LOOK_SECONDS).items()}
 
     def counts(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, int]:
-        """How many partitions those have that are there. Needs no right to see configurations, as `found` does."""
+        """Return the partition count of each existing topic. Unlike `found`, needs no right to see configurations."""
         return {topic: len(description.partitions) for topic, description in self._described(topics, seconds).items()}
 
     def absent(self, topics: Collection[str]) -> list[str]:
-        """Which of these are not there. Whoever asks has a lease to keep."""
+        """Return the missing ones of these. Waits little: the caller has a lease to keep."""
         return sorted(set(topics) - set(self._described(topics, HINT_SECONDS)))
 
     def _described(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
-        """Those that are there."""
+        """Return the description of each existing topic."""
         ours = {self._named(topic): topic for topic in topics}
         asked = TopicCollection(list(ours))
         answers = self._admin().describe_topics(asked, request_timeout=seconds) if ours else {}
@@ -131,7 +131,7 @@ class KafkaTopics:
         self._await(topic, lambda spec: configs.items() <= spec.configs.items())
 
     def _await(self, topic: str, done: Callable[[TopicSpec], bool]) -> None:
-        """Until the broker that is asked has heard of it."""
+        """Wait until the broker that answers knows of the change."""
         deadline = time.monotonic() + ANSWER_SECONDS
         while (spec := self.found([topic])[topic]) is None or not done(spec):
             if time.monotonic() > deadline:
@@ -140,7 +140,7 @@ class KafkaTopics:
 
 
 def insist(ask: Callable[[], T], *, passes: Callable[[Exception], bool]) -> T:
-    """Ask again after an error that passes by itself, for ANSWER_SECONDS. Raises what the last one was."""
+    """Ask again after an error that passes by itself, for ANSWER_SECONDS. Raises the last error."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
@@ -152,7 +152,7 @@ def insist(ask: Callable[[], T], *, passes: Callable[[Exception], bool]) -> T:
 
 
 def passes(error: Exception) -> bool:
-    """For `insist`: the brokers say so themselves, or a partition has no leader for a moment."""
+    """Return True if the brokers call the error retriable, or a partition has no leader for a moment."""
     return isinstance(error, KafkaException) and (error.args[0].retriable() or error.args[0].code() in LEADERLESS)
 
 
@@ -164,7 +164,7 @@ def _answer(answer: Any, what: str) -> Any:
 
 
 def said(error: Exception) -> str:
-    """What is wrong; when the brokers say nothing, the client names no reason."""
+    """Return the error's text, or one for a timeout: then the client names no reason."""
     return (
         str(error) or f"no broker has answered within {ANSWER_SECONDS:.0f} s: does one run at KAFKA_BOOTSTRAP_SERVERS?"
     )

@@ -1,7 +1,7 @@
-"""Reading from Kafka: a thread of its own polls, so that a handler may take as long as it needs.
+"""Read from Kafka: a thread of its own polls, so that a handler may take as long as it needs.
 
-What was polled waits in a buffer for each partition, until the reader's own thread fetches it. A partition that the
-group was given is read only once the reader has said from where (`seek`): the truth about that is in our database.
+Polled records wait in a buffer for each partition, until the reader's own thread fetches them. A partition assigned to
+the group is read only after a `seek` to its offset: the truth about progress is in our database.
 """
 
 import logging
@@ -34,12 +34,12 @@ logger = logging.getLogger(__name__)
 REOPEN_SECONDS = 1.0  # before a client that failed for good is replaced
 RECORDS_AT_ONCE = 500  # taken from the client in one go
 CLOSE_SECONDS = 20.0  # for the thread to leave the group
-# A seek that comes before reading has begun, or meets another: again in a moment.
+# Errors of a seek before reading has begun, or during another seek: it is tried again in a moment.
 TOO_EARLY = {KafkaError._STATE, KafkaError._OUTDATED, KafkaError._PREV_IN_PROGRESS}
 
 
 class KafkaConsumer(BusConsumer):
-    """One reader. `make` makes the client; a reader without a group reads all `partitions`."""
+    """A Kafka reader. `make` makes the client; a reader without a group reads all `partitions`."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class KafkaConsumer(BusConsumer):
         self._stalls = Stalls(ends_now)
         self._make, self._client = make, make()
         self._groupless = partitions is not None
-        self._begun = not self._groupless  # a group's reader begins at once, another when it is first asked
+        self._begun = not self._groupless  # a group's reader begins at once, others when first asked
         self._slots |= {partition: PartitionBuffer(sought=True) for partition in partitions or []}
         self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
         self._thread.start()
 
     @property
     def closed(self) -> bool:
-        """Whether it has left, or was told to."""
+        """True if the reader has left or was asked to."""
         return self._closing.is_set()
 
     @property
@@ -91,7 +91,7 @@ class KafkaConsumer(BusConsumer):
     def unseek(self) -> None:
         with self._lock:
             for slot in self._slots.values():
-                slot.sought = slot.believed = False  # the log may be another, whose places mean other events
+                slot.sought = slot.believed = False  # the log may be a new one, whose offsets mean other events
 
     def withhold(self, partition: TopicPartition) -> None:
         with self._lock:
@@ -102,7 +102,7 @@ class KafkaConsumer(BusConsumer):
         with self._lock:
             slot = self._slots.get(partition)
             if slot is None:
-                return  # it was taken away meanwhile
+                return  # it was revoked meanwhile
             slot.seek(offset)
             self._pace.hurry()
 
@@ -115,12 +115,12 @@ class KafkaConsumer(BusConsumer):
             for partition, slot in list(self._slots.items()):
                 if slot.sought and slot.buffer:
                     taken = [slot.buffer.popleft() for _ in range(min(records_max, len(slot.buffer)))]
-                    self._slots[partition] = self._slots.pop(partition)  # to the back of the row: they take turns
+                    self._slots[partition] = self._slots.pop(partition)  # to the end: partitions take turns
                     return taken
         return []
 
     def catch_up(self, seconds: float) -> None:
-        """Wait until what lies in the log now can be fetched. Raises LogUnavailable after so long."""
+        """Wait until all records in the log now can be fetched. Raises LogUnavailable after `seconds`."""
         with self._lock:
             self._begun = True
             if not self._lock.wait_for(lambda: bool(self._slots) or self.closed, seconds):
@@ -152,15 +152,15 @@ class KafkaConsumer(BusConsumer):
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_SECONDS)
 
-    # --- what follows runs in the thread that polls -----------------------------------------------------------------
+    # --- the following runs in the thread that polls ----------------------------------------------------------------
 
     def _run(self) -> None:
-        """Read until closed. A client that fails for good is replaced, or its group would stand still for ever."""
+        """Read until closed. Replace a client that fails for good, or its group would stand still for ever."""
         left = False
         while True:
             try:
                 if left:
-                    self._client = self._make()  # this may fail too, and the old one is left again: that harms nobody
+                    self._client = self._make()  # if this fails too, the old client is left again, which is harmless
                 self._read(self._client)
             except Stalled as stalled:
                 self._go_to_the_end(stalled)
@@ -196,9 +196,9 @@ class KafkaConsumer(BusConsumer):
                 self._stalls.look(places)
 
     def _go_to_the_end(self, stalled: Stalled) -> None:
-        """The next client reads on; where a reader without a group was beyond the end, from there.
+        """Let the next client read on; a reader without a group that was beyond the end reads on from the end.
 
-        Whoever reads may lack something, and is told so: afterwards, for it loads anew what it shows.
+        Records may be missing. So the next `fetch` raises, and its caller then loads its state anew.
         """
         logger.error("%s: a new client reads on", stalled)
         with self._lock:
@@ -214,7 +214,7 @@ class KafkaConsumer(BusConsumer):
         client.assign(places)
 
     def _grow(self, client: Consumer) -> None:
-        """Read what was added, from its beginning. Whoever reads may have missed some of it, and is told so."""
+        """Read added partitions from their beginning. The next `fetch` raises, because records may have been missed."""
         there = self._growth.look(client)
         with self._lock:
             added = {partition: PartitionBuffer(sought=True) for partition in there if partition not in self._slots}
@@ -227,7 +227,7 @@ class KafkaConsumer(BusConsumer):
         client.incremental_assign(places)
 
     def _tend(self) -> None:
-        """Seeks, commits, and pauses where more waits than is read."""
+        """Do pending seeks and commits. Pause partitions with a full buffer, and resume the others."""
         with self._lock:
             seeks = {at: slot.seeking for at, slot in self._slots.items() if slot.seeking is not None}
             commits, self._commits = self._commits, {}
@@ -276,8 +276,8 @@ class KafkaConsumer(BusConsumer):
                 topic = self._ours[message.topic()]
                 slot = self._slots.get(TopicPartition(topic, message.partition()))
                 if slot is None or slot.seeking is not None:
-                    continue  # taken away, or read from elsewhere in a moment
-                if slot.had(message.offset()) and not self._groupless:  # whom nobody makes seek in a log made anew
+                    continue  # revoked, or a seek is pending
+                if slot.had(message.offset()) and not self._groupless:  # groupless ones do not seek in a new log
                     continue
                 slot.buffer.append(record_of(message, topic))
                 slot.next = message.offset() + 1
@@ -292,7 +292,7 @@ class KafkaConsumer(BusConsumer):
             self._changed()
 
     def _revoked(self, client: Consumer, places: list[Place]) -> None:
-        """Nothing of them is read from now on. What is in hand comes to its end before another reads them."""
+        """Read nothing of these from now on. Work in hand comes to its end before another reader gets them."""
         failpoints.hit("reader.revoked")
         self._forget(places)
         self._hand.wait(unless=self._closing.is_set)
@@ -328,7 +328,7 @@ class KafkaConsumer(BusConsumer):
         for step in (partial(self._commit, commits, wait=True), self._client.close):
             try:
                 step()
-            except Exception as error:  # whatever it was: this client is gone, and the next must begin
+            except Exception as error:  # of any kind: this client is gone, and the next must begin
                 logger.info("A reader left Kafka with: %s", error)
         with self._lock:
             if self.closed or not self._groupless:

@@ -1,4 +1,4 @@
-"""How far a reader is, told to Kafka: a hint for its own tools, since the truth about that is in our database."""
+"""Commit a reader's offsets to Kafka, as a hint for its own tools: the truth about progress is in our database."""
 
 import logging
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def tell(client: Consumer, places: list[TopicPartition], *, wait: bool) -> None:
-    """That it could not be told disturbs nobody."""
+    """Commit these offsets. A failure is harmless, and is only logged."""
     failpoints.hit("offsets.commit")
     try:
         if wait:

@@ -1,4 +1,4 @@
-"""What a reader holds of a partition."""
+"""The records that a reader holds of a partition."""
 
 from collections import deque
 
@@ -6,33 +6,33 @@ from confluent_kafka import OFFSET_BEGINNING
 
 from eventbus.events import Record
 
-BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which throws its prefetch away
-BUFFER_RECORDS_LOW = 500  # when so few are left it goes on
+BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which discards its prefetch
+BUFFER_RECORDS_LOW = 500  # when fewer are left, the client goes on
 
 
 class PartitionBuffer:
-    """A partition that this reader was given."""
+    """The buffer of a partition that is assigned to this reader."""
 
     def __init__(self, *, sought: bool = False) -> None:
         self.buffer: deque[Record] = deque()
         self.sought = sought
-        self.seeking: int | None = None  # where the client shall read on; until it does, what it brings is dropped
-        self.next = -1  # where the buffer goes on; -1: not known
+        self.seeking: int | None = None  # the offset of a pending seek; until it is done, polled records are dropped
+        self.next = -1  # the offset after the buffer; -1: not known
         self.paused = False
-        self.believed = True  # that what the buffer holds is of the log as it is now
+        self.believed = True  # that the buffer's records are of the present log
 
     def had(self, offset: int) -> bool:
-        """Whether it came before: now and then a client begins anew before where it was."""
+        """Return True if this offset came before: now and then a client goes back to an earlier offset."""
         return offset < self.next
 
     def covers(self, offset: int) -> bool:
-        """Whether what the buffer holds goes on from there."""
+        """Return True if the buffer can go on from this offset."""
         return (
             self.believed and self.seeking is None and bool(self.buffer) and self.buffer[0].offset <= offset < self.next
         )
 
     def seek(self, offset: int) -> None:
-        """Have the buffer begin there, or the client read from there."""
+        """Let the buffer begin at this offset, or else the client read from it."""
         self.sought = True
         if self.covers(offset):
             while self.buffer and self.buffer[0].offset < offset:
@@ -43,19 +43,19 @@ class PartitionBuffer:
             self.believed = True
 
     def begin(self) -> int:
-        """Where a client reads on that is given the partition now."""
+        """Return the offset at which a new client of the partition reads on."""
         begin = self.next if self.next >= 0 else OFFSET_BEGINNING
         self.next, self.seeking, self.paused = max(begin, 0), None, False
         return begin
 
     def has_come_to(self, end: int) -> bool:
-        """Whether all before that offset was taken, or as much as there is room for."""
+        """Return True if all records before this offset have come, or as many as there is room for."""
         return self.next >= end or self.paused or (end == 0 and self.seeking is None)
 
     def is_full(self) -> bool:
-        """Whether the client should be paused here."""
+        """Return True if the client should be paused here."""
         return not self.paused and len(self.buffer) > BUFFER_RECORDS_MAX
 
     def may_go_on(self) -> bool:
-        """Whether there is room again."""
+        """Return True if the client is paused and there is room again."""
         return self.paused and len(self.buffer) < BUFFER_RECORDS_LOW

@@ -1,4 +1,4 @@
-"""How a reader without a group learns that a topic got partitions: of groups the brokers see to that."""
+"""Discover added partitions for a reader without a group. For groups, the brokers do that."""
 
 import logging
 import time
@@ -11,17 +11,17 @@ from eventbus.backends.kafka.topics import LOOK_SECONDS
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_SECONDS = 30.0  # they are added by hand, and seldom; nothing is read while a broker that is away is asked
+LOOK_AGAIN_SECONDS = 30.0  # they are added by hand, and seldom; nothing is read while an unavailable broker is asked
 
 
 class PartitionDiscovery:
-    """Which partitions there are. `topics` have their names on the brokers behind ours."""
+    """The existing partitions. `topics` maps our names of topics to those on the brokers."""
 
     def __init__(self, topics: Mapping[str, str]) -> None:
         self._topics, self._looked = topics, time.monotonic()
 
     def look(self, client: Consumer) -> list[TopicPartition]:
-        """All of them, now and then; none when it is too early to look again, or nobody says."""
+        """Return all partitions; none if the last look is less than LOOK_AGAIN_SECONDS ago, or no broker answers."""
         if time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
             return []
         self._looked = time.monotonic()

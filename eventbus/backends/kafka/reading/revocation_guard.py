@@ -1,4 +1,4 @@
-"""What a reader's owner has in hand: a partition that is to move waits for it, or the next one would think it died."""
+"""Let a revocation wait for work in hand, or the partition's next owner would take that work for left by a crash."""
 
 import logging
 import threading
@@ -8,16 +8,16 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-HOLD_SECONDS = 30.0  # longer than a server's answer to an effect is waited for
+HOLD_SECONDS = 30.0  # longer than an effect waits for a server's answer
 
 
 def hold_seconds(config: Mapping[str, Any]) -> float:
-    """How long a client may wait for what is in hand: it polls nothing meanwhile, and is thrown out after a while."""
+    """Return the time that a client may wait for work in hand: without a poll for too long, it is expelled."""
     return min(HOLD_SECONDS, int(config["max.poll.interval.ms"]) / 1_000 / 2)
 
 
 class RevocationGuard:
-    """Of one thread that works, for another that waits. `change` is notified by whoever ends the wait."""
+    """A guard between one thread that works and one that waits. To end the wait, notify `change`."""
 
     def __init__(self, change: threading.Condition, seconds: float) -> None:
         self._change, self._seconds = change, seconds
@@ -25,7 +25,7 @@ class RevocationGuard:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """While it lasts something may be in hand."""
+        """Mark the thread as working while the context is open."""
         with self._change:
             self._works = True
         try:
@@ -36,7 +36,7 @@ class RevocationGuard:
                 self._change.notify_all()
 
     def wait(self, unless: Callable[[], bool]) -> None:
-        """Until what is in hand now is done; what is begun afterwards does not count."""
+        """Wait until the present work is done, but not for ever; work begun afterwards does not count."""
         with self._change:
             worked = self._worked
             done = self._change.wait_for(

@@ -1,7 +1,7 @@
-"""Noticing that a reader stands still although the log goes on, or stands where the log does not reach any more.
+"""Detect a reader that gets nothing although the log goes on, or that is beyond the end of the log.
 
-Brokers that were restored to an earlier time know of fewer elections than a client has seen. librdkafka does not
-believe them, and reads nothing from then on, without an error. A new client reads at once.
+Brokers that were restored to an earlier time know of fewer leader elections than a client has seen. librdkafka does
+not believe them, and reads nothing from then on, without an error. A new client reads at once.
 """
 
 import time
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.reading.partition_buffer import PartitionBuffer
 
-LOOK_SECONDS = 5.0  # between looks; a client that is well has what lies in the log within one
-AGAIN_SECONDS = 300.0  # for the same place: the last record may be a mark of transactions, which never comes
+LOOK_SECONDS = 5.0  # between looks; a healthy client has all records of the log within one
+AGAIN_SECONDS = 300.0  # for the same offset: the last record may be a marker of a transaction, which never comes
 
 Ends = Callable[[list[TopicPartition]], dict[TopicPartition, int]]
 
 
 class Stalled(Exception):
-    """The client must be replaced. `ends` are where the partitions end that the reader was beyond."""
+    """The client must be replaced. `ends` are the ends of the partitions that the reader was beyond."""
 
     def __init__(self, why: str, ends: Mapping[TopicPartition, int]) -> None:
         super().__init__(why)
@@ -25,19 +25,19 @@ class Stalled(Exception):
 
 
 class Stalls:
-    """What is seen of one reader's partitions. `ends` says where they end, as far as it is known at once."""
+    """The observed offsets of one reader's partitions. `ends` returns their ends, as far as known at once."""
 
     def __init__(self, ends: Ends) -> None:
         self._ends, self._looked = ends, time.monotonic()
-        self._before: dict[TopicPartition, tuple[int, int]] = {}  # where each stood, and where it ended
-        self._replaced: dict[tuple[TopicPartition, int], float] = {}  # when, for a place at which it stood
+        self._before: dict[TopicPartition, tuple[int, int]] = {}  # the offset and the end of each at the last look
+        self._replaced: dict[tuple[TopicPartition, int], float] = {}  # when, by partition and its offset then
 
     def is_due(self) -> bool:
-        """Whether it is time to look."""
+        """Return True if it is time to look."""
         return time.monotonic() - self._looked >= LOOK_SECONDS
 
     def look(self, places: Mapping[TopicPartition, int]) -> None:
-        """`places` are where partitions stand that wait for more. Raises Stalled."""
+        """Compare the offsets of partitions that wait for more (`places`) with the log's ends. Raises Stalled."""
         self._looked = time.monotonic()
         ends = self._ends(list(places)) if places else {}
         beyond = {one: end for one, end in ends.items() if end < places[one] and self._may_replace(one, places[one])}
@@ -60,7 +60,7 @@ class Stalls:
 
 
 def waiting(slots: Mapping[TopicPartition, PartitionBuffer]) -> dict[TopicPartition, int]:
-    """Where the partitions stand of which all that came was taken, and more is asked for."""
+    """Return the next offsets of the partitions whose buffer is empty and that wait for more."""
     return {
         one: slot.next
         for one, slot in slots.items()
