@@ -1,4 +1,4 @@
-"""What the lists and forms of the bus at the desk have in common: for eyes only, and fast on big tables."""
+"""Base classes for the bus's lists and forms in the admin: read-only, and fast on big tables."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce, wraps
@@ -28,7 +28,7 @@ from eventbus.publishing import rejected_records
 ASKED_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
 WORDS_MAX = 5  # of a search; each is a scan of the table
 MARK = '<img src="{}" alt="{}">'
-COUNTED_MAX = 10_000  # rows a list counts: who needs more than a hundred pages needs a filter
+COUNTED_MAX = 10_000  # rows a list counts: beyond a hundred pages a reader needs a filter
 
 
 if TYPE_CHECKING:  # django-stubs knows them as generic, Django at run time does not
@@ -41,12 +41,12 @@ else:
 
 Row = TypeVar("Row", bound=Model)
 
-CharField.register_lookup(Upper)  # `sku__upper`: an annotation instead would join other tables from the outside
+CharField.register_lookup(Upper)  # `sku__upper`: an annotation instead would join other tables with an outer join
 
 
 @wraps(actions.delete_selected)
 def delete_selected(desk: ModelAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
-    """Django's, in one transaction: no history tells of a deletion that did not happen."""
+    """Delete as Django does, in one transaction: the history shows no deletion that did not happen."""
     with transaction.atomic(using=router.db_for_write(desk.model)):
         return actions.delete_selected(desk, request, chosen)
 
@@ -55,7 +55,7 @@ admin.site.add_action(delete_selected)
 
 
 class BoundedPaginator(BasePaginator):
-    """Counts COUNTED_MAX rows at most: a list of a big table stays as fast as its first page."""
+    """A paginator that counts COUNTED_MAX rows at most: a list of a big table stays as fast as its first page."""
 
     @cached_property
     def count(self) -> int:
@@ -64,7 +64,7 @@ class BoundedPaginator(BasePaginator):
 
     @property
     def is_cut(self) -> bool:
-        """Whether there may be more rows than were counted."""
+        """True if there may be more rows than were counted."""
         return self.count >= COUNTED_MAX
 
 
@@ -101,7 +101,7 @@ class BigTable(ModelAdmin):
 
 
 def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
-    """A column of an admin that marks the rows where the field is true. Django's own calls the others wrong, in red."""
+    """Return an admin column that marks the rows where the field is true. Django's own shows the others in red."""
 
     @admin.display(description=description, ordering=field)
     def shown(_admin: Any, row: Any) -> str:
@@ -111,7 +111,7 @@ def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
 
 
 def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
-    """Those of the rows of which a field is the whole text; the case does not matter. Each field by its own index."""
+    """Return the rows with a field that is the whole text, in any case. Each field is searched by its own index."""
     every = rows.model._base_manager.order_by()
     found = [every.none().values("pk")]
     for path in fields:
@@ -124,7 +124,7 @@ def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[A
 
 
 def search_in(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
-    """Those of the rows that have each word of the text somewhere in the fields."""
+    """Return the rows that have each word of the text somewhere in the fields."""
     for word in text.split()[:WORDS_MAX]:
         rows = rows.filter(reduce(or_, (Q(**{f"{path}__icontains": word}) for path in fields)))
     return rows
@@ -137,7 +137,7 @@ def _field(model: type[Model], path: str) -> Any:
 
 
 class ReadOnly:
-    """Nothing is added, changed or deleted by hand: the bus relies on its tables."""
+    """A mixin against adding, changing and deleting by hand: the bus relies on its tables."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -150,7 +150,7 @@ class ReadOnly:
 
 
 class GroupFilter(admin.SimpleListFilter):
-    """By consumer group, without asking a big table which groups it holds."""
+    """A filter by consumer group that does not ask a big table for its groups."""
 
     title = _("consumer group")
     parameter_name = "group"
@@ -163,7 +163,7 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 class TopicFilter(admin.SimpleListFilter):
-    """By topic, without asking a big table which topics it holds."""
+    """A filter by topic that does not ask a big table for its topics."""
 
     title = _("topic")
     parameter_name = "topic"
@@ -176,7 +176,7 @@ class TopicFilter(admin.SimpleListFilter):
 
 
 class WayFilter(admin.SimpleListFilter):
-    """By how far an event of the outbox is on its way."""
+    """A filter by the state of an outbox event: not sent yet, sent, rejected or withdrawn."""
 
     title = _("on its way")
     parameter_name = "way"
@@ -200,13 +200,13 @@ class WayFilter(admin.SimpleListFilter):
 
 
 class ReadOnlyAdmin(ReadOnly, BigTable):
-    """A list for eyes only that is fast on a big table."""
+    """A read-only list that is fast on a big table."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
 
 class EventAdmin(ReadOnlyAdmin):
-    """Of a table that holds events. Found by event id or by key, each in full: nothing scans for parts of words."""
+    """A list of events. They are found by event id or by key, each in full: no search scans for parts of words."""
 
     search_fields = ("event_id", "key")
     search_help_text = _("An event’s id or a key, in full")
@@ -239,7 +239,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], None]) -> int:
-    """Wish it for each, in the name of who asks. How many were asked for; the others are told of, with why not."""
+    """Call `wish` for each row in the user's name, and return how many it took. Show the reason for the others."""
     asked, refused = 0, []
     if (left := rows.count() - ASKED_AT_ONCE_MAX) > 0:
         text = ngettext("%(count)d was left: ask again.", "%(count)d were left: ask again.", left)
@@ -257,6 +257,6 @@ def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], No
 
 
 def tell(request: HttpRequest, asked: int, text: str) -> None:
-    """What was asked for, if anything was."""
+    """Show how many were asked for, if any were."""
     if asked:
         messages.success(request, text % {"count": asked})

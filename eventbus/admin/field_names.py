@@ -1,6 +1,6 @@
-"""What the desk calls the fields of the bus's tables, in the reader's language.
+"""The names of the bus's table fields in the admin, in the reader's language.
 
-Said here and not in the models, where each word, and each later change of one, would be a migration.
+They are here and not in the models, where each name, and each later change of one, would be a migration.
 """
 
 from collections.abc import Iterable
@@ -98,7 +98,7 @@ FIELD_NAMES = {
 
 
 def name_fields(tables: Iterable[type[models.Model]]) -> None:
-    """Let lists, filters and forms of these tables show the names. What migrations see does not change."""
+    """Let lists, filters and forms of these tables show the names. Migrations see no change."""
     for table in tables:
         for field in table._meta.fields:
             field.verbose_name = FIELD_NAMES.get(field.name, field.verbose_name)

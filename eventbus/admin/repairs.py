@@ -1,4 +1,4 @@
-"""What staff can repair at the desk: dead letters, and events of types that a release ignored."""
+"""Repairs by staff in the admin: dead letters, and events of types that a release ignored."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from eventbus.models import DeadLetter, IgnoredType
 from eventbus.repairs import dead_letters, redelivery
 from eventbus.repairs.dead_letters import UNDO_DAYS, Decided
 
-KINDS_SHOWN_MAX = 10  # of what is about to be decided: who is asked reads so many lines
+KINDS_SHOWN_MAX = 10  # kinds of events on the page that asks: staff read so many lines
 REDELIVERED_AT_ONCE_MAX = 1_000  # events, while the page waits: each is some statements
 
 
@@ -29,7 +29,7 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
     asked_first = ("discard",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change dead letters may decide about them; the form stays for reading."""
+        """Allow decisions to users who may change dead letters; the form stays read-only."""
         return request.user.has_perm("eventbus.change_deadletter")
 
     @admin.action(description=_("Requeue: have them handled again"), permissions=["operate"])
@@ -80,14 +80,14 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
         return self.asks(request, rows, action=action, question=question, label=label, kinds=kinds, **more)
 
     def _undo(self, decision: int) -> str:
-        """A link to what that decision discards, where it can be restored."""
+        """Return a link to the letters that the decision discards, where they can be restored."""
         url = reverse("admin:eventbus_deadletter_changelist")
         text = _("Undo: choose “Restore” here, within %(days)d days.") % {"days": UNDO_DAYS}
         return format_html('<a href="{}?decision={}">{}</a>', url, decision, text)
 
 
 def _behind(letters: QuerySet[DeadLetter]) -> dict[str, Any]:
-    """How many events wait behind these, to be asked about."""
+    """Return the page's question about the events that wait behind these."""
     count, last = dead_letters.behind(list(letters.values_list("pk", flat=True)[:COUNTED_MAX]))
     text = ngettext(
         "And the %(count)d event that is parked behind them",
@@ -99,7 +99,7 @@ def _behind(letters: QuerySet[DeadLetter]) -> dict[str, Any]:
 
 
 def _through(request: HttpRequest) -> int | None:
-    """The last parked event that the page told of, if it is meant."""
+    """Return the last parked event that the page showed, if the user chose to include them."""
     text = request.POST.get("through", "")
     if "with_parked" not in request.POST or not text.isdecimal() or len(text) > ID_DIGITS_MAX:
         return None
@@ -125,7 +125,7 @@ class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
     asked_first = ("dismiss",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change ignored types may have them handled, or say that they need not be."""
+        """Allow redelivery and dismissal to users who may change ignored types."""
         return request.user.has_perm("eventbus.change_ignoredtype")
 
     @admin.display(description=_("what to do"))
@@ -156,7 +156,7 @@ class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
 
 
 def redeliver(request: HttpRequest, group: str, **what: Any) -> None:
-    """Hand a group what it passed and never handled, and tell of it."""
+    """Redeliver to a group what it passed and never handled, and show the result."""
     who = request.user.get_username()
     try:
         found = redelivery.redeliver(group, **what, at_most=REDELIVERED_AT_ONCE_MAX, who=who)

@@ -1,6 +1,6 @@
-"""Actions at the desk that touch what the page showed and nothing else, and that ask before they do harm.
+"""Admin actions that touch only the rows that the page showed, and that ask before they do harm.
 
-A list that says "Select all 65" carries the ids of those 65. What comes meanwhile is not meant, even where it matches.
+A list that says "Select all 65" carries the ids of those 65. Rows that come meanwhile are left out, even if they match.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,13 +21,13 @@ ID_DIGITS_MAX = 18  # 64 bits have room for any such
 
 
 class SelectionForm(ActionForm):
-    """The choice of an action, with the ids of all rows that the list has told of."""
+    """The choice of an action, with the ids of all rows that the list showed."""
 
     shown = forms.CharField(required=False, widget=forms.HiddenInput, label="")
 
 
 class SelectionActions(ModelAdmin):
-    """Comes before the other bases. `select all` means those that were shown."""
+    """A mixin before the other bases: `select all` means the rows that were shown."""
 
     action_form = SelectionForm
     asked_first: ClassVar[Collection[str]] = ()  # actions that ask even for one row
@@ -38,7 +38,7 @@ class SelectionActions(ModelAdmin):
         form, rows = context.get("action_form"), context.get("cl")
         if form is not None and rows is not None and rows.result_count > len(rows.result_list):
             ids = sorted(rows.queryset.values_list("pk", flat=True)[:COUNTED_MAX])
-            form.fields["shown"].initial = written(ids[: rows.result_count])  # not who came since they were counted
+            form.fields["shown"].initial = written(ids[: rows.result_count])  # no row that came since the count
         return page
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
@@ -54,7 +54,7 @@ class SelectionActions(ModelAdmin):
     def asks(
         self, request: HttpRequest, rows: QuerySet[Any], *, action: str, question: str, label: Any, **context: Any
     ) -> TemplateResponse | None:
-        """The page that asks whether it shall be done to these; None once somebody has said yes, or need not."""
+        """Return a page that asks for confirmation; None once it is given, or when it is not needed."""
         if "confirmed" in request.POST or not (action in self.asked_first or _are_many(request)):
             return None
         ids = list(rows.values_list("pk", flat=True)[:COUNTED_MAX])
@@ -80,7 +80,7 @@ def _are_many(request: HttpRequest) -> bool:
 
 
 def written(ids: Iterable[int]) -> str:
-    """Ids as "1-65,70": thousands in a row are some characters."""
+    """Return ids as "1-65,70": thousands in a row are some characters."""
     found: list[list[int]] = []
     for number in sorted(set(ids)):
         if found and found[-1][1] == number - 1:
@@ -91,7 +91,7 @@ def written(ids: Iterable[int]) -> str:
 
 
 def read(text: str) -> list[int]:
-    """What `written` has written; empty where it is anything else, or more than a list counts."""
+    """Return the ids that `written` wrote; empty for any other text, or for more than a list counts."""
     ids: list[int] = []
     for part in text.split(","):
         ends = part.split("-")

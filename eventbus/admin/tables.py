@@ -1,4 +1,4 @@
-"""The bus at the desk: its tables for eyes only, and what staff can do: decide about dead letters, let groups pause."""
+"""The bus in the admin: read-only tables, and the actions of staff, such as resending events and pausing groups."""
 
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,7 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
     asked_first = ("withdraw",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change outbox events may decide about those that the log rejected; the form stays for reading."""
+        """Allow decisions on rejected events to users who may change outbox events; the form stays read-only."""
         return request.user.has_perm("eventbus.change_outboxrow")
 
     @admin.action(description=_("Resend: offer what the log rejected to it again"), permissions=["operate"])
@@ -104,7 +104,7 @@ class ParkedEventAdmin(EventAdmin):
 
 
 class ParkedEventInline(ReadOnly, TabularInline):
-    """The head and the first of those that wait behind it."""
+    """The head and the first events that wait behind it."""
 
     model = ParkedEvent
     fields = ("offset", "type", "event_id", "content")
@@ -130,7 +130,7 @@ class ParkedKeyAdmin(ReadOnlyAdmin):
     inlines = (ParkedEventInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # Counted for the rows that are shown. Joined and grouped, it would count those of all keys.
+        # A subquery counts only for the rows shown. A join with GROUP BY would count for all keys.
         events = ParkedEvent.objects.order_by().filter(parked_key=OuterRef("pk")).values("parked_key")
         keys: QuerySet[Any] = (
             super()
@@ -155,7 +155,7 @@ class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
     actions = ("dismiss",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change them may say that they were seen; the form stays for reading."""
+        """Allow dismissal to users who may change untrusted records; the form stays read-only."""
         return request.user.has_perm("eventbus.change_untrustedrecord")
 
     @admin.action(description=_("Dismiss: they were seen"), permissions=["operate"])
@@ -209,7 +209,7 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
         return group.paused_at or group.breaker_opened_at
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may change groups may let them stand still and go on; the form stays for reading."""
+        """Allow pausing, resuming and redelivery to users who may change groups; the form stays read-only."""
         return request.user.has_perm("eventbus.change_consumergroup")
 
     @admin.action(description=_("Pause: let them stand still until they are resumed"), permissions=["operate"])
@@ -232,7 +232,7 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
 
 @admin.register(Divergence)
 class DivergenceAdmin(ReadOnlyAdmin):
-    """Not empty: the database was restored. `manage.py eventbus restored` repairs it."""
+    """A list with a row if the database was restored. `manage.py eventbus restored` repairs it."""
 
     list_display = ("noted_at", "topic", "partition", "offset", "type", "key", "event_id")
     ordering = ("name",)
@@ -256,7 +256,7 @@ class ProcessRowAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("state"), ordering="state")
     def state_now(self, row: ProcessRow) -> str:
-        """As it last said, unless that is too long ago."""
+        """Return the state of its last heartbeat, or silent if that is too long ago."""
         return str(pgettext_lazy("process", "silent") if heartbeats.is_silent(row) else row.get_state_display())
 
     @admin.display(description=_("partitions that it reads"))

@@ -18,13 +18,13 @@ Run = Callable[..., None]  # called with `printer` and the parsed options by nam
 
 
 class Actions:
-    """Where each module adds its own."""
+    """The parser of actions, to which each module adds its own."""
 
     def __init__(self, subparsers: Any) -> None:
         self._subparsers = subparsers
 
     def add(self, name: str, run: Run, text: str) -> CommandParser:
-        """A new action with `--json`; its parser, for what else it takes."""
+        """Add an action with `--json`, and return its parser for further arguments."""
         added: CommandParser = self._subparsers.add_parser(
             name, help=text, description=f"{text}.", epilog=EXITS, formatter_class=RawDescriptionHelpFormatter
         )

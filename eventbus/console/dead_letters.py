@@ -1,4 +1,4 @@
-"""`dead`, `requeue`, `discard` and `undo`: what failed for good, and what shall become of it."""
+"""`dead`, `requeue`, `discard` and `undo`: show dead letters, and decide about them."""
 
 import sys
 from collections.abc import Collection
@@ -16,8 +16,8 @@ from eventbus.operations import status
 from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import UNDO_DAYS
 
-LETTERS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
-ERROR_CHARACTERS_SHOWN = 60  # the row stays a row; an id shows the whole
+LETTERS_SHOWN = 100  # enough for a terminal; --limit shows more
+ERROR_CHARACTERS_SHOWN = 60  # a row stays on one line; an id shows the whole
 YES = {"y", "yes"}
 SELECTORS = ("group", "topic", "key")
 TOLD_BRIEFLY = ("id", "group", "topic", "type", "event_id", "key", "attempts", "error_class", "error")
@@ -25,7 +25,7 @@ LETTER_COLUMNS = ("id", "group", "topic", "type", "key", "attempts", "died_at", 
 
 
 def add(actions: Actions) -> None:
-    """Add what deals with dead letters."""
+    """Add the actions for dead letters."""
     shown = actions.add("dead", dead, "dead letters; with ids, in full")
     _selecting(shown)
     shown.add_argument("--discarded", action="store_true", help="those that were discarded instead")
@@ -45,7 +45,7 @@ def add(actions: Actions) -> None:
 
 
 def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded: bool, **options: Any) -> None:
-    """Many as rows, named ones in full."""
+    """Print dead letters as rows, or those named by id in full."""
     letters = _letters_by_id(ids) if ids else list(_selected(options, discarded=discarded)[:limit])
     if json:
         printer.json([_told(letter) for letter in letters])
@@ -59,14 +59,14 @@ def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded:
 
 
 def requeue(*, printer: Printer, json: bool, **options: Any) -> None:
-    """Once more."""
+    """Request that dead letters are handled once more."""
     _decide(DeadLetter.Request.REQUEUE, _chosen(DeadLetter.Request.REQUEUE, **options), printer, json)
 
 
 def discard(
     *, printer: Printer, json: bool, with_parked: bool, expect: int | None, ids: list[int], **options: Any
 ) -> None:
-    """Never again. Exactly those that were counted: who comes later, or falls in behind, is not meant."""
+    """Discard exactly the letters and events that were counted: what comes later, or waits behind later, stays."""
     letters = _chosen(DeadLetter.Request.DISCARD, ids=ids, **options)
     behind, through = dead_letters.behind(letters) if with_parked else (0, None)
     count = len(letters) + behind
@@ -80,7 +80,7 @@ def discard(
 
 
 def restore(*, printer: Printer, json: bool, decision: int | None, **options: Any) -> None:
-    """As if it had not been discarded."""
+    """Undo a discard."""
     if decision is None:
         letters = _chosen(DeadLetter.Request.RESTORE, discarded=True, **options)
     elif options["ids"] or options["all"] or _selectors(options):
@@ -92,7 +92,7 @@ def restore(*, printer: Printer, json: bool, decision: int | None, **options: An
 
 
 def _agree(what: str, count: int, expect: int | None) -> None:
-    """Raises CommandError unless the operator has said the number, or says yes to it."""
+    """Raise CommandError unless the operator gave the right number, or confirms it."""
     if expect is not None:
         if expect != count:
             text = f"These are {what}, {count} in all, and not {expect}: look again. Nothing was discarded."
@@ -113,7 +113,7 @@ def _decide(
     through: int | None = None,
     behind: int = 0,
 ) -> None:
-    """Raises CommandError for what was refused, or when there was nothing to ask for."""
+    """Request an action for each letter. Raises CommandError for refusals, or when there is no letter."""
     decided = dead_letters.decide(letter_ids, action, who(), through=through)
     if json:
         asked = [_briefly(letter) for letter in decided.asked]
@@ -172,7 +172,7 @@ def _selectors(options: dict[str, Any]) -> bool:
 def _chosen(
     wish: DeadLetter.Request, *, ids: list[int], all: bool, discarded: bool = False, **options: Any
 ) -> list[int]:
-    """The dead letters that were named. Raises CommandError for an unknown id, or when nothing was named."""
+    """Return the ids of the named dead letters. Raises CommandError for an unknown id, or when nothing was named."""
     if bool(ids) + _selectors(options) + all != 1:
         raise CommandError("Name ids, or --group, --topic and --key, or --all.", returncode=EXIT_WRONG_LINE)
     if ids:

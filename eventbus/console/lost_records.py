@@ -1,4 +1,4 @@
-"""`lost`: records that the log let go of before a group read them, and that the outbox does not have."""
+"""`lost`: records that the log deleted before a group read them, and that the outbox does not have."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ COLUMNS = ("id", "group", "topic", "partition", "begin", "end", "count", "noted_
 
 
 def add(actions: Actions) -> None:
-    """Add it."""
+    """Add the action."""
     text = "records that the log let go of before a group read them, and that the outbox does not have either"
     asking = actions.add("lost", lost, text)
     asking.add_argument("--all", action="store_true", help="also those that somebody has seen to")
@@ -25,7 +25,7 @@ def add(actions: Actions) -> None:
 
 
 def lost(*, printer: Printer, json: bool, all: bool, accept: list[int], reopen: list[int], **options: Any) -> None:
-    """Raises CommandError for an id that is not there."""
+    """Show, accept or reopen lost records. Raises CommandError for an unknown id."""
     if bool(accept) + bool(reopen) + all > 1:
         raise CommandError("Name one of --all, --accept and --reopen.", returncode=EXIT_WRONG_LINE)
     everything = LostRecords.objects.order_by("id")

@@ -1,4 +1,4 @@
-"""`pause` and `resume`: letting consumer groups stand still, and go on."""
+"""`pause` and `resume`: let consumer groups stand still, and go on."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from eventbus.operations import pausing
 
 
 def add(actions: Actions) -> None:
-    """Add what stops and starts groups."""
+    """Add the actions that pause and resume groups."""
     stop = (
         "let consumer groups stand still: each finishes what it has in hand, then nothing of it is handled, tried "
         "again, probed, requeued or discarded until it is resumed; other groups flow"
@@ -26,12 +26,12 @@ def add(actions: Actions) -> None:
 
 
 def pause(**options: Any) -> None:
-    """Stand still."""
+    """Pause groups."""
     _ask(pausing.pause, pausing.pausable, **options)
 
 
 def resume(**options: Any) -> None:
-    """Go on."""
+    """Resume groups."""
     _ask(pausing.resume, pausing.resumable, **options)
 
 
@@ -46,7 +46,7 @@ def _ask(
     all: bool,
     **options: Any,
 ) -> None:
-    """Each in a transaction of its own: what is refused stops no other."""
+    """Call `wish` for each group in a transaction of its own: a refusal stops no other."""
     asked, refused = [], []
     for group in _chosen(possible, groups, all):
         try:
@@ -64,7 +64,7 @@ def _ask(
 
 
 def _chosen(possible: Callable[[], QuerySet[ConsumerGroup]], names: list[str], all: bool) -> list[ConsumerGroup]:
-    """The groups that were named. Raises CommandError for an unknown one, or when nothing was named."""
+    """Return the groups that were named. Raises CommandError for an unknown one, or when nothing was named."""
     if bool(names) == all:
         raise CommandError("Name groups, or --all.", returncode=EXIT_WRONG_LINE)
     if all:

@@ -1,4 +1,4 @@
-"""What the commands print: tables, fields and JSON, safe for the operator's terminal."""
+"""Output of the commands: tables, fields and JSON, safe for the operator's terminal."""
 
 import getpass
 import os
@@ -12,34 +12,34 @@ NOTHING = "-"  # in a table's empty cell
 
 
 class Printer:
-    """Prints on a command's standard output."""
+    """A printer on a command's standard output."""
 
     def __init__(self, out: OutputWrapper) -> None:
         self._out = out
 
     def line(self, text: str = "") -> None:
-        """A line of plain text."""
+        """Print a line of plain text."""
         self._out.write(text)
 
     def progress(self, text: str) -> None:
-        """On a terminal, a line that the next one overwrites."""
+        """Print a line that the next one overwrites, on a terminal only."""
         if self._out.isatty():
             self._out.write(f"\r{text}", ending="\r")
             self._out.flush()
 
     def json(self, told: Any) -> None:
-        """One JSON value, indented."""
+        """Print one JSON value, indented."""
         self._out.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
 
     def fields(self, told: dict[str, Any]) -> None:
-        """One thing in full: a line a field, several for a long text."""
+        """Print one thing in full: a line a field, several for a long text."""
         for name, value in told.items():
             text = "\n".join(printable(line) for line in str(value).splitlines())
             self._out.write(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}")
         self._out.write("")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Aligned columns: numbers to the right, the rest to the left."""
+        """Print aligned columns: numbers to the right, the rest to the left."""
         lines = [list(columns), *([_cell(value) for value in row] for row in rows)]
         numbers = [all(line[at].isdigit() for line in lines[1:]) for at in range(len(columns))]
         widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
@@ -55,12 +55,12 @@ def _cell(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """An error's or a key's control characters must not steer the operator's terminal."""
+    """Escape control characters of an error or a key, which must not control the operator's terminal."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def who() -> str:
-    """Whom the audit trail names for what is done at the command line."""
+    """Return the name that the audit trail keeps for an action at the command line."""
     try:
         return f"{getpass.getuser()} at the command line"
     except (KeyError, OSError):  # in a container a user may have no name

@@ -1,4 +1,4 @@
-"""`prune` and `close`: what nobody needs any more."""
+"""`prune` and `close`: remove events and groups that are no longer needed."""
 
 import argparse
 import threading
@@ -18,12 +18,12 @@ from eventbus.processes.command_runner import on_signal
 from eventbus.recovery import divergence
 from eventbus.repairs import group_removal
 
-RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
+RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; a much earlier date does not exist
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
 
 
 def add(actions: Actions) -> None:
-    """Add what takes away."""
+    """Add the actions that remove."""
     text = "take away what every group has passed; a site that runs the bus does it by itself"
     adding = actions.add("prune", prune, text)
     hours = f"what was appended longer ago (EVENTBUS_RETENTION_HOURS: {settings.EVENTBUS_RETENTION_HOURS})"
@@ -51,9 +51,9 @@ def _hours(text: str) -> float:
 
 
 def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
-    """Raises CommandError when the delivery audit does not balance somewhere: there, nothing is taken.
+    """Prune events. Raises CommandError when the delivery audit does not balance somewhere: there, nothing is pruned.
 
-    So it does while everything stands still because a store went back: what is there tells what was lost.
+    It also raises while everything stands still because a store was restored: the rows show what was lost.
     """
     if divergence.stands():
         raise CommandError("\n".join(["Nothing is pruned while a store has gone back.", *divergence.problems()]))
@@ -85,7 +85,7 @@ def _counts(pruned: Pruned) -> dict[str, int]:
 
 
 def close(*, printer: Printer, json: bool, group: str, topic: str, force: bool, **options: Any) -> None:
-    """Raises CommandError when it is refused, or unknown."""
+    """Remove a consumer group. Raises CommandError when that is refused, or the group is unknown."""
     try:
         closed = group_removal.close(group, topic, force=force, who=who())
     except group_removal.Unknown as unknown:

@@ -1,4 +1,4 @@
-"""`redeliver`: handing a group what it passed and never handled."""
+"""`redeliver`: give a group the events that it passed and never handled."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from eventbus.repairs.redelivery import Redelivered
 
 
 def add(actions: Actions) -> None:
-    """Add it."""
+    """Add the action."""
     text = "have a group handle what it passed and never handled: what is lost for it, or what an older release ignored"
     asking = actions.add("redeliver", redeliver, text)
     asking.add_argument("group", metavar="GROUP", help="as `eventbus status` shows it")
@@ -42,7 +42,7 @@ def redeliver(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Raises CommandError when it is refused, or when there is nothing."""
+    """Redeliver, count or dismiss events. Raises CommandError when that is refused, or when there are none."""
     _refuse_wrong_line(group, lost=lost, types=types, dismiss=dismiss, dry_run=dry_run)
     if dismiss:
         _dismiss(printer, json, group, types)

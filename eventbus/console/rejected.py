@@ -1,4 +1,4 @@
-"""`rejected`, `resend` and `withdraw`: what the log will not take, and what shall become of it."""
+"""`rejected`, `resend` and `withdraw`: show events that the log rejected, and decide about them."""
 
 from functools import partial
 from typing import Any
@@ -12,13 +12,13 @@ from eventbus.database.text import readable
 from eventbus.models import OutboxRow
 from eventbus.publishing import rejected_records
 
-EVENTS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
-REASON_CHARACTERS_SHOWN = 60  # the row stays a row; --json shows the whole
+EVENTS_SHOWN = 100  # enough for a terminal; --limit shows more
+REASON_CHARACTERS_SHOWN = 60  # a row stays on one line; --json shows the whole
 COLUMNS = ("id", "topic", "type", "event_id", "key", "created_at", "behind", "rejected")
 
 
 def add(actions: Actions) -> None:
-    """Add what deals with events that the log rejected."""
+    """Add the actions for events that the log rejected."""
     text = "events that the log rejected, why, and how many later ones of their keys wait behind them"
     shown = actions.add("rejected", rejected, text)
     shown.add_argument("--topic", default="", help="only those of this topic")
@@ -34,7 +34,7 @@ def add(actions: Actions) -> None:
 
 
 def rejected(*, printer: Printer, json: bool, topic: str, withdrawn: bool, limit: int, **options: Any) -> None:
-    """The oldest first."""
+    """Print rejected or withdrawn events, the oldest first."""
     rows = list(rejected_records.rejected(topic, withdrawn=withdrawn)[:limit])
     if json:
         printer.json([_told(row) for row in rows])
@@ -49,7 +49,7 @@ def _of(topic: str) -> str:
 
 
 def resend(*, ids: list[int], all: bool, printer: Printer, json: bool, action: str, **options: Any) -> None:
-    """Once more."""
+    """Offer rejected events to the log once more."""
     if bool(ids) == all:
         raise CommandError("Name ids, or --all.", returncode=EXIT_WRONG_LINE)
     rows = list(rejected_records.rejected()) if all else _named(ids)
@@ -57,7 +57,7 @@ def resend(*, ids: list[int], all: bool, printer: Printer, json: bool, action: s
 
 
 def withdraw(*, ids: list[int], printer: Printer, json: bool, action: str, **options: Any) -> None:
-    """Never."""
+    """Withdraw rejected events: they are never published."""
     if not ids:
         raise CommandError("Name ids, as manage.py eventbus rejected shows them.", returncode=EXIT_WRONG_LINE)
     _ask(rejected_records.withdraw, _named(ids), printer=printer, json=json, action=action)
@@ -74,7 +74,7 @@ def _row(row: OutboxRow) -> list[Any]:
 
 
 def _told(row: Any) -> dict[str, Any]:
-    """An event of `rejected_records.events`, whole."""
+    """Return an event of `rejected_records.events` in full."""
     return {
         "id": row.pk,
         "topic": row.topic,

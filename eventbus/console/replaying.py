@@ -1,4 +1,4 @@
-"""`replay`: showing a group's projections old events again."""
+"""`replay`: have a group's projections handle old events again."""
 
 import argparse
 import threading
@@ -23,7 +23,7 @@ LIMITS = ("since", "until", "key", "id")
 
 
 def add(actions: Actions) -> None:
-    """Add what replays."""
+    """Add the action."""
     text = "show a group's projections past events again, as after a bug in one was mended; nothing is published"
     adding = actions.add("replay", run, text)
     adding.add_argument("group", metavar="GROUP", help="the consumer group; its handlers must be declared replayable")
@@ -40,7 +40,7 @@ def add(actions: Actions) -> None:
 
 
 def time_of(text: str) -> datetime:
-    """A time on the command line, which names its zone."""
+    """Parse a time on the command line, which must name its zone."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -53,7 +53,7 @@ def time_of(text: str) -> datetime:
 
 
 def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run: bool, **options: Any) -> None:
-    """Raises CommandError when it was refused, has failed or was stopped."""
+    """Run, resume or count a replay. Raises CommandError when it was refused, has failed or was stopped."""
     try:
         found = _group(group)
         if resume is not None:

@@ -1,4 +1,4 @@
-"""`republish`: by hand, what the outbox still has goes to the end of the log again, as after brokers lost a stretch."""
+"""`republish`: append events of the outbox to the log again, by hand, as after brokers lost a stretch."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from eventbus.repairs import republishing
 
 
 def add(actions: Actions) -> None:
-    """Add it."""
+    """Add the action."""
     text = "append what was told since a time to the log again, in order; groups drop what they have handled"
     asking = actions.add("republish", republish, text)
     asking.add_argument("--since", type=time_of, required=True, metavar="TIME", help="such as 2026-11-25T08:00:00Z")
@@ -25,7 +25,7 @@ def add(actions: Actions) -> None:
 
 
 def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_run: bool, **options: Any) -> None:
-    """Raises CommandError when nothing is, or can be."""
+    """Append events again, or count them. Raises CommandError when there are none, or it is not possible."""
     backend, known = backends.current(), topic_setup.topic_names()
     if backend.topics is None:
         raise CommandError("This log is the outbox: it has all that the outbox has. See manage.py eventbus replay.")

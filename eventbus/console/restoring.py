@@ -1,4 +1,4 @@
-"""`restored`: what a restore of the database or the brokers left behind, and its repair."""
+"""`restored`: show and repair the differences after a restore of the database or the brokers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ BEHIND = ("topic", "partition", "ends at", "had ended at")
 
 
 def add(actions: Actions) -> None:
-    """Add it."""
+    """Add the action."""
     text = "compare log and database once one of them was restored, and repair what differs; 1 while it is not"
     asking = actions.add("restored", restored, text)
     asking.add_argument("--apply", action="store_true", help="repair it; without, it is only shown")
@@ -26,7 +26,7 @@ def add(actions: Actions) -> None:
 
 
 def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **options: Any) -> None:
-    """Raises CommandError with what is left to do."""
+    """Show or repair the differences. Raises CommandError with the steps that are left."""
     backend = backends.current()
     found = restore_repair.apply(backend, who(), beyond) if apply else restore_repair.look(backend, beyond)
     differs = bool(found.stretches or found.behind or beyond)

@@ -1,4 +1,4 @@
-"""What commands have in common that do something with rows an operator names."""
+"""Shared parts of commands that act on rows an operator names."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Mapping
@@ -16,14 +16,14 @@ ID_DIGITS_MAX = 18  # 64 bits have room for any such
 
 
 def positive(text: str) -> int:
-    """For argparse: a whole number from 1, which a database can compare its ids with."""
+    """Parse a whole number from 1 for argparse, which a database can compare its ids with."""
     if not text.isdecimal() or len(text) > ID_DIGITS_MAX or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 with {ID_DIGITS_MAX} digits at most")
     return int(text)
 
 
 def named(rows: QuerySet[M], ids: Iterable[int], *, what: str, command: str) -> list[M]:
-    """The rows with these ids, the oldest first. Raises CommandError, which names those that are not there."""
+    """Return the rows with these ids, the oldest first. Raises CommandError, which names the missing ones."""
     found = list(rows.filter(id__in=ids).order_by("id"))
     if unknown := sorted(set(ids) - {row.pk for row in found}):
         text = f"No such {what}: {', '.join(map(str, unknown))}. See manage.py eventbus {command}."
@@ -43,10 +43,10 @@ def ask(
     printer: Printer,
     json: bool,
 ) -> None:
-    """Ask for each in a transaction of its own: what is refused stops no other.
+    """Call `request` for each row in a transaction of its own: a refusal stops no other.
 
     `of` names the column that stands before type and key in a row's line; `none` says why there may be none. Raises
-    CommandError for what was refused, or when there was nothing to ask for.
+    CommandError for refusals, or when there is no row.
     """
     asked, refused = [], []
     for row in rows:

@@ -1,4 +1,4 @@
-"""`status`: how the bus is."""
+"""`status`: show the state of the bus."""
 
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ LEDGER_COLUMNS = (
 
 
 def add(actions: Actions) -> None:
-    """Add what only looks."""
+    """Add the action."""
     asked = actions.add(
         "status", status, "outbox, timers, groups, leases and delivery audit; 1 when something is wrong"
     )
@@ -40,7 +40,7 @@ def add(actions: Actions) -> None:
 
 
 def status(*, printer: Printer, json: bool, no_audit: bool, **options: Any) -> None:
-    """Raises CommandError with what is wrong, so that the exit code tells."""
+    """Print the state. Raises CommandError with the problems, so that the exit code shows them."""
     found, dispatches = bus_status.status(), bus_status.is_dispatched()
     counted = None if no_audit else delivery_audit.read()
     wrong = bus_status.problems(found, dispatches=dispatches) + (delivery_audit.problems(counted) if counted else [])

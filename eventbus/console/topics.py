@@ -1,4 +1,4 @@
-"""`topics`: what is told where; and on a log of brokers, making the topics what they are declared to be."""
+"""`topics`: show the topics and their event types; on brokers, make and change topics as declared."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ON_BROKERS = ("topic on the brokers", "partitions", "copies", "min.insync.replic
 
 
 def add(actions: Actions) -> None:
-    """Add it."""
+    """Add the action."""
     text = "topics, their ends, what is told in them and who reads them; 1 when one is not as declared"
     asking = actions.add("topics", topics, text)
     asking.add_argument("--apply", action="store_true", help="make what is missing, and set what differs")
@@ -24,7 +24,7 @@ def add(actions: Actions) -> None:
 
 
 def topics(*, printer: Printer, json: bool, apply: bool, add_partitions: bool, **options: Any) -> None:
-    """Raises CommandError with what is not as declared, and was not made so."""
+    """Show topics, and apply their declarations if asked to. Raises CommandError with the differences that remain."""
     if add_partitions and not apply:
         raise CommandError("--add-partitions goes with --apply.", returncode=EXIT_WRONG_LINE)
     try:
@@ -53,7 +53,7 @@ def _print(printer: Printer, found: list[TopicStatus]) -> None:
 
 
 def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partitions: bool) -> None:
-    """What differs is shown before it is changed."""
+    """Show the differences, and then apply the declarations."""
     told = [one for topic in found for one in topic.differences]
     if not json:
         if told:

@@ -1,4 +1,4 @@
-"""`untrusted` and `dismiss`: records that were set aside, since nobody knows who told them."""
+"""`untrusted` and `dismiss`: show and dismiss records that were set aside, since their publisher is unknown."""
 
 from functools import partial
 from typing import Any
@@ -10,12 +10,12 @@ from eventbus.console.selection import ask, named, positive
 from eventbus.database.text import TIME
 from eventbus.repairs import untrusted_records
 
-RECORDS_SHOWN = 100  # what one looks at in a terminal; --limit shows more
+RECORDS_SHOWN = 100  # enough for a terminal; --limit shows more
 COLUMNS = ("id", "group", "topic", "partition", "offset", "type", "key", "event_id", "source", "seen_at")
 
 
 def add(actions: Actions) -> None:
-    """Add what deals with records that are not trusted."""
+    """Add the actions for records that are not trusted."""
     text = "records that groups have set aside, since they bear no signature of the site, and where they lie"
     shown = actions.add("untrusted", show, text)
     shown.add_argument("--topic", default="", help="only those of this topic")
@@ -27,7 +27,7 @@ def add(actions: Actions) -> None:
 
 
 def show(*, printer: Printer, json: bool, topic: str, limit: int, **options: Any) -> None:
-    """The oldest first."""
+    """Print untrusted records, the oldest first."""
     rows = [untrusted_records.told(row) for row in untrusted_records.found(topic)[:limit]]
     if json:
         printer.json(rows)
@@ -39,7 +39,7 @@ def show(*, printer: Printer, json: bool, topic: str, limit: int, **options: Any
 
 
 def dismiss(*, ids: list[int], all: bool, printer: Printer, json: bool, action: str, **options: Any) -> None:
-    """Seen."""
+    """Dismiss untrusted records that an operator has seen."""
     if bool(ids) == all:
         raise CommandError("Name ids, or --all.", returncode=EXIT_WRONG_LINE)
     rows = (

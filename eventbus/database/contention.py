@@ -1,4 +1,4 @@
-"""Retry after contention: two writers met, and neither failed."""
+"""Retry after contention: two writers blocked each other, and neither failed."""
 
 import math
 import random
@@ -9,18 +9,18 @@ from typing import ParamSpec, TypeVar
 
 from eventbus.errors import is_contention
 
-# So long one key of a group waits for a lock that a stranger holds. Then the other keys get their turn.
+# One key of a group waits so long for a lock that another program holds. Then the other keys get their turn.
 CONTENTION_SECONDS = 5.0
-CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: two writers that met do not meet again at once
+CONTENTION_PAUSE_SECONDS = 0.05  # full jitter below this: the two writers do not block each other again at once
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class ContentionRetry:
-    """Run something again while it only met another writer: contention is no failure and is never counted.
+    """Run a call again while it meets contention, which is no failure and is never counted.
 
-    It ends when the worker is asked to leave, or after so many seconds and two tries: then the contention is raised.
+    It ends when the worker is asked to leave, or after `seconds` and two tries: then it raises the contention.
     """
 
     def __init__(self, stop: threading.Event, seconds: float = math.inf) -> None:
@@ -28,7 +28,7 @@ class ContentionRetry:
 
     @property
     def ends(self) -> bool:
-        """Whether the worker was asked to leave."""
+        """True if the worker was asked to leave."""
         return self._stop.is_set()
 
     def __call__(self, run: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
@@ -38,7 +38,7 @@ class ContentionRetry:
             try:
                 return run(*arguments, **named)
             except Exception as error:
-                is_over = tries > 1 and time.monotonic() >= until  # a slow machine may need them all for the first
+                is_over = tries > 1 and time.monotonic() >= until  # a slow machine may need all seconds for the first
                 if not is_contention(error) or self._stop.is_set() or is_over:
                     raise
             self._stop.wait(random.uniform(0, CONTENTION_PAUSE_SECONDS))

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from eventbus.database import sql
 from eventbus.events import EncodedEvent
 
-LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory ends at some thousands, and 64 keys at once rarely meet
+LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory holds some thousands, and 64 keys at once rarely meet
 ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
 COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "rejected")
 _NAMES = ", ".join(COLUMNS)
@@ -37,12 +37,12 @@ Slots = Sequence[tuple[int, int]]
 
 
 def slots(sealed: Iterable[EncodedEvent]) -> list[tuple[int, int]]:
-    """Which advisory locks these events need on PostgreSQL, sorted, so that nobody waits in a circle."""
+    """Return the advisory locks that these events need on PostgreSQL, sorted, so that they cannot deadlock."""
     return sorted({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed})
 
 
 def _signed(topic: str) -> int:
-    """A topic's number for an advisory lock: PostgreSQL takes signed 32-bit integers."""
+    """Return a topic's number for an advisory lock: PostgreSQL takes signed 32-bit integers."""
     return zlib.crc32(topic.encode()) - 2**31
 
 
@@ -55,7 +55,7 @@ def insert(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], *, o
 
 
 def _sqlite(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent]) -> None:
-    """One writer at a time: ids are drawn in commit order by themselves."""
+    """Insert without locks: SQLite has one writer at a time, so ids are drawn in commit order."""
     sql.insert_many(connection, _SQLITE, _SQLITE_ROW, list(map(sqlite_values, sealed)))
 
 
@@ -71,7 +71,7 @@ def _postgres(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], l
 
 
 def sqlite_values(one: EncodedEvent) -> tuple[Any, ...]:
-    """An event's values for COLUMNS, but for `rejected`, which is empty, as SQLite holds them."""
+    """Return an event's values for COLUMNS as SQLite holds them, without `rejected`, which is empty."""
     identity = one.identity.replace("-", "")
     return identity, one.topic, one.type, one.key, one.payload, one.headers, _sqlite_time(one.created_at)
 
@@ -80,5 +80,5 @@ _sqlite_time = lru_cache(maxsize=1)(sql.sqlite_time)  # all events of a call hav
 
 
 def postgres_values(one: EncodedEvent) -> tuple[Any, ...]:
-    """The same as PostgreSQL's driver takes them."""
+    """Return the same values as PostgreSQL's driver takes them."""
     return one.event_id, one.topic, one.type, one.key, one.payload, one.headers, one.created_at

@@ -1,4 +1,4 @@
-"""Being the only one: relay, dispatcher, poller. No wall clock is compared between machines."""
+"""Leases, each with one owner: relay, dispatcher, poller. No wall clock is compared between machines."""
 
 import time
 from uuid import uuid4
@@ -9,17 +9,17 @@ from eventbus import failpoints
 from eventbus.errors import LeaseLost
 from eventbus.models import LeaseRow
 
-LEASE_SECONDS = 3.0  # a standby takes over after this long without a beat: several beats, so a pause is forgiven
-LOOKS_MIN = 4  # a silence is believed after so many looks: one look counts for no more than its part of the lease
+LEASE_SECONDS = 3.0  # a standby takes over after this long without a beat: several beats, so a pause is tolerated
+LOOKS_MIN = 4  # a silence needs so many looks: the time between two counts for no more than its part of the lease
 BEAT_SECONDS = 1.0
-LOOK_SECONDS = 0.1  # between looks at another's beat: the answer "it lives" comes soon after the beat
+LOOK_SECONDS = 0.1  # between looks at another's beat, so that a beat is seen soon
 
 
 class Lease:
-    """One owner at a time by name. A standby that saw the same beat for LEASE_SECONDS on its own clock takes over.
+    """A named lease with one owner at a time. A standby takes over after LEASE_SECONDS without a beat by its own clock.
 
-    Time in which the standby was held up itself (a lock, a queue of writers) tells nothing of the owner, who may wait
-    for the same: between two looks at most a LOOKS_MIN-th of the lease counts.
+    The standby may be held up itself (a lock, a queue of writers), and the owner by the same. So at most a LOOKS_MIN-th
+    of the lease counts between two looks.
     """
 
     def __init__(self, name: str, *, seconds: float = LEASE_SECONDS) -> None:
@@ -55,20 +55,20 @@ class Lease:
         return self._silence >= self._seconds
 
     def beat(self) -> None:
-        """Say that the owner lives. Raises LeaseLost."""
+        """Renew the lease in a transaction of its own. Raises LeaseLost."""
         with failpoints.atomic("lease.beat"):
             self.check()
 
     def check(self) -> None:
-        """Hold the lease for the rest of the current transaction; it is a beat as well. Raises LeaseLost."""
+        """Lock the lease for the rest of the current transaction; this is a beat as well. Raises LeaseLost."""
         mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
         if not mine.update(beat=F("beat") + 1):
             raise LeaseLost(f"{self.name} has another owner")
 
     def refuse_earlier(self) -> None:
-        """Raise LeaseLost when our beat is a smaller number than it was: the database is one from before that.
+        """Raise LeaseLost when our beat is a smaller number than it was: the database was restored to an earlier time.
 
-        It was restored under us, and what we remember of it is not so any more.
+        What this process remembers of it is then wrong.
         """
         beat = _beat(self.name) or 0
         if beat < self._beaten:
@@ -76,19 +76,19 @@ class Lease:
         self._beaten = beat
 
     def release(self) -> None:
-        """Leave it to the next one at once. Harmless when it was lost."""
+        """Free the lease for the next owner at once. Harmless when it was lost."""
         with failpoints.atomic("lease.release"):
             LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
 
     def held_by_another(self) -> bool:
-        """Whether somebody owns it; look twice, LEASE_SECONDS apart, to know whether that one lives."""
+        """Return True if another owns it. Only a beat that moves within LEASE_SECONDS shows that the owner lives."""
         return LeaseRow.objects.filter(name=self.name).exclude(owner__in=["", self.owner]).exists()
 
 
 def is_beating(name: str, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
-    """Whether the owner of a lease lives: only if its beat moves. Waits so long at most, for a dead one's lease.
+    """Return True if the owner of a lease lives, which its moving beat shows. Waits `seconds` at most, for a dead one.
 
-    `free_seconds` is how long to wait where nobody has it.
+    `free_seconds` is the time to wait while it has no owner.
     """
     lease, seen, began = Lease(name), _beat(name), time.monotonic()
     while True:

@@ -1,8 +1,8 @@
-"""Raw statements past Django's cursor, for the few that run for every event: its conversions cost more than they do.
+"""Raw statements without Django's cursor, for the few that run for every event: its conversions cost more than they do.
 
-Placeholders are `%b`: bound by PostgreSQL's server in binary, and by SQLite as `?`. Where somebody listens to the
-queries (DEBUG, `execute_wrapper`, a test that counts them) Django's cursor is used, so that they are seen. Values go
-and come as the driver knows them: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
+Placeholders are `%b`: bound by PostgreSQL's server in binary, and by SQLite as `?`. When queries are watched (DEBUG,
+`execute_wrapper`, a test that counts them), Django's cursor runs them, so that they are seen. Values have the types of
+the driver: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ ROWS_OF_STATEMENTS = (128, 32, 8, 1)
 
 
 def fetch(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> Rows:
-    """What a SELECT finds. Raises DatabaseError."""
+    """Return the rows of a SELECT. Raises DatabaseError."""
     if _watched(connection):
         with connection.cursor() as cursor:
             cursor.execute(_for_django(statement), parameters)
@@ -33,7 +33,7 @@ def fetch(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[
 
 
 def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]) -> int:
-    """Run a statement; how many rows it touched. Raises DatabaseError."""
+    """Run a statement and return the number of rows it touched. Raises DatabaseError."""
     if _watched(connection):
         with connection.cursor() as cursor:
             cursor.execute(_for_django(statement), parameters)
@@ -45,9 +45,9 @@ def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequenc
 
 
 def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> int:
-    """Run a statement for each row, in order; how many rows all touched. Raises DatabaseError.
+    """Run a statement for each row, in order, and return the number of rows touched. Raises DatabaseError.
 
-    For SQLite, where it spares the parsing.
+    For SQLite, where it saves the parsing.
     """
     if _watched(connection):
         with connection.cursor() as cursor:
@@ -103,30 +103,30 @@ def _for_django(statement: str) -> str:
 
 
 def interrupting(connection: BaseDatabaseWrapper) -> Callable[[], None] | None:
-    """What ends the connection's statement from another thread. PostgreSQL's server has limits for that."""
+    """Return a call that ends the connection's statement from another thread; None on PostgreSQL, which has limits."""
     raw = connection.connection
     return raw.interrupt if raw is not None and connection.vendor == "sqlite" else None
 
 
 def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -> str:
-    """A condition with one placeholder, for what `ids` or `texts` gives: one statement text for any number."""
+    """Return a condition with one placeholder, for the parameter of `ids` or `texts`: one statement for any number."""
     if connection.vendor == "postgresql":
         return f"{column} = ANY(%b::{kind}[])"
     return f"{column} IN (SELECT value FROM json_each(%b))"
 
 
 def ids(connection: BaseDatabaseWrapper, values: Iterable[UUID]) -> Any:
-    """Ids as one parameter: for `is_among` a uuid column, or to be unnested into rows."""
+    """Return ids as one parameter: for `is_among` on a uuid column, or to be unnested into rows."""
     return list(values) if connection.vendor == "postgresql" else _in_hex.encode(list(values)).decode()
 
 
 def numbers(connection: BaseDatabaseWrapper, values: Iterable[int]) -> Any:
-    """The parameter for `is_among` a column of whole numbers."""
+    """Return the parameter for `is_among` on a column of whole numbers."""
     return list(values) if connection.vendor == "postgresql" else msgspec.json.encode(list(values)).decode()
 
 
 def texts(connection: BaseDatabaseWrapper, values: Iterable[str]) -> Any:
-    """The parameter for `is_among` a text column."""
+    """Return the parameter for `is_among` on a text column."""
     return list(values) if connection.vendor == "postgresql" else _json(values)
 
 
@@ -135,25 +135,25 @@ def _json(values: Iterable[str]) -> str:
 
 
 def uuid_value(connection: BaseDatabaseWrapper, value: UUID) -> UUID | str:
-    """A UUID as the column holds it."""
+    """Return a UUID as the column holds it."""
     return value if connection.vendor == "postgresql" else value.hex
 
 
 def uuid_of(value: Any) -> UUID:
-    """The UUID in a column that was fetched."""
+    """Return the UUID of a fetched column."""
     return uuids_of([value])[0]
 
 
 def uuids_of(values: list[Any]) -> list[UUID]:
-    """The UUIDs in a column of many rows, in a fifth of the time that UUID(value) takes for each."""
+    """Return the UUIDs in a column of many rows, in a fifth of the time that UUID(value) takes for each."""
     return msgspec.convert(values, list[UUID])
 
 
 def time_value(connection: BaseDatabaseWrapper, at: datetime) -> Any:
-    """A time in UTC as the column holds it."""
+    """Return a time in UTC as the column holds it."""
     return at if connection.vendor == "postgresql" else sqlite_time(at)
 
 
 def sqlite_time(at: datetime) -> str:
-    """A time as SQLite's columns hold it, in UTC."""
+    """Return a time as SQLite's columns hold it, in UTC."""
     return at.astimezone(UTC).isoformat(sep=" ")[: -len("+00:00")]

@@ -1,14 +1,14 @@
-"""Foreign text, made fit for databases and eyes."""
+"""Make foreign text fit for databases and readers."""
 
 import json
 from collections.abc import Iterable
 
 TIME = "%Y-%m-%d %H:%M:%S UTC"  # of what operators read
-ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: the ends tell, and a row stays a row
+ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: both ends are kept, and a row stays small
 
 
 def readable(payload: bytes | memoryview) -> str:
-    """A payload for human eyes: indented when it is JSON, else its bytes with escapes. Plain text, not HTML."""
+    """Return a payload for readers: indented when it is JSON, else its bytes with escapes. Plain text, not HTML."""
     try:
         text = json.dumps(json.loads(bytes(payload)), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
@@ -17,14 +17,14 @@ def readable(payload: bytes | memoryview) -> str:
 
 
 def printable(text: str) -> str:
-    """What any database keeps: NUL and lone surrogates escaped, the middle cut out when it is long."""
+    """Return a text that any database keeps: NUL and lone surrogates escaped, the middle cut out when it is long."""
     safe = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     half = ERROR_CHARACTERS_MAX // 2
     return safe if len(safe) <= ERROR_CHARACTERS_MAX else f"{safe[: half - 5]}\n...\n{safe[-half:]}"
 
 
 def ranged(partitions: Iterable[str]) -> str:
-    """Partitions as "orders/0" in their order, with those of a topic that follow one another as "orders/0-3"."""
+    """Return partitions as "orders/0" in their order, and consecutive ones of a topic as "orders/0-3"."""
     runs: list[list[tuple[str, int]]] = []  # each as its first and its last
     for topic, _, number in (one.rpartition("/") for one in partitions):
         place = topic, int(number)

@@ -10,7 +10,7 @@ from django.utils import translation
 
 @contextmanager
 def unit_of_work() -> Iterator[None]:
-    """What a request gets from Django, for a piece of work: live connections, the site's language, no old queries."""
+    """Give a piece of work what a request gets from Django: live connections, the site's language, no old queries."""
     _refresh()
     with translation.override(settings.LANGUAGE_CODE):
         yield

@@ -1,1 +1,1 @@
-"""Django's SQLite, with a fair queue of writers."""
+"""Django's SQLite backend, with a fair queue of writers."""

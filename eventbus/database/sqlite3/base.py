@@ -1,8 +1,8 @@
-"""SQLite's own busy wait is unfair: one busy writer starves the rest. So writers of this process queue up.
+"""A database backend whose writers queue up. SQLite's own busy wait is unfair: one busy writer starves the rest.
 
-The lock is taken before BEGIN IMMEDIATE, first come first served, and given back after COMMIT or ROLLBACK; a statement
-that writes outside a transaction takes it too. Who has it passes a turnstile between processes. Against programs that
-know of neither, SQLite's busy timeout remains.
+A writer takes the process's lock before BEGIN IMMEDIATE, first come, first served, and releases it after COMMIT or
+ROLLBACK. A statement that writes outside a transaction takes it too. Then the writer takes an interprocess lock.
+Against programs that use neither, SQLite's busy timeout remains.
 """
 
 import threading
@@ -17,11 +17,11 @@ from django.db.backends.sqlite3 import base
 from eventbus.database.sqlite3.interprocess_lock import InterprocessLock
 from eventbus.errors import QueueTimeout
 
-WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")  # what Django and the bus write with
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")  # statements with which Django and the bus write
 
 
 class FairLock:
-    """First come, first served."""
+    """A lock that is first come, first served."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -29,7 +29,7 @@ class FairLock:
         self._waiting: deque[threading.Event] = deque()
 
     def acquire(self, seconds: float) -> None:
-        """Raises QueueTimeout when the turn does not come in time."""
+        """Wait for the turn. Raises QueueTimeout when it does not come in time."""
         with self._mutex:
             if not self._held:
                 self._held = True
@@ -50,7 +50,7 @@ class FairLock:
         )
 
     def _leave(self, turn: threading.Event) -> bool:
-        """Stop waiting; false when the turn has come already."""
+        """Stop waiting; return False when the turn has come already."""
         with self._mutex:
             if turn.is_set():
                 return False
@@ -58,7 +58,7 @@ class FairLock:
             return True
 
     def release(self) -> None:
-        """Give it to who has waited longest."""
+        """Give the lock to the thread that has waited longest."""
         with self._mutex:
             if self._waiting:
                 self._waiting.popleft().set()
@@ -67,14 +67,14 @@ class FairLock:
 
 
 class Queue:
-    """All who want to write to one database: first come, first served in this process, and in turns with others."""
+    """The queue of writers to one database: first come, first served in this process, in turns with other processes."""
 
     def __init__(self, database: str) -> None:
         self.here = FairLock()
         self._elsewhere = InterprocessLock(database)
 
     def acquire(self, seconds: float) -> None:
-        """Raises QueueTimeout when the turn in this process does not come in time."""
+        """Wait for the turn. Raises QueueTimeout when the one in this process does not come in time."""
         self.here.acquire(seconds)
         try:
             self._elsewhere.acquire()
@@ -83,7 +83,7 @@ class Queue:
             raise
 
     def release(self) -> None:
-        """Give it to who waits, here or elsewhere."""
+        """Give the turn to the next writer, in this process or another."""
         self._elsewhere.release()
         self.here.release()
 
@@ -93,16 +93,16 @@ _queues_guard = threading.Lock()
 
 
 def queue_of(database: str) -> Queue:
-    """The one queue of a database in this process."""
+    """Return the one queue of a database in this process."""
     with _queues_guard:
         return _queues.setdefault(database, Queue(database))
 
 
 class QueuedCursor(base.SQLiteCursorWrapper):
-    """Writes in its turn where no transaction is open.
+    """A cursor that takes a turn to write when no transaction is open.
 
-    With RETURNING SQLite commits once the rows are fetched, right after the turn: whoever is next waits for that moment
-    as SQLite has it.
+    With RETURNING SQLite commits once the rows are fetched, right after the turn. The next writer waits for that moment
+    in SQLite's own busy wait.
     """
 
     def __init__(self, wrapper: "DatabaseWrapper", connection: Any) -> None:
@@ -128,7 +128,7 @@ class QueuedCursor(base.SQLiteCursorWrapper):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """django.db.backends.sqlite3, whose transactions and lone writes queue within the process."""
+    """Django's wrapper of SQLite, whose transactions and single writes queue within the process."""
 
     _turn: Queue | None = None
 
@@ -138,12 +138,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @property
     def has_turn(self) -> bool:
-        """Whether its transaction has begun: SQLite may have ended it by itself, as when the disk is full."""
+        """True if its transaction has begun. SQLite may have ended it by itself, as when the disk is full."""
         return self._turn is not None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """The turn of a lone statement. Raises QueueTimeout when it does not come in time."""
+        """Hold the turn for a single statement. Raises QueueTimeout when it does not come in time."""
         queue = self._queue_up()
         try:
             yield

@@ -1,8 +1,8 @@
-"""Turns between processes that write to one SQLite database: two locked files beside it.
+"""Turns between processes that write to one SQLite database, by two locked files beside it.
 
-Who wants to write holds the first file while it waits for the second, and then lets the first one go. So a process that
-writes all the time cannot pass one that waits: it does not get at the first file until the other has had its turn.
-SQLite's own lock stays the one that matters; this only says who tries for it, and lets by who has waited for too long.
+A writer locks the first file while it waits for the second, and then releases the first. So a process that writes all
+the time cannot pass one that waits: it gets the first file only after the turn of the other. SQLite's own lock stays
+the one that matters. This one only orders the attempts, and a process that has waited too long goes on without it.
 """
 
 import os
@@ -11,17 +11,17 @@ from contextlib import suppress
 
 try:
     import fcntl
-except ImportError:  # not on this system: then SQLite's own waiting is all there is
+except ImportError:  # not on this system: then only SQLite's own busy wait remains
     fcntl = None  # type: ignore[assignment]
 
 LOOK_SECONDS = 0.001  # between tries for a file that another process holds: little beside a transaction of some 20 ms
-# Then it goes by without a turn: a process that was stopped while it waited in line must not keep out all the others.
+# Then it goes on without a turn: a process that was stopped while it waited must not block all the others.
 WAIT_SECONDS_MAX = 2.0
 SUFFIXES = ("-next", "-turn")
 
 
 class InterprocessLock:
-    """One for each database and process. Used by one thread at a time: the one that has the process's turn."""
+    """The lock of one database in one process. Only the thread that has the process's turn uses it."""
 
     def __init__(self, database: str) -> None:
         self._paths = [f"{database}{suffix}" for suffix in SUFFIXES]
@@ -30,7 +30,7 @@ class InterprocessLock:
         self._next = self._turn = -1
 
     def acquire(self) -> None:
-        """Wait for the turn, but not for ever."""
+        """Wait for the turn, WAIT_SECONDS_MAX at most."""
         if not self._works or not self._open():
             return
         deadline = time.monotonic() + WAIT_SECONDS_MAX
@@ -44,7 +44,7 @@ class InterprocessLock:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _open(self) -> bool:
-        """Whether the files can be had; where they cannot, SQLite says what is wrong with the folder."""
+        """Open the files; return False if that fails. Then SQLite reports what is wrong with the folder."""
         if self._owner != os.getpid():
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             with suppress(OSError):
@@ -54,7 +54,7 @@ class InterprocessLock:
 
 
 def _lock(file: int, deadline: float) -> bool:
-    """Whether it came in time."""
+    """Lock the file; return False after the deadline."""
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

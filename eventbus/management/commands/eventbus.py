@@ -1,4 +1,4 @@
-"""`manage.py eventbus`: look at the bus, and decide about what died. The actions live in `eventbus.console`."""
+"""`manage.py eventbus`: inspect the bus, and decide about failed events. The actions are in `eventbus.console`."""
 
 from argparse import RawDescriptionHelpFormatter
 from typing import Any

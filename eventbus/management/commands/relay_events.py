@@ -1,4 +1,4 @@
-"""`manage.py relay_events`: bring events from the outbox to those who handle them, until stopped."""
+"""`manage.py relay_events`: relay events from the outbox to the log, until stopped."""
 
 from typing import Any
 
