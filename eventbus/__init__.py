@@ -1,6 +1,6 @@
-"""The event bus: publish in your transaction, handle once, in order per key. It knows no feature.
+"""The event bus: publish in your transaction, handle once, in order per key. It depends on no feature.
 
-`docs/adding-a-module.md` shows it at work.
+`docs/adding-a-module.md` shows an example.
 """
 
 from typing import TYPE_CHECKING, Any

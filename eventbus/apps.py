@@ -21,9 +21,9 @@ class EventbusConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Learn who handles what, and where it can be made to fail.
+        """Register handlers and failpoints.
 
-        Nothing is started here: `check`, `migrate` and `shell` come by as well.
+        Nothing is started here: `check`, `migrate` and `shell` run this as well.
         """
         from eventbus import checks, failpoints  # noqa: F401
 
@@ -34,7 +34,7 @@ class EventbusConfig(AppConfig):
 
 
 def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
-    """A new group begins at the log's end as it is when `migrate` runs, not when its first worker happens to start."""
+    """Let new groups begin at the log's end as of `migrate`, not as of the start of their first worker."""
     from eventbus import registry
     from eventbus.backends import current
     from eventbus.errors import LogUnavailable
@@ -51,7 +51,7 @@ def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any
 
 
 def _columns(apps: Any) -> set[tuple[str, str]]:
-    """The bus's tables and columns. `migrate` may have stopped at an earlier migration: then some are not there."""
+    """Return the bus's tables and columns. If `migrate` stopped at an earlier migration, some are missing."""
     return {
         (model._meta.db_table, field.column)
         for model in apps.get_models()

@@ -1,4 +1,4 @@
-"""What `manage.py check` says about the bus, each with its remedy."""
+"""The bus's system checks for `manage.py check`, each with its remedy."""
 
 from collections import defaultdict
 from typing import Any
@@ -15,7 +15,7 @@ from eventbus.events import Event, event_types
 
 @register("eventbus")
 def check_backend(**ignored: Any) -> list[CheckMessage]:
-    """The backend can be imported, made as it is set, and work so."""
+    """Check that the backend can be imported, and made and run with its settings."""
     try:
         chosen: dict[str, Any] = settings.EVENTBUS
         import_string(chosen["BACKEND"])
@@ -30,10 +30,10 @@ def check_backend(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_strangers(**ignored: Any) -> list[CheckMessage]:
-    """Of a deployed site, the brokers ask who writes there."""
+    """Check that the brokers of a deployed site authenticate their clients."""
     try:
         why = backends.current().exposed() if settings.EVENTBUS.get("DEPLOYED") else ""
-    except (ImproperlyConfigured, AttributeError, KeyError, TypeError, ImportError):  # which another check tells
+    except (ImproperlyConfigured, AttributeError, KeyError, TypeError, ImportError):  # another check reports it
         return []
     hint = "Set KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_*: see docs/operations.md, Who may reach the brokers"
     return [Warning(why, hint=hint, id="eventbus.W001")] if why else []
@@ -41,7 +41,7 @@ def check_strangers(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_events(**ignored: Any) -> list[CheckMessage]:
-    """Each event says its wire name, topic and key; no two have the same type on the wire."""
+    """Check that each event has a wire name, a topic and a key, and that no two have the same wire type."""
     found: list[CheckMessage] = []
     by_type: defaultdict[str, list[type[Event]]] = defaultdict(list)
     for event_type in event_types(Event):
@@ -65,7 +65,7 @@ def check_events(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_groups(**ignored: Any) -> list[CheckMessage]:
-    """A group holds effects or plain handlers, never both."""
+    """Check that a group holds effects or plain handlers, never both."""
     return [
         Error(
             f"Group {group.name} mixes effects and plain handlers",
@@ -79,7 +79,7 @@ def check_groups(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_effects(**ignored: Any) -> list[CheckMessage]:
-    """An event has one effect in a group: both would ask under one idempotency key."""
+    """Check that an event has one effect in a group: two would share an idempotency key."""
     return [
         Error(
             f"Group {group.name} has {len(found)} effects for {wire_type}",
@@ -94,7 +94,7 @@ def check_effects(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_database(**ignored: Any) -> list[CheckMessage]:
-    """SQLite begins its transactions as a writer."""
+    """Check that SQLite begins its transactions as a writer."""
     options = connections["default"].settings_dict.get("OPTIONS", {})
     if connections["default"].vendor == "sqlite" and options.get("transaction_mode") != "IMMEDIATE":
         hint = 'Set OPTIONS["transaction_mode"] = "IMMEDIATE": one that reads first cannot become a writer later'

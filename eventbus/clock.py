@@ -1,4 +1,4 @@
-"""The bus's clock: what time it is for timers, retries and what a turn may take. Tests hold it still and move it."""
+"""The bus's clock for timers, retries and time limits. Tests hold it still and move it."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,12 +7,12 @@ _held: datetime | None = None
 
 
 def now() -> datetime:
-    """The current time, aware and in UTC."""
+    """Return the current time, aware and in UTC."""
     return _held or datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Seconds from some moment, to tell how long something takes: while the clock is held, nothing takes any time."""
+    """Return seconds from some moment, to measure durations; while the clock is held, nothing takes any time."""
     return time.monotonic() if _held is None else _held.timestamp()
 
 

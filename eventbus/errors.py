@@ -1,4 +1,4 @@
-"""What can go wrong, and whose fault it is: an event's, two writers' meeting, or the world's."""
+"""The bus's errors, by cause: the event itself, contention between two writers, or the infrastructure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -7,39 +7,39 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 
 class BusError(Exception):
-    """The bus refuses, with the remedy in its text."""
+    """A refusal of the bus, with the remedy in its text."""
 
 
 class PublishOutsideTransaction(BusError):
-    """publish() needs transaction.atomic(): an event must be saved with the rows that it tells of, or not at all."""
+    """publish() needs transaction.atomic(): an event must be saved with the rows that it is about, or not at all."""
 
 
 class PublishInReplay(BusError):
-    """publish() in a replay: what follows from an event was told when it was handled first."""
+    """publish() in a replay: the events that follow were published when the event was handled first."""
 
 
 class EventTooLarge(BusError):
-    """An event's data is over EVENT_BYTES_MAX. Tell ids and values, not documents."""
+    """An event's data is over EVENT_BYTES_MAX. Publish ids and values, not documents."""
 
 
 class WrongFieldType(BusError, TypeError):
-    """An event's field holds a value of another type than its class says: its readers could not read it."""
+    """An event's field holds a value of another type than its class declares: its handlers could not decode it."""
 
 
 class RetryLater(Exception):
-    """A handler is too early: what it needs has not arrived by another topic. Tried again; its key waits."""
+    """A handler is too early: data that it needs from another topic has not arrived. It is retried; its key waits."""
 
 
 class ServiceUnavailable(Exception):
-    """An effect's service is away, and nothing was asked of it: tried again for as long as it takes, never counted."""
+    """An effect's service is unavailable and got no request: it is retried for as long as it takes, never counted."""
 
 
 class Permanent(Exception):
-    """Trying again cannot help: a dead letter at once."""
+    """A retry cannot help: the event is a dead letter at once."""
 
 
 class HandlerTimeout(Exception):
-    """A handler took longer than it says (`seconds`): what it wrote is rolled back."""
+    """A handler took longer than its `seconds`: its writes are rolled back."""
 
 
 class CrashedRepeatedly(Permanent):
@@ -47,17 +47,17 @@ class CrashedRepeatedly(Permanent):
 
 
 class OutcomeUnknown(Permanent):
-    """The process died between asking the outside and noting the answer, and nobody can say whether it happened."""
+    """The process died between an effect's call and the record of its answer: the outcome is unknown."""
 
 
 class LeaseLost(Exception):
-    """Another process has taken over; whatever was being written is rolled back."""
+    """Another process has taken over; the open transaction is rolled back."""
 
 
 class LogUnavailable(Exception):
-    """The log cannot be reached, or does not take or give what it should: wait, try again, blame no event.
+    """The log cannot be reached, or fails to take or give records: wait and try again, no event has failed.
 
-    `topics` are those of which it did not take something, where that is known.
+    `topics` are those with records that it did not take, where that is known.
     """
 
     def __init__(self, why: str, topics: Collection[str] = ()) -> None:
@@ -66,9 +66,9 @@ class LogUnavailable(Exception):
 
 
 class LogTruncated(LogUnavailable):
-    """Logs have given places twice: what lay there is gone, and has to be appended again.
+    """Logs have given offsets twice: the earlier records there are lost, and have to be appended again.
 
-    `places` has the first of them, by topic and partition.
+    `places` has the first of these offsets, by topic and partition.
     """
 
     def __init__(self, why: str, places: Mapping[tuple[str, int], int]) -> None:
@@ -93,7 +93,7 @@ class TooManyParked(Exception):
 
 
 class WorkerDied(BusError):
-    """A worker's thread has ended although nobody asked it to."""
+    """A worker's thread has ended without being asked to."""
 
 
 class StaleEpoch(LeaseLost):
@@ -113,7 +113,7 @@ class QueueTimeout(OperationalError):
 
 
 def is_contention(error: BaseException) -> bool:
-    """Two writers met: try again at once, blame nobody."""
+    """Return True for contention between two writers: try again at once, nothing has failed."""
     if isinstance(error, QueueTimeout):
         return True
     if not isinstance(error, OperationalError):
@@ -122,7 +122,7 @@ def is_contention(error: BaseException) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """The database or the log is away or cannot write: wait, try again, blame nobody."""
+    """Return True if the database or the log is unavailable or cannot write: wait and try again, no event failed."""
     if isinstance(error, InterfaceError | LogUnavailable):
         return True
     if not isinstance(error, DatabaseError) or is_contention(error):
@@ -135,22 +135,22 @@ def is_outage(error: BaseException) -> bool:
 
 
 def is_cut_off(error: BaseException) -> bool:
-    """The database ended a session that stood idle in its transaction: its process was frozen, or its handler slow."""
+    """Return True if the database ended a session idle in a transaction: its process was frozen or its handler slow."""
     return isinstance(error, DatabaseError) and _sqlstate(error) == IDLE_STATE
 
 
 def is_infrastructure_error(error: BaseException) -> bool:
-    """Whether an error says nothing about the event that was in hand."""
+    """Return True if an error says nothing about the event in hand."""
     return isinstance(error, LeaseLost | GroupStopped) or is_outage(error) or is_contention(error)
 
 
 def could_be_outage(error: BaseException) -> bool:
-    """Whether an attempt ended in what an outage could have done as well as the event that was in hand."""
+    """Return True if the event in hand or an outage could have caused the error."""
     return is_outage(error) or is_contention(error) or isinstance(error, HandlerTimeout)
 
 
 def counts_as_attempt(error: BaseException) -> bool:
-    """Whether a failure is an attempt: one for which a service that is away was not even asked is none."""
+    """Return True if a failure is an attempt: without a request to the unavailable service it is none."""
     return not isinstance(error, ServiceUnavailable)
 
 

@@ -19,27 +19,27 @@ from eventbus.field_types import refuse_wrong_types
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
 KEY_SEPARATOR = ":"
-SOURCE = "/mcommerce"  # see `source`; EVENTBUS_SOURCE says another
+SOURCE = "/mcommerce"  # see `source`; EVENTBUS_SOURCE overrides it
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C Trace Context, version 00
 
 
 def source() -> str:
-    """CloudEvents `source`: what publishes here, which is one database and its outbox. With the id it is unique."""
+    """Return the CloudEvents `source`: one database and its outbox. With the id it is unique."""
     return str(settings.EVENTBUS.get("SOURCE", SOURCE))
 
 
 def ours() -> str:
-    """What stands in the headers of what was published here, and of nothing else."""
+    """Return the text that the headers of every event published here contain, and no others."""
     return f'"source":"{source()}"'
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all events. Fields are only ever added, with a default; unknown ones are ignored when read.
 
-    `wire_name` and `wire_version` say its type on the wire and never change with the class's name or place;
-    `topic` is the log it goes to, and the values of `key_fields`, joined by ":", are its key: order is kept per key.
-    `unsigned_from` are the sources of other programs that may tell it without the site's signature (consuming.trust).
+    `wire_name` and `wire_version` are its type on the wire; they stay when the class is renamed or moved. `topic` is
+    its log. The values of `key_fields`, joined by ":", are its key: order is kept per key. `unsigned_from` are the
+    sources of other programs that may publish it without the site's signature (consuming.trust).
     """
 
     wire_name: ClassVar[str]
@@ -54,7 +54,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return f"{cls.wire_name}.v{cls.wire_version}"
 
     def key(self) -> str:
-        """What decides its partition and its order."""
+        """Return its key, which decides its partition and its order."""
         names = self.key_fields
         if len(names) == 1:
             return _text(getattr(self, names[0]))
@@ -66,7 +66,7 @@ def _text(value: Any) -> str:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in it can point back at it
-    """What a backend stores and fetches: where it lies, and an event's bytes with its CloudEvents attributes."""
+    """A record of a backend: topic, partition and offset, and an event's bytes with its CloudEvents attributes."""
 
     topic: str
     partition: int
@@ -76,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
     event_id: UUID
     payload: bytes
     headers: str  # JSON object of the CloudEvents attributes
-    trusted: bool = True  # it was told by whom it says, or by whom its type may be told (consuming.trust)
+    trusted: bool = True  # its source is verified, or may publish its type unsigned (consuming.trust)
 
     @property
     def ours(self) -> bool:
@@ -85,16 +85,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
     @property
     def claims_ours(self) -> bool:
-        """Whether it says so, true or not."""
+        """True if its headers say that it was published here; they may be forged."""
         return ours() in self.headers
 
     def attributes(self) -> dict[str, str]:
-        """Its CloudEvents attributes by name."""
+        """Return its CloudEvents attributes by name."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
 
 
 def count_ours(records: Iterable[Record]) -> int:
-    """How many of these were published here: the site is asked once for all."""
+    """Count the records that were published here. The site's source is read once for all."""
     mark = ours()
     return sum(record.trusted and mark in record.headers for record in records)
 
@@ -139,15 +139,15 @@ def encode(events: Sequence[Event]) -> list[EncodedEvent]:
 
 
 class _Moment(msgspec.Struct, frozen=True):
-    """What all events of one call have in common; the texts are parts of a JSON object."""
+    """The values that all events of one call share; the texts are parts of a JSON object."""
 
     now: datetime
-    correlation: str  # of the cause, as JSON; "" where each event begins a story of its own
+    correlation: str  # of the cause, as JSON; "" if each event begins its own
     rest: str  # the attributes that each has
 
 
 def _moment(first: str) -> _Moment:
-    """`first` is the first event's id in hexadecimal, which names the trace where none is given.
+    """Return the shared values. `first`, the first event's id in hexadecimal, names the trace if none is given.
 
     As a UUID version 7 it is unique, and ends with the random bytes that W3C Trace Context wants there.
     """
@@ -190,8 +190,8 @@ def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Encod
 def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
     """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions.
 
-    Put together by hand, in half the time that an encoder of a dict takes: only a key and what came from outside can
-    hold a character that JSON escapes.
+    It is built by hand, in half the time that an encoder of a dict takes. Only a key and values from outside can hold a
+    character that JSON escapes.
     """
     subject = _json(key)
     correlation = moment.correlation or f'"{identity}"'
@@ -218,7 +218,7 @@ def _any_nul(value: Any) -> bool:
 
 
 def sequenced(headers: str, sequence: int) -> str:
-    """The attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
+    """Return the attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
     return f'{headers[:-1]},"sequence":"{str(sequence).zfill(SEQUENCE_DIGITS)}"}}'
 
 
@@ -229,20 +229,20 @@ _making = Lock()
 
 
 def decode(payload: bytes, event_type: type[E]) -> E:
-    """The event in a payload. Raises what msgspec raises."""
+    """Return the event in a payload. Raises what msgspec raises."""
     decoder = _decoders.get(event_type) or _decoder(event_type)
     return decoder.decode(payload)  # type: ignore[no-any-return]
 
 
 def _decoder(event_type: type[Event]) -> msgspec.json.Decoder[Any]:
-    """Made by one thread at a time. msgspec learns a type's fields on first use, and whoever decodes one that another
-    thread has half learnt dies of it (SIGSEGV, msgspec 0.22): all groups begin at once, often with the same event."""
+    """Make a decoder, one thread at a time. msgspec learns a type's fields on first use. If another thread decodes the
+    type meanwhile, the process dies (SIGSEGV, msgspec 0.22). All groups begin at once, often with the same event."""
     with _making:
         return _decoders.setdefault(event_type, msgspec.json.Decoder(event_type))
 
 
 def open_event(record: Record, event_type: type[E]) -> E:
-    """The event in a record. Raises Undecodable."""
+    """Return the event in a record. Raises Undecodable."""
     try:
         return decode(record.payload, event_type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -250,7 +250,7 @@ def open_event(record: Record, event_type: type[E]) -> E:
 
 
 def with_causation(record: Record, call: Callable[..., T], *given: Any) -> T:
-    """Call; what is published meanwhile names this record as its cause. A `with` took twice as long, for each event."""
+    """Call with this record as the cause of events published meanwhile. A `with` took twice as long, for each event."""
     token = _handled.set(record)
     try:
         return call(*given)
@@ -260,7 +260,7 @@ def with_causation(record: Record, call: Callable[..., T], *given: Any) -> T:
 
 @contextmanager
 def replaying() -> Iterator[None]:
-    """While it lasts, `publish` refuses."""
+    """Make `publish` refuse while the context is open."""
     token = _replays.set(True)
     try:
         yield
@@ -269,13 +269,13 @@ def replaying() -> Iterator[None]:
 
 
 def in_replay() -> bool:
-    """Whether what runs here is a replay."""
+    """Return True inside a replay."""
     return _replays.get()
 
 
 @contextmanager
 def traced(traceparent: str) -> Iterator[None]:
-    """While it lasts, what is published belongs to this W3C trace; a malformed one is ignored."""
+    """Let events published in this context belong to this W3C trace; a malformed one is ignored."""
     token = _trace.set(traceparent if TRACEPARENT.match(traceparent) else "")
     try:
         yield
@@ -284,12 +284,12 @@ def traced(traceparent: str) -> Iterator[None]:
 
 
 def event_types(base: type[Event]) -> Iterator[type[Event]]:
-    """Every event class below `base` that this process has imported."""
+    """Yield every event class below `base` that this process has imported."""
     for event_type in base.__subclasses__():
         yield event_type
         yield from event_types(event_type)
 
 
 def declared_events() -> list[type[Event]]:
-    """Every event class that names its topic."""
+    """Return every event class that names its topic."""
     return [one for one in event_types(Event) if getattr(one, "topic", None)]

@@ -1,14 +1,14 @@
-"""Named places at which a test, or a person at home, makes the world end: just there, once.
+"""Named points in the code at which a test or a developer causes one failure.
 
 Off, a point costs a function call that returns at once. Armed, at its n-th pass, it does one of these:
 
-    kill    the process is gone, as in a power cut
-    break   the database is gone, as when a connection breaks: nobody's fault, so no attempt is counted
-    error   an ordinary exception, as of a fault in the code
-    hang    the thread stands still, until it is killed or HANG_SECONDS are over
+    kill    kill the process, as in a power cut
+    break   break the database connection: an infrastructure error, so no attempt is counted
+    error   raise an ordinary exception, like a fault in the code
+    hang    stop the thread, until it is killed or HANG_SECONDS are over
 
-Armed by the setting EVENTBUS_FAILPOINTS (`append.commit=kill@2`: at the second pass), never on a deployed site, or by
-`armed` in a test. A point fires once for each arming, also when the process is started again: it leaves a file behind.
+The setting EVENTBUS_FAILPOINTS arms points (`append.commit=kill@2`: at the second pass), never on a deployed site, and
+`armed` does in a test. A point fires once for each arming, even if the process starts again: it leaves a file behind.
 """
 
 import os
@@ -27,7 +27,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, transaction
 
-HANG_SECONDS = 600.0  # longer than anybody's patience: whoever makes it hang also kills it
+HANG_SECONDS = 600.0  # longer than any test waits: a test that makes it hang also kills it
 SPEC = re.compile(r"([a-z._]+)=([a-z]+)(?:@([1-9][0-9]*))?")
 WAYS = ("kill", "break", "error", "hang")
 
@@ -42,15 +42,15 @@ class FailedHere(Exception):
 
 @dataclass(frozen=True)
 class Point:
-    """A place by name, what is on its way there, whether a transaction is open, and the one backend that passes it."""
+    """A point: its name, what is under way there, whether a transaction is open, and the one backend that passes it."""
 
     name: str
     what: str
     inside: bool
-    backend: str = ""  # "memory" or "kafka"; none is every one
+    backend: str = ""  # "memory" or "kafka"; empty for every one
 
     def ways(self, vendor: str) -> tuple[str, ...]:
-        """What can be done there: inside a transaction of SQLite a hanging thread stops every writer, so it may not."""
+        """Return the possible failures: no `hang` inside a transaction of SQLite, where it would stop every writer."""
         return tuple(way for way in WAYS if way != "hang" or not (self.inside and vendor == "sqlite"))
 
 
@@ -64,7 +64,7 @@ def declare(
     inside: Mapping[str, str] = {},
     outside: Mapping[str, str] = {},
 ) -> None:
-    """Name points, with what is on its way there; `backend` where one alone passes them.
+    """Declare points, with what is under way there; `backend` where only one passes them.
 
     Each of `commits` is a transaction by `atomic` and makes two: `NAME.commit` right before its COMMIT, and
     `NAME.committed` right after.
@@ -148,7 +148,7 @@ declare(
 
 
 def hit(name: str) -> None:
-    """Pass a point. Does nothing unless something is armed."""
+    """Pass a point. Does nothing unless a point is armed."""
     if _plan is not None:
         _plan.passed(name)
 
@@ -183,12 +183,12 @@ class _Watched(AbstractContextManager[None]):
 
 
 class Plan:
-    """What is armed in this process, and how often each point was passed."""
+    """The armed points of this process, and the number of passes of each point."""
 
     def __init__(self, specs: Iterable[str], folder: Path | None) -> None:
         self.passes: Counter[str] = Counter()
-        # Counted without a lock. Kafka's client raises between the words of a report: a lock that is just taken then
-        # is never given back, and who passes next would wait for ever.
+        # Counted without a lock. Kafka's client may raise anywhere inside a report: a lock that was just taken would
+        # never be released, and the next thread would wait for ever.
         self._numbers: dict[str, Iterator[int]] = {}
         self._armed = {name: (way, nth) for name, way, nth in map(parse, specs)}
         self._folder = folder
@@ -196,7 +196,7 @@ class Plan:
         self._let_go = threading.Event()
 
     def passed(self, name: str) -> None:
-        """Count, and fire when this is the time."""
+        """Count a pass, and fire at the n-th."""
         if name not in points:
             raise KeyError(f"{name} is not declared as a failpoint")
         number = next(self._numbers.setdefault(name, count(1)))
@@ -206,11 +206,11 @@ class Plan:
             self._fire(name, way)
 
     def fired(self, name: str) -> bool:
-        """Whether it has, in this process or, with a folder, in an earlier one."""
+        """Return True if the point has fired, in this process or, with a folder, in an earlier one."""
         return name in self._fired or (self._folder is not None and (self._folder / name).exists())
 
     def let_go(self) -> None:
-        """End what hangs."""
+        """Let hanging threads go on."""
         self._let_go.set()
 
     def _first_time(self, name: str) -> bool:
@@ -236,7 +236,7 @@ _plan: Plan | None = None
 
 
 def parse(spec: str) -> tuple[str, str, int]:
-    """Name, way and n-th pass of `name=way@n`. Raises ImproperlyConfigured with the remedy."""
+    """Return name, way and n-th pass of `name=way@n`. Raises ImproperlyConfigured with the remedy."""
     match = SPEC.fullmatch(spec)
     if match is None or match[2] not in WAYS:
         raise ImproperlyConfigured(f"A failpoint is armed as point={'|'.join(WAYS)}, perhaps with @n: not {spec!r}")
@@ -246,14 +246,14 @@ def parse(spec: str) -> tuple[str, str, int]:
 
 
 def arm(specs: Iterable[str], folder: Path | None = None) -> Plan:
-    """Arm points in this process until `disarm`; files in `folder` say which have fired. Points not named count."""
+    """Arm points in this process until `disarm`; files in `folder` say which have fired. Other points only count."""
     global _plan
     _plan = Plan(specs, folder)
     return _plan
 
 
 def disarm() -> None:
-    """Off again, and what hangs goes on."""
+    """Disarm all points, and let hanging threads go on."""
     global _plan
     plan, _plan = _plan, None
     if plan is not None:
@@ -262,7 +262,7 @@ def disarm() -> None:
 
 @contextmanager
 def armed(*specs: str, folder: Path | None = None) -> Iterator[Plan]:
-    """While it lasts, these are armed. For tests."""
+    """Arm these while the context is open. For tests."""
     try:
         yield arm(specs, folder)
     finally:
@@ -270,6 +270,6 @@ def armed(*specs: str, folder: Path | None = None) -> Iterator[Plan]:
 
 
 def arm_as_set() -> None:
-    """Arm what the settings EVENTBUS_FAILPOINTS name, and remember in EVENTBUS_FAILPOINTS_FOLDER what has fired."""
+    """Arm the points of the setting EVENTBUS_FAILPOINTS, and note fired ones in EVENTBUS_FAILPOINTS_FOLDER."""
     if specs := getattr(settings, "EVENTBUS_FAILPOINTS", None):
         arm(specs, settings.EVENTBUS_FAILPOINTS_FOLDER)

@@ -1,8 +1,8 @@
-"""Whether an event's values have the types that its class says: checked when it is published.
+"""Check, when an event is published, that its values have the types that its class declares.
 
-An encoder takes what it can write: a number in a field of text leaves, and no group can read it. NaN and infinity leave
-as null, and an integer may be larger than any float. For each class the check is made once, as one expression of its
-fields, so that an event costs a fraction of a microsecond.
+An encoder writes any value that it can: a number in a field of text is published, and no group can decode it. NaN and
+infinity become null, and an integer may be larger than any float. The check is made once for each class, as one
+expression of its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
@@ -37,7 +37,7 @@ _checks: dict[type, Check] = {}
 
 
 def refuse_wrong_types(event: msgspec.Struct) -> None:
-    """Raises WrongFieldType, which names the event's field and the type that it holds."""
+    """Raise WrongFieldType, which names the wrong field and the type that it holds."""
     kind = type(event)
     if not (_checks.get(kind) or _check(kind))(event):
         raise WrongFieldType(f"{type(event).__name__}.{_fault(event)}")
@@ -64,7 +64,7 @@ class _Source:
         return self.made(" and ".join([self.of(field.type, f"it.{field.name}") for field in fields]) or "True")
 
     def made(self, source: str) -> Check:
-        check: Check = eval(f"lambda it: {source}", self.names)  # of field names and names of ours alone
+        check: Check = eval(f"lambda it: {source}", self.names)  # only of field names and names of ours
         return check
 
     def called(self, value: object) -> str:
@@ -76,9 +76,9 @@ class _Source:
         return f"isinstance({value}, {self.called(kind)})"
 
     def of(self, kind: inspect.Type, value: str) -> str:
-        """An expression that holds if `value` has this type. What the bus does not know is left to the encoder."""
+        """Return an expression that is true if `value` has this type. Unknown types are left to the encoder."""
         if plain := PLAIN.get(type(kind)):
-            name = self.called(plain)  # nearly always of just this class, which is seen at half the price
+            name = self.called(plain)  # nearly always exactly this class: that test costs half
             return f"(type({value}) is {name} or isinstance({value}, {name}))"
         match kind:
             case inspect.IntType():
@@ -114,9 +114,9 @@ class _Source:
 
 
 def _fault(struct: msgspec.Struct) -> str:
-    """The first field that does not fit and the types that it holds and should; of a struct in it, its own field.
+    """Return the first wrong field, with its type and the right one; for a struct in it, the field of that.
 
-    Not the value: it may be what no log should have.
+    The value is left out: it may be something that no log should have.
     """
     for field in inspect.type_info(type(struct)).fields:  # type: ignore[attr-defined]
         value = getattr(struct, field.name)

@@ -1,4 +1,4 @@
-"""Ids that cross borders: UUID version 7, which sort by the time they were made."""
+"""Ids that modules share: UUID version 7, which sort by the time they were made."""
 
 import os
 import struct
@@ -20,7 +20,7 @@ _VARIANT = bytes(byte & 0b0011_1111 | 0b1000_0000 for byte in range(256))  # the
 
 
 def uuid7() -> UUID:
-    """A new id: 48 bits of Unix milliseconds, a counter, 62 random bits (RFC 9562, section 5.7, method 1)."""
+    """Return a new id: 48 bits of Unix milliseconds, a counter, 62 random bits (RFC 9562, section 5.7, method 1)."""
     stamp = _draw(1)  # by arithmetic: for one alone that takes half the time
     head = (stamp >> COUNTER_BITS) << 16 | VERSION << 12 | stamp & COUNTER_MASK
     tail = 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
@@ -28,7 +28,7 @@ def uuid7() -> UUID:
 
 
 def uuid7s(count: int) -> list[UUID]:
-    """So many new ids, in their order: the lock is taken and the random bits are drawn once for all."""
+    """Return so many new ids, in their order: the lock is taken and the random bits are drawn once for all."""
     if count < 2:
         return [uuid7() for _ in range(count)]
     stamps = range(first := _draw(count), first + count)
@@ -41,7 +41,7 @@ def uuid7s(count: int) -> list[UUID]:
 
 
 def _draw(count: int) -> int:
-    """The first of so many numbers that nobody else has: milliseconds, then a counter that may run into the next."""
+    """Return the first of so many unused numbers: milliseconds, then a counter that may run into the next."""
     global _last
     with _lock:
         first = max(_last + 1, (time.time_ns() // 1_000_000) << COUNTER_BITS)
@@ -50,11 +50,11 @@ def _draw(count: int) -> int:
 
 
 def text(identity: UUID) -> str:
-    """The same as str(identity), in a quarter of the time."""
+    """Return the same as str(identity), in a quarter of the time."""
     told: str = msgspec.to_builtins(identity)
     return told
 
 
 def texts(identities: Sequence[UUID]) -> list[str]:
-    """The same of many, at least one, in half that time again."""
+    """Return the same of many, at least one, in half that time again."""
     return msgspec.json.encode(identities)[2:-2].decode().split('","')

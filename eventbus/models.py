@@ -1,4 +1,4 @@
-"""The bus's tables. Payloads are bytes: what cannot be read must still be kept as it came."""
+"""The bus's tables. Payloads are bytes: unreadable ones must still be kept as they came."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +15,7 @@ NUMBER_MAX = 2**63 - 1  # of a row, and so of a record's `sequence`
 
 
 class Carried(models.Model):
-    """What every table that holds an event has of it."""
+    """The columns of every table that holds an event."""
 
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
     type = models.CharField(max_length=TYPE_CHARACTERS_MAX)
@@ -31,8 +31,8 @@ class OutboxRow(Carried):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
     `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `rejected`,
-    with the reason, when the log will not take it; then an operator decides (`eventbus.publishing.rejected_records`).
-    An index costs every publisher a page; so but two hold every row, and neither what is read only now and then.
+    with the reason, when the log rejects it; then an operator decides (`eventbus.publishing.rejected_records`).
+    An index costs every publisher a page. So only two hold every row, and neither serves rare queries.
     """
 
     event_id = models.UUIDField()
@@ -51,7 +51,7 @@ class OutboxRow(Carried):
             models.Index(
                 fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, rejected="")
             ),
-            # Asked for before each batch, and empty unless somebody must look: it costs a publisher nothing.
+            # Read before each batch, and empty unless an operator must act: it costs a publisher nothing.
             models.Index(fields=["topic", "key"], name="eventbus_outbox_rejected", condition=models.Q(rejected__gt="")),
         ]
         constraints = [
@@ -83,8 +83,8 @@ class Timer(Carried):
 class ConsumerGroup(models.Model):
     """The name under which handlers share progress.
 
-    It stands still while an operator pauses it (until resumed) or while its circuit breaker is open (until a probe
-    succeeds or an operator resumes it).
+    It stands still while an operator pauses it, until resumed. It also does while its circuit breaker is open, until a
+    probe succeeds or an operator resumes it.
     """
 
     name = models.CharField(max_length=GROUP_CHARACTERS_MAX, unique=True)
@@ -103,13 +103,13 @@ class ConsumerGroup(models.Model):
 
 
 class Progress(models.Model):
-    """How far a group is in a partition: the truth about progress on every backend.
+    """The offset of a group in a partition: the truth about progress on every backend.
 
-    `epoch` fences a former owner; `released` is the last epoch whose owner let go in order. `running_event` is the
-    event that is being handled alone; left behind by a death, it counts a crash; `crashes` without it: many were begun
-    together. `start` is where the group began, `moved_at` when it last passed something. What happened to its events is
-    counted here for ever; `pruned_*` is how many of those have no rows any more, and `pruned_before` how many of these
-    lay in a log before this one. `untrusted` are records that are no events of ours, whatever they say.
+    `epoch` fences a former owner; `released` is the last epoch whose owner left in order. `running_event` is the event
+    that is being handled alone; left by a crash, it counts one. `crashes` without it: many were begun together. `start`
+    is the group's first offset, `moved_at` the time when it last passed a record. What happened to its events is
+    counted here for ever. `pruned_*` counts those that have no rows any more, and `pruned_before` those of them that
+    were in an earlier log. `untrusted` counts records that are no events of ours, whatever they claim.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -141,15 +141,15 @@ class Progress(models.Model):
 
     @property
     def pruned(self) -> int:
-        """How many of its events have no rows any more."""
+        """The number of its events that have no rows any more."""
         return self.pruned_handled + self.pruned_ignored + self.pruned_discarded
 
 
 class InboxRow(models.Model):
-    """A group has handled an event; `replay` is 0 for live handling, else the run's id.
+    """An event that a group has handled; `replay` is 0 for live handling, else the run's id.
 
-    `handled_at` is None for an event that the group passed without handling it, and must not handle later: one from
-    before it began, or of a type that it did not know, which was appended to the log again.
+    `handled_at` is None for an event that the group passed without handling it, and must not handle later. It is from
+    before the group began, or of a type that it did not know, and was appended to the log again.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -168,7 +168,7 @@ class InboxRow(models.Model):
 
 
 class IgnoredType(models.Model):
-    """How many events of a type a group ignored because its release did not know the type: its publisher came first."""
+    """The count of events that a group ignored: its release did not know their type, as the publisher came first."""
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
@@ -230,7 +230,7 @@ class ParkedEvent(Carried):
         verbose_name = _("parked event")
         verbose_name_plural = _("parked events")
         ordering = ["offset", "id"]
-        # The head of thousands is looked for after each that was handled.
+        # The head of thousands is looked up after each handled event.
         indexes = [models.Index(fields=["parked_key", "offset", "id"], name="eventbus_parked_in_order")]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_parked_event_once")]
 
@@ -239,11 +239,11 @@ class ParkedEvent(Carried):
 
 
 class DeadLetter(Carried):
-    """What failed for good, byte for byte, until an operator requeues or discards it.
+    """An event that failed for good, byte for byte, until an operator requeues or discards it.
 
-    One that was discarded can be restored for a while. `behind` tells of one that never failed: it waited behind
-    another and was discarded with it. `through` is the last parked event that a wish to discard takes along. `decision`
-    is the operator's action that decided about it last, the first of those that were asked for together.
+    A discarded one can be restored for a while. `behind` marks one that never failed: it waited behind another and was
+    discarded with it. `through` is the last parked event that a discard request includes. `decision` is the operator's
+    action that decided about it last, the first of those that were requested together.
     """
 
     class State(models.TextChoices):
@@ -277,7 +277,7 @@ class DeadLetter(Carried):
         verbose_name = _("dead letter")
         verbose_name_plural = _("dead letters")
         indexes = [
-            # What waits for its worker: asked for before each batch, and nearly always empty.
+            # Requests that wait for a worker: read before each batch, and nearly always empty.
             models.Index(fields=["group"], name="eventbus_dead_letter_asked", condition=models.Q(request__gt="")),
         ]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_dead_letter_once")]
@@ -287,9 +287,9 @@ class DeadLetter(Carried):
 
 
 class UntrustedRecord(models.Model):
-    """The place of a record that a group passed over because its signature is not known (eventbus.consuming.trust).
+    """The offset of a record that a group passed over because its signature is not known (eventbus.consuming.trust).
 
-    The first of each group and topic, until an operator has seen them; what they hold lies in the log.
+    The first of each group and topic are kept until an operator has seen them; their content is in the log.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -313,7 +313,7 @@ class UntrustedRecord(models.Model):
 
 
 class OperatorAction(models.Model):
-    """Who asked for what, and when: about one event, about a whole group, or about a log. Never changed."""
+    """An operator's action in the audit trail: on one event, a whole group, or a log. Never changed."""
 
     class Action(models.TextChoices):
         REQUEUE = "requeue", _("requeue")
@@ -338,7 +338,7 @@ class OperatorAction(models.Model):
     type = models.CharField(max_length=TYPE_CHARACTERS_MAX, default="", blank=True)
     key = models.CharField(max_length=KEY_CHARACTERS_MAX, default="", blank=True)
     error = models.TextField(default="", blank=True)
-    decision = models.PositiveBigIntegerField(null=True)  # the first of those that were asked for together
+    decision = models.PositiveBigIntegerField(null=True)  # the first of those that were requested together
 
     class Meta:
         verbose_name = _("operator's action")
@@ -349,9 +349,9 @@ class OperatorAction(models.Model):
 
 
 class ReplayRun(models.Model):
-    """A group's replayable handlers see a stretch of the log again; `id` is part of the inbox key.
+    """A run of a group's replayable handlers over a stretch of the log; `id` is part of the inbox key.
 
-    `offsets` is JSON, {"topic/partition": [next, end]}: where the run is and where it ends, fixed when it begins.
+    `offsets` is JSON, {"topic/partition": [next, end]}: the run's next offset and its end, fixed when it begins.
     """
 
     class State(models.TextChoices):
@@ -383,7 +383,7 @@ class ReplayRun(models.Model):
 
 
 class Effect(models.Model):
-    """An effect claimed or done. One still `sending` after a death is in doubt."""
+    """An effect claimed or done. One still `sending` after a crash has an unknown outcome."""
 
     class State(models.TextChoices):
         SENDING = "sending", _("sending")
@@ -406,7 +406,7 @@ class Effect(models.Model):
 
 
 class TopicLog(models.Model):
-    """The log that all offsets of a topic are of: when it was lost, the brokers show another.
+    """The log that all offsets of a topic belong to. If it is lost, the brokers show another generation.
 
     Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done. Keys are placed by
     `partitions`, however many the brokers have: more would move keys away from their earlier events.
@@ -427,9 +427,9 @@ class TopicLog(models.Model):
 
 
 class LostRecords(models.Model):
-    """Records that the log let go of before a group read them, and that the outbox has not either.
+    """Records that the log deleted before a group read them, and that the outbox does not have either.
 
-    `count` of those from `begin` to before `end`, in the log of that `generation`. Told until somebody accepts it.
+    `count` of those from `begin` to before `end`, in the log of that `generation`. Shown until an operator accepts it.
     """
 
     group = models.CharField(max_length=GROUP_CHARACTERS_MAX)
@@ -453,9 +453,9 @@ class LostRecords(models.Model):
 
 
 class Divergence(models.Model):
-    """The log holds an event of ours that the database does not know: it was restored. Until repaired, nothing moves.
+    """An event of ours in the log that the database, which was restored, does not know. Until repaired, nothing moves.
 
-    One row at most, of the first such event that was seen; `name` is its only key.
+    There is one row at most, of the first such event that was seen; `name` is its only key.
     """
 
     name = models.CharField(max_length=20, primary_key=True)
@@ -476,10 +476,10 @@ class Divergence(models.Model):
 
 
 class ForgottenSpan(models.Model):
-    """A stretch of the log whose events of ours the database has forgotten, by a restore: they are passed over.
+    """A stretch of the log whose events of ours the database forgot by a restore: groups pass over them.
 
-    Those with numbers up to `last`. What was told after the repair has a higher one, also where a log that was filled
-    again puts it in the same place.
+    This holds for numbers up to `last`. Events published after the repair have higher ones, even where a log that was
+    filled again gives them the same offsets.
     """
 
     topic = models.CharField(max_length=TOPIC_CHARACTERS_MAX)
@@ -499,7 +499,7 @@ class ForgottenSpan(models.Model):
 
 
 class LeaseRow(models.Model):
-    """Who is the one that relays, dispatches or polls."""
+    """The lease of the one process that relays, dispatches or polls."""
 
     name = models.CharField(max_length=100, primary_key=True)
     owner = models.CharField(max_length=40, default="", blank=True)
@@ -516,7 +516,7 @@ class LeaseRow(models.Model):
 
 
 class ProcessRow(models.Model):
-    """A process of the site, as it said itself a moment ago: for operators' eyes, nothing is decided by it."""
+    """A process of the site, by its own last heartbeat. For operators only: nothing is decided by it."""
 
     class State(models.TextChoices):
         ACTIVE = "active", _("active")

@@ -1,4 +1,4 @@
-"""Who handles what. `handles` fills it when an app's `handlers.py` is imported."""
+"""The registry of handlers. `handles` fills it when an app's `handlers.py` is imported."""
 
 import random
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from typing import Any
 from eventbus.errors import BusError, Permanent, ServiceUnavailable
 from eventbus.events import Event, Record, open_event
 
-BATCH_EVENTS = 200  # events a transaction: commits and round trips are what costs, and 200 hide them
-ATTEMPTS_MAX = 8  # with the backoff below a minute in the mean, and two at most: longer than most restarts
-# A call at most: other keys of its partition wait meanwhile, on SQLite every writer. Most take milliseconds, a provider
-# is asked for eight seconds, and a mail server that drips lets one wait longest.
+BATCH_EVENTS = 200  # events a transaction: commits and round trips cost most, and 200 events hide that
+ATTEMPTS_MAX = 8  # with the backoff below, a minute in the mean and two at most: longer than most restarts
+# Limit of a call: other keys of its partition wait meanwhile, on SQLite every writer. Most take milliseconds, a request
+# to a provider eight seconds at most, and a slow mail server takes longest.
 HANDLER_SECONDS = 30.0
 BACKOFF_SECONDS = 1.0  # the first retry comes within this time
-BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: an operator mends and wants to see it work
+BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operator wants to see it work
 
 
 @dataclass(frozen=True)
 class Handler:
-    """One function for one event type, with what to do when it fails."""
+    """A function for one event type, with its failure policy."""
 
     event_type: type[Event]
     call: Callable[..., Any]
@@ -46,12 +46,12 @@ class Handler:
             raise BusError("An effect cannot be replayable: it would happen again")
 
     def backoff_seconds(self, attempt: int) -> float:
-        """How long to wait after so many failed attempts: exponential with full jitter, so that keys spread out."""
+        """Return the delay after so many failed attempts: exponential with full jitter, so that keys spread out."""
         first, longest = self.backoff
         return random.uniform(0, min(longest, first * 2 ** min(attempt - 1, 30)))
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
-        """Whether this failure, after so many attempts, is final."""
+        """Return True if this failure, after so many attempts, is final."""
         if isinstance(error, ServiceUnavailable) and attempts < self.attempts:
             return False
         return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
@@ -71,41 +71,41 @@ class Group:
 
     @property
     def batch(self) -> int:
-        """How many events one of its transactions holds at most: its most careful handler decides."""
+        """The most events that one of its transactions holds: its handler with the smallest batch decides."""
         return min(handler.batch for handler in self.all())
 
     @property
     def effects(self) -> bool:
-        """Whether it is a group of effects; checks see to it that it is one or the other."""
+        """True for a group of effects; a system check refuses a group that mixes them with other handlers."""
         return any(handler.effect for handler in self.all())
 
     @property
     def seconds(self) -> float:
-        """How long a call of one of its handlers may take at most."""
+        """The longest time that a call of one of its handlers may take."""
         return max(handler.seconds for handler in self.all())
 
     def add(self, handler: Handler) -> None:
-        """Let it run for its type, after those that came before."""
+        """Let a handler run for its type, after those that were added before."""
         self.handlers.setdefault(handler.event_type.wire_type(), []).append(handler)
 
     def all(self) -> list[Handler]:
-        """All its handlers."""
+        """Return all its handlers."""
         return [handler for found in self.handlers.values() for handler in found]
 
     def of(self, record: Record) -> list[Handler]:
-        """Who wants this record; nobody, when its type is not known here, or it is not trusted (consuming.trust)."""
+        """Return the handlers of a record; none if its type is unknown here, or it is not trusted (consuming.trust)."""
         return self.handlers.get(record.type, []) if record.trusted else []
 
     def type_of(self, record: Record) -> type[Event] | None:
-        """The class of its events, where a handler names its type."""
+        """Return the event class of a record, if a handler names its type."""
         return next((handler.event_type for handler in self.handlers.get(record.type, [])), None)
 
     def seconds_for(self, record: Record) -> float:
-        """How long all its handlers of a record may take at most."""
+        """Return the longest time that all its handlers of a record may take."""
         return sum(handler.seconds for handler in self.of(record))
 
     def policy(self, record: Record) -> Handler:
-        """The handler whose limits hold for a record's key: the first that was declared."""
+        """Return the handler whose limits hold for a record's key: the first that was declared."""
         return self.of(record)[0]
 
     def call(self, record: Record) -> None:
@@ -118,7 +118,7 @@ groups: dict[str, Group] = {}
 
 
 def topics() -> list[str]:
-    """Every topic that some group reads, sorted."""
+    """Return every topic that some group reads, sorted."""
     return sorted({topic for group in groups.values() for topic in group.topics})
 
 
@@ -138,16 +138,16 @@ def handles(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a durable handler of these events in a consumer group.
 
-    It runs in a transaction and touches only the database. Raised errors are retried `attempts` times, the first within
-    the first of `backoff` seconds, then doubling up to the second, with full jitter; those in `permanent` never,
-    nor `Permanent`. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
-    `replayable=True` is for projections that compare versions: `eventbus replay` may show them old events again.
+    It runs in a transaction and touches only the database. Raised errors are retried, `attempts` in all, with full
+    jitter: first within the first of `backoff` seconds, then doubling up to the second. `Permanent` and errors in
+    `permanent` are not. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
+    `replayable=True` is for projections that compare versions: `eventbus replay` may give them old events again.
     `batch=1` is for handlers that write rows which are not their event key's own. A call that takes longer than
-    `seconds` is rolled back, and is a failure if it keeps doing so; one that hangs ends with its process.
+    `seconds` is rolled back, and is a failure if it keeps doing so. One that hangs ends with its process.
 
     With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
     answer)` runs in the transaction that marks the event handled. A process may die in between. Then
-    `on_unknown_outcome="retry"` asks again with the same key, and "never" makes a dead letter.
+    `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
     """
 
     def declare(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,31 +1,31 @@
-"""Wake-ups inside one process. A bell only shortens a wait: nothing depends on hearing it."""
+"""Wake-ups inside one process. A wake-up only shortens a wait: nothing depends on it."""
 
 import threading
 
 
 class Wakeup:
-    """Ring it, and who waits looks again at once."""
+    """A wake-up: `ring` lets waiting threads look again at once."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._rings = 0
 
     def ring(self) -> None:
-        """Wake everybody who waits."""
+        """Wake every waiting thread."""
         with self._condition:
             self._rings += 1
             self._condition.notify_all()
 
     @property
     def rings(self) -> int:
-        """How often it rang. Note it before you look, so that no ring between look and wait is missed."""
+        """The number of rings. Note it before you look, so that no ring between look and wait is missed."""
         return self._rings
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Return when it has rung since `seen`, or after so long."""
+        """Return when it has rung since `seen`, or after `seconds`."""
         with self._condition:
             self._condition.wait_for(lambda: self._rings != seen, timeout=seconds)
 
 
 published = Wakeup()  # an outbox row was committed by this process
-appended = Wakeup()  # this process appended records to its log, or wants its workers to look up
+appended = Wakeup()  # this process appended records to its log, or wants its workers to look again

@@ -1,4 +1,4 @@
-"""For tests of what uses the bus: let it run until it is quiet, look at what was said, hold the clock, make mischief.
+"""Support for tests of code that uses the bus: settle it, read published events, hold the clock, inject faults.
 
     def test_a_placed_order_reserves_stock(bus):
         place_order(ORDER)

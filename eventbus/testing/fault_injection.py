@@ -1,8 +1,8 @@
-"""A backend that does all the harm that a backend may do, and none that it promised not to do.
+"""A backend with every fault that a backend may have, and none that a backend rules out.
 
-It stands before any other backend and, as a seed has it, breaks the line, dies, delivers late, delivers again and lets
-keys overtake one another. It loses nothing and keeps each key's order: what then goes wrong is the fault of who
-listens.
+It wraps any other backend. By a seed, it drops connections, crashes, delivers late, delivers again and lets keys
+overtake one another. It loses nothing and keeps each key's order: a failure that follows is the fault of the code
+that handles the events.
 
     def test_a_rough_night_reserves_once(bus):
         with inject_faults(seed=7) as adversary:
@@ -14,8 +14,8 @@ listens.
         assert adversary.did.total()
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-A whole site lives with it through settings.EVENTBUS, on a database of its own. There it does not crash: nobody stands
-by to begin a dead process anew, as `settle` does. Kill the site's processes instead.
+A whole site can run on it through settings.EVENTBUS, with a database of its own. There it does not crash, since
+nothing starts a dead process anew, as `settle` does. Kill the site's processes instead.
 
     EVENTBUS = {
         "BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend",
@@ -40,23 +40,23 @@ from eventbus.events import Record
 from eventbus.models import OutboxRow, Progress
 from eventbus.testing.settling import ConnectionDropped, Crash, forget
 
-# How often it strikes where it can. Each is often enough to be met in every test of a few events.
+# The probability of each fault where it can happen. Each is high enough to occur in every test of a few events.
 RATES = {
-    "drop": 0.05,  # the line breaks, at append, fetch or commit
-    "crash": 0.03,  # the process dies there
-    "setback": 0.5,  # and a group that died has its offsets set back: it is told everything again
-    "delay": 0.15,  # nothing comes now, or less than there is
+    "drop": 0.05,  # the connection drops, at append, fetch or commit
+    "crash": 0.03,  # the process crashes there
+    "setback": 0.5,  # and the group's offset is set back: it gets earlier events again
+    "delay": 0.15,  # a fetch returns nothing, or less than there is
     "repeat": 0.15,  # an earlier stretch is fetched again
-    "shuffle": 0.5,  # what several keys tell reaches the log in another order; that of each key stays
+    "shuffle": 0.5,  # events of several keys reach the log in another order; that of each key stays
 }
 
-STRETCHES_MAX = 50  # a partition; of more one would only hear again and again what is long done
+STRETCHES_MAX = 50  # of a partition; with more, only events handled long ago would come again and again
 
 
 class FaultInjectingBackend(Backend):
-    """See the module. `rates` changes how often it does what, 0.0 to 1.0, by the names in `RATES`.
+    """The backend with faults. `rates` changes their probabilities, 0.0 to 1.0, by the names in `RATES`.
 
-    `did` counts its deeds by those names. Under several threads the seed decides how much it does, not where.
+    `did` counts the faults by those names. With several threads the seed decides how many there are, not where.
     A `backend` given by its name is a site's. Raises TypeError for an unknown rate, ValueError for crashes of a site.
     """
 
@@ -77,33 +77,33 @@ class FaultInjectingBackend(Backend):
         self._lock = threading.Lock()
 
     def quiet(self) -> None:
-        """Do nothing more, so that all can settle; `resume` goes on."""
+        """Inject no more faults, so that all can settle; `resume` goes on."""
         self._quiet = True
 
     def resume(self) -> None:
-        """Make mischief again."""
+        """Inject faults again."""
         self._quiet = False
 
     def strikes(self, deed: str) -> bool:
-        """Whether it does it now; counted."""
+        """Return True if this fault happens now, and count it."""
         with self._lock:
             struck = not self._quiet and self._chance.random() < self.rates[deed]
             self.did[deed] += struck
         return struck
 
     def draw(self, count: int) -> int:
-        """A number below `count`."""
+        """Return a random number below `count`."""
         with self._lock:
             return self._chance.randrange(count)
 
     def trip(self) -> None:
-        """Perhaps the line breaks here, perhaps the process dies."""
+        """Perhaps drop the connection here, perhaps crash."""
         self.break_off()
         if self.strikes("crash"):
             raise Crash
 
     def break_off(self) -> None:
-        """Perhaps the line breaks here."""
+        """Perhaps drop the connection here."""
         if self.strikes("drop"):
             raise ConnectionDropped("the adversary broke the line")
 
@@ -113,7 +113,7 @@ class FaultInjectingBackend(Backend):
         self.trip()
 
     def _shuffled(self, rows: Sequence[Unsent]) -> list[Unsent]:
-        """Another order, in which each key's rows follow one another as before."""
+        """Return the rows in another order that keeps the order of each key."""
         waiting: defaultdict[tuple[str, str], list[Unsent]] = defaultdict(list)
         for row in reversed(rows):
             waiting[row.topic, row.key].append(row)
@@ -172,11 +172,11 @@ class FaultInjectingBackend(Backend):
 
 
 class FaultInjectingConsumer(Consumer):
-    """Reads through an adversary. A watch (without a group) is delayed and broken off, but told nothing again."""
+    """A reader with injected faults. A watch (without a group) is delayed and disconnected, but gets no repeats."""
 
     def __init__(self, adversary: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
         self._adversary, self._inner, self._group = adversary, inner, group
-        # Where earlier stretches began, since this reader joined: nothing from before is told.
+        # Offsets at which earlier stretches began, since this reader joined: no earlier record is repeated.
         self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
 
     def assignment(self) -> list[TopicPartition]:
@@ -222,7 +222,7 @@ class FaultInjectingConsumer(Consumer):
         return [] if self._adversary.strikes("delay") else self._inner.fetch(records_max)
 
     def _put_back(self, records: list[Record]) -> list[Record]:
-        """Only the first ones come now, or none; what other partitions have comes before the rest."""
+        """Return only the first records, or none; those of other partitions come before the rest."""
         some = self._adversary.draw(len(records))
         rest = records[some]
         self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.offset)
@@ -241,9 +241,9 @@ class FaultInjectingConsumer(Consumer):
             raise Crash
 
     def _set_back(self, partition: TopicPartition) -> None:
-        """The work is done and its offset forgotten, as after a restored backup: the inbox is all that knows.
+        """Set a group's offset back although its work is done, as after a restored backup: only the inbox knows.
 
-        What is ignored leaves no row there: so its count goes back too, or it would be counted twice.
+        Ignored events leave no row there, so their count goes back too, or they would be counted twice.
         """
         earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():
@@ -261,7 +261,7 @@ class FaultInjectingConsumer(Consumer):
 
 @contextmanager
 def inject_faults(*, seed: int, **rates: float) -> Iterator[FaultInjectingBackend]:
-    """While it lasts, an adversary stands before the process's backend."""
+    """Wrap the process's backend with injected faults while the context is open."""
     adversary = FaultInjectingBackend(seed=seed, backend=backends.current(), options=None, **rates)
     forget()
     backends.use(adversary)

@@ -1,4 +1,4 @@
-"""The pytest plugin: what only tests need, so that a site can live with the adversary without pytest."""
+"""The pytest plugin. It is a module of its own, so that a site can run with injected faults without pytest."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from eventbus.testing.settling import forget
 
 @pytest.fixture(autouse=True)
 def _fresh_bus() -> Iterator[None]:
-    """No test inherits another's offsets."""
+    """Reset the bus, so that no test inherits another's offsets."""
     forget()
     yield
     forget()
@@ -34,5 +34,5 @@ def bus_clock() -> Iterator[Any]:
 
 @pytest.fixture
 def scenario(bus: None, bus_clock: Any) -> Scenario:
-    """Act, then expect what is told: see `Scenario`. The clock is held."""
+    """Act, then expect published events: see `Scenario`. The clock is held."""
     return Scenario()

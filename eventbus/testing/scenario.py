@@ -1,4 +1,4 @@
-"""Act, then expect what the house tells about it."""
+"""Act, then expect the events that are published."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +16,7 @@ A = TypeVar("A")
 
 
 class Scenario:
-    """A story on the real bus: something is done, and something is told. The fixture `scenario` gives a fresh one.
+    """A test on the real bus: act, then expect events. The fixture `scenario` gives a fresh one.
 
     def test_an_unpaid_order_ends_at_its_deadline(scenario):
         scenario.act(place_order, ORDER)
@@ -31,12 +31,12 @@ class Scenario:
         self._since = _end()
 
     def act(self, call: Callable[..., A], *arguments: Any, **named: Any) -> A:
-        """Call it; its answer. From here on counts what is told."""
+        """Call, and return the result. Events count from here on."""
         self._since = _end()
         return call(*arguments, **named)
 
     def publish(self, *events: Event) -> None:
-        """Tell these facts, as somebody else would. From here on counts what is told; these count too."""
+        """Publish these events, as another module would. Events count from here on; these count too."""
         self._since = _end()
         with transaction.atomic():
             publish(*events)
@@ -44,9 +44,9 @@ class Scenario:
     def expect(
         self, event_type: type[E], matching: Callable[[E], bool] | None = None, *, after: timedelta | None = None
     ) -> E:
-        """The first such event since the last act, once the bus is quiet; `after` moves the clock on before.
+        """Return the first such event since the last act, once the bus is quiet; `after` moves the clock on before.
 
-        Raises AssertionError that shows what was told instead, and which handlers failed.
+        Raises AssertionError that shows which events were published instead, and which handlers failed.
         """
         found = self._find(event_type, matching, after)
         if not found:
@@ -56,12 +56,12 @@ class Scenario:
     def expect_none(
         self, event_type: type[E], matching: Callable[[E], bool] | None = None, *, after: timedelta | None = None
     ) -> None:
-        """No such event since the last act, also once the bus is quiet. Raises AssertionError with the story."""
+        """Check that no such event follows the last act, once the bus is quiet. Raises AssertionError as `expect`."""
         if self._find(event_type, matching, after):
             raise AssertionError(f"{event_type.wire_type()} was not to be told. {self._story()}")
 
     def _find(self, event_type: type[E], matching: Callable[[E], bool] | None, after: timedelta | None) -> list[E]:
-        settle(raise_errors=False)  # what failed is in the story
+        settle(raise_errors=False)  # the assertion shows the failures
         if after is not None:
             clock.hold(clock.now() + after)
             settle(raise_errors=False)
@@ -78,7 +78,7 @@ class Scenario:
             f"  {row.group} on {row.topic} {row.key}: {row.error}" for row in ParkedKey.objects.order_by("id")
         ] + [
             f"  {row.group} on {row.type} {row.key}: {row.error_class}: {row.error}"
-            for row in DeadLetter.objects.filter(parks=False).order_by("id")  # those that park are told above
+            for row in DeadLetter.objects.filter(parks=False).order_by("id")  # those that park are listed above
         ]
         lines = ["Told since the last act:", *(told or ["  nothing"]), *(["Failed:", *failed] if failed else [])]
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Relay and workers in the test's own thread, until nothing more happens now."""
+"""Run relay and workers in the test's own thread, until nothing more happens now."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,8 +11,8 @@ from eventbus.events import Event, decode
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
 
-CATCH_UP_SECONDS = 20.0  # for a log elsewhere to bring what lies in it
-ROUNDS_MAX = 1_000  # a bus that is not quiet after so many rounds is talking to itself
+CATCH_UP_SECONDS = 20.0  # for a log on brokers to deliver its records
+ROUNDS_MAX = 1_000  # a bus that is not quiet after so many rounds has handlers that answer each other
 
 _workers: list[Worker] = []
 E = TypeVar("E", bound=Event)
@@ -32,13 +32,13 @@ class Crash(BaseException):
 
 
 class ConnectionDropped(OperationalError):
-    """The line to a backend or a database broke, which is nobody's fault: `settle` reads on, as a worker would."""
+    """The connection to a backend or a database dropped, an infrastructure error: `settle` reads on, like a worker."""
 
 
 def settle(*, raise_errors: bool = True) -> None:
-    """Relay and handle until nothing more happens now. Raises the first error of a handler, unless told not to.
+    """Relay and handle until nothing more happens now. Raises the first error of a handler, if `raise_errors`.
 
-    What failed is parked as in earnest: move the clock with `clock.advance` and settle again to see it retried.
+    A failed event is parked as in production: move the clock with `clock.advance` and settle again to see it retried.
     """
     failures: list[BaseException] = []
     for _ in range(ROUNDS_MAX):
@@ -56,7 +56,7 @@ def settle(*, raise_errors: bool = True) -> None:
 
 
 def _round(failures: list[BaseException]) -> int:
-    """Everybody's turn, once; how much moved."""
+    """Run the relay and each worker once, and return how much moved."""
     if not _workers:
         _workers.extend(Worker(group, backends.current()) for _, group in sorted(registry.groups.items()))
     moved = _step(Relay(backends.current()).step, on_drop=backends.current().reset)
@@ -77,7 +77,7 @@ def _step(step: Callable[[], int], on_drop: Callable[[], None]) -> int:
 
 
 def published_events(event_type: type[E]) -> list[E]:
-    """Every event of a type in the outbox, in the order in which they were published."""
+    """Return every event of a type in the outbox, in the order in which they were published."""
     rows = OutboxRow.objects.filter(type=event_type.wire_type()).order_by("id")
     return [decode(bytes(row.payload), event_type) for row in rows]
 
