@@ -158,7 +158,7 @@ DESK: dict[str, Desk] = {
         actions={"delete_selected": permission("stations.delete_remark")},
     ),
     # --- the bus ---
-    "eventbus.recovery.divergence": Desk(),
+    "eventbus.divergence": Desk(),
     "eventbus.forgottenspan": Desk(),
     "eventbus.outboxrow": Desk(
         actions={
