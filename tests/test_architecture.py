@@ -26,7 +26,6 @@ FUNCTION_LINES_MAX = 40
 # What is longer on purpose, and why. `path` for a file, `path::function` for a function.
 LONGER: dict[str, str] = {
     "mcommerce/events.py": "the shop's whole published language, read from top to bottom by whoever writes to it",
-    "eventbus/models.py": "every table of the bus in one place, so that their borders can be seen",
     "eventbus/backends/kafka/reading/consumer.py": "one reader: its owner and its thread share a lock",
     "eventbus/consuming/worker.py": "one loop, read from joining to the commit of a batch",
     "mcommerce/settings.py": "the only reader of the environment, a line for each variable",

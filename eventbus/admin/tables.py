@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -23,7 +22,6 @@ from eventbus.admin.base import (
     ask,
     tell,
 )
-from eventbus.admin.field_names import name_fields
 from eventbus.admin.repairs import DeadLetterAdmin, IgnoredTypeAdmin, redeliver
 from eventbus.admin.selection import SelectionActions
 from eventbus.database.text import ranged, readable
@@ -49,8 +47,6 @@ from eventbus.repairs import untrusted_records
 EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
 
 __all__ = ["DeadLetterAdmin", "IgnoredTypeAdmin"]  # they register themselves
-
-name_fields(apps.get_app_config("eventbus").get_models())
 
 
 @admin.register(OutboxRow)

@@ -1,0 +1,47 @@
+"""The tables of the bus. Payloads are bytes: unreadable ones must still be kept as they came."""
+
+from eventbus.models.failures import DeadLetter, Effect, ParkedEvent, ParkedKey, UntrustedRecord
+from eventbus.models.groups import ConsumerGroup, IgnoredType, InboxRow, Progress
+from eventbus.models.log import Divergence, ForgottenSpan, LostRecords, TopicLog
+from eventbus.models.operators import OperatorAction, ReplayRun
+from eventbus.models.outbox import OutboxRow, StoredEvent, Timer
+from eventbus.models.processes import LeaseRow, ProcessRow
+from eventbus.models.sizes import (
+    GROUP_CHARACTERS_MAX,
+    HOST_CHARACTERS_MAX,
+    NUMBER_MAX,
+    SOURCE_CHARACTERS_MAX,
+    TOPIC_CHARACTERS_MAX,
+    TYPE_CHARACTERS_MAX,
+    WHO_CHARACTERS_MAX,
+)
+
+__all__ = [
+    "StoredEvent",
+    "ConsumerGroup",
+    "DeadLetter",
+    "Divergence",
+    "Effect",
+    "ForgottenSpan",
+    "GROUP_CHARACTERS_MAX",
+    "HOST_CHARACTERS_MAX",
+    "IgnoredType",
+    "InboxRow",
+    "LeaseRow",
+    "LostRecords",
+    "NUMBER_MAX",
+    "OperatorAction",
+    "OutboxRow",
+    "ParkedEvent",
+    "ParkedKey",
+    "ProcessRow",
+    "Progress",
+    "ReplayRun",
+    "SOURCE_CHARACTERS_MAX",
+    "TOPIC_CHARACTERS_MAX",
+    "TYPE_CHARACTERS_MAX",
+    "Timer",
+    "TopicLog",
+    "UntrustedRecord",
+    "WHO_CHARACTERS_MAX",
+]

@@ -1,0 +1,116 @@
+"""The tables of consumer groups: progress, inbox and ignored types."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from eventbus.models.sizes import GROUP_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, WHO_CHARACTERS_MAX
+
+
+class ConsumerGroup(models.Model):
+    """The name under which handlers share progress.
+
+    It stands still while an operator pauses it, until resumed. It also does while its circuit breaker is open, until a
+    probe succeeds or an operator resumes it.
+    """
+
+    name = models.CharField(_("name"), max_length=GROUP_CHARACTERS_MAX, unique=True)
+    created_at = models.DateTimeField(_("created"))
+    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True)
+    paused_by = models.CharField(_("paused by"), max_length=WHO_CHARACTERS_MAX, default="", blank=True)
+    breaker_opened_at = models.DateTimeField(_("circuit breaker open since"), null=True, blank=True)
+    breaker_reason = models.TextField(_("why the circuit breaker opened"), default="", blank=True)
+
+    class Meta:
+        verbose_name = _("consumer group")
+        verbose_name_plural = _("consumer groups")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Progress(models.Model):
+    """The offset of a group in a partition: the truth about progress on every backend.
+
+    `epoch` fences a former owner; `released` is the last epoch whose owner left in order. `running_event` is the event
+    that is being handled alone; left by a crash, it counts one. `crashes` without it: many were begun together. `start`
+    is the group's first offset, `moved_at` the time when it last passed a record. What happened to its events is
+    counted here for ever. `pruned_*` counts those that have no rows any more, and `pruned_before` those of them that
+    were in an earlier log. `untrusted` counts records that are no events of ours, whatever they claim.
+    """
+
+    group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField(_("partition"))
+    start = models.PositiveBigIntegerField(_("start"), default=0)
+    offset = models.PositiveBigIntegerField(_("offset"), default=0, db_column="log_offset")
+    epoch = models.PositiveBigIntegerField(_("epoch"), default=0)
+    released = models.PositiveBigIntegerField(_("last epoch that ended in order"), null=True)
+    running_event = models.UUIDField(_("event in hand"), null=True)
+    crashes = models.PositiveSmallIntegerField(_("crashes"), default=0)
+    handled = models.PositiveBigIntegerField(_("handled"), default=0)
+    ignored = models.PositiveBigIntegerField(_("ignored"), default=0)
+    discarded = models.PositiveBigIntegerField(pgettext_lazy("column", "discarded"), default=0)
+    pruned_handled = models.PositiveBigIntegerField(_("handled, pruned"), default=0)
+    pruned_ignored = models.PositiveBigIntegerField(_("ignored, pruned"), default=0)
+    pruned_discarded = models.PositiveBigIntegerField(_("discarded, pruned"), default=0)
+    pruned_before = models.PositiveBigIntegerField(_("pruned of a log before"), default=0, db_default=0)
+    untrusted = models.PositiveBigIntegerField(_("set aside as untrusted"), default=0, db_default=0)
+    moved_at = models.DateTimeField(_("last moved"), null=True)
+
+    class Meta:
+        verbose_name = _("progress")
+        verbose_name_plural = _("progress")
+        constraints = [models.UniqueConstraint(fields=["group", "topic", "partition"], name="eventbus_progress_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} at {self.offset}"
+
+    @property
+    def pruned(self) -> int:
+        """The number of its events that have no rows any more."""
+        return self.pruned_handled + self.pruned_ignored + self.pruned_discarded
+
+
+class InboxRow(models.Model):
+    """An event that a group has handled; `replay` is 0 for live handling, else the run's id.
+
+    `handled_at` is None for an event that the group passed without handling it, and must not handle later. It is from
+    before the group began, or of a type that it did not know, and was appended to the log again.
+    """
+
+    group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
+    event_id = models.UUIDField(_("event"))
+    replay = models.PositiveBigIntegerField(_("replay"), default=0)
+    handled_at = models.DateTimeField(_("handled at"), null=True)
+
+    class Meta:
+        db_table = "eventbus_inbox"
+        verbose_name = _("handled event")
+        verbose_name_plural = _("inbox")
+        constraints = [models.UniqueConstraint(fields=["group", "event_id", "replay"], name="eventbus_inbox_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.event_id}"
+
+
+class IgnoredType(models.Model):
+    """The count of events that a group ignored: its release did not know their type, as the publisher came first."""
+
+    group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
+    topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)
+    partition = models.PositiveSmallIntegerField(_("partition"))
+    type = models.CharField(_("event type"), max_length=TYPE_CHARACTERS_MAX)
+    events = models.PositiveBigIntegerField(_("events"), default=0)
+    first_at = models.DateTimeField(_("first at"))
+    last_at = models.DateTimeField(_("last at"))
+
+    class Meta:
+        verbose_name = _("ignored event type")
+        verbose_name_plural = _("ignored event types")
+        constraints = [
+            models.UniqueConstraint(fields=["group", "topic", "partition", "type"], name="eventbus_ignored_type_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.topic}/{self.partition} {self.type} {self.events}"

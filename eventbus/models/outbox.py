@@ -1,0 +1,73 @@
+"""The tables of published events: the outbox and the timers."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.models.sizes import TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX
+
+
+class StoredEvent(models.Model):
+    """The columns of every table that holds an event."""
+
+    topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)
+    type = models.CharField(_("event type"), max_length=TYPE_CHARACTERS_MAX)
+    key = models.CharField(_("key"), max_length=KEY_CHARACTERS_MAX)
+    payload = models.BinaryField(_("content"))
+    headers = models.TextField(_("headers"))
+
+    class Meta:
+        abstract = True
+
+
+class OutboxRow(StoredEvent):
+    """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
+
+    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `rejected`,
+    with the reason, when the log rejects it; then an operator decides (`eventbus.publishing.rejected_records`).
+    An index costs every publisher a page. So only two hold every row, and neither serves rare queries.
+    """
+
+    event_id = models.UUIDField(_("event"))
+    created_at = models.DateTimeField(_("created"))
+    partition = models.PositiveSmallIntegerField(_("partition"), null=True)
+    offset = models.PositiveBigIntegerField(_("offset"), null=True, db_column="log_offset")
+    appended_at = models.DateTimeField(_("sent at"), null=True)
+    rejected = models.TextField(_("why it was rejected"), default="", blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True)  # by an operator, once it was rejected
+
+    class Meta:
+        db_table = "eventbus_outbox"
+        verbose_name = _("outbox event")
+        verbose_name_plural = _("outbox")
+        indexes = [
+            models.Index(
+                fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, rejected="")
+            ),
+            # Read before each batch, and empty unless an operator must act: it costs a publisher nothing.
+            models.Index(fields=["topic", "key"], name="eventbus_outbox_rejected", condition=models.Q(rejected__gt="")),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["topic", "partition", "offset"],
+                name="eventbus_outbox_log",
+                condition=models.Q(offset__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class Timer(StoredEvent):
+    """An event to be published at its time."""
+
+    event_id = models.UUIDField(_("event"), unique=True)
+    due = models.DateTimeField(_("due"), db_index=True)
+
+    class Meta:
+        verbose_name = _("timer")
+        verbose_name_plural = _("timers")
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id} due {self.due}"

@@ -1,0 +1,52 @@
+"""The tables of leases and of processes."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from eventbus.models.sizes import HOST_CHARACTERS_MAX
+
+
+class LeaseRow(models.Model):
+    """The lease of the one process that relays, dispatches or polls."""
+
+    name = models.CharField(_("name"), max_length=100, primary_key=True)
+    owner = models.CharField(_("owner"), max_length=40, default="", blank=True)
+    beat = models.PositiveBigIntegerField(_("beat"), default=0)
+    epoch = models.PositiveBigIntegerField(_("epoch"), default=0)
+
+    class Meta:
+        db_table = "eventbus_lease"
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.owner}"
+
+
+class ProcessRow(models.Model):
+    """A process of the site, by its own last heartbeat. For operators only: nothing is decided by it."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        STANDBY = "standby", _("stands by")
+
+    id = models.UUIDField(primary_key=True)
+    role = models.CharField(_("role"), max_length=20)
+    host = models.CharField(_("host"), max_length=HOST_CHARACTERS_MAX)
+    pid = models.PositiveIntegerField(_("process id"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=State, default="", blank=True
+    )  # where only one is active
+    assignment = models.JSONField(
+        _("partitions that it reads"), default=dict, blank=True
+    )  # partitions by consumer group
+    began_at = models.DateTimeField(_("began"))
+    beat_at = models.DateTimeField(_("last sign of life"))
+
+    class Meta:
+        db_table = "eventbus_process"
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.host} {self.pid}"

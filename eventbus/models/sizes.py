@@ -1,0 +1,9 @@
+"""The sizes of columns."""
+
+GROUP_CHARACTERS_MAX = 60
+TOPIC_CHARACTERS_MAX = 60
+TYPE_CHARACTERS_MAX = 120
+SOURCE_CHARACTERS_MAX = 200
+HOST_CHARACTERS_MAX = 255  # DNS allows no more
+WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
+NUMBER_MAX = 2**63 - 1  # of a row, and so of a record's `sequence`
