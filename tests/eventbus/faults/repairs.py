@@ -67,7 +67,7 @@ FAULTS = [
     ),
     Fault(
         "take any line",
-        "eventbus.console.redelivering._refuse_wrong_line",
+        "eventbus.console.redelivery._refuse_wrong_line",
         "if text:",
         "if False:",
         fails=["a_wrong_line_says_what_to_type"],

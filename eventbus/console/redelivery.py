@@ -1,4 +1,4 @@
-"""`redeliver`: give a group the events that it passed and never handled."""
+"""`redeliver` and `lost`: hand a group what it passed and never handled, and list lost records."""
 
 from typing import Any
 
@@ -7,13 +7,22 @@ from django.core.management.base import CommandError
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
 from eventbus.console.printing import who
-from eventbus.models import ConsumerGroup
+from eventbus.console.selection import named, positive
+from eventbus.models import ConsumerGroup, LostRecords
+from eventbus.recovery import lost_records
 from eventbus.repairs import redelivery
 from eventbus.repairs.redelivery import Redelivered
 
+COLUMNS = ("id", "group", "topic", "partition", "begin", "end", "count", "noted_at", "accepted_at", "accepted_by")
+
 
 def add(actions: Actions) -> None:
-    """Add the action."""
+    """Add both actions."""
+    _add_redeliver(actions)
+    _add_lost(actions)
+
+
+def _add_redeliver(actions: Actions) -> None:
     text = "have a group handle what it passed and never handled: what is lost for it, or what an older release ignored"
     asking = actions.add("redeliver", redeliver, text)
     asking.add_argument("group", metavar="GROUP", help="as `eventbus status` shows it")
@@ -89,3 +98,35 @@ def _tell(printer: Printer, json: bool, found: Redelivered, dry_run: bool) -> No
             printer.line(f"\n{found.left} more when these are handled: its parked keys are full. Ask again then.")
     if not found.types:
         raise CommandError(f"Group {found.group} has passed nothing of that which is still in the outbox.")
+
+
+def _add_lost(actions: Actions) -> None:
+    text = "records that the log let go of before a group read them, and that the outbox does not have either"
+    asking = actions.add("lost", lost, text)
+    asking.add_argument("--all", action="store_true", help="also those that somebody has seen to")
+    asking.add_argument(
+        "--accept", type=positive, nargs="+", metavar="ID", default=[], help="it is seen to: say no more"
+    )
+    asking.add_argument("--reopen", type=positive, nargs="+", metavar="ID", default=[], help="undo that")
+
+
+def lost(*, printer: Printer, json: bool, all: bool, accept: list[int], reopen: list[int], **options: Any) -> None:
+    """Show, accept or reopen lost records. Raises CommandError for an unknown id."""
+    if bool(accept) + bool(reopen) + all > 1:
+        raise CommandError("Name one of --all, --accept and --reopen.", returncode=EXIT_WRONG_LINE)
+    everything = LostRecords.objects.order_by("id")
+    if accept or reopen:
+        asked = named(everything, accept or reopen, what="lost records", command="lost --all")
+        if accept:
+            lost_records.accept(asked, who())
+        else:
+            lost_records.reopen(asked)
+        found = list(everything.filter(id__in=accept or reopen))
+    else:
+        found = list(everything if all else lost_records.waiting())
+    if json:
+        printer.json([{name: getattr(row, name) for name in COLUMNS} for row in found])
+    elif found:
+        printer.table(COLUMNS, [[getattr(row, name) for name in COLUMNS] for row in found])
+    else:
+        printer.line("No records are lost." if all else "No records are lost that somebody has not seen to.")
