@@ -13,7 +13,7 @@ from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
 from benchmarks.plan import names, wanted
 from eventbus import registry
 from eventbus.backends import outbox_offsets
-from eventbus.consuming import worker
+from eventbus.consuming import due_work
 from eventbus.database.sql import is_among
 from eventbus.failures import parking
 from eventbus.progress import groups, inbox
@@ -105,7 +105,7 @@ def test_a_firm_goal_that_is_not_met_fails_any_run_and_is_named(capsys: pytest.C
 def test_the_hand_runs_a_workers_statements_text_for_text(vendor: str) -> None:
     database: Any = SimpleNamespace(vendor=vendor)
     of_a_worker = {
-        "WAITS": worker._WAITING,
+        "WAITS": due_work._WAITING,
         "READ": outbox_offsets._READ,
         "HOLD": groups._hold(vendor, groups.STOPPED, registry.HANDLER_SECONDS),
         "KNOWN": inbox._KNOWN.format(among=is_among(database, "event_id")),

@@ -4,24 +4,20 @@ import logging
 import random
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import QuerySet
 from msgspec.structs import replace
 
-from eventbus import clock, failpoints
+from eventbus import failpoints
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.consuming import trust
 from eventbus.consuming.backfill import Backfill
-from eventbus.consuming.batch import BATCH_SECONDS, BatchRunner
+from eventbus.consuming.batch import BatchRunner
+from eventbus.consuming.due_work import DueWork
 from eventbus.consuming.ownership import Ownership
-from eventbus.consuming.retries import Retries
-from eventbus.database import sql
 from eventbus.database.contention import CONTENTION_SECONDS, ContentionRetry
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import (
@@ -35,11 +31,9 @@ from eventbus.errors import (
     is_infrastructure_error,
 )
 from eventbus.events import Record
-from eventbus.failures import dead_letter_requests
 from eventbus.failures.similar_warnings import Warnings
-from eventbus.models import ConsumerGroup, DeadLetter, ParkedKey, Progress
+from eventbus.models import ConsumerGroup, Progress
 from eventbus.progress import groups
-from eventbus.progress.groups import PAUSED, STOPPED
 from eventbus.recovery import divergence
 from eventbus.registry import BATCH_EVENTS, Group
 
@@ -48,18 +42,8 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5  # between checks for parked keys and operators' requests when nothing else happens
 STILL_SECONDS = 0.5  # how often a stopped group checks if it may go on
 BACK_SECONDS = 5.0  # between checks if a log was filled again, while the worker is always busy
-PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
-WISHES_AT_ONCE = 200  # operators' requests carried out before that: each is quick, and they come in thousands
-PARKED_SECONDS = 1.0  # the same in time, without the handler in hand: with servers that do not answer, each takes long
 TURNS_OF_OTHERS = 20  # other batches, if there are any, before a suspected key that may delay them is tried again
 WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts during an infrastructure error: at first and at most
-
-_WAITING = f"""
-    SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
-        SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
-        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
-    )
-"""
 
 
 class Worker:
@@ -83,7 +67,7 @@ class Worker:
         self._retry_on_contention = ContentionRetry(self._stop, CONTENTION_SECONDS)
         self._owned = Ownership(group, self._failed, self._retry_on_contention)
         self._handling = BatchRunner(self._owned)
-        self._parking = Retries(self._owned)
+        self._due_work = DueWork(self._owned, self._stop)
         self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
         self._fetched: list[Record] = []  # of one partition, and not passed yet
         self._stands_still = True  # until the group is seen not to be paused, with its circuit breaker closed
@@ -171,7 +155,7 @@ class Worker:
                 raise
 
     def _flow(self, consumer: Consumer) -> int:
-        moved = self._operators() + self._parked() if self._something_waits() else 0
+        moved = self._due_work.apply_requests() + self._due_work.retry_due() if self._due_work.is_due() else 0
         if not self._fetched:
             before = self._backfill.moved
             self._fetched = self._fetch(consumer, self.group.batch)
@@ -185,7 +169,7 @@ class Worker:
             self._turns += 1
             if not moved or self._turns >= TURNS_OF_OTHERS:
                 self._turns = 0
-                moved += self._suspect()
+                moved += self._due_work.retry_suspect()
         return moved
 
     def _fetch(self, consumer: Consumer, records_max: int) -> list[Record]:
@@ -215,25 +199,13 @@ class Worker:
         else:
             self._backfill.look(self._consumer)
 
-    def _something_waits(self) -> bool:
-        """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
-
-        Raises GroupStopped, also without records: a worker must see an open circuit breaker before it judges anew.
-        """
-        connection, name = connections[DEFAULT_DB_ALIAS], self.group.name
-        now = sql.time_value(connection, clock.now())
-        [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
-        if stopped:
-            raise GroupStopped(f"{name} is paused or its circuit breaker is open")
-        return bool(waits)
-
     def _stand_still(self, consumer: Consumer) -> int:
         """Check if the group may go on: a paused group does nothing, an open circuit breaker is probed."""
         found = ConsumerGroup.objects.get(name=self.group.name)
         if found.paused_at is not None or divergence.stands():
             return 0
         if found.breaker_opened_at is not None:
-            return self._operators() + self._probe(consumer)
+            return self._due_work.apply_requests() + self._probe(consumer)
         self._stands_still = False
         self._owned.breaker.reset()
         return self._flow(consumer)
@@ -243,14 +215,14 @@ class Worker:
         breaker = self._owned.breaker
         if not breaker.may_probe():
             return 0
-        heads = self._retrying().filter(id__gt=breaker.probed_key).order_by("id")
+        heads = self._due_work.retrying().filter(id__gt=breaker.probed_key).order_by("id")
         head = heads.values_list("id", "topic", "partition").first()
         if head is None:
             breaker.probed_key = 0
             return self._probe_log(consumer)
         breaker.probed_key = head[0]
         breaker.wait()
-        return int(self._parking.probe(head[0], TopicPartition(*head[1:])))
+        return int(self._due_work.probe(head[0], TopicPartition(*head[1:])))
 
     def _probe_log(self, consumer: Consumer) -> int:
         self._fetched = self._fetch(consumer, BATCH_EVENTS)
@@ -444,61 +416,6 @@ class Worker:
         if self._fetched:
             self._backfill.put_back(consumer, self._fetched)
             self._fetched = []
-
-    def _parked(self) -> int:
-        """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
-
-        The others stay due, and are tried after the next records. An unfinished key then comes after the others.
-        """
-        due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
-        keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
-        tried, until = 0, clock.monotonic() + PARKED_SECONDS
-        while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
-            key_id, topic, number = keys[0]
-            if not self._parking.retry(key_id, TopicPartition(topic, number)):
-                keys.popleft()
-            tried += 1
-        return tried
-
-    def _suspect(self) -> int:
-        """Try, after everything else, the suspected head that has waited longest."""
-        suspects = self._owned.suspects
-        due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
-        for key_id in [key_id for key_id in suspects if key_id not in due]:
-            del suspects[key_id]
-        if not suspects:
-            return 0
-        key_id = next(iter(suspects))
-        return int(self._parking.retry(key_id, suspects[key_id]))
-
-    def _due(self) -> QuerySet[ParkedKey]:
-        return self._retrying().filter(due_at__lte=clock.now())
-
-    def _retrying(self) -> QuerySet[ParkedKey]:
-        mine = groups.among(self._owned.epochs)
-        return ParkedKey.objects.filter(mine, group=self.group.name, state=ParkedKey.State.RETRYING)
-
-    def _operators(self) -> int:
-        """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
-        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self.group.name, request__gt="")
-        wishes = list(asked.order_by("id").values_list("topic", "partition", "id")[:WISHES_AT_ONCE])
-        by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
-        for topic, number, letter_id in wishes:
-            by_place[TopicPartition(topic, number)].append(letter_id)
-        return sum(self._retry_on_contention(self._obey, place, letter_ids) for place, letter_ids in by_place.items())
-
-    def _obey(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
-        """Carry out as many of these requests as fit into a batch's time, and at least one."""
-        with failpoints.atomic("obey"):
-            progress = self._owned.lock(partition, unless=PAUSED)
-            until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
-            done: set[int] = set()
-            for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
-                if letter.pk not in done:
-                    done |= dead_letter_requests.apply_request(self.group, letter, progress)
-                if clock.monotonic() >= until:
-                    break
-        return len(done)
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)

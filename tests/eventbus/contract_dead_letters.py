@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from eventbus import Permanent, handles, publish
-from eventbus.consuming.worker import PARKED_AT_ONCE
+from eventbus.consuming.due_work import PARKED_AT_ONCE
 from eventbus.database.text import ERROR_CHARACTERS_MAX
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress

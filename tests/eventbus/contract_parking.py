@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from eventbus import Permanent, RetryLater, handles, publish, registry
-from eventbus.consuming.worker import PARKED_AT_ONCE
+from eventbus.consuming.due_work import PARKED_AT_ONCE
 from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
 from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, elsewhere
@@ -110,7 +110,7 @@ class ParkTheKey:
     def test_a_long_queue_behind_a_parked_key_lets_others_have_their_turn(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventbus.consuming.worker.PARKED_SECONDS", 3_600)  # it is their number that ends the turn
+        monkeypatch.setattr("eventbus.consuming.due_work.PARKED_SECONDS", 3_600)  # their number ends the turn
         broken, numbers = Mended("vase", "cup", error=Permanent("poison")), range(3 * PARKED_AT_ONCE)
         house.handler(call=broken)
         house.say(*(("vase", number) for number in numbers))

@@ -132,7 +132,7 @@ def test_it_does_all_that_it_can(bus_clock: Any) -> None:
 def test_one_seed_is_one_course_of_events_on_any_machine(bus_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     here = live_through(3, bus_clock)
     monkeypatch.setattr("eventbus.consuming.batch.BATCH_SECONDS", {connection.vendor: WORK_SECONDS_MIN})
-    monkeypatch.setattr("eventbus.consuming.worker.PARKED_SECONDS", WORK_SECONDS_MIN)
+    monkeypatch.setattr("eventbus.consuming.due_work.PARKED_SECONDS", WORK_SECONDS_MIN)
 
     assert live_through(3, bus_clock) == here, "what a slow machine does depends on how long it takes"
 

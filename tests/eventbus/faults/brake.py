@@ -23,7 +23,7 @@ FAULTS = [
         fails=["while_it_is_closed_nothing_moves_and_no_attempt_is_counted"],
         also=[
             ("eventbus.progress.groups.lock_progress", "if stopped:", "if False:"),
-            ("eventbus.consuming.worker.Worker._something_waits", "if stopped:", "if False:"),
+            ("eventbus.consuming.due_work.DueWork.is_due", "if stopped:", "if False:"),
         ],
     ),
     Fault(

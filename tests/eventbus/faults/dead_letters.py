@@ -88,7 +88,7 @@ FAULTS = [
     ),
     Fault(
         "obey wishes for others' partitions",
-        "eventbus.consuming.worker.Worker._operators",
+        "eventbus.consuming.due_work.DueWork.apply_requests",
         "groups.among(self._owned.epochs), ",
         "",
         fails=["wishes_for_others_partitions_keep_none_of_ours_waiting"],

@@ -90,7 +90,7 @@ FAULTS = [
     ),
     Fault(
         "retry others' keys",
-        "eventbus.consuming.worker.Worker._retrying",
+        "eventbus.consuming.due_work.DueWork.retrying",
         "filter(mine, group",
         "filter(group",
         fails=["keys_parked_in_others_partitions_keep_none_of_ours_waiting"],
@@ -111,7 +111,7 @@ FAULTS = [
     ),
     Fault(
         "try a parked key until it is free",
-        "eventbus.consuming.worker.Worker._parked",
+        "eventbus.consuming.due_work.DueWork.retry_due",
         "tried < PARKED_AT_ONCE and clock.monotonic() < until and ",
         "",
         fails=[
@@ -121,14 +121,14 @@ FAULTS = [
     ),
     Fault(
         "count retries, but not their time",
-        "eventbus.consuming.worker.Worker._parked",
+        "eventbus.consuming.due_work.DueWork.retry_due",
         "clock.monotonic() < until and ",
         "",
         fails=["slow_retries_let_new_events_have_their_turn"],
     ),
     Fault(
         "wait for the next look though more is due",
-        "eventbus.consuming.worker.Worker._parked",
+        "eventbus.consuming.due_work.DueWork.retry_due",
         "return tried",
         "return 0",
         fails=["slow_retries_let_new_events_have_their_turn"],

@@ -16,7 +16,7 @@ FAULTS = [
         ],
         also=[
             ("eventbus.progress.groups.lock_progress", "if stopped:", "if False:"),
-            ("eventbus.consuming.worker.Worker._something_waits", "if stopped:", "if False:"),
+            ("eventbus.consuming.due_work.DueWork.is_due", "if stopped:", "if False:"),
         ],
     ),
     Fault(
@@ -42,7 +42,7 @@ FAULTS = [
     ),
     Fault(
         "see a standstill only when something comes",
-        "eventbus.consuming.worker.Worker._something_waits",
+        "eventbus.consuming.due_work.DueWork.is_due",
         "if stopped:",
         "if False:",
         fails=[

@@ -58,7 +58,7 @@ FAULTS = [
     ),
     Fault(
         "try suspects before all others",
-        "eventbus.consuming.worker.Worker._parked",
+        "eventbus.consuming.due_work.DueWork.retry_due",
         ".exclude(id__in=list(self._owned.suspects))",
         "",
         fails=["parked_keys_whose_heads_break_the_world_hold_up_no_other"],

@@ -90,7 +90,7 @@ FAULTS = [
     Fault(
         "obey nobody while braked",
         "eventbus.consuming.worker.Worker._stand_still",
-        "return self._operators() + self._probe(consumer)",
+        "return self._due_work.apply_requests() + self._probe(consumer)",
         "return self._probe(consumer)",
         fails=["an_operators_requeue_is_a_probe_too"],
     ),

@@ -38,7 +38,7 @@ FAULTS = [
     unchecked("in a retry", "eventbus.consuming.retries.Retries._drain", ASKING),
     unchecked("where a retry failed", "eventbus.consuming.retries.Retries._failed", ASKING),
     unchecked("where a probe leaves a parked event", "eventbus.consuming.retries.Retries._leave", ASKING),
-    unchecked("where an operator is obeyed", "eventbus.consuming.worker.Worker._obey", PARKED),
+    unchecked("where an operator is obeyed", "eventbus.consuming.due_work.DueWork._apply", PARKED),
     Fault(
         "no epoch check before an effect is asked for",
         "eventbus.consuming.ownership.Ownership._claim",

@@ -89,7 +89,7 @@ FAULTS = [
     ),
     Fault(
         "leave when the key is free",
-        "eventbus.consuming.worker.Worker._parked",
+        "eventbus.consuming.due_work.DueWork.retry_due",
         " and not self._stop.is_set()",
         "",
         fails=["a_worker_asked_to_leave_tries_no_further_event_of_a_parked_key"],

@@ -1,0 +1,113 @@
+"""The work of a group besides new records: parked keys that are due, suspects, and operators' requests."""
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
+
+from eventbus import clock, failpoints
+from eventbus.backends.base import TopicPartition
+from eventbus.consuming.batch import BATCH_SECONDS
+from eventbus.consuming.ownership import Ownership
+from eventbus.consuming.retries import Retries
+from eventbus.database import sql
+from eventbus.errors import GroupStopped
+from eventbus.failures import dead_letter_requests
+from eventbus.models import DeadLetter, ParkedKey
+from eventbus.progress import groups
+from eventbus.progress.groups import PAUSED, STOPPED
+
+PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
+REQUESTS_AT_ONCE = 200  # operators' requests carried out before that: each is quick, and they come in thousands
+PARKED_SECONDS = 1.0  # the same in time, without the handler in hand: with servers that do not answer, each takes long
+
+_WAITING = f"""
+    SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
+        SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
+        UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
+    )
+"""
+
+
+class DueWork:
+    """Find and do the work that the partitions of one worker have besides new records."""
+
+    def __init__(self, owned: Ownership, stop: threading.Event) -> None:
+        self._group = owned.group
+        self._owned = owned
+        self._stop = stop
+        self._retries = Retries(owned)
+        self._retry_on_contention = owned.retry_on_contention
+
+    def probe(self, key_id: int, partition: TopicPartition) -> bool:
+        """Try a parked head while the circuit breaker is open. See `Retries.probe`."""
+        return self._retries.probe(key_id, partition)
+
+    def is_due(self) -> bool:
+        """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
+
+        Raises GroupStopped, also without records: a worker must see an open circuit breaker before it judges anew.
+        """
+        connection, name = connections[DEFAULT_DB_ALIAS], self._group.name
+        now = sql.time_value(connection, clock.now())
+        [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
+        if stopped:
+            raise GroupStopped(f"{name} is paused or its circuit breaker is open")
+        return bool(waits)
+
+    def apply_requests(self) -> int:
+        """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
+        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self._group.name, request__gt="")
+        requested = list(asked.order_by("id").values_list("topic", "partition", "id")[:REQUESTS_AT_ONCE])
+        by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+        for topic, number, letter_id in requested:
+            by_place[TopicPartition(topic, number)].append(letter_id)
+        return sum(self._retry_on_contention(self._apply, place, letter_ids) for place, letter_ids in by_place.items())
+
+    def _apply(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
+        """Carry out as many of these requests as fit into a batch's time, and at least one."""
+        with failpoints.atomic("obey"):
+            progress = self._owned.lock(partition, unless=PAUSED)
+            until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
+            done: set[int] = set()
+            for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
+                if letter.pk not in done:
+                    done |= dead_letter_requests.apply_request(self._group, letter, progress)
+                if clock.monotonic() >= until:
+                    break
+        return len(done)
+
+    def retry_due(self) -> int:
+        """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
+
+        The others stay due, and are tried after the next records. An unfinished key then comes after the others.
+        """
+        due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
+        keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
+        tried, until = 0, clock.monotonic() + PARKED_SECONDS
+        while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
+            key_id, topic, number = keys[0]
+            if not self._retries.retry(key_id, TopicPartition(topic, number)):
+                keys.popleft()
+            tried += 1
+        return tried
+
+    def retry_suspect(self) -> int:
+        """Try, after everything else, the suspected head that has waited longest."""
+        suspects = self._owned.suspects
+        due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
+        for key_id in [key_id for key_id in suspects if key_id not in due]:
+            del suspects[key_id]
+        if not suspects:
+            return 0
+        key_id = next(iter(suspects))
+        return int(self._retries.retry(key_id, suspects[key_id]))
+
+    def _due(self) -> QuerySet[ParkedKey]:
+        return self.retrying().filter(due_at__lte=clock.now())
+
+    def retrying(self) -> QuerySet[ParkedKey]:
+        mine = groups.among(self._owned.epochs)
+        return ParkedKey.objects.filter(mine, group=self._group.name, state=ParkedKey.State.RETRYING)
