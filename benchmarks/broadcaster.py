@@ -76,7 +76,7 @@ def change_stations(stations: int, version: int) -> None:
 
     while (here := ticker.anywhere()) is None:
         time.sleep(0.01)  # until the first browser is served: a version that nobody hears would be missing for ever
-    here._hear_stations([changed(number, version) for number in range(stations)])
+    here._receive_stations([changed(number, version) for number in range(stations)])
 
 
 def changed(number: int, version: int) -> Any:

@@ -29,7 +29,7 @@ def check_backend(**ignored: Any) -> list[CheckMessage]:
 
 
 @register("eventbus")
-def check_strangers(**ignored: Any) -> list[CheckMessage]:
+def check_authentication(**ignored: Any) -> list[CheckMessage]:
     """Check that the brokers of a deployed site authenticate their clients."""
     try:
         why = backends.current().exposed() if settings.EVENTBUS.get("DEPLOYED") else ""

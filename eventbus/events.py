@@ -133,7 +133,7 @@ def encode(events: Sequence[Event]) -> list[EncodedEvent]:
     identities = ids.texts(drawn)
     moment = _moment(identities[0].replace("-", ""))
     return [
-        _seal(event, event_id, identity, moment)
+        _encode(event, event_id, identity, moment)
         for event, event_id, identity in zip(events, drawn, identities, strict=True)
     ]
 
@@ -164,7 +164,7 @@ def _moment(first: str) -> _Moment:
     return _Moment(now, correlation and _json(correlation), rest)
 
 
-def _seal(event: Event, event_id: UUID, identity: str, moment: _Moment) -> EncodedEvent:
+def _encode(event: Event, event_id: UUID, identity: str, moment: _Moment) -> EncodedEvent:
     refuse_wrong_types(event)
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:

@@ -19,7 +19,19 @@ BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operato
 
 @dataclass(frozen=True)
 class Handler:
-    """A function for one event type, with its failure policy."""
+    """A function for one event type, and the policy for its failures.
+
+    It runs in a transaction and touches only the database. Raised errors are retried, `attempts` in all, with full
+    jitter: first within the first of `backoff` seconds, then doubling up to the second. `Permanent` and errors in
+    `permanent` are not. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
+    `replayable=True` is for projections that compare versions: `eventbus replay` may give them old events again.
+    `batch=1` is for handlers that write rows which are not their event key's own. A call that takes longer than
+    `seconds` is rolled back, and is a failure if it keeps doing so. One that hangs ends with its process.
+
+    With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
+    answer)` runs in the transaction that marks the event handled. A process may die in between. Then
+    `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
+    """
 
     event_type: type[Event]
     call: Callable[..., Any]
@@ -136,37 +148,14 @@ def handles(
     on_unknown_outcome: str = "",
     seconds: float = HANDLER_SECONDS,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a durable handler of these events in a consumer group.
-
-    It runs in a transaction and touches only the database. Raised errors are retried, `attempts` in all, with full
-    jitter: first within the first of `backoff` seconds, then doubling up to the second. `Permanent` and errors in
-    `permanent` are not. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
-    `replayable=True` is for projections that compare versions: `eventbus replay` may give them old events again.
-    `batch=1` is for handlers that write rows which are not their event key's own. A call that takes longer than
-    `seconds` is rolled back, and is a failure if it keeps doing so. One that hangs ends with its process.
-
-    With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
-    answer)` runs in the transaction that marks the event handled. A process may die in between. Then
-    `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
-    """
+    """Declare a durable handler of these events in a consumer group. `Handler` documents the parameters."""
+    policy: dict[str, Any] = {"attempts": attempts, "backoff": backoff, "permanent": permanent, "on_dead": on_dead}
+    policy |= {"batch": batch, "replayable": replayable, "seconds": seconds}
+    effects: dict[str, Any] = {"effect": effect, "record": record, "on_unknown_outcome": on_unknown_outcome}
 
     def declare(call: Callable[..., Any]) -> Callable[..., Any]:
         for event_type in event_types:
-            handler = Handler(
-                event_type=event_type,
-                call=call,
-                group=group,
-                attempts=attempts,
-                backoff=backoff,
-                permanent=permanent,
-                on_dead=on_dead,
-                batch=batch,
-                replayable=replayable,
-                effect=effect,
-                record=record,
-                on_unknown_outcome=on_unknown_outcome,
-                seconds=seconds,
-            )
+            handler = Handler(event_type=event_type, call=call, group=group, **policy, **effects)
             groups.setdefault(group, Group(group)).add(handler)
         return call
 

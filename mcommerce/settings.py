@@ -148,17 +148,7 @@ def _faults() -> list[str]:
     if EVENTBUS_FAILPOINTS and not LOCAL:
         faults.append("EVENTBUS_FAILPOINTS makes the site crash on purpose, so it is for loopback only: unset it")
     if not LOCAL:
-        faults += [
-            f"{name} is not set: a deployed site must say it. {remedy}"
-            for name, remedy in {
-                "SECRET_KEY": MAKE_ONE,
-                "SITE_URL": "It is the public address, such as https://shop.example",
-                "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
-                "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
-                "EMAIL_URL": "Name the mail server: submission://user:password@host:587",
-            }.items()
-            if not os.environ.get(name)
-        ]
+        faults += _unset_faults()
     if any(len(key) < SIGNING_KEY_CHARACTERS_MIN for key in EVENTBUS_SIGNING_KEYS or []):
         faults.append(
             f"EVENTBUS_SIGNING_KEYS has a key of less than {SIGNING_KEY_CHARACTERS_MIN} characters, which can be "
@@ -174,6 +164,22 @@ def _faults() -> list[str]:
             f"HEALTH_TOKEN has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {MAKE_ONE}"
         )
     return faults + _station_faults()
+
+
+def _unset_faults() -> list[str]:
+    """Return faults of settings that a deployed site must set."""
+    remedies = {
+        "SECRET_KEY": MAKE_ONE,
+        "SITE_URL": "It is the public address, such as https://shop.example",
+        "SANDBOX_PROVIDER_KEY": "Any long random text, the same at the provider",
+        "SANDBOX_WEBHOOK_SECRET": "Any long random text, the same at the provider",
+        "EMAIL_URL": "Name the mail server: submission://user:password@host:587",
+    }
+    return [
+        f"{name} is not set: a deployed site must say it. {remedy}"
+        for name, remedy in remedies.items()
+        if not os.environ.get(name)
+    ]
 
 
 def _address_faults() -> list[str]:

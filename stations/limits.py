@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 
 from django.core.cache import cache
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseUnavailable
 from django.utils.crypto import salted_hmac
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,6 @@ def _count(key: str) -> int:
     try:
         cache.add(key, 0, REMARK_SECONDS)
         return int(cache.incr(key))
-    except (DatabaseAway, ValueError):  # ValueError: the window ended between the two lines
+    except (DatabaseUnavailable, ValueError):  # ValueError: the window ended between the two lines
         logger.warning("Remarks could not be counted", exc_info=True)
         return 0

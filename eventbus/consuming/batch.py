@@ -118,11 +118,11 @@ class BatchRunner:
                 raise
             self._owned.on_failure(record, error)
             if isinstance(error, OutcomeUnknown):
-                return self._bury(partition, records[: ahead + 1], error)
+                return self._set_aside(partition, records[: ahead + 1], error)
             self._retry_on_contention(self._leave, partition, record, error)
             return 0
 
-    def _bury(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
+    def _set_aside(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
         """Dead-letter the last of these records after passing those without a handler. Return how many are passed.
 
         If the group may park no more keys, the record stays.

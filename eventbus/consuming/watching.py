@@ -64,7 +64,7 @@ class Watch:
                 try:
                     with unit_of_work():
                         self._start_anew()
-                        heard = self._hear()
+                        heard = self._receive()
                 except Exception:
                     logger.warning("A watch could not read the log; it starts anew", exc_info=True)
                     self._lost = True
@@ -77,7 +77,7 @@ class Watch:
             connections.close_all()
             _running.discard(self)
 
-    def _hear(self) -> int:
+    def _receive(self) -> int:
         records = trust.sift(self._consumer.fetch(RECORDS_AT_ONCE), lambda record: self._types.get(record.type))
         events = [event for record in records if (event := self._open(record)) is not None]
         if events and not self._stop.is_set():

@@ -43,7 +43,7 @@ IDLE_SECONDS = 0.5  # between checks for parked keys and operators' requests whe
 STILL_SECONDS = 0.5  # how often a stopped group checks if it may go on
 BACK_SECONDS = 5.0  # between checks if a log was filled again, while the worker is always busy
 TURNS_OF_OTHERS = 20  # other batches, if there are any, before a suspected key that may delay them is tried again
-WORLD_PAUSE_SECONDS = (0.2, 5.0)  # between attempts during an infrastructure error: at first and at most
+OUTAGE_PAUSE_SECONDS = (0.2, 5.0)  # between attempts during an infrastructure error: at first and at most
 
 
 class Worker:
@@ -91,14 +91,14 @@ class Worker:
 
     def _work(self) -> bool:
         """Work until asked to leave: return True. Return False if another owner has taken over."""
-        pause = WORLD_PAUSE_SECONDS[0]
+        pause = OUTAGE_PAUSE_SECONDS[0]
         while not self._stop.is_set():
             self._owned.pulse.beat()
             seen, answered = self._backend.seen(), self._owned.suspicion.answered
             try:
                 with unit_of_work():
                     moved = self.step()
-                pause = WORLD_PAUSE_SECONDS[0]
+                pause = OUTAGE_PAUSE_SECONDS[0]
             except LeaseLost as error:
                 if self._backend.in_process or not isinstance(error, StaleEpoch):
                     logger.info("Group %s has another owner now", self.group.name)
@@ -115,9 +115,9 @@ class Worker:
                     exc_info=not is_infrastructure_error(error),
                 )
                 if self._owned.suspicion.answered != answered:  # others were handled before this error
-                    pause = WORLD_PAUSE_SECONDS[0]
+                    pause = OUTAGE_PAUSE_SECONDS[0]
                 self._stop.wait(random.uniform(pause / 2, pause))
-                pause = min(pause * 2, WORLD_PAUSE_SECONDS[1])
+                pause = min(pause * 2, OUTAGE_PAUSE_SECONDS[1])
                 continue
             if not moved and not self._stop.is_set():
                 self._wait(seen)

@@ -62,13 +62,13 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The whole status, at one time. `log_away` is why the log does not give its ends; empty while it does.
+    """The whole status, at one time. `log_unavailable` is why the log does not give its ends; empty while it does.
 
     `retrying_long` counts by group the keys that have been retried for over RETRYING_SECONDS_MAX.
     """
 
     at: datetime
-    log_away: str
+    log_unavailable: str
     log_problems: list[str]
     outbox: OutboxStatus
     timers: TimersStatus
@@ -84,10 +84,10 @@ class Status(msgspec.Struct, frozen=True):
 def status() -> Status:
     """Read the present state of the bus. A few small queries; nothing counts the whole outbox."""
     progress = group_status.progress()
-    ends, log_away = _ends(backends.current(), progress)
+    ends, log_unavailable = _ends(backends.current(), progress)
     return Status(
         at=clock.now(),
-        log_away=log_away,
+        log_unavailable=log_unavailable,
         log_problems=log_problems.read(backends.current()),
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
@@ -107,8 +107,8 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
     told += [*divergence.problems(), *log_truncation.problems(found.groups)]
-    if found.log_away:
-        told.append(found.log_away)
+    if found.log_unavailable:
+        told.append(found.log_unavailable)
     told += found.log_problems
     if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
         told.append(

@@ -121,10 +121,10 @@ class Dispatcher:
             groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
-        housekeeping = PruningSchedule(stop_workers, self._lease.check)
-        house = threading.Thread(target=housekeeping.run, name="eventbus-housekeeping", daemon=True)
+        pruning = PruningSchedule(stop_workers, self._lease.check)
+        pruner = threading.Thread(target=pruning.run, name="eventbus-pruning", daemon=True)
         try:
-            for thread in (*threads, house):
+            for thread in (*threads, pruner):
                 thread.start()
             self.active.set()
             logger.info("This process dispatches events")
@@ -134,7 +134,7 @@ class Dispatcher:
             stop_workers.set()
             self._backend.reset()
             self._backend.wake()
-            self._await([*threads, house])
+            self._await([*threads, pruner])
 
     def _leave(self) -> None:
         """Release the lease, also after a failed begin. Its error is only logged: it must not hide another."""

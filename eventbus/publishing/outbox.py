@@ -40,24 +40,20 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
         _refuse_without_reason(unordered)
     sealed = encode(events)
     if due is not None:
-        Timer.objects.using(connection.alias).bulk_create(
-            Timer(
-                due=due,
-                event_id=one.event_id,
-                topic=one.topic,
-                type=one.type,
-                key=one.key,
-                payload=one.payload,
-                headers=one.headers,
-            )
-            for one in sealed
-        )
-        failpoints.hit("timer.set")
+        _set_timers(connection.alias, sealed, due)
     elif _gathering.get():
         connection.on_commit(_Gathered(sealed, ordered=not unordered))
     else:
         insert(connection, sealed, ordered=not unordered)
     return [one.event_id for one in sealed]
+
+
+def _set_timers(alias: str, sealed: Sequence[EncodedEvent], due: datetime) -> None:
+    names = ("event_id", "topic", "type", "key", "payload", "headers")
+    Timer.objects.using(alias).bulk_create(
+        Timer(due=due, **{name: getattr(one, name) for name in names}) for one in sealed
+    )
+    failpoints.hit("timer.set")
 
 
 class _Gathered:

@@ -175,7 +175,7 @@ class FaultInjectingConsumer(Consumer):
     """A reader with injected faults. A watch (without a group) is delayed and disconnected, but gets no repeats."""
 
     def __init__(self, adversary: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
-        self._adversary, self._inner, self._group = adversary, inner, group
+        self._injector, self._inner, self._group = adversary, inner, group
         # Offsets at which earlier stretches began, since this reader joined: no earlier record is repeated.
         self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
 
@@ -205,12 +205,12 @@ class FaultInjectingConsumer(Consumer):
     def fetch(self, records_max: int) -> list[Record]:
         if self._group is None:
             return self._fetch_for_a_watch(records_max)
-        self._adversary.trip()
-        if self._begun and self._adversary.strikes("repeat"):
-            partition = list(self._begun)[self._adversary.draw(len(self._begun))]
+        self._injector.trip()
+        if self._begun and self._injector.strikes("repeat"):
+            partition = list(self._begun)[self._injector.draw(len(self._begun))]
             self._inner.seek(partition, self._earlier(partition))
         records = self._inner.fetch(records_max)
-        if records and self._adversary.strikes("delay"):
+        if records and self._injector.strikes("delay"):
             records = self._put_back(records)
         if records:
             first = records[0]
@@ -218,25 +218,25 @@ class FaultInjectingConsumer(Consumer):
         return records
 
     def _fetch_for_a_watch(self, records_max: int) -> list[Record]:
-        self._adversary.break_off()
-        return [] if self._adversary.strikes("delay") else self._inner.fetch(records_max)
+        self._injector.break_off()
+        return [] if self._injector.strikes("delay") else self._inner.fetch(records_max)
 
     def _put_back(self, records: list[Record]) -> list[Record]:
         """Return only the first records, or none; those of other partitions come before the rest."""
-        some = self._adversary.draw(len(records))
+        some = self._injector.draw(len(records))
         rest = records[some]
         self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.offset)
         return records[:some]
 
     def _earlier(self, partition: TopicPartition) -> int:
         begun = self._begun[partition]
-        return begun[self._adversary.draw(len(begun))]
+        return begun[self._injector.draw(len(begun))]
 
     def commit(self, partition: TopicPartition, offset: int) -> None:
         self._inner.commit(partition, offset)
-        self._adversary.break_off()
-        if self._adversary.strikes("crash"):
-            if self._group is not None and self._adversary.strikes("setback"):
+        self._injector.break_off()
+        if self._injector.strikes("crash"):
+            if self._group is not None and self._injector.strikes("setback"):
                 self._set_back(partition)
             raise Crash
 

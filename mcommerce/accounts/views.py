@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from mcommerce.accounts.forms import AddressForm, DetailsForm
 from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.services import profile
-from mcommerce.accounts.sign_in.languages import speak
+from mcommerce.accounts.sign_in.languages import activate_language
 
 SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 
@@ -44,7 +44,7 @@ def account(request: HttpRequest) -> HttpResponse:
         known = form.cleaned_data
         profile.change_details(user_id=person.id, name=known["name"], language=known["language"])
         messages.success(request, _("Saved."))
-        return speak(redirect("accounts:account"), known["language"])
+        return activate_language(redirect("accounts:account"), known["language"])
     addresses = Address.objects.filter(user_id=request.user.pk)
     return render(request, "accounts/account.html", {"form": form, "addresses": addresses})
 

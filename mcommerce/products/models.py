@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from eventbus import clock
 from eventbus.ids import uuid7
 from mcommerce.products.pictures import PictureField, picture_name
-from mcommerce.products.translated_texts import fold, spoken
+from mcommerce.products.translated_texts import fold, in_language
 
 TAX_RATE_MAX = 10_000  # basis points: 100 %
 
@@ -80,11 +80,11 @@ class Product(models.Model):
     @property
     def shown_title(self) -> str:
         """The title in the reader's language, or in the nearest one that it is written in."""
-        return spoken(self.title, get_language())
+        return in_language(self.title, get_language())
 
     @property
     def shown_description(self) -> str:
-        return spoken(self.description, get_language())
+        return in_language(self.description, get_language())
 
     @property
     def price_in_units(self) -> Decimal:
@@ -115,7 +115,7 @@ class Product(models.Model):
     def fold_words(self) -> None:
         """Set the words for search and sorting: title first, without case and accents."""
         self.folded = {
-            code: fold(f"{spoken(self.title, code)}\n{spoken(self.description, code)}\n{self.sku}")
+            code: fold(f"{in_language(self.title, code)}\n{in_language(self.description, code)}\n{self.sku}")
             for code, _name in settings.LANGUAGES
         }
         self.words = "\n".join(self.folded.values())

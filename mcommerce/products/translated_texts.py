@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.text import slugify
 
 
-def spoken(texts: Mapping[str, str], language: str | None) -> str:
+def in_language(texts: Mapping[str, str], language: str | None) -> str:
     """Return the text in `language` ("fr-be" reads "fr"), else in the shop's first, else in any; "" without one."""
     wanted = (language or "").lower()
     for code in (wanted, wanted.partition("-")[0], settings.SHOP_LANGUAGE, *texts):

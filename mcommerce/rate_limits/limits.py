@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from django.core.cache import cache
-from django.db import Error as DatabaseAway
+from django.db import Error as DatabaseUnavailable
 
 from eventbus import clock
 from mcommerce.rate_limits.visitors import keyed_hash
@@ -47,7 +47,7 @@ class RateLimit:
             cache.add(key, 0, self.seconds * (1 + self.slides))
             hits = cache.incr(key)
             before = min(cache.get(self._key(who, window - 1), 0), self.at_most) if self.slides else 0
-        except (DatabaseAway, ValueError):  # ValueError: the entry expired between the two lines
+        except (DatabaseUnavailable, ValueError):  # ValueError: the entry expired between the two lines
             logger.warning("Rate limit %s could not count", self.name, exc_info=True)
             return
         if hits + ceil(before * (1 - passed / self.seconds)) > self.at_most:
@@ -55,7 +55,7 @@ class RateLimit:
 
     def take_back(self, who: object) -> None:
         """Count one hit of `who` less, after one that did no harm."""
-        with suppress(DatabaseAway, ValueError):  # ValueError: the window of the hit is over
+        with suppress(DatabaseUnavailable, ValueError):  # ValueError: the window of the hit is over
             cache.incr(self._key(who, int(clock.now().timestamp()) // self.seconds), -1)
 
     def _key(self, who: object, window: int) -> str:

@@ -78,17 +78,17 @@ class Live:
 
     def _start(self) -> None:
         # Watch first: an event between the two arrives, and its version is compared with the rows.
-        self._watches.append(watches(StationChanged, call=self._hear_stations, reset=self._reload))
+        self._watches.append(watches(StationChanged, call=self._receive_stations, reset=self._reload))
         told = (PollFinished, RemarkLeft, RemarkDeleted)
-        self._watches.append(watches(*told, call=self._hear_news, reset=self._remember))
+        self._watches.append(watches(*told, call=self._receive_status, reset=self._remember))
         self._intake.load()
         self._remember()
 
-    def _hear_stations(self, events: list[StationChanged]) -> None:
+    def _receive_stations(self, events: list[StationChanged]) -> None:
         self._intake.hear(events)
         self._wake()
 
-    def _hear_news(self, events: list[Event]) -> None:
+    def _receive_status(self, events: list[Event]) -> None:
         with self._handing_over:
             self._events.extend(events)
         self._wake()

@@ -34,7 +34,7 @@ def may_still_produce(session: SessionBase | None) -> bool:
     return may_produce(get_user(visitor))
 
 
-class Doorkeeper:
+class Admission:
     """A count of the open sockets of each address in this process."""
 
     def __init__(self) -> None:

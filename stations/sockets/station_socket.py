@@ -17,7 +17,7 @@ from eventbus import clock
 from stations.feeds.registry import is_simulated
 from stations.live import ticker
 from stations.live.live_state import encode
-from stations.sockets.admission import Doorkeeper, Pace
+from stations.sockets.admission import Admission, Pace
 from stations.sockets.protocol import BadRequest, Subscribe, read
 
 logger = logging.getLogger(__name__)
@@ -49,15 +49,15 @@ class LiveSocket(AsyncWebsocketConsumer):
     only after the client has taken all earlier frames.
     """
 
-    doorkeeper: ClassVar[Doorkeeper] = Doorkeeper()
+    admission: ClassVar[Admission] = Admission()
     sleep_seconds_max: ClassVar[float] = HEARTBEAT_SECONDS
 
-    entered = False  # True while the doorkeeper counts it
+    entered = False  # True while the admission counts it
     pulling: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The doorkeeper's place must
+        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The admission's place must
         # be given back however the socket ends.
         try:
             await super().__call__(scope, receive, send)
@@ -81,12 +81,12 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        self.telling_since: float | None = None  # the loop's clock; None: no frame is on its way
+        self.sending_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
         self.awake = asyncio.Event()  # set at each tick, and at each request of the client
         self.pace = Pace()
         self.address = (self.scope.get("client") or ("",))[0]
-        self.entered = self.doorkeeper.enter(self.address)
+        self.entered = self.admission.enter(self.address)
         if not self.entered:
             await self.refuse(CLOSE_TOO_MANY, "too_many_sockets", "This address holds too many sockets: close a page.")
         elif not await self.may_enter():
@@ -120,7 +120,7 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def leave(self) -> None:
         if self.entered:
-            self.doorkeeper.leave(self.address)
+            self.admission.leave(self.address)
         if self.timer:
             self.timer.cancel()
         if self.pulling:
@@ -186,21 +186,21 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def tell(self, frame: str) -> None:
         """Send a frame. The production server, uvicorn, returns once the client takes it; Daphne returns at once."""
-        self.telling_since = self.live.loop.time()
+        self.sending_since = self.live.loop.time()
         await self.base_send({"type": "websocket.send", "text": frame})
-        self.told_at, self.telling_since = self.telling_since, None
+        self.told_at, self.sending_since = self.sending_since, None
 
     def look(self) -> None:
         """Run the socket's only timer: wake it in time for a heartbeat, and give up a send that does not end."""
         now = self.live.loop.time()
-        if self.telling_since is None:
+        if self.sending_since is None:
             self.awake.set()
             silent_until = self.told_at + HEARTBEAT_SECONDS
             again = now + min(self.sleep_seconds_max, HEARTBEAT_SECONDS, STALLED_SECONDS_MAX)
             if silent_until > now:
                 again = min(again, silent_until)
-        elif now - self.telling_since < STALLED_SECONDS_MAX:
-            again = self.telling_since + STALLED_SECONDS_MAX
+        elif now - self.sending_since < STALLED_SECONDS_MAX:
+            again = self.sending_since + STALLED_SECONDS_MAX
         else:
             self.stalled = True
             if self.pulling:

@@ -145,7 +145,7 @@ class EffectsAskedOnce:
     def test_an_effect_that_failed_is_no_doubt_though_that_could_not_be_written_down_at_first(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.OUTAGE_PAUSE_SECONDS", (0.01, 0.02))
         sent: list[int] = []
 
         def send(event: Noted, **named: str) -> None:
@@ -225,7 +225,7 @@ class EffectsAskedOnce:
     def test_a_claim_whose_commit_nobody_answered_is_no_doubt(
         self, house: House, monkeypatch: pytest.MonkeyPatch, breaks: list[str]
     ) -> None:
-        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.OUTAGE_PAUSE_SECONDS", (0.01, 0.02))
         sent = house.asking("post", on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()

@@ -52,7 +52,7 @@ class PoisonThatLooksLikeTheWorld:
     @pytest.fixture(autouse=True)
     def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that waits long for nothing."""
-        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.OUTAGE_PAUSE_SECONDS", (0.01, 0.02))
         monkeypatch.setattr("eventbus.consuming.worker.CONTENTION_SECONDS", 0.05)
 
     @pytest.mark.parametrize("how", WAYS)

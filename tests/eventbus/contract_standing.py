@@ -25,7 +25,7 @@ class NothingTakesForEver:
     @pytest.fixture(autouse=True)
     def _hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that waits long for nothing."""
-        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.OUTAGE_PAUSE_SECONDS", (0.01, 0.02))
 
     def test_an_event_whose_handler_takes_longer_than_it_says_is_set_aside(self, house: House, bus_clock) -> None:
         house.handler(call=lambda event: take(LONG) if event.name == "vase" else None, attempts=1)

@@ -28,7 +28,7 @@ class ABrokenWorldIsNotAPoisonEvent:
     @pytest.fixture
     def hasty(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A worker that does not wait long for the world."""
-        monkeypatch.setattr("eventbus.consuming.worker.WORLD_PAUSE_SECONDS", (0.01, 0.02))
+        monkeypatch.setattr("eventbus.consuming.worker.OUTAGE_PAUSE_SECONDS", (0.01, 0.02))
 
     def test_a_database_locked_for_longer_than_its_timeout_counts_no_attempt(self, house: House, monkeypatch) -> None:
         met: list[BaseException] = []

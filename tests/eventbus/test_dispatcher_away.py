@@ -16,10 +16,10 @@ BEATS = 3  # fewer may come by chance
 
 
 class World:
-    """The database breaks at the next step, once; the log is away for as long as `log_away` is set."""
+    """The database breaks at the next step, once; the log is away for as long as `log_unavailable` is set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.breaks, self.log_away = threading.Event(), threading.Event()
+        self.breaks, self.log_unavailable = threading.Event(), threading.Event()
         self.seen: list[str] = []
         begin, step, world = Relay.begin, Relay.step, self
 
@@ -41,7 +41,7 @@ class World:
         monkeypatch.setattr(Relay, "step", noted_step)
 
     def _see_the_log(self) -> None:
-        if self.log_away.is_set():
+        if self.log_unavailable.is_set():
             raise LogUnavailable("no broker answers")
 
 
@@ -52,7 +52,7 @@ def world(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     dispatcher = Dispatcher.start_in_process()
     until(dispatcher.active.is_set, "it dispatches")
     yield found
-    found.log_away.clear()
+    found.log_unavailable.clear()
     dispatcher.close()
 
 
@@ -73,12 +73,12 @@ def test_who_lost_the_database_looks_for_a_restore_before_it_goes_on(world: Worl
 
 def test_who_lost_the_log_alone_looks_for_nothing(world: World) -> None:
     before = world.seen.count("begin")
-    world.log_away.set()
+    world.log_unavailable.set()
     until(lambda: world.seen.count("step") > 0, "a step")
     count = world.seen.count("step")
     until(lambda: world.seen.count("step") > count + 1, "it is tried again")
 
-    world.log_away.clear()
+    world.log_unavailable.clear()
     count = world.seen.count("step")
     until(lambda: world.seen.count("step") > count + 1, "it goes on")
 
@@ -87,7 +87,7 @@ def test_who_lost_the_log_alone_looks_for_nothing(world: World) -> None:
 
 def test_who_cannot_look_while_the_log_is_away_as_well_keeps_the_lease(world: World) -> None:
     """Else relays take it from one another for as long as no broker answers."""
-    world.log_away.set()
+    world.log_unavailable.set()
     world.breaks.set()
     until(lambda: "broken" in world.seen, "the database breaks")
     before = beats()

@@ -14,7 +14,7 @@ from tests.permissions.people import Cast, everybody
 
 pytestmark = pytest.mark.django_db
 
-STRANGERS = ("anonymous", "other customer", "staff without", "operator")
+UNKNOWN_BROWSERS = ("anonymous", "other customer", "staff without", "operator")
 SECRETS = ("M-234567", "customer@example.com", "12 rue des Fleurs", "Ada Lovelace")
 
 
@@ -53,7 +53,7 @@ def pages_of(order: Order) -> Iterator[tuple[str, str]]:
     yield "get", reverse("admin:payment_refund_history", args=[refund.pk])
 
 
-@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.parametrize("name", UNKNOWN_BROWSERS)
 def test_a_stranger_to_an_order_learns_nothing_of_it_and_changes_nothing(name: str, cast: Cast, order: Order) -> None:
     for method, address in pages_of(order):
         answer = getattr(cast.browser(name), method)(address, follow=True)

@@ -108,4 +108,4 @@ def test_news_that_come_while_the_server_closes_its_loop_are_no_fault_of_ours(mo
     loop.close()
     monkeypatch.setattr(loop, "is_closed", lambda: False)  # as it was a moment ago
 
-    running._hear_news([])
+    running._receive_status([])

@@ -92,7 +92,7 @@ def settle_in(run: Run) -> None:
     hurry.BEAT_SECONDS = SAY_SECONDS
     worker.STILL_SECONDS = STILL_SECONDS
     circuit_breaker.WINDOW_ATTEMPTS, circuit_breaker.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
-    worker.WORLD_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
+    worker.OUTAGE_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
     if run.servers:
         over_kafka.begin(run)
 

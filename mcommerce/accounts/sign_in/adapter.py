@@ -21,7 +21,7 @@ from eventbus import ServiceUnavailable
 from mcommerce.accounts import limits
 from mcommerce.accounts.models import User
 from mcommerce.accounts.sign_in import known_browsers, password_guesses
-from mcommerce.accounts.sign_in.languages import speak
+from mcommerce.accounts.sign_in.languages import activate_language
 from mcommerce.rate_limits.limits import RateLimited
 from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
 
@@ -74,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Switch the pages to the person's language, and remember that this browser is theirs."""
         response = super().post_login(request, user, **details)
         known_browsers.remember(request, response, user.pk)
-        return speak(response, user.language)
+        return activate_language(response, user.language)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return resolve_url("accounts:account")

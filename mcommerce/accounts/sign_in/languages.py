@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 
-def speak(response: HttpResponse, language: str) -> HttpResponse:
+def activate_language(response: HttpResponse, language: str) -> HttpResponse:
     """Set the language of the following pages, as the language switch does."""
     if language:
         response.set_cookie(

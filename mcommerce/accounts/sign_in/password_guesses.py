@@ -15,7 +15,7 @@ GUESSES = RateLimit(
     seconds=15 * 60,  # long enough to make guessing hopeless, short enough to wait for
     slides=True,
 )
-STRANGERS = "strangers"
+UNKNOWN_BROWSERS = "strangers"
 
 
 class Guess:
@@ -40,4 +40,4 @@ def _whose(request: HttpRequest, email: str) -> str:
         user_id = User.objects.filter(email=email).values_list("id", flat=True).first()
         if user_id and browser.knows(user_id):
             return browser.name
-    return STRANGERS
+    return UNKNOWN_BROWSERS

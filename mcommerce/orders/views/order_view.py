@@ -69,7 +69,7 @@ PROGRESS = (
 UNCHARGED = (CancelReason.STOCK_REJECTED, CancelReason.PAYMENT_TIMEOUT)
 ENDS = (State.DELIVERED, State.CANCELLED)
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
-DESK_STEPS = {Kind.LOOKED_AT}  # not for customers
+STAFF_STEPS = {Kind.LOOKED_AT}  # not for customers
 BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}
 
 
@@ -113,7 +113,7 @@ class OrderPage:
 
 def page_of(order: Order, *, now: datetime) -> OrderPage:
     """Return everything that the order page shows at `now`."""
-    steps = [step for step in order.steps.all() if step.kind not in DESK_STEPS]
+    steps = [step for step in order.steps.all() if step.kind not in STAFF_STEPS]
     refunds = list(order.refunds.all())
     lines = list(order.lines.all())
     refunding = any(refund.state == Refund.State.REQUESTED for refund in refunds)

@@ -53,7 +53,9 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
         return
     is_news = state.revision > attempt.revision
     was = payment.status
-    told_of_doubt = was == Status.UNKNOWN and bool(attempt.url)  # as in `become_unknown`; the answer may bring one
+    had_published_doubt = was == Status.UNKNOWN and bool(
+        attempt.url
+    )  # as in `become_unknown`; the answer may bring one
     _note(attempt, state)
     if state.status is SessionStatus.SUCCEEDED:
         _succeed(payment, attempt, state, now=now)
@@ -61,7 +63,7 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
         _stand(payment, attempt, now=now)
         if is_news and payment.status != Status.CANCELLED:
             _tell(payment, attempt, now=now)
-        if told_of_doubt and payment.status != Status.UNKNOWN:
+        if had_published_doubt and payment.status != Status.UNKNOWN:
             publish(PaymentDoubtCleared(payment_id=payment.id, order_id=payment.order_id))
     if was == Status.CANCELLED and _is_closed(attempt):
         publish(PaymentClosed(order_id=payment.order_id))

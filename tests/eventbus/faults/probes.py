@@ -61,7 +61,7 @@ FAULTS = [
     ),
     Fault(
         "set aside what is in doubt, and lose what was before it",
-        "eventbus.consuming.batch.BatchRunner._bury",
+        "eventbus.consuming.batch.BatchRunner._set_aside",
         'self._retry_on_contention(self.batch, partition, ahead, unless="", passing=True) if ahead else 0',
         "len(ahead)",
         fails=["an_event_in_doubt_that_is_set_aside_takes_nothing_with_it"],

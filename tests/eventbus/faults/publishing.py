@@ -44,21 +44,21 @@ FAULTS = [
     ),
     Fault(
         "take a value of any type",
-        "eventbus.events._seal",
+        "eventbus.events._encode",
         "refuse_wrong_types(event)",
         "pass",
         fails=["a_value_of_another_type_is_refused_with_its_field"],
     ),
     Fault(
         "size unlimited",
-        "eventbus.events._seal",
+        "eventbus.events._encode",
         "if len(payload) > EVENT_BYTES_MAX:",
         "if False:",
         fails=["an_event_that_is_too_large_is_refused", "the_largest_event_is_carried"],
     ),
     Fault(
         "NUL allowed",
-        "eventbus.events._seal",
+        "eventbus.events._encode",
         'if b"\\\\u0000" in payload and _holds_nul(payload):',
         "if False:",
         fails=["a_text_that_not_every_database_keeps_is_refused"],
@@ -72,7 +72,7 @@ FAULTS = [
     ),
     Fault(
         "publish without a key",
-        "eventbus.events._seal",
+        "eventbus.events._encode",
         'if not key or len(key) > KEY_CHARACTERS_MAX or "\\0" in key:',
         "if False:",
         fails=["an_event_without_a_key_to_keep_its_order_by_is_refused"],

@@ -44,14 +44,14 @@ FAULTS = [
     ),
     Fault(
         "a watch hears the newest first",
-        "eventbus.consuming.watching.Watch._hear",
+        "eventbus.consuming.watching.Watch._receive",
         "for record in records",
         "for record in reversed(records)",
         fails=["a_watch_hears_each_key_in_order_and_many_events_at_once"],
     ),
     Fault(
         "a watch hears one event at a time",
-        "eventbus.consuming.watching.Watch._hear",
+        "eventbus.consuming.watching.Watch._receive",
         "self._call(events)",
         "for event in events:\n    self._call([event])",
         fails=["a_watch_hears_each_key_in_order_and_many_events_at_once"],

@@ -46,14 +46,14 @@ class KafkaConsumer(BusConsumer):
         make: Callable[[], Consumer],
         topics: dict[str, str],
         partitions: Iterable[TopicPartition] | None,
-        bell: Wakeup,
+        wakeup: Wakeup,
         ends: Ends,
         ends_now: Ends,
         hold_seconds: float,
     ) -> None:
         self._ours = {theirs: ours for ours, theirs in topics.items()}
         self._theirs = topics
-        self._bell, self._ends = bell, ends
+        self._wakeup, self._ends = wakeup, ends
         self._lock = threading.Condition()
         self._slots: dict[TopicPartition, PartitionBuffer] = {}
         self._commits: dict[TopicPartition, int] = {}
@@ -206,7 +206,7 @@ class KafkaConsumer(BusConsumer):
                 if slot := self._slots.get(partition):
                     slot.next = end
             self._error = str(stalled)
-        self._bell.ring()
+        self._wakeup.ring()
 
     def _assign_all(self, client: Consumer) -> None:
         with self._lock:
@@ -282,7 +282,7 @@ class KafkaConsumer(BusConsumer):
                 slot.buffer.append(record_of(message, topic))
                 slot.next = message.offset() + 1
             self._lock.notify_all()
-        self._bell.ring()
+        self._wakeup.ring()
 
     def _assigned(self, client: Consumer, places: list[Place]) -> None:
         failpoints.hit("reader.assigned")
@@ -320,7 +320,7 @@ class KafkaConsumer(BusConsumer):
         self._generation += 1
         self._pace.hurry()
         self._lock.notify_all()
-        self._bell.ring()
+        self._wakeup.ring()
 
     def _leave(self) -> None:
         with self._lock:
