@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from benchmarks.sales import LEDGER
 from eventbus import clock
-from eventbus.backends.outbox_offsets import POSITION_MAX
+from eventbus.backends.outbox_offsets import OFFSET_MAX
 from eventbus.models import Progress
 from eventbus.registry import BATCH_EVENTS
 
@@ -109,7 +109,7 @@ def handle_log(count: int) -> None:
     for topic, partition, offset in Progress.objects.filter(group=TWIN).values_list("topic", "partition", "offset"):
         more = True
         while more:
-            rows = _run(READ, [topic, partition, offset, POSITION_MAX, BATCH_EVENTS])
+            rows = _run(READ, [topic, partition, offset, OFFSET_MAX, BATCH_EVENTS])
             told = [Told(event_id, key, place, payload) for _, place, key, _, event_id, payload, _ in rows]
             if told:
                 handle_batch(topic, partition, told)

@@ -17,7 +17,7 @@ _READ = """
     SELECT id, log_offset, key, type, event_id, payload, headers FROM eventbus_outbox
     WHERE topic = %b AND partition = %b AND log_offset >= %b AND log_offset < %b ORDER BY log_offset LIMIT %b
 """
-POSITION_MAX = 2**63 - 1  # more than any log has; both databases keep it
+OFFSET_MAX = 2**63 - 1  # more than any log has; both databases keep it
 _ALL = """
     UPDATE eventbus_outbox SET partition = place.partition, log_offset = place.log_offset, appended_at = %b
     FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, log_offset)
@@ -57,7 +57,7 @@ def given(topic: str) -> dict[int, int]:
     return ends
 
 
-def read(place: TopicPartition, begin: int, records_max: int, *, end: int = POSITION_MAX) -> list[Record]:
+def read(place: TopicPartition, begin: int, records_max: int, *, end: int = OFFSET_MAX) -> list[Record]:
     """Return a partition's records in order from the outbox, even those that the log has deleted."""
     connection = connections[DEFAULT_DB_ALIAS]
     rows = sql.fetch(connection, _READ, [place.topic, place.partition, begin, end, records_max])

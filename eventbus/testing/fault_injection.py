@@ -5,13 +5,13 @@ overtake one another. It loses nothing and keeps each key's order: a failure tha
 that handles the events.
 
     def test_a_rough_night_reserves_once(bus):
-        with inject_faults(seed=7) as adversary:
+        with inject_faults(seed=7) as faults:
             place_order(ORDER)
             settle()
-            adversary.quiet()
+            faults.quiet()
             settle()
 
-        assert adversary.did.total()
+        assert faults.did.total()
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
 A whole site can run on it through settings.EVENTBUS, with a database of its own. There it does not crash, since
@@ -68,7 +68,9 @@ class FaultInjectingBackend(Backend):
         self.in_process, self.topics = self.inner.in_process, self.inner.topics
         self.did: Counter[str] = Counter()
         if unknown := rates.keys() - RATES.keys():
-            raise TypeError(f"An adversary does not know {', '.join(sorted(unknown))}: it knows {', '.join(RATES)}")
+            raise TypeError(
+                f"The fault injection does not know {', '.join(sorted(unknown))}: it knows {', '.join(RATES)}"
+            )
         if in_site and rates.get("crash"):
             raise ValueError("In a site nobody begins a dead process anew: leave `crash` out, and kill its processes")
         self.rates = RATES | ({"crash": 0.0} if in_site else {}) | rates
@@ -105,7 +107,7 @@ class FaultInjectingBackend(Backend):
     def break_off(self) -> None:
         """Perhaps drop the connection here."""
         if self.strikes("drop"):
-            raise ConnectionDropped("the adversary broke the line")
+            raise ConnectionDropped("fault injection broke the connection")
 
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
         self.trip()
@@ -174,8 +176,8 @@ class FaultInjectingBackend(Backend):
 class FaultInjectingConsumer(Consumer):
     """A reader with injected faults. A watch (without a group) is delayed and disconnected, but gets no repeats."""
 
-    def __init__(self, adversary: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
-        self._injector, self._inner, self._group = adversary, inner, group
+    def __init__(self, faults: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
+        self._injector, self._inner, self._group = faults, inner, group
         # Offsets at which earlier stretches began, since this reader joined: no earlier record is repeated.
         self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
 
@@ -262,11 +264,11 @@ class FaultInjectingConsumer(Consumer):
 @contextmanager
 def inject_faults(*, seed: int, **rates: float) -> Iterator[FaultInjectingBackend]:
     """Wrap the process's backend with injected faults while the context is open."""
-    adversary = FaultInjectingBackend(seed=seed, backend=backends.current(), options=None, **rates)
+    faults = FaultInjectingBackend(seed=seed, backend=backends.current(), options=None, **rates)
     forget()
-    backends.use(adversary)
+    backends.use(faults)
     try:
-        yield adversary
+        yield faults
     finally:
         forget()
-        backends.use(adversary.inner)
+        backends.use(faults.inner)

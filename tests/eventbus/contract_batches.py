@@ -24,7 +24,7 @@ SECONDS_MAX = {"sqlite": 0.02, "postgresql": 1.0}  # that it lasts, but for the 
 
 @pytest.mark.django_db(transaction=True)
 class InBatches:
-    """Promises 2 and 6. No adversary here: it cuts batches as it likes."""
+    """Promises 2 and 6. No faults here: it cuts batches as it likes."""
 
     @pytest.fixture(autouse=True)
     def time(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
@@ -185,7 +185,7 @@ class InBatches:
 
 @pytest.mark.django_db(transaction=True)
 class BatchesEnd:
-    """Promise 6, with the limits that a site has: a transaction that lasts keeps others waiting. No adversary here."""
+    """Promise 6, with the limits that a site has: a transaction that lasts keeps others waiting. No faults here."""
 
     @pytest.fixture
     def now(self, time: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> list[float]:

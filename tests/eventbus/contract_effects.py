@@ -53,7 +53,7 @@ class EffectsAskedOnce:
         house.handler("post", send, effect=True, record=record, on_unknown_outcome=on_unknown_outcome)
         house.say(("vase", 1))
         for _attempt in range(failures + 1):
-            testing.settle(raise_errors=False)  # no adversary: an answer in hand dies with its process
+            testing.settle(raise_errors=False)  # no faults: an answer in hand dies with its process
             bus_clock.advance(hours=1)
 
         assert (sent, len(recorded)) == ([1], failures + 1)

@@ -108,7 +108,7 @@ class HandledOnce:
         """Its look at the inbox was too early: then only the row itself stands against handling it twice."""
         house.handler()
         house.say(("vase", 1), ("vase", 2))
-        testing.settle()  # no adversary here: it cuts batches as it likes
+        testing.settle()  # no faults here: it cuts batches as it likes
         house.rewind()
         early: list[set[UUID]] = [set()]
         known = inbox.known

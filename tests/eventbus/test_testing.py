@@ -134,7 +134,7 @@ PRINTED = {
     "the kit": testing.__doc__,
     "a story": Scenario.__doc__,
     "a death": Crash.__doc__,
-    "an adversary": fault_injection.__doc__,
+    "an faults": fault_injection.__doc__,
 }
 
 

@@ -37,7 +37,7 @@ MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GROUPS = ("mail", "orders", "payment", "payment-checks", "payment-refunds", "products")
 PRODUCTS = 3
 PIECES = 2  # of each product in the morning: few, so that people get into each other's way
-PARTITIONS = 1  # a topic: the adversary lets keys overtake one another, and more partitions only cost time
+PARTITIONS = 1  # a topic: the faults lets keys overtake one another, and more partitions only cost time
 PRICES = (1_900, 4_500, 0)  # one is given away: an order of it alone is paid without the company
 
 
@@ -70,7 +70,7 @@ class Floor:
 
     def __init__(self) -> None:
         self.steps = self.examples = self.rests = 0
-        self.deeds = 0  # of the adversary
+        self.deeds = 0  # of the faults
         self.typed: Counter[str] = Counter()  # what operators had to do with, and did
         self.trouble = Trouble()
         self.spoiled: list[str] = []  # groups whose next event cannot be handled; "" is any

@@ -218,15 +218,15 @@ class OperatedMachine(ShopMachine):
 
     @contextmanager
     def _calm(self) -> Iterator[None]:
-        """What reads the log in a process of its own, which nobody begins anew, has no adversary."""
-        if self.adversary is None:
+        """What reads the log in a process of its own, which nobody begins anew, has no faults."""
+        if self.faults is None:
             yield
             return
-        self.adversary.quiet()
+        self.faults.quiet()
         try:
             yield
         finally:
-            self.adversary.resume()
+            self.faults.resume()
 
     # --- the evening --------------------------------------------------------------------------------------------------
 

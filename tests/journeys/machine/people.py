@@ -85,18 +85,18 @@ class ShopMachine(RuleBasedStateMachine):
         self.left_in_cart: dict[UUID, int] = {}
         self.client = Client()
         self.buyers = 0  # each order is somebody's: who pays nothing is written to once a day
-        self.adversary: FaultInjectingBackend | None = None
+        self.faults: FaultInjectingBackend | None = None
         self.unheard = 0  # so many things more happen before the bus gets to work
 
     @initialize(target=placed, seed=st.integers(0, 2**16))
     def begin(self, seed: int) -> UUID:
         """The first order comes before the shop is well awake."""
-        self.adversary = self.day.enter_context(inject_faults(seed=seed, **MISCHIEF))
+        self.faults = self.day.enter_context(inject_faults(seed=seed, **MISCHIEF))
         return self.order(wanted=[(0, 1)], clicks=1)
 
     def teardown(self) -> None:
         with self.day:  # closed whatever comes
-            if sys.exc_info()[0] is None and self.adversary is not None:
+            if sys.exc_info()[0] is None and self.faults is not None:
                 self.come_to_rest()
 
     # --- shoppers --------------------------------------------------------------------------------------------------
@@ -275,13 +275,13 @@ class ShopMachine(RuleBasedStateMachine):
 
     def come_to_rest(self) -> None:
         """No more mischief; time passes until nothing is to come, an operator sees to what is in doubt."""
-        assert self.adversary is not None
-        self.adversary.quiet()
+        assert self.faults is not None
+        self.faults.quiet()
         self.floor.trouble.order("", "")
         self.wait_for_the_end()
         self.look(at_rest=True)
         self.floor.rests += 1
-        self.floor.deeds += self.adversary.did.total()
+        self.floor.deeds += self.faults.did.total()
 
     def wait_for_the_end(self) -> None:
         """Until nothing is to come."""

@@ -39,9 +39,7 @@ def walk_and_count(floor: Floor, *, days: int) -> None:
 
     walk(floor, days=days, phases=TELLING)
 
-    print(
-        f"{floor.steps} steps, {floor.rests} days, {floor.deeds} deeds of the adversary, {floor.trouble.met} troubles"
-    )
+    print(f"{floor.steps} steps, {floor.rests} days, {floor.deeds} deeds of the faults, {floor.trouble.met} troubles")
     print(f"{dict(floor.typed)} by and for operators")
     assert floor.rests >= days
     assert floor.steps >= days * STEPS_MIN

@@ -1,4 +1,4 @@
-"""The bus under an adversary: nothing is lost, each is handled once, in order; and a bus that cheats is caught."""
+"""The bus under injected faults: nothing is lost, each is handled once, in order; and a bus that cheats is caught."""
 
 import os
 import random
@@ -37,31 +37,31 @@ WORK_SECONDS_MIN = 1e-5  # each event takes longer
 
 
 class BesiegedHouse(House):
-    """The house with an adversary before its backend. It strikes while the house settles, then lets it come to rest."""
+    """The house with an faults before its backend. It strikes while the house settles, then lets it come to rest."""
 
-    adversary: FaultInjectingBackend
+    faults: FaultInjectingBackend
 
     def settle(self, *, raise_errors: bool = False) -> None:
-        self.adversary.resume()
+        self.faults.resume()
         for _ in range(ROUGH_ROUNDS):
             testing.settle(raise_errors=raise_errors)
-        self.adversary.quiet()
+        self.faults.quiet()
         testing.settle(raise_errors=raise_errors)
 
 
 @contextmanager
 def besieged_house(seed: int, **rates: float) -> Iterator[BesiegedHouse]:
-    with inject_faults(seed=seed, **rates) as adversary, open_house(BesiegedHouse) as house:
-        adversary.quiet()  # what a test does by hand is left to it
-        house.adversary = adversary
+    with inject_faults(seed=seed, **rates) as faults, open_house(BesiegedHouse) as house:
+        faults.quiet()  # what a test does by hand is left to it
+        house.faults = faults
         yield house
 
 
 def test_it_answers_for_the_backend_behind_it_whatever_that_is_asked() -> None:
-    adversary = FaultInjectingBackend(seed=1, backend=MemoryBackend(partitions=1))
+    faults = FaultInjectingBackend(seed=1, backend=MemoryBackend(partitions=1))
     answers = {name for name in vars(Backend) if not name.startswith("_")}
 
-    assert answers - {"end"} <= vars(FaultInjectingBackend).keys() | vars(adversary).keys()  # `end` asks `ends`
+    assert answers - {"end"} <= vars(FaultInjectingBackend).keys() | vars(faults).keys()  # `end` asks `ends`
 
 
 class TestContractUnderAnAdversary(BackendContract):
@@ -91,7 +91,7 @@ class Clumsy:
 
 
 def live_through(seed: int, clock: Any) -> tuple[list[Any], Counter[str]]:
-    """A random day of two groups under an adversary: what each heard of each key, and what the adversary did."""
+    """A random day of two groups under injected faults: what each heard of each key, and what the faults did."""
     chance = random.Random(seed)
     with besieged_house(seed) as house:
         for group in GROUPS:
@@ -101,12 +101,12 @@ def live_through(seed: int, clock: Any) -> tuple[list[Any], Counter[str]]:
             at_once = chance.randrange(EVENTS_AT_ONCE) + 1
             house.say(*notes[:at_once])
             notes = notes[at_once:]
-            house.adversary.resume()
+            house.faults.resume()
             testing.settle(raise_errors=False)
         for _ in range(ROUGH_ROUNDS):
             clock.advance(minutes=PAST_ANY_BACKOFF)
             house.settle()
-        return [house.seen(group, name) for group in GROUPS for name in NAMES], house.adversary.did
+        return [house.seen(group, name) for group in GROUPS for name in NAMES], house.faults.did
 
 
 ALL_IN_ORDER = [list(range(EVENTS_PER_NAME)) for _ in GROUPS for _ in NAMES]
@@ -154,14 +154,14 @@ def test_a_later_event_that_passes_a_parked_one_is_caught(bus_clock: Any, monkey
 
 @pytest.mark.django_db(transaction=True)
 def test_quiet_is_quiet(bus_clock: Any) -> None:
-    with inject_faults(seed=1, drop=1.0, crash=1.0) as adversary, open_house() as house:
-        adversary.quiet()
+    with inject_faults(seed=1, drop=1.0, crash=1.0) as faults, open_house() as house:
+        faults.quiet()
         house.handler()
         house.say(("vase", 1))
         house.settle()
 
         assert house.seen(name="vase") == [1]
-        assert adversary.did.total() == 0
+        assert faults.did.total() == 0
 
 
 def test_it_can_be_named_in_the_settings() -> None:
@@ -170,12 +170,12 @@ def test_it_can_be_named_in_the_settings() -> None:
     with override_settings(
         EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend", "OPTIONS": options}
     ):
-        adversary = backends.current()
+        faults = backends.current()
 
-    assert isinstance(adversary, FaultInjectingBackend)
-    assert isinstance(adversary.inner, MemoryBackend)
-    assert adversary.in_process
-    assert len(adversary.partitions(["house"])) == 2
+    assert isinstance(faults, FaultInjectingBackend)
+    assert isinstance(faults.inner, MemoryBackend)
+    assert faults.in_process
+    assert len(faults.partitions(["house"])) == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,18 +186,18 @@ def test_a_site_lives_with_it_as_its_settings_name_it(house: House) -> None:
     with override_settings(
         EVENTBUS={"BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend", "OPTIONS": options}
     ):
-        adversary = backends.current()
+        faults = backends.current()
         dispatcher = Dispatcher.start_in_process()
         try:
             for number in range(1, 21):
                 house.say(("vase", number))
             until(lambda: len(house.seen()) >= 20, "all of it handled")
         finally:
-            adversary.quiet()
+            faults.quiet()
             dispatcher.close()
 
     assert house.seen(name="vase") == list(range(1, 21))
-    assert adversary.did["drop"] > 0
+    assert faults.did["drop"] > 0
 
 
 def test_a_site_that_is_to_crash_is_refused() -> None:

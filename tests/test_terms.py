@@ -1,0 +1,122 @@
+"""`docs/terms.md` is true of the code: each name exists, and no word that it refuses is used for a thing of ours."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/terms.md"
+PRODUCT = ("mcommerce", "stations", "outside", "eventbus")
+# Places where a refused word is right, or is the field's own: path, or path::name.
+ALLOWED = {
+    "wish": ("docs/adding-a-module.md",),  # its example is a wish list
+    "position": (
+        "stations/",  # on the map
+        "docs/stations-socket.md",
+        "mcommerce/products/models.py",  # of a picture among those of its product
+    ),
+    "desk": ("docs/operations.md", "docs/decisions/0024", "docs/README.md"),  # `--only "desk"`, and a file's name
+}
+
+
+def rows(heading: str = "") -> Iterator[list[str]]:
+    """The cells of each row of the page's tables; only of one section's, if it is named."""
+    text = PAGE.read_text()
+    text = text.partition(f"## {heading}\n")[2].partition("\n## ")[0] if heading else text.partition("## Not used")[0]
+    for line in text.splitlines():
+        if line.startswith("| ") and not line.startswith(("| term ", "| word ")):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+NAMES = {name: row[0] for row in rows() for name in re.findall(r"`([^`]+)`", row[-1])}
+REFUSED = {word.strip(): row[1] for row in rows("Not used") for word in row[0].split(",")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_term_names_something_in_the_code(name: str) -> None:
+    assert exists(name), f"{NAMES[name]}: {name} is not in the code. Write where it is in docs/terms.md"
+
+
+def test_every_term_has_a_name_in_the_code() -> None:
+    assert [row[0] for row in rows() if not re.search(r"`[\w.]+`", row[-1])] == []
+
+
+@pytest.mark.parametrize("word", REFUSED)
+def test_a_refused_word_is_not_used(word: str) -> None:
+    assert uses(word, {**definitions(), **prose()}) == [], f"say {REFUSED[word]}: docs/terms.md"
+
+
+def test_a_planted_word_is_found() -> None:
+    planted = {"eventbus/x.py": ["BrakeRow"], "docs/x.md": ["Events go through a brake, in real-time."]}
+
+    assert uses("brake", planted) == ["eventbus/x.py: BrakeRow", "docs/x.md: brake"]
+    assert uses("real-time", planted) == ["docs/x.md: real-time"]
+    assert not exists("eventbus.events.Nothing") and not exists("eventbus.nowhere")
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def exists(name: str) -> bool:
+    """Whether it is a module, or something in one: a class, a function, an attribute."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            fields = getattr(found, "__struct_fields__", ())
+            if part not in fields and not hasattr(found, part):
+                return False
+            found = getattr(found, part, None)
+        return True
+    return False
+
+
+def definitions() -> dict[str, list[str]]:
+    """By file: its own name, and the names of the classes, functions and constants that it defines."""
+    found = {}
+    for package in PRODUCT:
+        for path in (ROOT / package).rglob("*.py"):
+            if "migrations" in path.parts:
+                continue
+            names = [path.stem]
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                    names.append(node.name)
+                elif isinstance(node, ast.Assign | ast.AnnAssign):
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    names += [one.id for one in targets if isinstance(one, ast.Name)]
+            found[str(path.relative_to(ROOT))] = names
+    return found
+
+
+def prose() -> dict[str, list[str]]:
+    """By page: its text without code, links and the names in backticks."""
+    found = {}
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        if path.name in ("CHANGELOG.md", "terms.md"):
+            continue
+        text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", " ", path.read_text(), flags=re.S)
+        found[str(path.relative_to(ROOT))] = [" ".join(text.split())]
+    return found
+
+
+def uses(word: str, texts: Mapping[str, list[str]]) -> list[str]:
+    """Where the word is used, in any of its forms; of a page only the word is named."""
+    allowed = ALLOWED.get(word, ())
+    pattern = re.compile(rf"(?<![a-z]){re.escape(word)}(?:s|es|d|ed)?(?![a-z])", re.IGNORECASE)
+    found = []
+    for path, lines in texts.items():
+        if path.startswith(tuple(allowed)) and allowed:
+            continue
+        for line in lines:
+            spaced = line if path.endswith(".md") else re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", line)
+            if pattern.search(spaced):
+                found.append(f"{path}: {word if path.endswith('.md') else line}")
+    return found
