@@ -18,7 +18,7 @@ from benchmarks.site import Bench
 from eventbus import backends, registry
 from eventbus.consuming.worker import Worker
 from eventbus.publishing.relay import Relay
-from tests.eventbus.crowd.processes import database_of_its_own
+from tests.eventbus.load_app.processes import database_of_its_own
 
 SHORT, LONG = 1_000, 1_000_000  # rows in the outbox and in the inbox
 LONG_QUICK = 100_000

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.measure import Goal, Row
 from benchmarks.site import Bench
 from eventbus.database.leases import LEASE_SECONDS
-from tests.eventbus.crowd.processes import (
+from tests.eventbus.load_app.processes import (
     HANDOVER_SECONDS_MAX,
     STANDBYS,
     Crowd,

@@ -35,7 +35,7 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 @pytest.fixture(scope="session", autouse=True)
 def _tables_are_emptied_quickly() -> Iterator[None]:
-    from tests.emptying import empty_tables  # only now: it needs Django to be set up
+    from tests.table_cleaner import empty_tables  # only now: it needs Django to be set up
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)

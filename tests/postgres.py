@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from tests.throwaway import throwaway_folder
+from tests.temporary_folders import throwaway_folder
 
 START_SECONDS = 30  # a slow disk needs five
 STOP_SECONDS = 15  # then it is killed: the cluster is thrown away anyway

@@ -19,7 +19,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.front_door import FrontDoor
 from tests.live_site import (
     ASK_PAUSE_SECONDS,
     ASK_TIMEOUT_SECONDS,
@@ -31,6 +30,7 @@ from tests.live_site import (
     free_ports,
 )
 from tests.postgres import PostgresMissing, temporary_cluster
+from tests.tcp_router import FrontDoor
 
 ENTRYPOINT = str(ROOT / "docker-entrypoint")
 

@@ -18,7 +18,7 @@ import requests
 
 from mcommerce.payment.sandbox import serve
 from tests.postgres import PostgresMissing, temporary_cluster
-from tests.selling import GOOD_CARD
+from tests.purchase_steps import GOOD_CARD
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = re.search(r"^## Backup and restore\n(.*?)^## ", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
@@ -81,7 +81,7 @@ class Site:
         return self.run(sys.executable, "manage.py", *line, code=code)
 
     def shop(self, *line: str) -> str:
-        return self.run(sys.executable, "-m", "tests.selling", *line).strip()
+        return self.run(sys.executable, "-m", "tests.purchase_steps", *line).strip()
 
     def follow(self, section: str) -> None:
         """Type what the page says."""

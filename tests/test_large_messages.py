@@ -31,7 +31,7 @@ def command(name: str, port: int) -> list[str]:
     if name == "runserver":
         return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
     options = [option for option in IMAGE[name][2:] if not option.startswith(("--host", "--port"))]
-    return [sys.executable, "-m", "uvicorn", "tests.swallowing.asgi:application", f"--port={port}", *options]
+    return [sys.executable, "-m", "uvicorn", "tests.large_message_site.asgi:application", f"--port={port}", *options]
 
 
 class Server:
@@ -59,7 +59,7 @@ class Server:
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     [port] = free_ports(1)
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.swallowing.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.large_message_site.settings",
         "VAR_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}",
     }

@@ -23,7 +23,7 @@ import pytest
 from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.small_disk import fill, small_disk
-from tests.throwaway import throwaway_folder
+from tests.temporary_folders import throwaway_folder
 
 TOLD_SECONDS = 10.0  # promised for a fault and for its end
 LOADED = 3.0  # times as long on a machine that runs other tests beside this one

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS, REMEDY
-from tests.browser.faults import Faults
+from tests.browser.page_faults import Faults
 from tests.live_site import LiveSite, running_site
 
 WAIT_MS = 90_000  # a page on two cores beside the chaos, which at times leaves a site nothing for half a minute

@@ -15,11 +15,11 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.bus_desk import BUS_SCENES
+from tests.browser.admin_pages import DESK_SCENES
+from tests.browser.bus_admin_pages import BUS_SCENES
 from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS
-from tests.browser.desk import DESK_SCENES
+from tests.browser.page_states import SCENES, Scene
 from tests.browser.plugin import WAIT_MS
-from tests.browser.scenes import SCENES, Scene
 from tests.live_site import LiveSite, running_site
 
 LANGUAGES = {"en": "en-GB", "fr": "fr-FR"}

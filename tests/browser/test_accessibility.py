@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver
 from playwright.sync_api import Page
 
-from tests.browser.faults import Faults
-from tests.browser.scenes import NOT_PAGES, SCENES, Scene
+from tests.browser.page_faults import Faults
+from tests.browser.page_states import NOT_PAGES, SCENES, Scene
 from tests.live_site import LiveSite
 
 SMALLEST_WIDTH = 360

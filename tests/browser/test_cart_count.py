@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import checkouts
-from tests.browser.carts import fill_cart, have_cart
+from tests.browser import checkout_pages
+from tests.browser.cart_pages import fill_cart, have_cart
 from tests.live_site import LiveSite
 
 CANCEL = """
@@ -39,7 +39,7 @@ def test_what_another_tab_puts_into_the_cart_is_counted_here(page: Page, live_si
 
 
 def test_what_a_cancelled_order_gives_back_is_counted_on_its_open_page(page: Page, live_site: LiveSite) -> None:
-    checkouts.place_order(page, live_site)
+    checkout_pages.place_order(page, live_site)
     expect(count(page)).to_have_count(0)
 
     order_id = page.url.rstrip("/").rpartition("/")[2]

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.bus_desk import BUS_SCENES
-from tests.browser.desk import DESK_SCENES
-from tests.browser.faults import Faults
-from tests.browser.scenes import Scene
+from tests.browser.admin_pages import DESK_SCENES
+from tests.browser.bus_admin_pages import BUS_SCENES
+from tests.browser.page_faults import Faults
+from tests.browser.page_states import Scene
 from tests.browser.test_accessibility import SMALLEST_WIDTH
 from tests.live_site import LiveSite
 

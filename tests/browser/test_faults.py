@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.faults import Faults
+from tests.browser.page_faults import Faults
 
 NOBODY_LISTENS = "http://127.0.0.1:9/pixel.png"
 

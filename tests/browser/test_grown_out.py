@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import scenes
+from tests.browser import page_states
 from tests.browser.test_split_site import until
-from tests.front_door import FrontDoor
 from tests.live_site import ROOT, LiveSite
 from tests.split_site import SplitSite
+from tests.tcp_router import FrontDoor
 
 PAGE = (ROOT / "docs" / "growing-out.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+\.py)\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -80,8 +80,8 @@ def split_site(sites: tuple[Site, Site]) -> SplitSite:
 def test_an_order_is_paid_at_a_site_that_shares_no_table_with_the_shop(page: Page, sites: tuple[Site, Site]) -> None:
     shop, payment = sites
 
-    scenes.go_to_pay(page, shop)
-    scenes.type_card(page, scenes.GOOD_CARD)
+    page_states.go_to_pay(page, shop)
+    page_states.type_card(page, page_states.GOOD_CARD)
 
     page.wait_for_url(shop.url + "/orders/*/")
     expect(page.locator(".page-head .badge--good")).to_be_visible()

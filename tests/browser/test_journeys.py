@@ -7,10 +7,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import checkouts, people, scenes
-from tests.browser.carts import fill_cart
-from tests.browser.faults import Faults
-from tests.eventbus.house import until
+from tests.browser import actors, checkout_pages, page_states
+from tests.browser.cart_pages import fill_cart
+from tests.browser.page_faults import Faults
+from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 
 MOVES_MS = 19_000  # less than the silence after which a page asks anew: that would move it as well
@@ -31,7 +31,7 @@ def browser_language(request: pytest.FixtureRequest) -> str:
 def test_two_products_are_bought_and_the_order_page_follows_by_itself(page: Page, live_site: LiveSite) -> None:
     fill_cart(page, live_site)
     page.goto(reverse("orders:checkout"))
-    checkouts.send_checkout(page)
+    checkout_pages.send_checkout(page)
     expect(page.locator(".lines .line")).to_have_count(2)
     watched = page.context.new_page()
     watched.goto(page.url)
@@ -40,7 +40,7 @@ def test_two_products_are_bought_and_the_order_page_follows_by_itself(page: Page
 
     page.locator("#pay").click()
     page.wait_for_url(live_site.provider_url + "/**")
-    fill_card(page, scenes.GOOD_CARD)
+    fill_card(page, page_states.GOOD_CARD)
 
     expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible()
     expect(watched.locator("#pay")).to_have_count(0)
@@ -50,13 +50,13 @@ def test_two_products_are_bought_and_the_order_page_follows_by_itself(page: Page
 
 
 def test_a_declined_card_then_a_good_one_pays_the_same_order(page: Page, live_site: LiveSite) -> None:
-    scenes.pay_with(scenes.DECLINED_CARD)(page, live_site)
+    page_states.pay_with(page_states.DECLINED_CARD)(page, live_site)
     order = page.url
     expect(page.locator(".alert--bad")).to_be_visible()
 
     page.locator("#pay").click()
     page.wait_for_url(live_site.provider_url + "/**")
-    fill_card(page, scenes.GOOD_CARD)
+    fill_card(page, page_states.GOOD_CARD)
     page.wait_for_url(order)
 
     expect(page.locator(".page-head .badge--good")).to_be_visible()
@@ -66,7 +66,7 @@ def test_a_declined_card_then_a_good_one_pays_the_same_order(page: Page, live_si
 def test_the_mails_link_opens_the_order_and_is_forgotten_by_the_browser(
     page: Page, open_page: Callable[..., Page], live_site: LiveSite
 ) -> None:
-    scenes.pay_with(scenes.GOOD_CARD)(page, live_site)
+    page_states.pay_with(page_states.GOOD_CARD)(page, live_site)
     link = re.compile(rf"{re.escape(page.url)}open/\?key=\S+")  # at home the log is the letterbox
     until(lambda: link.search(live_site.log_path.read_text()), "the mail")
     address = link.findall(live_site.log_path.read_text())[0]
@@ -105,13 +105,13 @@ def test_who_opens_an_account_at_the_cart_is_back_at_the_cart_with_what_was_in_i
     page: Page, live_site: LiveSite
 ) -> None:
     fill_cart(page, live_site)
-    email = people.new_email()
+    email = actors.new_email()
     page.goto(f"{reverse('account_login')}?next={reverse('orders:cart')}")
     page.locator("main a[href*=register]").click()
 
-    people.fill_in_registration(page, email)
+    actors.fill_in_registration(page, email)
     page.locator("#id_code").fill(live_site.mailed(email, "^[A-Z]{4}-[A-Z]{4}$"))
-    people.press(page)
+    actors.press(page)
 
     page.wait_for_url("**" + reverse("orders:cart"))
     expect(page.locator(".lines .line")).to_have_count(2)
@@ -119,10 +119,10 @@ def test_who_opens_an_account_at_the_cart_is_back_at_the_cart_with_what_was_in_i
 
 
 def test_a_forgotten_password_is_chosen_anew(page: Page, live_site: LiveSite, browser_language: str) -> None:
-    people.follow_link(page, live_site)
+    actors.follow_link(page, live_site)
     for field in ("#id_password1", "#id_password2"):
         page.locator(field).fill("never-guess-a-gerbil")
-    people.press(page)
+    actors.press(page)
 
     page.goto(reverse("accounts:account"))
     expect(page.locator("h1")).to_have_text(ACCOUNT[browser_language])
@@ -140,7 +140,7 @@ def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the
     page = open_page()
     dashboard = page.locator("#dashboard")
     until(lambda: page.request.get(reverse("stations:state")).json()["stations"], "a first poll")
-    scenes.live("stations:dashboard", query=f"?contract={scenes.CONTRACT}")(page, fresh_site)
+    page_states.live("stations:dashboard", query=f"?contract={page_states.CONTRACT}")(page, fresh_site)
     expect(dashboard).to_have_attribute("data-stations", re.compile(r"^2[,.]?\d{3}$"))
     moved_from(dashboard)
 
@@ -156,7 +156,7 @@ def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the
     lyon = {
         f"{one['contract']}/{one['number']}": (one["bikes"], one["stands"])
         for one in state["stations"]
-        if one["contract"] == scenes.CONTRACT
+        if one["contract"] == page_states.CONTRACT
     }
     assert int(dashboard.get_attribute("data-stations")) == len(state["stations"])
     assert shown_rows(page) == lyon
@@ -199,7 +199,7 @@ def test_a_remark_left_by_one_is_seen_by_others(
 ) -> None:
     one, others = open_page(), {where: open_page() for where in ("stations:dashboard", "stations:producer")}
     for where, other in others.items():
-        scenes.live(where)(other, live_site)
+        page_states.live(where)(other, live_site)
     remark = f"The hill is steep today ({browser_language})"
 
     one.goto(reverse("stations:producer"))

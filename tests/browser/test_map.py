@@ -8,14 +8,14 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from tests.browser import scenes
-from tests.eventbus.house import until
+from tests.browser import page_states
+from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 
 DASHBOARD = "/stations/"
 QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight
-CITY = f"{DASHBOARD}?contract={scenes.CONTRACT}"
-STATION = f"{DASHBOARD}{scenes.CONTRACT}/1001/"
+CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
+STATION = f"{DASHBOARD}{page_states.CONTRACT}/1001/"
 PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
@@ -106,7 +106,7 @@ def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: 
     until(lambda: page.evaluate("scrollY") > before + 50, "the page scrolled", seconds=10)
 
 
-@pytest.mark.parametrize("query", ["", f"?contract={scenes.CONTRACT}"], ids=["world", "city"])
+@pytest.mark.parametrize("query", ["", f"?contract={page_states.CONTRACT}"], ids=["world", "city"])
 def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, query: str) -> None:
     see_live(page, DASHBOARD + query)
     page.locator("#map").focus()
@@ -133,7 +133,7 @@ def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live
     see_live(page, DASHBOARD)
     expect(page).to_have_title(world)
 
-    page.locator("#city").select_option(scenes.CONTRACT)
+    page.locator("#city").select_option(page_states.CONTRACT)
     expect(page).to_have_title(lyon)
     expect(page.locator("h1")).to_have_text("Lyon")
     expect(page.locator("#map")).to_have_class(re.compile("map--near"))
@@ -152,7 +152,7 @@ def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live
 
 
 def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_site: LiveSite) -> None:
-    see_live(page, f"{DASHBOARD}?contract={scenes.CONTRACT}#map=15/45.7600/4.8400")
+    see_live(page, f"{DASHBOARD}?contract={page_states.CONTRACT}#map=15/45.7600/4.8400")
 
     page.locator("#map").focus()
     page.keyboard.press("+")
@@ -194,7 +194,7 @@ def test_while_the_feed_answers_503_no_page_calls_itself_live(open_page, live_si
 MARK_UNREADABLE = (
     "from time import perf_counter; from eventbus import clock; from stations import services",
     "from stations.feeds.base import Bad, Fetched, Key, diff",
-    f"key = Key('simulator', '{scenes.CONTRACT}', 1001)",
+    f"key = Key('simulator', '{page_states.CONTRACT}', 1001)",
     "held = services.load_held(source='simulator', contract=None)",
     "changes = diff(held, Fetched([], {}, set(held), True, {key: Bad.COUNTS}))",
     "poll = services.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), changes=changes)",

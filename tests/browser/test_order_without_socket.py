@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
-from tests.browser import checkouts, scenes
+from tests.browser import checkout_pages, page_states
 from tests.live_site import LiveSite
 
 SOCKETS = re.compile("/ws/orders/")
@@ -39,8 +39,8 @@ def good(socket: WebSocketRoute) -> None:
 def order(page: Page, live_site: LiveSite) -> None:
     """Order from the checkout; returns when the order's page is there, whatever it shows yet."""
     page.clock.install()
-    checkouts.see_checkout(page, live_site)
-    checkouts.fill_in_checkout(page)
+    checkout_pages.see_checkout(page, live_site)
+    checkout_pages.fill_in_checkout(page)
     page.locator("main form .button--primary").click()
     page.wait_for_url("**/orders/*-*/")
 
@@ -71,7 +71,7 @@ def test_without_a_socket_from_the_start_the_pay_button_comes_and_the_order_is_p
     watched.evaluate("document.body.dataset.loadedOnce = 'yes'")
     page.locator("#pay").click()
     page.wait_for_url(live_site.provider_url + "/**")
-    scenes.type_card(page, scenes.GOOD_CARD)
+    page_states.type_card(page, page_states.GOOD_CARD)
 
     expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible()
     assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
@@ -200,7 +200,7 @@ def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Pa
     page.locator(".card:has(.badge--good) .card__title a").first.click()
     page.locator(".product form .button--primary").click()
     page.goto(reverse("orders:checkout"))
-    checkouts.fill_in_checkout(page)
+    checkout_pages.fill_in_checkout(page)
     page.locator("main form .button--primary").click()
     page.wait_for_url("**/orders/*-*/")
 

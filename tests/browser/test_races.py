@@ -9,16 +9,16 @@ from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from tests.browser import scenes
-from tests.browser.faults import Faults
-from tests.eventbus.house import until
+from tests.browser import page_states
+from tests.browser.page_faults import Faults
+from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 
 LAST_PIECES = 20  # how often two buyers race for one piece
 TWO_TABS = 5  # how often somebody pays one order in two tabs
 RACE_AHEAD_MS = 250  # both windows are told the moment before it comes
 ADDRESS = {"email": "a@b.example", "name": "A B", "street": "1 rue", "postal_code": "69002", "city": "Lyon"}
-GOOD_CARD = {"number": scenes.GOOD_CARD, "expiry": "12 / 40", "cvc": "123"}
+GOOD_CARD = {"number": page_states.GOOD_CARD, "expiry": "12 / 40", "cvc": "123"}
 ORDER_FORM, PAY_FORM, CARD_FORM = "main form.form", "form:has(#pay)", "main form"
 STOCK = """
 from django.utils import timezone

@@ -10,15 +10,15 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from tests.browser import scenes
+from tests.browser import page_states
 from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
-from tests.eventbus import house
+from tests.eventbus import bus_app
 from tests.split_site import SplitSite, running_split_site
 
 WAIT_SECONDS = 90  # a dozen processes on a loaded two-core machine
 LIVE = ("live1", "live2")
 
-until = partial(house.until, seconds=WAIT_SECONDS)
+until = partial(bus_app.until, seconds=WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def split_site(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> Iterator
 
 
 def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, split_site: SplitSite) -> None:
-    scenes.place_order(page, split_site)
+    page_states.place_order(page, split_site)
     watched = page.context.new_page()
     watched.goto(page.url)
     expect(watched.locator("#order-state")).to_have_attribute("data-state", "live")
@@ -37,7 +37,7 @@ def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, 
 
     page.locator("#pay").click()
     page.wait_for_url(split_site.provider_url + "/**")
-    scenes.type_card(page, scenes.GOOD_CARD)
+    page_states.type_card(page, page_states.GOOD_CARD)
 
     expect(watched.locator("#order-now .page-head .badge--good")).to_be_visible()
     assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
@@ -60,7 +60,7 @@ def test_two_processes_show_the_same_map_and_it_is_the_one_in_the_database(
     until(lambda: stations_in(split_site), "a first poll")
     pages = {name: open_page(base_url=split_site.address(name)) for name in LIVE}
     for page in pages.values():
-        scenes.live("stations:dashboard", query=f"?contract={scenes.CONTRACT}")(page, split_site)
+        page_states.live("stations:dashboard", query=f"?contract={page_states.CONTRACT}")(page, split_site)
         moved_from(page.locator("#dashboard"), timeout_ms=WAIT_SECONDS * 1000)
 
     stop_polling(open_page())
@@ -127,4 +127,6 @@ def last_poll(site: SplitSite) -> int:
 def stations_in(site: SplitSite) -> dict[str, tuple[int, int]]:
     """Bikes and free stands of every station of the city, by the end of its address."""
     question = "SELECT contract, number, bikes, stands FROM stations_station WHERE contract = %s AND NOT gone"
-    return {f"{city}/{number}": (bikes, stands) for city, number, bikes, stands in site.rows(question, scenes.CONTRACT)}
+    return {
+        f"{city}/{number}": (bikes, stands) for city, number, bikes, stands in site.rows(question, page_states.CONTRACT)
+    }

@@ -14,8 +14,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.chaos import plan, report, sabotaged, shrinking
-from tests.chaos.kinds import drawn
+from tests.chaos import minimizer, mistakes, report, schedule
+from tests.chaos.fault_kinds import drawn
 from tests.chaos.run import Keep, Outcome, run
 from tests.chaos.site import world
 
@@ -29,19 +29,19 @@ def main(arguments: list[str]) -> int:
     failed = False
     with world() as servers:
         if not asked.only_sabotaged:
-            planned = plan.draw(asked.seed, asked.seconds, drawn(servers, shop=not asked.town), asked.only)
+            planned = schedule.draw(asked.seed, asked.seconds, drawn(servers, shop=not asked.town), asked.only)
             keep: Keep = "always" if asked.keep else "when violated"
             outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=not asked.town)
             print(report.table(outcome), flush=True)
             told, failed = outcome.as_json(), bool(outcome.violations)
             if failed and asked.shrink:
-                print(shrinking.shrink(servers, outcome, planned, shop=not asked.town))
+                print(minimizer.shrink(servers, outcome, planned, shop=not asked.town))
             if asked.seconds >= WHOLE_SECONDS and not asked.only and (short := outcome.falls_short()):
                 print(*short, sep="\n", flush=True)
                 failed = True
             write(asked.json, told)  # what follows takes as long again
         if asked.sabotaged or asked.only_sabotaged:
-            caught = sabotaged.catch_all(servers, asked.seed, asked.only_sabotaged)
+            caught = mistakes.catch_all(servers, asked.seed, asked.only_sabotaged)
             told["sabotage"] = caught
             failed = failed or not all(caught.values())
     write(asked.json, told)

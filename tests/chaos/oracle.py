@@ -7,11 +7,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.chaos.forgotten import GHOSTS
+from tests.chaos.client_records import Violation, read_told
+from tests.chaos.load_app.mistakes import OTHERS
+from tests.chaos.restored_events import GHOSTS
 from tests.chaos.shop import verdict
 from tests.chaos.site import Site
-from tests.chaos.told import Violation, read_told
-from tests.chaos.town.sabotage import OTHERS
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}

@@ -130,7 +130,7 @@ class Crew:
         if name in self._others:
             return self._others[name].command
         if name in PUBLISHERS:
-            program, file = "tests.chaos.town.publishing", str(self._folder / name)
+            program, file = "tests.chaos.load_app.publisher", str(self._folder / name)
             return [sys.executable, "-m", program, file, f"{self._seed} {name} {count}"]
         return [sys.executable, "manage.py", "relay_events" if name in RELAYS else "handle_events"]
 

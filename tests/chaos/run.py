@@ -14,18 +14,18 @@ from typing import Any, Literal
 
 import psycopg
 
-from tests.chaos import evidence, restoring
+from tests.chaos import evidence, restore_faults
+from tests.chaos.client_records import Violation
+from tests.chaos.fault_kinds import ASIDE, KINDS, left_out
 from tests.chaos.faults import Faults
-from tests.chaos.kinds import ASIDE, KINDS, left_out
+from tests.chaos.load_app.publisher import PAUSE_SECONDS
 from tests.chaos.oracle import PROMISES, Oracle, at_rest
-from tests.chaos.plan import Planned
-from tests.chaos.recovery import Calm
+from tests.chaos.progress_probe import Watch
+from tests.chaos.recovery_time import Calm
+from tests.chaos.schedule import Planned
 from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
 from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
-from tests.chaos.told import Violation
-from tests.chaos.town.publishing import PAUSE_SECONDS
-from tests.chaos.watch import Watch
 
 AT_ONCE = 2  # faults that last at the same time
 RECOVERY_SECONDS_MAX = 60.0  # in which nothing else is done to it: then it has not recovered
@@ -155,7 +155,9 @@ class Run:
         time.sleep(max(0.0, begin + one.at - time.monotonic()))  # its time
         with self._hands, nullcontext() if one.kind in ASIDE else self._calm.broken():
             effective = self._inject(one)
-            if one.kind in restoring.KINDS and effective is not None:  # an outage of minutes: it lasts until all flows
+            if (
+                one.kind in restore_faults.KINDS and effective is not None
+            ):  # an outage of minutes: it lasts until all flows
                 self._watch.seconds_until_it_flows(RECOVERY_SECONDS_MAX)
         if effective is None:
             return

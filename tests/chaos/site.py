@@ -14,12 +14,12 @@ import psycopg
 
 from tests import kafka, postgres
 from tests.chaos.disks import Disk, mounted_disk
-from tests.chaos.forgotten import Forgotten
-from tests.chaos.links import Link, over_port, over_socket
+from tests.chaos.load_app.publisher import PAUSE_SECONDS
 from tests.chaos.processes import Crew
+from tests.chaos.restored_events import Forgotten
 from tests.chaos.shop import roles
-from tests.chaos.shop.house import Shop
-from tests.chaos.town.publishing import PAUSE_SECONDS
+from tests.chaos.shop.shop_probe import Shop
+from tests.chaos.tcp_proxy import Link, over_port, over_socket
 from tests.kafka.cluster import free_ports
 from tests.live_site import ROOT, LiveSite
 
@@ -83,7 +83,7 @@ class Site:
 
     def _environment(self, sabotage: str) -> dict[str, str]:
         return {
-            "DJANGO_SETTINGS_MODULE": "tests.chaos.town.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.load_app.settings",
             "DATABASE_URL": self.url,
             "EVENTBUS_BACKEND": "kafka",
             "EVENTBUS_PARTITIONS": str(PARTITIONS),

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import plan, report
-from tests.chaos.kinds import KINDS, LONG, drawn
-from tests.chaos.plan import Planned
-from tests.chaos.recovery import Calm
+from tests.chaos import report, schedule
+from tests.chaos.client_records import read_told
+from tests.chaos.fault_kinds import KINDS, LONG, drawn
+from tests.chaos.mistakes import told_of
+from tests.chaos.progress_probe import Waits
+from tests.chaos.recovery_time import Calm
 from tests.chaos.run import Outcome, run, spread
-from tests.chaos.sabotaged import told_of
+from tests.chaos.schedule import Planned
 from tests.chaos.site import Servers, world
-from tests.chaos.told import read_told
-from tests.chaos.watch import Waits
 from tests.kafka.plugin import do_without
 from tests.postgres import PostgresMissing
 
@@ -36,7 +36,7 @@ def servers(kafka_installed: None) -> Iterator[Servers]:
 
 def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> None:
     """Of the town: with the shop beside it, two cores that also run other tests have too much to do."""
-    planned = plan.draw(SEED, SECONDS, drawn(servers, shop=False, long=False))
+    planned = schedule.draw(SEED, SECONDS, drawn(servers, shop=False, long=False))
 
     outcome = run(servers, planned, Outcome(SEED, SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
 
@@ -49,7 +49,7 @@ def test_two_minutes_of_faults_and_every_promise_is_kept(servers: Servers) -> No
 @pytest.mark.parametrize("kind", LONG)
 def test_what_takes_long_breaks_no_promise_on_a_calm_day(servers: Servers, kind: str) -> None:
     """Each store restored behind the other, and an upgrade: the two minutes have no time for them."""
-    planned = [Planned(0, plan.BEGIN_SECONDS, kind, 0.0)]
+    planned = [Planned(0, schedule.BEGIN_SECONDS, kind, 0.0)]
 
     outcome = run(servers, planned, Outcome(SEED, CALM_SECONDS), keep="when violated", pause_seconds=PAUSE_SECONDS)
 
@@ -65,21 +65,21 @@ def test_what_is_published_outside_its_transaction_is_told(servers: Servers) -> 
 def test_the_same_seed_draws_the_same_faults() -> None:
     kinds = list(KINDS)
 
-    assert plan.draw(7, 60, kinds) == plan.draw(7, 60, kinds)
-    assert plan.draw(7, 60, kinds) != plan.draw(8, 60, kinds)
+    assert schedule.draw(7, 60, kinds) == schedule.draw(7, 60, kinds)
+    assert schedule.draw(7, 60, kinds) != schedule.draw(8, 60, kinds)
 
 
 def test_ten_minutes_hold_more_than_a_hundred_faults_of_every_kind() -> None:
-    planned = plan.draw(SEED, 600, list(KINDS))
+    planned = schedule.draw(SEED, 600, list(KINDS))
 
     assert len(planned) > 100
     assert {one.kind for one in planned} == set(KINDS)
 
 
 def test_fewer_faults_of_a_run_come_at_their_times() -> None:
-    everything = plan.draw(7, 60, list(KINDS))
+    everything = schedule.draw(7, 60, list(KINDS))
 
-    assert plan.draw(7, 60, list(KINDS), only=[2, 5]) == [everything[2], everything[5]]
+    assert schedule.draw(7, 60, list(KINDS), only=[2, 5]) == [everything[2], everything[5]]
 
 
 def test_a_line_that_death_cut_short_acknowledges_nothing(tmp_path: Path) -> None:

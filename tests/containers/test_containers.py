@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.box import Box
-from tests.containers.world import START_SECONDS, STOP_SECONDS, World, running, why_not
-from tests.throwaway import throwaway_folder
+from tests.containers.container import Box
+from tests.containers.environment import START_SECONDS, STOP_SECONDS, World, running, why_not
+from tests.temporary_folders import throwaway_folder
 
 WHY_NOT = "" if os.environ.get("CONTAINERS") else "`make containers` asks for it"
 ONCE = {"setup", "acls"}
@@ -66,7 +66,7 @@ def test_the_shop_sells_through_the_proxy(world: World) -> None:
     filled = one(world, "pages").exec("python", "docker-entrypoint", "manage", "load_demo_catalogue")
     assert filled.returncode == 0, filled.stderr
 
-    done = world.visit("python", "-m", "tests.containers.visitor", "1", timeout=SHOPPING_SECONDS)
+    done = world.visit("python", "-m", "tests.containers.shopper", "1", timeout=SHOPPING_SECONDS)
 
     assert done.returncode == 0, done.stdout + done.stderr + one(world, "proxy").tail()
     assert done.stdout.startswith("Paid ")

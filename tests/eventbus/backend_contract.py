@@ -1,18 +1,19 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
+from tests.eventbus.contract_audit_violations import WhatDoesNotBalanceIsNamed
 from tests.eventbus.contract_batches import BatchesEnd, InBatches
-from tests.eventbus.contract_brake import Brakes, TooEarlyIsNoFailure
 from tests.eventbus.contract_bulk import DecidedInBulk
+from tests.eventbus.contract_circuit_breaker import Brakes, TooEarlyIsNoFailure
 from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_deadly_effects import EffectsThatKill
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
+from tests.eventbus.contract_delivery_audit import OnePlaceEach
 from tests.eventbus.contract_effects import EffectsAskedOnce
-from tests.eventbus.contract_housekeeping import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
-from tests.eventbus.contract_imbalance import WhatDoesNotBalanceIsNamed
+from tests.eventbus.contract_group_removal import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
 from tests.eventbus.contract_leases import OneAtATime
-from tests.eventbus.contract_ledger import OnePlaceEach
 from tests.eventbus.contract_once import HandledOnce
 from tests.eventbus.contract_order import OrderPerKey
+from tests.eventbus.contract_outages import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
 from tests.eventbus.contract_parking import ParkTheKey
 from tests.eventbus.contract_pause import StandsStillWhilePaused
 from tests.eventbus.contract_poison import PoisonThatLooksLikeTheWorld
@@ -28,7 +29,6 @@ from tests.eventbus.contract_restores import TheDatabaseIsRestored
 from tests.eventbus.contract_standing import NothingTakesForEver
 from tests.eventbus.contract_takeovers import TakenOver
 from tests.eventbus.contract_watching import WatchedFromNowOn
-from tests.eventbus.contract_world import ABrokenWorldIsNotAPoisonEvent, DeploysWithoutDrama
 
 
 class BackendContract(

@@ -6,14 +6,14 @@ import pytest
 from django.utils import translation
 
 from eventbus.backends.kafka.backend import KafkaBackend
-from tests.eventbus.house import House, Noted, open_house
-from tests.eventbus.house_on_kafka import in_use
-from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, hearing
+from tests.eventbus.bus_app import House, Noted, open_house
+from tests.eventbus.bus_app_on_kafka import in_use
+from tests.eventbus.restore_steps import BEFORE, GHOSTS, Backup, Heard, database_kept, hearing
 from tests.kafka import Cluster
 
 # They tell what they saw.
 pytest.register_assert_rewrite(
-    "tests.eventbus.busy", *(f"tests.eventbus.{path.stem}" for path in Path(__file__).parent.glob("contract_*.py"))
+    "tests.eventbus.busy_site", *(f"tests.eventbus.{path.stem}" for path in Path(__file__).parent.glob("contract_*.py"))
 )
 
 

@@ -13,8 +13,8 @@ from eventbus.failures import dead_letter_requests
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, ParkedKey
 from eventbus.operations.pruning import Pruning
 from eventbus.repairs import dead_letters
-from tests.eventbus.busy import KEEP, many, places, prune_a_day_later
-from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.bus_app import House, Mended, Noted
+from tests.eventbus.busy_site import KEEP, many, places, prune_a_day_later
 from tests.eventbus.test_commands import run
 
 MANY = 30  # bad events of one key

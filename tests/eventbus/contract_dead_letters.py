@@ -9,8 +9,8 @@ from eventbus.database.text import ERROR_CHARACTERS_MAX
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
 from eventbus.operations import status
-from tests.eventbus.house import House, Mended, Noted, Unknown, elsewhere
-from tests.eventbus.obstacles import contention_at, refusing_dead_letters
+from tests.eventbus.bus_app import House, Mended, Noted, Unknown, elsewhere
+from tests.eventbus.database_obstacles import contention_at, refusing_dead_letters
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ import pytest
 from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ParkedKey, Progress
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from eventbus import publish
 from eventbus.models import Progress
-from tests.eventbus.house import House, Noted, Sown, Unknown
+from tests.eventbus.bus_app import House, Noted, Sown, Unknown
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ from eventbus import ServiceUnavailable, publish, testing
 from eventbus.failpoints import armed
 from eventbus.models import Effect, OutboxRow, ParkedKey
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Mended, Noted, Sown, until
-from tests.eventbus.obstacles import contention_at
+from tests.eventbus.bus_app import House, Mended, Noted, Sown, until
+from tests.eventbus.database_obstacles import contention_at
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from eventbus.database import leases
 from eventbus.database.leases import LEASE_SECONDS, Lease
 from eventbus.errors import LeaseLost
 from eventbus.processes.dispatcher import STANDBY_SECONDS
-from tests.eventbus.crowd.processes import HANDOVER_SECONDS_MAX
+from tests.eventbus.load_app.processes import HANDOVER_SECONDS_MAX
 
 LOOK_SECONDS = 0.5  # between a standby's looks
 

@@ -11,8 +11,8 @@ from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.progress import inbox
-from tests.eventbus.busy import places
-from tests.eventbus.house import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.busy_site import places
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from django.db import connections, transaction
 from eventbus import publish
 from eventbus.database.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
-from tests.eventbus.busy import threads, waiting
-from tests.eventbus.house import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.busy_site import threads, waiting
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ from eventbus import Permanent, RetryLater, handles, publish, registry
 from eventbus.consuming.due_work import PARKED_AT_ONCE
 from eventbus.failpoints import armed
 from eventbus.models import DeadLetter, ParkedKey, Progress
-from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, elsewhere
-from tests.eventbus.obstacles import contention_at
+from tests.eventbus.bus_app import House, Mended, Noted, Sown, Unknown, elsewhere
+from tests.eventbus.database_obstacles import contention_at
 
 TIMEOUT_SECONDS = 30.0  # until a handler gives up a server that does not answer
 

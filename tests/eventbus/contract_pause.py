@@ -7,9 +7,9 @@ from eventbus.failures import circuit_breaker
 from eventbus.failures.circuit_breaker import WINDOW_ATTEMPTS
 from eventbus.models import DeadLetter
 from eventbus.operations import pausing
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.contract_batches import died_in_a_batch
-from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
-from tests.eventbus.house import House, Noted
+from tests.eventbus.contract_circuit_breaker import KEYS, LONG, Broken, group, is_braked, say_once
 
 CLOSING = WINDOW_ATTEMPTS // 2 + 1  # so many failures open a circuit breaker, if there is nothing else
 

@@ -9,8 +9,8 @@ from django.db import InterfaceError
 from eventbus import ServiceUnavailable, backends
 from eventbus.backends.base import partition_of
 from eventbus.models import ParkedKey
-from tests.eventbus.house import House, Noted, until
-from tests.eventbus.obstacles import KILLED, refuse
+from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.database_obstacles import KILLED, refuse
 
 OTHERS = [(f"chair {number}", 1) for number in range(20)]
 NEIGHBOURS = 30  # names to look among for those that lie in the vase's partition

@@ -8,8 +8,8 @@ from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import DeadLetter, Effect, ParkedKey, Progress
 from eventbus.operations import pausing
 from eventbus.testing import Crash
-from tests.eventbus.contract_brake import KEYS, LONG, Broken, group, is_braked, say_once
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
+from tests.eventbus.contract_circuit_breaker import KEYS, LONG, Broken, group, is_braked, say_once
 
 NEIGHBOUR = "shelf"  # a key in the vase's partition
 

@@ -16,7 +16,8 @@ from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.repairs.dead_letters import UNDO_DAYS
-from tests.eventbus.busy import (
+from tests.eventbus.bus_app import House, Mended, Unknown, until
+from tests.eventbus.busy_site import (
     KEEP,
     WRITERS,
     account,
@@ -29,7 +30,6 @@ from tests.eventbus.busy import (
     threads,
     writer,
 )
-from tests.eventbus.house import House, Mended, Unknown, until
 
 PRUNED_MIN = 20  # times while the site is busy
 

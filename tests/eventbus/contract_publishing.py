@@ -13,7 +13,7 @@ from eventbus import Event, publish
 from eventbus.errors import EventTooLarge, PublishOutsideTransaction, WrongFieldType
 from eventbus.events import EVENT_BYTES_MAX, KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow
-from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.bus_app import House, Mended, Noted
 
 
 class Described(Event):

@@ -14,7 +14,7 @@ from eventbus.database.inserts import slots
 from eventbus.events import encode
 from eventbus.models import OutboxRow
 from eventbus.testing import published_events
-from tests.eventbus.house import DEADLINE_SECONDS, House, Mended, Noted, Sown, until
+from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, Sown, until
 
 KEYS = [f"key{number}" for number in range(12)]
 

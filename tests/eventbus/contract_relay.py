@@ -16,8 +16,8 @@ from eventbus.failpoints import FailedHere, armed
 from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import Relay
-from tests.eventbus.busy import prune_a_day_later
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
+from tests.eventbus.busy_site import prune_a_day_later
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,8 +13,8 @@ from eventbus.audit import delivery_audit
 from eventbus.consuming import ignored_types
 from eventbus.models import IgnoredType, OperatorAction, OutboxRow, ParkedEvent, Progress
 from eventbus.operations import status
-from tests.eventbus.busy import many, places
-from tests.eventbus.house import House, Mended, Noted, Unknown
+from tests.eventbus.bus_app import House, Mended, Noted, Unknown
+from tests.eventbus.busy_site import many, places
 from tests.eventbus.test_commands import run
 
 NEW = "house.gifted.v1"  # a type that the house's release does not know

@@ -13,8 +13,8 @@ from eventbus.models import InboxRow, OutboxRow, Progress, ReplayRun
 from eventbus.repairs import replay_filter
 from eventbus.repairs.replay import Replay, ReplayFailed
 from eventbus.repairs.replay_filter import ReplayFilter, ReplayRefused
-from tests.eventbus.house import House, Mended, Noted, Unknown
-from tests.eventbus.replays import VASE, begun, replayed, wanted
+from tests.eventbus.bus_app import House, Mended, Noted, Unknown
+from tests.eventbus.replay_steps import VASE, begun, replayed, wanted
 
 
 @pytest.mark.django_db(transaction=True)

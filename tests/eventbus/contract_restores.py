@@ -12,7 +12,7 @@ from eventbus.models import Divergence, InboxRow, LeaseRow, OutboxRow, Progress,
 from eventbus.processes.dispatcher import LEASE_NAME
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import divergence
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 
 
 @pytest.mark.django_db(transaction=True)

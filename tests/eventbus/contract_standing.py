@@ -7,7 +7,7 @@ from eventbus.models import ConsumerGroup, Progress, Timer
 from eventbus.operations import pausing, standstill
 from eventbus.operations.standstill import STANDS_SECONDS, Standing
 from eventbus.registry import HANDLER_SECONDS
-from tests.eventbus.house import House, Noted, until
+from tests.eventbus.bus_app import House, Noted, until
 
 OTHERS = [(f"chair {number}", 1) for number in range(5)]
 LONG = HANDLER_SECONDS + 1

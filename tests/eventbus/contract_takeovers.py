@@ -13,7 +13,7 @@ from eventbus.errors import StaleEpoch
 from eventbus.failures import circuit_breaker, parking
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.bus_app import House, Mended, Noted
 
 WRITTEN = (ConsumerGroup, Progress, InboxRow, ParkedKey, ParkedEvent, DeadLetter, Effect)  # by workers
 

@@ -18,7 +18,7 @@ from eventbus import Permanent, clock, publish
 from eventbus.database.leases import Lease
 from eventbus.failures import circuit_breaker
 from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
-from tests.eventbus.house import House, Noted, open_house
+from tests.eventbus.bus_app import House, Noted, open_house
 
 TABLES = (
     *("outboxrow", "timer", "parkedkey", "parkedevent", "deadletter"),

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from eventbus.admin.tables import EVENTS_SHOWN_MAX
 from eventbus.models import ParkedKey
-from tests.eventbus.house import House, Noted, open_house
+from tests.eventbus.bus_app import House, Noted, open_house
 
 
 @pytest.fixture

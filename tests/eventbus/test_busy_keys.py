@@ -14,8 +14,8 @@ from eventbus import backends, publish
 from eventbus.database.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.publishing.relay import Relay
-from tests.eventbus.busy import threads
-from tests.eventbus.house import DEADLINE_SECONDS, House, Noted, until
+from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Noted, until
+from tests.eventbus.busy_site import threads
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 

@@ -19,7 +19,7 @@ from eventbus.database.leases import Lease, is_beating
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction, ProcessRow, Progress
 from eventbus.processes.dispatcher import LEASE_NAME
-from tests.eventbus.house import House, Noted, until
+from tests.eventbus.bus_app import House, Noted, until
 
 BEAT_SECONDS = 0.05  # of the dispatcher that these tests pretend
 

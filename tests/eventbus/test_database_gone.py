@@ -13,9 +13,9 @@ import pytest
 from django.db import OperationalError
 
 from eventbus.failures.effects import CRASHES_MAX
-from tests.eventbus.crowd.processes import WAIT_SECONDS, Crowd, told, until
-from tests.eventbus.house import House, Mended
-from tests.eventbus.obstacles import said_by_sqlite
+from tests.eventbus.bus_app import House, Mended
+from tests.eventbus.database_obstacles import said_by_sqlite
+from tests.eventbus.load_app.processes import WAIT_SECONDS, Crowd, told, until
 from tests.postgres import PostgresMissing, stoppable_cluster
 
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks

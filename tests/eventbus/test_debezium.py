@@ -10,7 +10,7 @@ from django.db import connection
 
 from eventbus.events import SOURCE
 from eventbus.models import OutboxRow
-from tests.eventbus.house_on_kafka import HouseOnKafka, open_house_on_kafka
+from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 
 PAGE = (Path(__file__).parents[2] / "docs" / "debezium.md").read_text()
 SETTINGS = dict(re.findall(r"^([a-z.]+)=(.+)$", PAGE, re.MULTILINE))

@@ -1,7 +1,7 @@
 """`manage.py eventbus discard --with-parked`: whoever says how many are meant means the dead and all behind them."""
 
 from eventbus import Permanent
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.test_commands import run
 
 

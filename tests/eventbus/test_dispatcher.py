@@ -17,7 +17,7 @@ from eventbus.operations import status
 from eventbus.processes.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
 from eventbus.progress import groups
 from eventbus.publishing.relay import Relay
-from tests.eventbus.house import House, Noted, until
+from tests.eventbus.bus_app import House, Noted, until
 from tests.eventbus.test_commands import run
 
 HAND_OVER_SECONDS = 20  # for what takes one at once on a machine with nothing else to do

@@ -10,8 +10,8 @@ from eventbus.backends.memory import MemoryBackend
 from eventbus.failures.circuit_breaker import PROBE_SECONDS
 from eventbus.models import ConsumerGroup, InboxRow
 from eventbus.operations import status
-from tests.eventbus.contract_brake import Broken, is_braked
-from tests.eventbus.house import House, open_house, until
+from tests.eventbus.bus_app import House, open_house, until
+from tests.eventbus.contract_circuit_breaker import Broken, is_braked
 from tests.eventbus.test_commands import run
 
 EVENTS = 10_000

@@ -18,7 +18,7 @@ from eventbus import failpoints
 from eventbus.errors import is_infrastructure_error
 from eventbus.failpoints import BrokeHere, FailedHere, armed, hit
 from eventbus.models import ConsumerGroup
-from tests.eventbus.house import House, until
+from tests.eventbus.bus_app import House, until
 
 NANOSECONDS_MAX = 1_000  # a pass of an unarmed point, on a machine that is busy with other things
 

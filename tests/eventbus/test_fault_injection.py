@@ -21,14 +21,14 @@ from eventbus.processes.dispatcher import Dispatcher
 from eventbus.progress import inbox
 from eventbus.testing import Crash
 from eventbus.testing.fault_injection import RATES, FaultInjectingBackend, inject_faults
-from tests.eventbus import contract_brake, contract_bulk, contract_pause, contract_probes
+from tests.eventbus import contract_bulk, contract_circuit_breaker, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
-from tests.eventbus.house import House, Noted, open_house, until
+from tests.eventbus.bus_app import House, Noted, open_house, until
 from tests.live_site import ROOT
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
-COUNTING = {module.__name__ for module in (contract_brake, contract_bulk, contract_pause, contract_probes)}
+COUNTING = {module.__name__ for module in (contract_circuit_breaker, contract_bulk, contract_pause, contract_probes)}
 ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
 NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
 GROUPS = ("house-a", "house-b")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.eventbus.crowd.processes import database_of_its_own
 from tests.eventbus.faults import FAULTS
 from tests.eventbus.faults.planting import Fault
 from tests.eventbus.faults.session import CAUGHT
+from tests.eventbus.load_app.processes import database_of_its_own
 from tests.live_site import ROOT
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="tests/eventbus/test_faults.py has SQLite's")

@@ -21,8 +21,8 @@ from eventbus.failpoints import armed
 from eventbus.models import ProcessRow
 from eventbus.operations import heartbeats
 from eventbus.operations.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
-from tests.away import without
-from tests.eventbus.house import until
+from tests.eventbus.bus_app import until
+from tests.frozen_database import without
 
 READS = {"orders": ["products/0", "products/1"]}
 

@@ -20,8 +20,8 @@ from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
 from eventbus.operations import log_problems, pausing, status
 from eventbus.testing import Crash
-from tests.eventbus.house import House, Mended, Noted, until
-from tests.eventbus.house_on_kafka import FLUSH_SECONDS, WAIT_SECONDS
+from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS
 from tests.eventbus.test_commands import run
 
 TOPIC = Noted.topic

@@ -6,8 +6,8 @@ import pytest
 
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming import backfill
-from tests.eventbus.house import House
-from tests.eventbus.house_on_kafka import WAIT_SECONDS
+from tests.eventbus.bus_app import House
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.eventbus.test_kafka_backfill import TOPIC, all_seen_once_in_order, by_others, log, say_each
 
 __all__ = ["log"]  # a fixture

@@ -15,9 +15,9 @@ from eventbus.backends.base import Consumer
 from eventbus.backends.kafka.configuration import configured
 from eventbus.consuming.worker import Worker
 from eventbus.errors import LogUnavailable
-from tests.eventbus import house as houses
-from tests.eventbus.house import Noted
-from tests.eventbus.house_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.eventbus import bus_app as houses
+from tests.eventbus.bus_app import Noted
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
 from tests.kafka.groups import members
 
 PARTITIONS = 4

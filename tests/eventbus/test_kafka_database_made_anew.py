@@ -10,8 +10,8 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence, OutboxRow, TopicLog
 from eventbus.publishing.relay import Relay
 from eventbus.repairs import restore_repair
-from tests.eventbus.house import House, Noted
-from tests.eventbus.restores import Heard, repair, start
+from tests.eventbus.bus_app import House, Noted
+from tests.eventbus.restore_steps import Heard, repair, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_database_restored_among_others import elsewhere
 

@@ -15,9 +15,9 @@ from eventbus.consuming.worker import Worker
 from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import lost_records
-from tests.eventbus.house import House
-from tests.eventbus.house_on_kafka import WAIT_SECONDS
-from tests.eventbus.restores import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
+from tests.eventbus.bus_app import House
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
+from tests.eventbus.restore_steps import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_backfill import let_go
 

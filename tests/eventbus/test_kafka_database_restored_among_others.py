@@ -8,9 +8,9 @@ from django.db import transaction
 from eventbus import backends, clock, publish
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence, InboxRow, OutboxRow, Timer
-from tests.eventbus.house import House, Noted
-from tests.eventbus.house_on_kafka import WAIT_SECONDS, append_from_elsewhere
-from tests.eventbus.restores import Backup, Heard, database_kept, of, repair, restore, start
+from tests.eventbus.bus_app import House, Noted
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, append_from_elsewhere
+from tests.eventbus.restore_steps import Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import run
 
 

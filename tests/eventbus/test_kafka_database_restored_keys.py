@@ -7,8 +7,8 @@ import pytest
 
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Divergence
-from tests.eventbus.house import House
-from tests.eventbus.restores import GHOSTS, Backup, Heard, repair, restore, start
+from tests.eventbus.bus_app import House
+from tests.eventbus.restore_steps import GHOSTS, Backup, Heard, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 

@@ -16,9 +16,9 @@ from eventbus.failpoints import FailedHere, armed
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
-from tests.eventbus.house import House, Mended, Noted, Sown, Unknown, until
-from tests.eventbus.house_on_kafka import WAIT_SECONDS, in_use, replace
-from tests.eventbus.obstacles import contention_at
+from tests.eventbus.bus_app import House, Mended, Noted, Sown, Unknown, until
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use, replace
+from tests.eventbus.database_obstacles import contention_at
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster

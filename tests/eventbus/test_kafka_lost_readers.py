@@ -16,8 +16,8 @@ from eventbus.errors import LogUnavailable
 from eventbus.failures import circuit_breaker
 from eventbus.models import InboxRow, OutboxRow, Progress
 from eventbus.publishing.relay import Relay
-from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import WAIT_SECONDS
+from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 
 TOPIC = Noted.topic
 

@@ -12,9 +12,9 @@ from eventbus.models import ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay, ReplayFailed
 from eventbus.repairs.replay_filter import ReplayRefused
-from tests.eventbus.house import House, Mended
-from tests.eventbus.house_on_kafka import replace
-from tests.eventbus.replays import begun, replayed
+from tests.eventbus.bus_app import House, Mended
+from tests.eventbus.bus_app_on_kafka import replace
+from tests.eventbus.replay_steps import begun, replayed
 from tests.eventbus.test_commands import run
 
 NAMES = [f"key{number}" for number in range(12)]  # they lie in several partitions

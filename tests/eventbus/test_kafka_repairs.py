@@ -19,10 +19,10 @@ from eventbus.events import Record
 from eventbus.models import ConsumerGroup, OutboxRow
 from eventbus.operations import pausing
 from eventbus.operations.pruning import Pruning
-from tests.eventbus.busy import places
+from tests.eventbus.bus_app import House, Noted, Unknown
+from tests.eventbus.bus_app_on_kafka import replace
+from tests.eventbus.busy_site import places
 from tests.eventbus.contract_repairs import pass_over
-from tests.eventbus.house import House, Noted, Unknown
-from tests.eventbus.house_on_kafka import replace
 from tests.eventbus.test_commands import run
 
 LOST = [("vase", number) for number in range(1, 6)]

@@ -6,9 +6,9 @@ from pathlib import Path
 from eventbus.errors import LogUnavailable
 from eventbus.models import ConsumerGroup, Divergence
 from eventbus.processes.dispatcher import Dispatcher
-from tests.eventbus.house import House, until
-from tests.eventbus.house_on_kafka import WAIT_SECONDS
-from tests.eventbus.restores import Heard, database_kept, of
+from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
+from tests.eventbus.restore_steps import Heard, database_kept, of
 from tests.eventbus.test_commands import run
 
 

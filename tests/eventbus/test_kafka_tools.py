@@ -19,8 +19,8 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow, TopicLog
 from eventbus.operations import log_problems, status
 from eventbus.publishing.relay import Relay
-from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, in_use, replace
+from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
 
 TOPIC = Noted.topic

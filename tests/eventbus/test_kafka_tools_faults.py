@@ -13,14 +13,14 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.memory import MemoryBackend
 from eventbus.consuming import backfill
 from eventbus.errors import BusError, LogUnavailable
-from tests.eventbus import house as houses
+from tests.eventbus import bus_app as houses
+from tests.eventbus import test_changing_backend as moving
 from tests.eventbus import test_kafka_backfill as let_go
 from tests.eventbus import test_kafka_backfill_holes as holes
 from tests.eventbus import test_kafka_tools as tools
-from tests.eventbus import test_moving as moving
+from tests.eventbus.bus_app import House, Noted, Sown
+from tests.eventbus.bus_app_on_kafka import in_use
 from tests.eventbus.faults.planting import Fault
-from tests.eventbus.house import House, Noted, Sown
-from tests.eventbus.house_on_kafka import in_use
 
 Case = Callable[[KafkaBackend, House, pytest.LogCaptureFixture], None]
 

@@ -19,8 +19,8 @@ from eventbus.database.leases import Lease
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
-from tests.eventbus.house import House, Noted, until
-from tests.eventbus.house_on_kafka import in_use
+from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app_on_kafka import in_use
 from tests.eventbus.test_commands import run
 from tests.kafka.cluster import free_ports
 

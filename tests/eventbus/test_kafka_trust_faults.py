@@ -6,14 +6,9 @@ import pytest
 
 from eventbus import clock
 from eventbus.models import OutboxRow, Progress, UntrustedRecord
+from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 from tests.eventbus.faults.planting import Fault
-from tests.eventbus.house_on_kafka import HouseOnKafka, open_house_on_kafka
-from tests.eventbus.strangers import (
-    NOT_TOLD,
-    all_is_well_but_for,
-    says,
-    told_by_us,
-)
+from tests.eventbus.forger import NOT_TOLD, all_is_well_but_for, says, told_by_us
 
 
 @pytest.fixture

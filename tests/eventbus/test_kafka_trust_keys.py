@@ -11,9 +11,9 @@ from eventbus import clock
 from eventbus.consuming import trust
 from eventbus.events import SOURCE
 from eventbus.models import OperatorAction, OutboxRow, Progress, UntrustedRecord
-from tests.eventbus.house import Noted, until
-from tests.eventbus.house_on_kafka import HouseOnKafka, open_house_on_kafka
-from tests.eventbus.strangers import NOT_TOLD, says
+from tests.eventbus.bus_app import Noted, until
+from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
+from tests.eventbus.forger import NOT_TOLD, says
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 

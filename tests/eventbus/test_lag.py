@@ -12,7 +12,7 @@ from eventbus.models import ConsumerGroup, OutboxRow, ParkedKey, ProcessRow, Pro
 from eventbus.operations import pausing
 from eventbus.operations.heartbeats import SILENT_SECONDS
 from eventbus.operations.lag import BEGINS_SECONDS
-from tests.eventbus.house import House, Mended
+from tests.eventbus.bus_app import House, Mended
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 HOURS = 6

@@ -12,7 +12,7 @@ from eventbus.database.leases import Lease
 from eventbus.failpoints import armed
 from eventbus.models import Progress
 from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
-from tests.eventbus.house import House, Noted, until
+from tests.eventbus.bus_app import House, Noted, until
 
 GROUPS = ("house-a", "house-b", "house-c")
 

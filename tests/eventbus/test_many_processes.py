@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eventbus.failures.effects import CRASHES_MAX
-from tests.eventbus.crowd.processes import (
+from tests.eventbus.load_app.processes import (
     STANDBYS,
     TAKE_OVER_SECONDS,
     WAIT_SECONDS,

@@ -13,7 +13,7 @@ from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
 from eventbus.operations import status, topic_setup
 from eventbus.operations.status import GroupStatus
-from tests.eventbus.house import House, Noted, open_house
+from tests.eventbus.bus_app import House, Noted, open_house
 
 WHO = "Ada"
 HOUR = timedelta(hours=1)

@@ -13,8 +13,8 @@ from eventbus import publish
 from eventbus.database.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.events import TRACEPARENT
 from eventbus.models import OutboxRow
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.contract_publishing import echo
-from tests.eventbus.house import House, Noted
 
 ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
 

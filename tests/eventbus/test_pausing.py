@@ -9,7 +9,7 @@ from eventbus.consuming.worker import STILL_SECONDS, Worker
 from eventbus.failures.circuit_breaker import trip
 from eventbus.models import ConsumerGroup, OperatorAction
 from eventbus.operations import pausing, status
-from tests.eventbus.house import House, until
+from tests.eventbus.bus_app import House, until
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.eventbus.house import House, until
+from tests.eventbus.bus_app import House, until
 from tests.eventbus.test_idle_sessions import same
 
 OTHERS = [(f"chair {number}", 1) for number in range(20)]

@@ -13,12 +13,13 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.eventbus.house import until
+from tests.eventbus.bus_app import until
 from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (
-    "from django.db import transaction; from eventbus import publish; from tests.eventbus.slow.events import Lingered\n"
+    "from django.db import transaction; from eventbus import publish\n"
+    "from tests.eventbus.slow_app.events import Lingered\n"
     "with transaction.atomic(): publish(*(Lingered(name=name) for name in {names!r}))"
 )
 
@@ -40,7 +41,7 @@ def site(tmp_path: Path, migrated: Path) -> LiveSite:
 
 
 def slow_site(folder: Path) -> LiveSite:
-    return LiveSite(folder, {"SLOW_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "tests.eventbus.slow_settings"})
+    return LiveSite(folder, {"SLOW_FOLDER": str(folder), "DJANGO_SETTINGS_MODULE": "tests.eventbus.slow_app_settings"})
 
 
 @contextmanager

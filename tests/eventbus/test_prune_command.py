@@ -6,7 +6,7 @@ import pytest
 
 from eventbus import Permanent, registry
 from eventbus.models import InboxRow, OutboxRow, Progress
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.test_commands import run
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from eventbus import backends, registry
 from eventbus.progress import groups
-from tests.eventbus.house import House
+from tests.eventbus.bus_app import House
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 DECLARED, TOLD = re.findall(r"```python\n(.*?)\n\n(with .*?)```", README.read_text(), re.DOTALL)[0]

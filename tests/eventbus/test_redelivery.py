@@ -9,9 +9,9 @@ from eventbus import publish
 from eventbus.audit import delivery_audit, passed_events
 from eventbus.models import OperatorAction, OutboxRow, Progress
 from eventbus.repairs import redelivery
-from tests.eventbus.busy import many, places
+from tests.eventbus.bus_app import House, Noted, Unknown
+from tests.eventbus.busy_site import many, places
 from tests.eventbus.contract_repairs import NEW, give, learn, lost, pass_over, release_that_knows
-from tests.eventbus.house import House, Noted, Unknown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from django.db import transaction
 from eventbus import Permanent, publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter, OutboxRow
-from tests.eventbus.busy import account
+from tests.eventbus.bus_app import House, Mended, Unknown
+from tests.eventbus.busy_site import account
 from tests.eventbus.contract_repairs import pass_over
-from tests.eventbus.house import House, Mended, Unknown
 from tests.eventbus.test_commands import run
 
 LOOKS = {"status", "topics", "dead", "rejected", "untrusted"}  # but for `topics --apply`, which makes topics

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus.models import InboxRow, OperatorAction, OutboxRow, ReplayRun
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 
 NOTES = 50  # enough that a run cannot be through before it is asked to stop
 

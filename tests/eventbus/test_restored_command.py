@@ -3,7 +3,7 @@
 import json
 
 from eventbus.models import OutboxRow
-from tests.eventbus.house import House
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import run
 
 

@@ -10,14 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.eventbus.crowd.processes import (
-    TAKE_OVER_SECONDS,
-    WAIT_SECONDS,
-    Crowd,
-    database_of_its_own,
-    told,
-    until,
-)
+from tests.eventbus.load_app.processes import TAKE_OVER_SECONDS, WAIT_SECONDS, Crowd, database_of_its_own, told, until
 
 RELAY_DEATHS = 3
 RUNNING = "SELECT count(*) FROM eventbus_process WHERE role = 'relay'"

@@ -9,7 +9,7 @@ import pytest
 from eventbus import Permanent, backends, registry
 from eventbus.errors import LogUnavailable
 from eventbus.models import InboxRow
-from tests.eventbus.house import House, Noted
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 

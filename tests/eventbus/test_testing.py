@@ -15,7 +15,7 @@ from eventbus import Event, clock, handles, publish, registry, testing
 from eventbus.backends import current
 from eventbus.progress import groups
 from eventbus.testing import Crash, Scenario, fault_injection, settling
-from tests.eventbus.house import House, Mended, Noted
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.journeys import examples
 from tests.journeys.conftest import browser, order_of, vase  # noqa: F401  (the page's examples ask for them)
 

@@ -12,19 +12,18 @@ from eventbus.testing import settle
 from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
-from tests import selling
+from tests import purchase_steps
+from tests.journeys.order_queries import page_of, state_of
+from tests.journeys.provider_stub import KEY, SECRET, Company
 
-from .away import KEY, SECRET, Company
-from .shop import page_of, state_of
-
-GOOD_CARD = selling.GOOD_CARD["number"]
-ANSWERS = selling.ANSWERS
+GOOD_CARD = purchase_steps.GOOD_CARD["number"]
+ANSWERS = purchase_steps.ANSWERS
 
 
 @pytest.fixture
 def vase() -> Product:
     """Two vases for sale at €19."""
-    product = selling.put_on_sale(pieces=2)
+    product = purchase_steps.put_on_sale(pieces=2)
     settle()
     return product
 
@@ -48,7 +47,7 @@ def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
     """Puts vases into the cart and checks out; the shop answers unless told to keep quiet."""
 
     def check_out(quantity: int = 1, *, quiet: bool = False, by: Client = browser) -> Order:
-        order_id = selling.check_out(by, vase.id, quantity)
+        order_id = purchase_steps.check_out(by, vase.id, quantity)
         if not quiet:
             settle()
         return Order.objects.get(id=order_id)

@@ -7,8 +7,7 @@ from eventbus.testing import Crash, published_events, settle
 from eventbus.testing.fault_injection import inject_faults
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentSucceeded, StockCommitted, StockReserved
 from mcommerce.products.services.stock import reserve_stock
-
-from .shop import state_of, stock_of
+from tests.journeys.order_queries import state_of, stock_of
 
 __all__ = [
     "Crash",

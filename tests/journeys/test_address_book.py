@@ -12,8 +12,7 @@ from django.urls import reverse
 from mcommerce.accounts.models import Address
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
-
-from .conftest import ANSWERS
+from tests.journeys.conftest import ANSWERS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

@@ -31,8 +31,7 @@ from mcommerce.orders.models import Offer, Order, Refund
 from mcommerce.products.models import Product
 from mcommerce.products.services.catalogue import withdraw_product
 from mcommerce.products.services.stock import write_off_stock
-
-from .shop import state_of, steps_of, stock_of
+from tests.journeys.order_queries import state_of, steps_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

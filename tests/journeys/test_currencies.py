@@ -20,8 +20,7 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Payment
 from mcommerce.payment.sandbox.pages import render
 from mcommerce.products.models import Product
-
-from .conftest import ANSWERS
+from tests.journeys.conftest import ANSWERS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

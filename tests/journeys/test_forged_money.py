@@ -18,7 +18,7 @@ from eventbus.repairs import untrusted_records
 from eventbus.testing import settle
 from mcommerce.events import PaymentSucceeded
 from mcommerce.orders.models import Order
-from tests.eventbus.house_on_kafka import FLUSH_SECONDS, in_use
+from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, in_use
 
 PARTITIONS = 4  # as of the groups that the tables know
 SOURCES = ["/mcommerce", "/mcommerce/payment", "/elsewhere", ""]

@@ -18,8 +18,7 @@ from mcommerce.orders.services import lifecycle, returns
 from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.products.models import Product
 from mcommerce.products.services.catalogue import save_product
-
-from .shop import state_of, steps_of, stock_of
+from tests.journeys.order_queries import state_of, steps_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

@@ -11,9 +11,8 @@ from eventbus.testing import settle
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 from mcommerce.products.services.stock import receive_stock
-
-from .conftest import ANSWERS
-from .shop import state_of, stock_of
+from tests.journeys.conftest import ANSWERS
+from tests.journeys.order_queries import state_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

@@ -7,10 +7,9 @@ import pytest
 from eventbus import clock
 from eventbus.testing import forget, settle
 from mcommerce.products.services.stock import receive_stock
-from tests.liveness import STANDS_SECONDS, Liveness, status
-
-from .machine.faults import leave_out_products, partition_left_out
-from .machine.floor import Floor, floor
+from tests.journeys.machine.environment import Floor, floor
+from tests.journeys.machine.faults import leave_out_products, partition_left_out
+from tests.liveness_oracle import STANDS_SECONDS, Liveness, status
 
 __all__ = ["floor"]  # a fixture
 

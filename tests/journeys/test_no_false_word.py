@@ -17,9 +17,8 @@ from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentClosed
 from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
-
-from .away import Company
-from .shop import state_of, stock_of
+from tests.journeys.order_queries import state_of, stock_of
+from tests.journeys.provider_stub import Company
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 

@@ -20,10 +20,9 @@ from mcommerce.payment.services.ledger import balances
 from mcommerce.products.models import Product, Reservation, Stock
 from mcommerce.products.services.stock import reserve_stock
 from tests.eventbus.test_commands import run
-
-from .away import Company
-from .reconciling import forget_payment, found, is_repaired
-from .shop import page_of, state_of, stock_of
+from tests.journeys.order_queries import page_of, state_of, stock_of
+from tests.journeys.provider_stub import Company
+from tests.journeys.reconcile_steps import forget_payment, found, is_repaired
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 

@@ -15,10 +15,9 @@ from mcommerce.payment.models import Payment
 from mcommerce.payment.services import reconciliation
 from mcommerce.products.models import Product
 from tests.eventbus.test_commands import run
-
-from .away import Company
-from .reconciling import forget_payment, found, is_repaired
-from .shop import state_of
+from tests.journeys.order_queries import state_of
+from tests.journeys.provider_stub import Company
+from tests.journeys.reconcile_steps import forget_payment, found, is_repaired
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 

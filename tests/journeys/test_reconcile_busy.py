@@ -10,11 +10,10 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.reconcile import bus
-
-from .away import Company
-from .conftest import GOOD_CARD
-from .reconciling import found, is_repaired
-from .shop import page_of, state_of
+from tests.journeys.conftest import GOOD_CARD
+from tests.journeys.order_queries import page_of, state_of
+from tests.journeys.provider_stub import Company
+from tests.journeys.reconcile_steps import found, is_repaired
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 

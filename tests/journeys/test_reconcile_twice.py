@@ -16,11 +16,10 @@ from mcommerce.payment.providers import provider_named
 from mcommerce.payment.services import reconciliation, repairs
 from mcommerce.payment.services.ledger import balances
 from mcommerce.payment.services.settlement import settle as settle_attempt
-
-from .away import Company
-from .conftest import GOOD_CARD
-from .reconciling import found, is_repaired
-from .shop import page_of, state_of
+from tests.journeys.conftest import GOOD_CARD
+from tests.journeys.order_queries import page_of, state_of
+from tests.journeys.provider_stub import Company
+from tests.journeys.reconcile_steps import found, is_repaired
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 

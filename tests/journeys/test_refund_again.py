@@ -17,9 +17,8 @@ from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.services.ledger import balances
-from tests.mcommerce.payment.line import Line
-
-from .away import KEY, Company
+from tests.journeys.provider_stub import KEY, Company
+from tests.mcommerce.payment.lossy_line import Line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 

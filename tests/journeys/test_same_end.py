@@ -16,11 +16,15 @@ from msgspec.structs import replace
 from eventbus.backends.base import Consumer
 from eventbus.errors import LogTruncated
 from eventbus.events import Record
-
-from .machine.ending import differences, ending
-from .machine.floor import PARTITIONS, laid, undone
-from .machine.on_kafka import StayingReader, begin_where_the_log_ends, bus_on_kafka, pass_over_what_was_undone
-from .machine.traces import Player, Trace, draw
+from tests.journeys.machine.day_end import differences, ending
+from tests.journeys.machine.environment import PARTITIONS, laid, undone
+from tests.journeys.machine.on_kafka import (
+    StayingReader,
+    begin_where_the_log_ends,
+    bus_on_kafka,
+    pass_over_what_was_undone,
+)
+from tests.journeys.machine.traces import Player, Trace, draw
 
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 DAYS = 20  # `make traces` plays a hundred

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from .machine.faults import FAULTS
-from .machine.floor import Floor, floor
-from .machine.walking import FINDING, walk, walk_and_count
+from tests.journeys.machine.environment import Floor, floor
+from tests.journeys.machine.faults import FAULTS
+from tests.journeys.machine.random_days import FINDING, walk, walk_and_count
 
 __all__ = ["floor"]  # a fixture
 

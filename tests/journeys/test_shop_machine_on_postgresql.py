@@ -6,9 +6,9 @@ What keeps the shop from selling twice is a guarded UPDATE and a CHECK, so a sho
 import pytest
 from django.db import connection
 
-from .machine.faults import FAULTS, unguarded_stock
-from .machine.floor import Floor, floor
-from .machine.walking import FINDING, walk, walk_and_count
+from tests.journeys.machine.environment import Floor, floor
+from tests.journeys.machine.faults import FAULTS, unguarded_stock
+from tests.journeys.machine.random_days import FINDING, walk, walk_and_count
 
 __all__ = ["floor"]  # a fixture
 

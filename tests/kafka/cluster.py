@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.kafka.jars import class_archive, fetch_jars, find_java, one_at_a_time
 from tests.kafka.settings import as_properties, server_settings
-from tests.throwaway import throwaway_folder
+from tests.temporary_folders import throwaway_folder
 
 START_SECONDS = 90  # one broker needs five; three beside a test run on two cores ten times as much
 ARCHIVE_SECONDS = 120  # for a broker that stops and writes down the classes that it has loaded; alone it takes three

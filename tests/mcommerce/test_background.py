@@ -7,8 +7,8 @@ import pytest
 
 from eventbus.processes.dispatcher import Dispatcher
 from mcommerce.serving import background
-from tests.eventbus.house import House, open_house, until
-from tests.eventbus.house_on_kafka import open_house_on_kafka
+from tests.eventbus.bus_app import House, open_house, until
+from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 
 DEADLINE_SECONDS = 20  # for what ends within one or two on a machine with nothing else to do
 

@@ -24,7 +24,7 @@ from stations.live import ticker
 from tests.mcommerce.fuzz import ADMIN, TEXTS, Fuzzer, all_routes
 from tests.mcommerce.orders.conftest import ANSWERS
 from tests.mcommerce.products.conftest import put_on_shelf
-from tests.stations.talking import key, polled, state
+from tests.stations.socket_client import key, polled, state
 
 ANSWER_SECONDS = 60  # for what takes milliseconds on an idle machine
 PEOPLE: dict[str, dict[str, Any] | None] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.eventbus.house import until
+from tests.eventbus.bus_app import until
 from tests.live_site import ROOT, free_ports
 
 THREADS = 2

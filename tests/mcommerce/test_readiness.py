@@ -14,8 +14,8 @@ from mcommerce import readiness
 from mcommerce.readiness import watch
 from mcommerce.readiness.watch import Part, Watch
 from mcommerce.serving import draining
-from tests.eventbus.house import open_house, until
-from tests.eventbus.house_on_kafka import open_house_on_kafka
+from tests.eventbus.bus_app import open_house, until
+from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 from tests.kafka import Cluster
 
 TOKEN = "a-token-of-this-test-only"

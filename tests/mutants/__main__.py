@@ -11,11 +11,11 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.mutants.drawing import Mutant, all_mutants, draw, places
-from tests.mutants.judging import Judgements
-from tests.mutants.knowing import Known, batches
+from tests.mutants.judgements import Judgements
 from tests.mutants.parts import PARTS
-from tests.mutants.running import EQUIVALENT, KILLED, LATE, SURVIVED, Outcome, known_tests, run_in_a_copy
+from tests.mutants.relevant_tests import Known, batches
+from tests.mutants.runner import EQUIVALENT, KILLED, LATE, SURVIVED, Outcome, known_tests, run_in_a_copy
+from tests.mutants.sampling import Mutant, all_mutants, draw, places
 
 SAMPLE = 100  # of each part: an hour or so a core; a part has thousands
 

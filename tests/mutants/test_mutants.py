@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.live_site import ROOT
-from tests.mutants.drawing import Mutant, draw, modules_of, places
-from tests.mutants.judging import JUDGED, Judgements, changed_lines
-from tests.mutants.knowing import Known, batches, place_of
+from tests.mutants.judgements import JUDGED, Judgements, changed_lines
 from tests.mutants.parts import PARTS
-from tests.mutants.running import EQUIVALENT, KILLED, SURVIVED, Outcome
+from tests.mutants.relevant_tests import Known, batches, place_of
+from tests.mutants.runner import EQUIVALENT, KILLED, SURVIVED, Outcome
+from tests.mutants.sampling import Mutant, draw, modules_of, places
 
 DIFF = "--- a\n+++ b\n-    left = 1\n-    right = 2\n+    left = 1\n+    right = 3"
 MUTANTS = [Mutant("shop.py", f"core/Replace_{name}", 0, line, 4) for line in range(50) for name in ("Lt", "Gt")]

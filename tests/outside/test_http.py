@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from outside.http import NoAnswer, Why, ask
-from tests.outside.mumbling import Said, drip, drip_of_headers, flood, hang_up, mumbling, saying, silence
+from tests.outside.raw_server import Said, drip, drip_of_headers, flood, hang_up, mumbling, saying, silence
 
 MEGABYTE = 2**20
 BOMB = gzip.compress(bytes(300 * MEGABYTE))

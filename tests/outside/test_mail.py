@@ -9,8 +9,7 @@ from django.core.mail import EmailMessage
 from eventbus import ServiceUnavailable
 from outside.mail import EmailBackend
 from outside.service import FAILURES_MAX, states
-
-from .smtp import BYE, mail_server
+from tests.outside.smtp import BYE, mail_server
 
 SOON = 0.2  # seconds until a server that says nothing is given up
 PATIENT = 60  # seconds for one that answers at once on an idle machine

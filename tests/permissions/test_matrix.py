@@ -9,10 +9,10 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from mcommerce.accounts.models import User
-from tests.permissions import found, samples, table
+from tests.permissions import inventory, samples, table
+from tests.permissions.attempts import Matrix
 from tests.permissions.needs import ALL, Need, Route, permission
-from tests.permissions.people import everybody
-from tests.permissions.tries import Matrix
+from tests.permissions.visitors import everybody
 
 pytestmark = pytest.mark.django_db
 
@@ -40,8 +40,8 @@ def says(capsys: pytest.CaptureFixture[str]) -> Callable[[str, Matrix], None]:
 
 
 def test_everything_has_a_row_in_the_table() -> None:
-    assert not found.undeclared(), "\n" + "\n".join(found.undeclared())
-    assert not found.left_over(), f"{found.TABLE} has rows of what is no more: {found.left_over()}"
+    assert not inventory.undeclared(), "\n" + "\n".join(inventory.undeclared())
+    assert not inventory.left_over(), f"{inventory.TABLE} has rows of what is no more: {inventory.left_over()}"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_everything_has_a_row_in_the_table() -> None:
 def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(getattr(table, rows), key)
 
-    [said] = [one for one in found.undeclared() if repr(key) in one]
+    [said] = [one for one in inventory.undeclared() if repr(key) in one]
 
     assert f"Add to {rows}" in said
 
@@ -59,14 +59,14 @@ def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypa
 def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(table.ROUTES, "orders:gone", Route(get=ALL))
 
-    assert "ROUTES['orders:gone']" in found.left_over()
+    assert "ROUTES['orders:gone']" in inventory.left_over()
 
 
 def test_every_route_lets_in_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
 ) -> None:
     names = samples.names(tmp_path)
-    for name, pattern in declared(found.routes()):
+    for name, pattern in declared(inventory.routes()):
         url = reverse(name, kwargs=arguments_of(name, pattern, names))
         row = table.ROUTES[name]
         matrix.row(name, "GET", url, row.get)
@@ -79,7 +79,7 @@ def test_every_table_of_the_desk_lets_in_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
 ) -> None:
     samples.names(tmp_path)
-    for label, its_admin in found.tables().items():
+    for label, its_admin in inventory.tables().items():
         row, name = table.DESK[label], f"admin:{label.replace('.', '_')}"
         see, one = seen_by(label), sample_of(its_admin.model).pk
         for page, looks, posts in (
@@ -102,9 +102,11 @@ def test_every_action_of_the_desk_is_done_by_whom_its_row_names(
     samples.names(tmp_path)
     request = RequestFactory().get("/")
     request.user = User.objects.get(email="root@example.com")
-    for label, its_admin in found.tables().items():
+    for label, its_admin in inventory.tables().items():
         declared = table.DESK[label].actions
-        assert found.actions(its_admin, request) == {*declared}, f"{found.TABLE}, DESK[{label!r}]: mend its actions"
+        assert inventory.actions(its_admin, request) == {*declared}, (
+            f"{inventory.TABLE}, DESK[{label!r}]: mend its actions"
+        )
         for action, need in declared.items():
             chosen = {"action": action, "_selected_action": [str(sample_of(its_admin.model).pk)]}
             url = reverse(f"admin:{label.replace('.', '_')}_changelist")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from mcommerce.orders.models import Order, OrderLine, Refund
 from mcommerce.payment.models import Payment
 from tests.permissions import samples
-from tests.permissions.people import Cast, everybody
+from tests.permissions.visitors import Cast, everybody
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from mcommerce.routing import build_application
 from stations.live import ticker
 from tests.permissions import samples, table
 from tests.permissions.needs import Need, Visitor
-from tests.permissions.people import Cast, everybody
+from tests.permissions.visitors import Cast, everybody
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rolling-")))
         database = stack.enter_context(temporary_cluster(durable=True))
         servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or stack.enter_context(temporary_broker())
-        os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.rolling.shift.settings", "VAR_DIR": str(folder)}
+        os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.rolling.load_app.settings", "VAR_DIR": str(folder)}
         django.setup()
         return measure(asked, folder, database, servers)
 
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 def measure(asked: argparse.Namespace, folder: Path, database: str, servers: str) -> int:
     from tests.rolling.restart import roll
     from tests.rolling.site import Shift
-    from tests.rolling.thinking import limits, think
+    from tests.rolling.slow_handler import limits, think
 
     environment = {"KAFKA_GROUP_PROTOCOL": asked.protocol} | (limits(asked.poll) if asked.think else {})
     shift = Shift(folder, database, servers, environment)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from tests.eventbus.crowd.processes import Crowd
+from tests.eventbus.load_app.processes import Crowd
 from tests.kafka.groups import share
 
 PARTITIONS = 8  # of each topic: two for each of four workers
@@ -22,7 +22,7 @@ class Shift(Crowd):
     def __init__(self, folder: Path, database_url: str, servers: str, environment: Mapping[str, str]) -> None:
         self._servers, self._prefix = servers, f"{uuid4().hex[:8]}."
         ours = {
-            "DJANGO_SETTINGS_MODULE": "tests.rolling.shift.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.rolling.load_app.settings",
             "EVENTBUS_BACKEND": "kafka",
             "EVENTBUS_PARTITIONS": str(PARTITIONS),
             "KAFKA_BOOTSTRAP_SERVERS": servers,
@@ -55,7 +55,7 @@ class Shift(Crowd):
 
     def ring(self, rate: float, ahead: int) -> subprocess.Popen[bytes]:
         """So many times a second, until `hush`; with no more than `ahead` that wait, any number when 0."""
-        return self._run("-m", "tests.rolling.shift.ringing", str(self.told), str(rate), str(ahead))
+        return self._run("-m", "tests.rolling.load_app.publisher", str(self.told), str(rate), str(ahead))
 
     def hush(self, ringing: subprocess.Popen[bytes]) -> None:
         """No more; and all that was told is handled, or it is too late for what is not."""
@@ -69,7 +69,7 @@ class Shift(Crowd):
 
     def ask(self, who: str, seconds: float, count: int) -> None:
         """So many people ask what takes so long."""
-        asking = self._run("-m", "tests.rolling.shift.asking", who, str(seconds), str(count))
+        asking = self._run("-m", "tests.rolling.load_app.slow_requests", who, str(seconds), str(count))
         assert asking.wait(WAIT_SECONDS) == 0, self.log()
 
     def answers(self) -> int:

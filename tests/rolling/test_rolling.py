@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.eventbus.crowd.processes import database_of_its_own
+from tests.eventbus.load_app.processes import database_of_its_own
 from tests.rolling.restart import Ring, overtaken, roll
 from tests.rolling.site import Shift
 from tests.rolling.stalls import Passing, Stall, longest

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from stations.feeds.jcdecaux import JCDecauxFeed
-from tests.stations.answers import KEY, AnsweringServer
+from tests.stations.feed_server import KEY, AnsweringServer
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from django.db import connection
 from stations.feeds.base import Bad
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, PollRun, Station
-from tests.stations.answers import KEY, Answer, AnsweringServer
-from tests.stations.recorded import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
+from tests.stations.feed_server import KEY, Answer, AnsweringServer
+from tests.stations.recorded_feeds import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
 
 DEADLINE_SECONDS = 90  # for a process to start on a busy machine

@@ -14,8 +14,8 @@ from stations.live import ticker
 from stations.live.live_state import Board
 from stations.sockets import admission
 from stations.sockets.station_socket import CLOSE_TRY_AGAIN
-from tests.away import without
-from tests.stations.talking import (
+from tests.frozen_database import without
+from tests.stations.socket_client import (
     DEADLINE_SECONDS,
     LeavingBrowser,
     browsing,

@@ -9,7 +9,7 @@ from django.test import Client
 
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
-from tests.stations.talking import NOON, key, poll_failed, polled, state
+from tests.stations.socket_client import NOON, key, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,17 +12,7 @@ from eventbus.testing import settle
 from stations.feeds.active_feeds import ActiveFeeds
 from stations.feeds.failures import Failure
 from stations.live.change_buffer import Intake
-from tests.stations.talking import (
-    NOON,
-    Browser,
-    browsing,
-    happens,
-    key,
-    on_a_loop,
-    poll_failed,
-    polled,
-    state,
-)
+from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,8 @@ from eventbus.errors import LogUnavailable
 from stations.live import ticker
 from stations.sockets import admission
 from stations.sockets.station_socket import CLOSE_TRY_AGAIN
-from tests.stations import talking
-from tests.stations.talking import (
+from tests.stations import socket_client
+from tests.stations.socket_client import (
     DEADLINE_SECONDS,
     LeavingBrowser,
     browsing,
@@ -94,7 +94,7 @@ async def test_who_is_given_up_by_the_server_while_the_live_state_starts_is_forg
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(ticker, "here", start_for_ever)
-        socket = asyncio.create_task(talking.sockets(_scope(), _connects, _takes_all))
+        socket = asyncio.create_task(socket_client.sockets(_scope(), _connects, _takes_all))
         await asyncio.wait_for(starting.wait(), DEADLINE_SECONDS)
         socket.cancel()  # as Daphne does, ten seconds after its browser left
         await asyncio.wait([socket])

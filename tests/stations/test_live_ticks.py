@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stations.live import ticker
-from tests.stations.talking import on_a_loop
+from tests.stations.socket_client import on_a_loop
 
 TURNS = 20  # of the loop: more than anything here takes
 

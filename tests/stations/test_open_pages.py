@@ -11,7 +11,7 @@ from django.test import Client
 from eventbus.testing import settle
 from stations.models import Remark
 from stations.services.records import delete_remarks, leave_remark
-from tests.stations.talking import NOON, Browser, browsing, happens, key, on_a_loop, polled, state
+from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.failures import Failure
 from stations.models import PollPlan, Remark
-from tests.away import without
-from tests.stations.talking import (
+from tests.frozen_database import without
+from tests.stations.socket_client import (
     DEADLINE_SECONDS,
     browsing,
     closed_with,

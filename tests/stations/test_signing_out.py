@@ -13,7 +13,7 @@ from django.test import Client
 from eventbus import clock
 from stations.models import PollPlan
 from stations.sockets import admission
-from tests.stations.talking import Browser, browsing, closed_with, on_a_loop, sockets
+from tests.stations.socket_client import Browser, browsing, closed_with, on_a_loop, sockets
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

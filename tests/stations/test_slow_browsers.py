@@ -18,8 +18,8 @@ from stations.live import ticker
 from stations.live.live_state import Board
 from stations.routing import sockets_for_all, sockets_for_staff
 from stations.sockets import station_socket
-from tests.stations import firehose, talking
-from tests.stations.talking import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
+from tests.stations import flooding_server, socket_client
+from tests.stations.socket_client import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
 
 DEADLINE_SECONDS = 60  # for another Python to start on a loaded machine
 
@@ -39,7 +39,7 @@ class WaitingServer:
                 self.sent.append(json.loads(message["text"]))
             await send(message)
 
-        await talking.sockets(scope, receive, when_read)
+        await socket_client.sockets(scope, receive, when_read)
 
     def frames(self, kind: str) -> int:
         return sum(frame["type"] == kind for frame in self.sent)
@@ -115,7 +115,7 @@ def a_uvicorn() -> Iterator[tuple["subprocess.Popen[str]", Callable[[], Any]]]:
     def connected() -> Any:
         return connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS)
 
-    command = [sys.executable, "-m", "tests.stations.firehose", str(port)]
+    command = [sys.executable, "-m", "tests.stations.flooding_server", str(port)]
     with subprocess.Popen(command, cwd=Path(settings.BASE_DIR), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout and process.stdout.readline().strip() == "ready"
@@ -130,12 +130,12 @@ async def test_the_production_servers_send_waits_for_a_client_that_does_not_read
         async with connected() as client:
             await client.send("a word")
             word, count = process.stdout.readline().split()
-            assert (word, int(count) < firehose.FRAMES_MAX) == ("waits", True)
+            assert (word, int(count) < flooding_server.FRAMES_MAX) == ("waits", True)
 
             async with asyncio.timeout(DEADLINE_SECONDS):
                 told = [await client.recv() for _ in range(int(count) + 2)]
 
-            assert told == [*[firehose.FRAME] * (int(count) + 1), "the last"]
+            assert told == [*[flooding_server.FRAME] * (int(count) + 1), "the last"]
 
 
 def test_the_sockets_are_where_the_protocol_says():

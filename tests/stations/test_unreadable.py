@@ -15,9 +15,9 @@ from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station, StationHistory
 from stations.polling.poller import Poller
-from tests.stations.answers import AnsweringServer
+from tests.stations.feed_server import AnsweringServer
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
-from tests.stations.talking import NOON, browsing, happens, key, on_a_loop, polled, state
+from tests.stations.socket_client import NOON, browsing, happens, key, on_a_loop, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -36,9 +36,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="sweep-") as place:
         folder = Path(place)
         set_up(folder)
-        from tests.sweep import sweeping  # only now: it imports models
+        from tests.sweep import cases  # only now: it imports models
 
-        with sweeping.Sweeper(folder, asked.lanes, servers) as sweeper:
+        with cases.Sweeper(folder, asked.lanes, servers) as sweeper:
             if asked.sabotaged:
                 return sweeper.sabotaged()
             seeds = range(asked.seed, asked.seed + asked.seeds)

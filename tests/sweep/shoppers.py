@@ -20,7 +20,7 @@ from mcommerce.orders.services.checkout import Buyer, place_order
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.base import ProviderDown, ProviderTimeout
 from mcommerce.payment.services import payments
-from tests.sweep.company import Books
+from tests.sweep.provider_process import Books
 from tests.sweep.run import Run
 
 HOUSE = UUID("5eed5eed-5eed-4eed-8eed-5eed5eed5eed")  # names the shoppers' carts and forms: the same in every life

@@ -22,12 +22,12 @@ from eventbus.failures import circuit_breaker
 from eventbus.operations import heartbeats
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes import dispatcher
-from tests import history
-from tests.sweep import over_kafka, poison, verdict
-from tests.sweep.company import KEY, SECRET
-from tests.sweep.journey import Journey
+from tests import event_history
+from tests.sweep import kafka_day, poison, verdict
+from tests.sweep.mistakes import SABOTAGES
+from tests.sweep.provider_process import KEY, SECRET
 from tests.sweep.run import Run
-from tests.sweep.sabotage import SABOTAGES
+from tests.sweep.shop_day import Journey
 
 LEASE_SECONDS = 0.1  # a dead life's lease; nobody else ever wants it here
 BEAT_SECONDS = 0.05
@@ -63,7 +63,7 @@ def live(run: Run) -> NoReturn:
     heartbeat.close()
     bus.close()
     if run.servers:
-        over_kafka.clear_away()
+        kafka_day.clear_away()
     report = {"violations": verdict.violations(run), "passes": plan.passes}
     unfinished = run.folder / "report.unfinished"
     unfinished.write_text(json.dumps(report))
@@ -81,10 +81,10 @@ def settle_in(run: Run) -> None:
     settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
     settings.SITE_URL = run.site_url
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
-    settings.EMAIL_BACKEND = "tests.sweep.letters.Letterbox"
+    settings.EMAIL_BACKEND = "tests.sweep.mail_log.Letterbox"
     clock.hold(run.clock.now())
     poison.look_for_dust()
-    registry.groups.update({name: history.noting(group) for name, group in registry.groups.items()})
+    registry.groups.update({name: event_history.noting(group) for name, group in registry.groups.items()})
     hurry: Any = dispatcher
     hurry.Lease, hurry.BEAT_SECONDS = partial(Lease, seconds=LEASE_SECONDS), BEAT_SECONDS
     hurry.STANDBY_SECONDS = hurry.BROKEN_SECONDS = PAUSE_SECONDS
@@ -94,7 +94,7 @@ def settle_in(run: Run) -> None:
     circuit_breaker.WINDOW_ATTEMPTS, circuit_breaker.KEYS_MIN = 2 * poison.FISH_FAILED_MIN - 1, poison.FISH_FAILED_MIN
     worker.OUTAGE_PAUSE_SECONDS = (PAUSE_SECONDS, PAUSE_SECONDS)
     if run.servers:
-        over_kafka.begin(run)
+        kafka_day.begin(run)
 
 
 class Web(ThreadedWSGIServer):

@@ -7,8 +7,8 @@ import pytest
 from django.db import connection
 
 from eventbus import failpoints
+from tests.sweep.cases import DAYS, DAYS_OF_ONE_WAY, DAYS_OF_SHORT, Sweeper, every_case
 from tests.sweep.run import Case, Fault, Outcome
-from tests.sweep.sweeping import DAYS, DAYS_OF_ONE_WAY, DAYS_OF_SHORT, Sweeper, every_case
 
 LATE, FIRST = Fault("payment.settle.commit", "kill", 3), Fault("payment.settle.commit", "kill", 1)
 OTHER = Fault("prune.commit", "kill", 1)

@@ -24,9 +24,9 @@ from mcommerce.payment.models import LedgerEntry, Payment
 from mcommerce.payment.models import Refund as PaymentRefund
 from mcommerce.payment.services.ledger import Account, balances
 from mcommerce.products.models import Stock, StockMovement
-from tests import history
-from tests.sweep import journey, letters, poison
-from tests.sweep.company import Books
+from tests import event_history
+from tests.sweep import mail_log, poison, shop_day
+from tests.sweep.provider_process import Books
 from tests.sweep.run import JANITOR, KITCHEN, Run
 from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of
 
@@ -64,7 +64,7 @@ def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) 
         yield f"{who}'s order is {order.state} {order.cancel_reason}, not {end.state} {end.reason}"
     if order.needs_attention:
         yield f"{who}'s order needs a person"
-    if (mails := letters.mails(run, order)) != sorted(end.mails):
+    if (mails := mail_log.mails(run, order)) != sorted(end.mails):
         yield f"{who} got the mails {mails}, not {sorted(end.mails)}; {what_is_known_of_mails(order)}"
     charges = books.ask("SELECT amount, refunded FROM charge WHERE reference = ?", str(order.id))
     wanted = [(order.total, order.total if end.refunded else 0)] if end.charged else []
@@ -142,7 +142,7 @@ def told(run: Run) -> Iterator[str]:
 
     A payment may be in doubt again once that is cleared. Its order's page hears of each, and that it can be paid.
     """
-    counted = history.published()  # the janitor has pruned some of the outbox by now
+    counted = event_history.published()  # the janitor has pruned some of the outbox by now
     for (kind, key), times in counted.items():
         if kind in MAY_REPEAT:
             continue
@@ -168,8 +168,8 @@ def bus() -> Iterator[str]:
     asked = OperatorAction.objects.filter(action__in=["pause", "resume"]).order_by("id")
     if (trail := list(asked.values_list("action", flat=True))) != ["pause", "resume"]:
         yield f"a group was let rest and go on once, and the trail says {trail}"
-    yield from (f"{group} still has an open circuit breaker" for group in journey.braked())
-    yield from (f"{group} did not read to the end" for group in journey.behind())
+    yield from (f"{group} still has an open circuit breaker" for group in shop_day.braked())
+    yield from (f"{group} did not read to the end" for group in shop_day.behind())
     yield from (f"{count} {what} are left" for what, count in left.items() if count)
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):
         yield f"the replay {run} handled {run.handled} of {run.matched} events"
@@ -183,12 +183,12 @@ def handled() -> Iterator[str]:
         for action in (Action.DISCARD, Action.REQUEUE, Action.WITHDRAW)
     }
     doubts = {group for group, found in registry.groups.items() if found.effects}  # their keys do not wait for them
-    told = history.Told(
+    told = event_history.Told(
         let_go={(group, event_id.hex) for group, event_id in asked[Action.DISCARD]},
         late={(group, event_id.hex) for group, event_id in asked[Action.REQUEUE] if group in doubts},
         withdrawn={event_id.hex for _, event_id in asked[Action.WITHDRAW]},
     )
-    return history.problems_at_rest(told)
+    return event_history.problems_at_rest(told)
 
 
 def dishes(run: Run) -> Iterator[str]:

@@ -41,9 +41,9 @@ def roles(folder: Path, seed: int, site: Mapping[str, str]) -> dict[str, Role]:
     simulator = str(urlsplit(site["SIMULATOR_URL"]).port)
     addresses = ",".join(f"http://127.0.0.1:{port}" for port in doors.values())
     site_url = {"SITE_URL": addresses.partition(",")[0]}  # where the company sends shoppers and webhooks
-    shopping = [python, "-m", "tests.chaos.shop.shopping", str(folder / SHOPPERS), f"{seed} {SHOPPERS}", addresses]
+    shopping = [python, "-m", "tests.chaos.shop.shoppers", str(folder / SHOPPERS), f"{seed} {SHOPPERS}", addresses]
     return {
-        COMPANY: Role([python, "-m", "tests.chaos.shop.company"], {}),
+        COMPANY: Role([python, "-m", "tests.chaos.shop.provider_stub"], {}),
         SIMULATOR: Role([python, "manage.py", "simulate_stations", f"--port={simulator}", "--open"], {}),
         **{name: Role([python, entrypoint, "pages"], {"PORT": str(port)} | site_url) for name, port in doors.items()},
         POLLER: Role([python, entrypoint, "poll"], {}),

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.chaos.shop.forgotten import ENDS, Forgotten
-from tests.chaos.shop.letterbox import letters
+from tests.chaos.client_records import Violation, read_told
+from tests.chaos.shop.mail_log import letters
+from tests.chaos.shop.restored_orders import ENDS, Forgotten
 from tests.chaos.shop.roles import SHOPPERS
-from tests.chaos.told import Violation, read_told
 
 ORDERED = "an acknowledged order is kept"
 ENDED = "every order comes to its right end"

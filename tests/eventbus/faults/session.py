@@ -60,7 +60,7 @@ class FaultySession:
         if self.table[fault.name].get(case_of(item.function)) == CAUGHT:
             pytest.skip("one of a case's variants is enough")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tests.eventbus.house.DEADLINE_SECONDS", UNTIL_SECONDS)
+            patch.setattr("tests.eventbus.bus_app.DEADLINE_SECONDS", UNTIL_SECONDS)
             patch.setattr("eventbus.testing.settling.ROUNDS_MAX", ROUNDS_MAX)
             with fault.planted(), at_most(CASE_SECONDS):
                 yield

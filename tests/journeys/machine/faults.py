@@ -23,8 +23,7 @@ from mcommerce.payment.providers import sandbox
 from mcommerce.payment.services import ledger, payments
 from mcommerce.products.models import Stock
 from mcommerce.products.services import stock
-
-from . import truths
+from tests.journeys.machine import invariants
 
 PRODUCTS, STOCK_CHANGED = ProductStockChanged.topic, ProductStockChanged.wire_type()
 
@@ -87,7 +86,7 @@ def new_attempt_on_timeout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return claim(order_id=order_id, **named)
 
     monkeypatch.setattr(payments, "_claim_attempt", forget_and_claim)
-    monkeypatch.setattr(truths, "check_at_rest", truths.check)
+    monkeypatch.setattr(invariants, "check_at_rest", invariants.check)
     yield
 
 

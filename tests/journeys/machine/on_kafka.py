@@ -13,8 +13,7 @@ from eventbus.events import Record
 from eventbus.models import Progress
 from eventbus.progress import groups
 from eventbus.repairs import restore_repair
-
-from .floor import GROUPS, PARTITIONS
+from tests.journeys.machine.environment import GROUPS, PARTITIONS
 
 
 class StayingReader(Consumer):

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, MultipleResults, Rule
 
 from eventbus.testing import settle
-
-from .floor import Floor
-from .people import TROUBLES
-from .restores import RestoredMachine
+from tests.journeys.machine.environment import Floor
+from tests.journeys.machine.restore_rules import RestoredMachine
+from tests.journeys.machine.shopper_rules import TROUBLES
 
 STEPS = 6  # of a day after its first order: enough for the whole story of that one
 BACK_MAX = 3  # so many orders or pages before the last one are still thought of

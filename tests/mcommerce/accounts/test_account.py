@@ -6,8 +6,15 @@ from django.test import Client
 
 from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.services import profile
-
-from .conftest import EMAIL, PASSWORD, mailed_code, reauthenticate, sign_in, signed_in, type_code
+from tests.mcommerce.accounts.conftest import (
+    EMAIL,
+    PASSWORD,
+    mailed_code,
+    reauthenticate,
+    sign_in,
+    signed_in,
+    type_code,
+)
 
 EMAIL_PAGE = "/accounts/email/"
 

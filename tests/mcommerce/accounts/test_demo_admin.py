@@ -10,8 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from mcommerce.accounts.models import User
-
-from .conftest import sign_in
+from tests.mcommerce.accounts.conftest import sign_in
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,7 @@ from django.test import Client
 
 from mcommerce.accounts.limits import MAILS_MAX
 from mcommerce.accounts.models import User
-
-from .conftest import EMAIL, PASSWORD, sign_in, signed_in
+from tests.mcommerce.accounts.conftest import EMAIL, PASSWORD, sign_in, signed_in
 
 FORGOTTEN = "/accounts/password/forgotten/"
 NEW_PASSWORD = "analytical engine 1"

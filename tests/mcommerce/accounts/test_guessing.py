@@ -15,9 +15,8 @@ from mcommerce import settings as site
 from mcommerce.accounts.models import User
 from mcommerce.accounts.sign_in.password_guesses import GUESSES
 from tests.live_site import ROOT
+from tests.mcommerce.accounts.conftest import EMAIL, PASSWORD, SIGN_IN, sign_in, signed_in
 from tests.mcommerce.rate_limits.test_counting import environment
-
-from .conftest import EMAIL, PASSWORD, SIGN_IN, sign_in, signed_in
 
 ADDRESSES = [f"203.0.113.{number}" for number in range(10)]
 GUESSES_EACH = 3

@@ -17,10 +17,18 @@ from django.test import Client
 from mcommerce.accounts.models import User
 from mcommerce.rate_limits.models import CacheEntry
 from outside.service import VISITORS_MAX
+from tests.mcommerce.accounts.conftest import (
+    CODE_PAGE,
+    EMAIL,
+    PASSWORD,
+    SIGN_IN,
+    mailed_code,
+    sign_in,
+    signed_in,
+    type_code,
+)
 from tests.mcommerce.orders.test_races import at_the_same_time
 from tests.outside.smtp import mail_server
-
-from .conftest import CODE_PAGE, EMAIL, PASSWORD, SIGN_IN, mailed_code, sign_in, signed_in, type_code
 
 REGISTER = "/accounts/register/"
 BOB = {"name": "Bob", "email": "Bob@example.com", "password1": "correct horse 9", "password2": "correct horse 9"}

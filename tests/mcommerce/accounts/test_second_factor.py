@@ -11,9 +11,8 @@ from django.db import DatabaseError
 from django.test import Client
 
 from mcommerce.accounts.models import User
-from tests.away import without
-
-from .conftest import EMAIL, PASSWORD, SIGN_IN, reauthenticate, sign_in, signed_in
+from tests.frozen_database import without
+from tests.mcommerce.accounts.conftest import EMAIL, PASSWORD, SIGN_IN, reauthenticate, sign_in, signed_in
 
 SET_UP = "/accounts/second-factor/app/"
 CODE = "/accounts/sign-in/code/"

@@ -4,8 +4,7 @@ import pytest
 from django.test import Client
 
 from mcommerce.accounts.models import User
-
-from .conftest import EMAIL, PASSWORD, SIGN_IN, mailed_code, sign_in, signed_in, type_code
+from tests.mcommerce.accounts.conftest import EMAIL, PASSWORD, SIGN_IN, mailed_code, sign_in, signed_in, type_code
 
 
 def test_ada_signs_in_however_she_writes_her_address(client: Client, ada: User) -> None:

@@ -19,8 +19,7 @@ from mcommerce.orders.carts.cart import KEPT_FOR, LINES_MAX, QUANTITY_MAX
 from mcommerce.orders.carts.cart_session import COOKIE
 from mcommerce.orders.models import Cart, CartLine, Offer
 from mcommerce.orders.services import offers
-
-from .conftest import Shopper, change_price, put_up
+from tests.mcommerce.orders.conftest import Shopper, change_price, put_up
 
 
 def withdraw(offer: Offer) -> None:

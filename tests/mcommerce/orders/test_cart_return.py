@@ -15,9 +15,8 @@ from mcommerce.orders.carts import cart as carts
 from mcommerce.orders.carts.cart import LINES_MAX, QUANTITY_MAX
 from mcommerce.orders.models import Cart, CartLine, Offer, Order
 from mcommerce.orders.services import lifecycle
-
-from .conftest import LATER, Shopper, change_price, fresh, let_time_run_out, put_up
-from .test_cart import be_left, sign_in
+from tests.mcommerce.orders.conftest import LATER, Shopper, change_price, fresh, let_time_run_out, put_up
+from tests.mcommerce.orders.test_cart import be_left, sign_in
 
 
 def order_of(shopper: Shopper, *wanted: tuple[Offer, int]) -> Order:

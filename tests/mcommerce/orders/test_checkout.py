@@ -18,8 +18,7 @@ from mcommerce.orders import access
 from mcommerce.orders.models import Cart, CartLine, Order
 from mcommerce.orders.services.checkout import CartChanged, EmptyCart, place_order
 from mcommerce.orders.services.vat import tax_within
-
-from .conftest import ANSWERS, BUYER, NOW, Shopper, change_price, put_up
+from tests.mcommerce.orders.conftest import ANSWERS, BUYER, NOW, Shopper, change_price, put_up
 
 
 def test_a_guest_orders_what_is_in_the_cart(shopper: Shopper, settings: object) -> None:

@@ -16,8 +16,7 @@ from mcommerce.orders import mail
 from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds
-
-from .conftest import LATER, STAFF, fresh, pay, put_up
+from tests.mcommerce.orders.conftest import LATER, STAFF, fresh, pay, put_up
 
 State = Order.State
 

@@ -16,8 +16,7 @@ from mcommerce.events import OrderRefundRequested
 from mcommerce.orders.admin.orders import OrderAdmin
 from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle, refunds
-
-from .conftest import BUYER, LATER, STAFF, Shopper, fresh, pay, put_up
+from tests.mcommerce.orders.conftest import BUYER, LATER, STAFF, Shopper, fresh, pay, put_up
 
 LIST = "admin:orders_order_changelist"
 

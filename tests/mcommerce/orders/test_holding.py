@@ -11,9 +11,8 @@ from mcommerce.orders.models import Cart, Offer, Order
 from mcommerce.orders.services import lifecycle, offers
 from mcommerce.orders.services.checkout import place_order
 from mcommerce.orders.services.held_stock import LAPSED_MAX, HoldsTooMuch, Visitor
-
-from .conftest import BUYER, NOW, Shopper, let_time_run_out, pay, put_up
-from .test_races import at_the_same_time
+from tests.mcommerce.orders.conftest import BUYER, NOW, Shopper, let_time_run_out, pay, put_up
+from tests.mcommerce.orders.test_races import at_the_same_time
 
 ADDRESSES = (f"198.51.100.{number}" for number in range(1, 255))
 

@@ -6,8 +6,7 @@ from django.contrib.auth import get_user_model
 
 from mcommerce.orders.limits import CHECKOUTS_PER_CUSTOMER, CHECKOUTS_PER_NETWORK
 from mcommerce.orders.models import Order
-
-from .conftest import Shopper, put_up
+from tests.mcommerce.orders.conftest import Shopper, put_up
 
 
 def test_a_robot_that_orders_is_told_to_wait_and_others_still_order(db: None) -> None:

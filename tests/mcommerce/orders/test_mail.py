@@ -18,9 +18,8 @@ from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds
 from outside.service import FAILURES_MAX
+from tests.mcommerce.orders.conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 from tests.outside.smtp import BYE, mail_server
-
-from .conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 
 
 @pytest.fixture

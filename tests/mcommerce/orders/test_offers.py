@@ -12,8 +12,7 @@ from eventbus.testing import settle
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
 from mcommerce.orders.models import Offer
 from mcommerce.orders.services import offers
-
-from .conftest import put_up
+from tests.mcommerce.orders.conftest import put_up
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,7 @@ from eventbus.ids import uuid7
 from mcommerce.orders import access
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds
-
-from .conftest import BUYER, LATER, NOW, STAFF, Shopper, fresh, let_in, pay, put_up
+from tests.mcommerce.orders.conftest import BUYER, LATER, NOW, STAFF, Shopper, fresh, let_in, pay, put_up
 
 # --- who -----------------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,7 @@ from mcommerce.orders.carts import cart as carts
 from mcommerce.orders.models import Cart, CartLine, Order, Refund
 from mcommerce.orders.services import lifecycle, refunds
 from mcommerce.orders.services.checkout import place_order
-
-from .conftest import BUYER, LATER, NOW, fresh, let_time_run_out, pay, put_up
+from tests.mcommerce.orders.conftest import BUYER, LATER, NOW, fresh, let_time_run_out, pay, put_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

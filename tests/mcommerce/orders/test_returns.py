@@ -13,9 +13,8 @@ from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds, returns
 from mcommerce.orders.views.order_view import page_of
-
-from .conftest import LATER, STAFF, fresh, pay
-from .test_races import at_the_same_time
+from tests.mcommerce.orders.conftest import LATER, STAFF, fresh, pay
+from tests.mcommerce.orders.test_races import at_the_same_time
 
 State = Order.State
 

@@ -4,9 +4,8 @@ import pytest
 from django.urls import reverse
 
 from mcommerce.orders.models import CartLine, Order
-
-from .conftest import ANSWERS, Shopper, change_price, put_up
-from .test_cart import be_left, withdraw
+from tests.mcommerce.orders.conftest import ANSWERS, Shopper, change_price, put_up
+from tests.mcommerce.orders.test_cart import be_left, withdraw
 
 
 def asked_again(answer) -> str:  # type: ignore[no-untyped-def]

@@ -3,8 +3,7 @@
 from uuid import uuid4
 
 from mcommerce.orders.models import CartLine
-
-from .conftest import Shopper, put_up
+from tests.mcommerce.orders.conftest import Shopper, put_up
 
 
 def test_a_form_that_a_browser_sends_again_for_want_of_an_answer_adds_nothing_more(shopper: Shopper) -> None:

@@ -3,9 +3,9 @@
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from .conftest import Shopper, put_up
-from .test_cart import sign_in
-from .test_cart_return import expire, in_cart, order_of, refuse
+from tests.mcommerce.orders.conftest import Shopper, put_up
+from tests.mcommerce.orders.test_cart import sign_in
+from tests.mcommerce.orders.test_cart_return import expire, in_cart, order_of, refuse
 
 
 def test_two_refused_orders_are_both_told_and_each_has_its_rest(shopper: Shopper) -> None:

@@ -18,9 +18,8 @@ from mcommerce.orders.limits import ORDER_SOCKETS_PER_NETWORK
 from mcommerce.orders.live import SOCKETS_PER_NETWORK_MAX, SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.models import Order
 from mcommerce.orders.services import lifecycle
-
-from .conftest import LATER, Shopper, fresh, pay
-from .listening import ANSWER_SECONDS, closing_code, happens, hear, run, socket_of
+from tests.mcommerce.orders.conftest import LATER, Shopper, fresh, pay
+from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, closing_code, happens, hear, run, socket_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
 

@@ -11,9 +11,8 @@ from eventbus.errors import LogUnavailable
 from mcommerce.orders import consumers
 from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, live_orders
 from mcommerce.orders.models import Order
-
-from .conftest import Shopper
-from .listening import ANSWER_SECONDS, closing_code, hear, run, socket_of
+from tests.mcommerce.orders.conftest import Shopper
+from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, closing_code, hear, run, socket_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_watch_left")]
 

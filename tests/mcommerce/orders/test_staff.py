@@ -9,8 +9,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from mcommerce.orders.models import Order
-
-from .conftest import BUYER, Shopper, fresh, let_in
+from tests.mcommerce.orders.conftest import BUYER, Shopper, fresh, let_in
 
 
 def allow(email: str, *permissions: str) -> UUID:

@@ -26,8 +26,7 @@ from mcommerce.events import (
 )
 from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle, refunds
-
-from .conftest import LATER, NOW, STAFF, fresh, let_time_run_out, pay
+from tests.mcommerce.orders.conftest import LATER, NOW, STAFF, fresh, let_time_run_out, pay
 
 State = Order.State
 

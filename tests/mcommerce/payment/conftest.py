@@ -26,8 +26,7 @@ from mcommerce.events import OrderAwaitingPayment
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.payment.sandbox import SandboxProvider, serve
-
-from .line import Line
+from tests.mcommerce.payment.lossy_line import Line
 
 API_KEY = "key-of-the-tests"
 WEBHOOK_SECRET = "secret-of-the-tests"

@@ -16,9 +16,8 @@ from eventbus import clock
 from eventbus.ids import uuid7
 from mcommerce.events import OrderAwaitingPayment, OrderRefundRequested
 from mcommerce.payment.models import Payment
-from tests.away import without
-
-from .conftest import Company, Shopper
+from tests.frozen_database import without
+from tests.mcommerce.payment.conftest import Company, Shopper
 
 
 def test_staff_see_money_and_change_nothing(

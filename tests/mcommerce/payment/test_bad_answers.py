@@ -21,9 +21,8 @@ from mcommerce.payment.providers.sandbox import VISITOR_SECONDS, Sandbox
 from mcommerce.payment.sandbox import sign
 from mcommerce.payment.views import WEBHOOK_BYTES_MAX
 from outside.service import FAILURES_MAX, states
-from tests.outside.mumbling import Said, drip, flood, hang_up, mumbling, saying, silence
-
-from .conftest import WEBHOOK_SECRET, Company, Shopper
+from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Company, Shopper
+from tests.outside.raw_server import Said, drip, flood, hang_up, mumbling, saying, silence
 
 GOOD = "4242424242424242"
 SESSION: dict[str, Any] = {

@@ -7,9 +7,8 @@ from eventbus.ids import uuid7
 from eventbus.testing import published_events, settle
 from mcommerce.events import OrderCancelled, PaymentClosed, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, Payment
-
-from .conftest import Company, Shopper
-from .line import Line
+from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.lossy_line import Line
 
 GOOD = "4242424242424242"
 

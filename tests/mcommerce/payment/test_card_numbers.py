@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.core import serializers
 
-from .conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Company, Shopper
 
 CARDS = ("4242424242424242", "4000000000000002", "4000000000003220")
 TYPED_WRONG = "4242424242424241"

@@ -17,10 +17,9 @@ from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderBusy
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
 from outside.service import SILENCE_SECONDS, VISITORS_MAX, service
-from tests.outside.mumbling import Mumbler, mumbling, saying, silence
-
-from .conftest import Company, Shopper
-from .line import Line
+from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.lossy_line import Line
+from tests.outside.raw_server import Mumbler, mumbling, saying, silence
 
 GOOD = "4242424242424242"
 LOST_ANSWER = "4000000000000341"

@@ -8,11 +8,10 @@ from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentDoubtCleared, PaymentFailed
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt
 from mcommerce.payment.services.status_checks import PaymentCheckDue
-
-from .conftest import Company, Shopper
-from .line import Line
-from .test_paying import DECLINED, GOOD
-from .test_refunds import asked
+from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.lossy_line import Line
+from tests.mcommerce.payment.test_paying import DECLINED, GOOD
+from tests.mcommerce.payment.test_refunds import asked
 
 
 def test_at_the_last_try_another_card_may_follow_on_the_same_page(

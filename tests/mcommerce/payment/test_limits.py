@@ -9,8 +9,7 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.ids import uuid7
 from mcommerce.payment.limits import PAYS_PER_NETWORK
-
-from .conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Company, Shopper
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,8 @@ from eventbus.testing import published_events, settle
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
 from mcommerce.payment.services import ledger
-
-from .conftest import API_KEY, SITE_URL, Company, Shopper
-from .line import Line
+from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper
+from tests.mcommerce.payment.lossy_line import Line
 
 GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (
     "4242424242424242",

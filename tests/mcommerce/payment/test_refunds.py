@@ -13,9 +13,8 @@ from eventbus.testing import published_events, settle
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment.models import Payment, Refund
 from mcommerce.payment.services import ledger
-
-from .conftest import Company, Shopper
-from .line import Line
+from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.lossy_line import Line
 
 
 @pytest.fixture

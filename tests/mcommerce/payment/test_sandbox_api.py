@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import Company, open_session
+from tests.mcommerce.payment.conftest import Company, open_session
 
 
 def test_the_wrong_key_opens_nothing(company: Company) -> None:

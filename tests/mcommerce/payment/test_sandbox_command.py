@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from tests.live_site import ROOT, STOP_DEADLINE_SECONDS, free_ports
-
-from .conftest import API_KEY
+from tests.mcommerce.payment.conftest import API_KEY
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 import requests
 
 from mcommerce.payment.sandbox.texts import WORDS
-
-from .conftest import Company
+from tests.mcommerce.payment.conftest import Company
 
 
 def test_the_page_says_what_is_to_be_paid_and_which_cards_may(

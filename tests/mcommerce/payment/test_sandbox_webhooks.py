@@ -5,8 +5,7 @@ from typing import Any
 
 from eventbus import clock
 from mcommerce.payment.providers.sandbox import check_signature
-
-from .conftest import WEBHOOK_SECRET, Catcher, Company, open_session
+from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Catcher, Company, open_session
 
 
 def test_what_happened_is_told_signed_and_in_full(company: Company, catcher: Catcher) -> None:

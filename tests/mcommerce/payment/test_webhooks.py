@@ -14,8 +14,7 @@ from eventbus.testing import published_events
 from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, LedgerEntry, WebhookReceipt
 from mcommerce.payment.sandbox import sign
-
-from .conftest import WEBHOOK_SECRET, Catcher, Caught, Company, Shopper
+from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Catcher, Caught, Company, Shopper
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 

@@ -12,8 +12,7 @@ from django.test import Client
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished
 from mcommerce.products.models import Product
-
-from .conftest import left
+from tests.mcommerce.products.conftest import left
 
 pytestmark = pytest.mark.django_db
 PRICES = {

@@ -11,8 +11,7 @@ from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
 from mcommerce.products.models import Product, StockMovement
 from mcommerce.products.services import stock
-
-from .conftest import NOW, left, line, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, left, line, put_on_shelf
 
 ADD = "/admin/products/product/add/"
 Filled = Callable[..., dict[str, Any]]

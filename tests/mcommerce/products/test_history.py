@@ -7,8 +7,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from mcommerce.products.models import Product, StockMovement
-
-from .conftest import put_on_shelf
+from tests.mcommerce.products.conftest import put_on_shelf
 
 ADD = "/admin/products/product/add/"
 Filled = Callable[..., dict[str, Any]]

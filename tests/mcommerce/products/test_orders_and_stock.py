@@ -18,8 +18,7 @@ from mcommerce.events import (
     StockReserved,
 )
 from mcommerce.products.models import Product
-
-from .conftest import NOW, left, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, left, put_on_shelf
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,7 @@ from mcommerce.products.forms import CatalogueForm
 from mcommerce.products.services import catalogue
 from mcommerce.products.services.search import Sort
 from mcommerce.products.views import PAGE_SIZE
-
-from .conftest import NOW, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, put_on_shelf
 
 pytestmark = pytest.mark.django_db
 

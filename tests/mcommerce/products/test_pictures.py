@@ -23,8 +23,7 @@ from mcommerce.events import ProductPublished
 from mcommerce.products import pictures
 from mcommerce.products.models import Product
 from mcommerce.products.services import catalogue
-
-from .conftest import NOW, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, put_on_shelf
 
 Filled = Callable[..., dict[str, Any]]
 ADD = "/admin/products/product/add/"

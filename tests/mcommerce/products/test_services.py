@@ -9,8 +9,7 @@ from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
 from mcommerce.products.models import OldSlug, Product
 from mcommerce.products.services import catalogue, stock
-
-from .conftest import NOW, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, put_on_shelf
 
 pytestmark = pytest.mark.django_db
 

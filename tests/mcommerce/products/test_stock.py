@@ -16,8 +16,7 @@ from mcommerce.events import (
 )
 from mcommerce.products.models import Reservation, Stock, StockMovement
 from mcommerce.products.services import catalogue, stock
-
-from .conftest import NOW, left, line, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, left, line, put_on_shelf
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,7 @@ from eventbus.testing import published_events
 from mcommerce.events import StockCommitFailed, StockCommitted, StockRejected, StockReserved
 from mcommerce.products.models import Reservation, StockMovement
 from mcommerce.products.services import stock
-
-from .conftest import NOW, left, line, put_on_shelf
+from tests.mcommerce.products.conftest import NOW, left, line, put_on_shelf
 
 SHOPPERS = 16
 WAIT_SECONDS = 60  # for all of them, on a machine that does other things as well

@@ -20,7 +20,7 @@ from stations.feeds.http import (
     retry_after_seconds,
 )
 from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
-from tests.stations.answers import KEY, Answer, AnsweringServer, encoded
+from tests.stations.feed_server import KEY, Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
 
 FeedOf = Callable[..., JCDecauxFeed]

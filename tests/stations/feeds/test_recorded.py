@@ -8,8 +8,16 @@ import msgspec
 from stations.events import Kind
 from stations.feeds.base import Held, Key, diff
 from stations.feeds.jcdecaux import JCDecauxFeed
-from tests.stations.answers import AnsweringServer
-from tests.stations.recorded import CONTRACTS_V1, DUBLIN_V1, LYON_V3, ROUEN_29_V1, TOULOUSE_V1, needs_recorded, recorded
+from tests.stations.feed_server import AnsweringServer
+from tests.stations.recorded_feeds import (
+    CONTRACTS_V1,
+    DUBLIN_V1,
+    LYON_V3,
+    ROUEN_29_V1,
+    TOULOUSE_V1,
+    needs_recorded,
+    recorded,
+)
 
 pytestmark = needs_recorded
 FeedOf = Callable[..., JCDecauxFeed]

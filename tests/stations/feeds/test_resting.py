@@ -11,8 +11,8 @@ from stations.feeds.base import PollFailed
 from stations.feeds.failures import Failure
 from stations.feeds.http import ANSWER_BYTES_MAX
 from stations.feeds.jcdecaux import WORLD_BYTES_MAX, JCDecauxFeed
-from tests.outside.mumbling import Said, drip, drip_of_headers, flood, mumbling, saying
-from tests.stations.answers import Answer, AnsweringServer, encoded
+from tests.outside.raw_server import Said, drip, drip_of_headers, flood, mumbling, saying
+from tests.stations.feed_server import Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
 
 FeedOf = Callable[..., JCDecauxFeed]

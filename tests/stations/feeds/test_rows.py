@@ -9,7 +9,7 @@ import pytest
 from stations.feeds.base import Bad, Key, PollFailed, Reading
 from stations.feeds.failures import Failure
 from stations.feeds.jcdecaux import JCDecauxFeed
-from tests.stations.answers import AnsweringServer
+from tests.stations.feed_server import AnsweringServer
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v1, v3
 
 FeedOf = Callable[..., JCDecauxFeed]

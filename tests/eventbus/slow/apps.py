@@ -1,6 +1,0 @@
-from django.apps import AppConfig
-
-
-class SlowConfig(AppConfig):
-    name = "tests.eventbus.slow"
-    label = "slow"

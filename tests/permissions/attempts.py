@@ -1,0 +1,97 @@
+"""Trying a cell of the matrix: one visitor at one address, and whether they got in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.messages import get_messages
+from django.db import connection, transaction
+from django.shortcuts import resolve_url
+from django.urls import reverse
+
+from tests.permissions.needs import Need, Visitor
+from tests.permissions.visitors import ALL_BUT, Cast
+
+COUNTED = ("django_session", "cache_entry")  # tables that may be written to for whoever is refused: they are counted
+NO_ACTION = "No action selected."  # Django's, of an action that this person is not offered
+
+
+class Wrote:
+    """Keeps the statements that changed a row."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        changes = sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")) and context["cursor"].rowcount
+        if changes and not any(table in sql for table in COUNTED):
+            self.statements.append(sql)
+        return result
+
+
+@dataclass
+class Matrix:
+    """The cells that were tried, and those that are not as the table says."""
+
+    cast: Cast
+    cells: int = 0
+    rows: int = 0
+    deviations: list[str] = field(default_factory=list)
+
+    def row(self, what: str, method: str, url: str, need: Need, data: dict[str, Any] | None = None) -> None:
+        """Let everybody try one address with one method."""
+        self.rows += 1
+        for visitor in self.cast.trying(need):
+            self.cast.becomes(visitor)
+            self.cells += 1
+            for wrong in self._tried(visitor, method, url, need, data or {}):
+                self.deviations.append(f"{what} {method} as {told(visitor, need)}: {wrong}")
+
+    def _tried(self, visitor: Visitor, method: str, url: str, need: Need, data: dict[str, Any]) -> Iterator[str]:
+        client = self.cast.browser(visitor.name)
+        client.raise_request_exception = False
+        wrote = Wrote()
+        with transaction.atomic(), connection.execute_wrapper(wrote):
+            answer = getattr(client, method.lower())(url, data)
+            outcome = outcome_of(answer, visitor)
+            transaction.set_rollback(True)
+        wanted = "no method" if need.no_method else "let in" if need.lets_in(visitor) else "refused"
+        if outcome != wanted and (wanted, outcome) != ("no method", "refused"):
+            yield f"{outcome} ({answer.status_code}), and the table says: {wanted}"
+        if outcome != "let in" and wrote.statements:
+            yield f"{outcome}, and yet it wrote: {wrote.statements[0][:120]}"
+
+
+def told(visitor: Visitor, need: Need) -> str:
+    """Who; of a probe, which of the needed permissions it lacks."""
+    lacking = [clause for clause in need.clauses if visitor.permissions.isdisjoint(clause)]
+    return f"{visitor.name} ({lacking})" if visitor.name == ALL_BUT else visitor.name
+
+
+def outcome_of(answer: Any, visitor: Visitor) -> str:
+    if answer.status_code >= 500 and answer.status_code != 503:
+        return "broken"
+    if answer.status_code == 405:
+        return "no method"
+    if answer.status_code in (403, 404) or _asks_to_sign_in(answer, visitor):
+        return "refused"
+    return "refused" if _leaves_an_action_undone(answer) else "let in"
+
+
+def _leaves_an_action_undone(answer: Any) -> bool:
+    """Whether the desk shows the list again, or says that no action was chosen: it offers this person no such one."""
+    asked = answer.wsgi_request.POST.get("action")
+    if not asked or answer.wsgi_request.resolver_match.app_name != "admin":
+        return False
+    said = [str(message) for message in get_messages(answer.wsgi_request)]
+    return NO_ACTION in said or "cl" in (getattr(answer, "context_data", None) or {})
+
+
+def _asks_to_sign_in(answer: Any, visitor: Visitor) -> bool:
+    doors = {resolve_url(settings.LOGIN_URL), reverse("admin:login")}
+    if not visitor.staff:
+        doors.add(reverse("admin:index"))  # which asks them
+    return answer.status_code == 302 and urlsplit(answer.url).path in doors

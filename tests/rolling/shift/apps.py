@@ -1,7 +1,0 @@
-from django.apps import AppConfig
-
-
-class ShiftConfig(AppConfig):
-    name = "tests.rolling.shift"
-    label = "shift"
-    default_auto_field = "django.db.models.BigAutoField"

@@ -1,7 +1,0 @@
-"""The settings of a crowd, with the shift instead of it."""
-
-from tests.eventbus.crowd.settings import *  # noqa: F403
-
-INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "eventbus", "tests.rolling.shift"]
-ROOT_URLCONF = __name__
-urlpatterns: list[object] = []
