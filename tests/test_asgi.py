@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 call_command("migrate", verbosity=0)
 connections.close_all()
-from mcommerce import background
+from mcommerce.serving import background
 from mcommerce.asgi import application
 gc.disable()
 

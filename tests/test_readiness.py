@@ -145,7 +145,7 @@ def test_a_write_lock_that_another_program_holds_is_told_and_its_end_too(on_sqli
 def test_an_event_that_nobody_relays_is_told_and_its_end_too(on_sqlite: Server) -> None:
     with closing(sqlite3.connect(on_sqlite.site.database_path)) as database:
         database.execute(
-            "INSERT INTO eventbus_outbox (event_id, topic, key, type, payload, headers, created_at, refused)"
+            "INSERT INTO eventbus_outbox (event_id, topic, key, type, payload, headers, created_at, rejected)"
             " VALUES (?, 'orders', 'order-1', 'order.placed.v1', x'7b7d', '{}', datetime('now'), '')",
             [uuid4().hex],
         )

@@ -16,14 +16,14 @@ ConsumerGroup.objects.get_or_create(name="letters", defaults=dict(created_at=now
 what = dict(group="letters", topic="orders", type="order.placed.v1", partition=0, payload=b"{{}}", headers="{{}}")
 if not DeadLetter.objects.filter(group="letters").exists():
     DeadLetter.objects.bulk_create(
-        DeadLetter(**what, key=order if n == 0 else str(uuid7()), event_id=uuid7(), position=n, parks=n == 0,
+        DeadLetter(**what, key=order if n == 0 else str(uuid7()), event_id=uuid7(), offset=n, parks=n == 0,
             attempts=8, died_at=now, error_class="AddressMissing" if n % 3 else "KeyError", error="no street")
         for n in range({LETTERS})
     )
     key = ParkedKey.objects.create(group="letters", topic="orders", partition=0, key=order, state="dead", due_at=now,
         parked_at=now)
     ParkedEvent.objects.bulk_create(
-        ParkedEvent(**what, parked_key=key, key=order, event_id=uuid7(), position=1_000 + n) for n in range(1_999)
+        ParkedEvent(**what, parked_key=key, key=order, event_id=uuid7(), offset=1_000 + n) for n in range(1_999)
     )
     IgnoredType.objects.create(group="letters", topic="orders", partition=0, type="order.gifted.v1", events=12,
         first_at=now, last_at=now)

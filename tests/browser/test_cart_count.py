@@ -10,8 +10,8 @@ from tests.live_site import LiveSite
 CANCEL = """
 from uuid import UUID
 from eventbus import clock
-from mcommerce.orders import services
-services.cancel_by_customer(order_id=UUID("{order_id}"), now=clock.now())
+from mcommerce.orders.services import lifecycle
+lifecycle.cancel_by_customer(order_id=UUID("{order_id}"), now=clock.now())
 """
 EMPTY = "from mcommerce.orders.models import CartLine; CartLine.objects.all().delete()"
 COME_BACK = """

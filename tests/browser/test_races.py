@@ -22,12 +22,12 @@ GOOD_CARD = {"number": page_states.GOOD_CARD, "expiry": "12 / 40", "cvc": "123"}
 ORDER_FORM, PAY_FORM, CARD_FORM = "main form.form", "form:has(#pay)", "main form"
 STOCK = """
 from django.utils import timezone
-from mcommerce.products import services, stock
+from mcommerce.products.services import catalogue, stock
 from mcommerce.products.models import Product
 for number in range({kinds}):
     product = Product(sku=f"RACE-{{number}}", slug=f"race-{{number}}", title={{"fr": f"Pièce {{number}}"}},
         description={{"fr": "Pour une course"}}, price=1000, currency="EUR", tax_rate=2000, image="", published=True)
-    services.save_product(product=product, now=timezone.now())
+    catalogue.save_product(product=product, now=timezone.now())
     stock.receive_stock(product_id=product.id, quantity={pieces}, now=timezone.now())
 """
 

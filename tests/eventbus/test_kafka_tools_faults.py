@@ -95,7 +95,7 @@ FAULTS = [
         Fault(
             "place keys by what the brokers have",
             "eventbus.backends.kafka.partitions.Partitions.count",
-            "min(there, places.partitions(topic) or there)",
+            "min(there, outbox_offsets.partitions(topic) or there)",
             "there",
             [],
         ),
@@ -125,7 +125,7 @@ FAULTS = [
         Fault(
             "put what is told in memory where groups have been",
             "eventbus.backends.memory.MemoryBackend._place",
-            "places.passed(*partition)",
+            "outbox_offsets.passed(*partition)",
             "0",
             [],
         ),
@@ -146,8 +146,8 @@ FAULTS = [
 
 def with_another_site(log: KafkaBackend, house: House) -> None:
     other = KafkaBackend(servers=log._servers, prefix=log._prefix)
-    log._sites._client_id = f"{tools.sites.PREFIX}ours"
-    other._sites._client_id = f"{tools.sites.PREFIX}another"
+    log._sites._client_id = f"{tools.other_sites.PREFIX}ours"
+    other._sites._client_id = f"{tools.other_sites.PREFIX}another"
     try:
         tools.test_a_second_site_with_our_prefix_takes_no_partition_of_ours_and_says_what_to_do(log, other, house)
     finally:

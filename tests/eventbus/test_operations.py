@@ -13,6 +13,7 @@ from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
 from eventbus.operations import status, topic_setup
 from eventbus.operations.status import GroupStatus
+from eventbus.repairs import dead_letters
 from tests.eventbus.bus_app import House, Noted, open_house
 
 WHO = "Ada"
@@ -113,7 +114,7 @@ def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
     [letter] = status.dead(group="house-a")
     status.request_requeue(letter, WHO)
 
-    with pytest.raises(status.Refused, match="earlier wish"):
+    with pytest.raises(dead_letters.DecisionRefused, match="earlier wish"):
         status.request_discard(letter, "Bob")
 
     letter.refresh_from_db()
@@ -126,10 +127,10 @@ def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) 
     status.request_discard(letter, WHO)
     house.settle()
 
-    with pytest.raises(status.Refused, match="discarded already"):
+    with pytest.raises(dead_letters.DecisionRefused, match="discarded already"):
         status.request_requeue(letter, WHO)
     DeadLetter.objects.filter(pk=letter.pk).delete()
-    with pytest.raises(status.Refused, match="gone"):
+    with pytest.raises(dead_letters.DecisionRefused, match="gone"):
         status.request_requeue(letter, WHO)
 
     assert OperatorAction.objects.count() == 1
