@@ -1,0 +1,1 @@
+"""The bikes: a live map of the world's stations."""

@@ -45,6 +45,12 @@ def test_every_term_has_a_name_in_the_code() -> None:
     assert [row[0] for row in rows() if not re.search(r"`[\w.]+`", row[-1])] == []
 
 
+def test_the_page_of_rooms_says_what_each_package_says() -> None:
+    told = dict(re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", (ROOT / "docs/rooms.md").read_text(), re.MULTILINE))
+
+    assert told == dict(rooms())
+
+
 @pytest.mark.parametrize("word", REFUSED)
 def test_a_refused_word_is_not_used(word: str) -> None:
     assert uses(word, {**definitions(), **prose()}) == [], f"say {REFUSED[word]}: docs/terms.md"
@@ -76,6 +82,15 @@ def exists(name: str) -> bool:
             found = getattr(found, part, None)
         return True
     return False
+
+
+def rooms() -> Iterator[tuple[str, str]]:
+    """Each package with the first line of its docstring."""
+    for package in PRODUCT:
+        for path in (ROOT / package).rglob("__init__.py"):
+            if not {"migrations", "management"} & set(path.parts):
+                line = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+                yield f"{path.parent.relative_to(ROOT)}/", line
 
 
 def definitions() -> dict[str, list[str]]:

@@ -1,0 +1,1 @@
+"""Payments: attempts at the provider, captures, refunds, and the ledger."""

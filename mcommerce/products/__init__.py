@@ -1,0 +1,1 @@
+"""The catalogue, its pictures, and the stock."""

@@ -1,0 +1,1 @@
+"""`manage.py reconcile`: differences between provider, payments, orders, stock and bus."""

@@ -1,0 +1,1 @@
+"""Readers of station feeds: HTTP, formats, validation, and the feeds in use."""
