@@ -7,26 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.admin.base import BigTable, mark_column
+from eventbus.admin.base import BigTable, ReadOnly, mark_column
 from stations.feeds import cities
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
 from stations.services import records, search
 
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
-
-
-class SeenOnly(BigTable):
-    """A read-only admin page."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ColumnFilter(admin.SimpleListFilter):
@@ -71,7 +58,7 @@ class FeedFilter(ColumnFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SeenOnly):
+class StationAdmin(ReadOnly, BigTable):
     list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "left", "changed_at")
     list_display_links = ("number", "name")
     list_filter = (SourceFilter, StatusFilter, "gone", ContractFilter)
@@ -86,25 +73,25 @@ class StationAdmin(SeenOnly):
 
 
 @admin.register(StationHistory)
-class StationHistoryAdmin(SeenOnly):
+class StationHistoryAdmin(ReadOnly, BigTable):
     list_display = ("at", "contract", "number", "version", "kinds", "taken", "returned", "bikes", "stands")
     ordering = ("-at",)
 
 
 @admin.register(PollRun)
-class PollRunAdmin(SeenOnly):
+class PollRunAdmin(ReadOnly, BigTable):
     list_display = ("started", "feed", "outcome", "fetched", "changed", "appeared", "gone", "ms", "reason")
     list_filter = (FeedFilter, "outcome")
     ordering = ("-started",)
 
 
 @admin.register(PollPlan)
-class PollPlanAdmin(SeenOnly):
+class PollPlanAdmin(ReadOnly, BigTable):
     list_display = ("feed", "running", "interval_ms", "calls_left", "changed_at")
 
 
 @admin.register(Remark)
-class RemarkAdmin(SeenOnly):
+class RemarkAdmin(ReadOnly, BigTable):
     list_display = ("at", "name", "message")
     search_fields = ("name", "message")
     ordering = ("-at",)

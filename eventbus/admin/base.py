@@ -137,7 +137,7 @@ def _field(model: type[Model], path: str) -> Any:
 
 
 class ReadOnly:
-    """A mixin against adding, changing and deleting by hand: the bus relies on its tables."""
+    """A mixin that forbids adding, changing and deleting by hand: the services write these rows."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

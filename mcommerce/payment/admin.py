@@ -12,26 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable
+from eventbus.admin.base import BigTable, ReadOnly
 from mcommerce import staff
 from mcommerce.money.admin_columns import money_column
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
 from mcommerce.payment.services import payments
 
 ASKED_AT_ONCE_MAX = 20  # each may take seconds while the page waits
-
-
-class ReadOnly:
-    """A mixin that forbids adding, editing and deleting."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class AttemptInline(ReadOnly, admin.TabularInline):

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable
+from eventbus.admin.base import BigTable, ReadOnly
 from mcommerce import staff
 from mcommerce.money.admin_columns import money_column
 from mcommerce.products.forms import ProductForm
@@ -25,19 +25,6 @@ from mcommerce.products.services import catalogue, change_texts, search, stock
 
 NO_PICTURE = "–"
 MOVEMENTS_SHOWN = 20  # on the page of a product; the list of movements has them all
-
-
-class ReadOnly:
-    """A mixin for rows that the shop itself writes and staff read."""
-
-    def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Product)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable, mark_column
+from eventbus.admin.base import BigTable, ReadOnly, mark_column
 from mcommerce import countries, staff
 from mcommerce.money.admin_columns import money_column
 from mcommerce.money.filters import percent
@@ -23,19 +23,6 @@ from mcommerce.orders.admin.decision_pages import DecidingAdmin
 from mcommerce.orders.forms import SendingForm
 from mcommerce.orders.models import Offer, Order, OrderLine, OrderStep, Refund
 from mcommerce.orders.services import lifecycle, refunds
-
-
-class ReadOnly:
-    """A mixin that forbids adding, editing and deleting."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
 
 class LineInline(ReadOnly, admin.TabularInline):
