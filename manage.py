@@ -31,11 +31,15 @@ def remedy_of_the_database() -> str:
     """What is the matter with it, asked anew; nothing when the failure lies elsewhere: then it is told in full."""
     from django.db import connection
 
-    from mcommerce.readiness import health
+    from mcommerce.readiness import health_pages
 
     connection.close()  # it may be in the midst of what has failed
-    state = health.database()
-    is_told = state in {health.OK, health.NOT_MIGRATED} if "migrate" in sys.argv[1:2] else state == health.OK
+    state = health_pages.database()
+    is_told = (
+        state in {health_pages.OK, health_pages.NOT_MIGRATED}
+        if "migrate" in sys.argv[1:2]
+        else state == health_pages.OK
+    )
     return "" if is_told else state
 
 

@@ -62,19 +62,19 @@ def resident_kb() -> int:
 
 def site() -> Any:
     from mcommerce.asgi import application
-    from stations.live import ticker
+    from stations.live import live_updates
 
-    ticker.TICK_SECONDS = (
+    live_updates.TICK_SECONDS = (
         0.9 / FRAMES_PER_SECOND
     )  # the product sends four a second; a tick must be over when the next comes
-    ticker.AUDIT_SECONDS = 3_600  # the rows know nothing of these stations
+    live_updates.AUDIT_SECONDS = 3_600  # the rows know nothing of these stations
     return application
 
 
 def change_stations(stations: int, version: int) -> None:
-    from stations.live import ticker
+    from stations.live import live_updates
 
-    while (here := ticker.anywhere()) is None:
+    while (here := live_updates.anywhere()) is None:
         time.sleep(0.01)  # until the first browser is served: a version that nobody hears would be missing for ever
     here._receive_stations([changed(number, version) for number in range(stations)])
 

@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Row]:
                 crowd.dispatcher(name)
             until(crowd.leader, "a first dispatcher")
             publishing = {
-                file: crowd.start("publishing", file.name, file) for file in (crowd.folder / "a", crowd.folder / "b")
+                file: crowd.start("publisher", file.name, file) for file in (crowd.folder / "a", crowd.folder / "b")
             }
             until(lambda: len(crowd.seen()) > 1, "events handled under load")
             row = bench.row(

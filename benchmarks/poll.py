@@ -17,7 +17,7 @@ from benchmarks.site import Bench
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station
 from stations.polling.poller import Poller
-from stations.simulator.world import World
+from stations.simulator.simulated_world import World
 
 STATIONS = 2_550  # what JCDecaux lists
 PERCENTS = (2, 10)  # a quiet and a busy minute

@@ -12,7 +12,7 @@ from benchmarks.measure import Goal, Row
 from benchmarks.plan import SILENT
 from benchmarks.site import Bench
 from benchmarks.sockets import PATH, Server, serving
-from stations.sockets.station_socket import STALLED_SECONDS_MAX
+from stations.sockets.pull_socket import STALLED_SECONDS_MAX
 
 READING = 900  # sockets beside the silent ones: a thousand in all
 STATIONS = 8  # changed in a frame: some 3 kB

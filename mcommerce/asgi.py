@@ -18,7 +18,7 @@ from django.db import connections  # noqa: E402
 
 from mcommerce import readiness  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
-from mcommerce.serving import background, gc_tuning  # noqa: E402
+from mcommerce.serving import background_threads, gc_tuning  # noqa: E402
 from mcommerce.web import response_headers  # noqa: E402
 
 
@@ -30,8 +30,8 @@ def leave_no_connection(**told: object) -> None:
 application = response_headers.by_asgi(build_application())
 request_finished.connect(leave_no_connection, sender=ASGIHandler)
 if settings.RUN_BUS_IN_SERVER:
-    background.start()
+    background_threads.start()
 else:
-    background.announce("live")
+    background_threads.announce("live")
 readiness.start("all" if settings.RUN_BUS_IN_SERVER else "live")
 gc_tuning.settle()

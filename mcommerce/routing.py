@@ -11,7 +11,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import re_path
 
 from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
-from mcommerce.serving import background
+from mcommerce.serving import background_threads
 from mcommerce.web import bad_input, static_files
 from mcommerce.web.proxy import SocketsHaveTheirNetworks
 from mcommerce.web.socket_origins import SameOrigin
@@ -66,7 +66,7 @@ def build_application() -> ProtocolTypeRouter:
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
-            "lifespan": background.lifespan,
+            "lifespan": background_threads.lifespan,
             "websocket": SameOrigin(
                 SocketsHaveTheirNetworks(URLRouter([*sockets_for_all, re_path("", with_visitors)]))
             ),

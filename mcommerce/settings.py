@@ -439,7 +439,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "mcommerce.web.response_headers.on_pages",
-    "mcommerce.readiness.health.before_hosts_are_checked",
+    "mcommerce.readiness.health_pages.before_hosts_are_checked",
     "mcommerce.web.proxy.visitors_have_their_addresses",
     "mcommerce.web.canonical_host.one_name_on_this_machine",
     "django.middleware.security.SecurityMiddleware",
@@ -478,7 +478,7 @@ TEMPLATES = [
                 "mcommerce.orders.context_processors.cart_count",
                 "mcommerce.accounts.context_processors.address_book",
             ],
-            "libraries": {"money": "mcommerce.money.filters"},
+            "libraries": {"money": "mcommerce.money.template_filters"},
         },
     }
 ]
@@ -559,7 +559,7 @@ else:
     DATABASES["default"]["OPTIONS"] = {**POSTGRES_OPTIONS, **_asked, "options": _server_options}
 
 # Rate limits hold across processes, so they are counted in the database, which all processes share.
-CACHES = {"default": {"BACKEND": "mcommerce.rate_limits.cache.CountingCache", "LOCATION": "cache_entry"}}
+CACHES = {"default": {"BACKEND": "mcommerce.rate_limits.counting_cache.CountingCache", "LOCATION": "cache_entry"}}
 
 EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each failpoint that has fired: it does not fire again
 _bus_options = {"partitions": EVENTBUS_PARTITIONS}

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from mcommerce.readiness import health
+from mcommerce.readiness import health_pages
 
 urlpatterns = [
     path("", include("mcommerce.products.urls")),
@@ -13,9 +13,9 @@ urlpatterns = [
     path("stations/", include("stations.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
-    path("health/live", health.live, name="health-live"),
-    path("health/serving", health.serving, name="health-serving"),
-    path("health/ready", health.ready, name="health-ready"),
+    path("health/live", health_pages.live, name="health-live"),
+    path("health/serving", health_pages.serving, name="health-serving"),
+    path("health/ready", health_pages.ready, name="health-ready"),
 ]
 
 handler429 = "mcommerce.rate_limits.middleware.too_many_requests"  # django-allauth asks for it

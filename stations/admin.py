@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.admin.base import BigTable, ReadOnly, mark_column
+from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
 from stations.feeds import cities
 from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
-from stations.services import records, search
+from stations.services import recording, search
 
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
@@ -100,7 +100,7 @@ class RemarkAdmin(ReadOnly, BigTable):
         return bool(request.user.has_perm("stations.delete_remark"))
 
     def delete_model(self, request: HttpRequest, obj: Remark) -> None:
-        records.delete_remarks([obj.pk])
+        recording.delete_remarks([obj.pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Remark]) -> None:
-        records.delete_remarks(queryset.values_list("pk", flat=True))
+        recording.delete_remarks(queryset.values_list("pk", flat=True))

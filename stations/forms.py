@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, PollPlan
-from stations.services.schedule import CALLS_MAX, INTERVAL_MS_MAX, interval_ms_min
+from stations.services.poll_schedule import CALLS_MAX, INTERVAL_MS_MAX, interval_ms_min
 
 
 class PlanForm(forms.Form):

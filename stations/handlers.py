@@ -2,9 +2,9 @@
 
 from eventbus import handles
 from stations.events import StationChanged
-from stations.services import records
+from stations.services import recording
 
 
 @handles(StationChanged, group="stations", replayable=True)
 def write_history(event: StationChanged) -> None:
-    records.write_history(event)
+    recording.write_history(event)

@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 call_command("migrate", verbosity=0)
 connections.close_all()
-from mcommerce.serving import background
+from mcommerce.serving import background_threads as background
 from mcommerce.asgi import application
 gc.disable()
 

@@ -133,7 +133,7 @@ def test_what_a_database_refuses_for_another_reason_is_told_in_full(tmp_path: Pa
 
 def test_a_fault_of_the_code_in_a_good_database_is_told_in_full(tmp_path: Path) -> None:
     code = (
-        "import sys; from unittest import mock; import manage; from mcommerce.readiness import health;"
+        "import sys; from unittest import mock; import manage; from mcommerce.readiness import health_pages as health;"
         "from django.db import OperationalError as error; from django.core import management;"
         "management.execute_from_command_line = mock.Mock(side_effect=error('no such column')); {told}; manage.main()"
     )

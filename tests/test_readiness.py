@@ -20,9 +20,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.full_disk import fill, small_disk
 from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
-from tests.small_disk import fill, small_disk
 from tests.temporary_folders import throwaway_folder
 
 TOLD_SECONDS = 10.0  # promised for a fault and for its end

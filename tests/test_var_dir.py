@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_disk import fill, small_disk
+from tests.full_disk import fill, small_disk
 from tests.test_settings import ROOT, python
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from benchmarks.sales import Sale
-from eventbus.database import inserts
+from eventbus.database import outbox_inserts
 from eventbus.events import Event, encode
 
 TWIN = "benchmarks_twin"
@@ -28,11 +28,11 @@ class Inserting:
     """A table like the outbox, indexes and all, and rows as the bus writes them, encoded beforehand."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        values = inserts.postgres_values if connection.vendor == "postgresql" else inserts.sqlite_values
+        values = outbox_inserts.postgres_values if connection.vendor == "postgresql" else outbox_inserts.sqlite_values
         self._rows = [values(one) for one in encode(events)]
         row = f"({', '.join(['%s'] * len(self._rows[0]))}, '')"
         self._statement = (
-            f"INSERT INTO {TWIN} ({', '.join(inserts.COLUMNS)}) VALUES {', '.join([row] * len(self._rows))}"
+            f"INSERT INTO {TWIN} ({', '.join(outbox_inserts.COLUMNS)}) VALUES {', '.join([row] * len(self._rows))}"
         )
         with connection.cursor() as cursor:
             for statement in _twin_statements():

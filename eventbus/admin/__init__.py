@@ -1,3 +1,3 @@
 """Show the bus's tables in the Django admin, and let staff decide about failed events."""
 
-from eventbus.admin import repairs, tables  # noqa: F401  # Django finds the admin here
+from eventbus.admin import dead_letters, model_pages  # noqa: F401  # Django finds the admin here

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from eventbus.admin.base import COUNTED_MAX, ModelAdmin
+from eventbus.admin.model_admin import COUNTED_MAX, ModelAdmin
 
 ID_DIGITS_MAX = 18  # 64 bits have room for any such
 

@@ -18,8 +18,8 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
-from eventbus.audit import counts
-from eventbus.audit.counts import EXAMPLES_MAX, NOWHERE, Place, Tally, examples
+from eventbus.audit import state_counts
+from eventbus.audit.state_counts import EXAMPLES_MAX, NOWHERE, Place, Tally, examples
 from eventbus.audit.tolerances import EarlyHandling, not_early, not_twice
 from eventbus.events import Undecodable, ours
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
@@ -89,7 +89,7 @@ class DeliveryAudit(msgspec.Struct, frozen=True):
 def read() -> DeliveryAudit:
     """Read it in one snapshot, while the site runs: nothing waits for it. Takes seconds when the outbox is long."""
     with snapshot():
-        found, unsent = counts.tallies(), _by_topic(rejected=False)
+        found, unsent = state_counts.tallies(), _by_topic(rejected=False)
         foreign, replayed = _apart(found)
         return DeliveryAudit(
             at=clock.now(),

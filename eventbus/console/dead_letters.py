@@ -8,9 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console.named_rows import named, positive
 from eventbus.console.printing import printable, who
-from eventbus.console.selection import named, positive
-from eventbus.database.text import readable
+from eventbus.database.storable_text import readable
 from eventbus.models import DeadLetter
 from eventbus.operations import status
 from eventbus.repairs import dead_letters

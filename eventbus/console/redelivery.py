@@ -6,8 +6,8 @@ import msgspec
 from django.core.management.base import CommandError
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console.named_rows import named, positive
 from eventbus.console.printing import who
-from eventbus.console.selection import named, positive
 from eventbus.models import ConsumerGroup, LostRecords
 from eventbus.recovery import lost_records
 from eventbus.repairs import redelivery

@@ -10,7 +10,7 @@ from eventbus.audit import delivery_audit
 from eventbus.audit.delivery_audit import DeliveryAudit
 from eventbus.console import Actions, Printer
 from eventbus.console.printing import printable
-from eventbus.database.text import TIME, ranged
+from eventbus.database.storable_text import TIME, ranged
 from eventbus.operations import status as bus_status
 from eventbus.operations.group_status import GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus

@@ -12,7 +12,7 @@ from eventbus.consuming.ownership import Note, Ownership
 from eventbus.errors import CrashedRepeatedly, GroupStopped, OutcomeUnknown, TooManyParked
 from eventbus.events import Record, count_ours
 from eventbus.failures import circuit_breaker, effects, parking
-from eventbus.failures.suspicion import Verdict
+from eventbus.failures.poison_suspicion import Verdict
 from eventbus.models import Progress
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED

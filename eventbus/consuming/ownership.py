@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, close_old_connections, connection, conne
 
 from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
-from eventbus.consuming.liveness import Pulse
+from eventbus.consuming.thread_liveness import Pulse
 from eventbus.database import sql
 from eventbus.database.contention import ContentionRetry
 from eventbus.errors import (
@@ -23,7 +23,7 @@ from eventbus.errors import (
 from eventbus.events import Record, with_causation
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.circuit_breaker import CircuitBreaker
-from eventbus.failures.suspicion import Suspicion, Verdict
+from eventbus.failures.poison_suspicion import Suspicion, Verdict
 from eventbus.models import Effect, Progress
 from eventbus.progress import groups, inbox, log_generations
 from eventbus.recovery import divergence

@@ -6,7 +6,7 @@ from eventbus.consuming import ignored_types
 from eventbus.consuming.ownership import Note, Ownership
 from eventbus.errors import CrashedRepeatedly, OutcomeUnknown, could_be_outage
 from eventbus.failures import circuit_breaker, effects, parking
-from eventbus.failures.suspicion import Verdict
+from eventbus.failures.poison_suspicion import Verdict
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED

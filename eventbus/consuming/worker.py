@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from eventbus import failpoints
 from eventbus.backends.base import Backend, Consumer, TopicPartition
 from eventbus.consuming import trust
-from eventbus.consuming.backfill import Backfill
 from eventbus.consuming.batch import BatchRunner
 from eventbus.consuming.due_work import DueWork
+from eventbus.consuming.outbox_backfill import Backfill
 from eventbus.consuming.ownership import Ownership
 from eventbus.database.contention import CONTENTION_SECONDS, ContentionRetry
 from eventbus.database.unit_of_work import unit_of_work

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from eventbus import clock, failpoints
-from eventbus.database.text import printable
+from eventbus.database.storable_text import printable
 from eventbus.errors import RetryLater
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup

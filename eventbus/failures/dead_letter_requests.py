@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from eventbus import clock
-from eventbus.database.text import printable
+from eventbus.database.storable_text import printable
 from eventbus.events import count_ours
 from eventbus.failures import parking
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from eventbus import clock, failpoints
 from eventbus.database import sql
-from eventbus.database.text import printable
+from eventbus.database.storable_text import printable
 from eventbus.errors import TooManyParked, counts_as_attempt, is_infrastructure_error
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey

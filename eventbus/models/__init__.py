@@ -1,12 +1,6 @@
 """The tables of the bus. Payloads are bytes: unreadable ones must still be kept as they came."""
 
-from eventbus.models.failures import DeadLetter, Effect, ParkedEvent, ParkedKey, UntrustedRecord
-from eventbus.models.groups import ConsumerGroup, IgnoredType, InboxRow, Progress
-from eventbus.models.log import Divergence, ForgottenSpan, LostRecords, TopicLog
-from eventbus.models.operators import OperatorAction, ReplayRun
-from eventbus.models.outbox import OutboxRow, StoredEvent, Timer
-from eventbus.models.processes import LeaseRow, ProcessRow
-from eventbus.models.sizes import (
+from eventbus.models.column_sizes import (
     GROUP_CHARACTERS_MAX,
     HOST_CHARACTERS_MAX,
     NUMBER_MAX,
@@ -15,6 +9,12 @@ from eventbus.models.sizes import (
     TYPE_CHARACTERS_MAX,
     WHO_CHARACTERS_MAX,
 )
+from eventbus.models.event_log import Divergence, ForgottenSpan, LostRecords, TopicLog
+from eventbus.models.failures import DeadLetter, Effect, ParkedEvent, ParkedKey, UntrustedRecord
+from eventbus.models.groups import ConsumerGroup, IgnoredType, InboxRow, Progress
+from eventbus.models.operator_actions import OperatorAction, ReplayRun
+from eventbus.models.outbox import OutboxRow, StoredEvent, Timer
+from eventbus.models.process_rows import LeaseRow, ProcessRow
 
 __all__ = [
     "StoredEvent",

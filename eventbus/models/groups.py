@@ -4,7 +4,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from eventbus.models.sizes import GROUP_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, WHO_CHARACTERS_MAX
+from eventbus.models.column_sizes import (
+    GROUP_CHARACTERS_MAX,
+    TOPIC_CHARACTERS_MAX,
+    TYPE_CHARACTERS_MAX,
+    WHO_CHARACTERS_MAX,
+)
 
 
 class ConsumerGroup(models.Model):

@@ -20,7 +20,7 @@ from django.db import connections
 from django.db.models import Q
 
 from eventbus import clock, failpoints
-from eventbus.consuming import liveness
+from eventbus.consuming import thread_liveness
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
@@ -139,7 +139,7 @@ class Heartbeat:
     def _run(self) -> None:
         try:
             while True:
-                if not liveness.overdue():
+                if not thread_liveness.overdue():
                     self._try(self.beat)
                 if self._stop.wait(BEAT_SECONDS):
                     break
@@ -156,14 +156,14 @@ class Heartbeat:
 
     def look(self) -> None:
         """Touch the liveness file, unless a thread hangs: then end its statement, and at last the process."""
-        hanging = liveness.overdue()
+        hanging = thread_liveness.overdue()
         self._looks = self._looks + 1 if hanging else 0
         for one in hanging:
             logger.error("%s; so this process does not say that it lives", one)
         if not hanging:
             touch()
             return
-        liveness.interrupt()
+        thread_liveness.interrupt()
         if self._end is not None and self._looks >= LOOKS_MAX:
             logger.critical("This process ends, for it hangs: whoever starts it again tries anew")
             self._end(EXIT_HANGS)

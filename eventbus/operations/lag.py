@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from eventbus.database.text import TIME
+from eventbus.database.storable_text import TIME
 from eventbus.operations.group_status import GroupStatus
 from eventbus.operations.heartbeats import BEAT_SECONDS, ProcessStatus
 from eventbus.operations.pausing import Standstill

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from eventbus import clock, failpoints
-from eventbus.database.text import TIME
+from eventbus.database.storable_text import TIME
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
 

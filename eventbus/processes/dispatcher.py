@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from eventbus import registry
 from eventbus.backends import current
-from eventbus.consuming.liveness import Pulse
+from eventbus.consuming.thread_liveness import Pulse
 from eventbus.consuming.worker import Worker
 from eventbus.database.leases import BEAT_SECONDS, Lease
 from eventbus.database.unit_of_work import unit_of_work

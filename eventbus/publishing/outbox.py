@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from eventbus import failpoints
-from eventbus.database import inserts
+from eventbus.database import outbox_inserts
 from eventbus.errors import PublishInReplay, PublishOutsideTransaction
 from eventbus.events import EncodedEvent, Event, encode, in_replay
 from eventbus.models import Timer
@@ -116,7 +116,7 @@ def _refuse_without_reason(unordered: object) -> None:
 
 def insert(connection: BaseDatabaseWrapper, sealed: Sequence[EncodedEvent], *, ordered: bool = True) -> None:
     """Add events to the outbox, and wake the relay when the transaction commits."""
-    inserts.insert(connection, sealed, ordered=ordered)
+    outbox_inserts.insert(connection, sealed, ordered=ordered)
     failpoints.hit("publish")
     connection.on_commit(_wake, robust=True)
 

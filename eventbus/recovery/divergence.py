@@ -20,7 +20,7 @@ from django.db.models import Min
 from eventbus import clock
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import IN_MEMORY, Backend
-from eventbus.database.text import printable
+from eventbus.database.storable_text import printable
 from eventbus.errors import Diverged
 from eventbus.events import Record, declared_events, source
 from eventbus.models import (
@@ -31,7 +31,7 @@ from eventbus.models import (
     TopicLog,
     UntrustedRecord,
 )
-from eventbus.recovery import own_rows, reused_offsets
+from eventbus.recovery import own_outbox_rows, reused_offsets
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def unknown(records: Iterable[Record]) -> list[Record]:
 
     A row is found by the number in the record. It is another event's row where numbers were used twice.
     """
-    return _absent(own_rows.trusted(records))
+    return _absent(own_outbox_rows.trusted(records))
 
 
 def unsigned(records: Iterable[Record]) -> list[Record]:
@@ -74,7 +74,7 @@ def unsigned(records: Iterable[Record]) -> list[Record]:
 
 
 def _absent(records: Sequence[Record]) -> list[Record]:
-    return [record for record, row in own_rows.of(records) if row.event_id != record.event_id]
+    return [record for record, row in own_outbox_rows.of(records) if row.event_id != record.event_id]
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
@@ -84,7 +84,7 @@ def forgotten(records: Iterable[Record]) -> set[int]:
     LogTruncated if the log was the one to go back: see `reused_offsets`.
     """
     records = list(records)
-    mine = own_rows.of(own_rows.trusted(records))
+    mine = own_outbox_rows.of(own_outbox_rows.trusted(records))
     found = [record for record, row in mine if row.event_id != record.event_id]
     if strange := _news(found):
         raise Diverged(f"{len(strange)} events of {strange[0].topic} are in the log and not in the outbox", strange)
@@ -110,7 +110,7 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
     return (
         (span.topic, span.partition) == (record.topic, record.partition)
         and span.begin <= record.offset < span.end
-        and own_rows.number_of(record) <= span.last
+        and own_outbox_rows.number_of(record) <= span.last
     )
 
 
@@ -134,7 +134,7 @@ def _later(records: Sequence[Record]) -> list[Record]:
     if not records:
         return []
     sent = OutboxRow.objects.filter(offset__isnull=False).order_by("-id").values_list("id", flat=True).first() or 0
-    return [record for record in records if own_rows.number_of(record) > sent]
+    return [record for record in records if own_outbox_rows.number_of(record) > sent]
 
 
 def stand_still(first: Named) -> None:

@@ -15,7 +15,7 @@ from eventbus import clock, failpoints, registry
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition
 from eventbus.database.contention import ContentionRetry
-from eventbus.database.text import printable
+from eventbus.database.storable_text import printable
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import BusError, is_contention, is_infrastructure_error
 from eventbus.events import Record, replaying, with_causation

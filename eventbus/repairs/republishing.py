@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from eventbus import clock, failpoints
 from eventbus.backends.base import Backend
-from eventbus.consuming import backfill
+from eventbus.consuming import outbox_backfill
 from eventbus.errors import LogUnavailable
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, OutboxRow, Progress, TopicLog
 from eventbus.progress import replay_runs
@@ -27,7 +27,7 @@ def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refill
         return Refilled(topic, 0)
     if topic not in generations:
         raise LogUnavailable(f"The brokers have no topic for {topic}: make it with manage.py eventbus topics --apply")
-    backfill.refuse_behind(backend, topic)
+    outbox_backfill.refuse_behind(backend, topic)
     with failpoints.atomic("republish"):
         held = Progress.objects.select_for_update().filter(topic=topic).order_by("id")
         note(topic, generations[topic])

@@ -20,7 +20,7 @@ from eventbus import clock, registry
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.database import sql
 from eventbus.database.leases import LEASE_SECONDS
-from eventbus.database.text import readable
+from eventbus.database.storable_text import readable
 from eventbus.events import Record
 from eventbus.models import (
     WHO_CHARACTERS_MAX,
@@ -34,7 +34,7 @@ from eventbus.models import (
 )
 from eventbus.progress.log_generations import UNKNOWN
 from eventbus.progress.replay_runs import NOWHERE
-from eventbus.recovery import divergence, own_rows
+from eventbus.recovery import divergence, own_outbox_rows
 from eventbus.recovery.divergence import Tail
 from eventbus.recovery.log_truncation import short
 
@@ -169,7 +169,7 @@ def _told(record: Record) -> ForgottenEvent:
         type=record.type,
         key=record.key,
         event_id=record.event_id,
-        sequence=own_rows.number_of(record),
+        sequence=own_outbox_rows.number_of(record),
         time=record.attributes().get("time", ""),
         data=readable(record.payload),
     )

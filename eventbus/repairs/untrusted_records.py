@@ -7,7 +7,7 @@ from django.db.models import Count, Min, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from eventbus import clock
-from eventbus.database.text import TIME, printable
+from eventbus.database.storable_text import TIME, printable
 from eventbus.errors import BusError
 from eventbus.events import source
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, Progress, UntrustedRecord

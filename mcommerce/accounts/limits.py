@@ -1,7 +1,7 @@
 """Rate limits on mails, which anybody may request for any address. A plus suffix is the same mailbox."""
 
-from mcommerce.rate_limits.limits import RateLimit
-from mcommerce.rate_limits.visitors import mailbox_of
+from mcommerce.rate_limits.rate_limit import RateLimit
+from mcommerce.rate_limits.visitor_identity import mailbox_of
 
 MAILS_SECONDS = 3_600
 MAILS_MAX = 5  # of one kind: enough for a person who overlooks the first ones

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 
 
 def money_column(amount: str, description: Any, *, currency: str = "currency") -> Callable[[Any, Any], str]:

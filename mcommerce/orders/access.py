@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
 
-from mcommerce import staff
+from mcommerce import staff_permissions
 from mcommerce.orders.models import Order
 
 SESSION_KEY = "orders"
@@ -40,12 +40,12 @@ def _may_see(order: Order, user: AbstractBaseUser | AnonymousUser, session: Sess
 
 def acts_as_staff(order: Order, user: Any) -> bool:
     """Return whether this person sees the order as staff: they may see all orders, and it is not their own."""
-    return user.is_authenticated and order.customer_id != user.pk and staff.may(user, VIEW)
+    return user.is_authenticated and order.customer_id != user.pk and staff_permissions.may(user, VIEW)
 
 
 def may_cancel(order: Order, user: Any) -> bool:
     """Return whether this viewer may cancel the order: its customer always, staff with the permission."""
-    return not acts_as_staff(order, user) or staff.may(user, CANCEL)
+    return not acts_as_staff(order, user) or staff_permissions.may(user, CANCEL)
 
 
 def remember(session: SessionBase, order_id: UUID) -> None:

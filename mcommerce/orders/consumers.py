@@ -12,8 +12,8 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from mcommerce.orders import access, limits
-from mcommerce.orders.live import AWAY, TooManySockets, live_orders
-from mcommerce.rate_limits.limits import RateLimited
+from mcommerce.orders.open_sockets import AWAY, TooManySockets, live_orders
+from mcommerce.rate_limits.rate_limit import RateLimited
 
 logger = logging.getLogger(__name__)
 

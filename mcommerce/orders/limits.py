@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-from mcommerce.rate_limits.limits import RateLimit
-from mcommerce.rate_limits.visitors import keyed_hash, mailbox_of
+from mcommerce.rate_limits.rate_limit import RateLimit
+from mcommerce.rate_limits.visitor_identity import keyed_hash, mailbox_of
 
 CHECKOUT_SECONDS = 600
 # Orders per person in ten minutes. A robot would flood the admin, and each order reserves pieces.

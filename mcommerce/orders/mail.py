@@ -16,7 +16,7 @@ from mcommerce.events import CancelReason
 from mcommerce.orders import limits
 from mcommerce.orders.access import link_key
 from mcommerce.orders.models import Order, OrderStep
-from mcommerce.orders.views.order_view import page_of
+from mcommerce.orders.views.order_page import page_of
 
 ADDRESS_CODES = {550, 551, 553}  # SMTP's answers to a recipient without a mailbox (RFC 5321, 4.2.2)
 OUR_FAULT = b"5.7."  # the start of enhanced codes about the sender, not the recipient (RFC 3463, 3.8)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.ids import uuid7
 from mcommerce.events import CancelReason, RefundReason
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 
 NUMBER_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # none sounds like another when read aloud
 NUMBER_LENGTH = 6  # 729 million numbers: short enough to say on the phone, too many to count a shop's orders by

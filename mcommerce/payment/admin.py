@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable, ReadOnly
-from mcommerce import staff
+from eventbus.admin.model_admin import BigTable, ReadOnly
+from mcommerce import staff_permissions
 from mcommerce.money.admin_columns import money_column
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
 from mcommerce.payment.services import payments
@@ -95,14 +95,14 @@ class PaymentAdmin(ReadOnly, BigTable):
         """Record the asker, then ask. The call runs in no transaction, and its answer may move money."""
         chosen = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in chosen:
-            staff.record(request.user, payment, _("Asked the payment company."))
+            staff_permissions.record(request.user, payment, _("Asked the payment company."))
             payments.ask_now(payment_id=payment.id, now=clock.now())
         asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(chosen))
         messages.success(request, asked % {"count": len(chosen)})
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Require `change_payment`: the answer may do that."""
-        return staff.may(request.user, "payment.change_payment")
+        return staff_permissions.may(request.user, "payment.change_payment")
 
 
 class OfPayment:

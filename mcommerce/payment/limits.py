@@ -1,6 +1,6 @@
 """Rate limits on a visitor's requests that ask the payment company."""
 
-from mcommerce.rate_limits.limits import RateLimit
+from mcommerce.rate_limits.rate_limit import RateLimit
 
 SECONDS = 60
 PAYS_PER_ORDER = RateLimit("pay-order", 10, SECONDS)  # an impatient shopper clicks less often

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from eventbus.ids import uuid7
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 
 # Sessions that one order may open. Each ends before the next begins: no shopper reaches this limit, but a robot does.
 ATTEMPTS_MAX = 20

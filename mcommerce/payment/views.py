@@ -27,8 +27,8 @@ from mcommerce.payment.providers.base import (
     ProviderUnreadable,
 )
 from mcommerce.payment.services import payments
-from mcommerce.rate_limits.limits import RateLimited
-from mcommerce.rate_limits.visitors import network_of_request
+from mcommerce.rate_limits.rate_limit import RateLimited
+from mcommerce.rate_limits.visitor_identity import network_of_request
 
 logger = logging.getLogger(__name__)
 

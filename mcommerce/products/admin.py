@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable, ReadOnly
-from mcommerce import staff
+from eventbus.admin.model_admin import BigTable, ReadOnly
+from mcommerce import staff_permissions
 from mcommerce.money.admin_columns import money_column
 from mcommerce.products.forms import ProductForm
 from mcommerce.products.models import Product, Reservation, ReservationLine, StockMovement
@@ -100,7 +100,7 @@ class ProductAdmin(BigTable):
         for product in sorted(chosen, key=lambda product: product.id):
             with transaction.atomic():
                 if turn(product_id=product.id, now=clock.now()):
-                    staff.record(request.user, product, said)
+                    staff_permissions.record(request.user, product, said)
 
     @admin.display(description=_("picture"))
     def shown_picture(self, product: Product) -> str:
@@ -133,7 +133,7 @@ class ProductAdmin(BigTable):
 
     @admin.display(description=_("latest movements"))
     def movements(self, product: Product) -> str:
-        all_rows = product.movements.annotate(by_name=staff.name_of("by"))
+        all_rows = product.movements.annotate(by_name=staff_permissions.name_of("by"))
         rows = all_rows[:MOVEMENTS_SHOWN] if product.version else []
         if not rows:
             return _("No movement yet.")
@@ -178,7 +178,7 @@ class StockMovementAdmin(ReadOnly, BigTable):
     searched_in = ["note"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockMovement]:
-        return super().get_queryset(request).annotate(by_name=staff.name_of("by"))
+        return super().get_queryset(request).annotate(by_name=staff_permissions.name_of("by"))
 
     @admin.display(description=_("by"))
     def who(self, movement: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from mcommerce.rate_limits.limits import RateLimited
+from mcommerce.rate_limits.rate_limit import RateLimited
 
 RETRY_SECONDS = 60  # for a limit that does not say when it ends
 

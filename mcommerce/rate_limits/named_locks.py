@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mcommerce.rate_limits.models import CacheEntry
-from mcommerce.rate_limits.visitors import keyed_hash
+from mcommerce.rate_limits.visitor_identity import keyed_hash
 
 KEPT_FOR = timedelta(hours=1)  # a transaction takes a second; then the row may be culled
 

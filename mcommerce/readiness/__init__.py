@@ -3,10 +3,10 @@
 from django.conf import settings
 
 from eventbus.operations.health import broker_problem, outbox_problem, restore_problem
+from mcommerce.readiness.check_thread import OK, Part, Watch
 from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem
-from mcommerce.readiness.watch import OK, Part, Watch
-from mcommerce.serving import background, draining
+from mcommerce.serving import background_threads, draining
 
 __all__ = ["OK", "found", "start"]
 
@@ -17,7 +17,7 @@ def start(role: str) -> None:
     """Check this process until its background ends."""
     global _watching
     _watching = Watch(parts_of(role)).start()
-    background.run_beside("readiness", _watching)
+    background_threads.run_beside("readiness", _watching)
 
 
 def found() -> dict[str, str]:
@@ -46,4 +46,4 @@ def parts_of(role: str) -> list[Part]:
         Part("restore", restore_problem, needs="database"),
         Part("outbox", lambda: outbox_problem(settings.READY_OUTBOX_SECONDS), needs="database"),
     ]
-    return [*parts, Part("background", background.problem)] if settings.RUN_BUS_IN_SERVER else parts
+    return [*parts, Part("background", background_threads.problem)] if settings.RUN_BUS_IN_SERVER else parts

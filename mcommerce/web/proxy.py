@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from mcommerce.rate_limits.visitors import network_of
+from mcommerce.rate_limits.visitor_identity import network_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

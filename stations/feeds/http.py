@@ -17,8 +17,8 @@ import requests
 from eventbus import clock
 from outside.http import NoAnswer, Why, ask
 from outside.service import Resting, service
-from stations.feeds.base import PollFailed
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import PollFailed
 
 READ_SECONDS = 8.0  # one whole answer; the real feed takes below 1 s
 BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed's own minute, so polls never overlap

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from stations.feeds.base import Bad, Key, Reading, State
+from stations.feeds.feed_interface import Bad, Key, Reading, State
 from stations.feeds.validation import Sieve
 
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from stations.feeds.base import Feed
+from stations.feeds.feed_interface import Feed
 from stations.feeds.jcdecaux import BASE_URL, JCDecauxFeed
 
 SIMULATOR = "simulator"

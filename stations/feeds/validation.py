@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from statistics import median
 
-from stations.feeds.base import Bad, Fetched, Key, Reading, State
+from stations.feeds.feed_interface import Bad, Fetched, Key, Reading, State
 
 NUMBER_MAX = 2**31 - 1  # the largest integer of PostgreSQL; real ones have five digits
 COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200

@@ -10,7 +10,7 @@ from django.conf import settings
 from stations.events import PollFinished
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.registry import is_simulated
-from stations.live.languages import in_every_language
+from stations.live.all_languages import in_every_language
 from stations.models import PollPlan, PollRun
 
 LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts

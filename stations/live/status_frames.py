@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from stations.events import PollFinished, RemarkDeleted, RemarkLeft
+from stations.live.all_languages import in_every_language
 from stations.live.feed_health import FeedHealth, feeds_remembered
-from stations.live.languages import in_every_language
 from stations.live.live_state import encode
 from stations.models import Remark
 

@@ -12,16 +12,16 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections, reset_queries
 
 from eventbus import clock
-from eventbus.consuming.liveness import Pulse
+from eventbus.consuming.thread_liveness import Pulse
 from eventbus.database.leases import LEASE_SECONDS, Lease
 from eventbus.errors import LeaseLost
-from stations.feeds.base import Feed, Held, Key, PollFailed, diff, unreadable
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Feed, Held, Key, PollFailed, diff, unreadable
 from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
 from stations.polling.truncated_answers import doubt_shortened
-from stations.services import records
-from stations.services.schedule import call_made, interval_ms_min, plan_of
+from stations.services import recording
+from stations.services.poll_schedule import call_made, interval_ms_min, plan_of
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Poller:
             asked_at, began = clock.now(), time.perf_counter()
             try:
                 return self._ask_and_record(asked_at, began)
-            except records.Overtaken:
+            except recording.Overtaken:
                 # The fetched rows may be older than those the other poller recorded: drop them too.
                 self._held = None
                 failed = PollFailed(Failure.OVERTAKEN)
@@ -119,7 +119,7 @@ class Poller:
             doubt_shortened(fetched, self._held, feed=self.feed.name)
         except PollFailed as failed:
             return self._record_failure(failed, asked_at, began)
-        poll = records.Poll(
+        poll = recording.Poll(
             feed=self.feed.name,
             asked_at=asked_at,
             began=began,
@@ -140,11 +140,11 @@ class Poller:
         logger.warning("Polling %s failed: %s (%s)", self.feed.name, str(failed).rstrip("."), known)
         marks = list(unreadable(self._held or {}, failed.faults))
         return self._record(
-            records.Poll(feed=self.feed.name, asked_at=asked_at, began=began, changes=marks, failed=failed)
+            recording.Poll(feed=self.feed.name, asked_at=asked_at, began=began, changes=marks, failed=failed)
         )
 
-    def _record(self, poll: records.Poll) -> PollRun:
-        run = records.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+    def _record(self, poll: recording.Poll) -> PollRun:
+        run = recording.record_poll(poll=poll, now=clock.now(), fence=self._fence)
         # The transaction has committed: the held state must never be ahead of the rows.
         if self._held is not None:
             changed = {one.key: Held(one.version, one.state, one.reported_at) for one in poll.changes}
@@ -152,7 +152,7 @@ class Poller:
         return run
 
     def _load(self) -> None:
-        self._held = records.load_held(source=self.feed.source, contract=self.feed.contract)
+        self._held = recording.load_held(source=self.feed.source, contract=self.feed.contract)
         answered = PollRun.objects.filter(feed=self.feed.name, outcome=PollRun.Outcome.OK).order_by("-started")
         self._answered_at = answered.values_list("started", flat=True).first()
 
@@ -178,7 +178,7 @@ class Poller:
 
     def _forget_old(self, rhythm: "_Rhythm") -> None:
         if rhythm.is_time_to_forget():
-            records.forget_old()
+            recording.forget_old()
 
     def _leave(self) -> None:
         self.feed.close()

@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 from django.db.models import Q
 
-from stations.feeds.base import Fetched, Held, Key, PollFailed
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Fetched, Held, Key, PollFailed
 from stations.models import PollRun
 
 SHORTENED_SHARE_MAX = 0.2  # of the stations: a city closes a few at a time, a truncated answer lacks more

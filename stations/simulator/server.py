@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from stations.simulator.world import VERSIONS, World
+from stations.simulator.simulated_world import VERSIONS, World
 
 HOST = "127.0.0.1"  # loopback only: it is a stand-in, not a service
 PORT = 8002

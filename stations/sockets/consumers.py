@@ -8,7 +8,7 @@ from stations.live.live_state import Contracts, encode
 from stations.models import PollPlan
 from stations.sockets.admission import WHO_SECONDS, may_produce, may_still_produce
 from stations.sockets.protocol import BadRequest, Since, Subscribe
-from stations.sockets.station_socket import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
+from stations.sockets.pull_socket import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
 
 PLAN_LOOK_SECONDS = 1  # the delay until another process's plan shows; one small query while the page is open
 

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 
 from eventbus import clock
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
-from stations.feeds.base import Bad
 from stations.feeds.cities import LIVE
+from stations.feeds.feed_interface import Bad
 from stations.feeds.registry import SIMULATOR, is_simulated
-from stations.live import ticker
+from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
 from stations.live.live_state import Board, StationView
 from stations.live.status_frames import REMARKS_SHOWN
@@ -94,7 +94,7 @@ def state(request: HttpRequest) -> HttpResponse:
     `?contract=` names one or several. A process without sockets has no epoch: it answers from the rows, with seq 0.
     """
     contracts = frozenset(name.casefold() for name in request.GET.getlist("contract") if name) or None
-    running = ticker.anywhere()
+    running = live_updates.anywhere()
     if running is not None:
         frame = running.snapshot(contracts)
     else:

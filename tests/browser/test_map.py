@@ -40,7 +40,7 @@ def at_rest(page: Page) -> bool:
 
 
 def steer(site: LiveSite, *, running: bool) -> None:
-    imports = "from eventbus import clock; from stations.services.schedule import steer"
+    imports = "from eventbus import clock; from stations.services.poll_schedule import steer"
     shell(site, f"{imports}; steer(feed='simulator', now=clock.now(), running={running})")
 
 
@@ -163,11 +163,11 @@ def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_sit
 # --- what is live, and what is not ----------------------------------------------------------------------------------
 
 RECORD_FAILURE = (
-    "from time import perf_counter; from eventbus import clock; from stations.services import records",
-    "from stations.feeds.base import PollFailed; from stations.feeds.failures import Failure",
+    "from time import perf_counter; from eventbus import clock; from stations.services import recording",
+    "from stations.feeds.feed_interface import PollFailed; from stations.feeds.feed_errors import Failure",
     "failed = PollFailed(Failure.THEIR_ERROR, 'HTTP 503')",
-    "poll = records.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), failed=failed)",
-    "records.record_poll(poll=poll, now=clock.now())",
+    "poll = recording.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), failed=failed)",
+    "recording.record_poll(poll=poll, now=clock.now())",
 )
 
 
@@ -192,13 +192,13 @@ def test_while_the_feed_answers_503_no_page_calls_itself_live(open_page, live_si
 
 
 MARK_UNREADABLE = (
-    "from time import perf_counter; from eventbus import clock; from stations.services import records",
-    "from stations.feeds.base import Bad, Fetched, Key, diff",
+    "from time import perf_counter; from eventbus import clock; from stations.services import recording",
+    "from stations.feeds.feed_interface import Bad, Fetched, Key, diff",
     f"key = Key('simulator', '{page_states.CONTRACT}', 1001)",
-    "held = records.load_held(source='simulator', contract=None)",
+    "held = recording.load_held(source='simulator', contract=None)",
     "changes = diff(held, Fetched([], {}, set(held), True, {key: Bad.COUNTS}))",
-    "poll = records.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), changes=changes)",
-    "records.record_poll(poll=poll, now=clock.now())",
+    "poll = recording.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), changes=changes)",
+    "recording.record_poll(poll=poll, now=clock.now())",
 )
 
 
@@ -224,8 +224,8 @@ def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSi
     for page in (producer, dashboard):
         expect(page.locator("#remarks").get_by_text("Something rude")).to_be_visible()
 
-    delete = "records.delete_remarks(Remark.objects.values_list('pk', flat=True))"
-    shell(live_site, f"from stations.services import records; from stations.models import Remark; {delete}")
+    delete = "recording.delete_remarks(Remark.objects.values_list('pk', flat=True))"
+    shell(live_site, f"from stations.services import recording; from stations.models import Remark; {delete}")
 
     for page in (producer, dashboard):
         expect(page.locator("#remarks li")).to_have_count(0)

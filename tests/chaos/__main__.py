@@ -14,10 +14,10 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.chaos import minimizer, mistakes, report, schedule
+from tests.chaos import minimizer, mistake_trial, report, schedule
 from tests.chaos.fault_kinds import drawn
 from tests.chaos.run import Keep, Outcome, run
-from tests.chaos.site import world
+from tests.chaos.servers import world
 
 WHOLE_SECONDS = 600.0  # a run so long must come to something
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
                 failed = True
             write(asked.json, told)  # what follows takes as long again
         if asked.sabotaged or asked.only_sabotaged:
-            caught = mistakes.catch_all(servers, asked.seed, asked.only_sabotaged)
+            caught = mistake_trial.catch_all(servers, asked.seed, asked.only_sabotaged)
             told["sabotage"] = caught
             failed = failed or not all(caught.values())
     write(asked.json, told)

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from tests.chaos.site import PARTITIONS, Site
+from tests.chaos.servers import PARTITIONS, Site
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^(eventbus|town)_' ORDER BY 1"
 RECORDS_AT_ONCE = 10_000

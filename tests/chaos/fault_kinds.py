@@ -9,8 +9,8 @@ from tests.chaos import (
     restore_faults,
     upgrade_fault,
 )
+from tests.chaos.servers import Servers
 from tests.chaos.shop import faults as of_the_shop
-from tests.chaos.site import Servers
 
 OF_THE_TOWN: dict[str, faults.Fault] = {
     **faults.KINDS,

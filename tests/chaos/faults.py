@@ -10,8 +10,8 @@ import psycopg
 
 from tests.chaos.client_records import Violation
 from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_still
+from tests.chaos.servers import Site
 from tests.chaos.shop import verdict
-from tests.chaos.site import Site
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
 WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.chaos.faults import Fault, Faults, chosen
 from tests.chaos.processes import WORKERS
-from tests.chaos.site import PARTITIONS
+from tests.chaos.servers import PARTITIONS
 
 ASK_SECONDS = 10.0
 LAG_SECONDS = 4.0  # of what is published: a hundred events

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tests.chaos.run import Outcome, run
 from tests.chaos.schedule import Planned
-from tests.chaos.site import Servers
+from tests.chaos.servers import Servers
 
 CALM_SECONDS = 8.0  # after the last fault that is left
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.chaos.client_records import Violation, read_told
-from tests.chaos.load_app.mistakes import OTHERS
+from tests.chaos.load_app.planted_mistakes import OTHERS
 from tests.chaos.restored_events import GHOSTS
+from tests.chaos.servers import Site
 from tests.chaos.shop import verdict
-from tests.chaos.site import Site
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}

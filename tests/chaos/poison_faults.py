@@ -6,7 +6,7 @@ import psycopg
 
 from tests.chaos.client_records import Violation
 from tests.chaos.faults import Fault, Faults, chosen
-from tests.chaos.load_app.mistakes import OTHERS
+from tests.chaos.load_app.planted_mistakes import OTHERS
 from tests.chaos.load_app.poison_switch import LOCK, WAYS
 from tests.chaos.load_app.publisher import NAMES
 from tests.chaos.waiting import until

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 import psycopg
 
-from tests.chaos.site import ASK_SECONDS, Site
+from tests.chaos.servers import ASK_SECONDS, Site
 
 LOOK_SECONDS = 0.5
 _WAITS = """

@@ -23,8 +23,8 @@ from tests.chaos.oracle import PROMISES, Oracle, at_rest
 from tests.chaos.progress_probe import Watch
 from tests.chaos.recovery_time import Calm
 from tests.chaos.schedule import Planned
+from tests.chaos.servers import Servers, Site
 from tests.chaos.shop.verdict import PROMISES as OF_THE_SHOP
-from tests.chaos.site import Servers, Site
 from tests.chaos.timeline import Timeline
 
 AT_ONCE = 2  # faults that last at the same time

@@ -8,12 +8,12 @@ import pytest
 from tests.chaos import report, schedule
 from tests.chaos.client_records import read_told
 from tests.chaos.fault_kinds import KINDS, LONG, drawn
-from tests.chaos.mistakes import told_of
+from tests.chaos.mistake_trial import told_of
 from tests.chaos.progress_probe import Waits
 from tests.chaos.recovery_time import Calm
 from tests.chaos.run import Outcome, run, spread
 from tests.chaos.schedule import Planned
-from tests.chaos.site import Servers, world
+from tests.chaos.servers import Servers, world
 from tests.kafka.plugin import do_without
 from tests.postgres import PostgresMissing
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from tests.chaos.progress_probe import NOTHING, Watch
-from tests.chaos.site import Site
+from tests.chaos.servers import Site
 
 
 class Database:

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from eventbus import Permanent, handles, publish
 from eventbus.consuming.due_work import PARKED_AT_ONCE
-from eventbus.database.text import ERROR_CHARACTERS_MAX
+from eventbus.database.storable_text import ERROR_CHARACTERS_MAX
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
 from eventbus.operations import status

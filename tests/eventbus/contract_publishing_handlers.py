@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
-from eventbus.database.inserts import slots
+from eventbus.database.outbox_inserts import slots
 from eventbus.events import encode
 from eventbus.models import OutboxRow
 from eventbus.testing import published_events

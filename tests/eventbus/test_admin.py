@@ -143,7 +143,7 @@ def test_the_outbox_tells_how_far_events_are(
 def test_the_list_of_a_big_outbox_counts_no_more_than_it_must(
     house: House, poison: set[str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.admin.base.COUNTED_MAX", 2)
+    monkeypatch.setattr("eventbus.admin.model_admin.COUNTED_MAX", 2)
 
     with CaptureQueriesContext(
         connection,

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from eventbus.admin.tables import EVENTS_SHOWN_MAX
+from eventbus.admin.model_pages import EVENTS_SHOWN_MAX
 from eventbus.models import ParkedKey
 from tests.eventbus.bus_app import House, Noted, open_house
 

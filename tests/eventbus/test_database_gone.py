@@ -71,7 +71,7 @@ def crowd_and_gone(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[t
 def test_a_database_gone_for_twenty_seconds_costs_no_attempt_and_no_event(crowd_and_gone: tuple[Crowd, Gone]) -> None:
     crowd, gone = crowd_and_gone
     file = crowd.folder / "told"
-    publisher = crowd.start("publishing", "speaker", file)
+    publisher = crowd.start("publisher", "speaker", file)
     until(lambda: file.exists() and len(file.read_text().splitlines()) >= BACKLOG_LINES, "a backlog")
     file.with_suffix(".stop").touch()
     assert publisher.wait(WAIT_SECONDS) == 0, crowd.log()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from eventbus.consuming import liveness
+from eventbus.consuming import thread_liveness
 from eventbus.failures.effects import CRASHES_MAX
 from eventbus.operations import heartbeats
 from eventbus.operations.heartbeats import EXIT_HANGS, LOOKS_MAX, Heartbeat
@@ -68,13 +68,13 @@ def test_a_process_whose_handler_hangs_gives_no_sign_of_life_until_it_goes_on(
     assert alive.exists()
 
     with house.working():
-        until(liveness.overdue, "it is over its time")
-        [hangs] = liveness.overdue()
+        until(thread_liveness.overdue, "it is over its time")
+        [hangs] = thread_liveness.overdue()
         os.utime(alive, (0, 0))
         heartbeat.look()
         assert alive.stat().st_mtime == 0
         hanging.go.set()
-        until(lambda: not liveness.overdue(), "it goes on")
+        until(lambda: not thread_liveness.overdue(), "it goes on")
         heartbeat.look()
         assert alive.stat().st_mtime > 0
 
@@ -90,7 +90,7 @@ def test_a_process_that_hangs_for_several_looks_ends_itself(house: House, alive:
     foreground, server = Heartbeat("handle", end=ended.append), Heartbeat("all")
 
     with house.working():
-        until(liveness.overdue, "it is over its time")
+        until(thread_liveness.overdue, "it is over its time")
         for _ in range(LOOKS_MAX - 1):
             foreground.look()
         assert ended == []
@@ -123,7 +123,7 @@ def test_a_handler_that_hangs_for_ever_dies_three_times_and_holds_up_no_other(tm
     with database_of_its_own(tmp_path) as url:
         crowd = Crowd(tmp_path, url, {"CROWD_HANGS_ON": "vase", "CROWD_HANDLER_SECONDS": str(PROCESS_LIMIT_SECONDS)})
         try:
-            assert crowd.start("hanging", "say").wait(WAIT_SECONDS) == 0, crowd.log()
+            assert crowd.start("hanging_handler", "say").wait(WAIT_SECONDS) == 0, crowd.log()
             starts = 0
             while not all_handled(crowd):
                 starts += 1
@@ -137,7 +137,7 @@ def test_a_handler_that_hangs_for_ever_dies_three_times_and_holds_up_no_other(tm
 
 def start_until_it_ends(crowd: Crowd) -> int | None:
     """What a supervisor does. Its exit code; None if all is handled, and it goes on."""
-    relay = crowd.start("hanging", "relay")
+    relay = crowd.start("hanging_handler", "relay")
     until(lambda: relay.poll() is not None or all_handled(crowd), "it ends", seconds=WAIT_SECONDS)
     return relay.poll()
 
@@ -153,9 +153,9 @@ def test_a_relay_that_looks_through_a_long_log_before_it_begins_says_that_it_liv
     hung: list[Any] = []
 
     def look(backend: Any, beat: Callable[[], None]) -> None:
-        until(liveness.overdue, "it reads on for longer than a round takes")
+        until(thread_liveness.overdue, "it reads on for longer than a round takes")
         beat()
-        hung.extend(liveness.overdue())
+        hung.extend(thread_liveness.overdue())
 
     monkeypatch.setattr(dispatcher, "PULSE_SECONDS", LIMIT_SECONDS)
     monkeypatch.setattr(divergence, "look", look)

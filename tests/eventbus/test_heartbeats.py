@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus import clock
-from eventbus.database.text import ranged
+from eventbus.database.storable_text import ranged
 from eventbus.failpoints import armed
 from eventbus.models import ProcessRow
 from eventbus.operations import heartbeats

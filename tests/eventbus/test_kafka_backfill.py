@@ -14,7 +14,7 @@ from eventbus import Permanent, clock
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
-from eventbus.consuming import backfill
+from eventbus.consuming import outbox_backfill
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
@@ -31,7 +31,7 @@ NAMES = ["vase", *(f"key{number}" for number in range(12))]  # they lie in sever
 @pytest.fixture
 def log(replaced: KafkaBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaBackend]:
     """What the process uses, and nobody waits until it is time for a look."""
-    monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(outbox_backfill, "LOOK_SECONDS", 0.0)
     yield replaced
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eventbus.backends.kafka.backend import KafkaBackend
-from eventbus.consuming import backfill
+from eventbus.consuming import outbox_backfill
 from tests.eventbus.bus_app import House
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.eventbus.test_kafka_backfill import TOPIC, all_seen_once_in_order, by_others, log, say_each
@@ -39,7 +39,7 @@ def test_brokers_and_outbox_are_asked_once_for_a_batch_with_many_of_them(
     house.restart()
     worker = house.worker()
     worker.catch_up(WAIT_SECONDS)
-    brokers, outbox = counting(monkeypatch, log, "earliest_offsets"), counting(monkeypatch, backfill, "_rows")
+    brokers, outbox = counting(monkeypatch, log, "earliest_offsets"), counting(monkeypatch, outbox_backfill, "_rows")
 
     while house.step(worker):
         pass

@@ -14,7 +14,7 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
-from eventbus.consuming.backfill import Backfill
+from eventbus.consuming.outbox_backfill import Backfill
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup, OutboxRow
 from eventbus.operations import pausing

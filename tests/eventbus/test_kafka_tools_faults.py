@@ -11,7 +11,7 @@ from eventbus import backends
 from eventbus.backends import topics
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.memory import MemoryBackend
-from eventbus.consuming import backfill
+from eventbus.consuming import outbox_backfill
 from eventbus.errors import BusError, LogUnavailable
 from tests.eventbus import bus_app as houses
 from tests.eventbus import test_changing_backend as moving
@@ -43,24 +43,30 @@ def paused_in_one_process(log: KafkaBackend, house: House, caplog: pytest.LogCap
 
 FAULTS = [
     (
-        Fault("skip what the log let go of", "eventbus.consuming.backfill.Backfill.begin", "> row.offset", "< 0", []),
+        Fault(
+            "skip what the log let go of",
+            "eventbus.consuming.outbox_backfill.Backfill.begin",
+            "> row.offset",
+            "< 0",
+            [],
+        ),
         paused_in_one_process,
     ),
     (
         Fault(
             "believe that nothing lay in between",
-            "eventbus.consuming.backfill.Backfill._lack",
+            "eventbus.consuming.outbox_backfill.Backfill._lack",
             "if not holes:",
             "if True:",
             [],
-            also=[("eventbus.consuming.backfill.Backfill._begins", "return first", "return {}")],
+            also=[("eventbus.consuming.outbox_backfill.Backfill._begins", "return first", "return {}")],
         ),
         plain(let_go.test_more_than_a_batch_of_each_partition_comes_before_what_the_log_goes_on_with),
     ),
     (
         Fault(
             "wait for no relay",
-            "eventbus.consuming.backfill.Backfill._know",
+            "eventbus.consuming.outbox_backfill.Backfill._know",
             "if unsent.filter(id__lte=gap.relayed).exists():",
             "if False:",
             [],
@@ -74,7 +80,7 @@ FAULTS = [
     (
         Fault(
             "take marks of transactions for records",
-            "eventbus.consuming.backfill.Backfill._lack",
+            "eventbus.consuming.outbox_backfill.Backfill._lack",
             "hole.begin < first or",
             "True or",
             [],
@@ -84,7 +90,7 @@ FAULTS = [
     (
         Fault(
             "give rows other places under a group that reads them",
-            "eventbus.consuming.backfill.refuse_behind",
+            "eventbus.consuming.outbox_backfill.refuse_behind",
             "if _rows(place, row.offset, first.get(place, 0)).exists():",
             "if False:",
             [],
@@ -94,7 +100,7 @@ FAULTS = [
     (
         Fault(
             "place keys by what the brokers have",
-            "eventbus.backends.kafka.partitions.Partitions.count",
+            "eventbus.backends.kafka.key_partitions.Partitions.count",
             "min(there, outbox_offsets.partitions(topic) or there)",
             "there",
             [],
@@ -159,7 +165,7 @@ def log(kafka: str, house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[K
     """What the process uses; nobody waits for long."""
     monkeypatch.setattr("eventbus.operations.topic_setup.declared_events", lambda: [Noted])
     monkeypatch.setattr(topics, "declared", {})
-    monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(outbox_backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(houses, "DEADLINE_SECONDS", 10)
     kind = partial(KafkaBackend, servers=kafka, prefix=f"{uuid4().hex[:8]}.", clients=tools.CLIENTS)
     with in_use(kind(partitions=tools.BEFORE)) as log:

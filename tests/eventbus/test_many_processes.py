@@ -38,9 +38,9 @@ def test_every_process_publishes_and_hears_and_one_handles(crowd: Crowd) -> None
     for name in ("first", "second"):
         crowd.dispatcher(name)
     heard, spoken = crowd.folder / "heard", crowd.folder / "spoken"
-    crowd.start("watching", heard)
+    crowd.start("watcher", heard)
     until(heard.exists, "a watch that listens")
-    publisher = crowd.start("publishing", "speaker", spoken)
+    publisher = crowd.start("publisher", "speaker", spoken)
 
     until(lambda: spoken.exists() and len(spoken.read_text().splitlines()) >= 50, "a process that publishes")
     spoken.with_suffix(".stop").touch()
@@ -58,7 +58,7 @@ def test_ten_times_the_dispatcher_dies_under_load_and_nothing_is_lost_or_done_tw
         crowd.dispatcher(name)
     until(crowd.leader, "a first dispatcher")
     files = [crowd.folder / name for name in ("a", "b")]
-    publishing = {file: crowd.start("publishing", file.name, file) for file in files}
+    publishing = {file: crowd.start("publisher", file.name, file) for file in files}
     until(lambda: len(crowd.seen()) > 1, "events handled under load")
 
     early = names[1 + STANDBYS :][:EARLY_DEATHS]

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from eventbus import Permanent, clock, publish
 from eventbus.database.leases import Lease, is_beating
-from eventbus.database.text import readable
+from eventbus.database.storable_text import readable
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
 from eventbus.operations import status, topic_setup

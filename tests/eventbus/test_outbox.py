@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
-from eventbus.database.inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
+from eventbus.database.outbox_inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.events import TRACEPARENT
 from eventbus.models import OutboxRow
 from tests.eventbus.bus_app import House, Noted

@@ -121,7 +121,7 @@ def test_when_a_handler_process_is_killed_the_others_take_its_partitions(crowd: 
 def spoken(crowd: SplitCrowd) -> Iterator[dict[str, list[int]]]:
     """While two processes publish; afterwards the dictionary holds what was committed, numbers by key."""
     files = [crowd.folder / f"told-{name}" for name in ("a", "b")]
-    publishers = [crowd.start("publishing", file.name[-1], file) for file in files]
+    publishers = [crowd.start("publisher", file.name[-1], file) for file in files]
     everything: dict[str, list[int]] = {}
     yield everything
     for file in files:

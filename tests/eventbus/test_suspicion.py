@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 
 from eventbus.events import Record
-from eventbus.failures.suspicion import Suspicion, Verdict
+from eventbus.failures.poison_suspicion import Suspicion, Verdict
 
 
 def event(key: str, number: int = 0) -> Record:

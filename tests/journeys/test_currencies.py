@@ -18,7 +18,7 @@ from mcommerce.events import PaymentSucceeded
 from mcommerce.money import in_major_units
 from mcommerce.orders.models import Order
 from mcommerce.payment.models import Payment
-from mcommerce.payment.sandbox.pages import render
+from mcommerce.payment.sandbox.page_renderer import render
 from mcommerce.products.models import Product
 from tests.journeys.conftest import ANSWERS
 

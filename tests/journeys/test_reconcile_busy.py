@@ -9,7 +9,7 @@ from django.test import Client
 from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers.sandbox import Sandbox
-from mcommerce.reconcile import bus
+from mcommerce.reconcile import bus_differences
 from tests.journeys.conftest import GOOD_CARD
 from tests.journeys.order_queries import page_of, state_of
 from tests.journeys.provider_stub import Company
@@ -23,14 +23,14 @@ State = Order.State
 def test_what_an_order_hears_while_all_is_compared_is_no_difference(
     paid_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paid_by, compared = Order.objects.get().payment_id, bus.differences
+    paid_by, compared = Order.objects.get().payment_id, bus_differences.differences
     Order.objects.update(state=State.AWAITING_PAYMENT, payment_id=None)
 
     def hear_and_compare(**told: Any) -> Any:
         Order.objects.update(state=State.PAID, payment_id=paid_by)
         return compared(**told)
 
-    monkeypatch.setattr(bus, "differences", hear_and_compare)
+    monkeypatch.setattr(bus_differences, "differences", hear_and_compare)
 
     assert found() == (0, {})
 

@@ -15,7 +15,7 @@ from mcommerce.payment.models import Attempt, LedgerEntry, Payment
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.services import reconciliation, repairs
 from mcommerce.payment.services.ledger import balances
-from mcommerce.payment.services.settlement import settle as settle_attempt
+from mcommerce.payment.services.provider_answers import settle as settle_attempt
 from tests.journeys.conftest import GOOD_CARD
 from tests.journeys.order_queries import page_of, state_of
 from tests.journeys.provider_stub import Company

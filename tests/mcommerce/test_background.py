@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus.processes.dispatcher import Dispatcher
-from mcommerce.serving import background
+from mcommerce.serving import background_threads
 from tests.eventbus.bus_app import House, open_house, until
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 
@@ -43,10 +43,10 @@ def test_while_a_poll_in_hand_keeps_a_server_from_ending_its_bus_begins_nothing(
 ) -> None:
     house.handler()
     poller, bus = PollInHand(), Dispatcher.start_in_process()
-    monkeypatch.setattr(background, "_running", [("bus", bus), ("poller", poller)])
+    monkeypatch.setattr(background_threads, "_running", [("bus", bus), ("poller", poller)])
     house.say(("vase", 1))
     until(house.seen, "the event handled")
-    ending = threading.Thread(target=background.stop)
+    ending = threading.Thread(target=background_threads.stop)
 
     ending.start()
     try:

@@ -15,12 +15,12 @@ from django.urls import reverse
 
 from eventbus.testing import settle
 from mcommerce.accounts.models import Address
-from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Order
+from mcommerce.orders.open_sockets import live_orders
 from mcommerce.payment.models import Payment
 from mcommerce.products.models import Product
 from mcommerce.routing import build_application
-from stations.live import ticker
+from stations.live import live_updates
 from tests.mcommerce.fuzz import ADMIN, TEXTS, Fuzzer, all_routes
 from tests.mcommerce.orders.conftest import ANSWERS
 from tests.mcommerce.products.conftest import put_on_shelf
@@ -182,7 +182,7 @@ def open_sockets(*cookies: bytes, path: str) -> list[bool]:
         try:
             return [await opens(path, cookie) for cookie in cookies]
         finally:
-            await ticker.close()
+            await live_updates.close()
             live_orders.close()
             await database_sync_to_async(connections.close_all)()
 

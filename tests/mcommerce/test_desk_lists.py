@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from benchmarks.rows import fill, uuid_of
-from eventbus.admin import base
+from eventbus.admin import model_admin
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 
@@ -83,7 +83,7 @@ def test_the_links_to_pages_stay_few(admin_client: Client) -> None:
 
 
 def test_a_list_counts_no_more_than_it_has_pages_for(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "COUNTED_MAX", 100)
+    monkeypatch.setattr(model_admin, "COUNTED_MAX", 100)
     fill(FULL)
 
     page, _queries = look(admin_client, Order)

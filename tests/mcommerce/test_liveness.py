@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from eventbus.consuming.liveness import Pulse
+from eventbus.consuming.thread_liveness import Pulse
 
 
 def test_a_server_is_to_be_started_again_while_a_thread_of_its_hangs(client: Client) -> None:

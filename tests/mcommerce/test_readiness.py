@@ -11,8 +11,8 @@ from django.test import Client
 
 from eventbus.operations.health import broker_problem
 from mcommerce import readiness
-from mcommerce.readiness import watch
-from mcommerce.readiness.watch import Part, Watch
+from mcommerce.readiness import check_thread
+from mcommerce.readiness.check_thread import Part, Watch
 from mcommerce.serving import draining
 from tests.eventbus.bus_app import open_house, until
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
@@ -83,7 +83,7 @@ def test_a_check_that_raises_is_a_fault_with_its_name(watching: Watch, world: Wo
 def test_a_check_that_hangs_is_named_while_the_answer_waits_for_nobody(
     client: Client, watching: Watch, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "HANGS_SECONDS", 0.0)
+    monkeypatch.setattr(check_thread, "HANGS_SECONDS", 0.0)
     world.answers.clear()
 
     until(lambda: "no answer for" in watching.found()["disk"], "the fault")
@@ -95,7 +95,7 @@ def test_a_thread_that_is_gone_makes_its_last_word_worthless(
     client: Client, watching: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watching.close()
-    monkeypatch.setattr(watch, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(check_thread, "STALE_SECONDS", -1.0)
 
     answer = client.get("/health/ready")
 

@@ -38,10 +38,10 @@ BUS_TESTS = (
 )
 # Modules that do nothing in memory: only tests over a broker can notice a change of them.
 OVER_KAFKA = (
-    "eventbus/consuming/backfill.py",
+    "eventbus/consuming/outbox_backfill.py",
     "eventbus/recovery/divergence.py",
     "eventbus/recovery/lost_records.py",
-    "eventbus/recovery/own_rows.py",
+    "eventbus/recovery/own_outbox_rows.py",
     "eventbus/recovery/topic_recovery.py",
     "eventbus/repairs/republishing.py",
     "eventbus/repairs/restore_repair.py",
@@ -57,9 +57,9 @@ LIVE_STATE = (
     "stations/sockets/admission.py",
     "stations/live/feed_health.py",
     "stations/live/change_buffer.py",
-    "stations/live/ticker.py",
+    "stations/live/live_updates.py",
     "stations/live/status_frames.py",
-    "stations/sockets/station_socket.py",
+    "stations/sockets/pull_socket.py",
 )
 JOURNEYS = (  # without the random days, which take minutes
     "tests/journeys/test_an_order.py",

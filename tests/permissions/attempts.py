@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.shortcuts import resolve_url
 from django.urls import reverse
 
-from tests.permissions.needs import Need, Visitor
+from tests.permissions.access_needs import Need, Visitor
 from tests.permissions.visitors import ALL_BUT, Cast
 
 COUNTED = ("django_session", "cache_entry")  # tables that may be written to for whoever is refused: they are counted

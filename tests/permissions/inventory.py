@@ -9,10 +9,10 @@ from django.urls import URLPattern, get_resolver
 
 from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.routing import build_application
-from tests.permissions import table
+from tests.permissions import access_table
 
 OF_A_TABLE = ("changelist", "add", "change", "delete", "history")
-TABLE = "tests/permissions/table.py"
+TABLE = "tests/permissions/access_table.py"
 
 
 def routes(resolver: Any = None, namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -55,10 +55,14 @@ def sockets(application: Any = None) -> Iterator[str]:
 def undeclared() -> list[str]:
     """Everything that has no row in the table, each with what to do about it."""
     missing = [
-        *(_say("ROUTES", name, "Route(get=ALL, post=NO_METHOD)") for name, _at in routes() if name not in table.ROUTES),
-        *(_say("DESK", label, "Desk()") for label in tables() if label not in table.DESK),
-        *(_say("SOCKETS", path, "ALL") for path in sockets() if path not in table.SOCKETS),
-        *(_say("DECISIONS", name, 'permission("...")') for name in DECISIONS if name not in table.DECISIONS),
+        *(
+            _say("ROUTES", name, "Route(get=ALL, post=NO_METHOD)")
+            for name, _at in routes()
+            if name not in access_table.ROUTES
+        ),
+        *(_say("DESK", label, "Desk()") for label in tables() if label not in access_table.DESK),
+        *(_say("SOCKETS", path, "ALL") for path in sockets() if path not in access_table.SOCKETS),
+        *(_say("DECISIONS", name, 'permission("...")') for name in DECISIONS if name not in access_table.DECISIONS),
     ]
     return missing
 
@@ -71,7 +75,9 @@ def left_over() -> list[str]:
         "SOCKETS": {*sockets()},
         "DECISIONS": {*DECISIONS},
     }
-    return [f"{name}[{key!r}]" for name, keys in there.items() for key in getattr(table, name) if key not in keys]
+    return [
+        f"{name}[{key!r}]" for name, keys in there.items() for key in getattr(access_table, name) if key not in keys
+    ]
 
 
 def _say(rows: str, key: str, example: str) -> str:

@@ -9,9 +9,9 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from mcommerce.accounts.models import User
-from tests.permissions import inventory, samples, table
+from tests.permissions import access_table, inventory, sample_rows
+from tests.permissions.access_needs import ALL, Need, Route, permission
 from tests.permissions.attempts import Matrix
-from tests.permissions.needs import ALL, Need, Route, permission
 from tests.permissions.visitors import everybody
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_everything_has_a_row_in_the_table() -> None:
     [("ROUTES", "orders:order"), ("DESK", "orders.order"), ("SOCKETS", "ws/producer/"), ("DECISIONS", "cancel")],
 )
 def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(getattr(table, rows), key)
+    monkeypatch.delitem(getattr(access_table, rows), key)
 
     [said] = [one for one in inventory.undeclared() if repr(key) in one]
 
@@ -57,7 +57,7 @@ def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypa
 
 
 def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(table.ROUTES, "orders:gone", Route(get=ALL))
+    monkeypatch.setitem(access_table.ROUTES, "orders:gone", Route(get=ALL))
 
     assert "ROUTES['orders:gone']" in inventory.left_over()
 
@@ -65,10 +65,10 @@ def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_every_route_lets_in_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
 ) -> None:
-    names = samples.names(tmp_path)
+    names = sample_rows.names(tmp_path)
     for name, pattern in declared(inventory.routes()):
         url = reverse(name, kwargs=arguments_of(name, pattern, names))
-        row = table.ROUTES[name]
+        row = access_table.ROUTES[name]
         matrix.row(name, "GET", url, row.get)
         matrix.row(name, "POST", url, row.post, row.data)
 
@@ -78,9 +78,9 @@ def test_every_route_lets_in_whom_its_row_names(
 def test_every_table_of_the_desk_lets_in_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
 ) -> None:
-    samples.names(tmp_path)
+    sample_rows.names(tmp_path)
     for label, its_admin in inventory.tables().items():
-        row, name = table.DESK[label], f"admin:{label.replace('.', '_')}"
+        row, name = access_table.DESK[label], f"admin:{label.replace('.', '_')}"
         see, one = seen_by(label), sample_of(its_admin.model).pk
         for page, looks, posts in (
             ("add", row.add, row.add),
@@ -99,11 +99,11 @@ def test_every_table_of_the_desk_lets_in_whom_its_row_names(
 def test_every_action_of_the_desk_is_done_by_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None], tmp_path: Path
 ) -> None:
-    samples.names(tmp_path)
+    sample_rows.names(tmp_path)
     request = RequestFactory().get("/")
     request.user = User.objects.get(email="root@example.com")
     for label, its_admin in inventory.tables().items():
-        declared = table.DESK[label].actions
+        declared = access_table.DESK[label].actions
         assert inventory.actions(its_admin, request) == {*declared}, (
             f"{inventory.TABLE}, DESK[{label!r}]: mend its actions"
         )
@@ -118,8 +118,8 @@ def test_every_action_of_the_desk_is_done_by_whom_its_row_names(
 def test_every_button_of_an_order_is_pressed_by_whom_its_row_names(
     matrix: Matrix, says: Callable[[str, Matrix], None]
 ) -> None:
-    order = samples.order_of_the_customer()
-    for name, need in table.DECISIONS.items():
+    order = sample_rows.order_of_the_customer()
+    for name, need in access_table.DECISIONS.items():
         url = reverse("admin:orders_order_decide", args=[order.pk, name])
         for method in ("GET", "POST"):
             matrix.row(f"decide {name}", method, url, permission("orders.view_order") & need)
@@ -132,7 +132,7 @@ def test_every_button_of_an_order_is_pressed_by_whom_its_row_names(
 
 def declared(routes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those with a row; another test names the others."""
-    return [(name, pattern) for name, pattern in routes if name in table.ROUTES]
+    return [(name, pattern) for name, pattern in routes if name in access_table.ROUTES]
 
 
 def arguments_of(name: str, pattern: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def arguments_of(name: str, pattern: str, names: dict[str, Any]) -> dict[str, An
 
 def seen_by(label: str) -> Need:
     app, model = label.split(".")
-    return table.DESK[label].see or permission(f"{app}.view_{model}", f"{app}.change_{model}")
+    return access_table.DESK[label].see or permission(f"{app}.view_{model}", f"{app}.change_{model}")
 
 
 def needing_both(see: Need, act: Need) -> Need:
@@ -156,4 +156,4 @@ def sample_of(model: Any) -> Any:
     """A row of it; of people, a customer's."""
     if model is User:
         return User.objects.get(email="customer@example.com")
-    return samples.row(model)
+    return sample_rows.row(model)

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from mcommerce.orders.models import Order, OrderLine, Refund
 from mcommerce.payment.models import Payment
-from tests.permissions import samples
+from tests.permissions import sample_rows
 from tests.permissions.visitors import Cast, everybody
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +26,10 @@ def cast(settings: Any) -> Cast:
 
 @pytest.fixture
 def order(cast: Cast) -> Order:
-    order = samples.order_of_the_customer()
+    order = sample_rows.order_of_the_customer()
     Order.objects.filter(pk=order.pk).update(name="Ada Lovelace", street="12 rue des Fleurs", total=1_900)
-    samples.row(OrderLine, order=order)
-    samples.row(Refund, order=order)
+    sample_rows.row(OrderLine, order=order)
+    sample_rows.row(Refund, order=order)
     return Order.objects.get(pk=order.pk)
 
 
@@ -42,7 +42,7 @@ def pages_of(order: Order) -> Iterator[tuple[str, str]]:
     yield "get", reverse("orders:list")
     yield "post", reverse("orders:cancel", args=args)
     yield "post", reverse("payment:pay", args=args)
-    yield "get", reverse("payment:return", args=[samples.row(Payment, order_id=order.pk).pk])
+    yield "get", reverse("payment:return", args=[sample_rows.row(Payment, order_id=order.pk).pk])
     for name in ("changelist", "change", "history", "delete"):
         yield "get", reverse(f"admin:orders_order_{name}", args=[] if name == "changelist" else args)
     yield "get", reverse("admin:orders_order_decide", args=[order.pk, "refund-again"])
@@ -72,7 +72,7 @@ def test_its_customer_and_the_merchant_do(cast: Cast, order: Order) -> None:
 
 
 def test_another_customers_address_is_neither_shown_nor_changed_nor_deleted(cast: Cast, tmp_path: Path) -> None:
-    address = samples.names(tmp_path)["address_id"]
+    address = sample_rows.names(tmp_path)["address_id"]
     other = cast.browser("other customer")
 
     answers = [

@@ -10,11 +10,11 @@ from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.db import connections
 
-from mcommerce.orders.live import live_orders
+from mcommerce.orders.open_sockets import live_orders
 from mcommerce.routing import build_application
-from stations.live import ticker
-from tests.permissions import samples, table
-from tests.permissions.needs import Need, Visitor
+from stations.live import live_updates
+from tests.permissions import access_table, sample_rows
+from tests.permissions.access_needs import Need, Visitor
 from tests.permissions.visitors import Cast, everybody
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,9 +29,9 @@ def cast(settings: Any) -> Iterator[Cast]:
     live_orders.close()
 
 
-@pytest.mark.parametrize("path", table.SOCKETS)
+@pytest.mark.parametrize("path", access_table.SOCKETS)
 def test_a_socket_speaks_to_whom_its_row_names(path: str, cast: Cast, capsys: pytest.CaptureFixture[str]) -> None:
-    need, order = table.SOCKETS[path], samples.order_of_the_customer()
+    need, order = access_table.SOCKETS[path], sample_rows.order_of_the_customer()
     address = "/" + path.replace("<uuid:order_id>", str(order.pk))
 
     deviations, cells = asyncio.run(tried(address, need, cast))
@@ -49,7 +49,7 @@ async def tried(address: str, need: Need, cast: Cast) -> tuple[list[str], int]:
             if await speaks_to(address, cast, visitor) != need.lets_in(visitor):
                 deviations.append(f"{visitor.name} is {'refused' if need.lets_in(visitor) else 'let in'}")
     finally:
-        await ticker.close()
+        await live_updates.close()
         await database_sync_to_async(connections.close_all)()
     return deviations, len(visitors)
 

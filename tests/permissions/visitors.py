@@ -10,7 +10,7 @@ from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.accounts.staff_groups import fill_groups
-from tests.permissions.needs import Need, Visitor
+from tests.permissions.access_needs import Need, Visitor
 
 PASSWORD = "never-guess-a-hamster"
 JUST, ALL_BUT = "staff with just what it needs", "staff with all but one thing it needs"

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 def measure(asked: argparse.Namespace, folder: Path, database: str, servers: str) -> int:
     from tests.rolling.restart import roll
-    from tests.rolling.site import Shift
+    from tests.rolling.rolling_site import Shift
     from tests.rolling.slow_handler import limits, think
 
     environment = {"KAFKA_GROUP_PROTOCOL": asked.protocol} | (limits(asked.poll) if asked.think else {})

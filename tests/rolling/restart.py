@@ -6,7 +6,7 @@ from functools import partial
 from statistics import quantiles
 from typing import NamedTuple
 
-from tests.rolling.site import Shift
+from tests.rolling.rolling_site import Shift
 from tests.rolling.stalls import Passing, Stall, longest
 
 GROUP = "clerks"

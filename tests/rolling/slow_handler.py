@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.rolling.site import Shift
+from tests.rolling.rolling_site import Shift
 
 GROUP = "thinkers"
 WORKERS = 2

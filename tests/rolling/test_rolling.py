@@ -7,7 +7,7 @@ import pytest
 
 from tests.eventbus.load_app.processes import database_of_its_own
 from tests.rolling.restart import Ring, overtaken, roll
-from tests.rolling.site import Shift
+from tests.rolling.rolling_site import Shift
 from tests.rolling.stalls import Passing, Stall, longest
 
 WORKERS = 2

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from stations.feeds.base import Key, Reading, State
+from stations.feeds.feed_interface import Key, Reading, State
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 BELLECOUR = Key("jcdecaux", "lyon", 2010)

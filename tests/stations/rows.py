@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stations.feeds.base import Bad
+from stations.feeds.feed_interface import Bad
 
 
 def v3(

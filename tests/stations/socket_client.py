@@ -15,10 +15,10 @@ from channels.testing import WebsocketCommunicator
 from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
-from stations.feeds.base import Bad, Fetched, Key, PollFailed, Reading, State, diff
-from stations.live import ticker
+from stations.feeds.feed_interface import Bad, Fetched, Key, PollFailed, Reading, State, diff
+from stations.live import live_updates
 from stations.routing import sockets_for_all, sockets_for_staff
-from stations.services import records
+from stations.services import recording
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DEADLINE_SECONDS = 45  # for a frame on a loaded machine; less than the audit's minute, which would bring it too
@@ -59,19 +59,19 @@ def polled(
     at: datetime = NOON,
 ) -> None:
     """Record a poll that found these stations so, and the gone ones no more; the others are as they were."""
-    held = records.load_held(source=feed.partition(":")[0], contract=None)
+    held = recording.load_held(source=feed.partition(":")[0], contract=None)
     readings = [Reading(where, what, None) for where, what in stations.items()]
     listed = {*held, *stations} - {*gone}
     fetched = Fetched(readings=readings, bad=Counter((faults or {}).values()), listed=listed, faults=faults or {})
     changes = diff(held, fetched)
-    poll = records.Poll(feed=feed, asked_at=at, began=perf_counter(), bad=fetched.bad, changes=changes)
-    records.record_poll(poll=poll, now=at)
+    poll = recording.Poll(feed=feed, asked_at=at, began=perf_counter(), bad=fetched.bad, changes=changes)
+    recording.record_poll(poll=poll, now=at)
 
 
 def poll_failed(reason: str, *, feed: str = "simulator", at: datetime = NOON + timedelta(minutes=1)) -> None:
     """Record a poll that got no answer."""
-    poll = records.Poll(feed=feed, asked_at=at, began=perf_counter(), failed=PollFailed(reason))
-    records.record_poll(poll=poll, now=at)
+    poll = recording.Poll(feed=feed, asked_at=at, began=perf_counter(), failed=PollFailed(reason))
+    recording.record_poll(poll=poll, now=at)
 
 
 async def happens(*arguments: Any, **named: Any) -> None:
@@ -82,7 +82,7 @@ async def happens(*arguments: Any, **named: Any) -> None:
 
 async def reached(seq: int) -> None:
     """The live state of this loop has come so far."""
-    running = await ticker.here()
+    running = await live_updates.here()
     awake = asyncio.Event()
     running.awake.add(awake)
     try:
@@ -101,7 +101,7 @@ def on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         try:
             await test(*arguments, **fixtures)
         finally:
-            await ticker.close()
+            await live_updates.close()
 
     @wraps(test)
     def told(*arguments: Any, **fixtures: Any) -> None:

@@ -8,10 +8,10 @@ from django.db import OperationalError
 from django.urls import reverse
 
 from stations.events import Kind
-from stations.feeds.base import Change
+from stations.feeds.feed_interface import Change
 from stations.models import PollPlan, Remark
-from stations.services import records
-from stations.services.schedule import plan_of
+from stations.services import recording
+from stations.services.poll_schedule import plan_of
 from tests.stations.readings import BELLECOUR, NOON, STATE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def a_poll_and_a_remark() -> Remark:
     change = Change(BELLECOUR, 1, (Kind.APPEARED,), STATE, NOON)
-    poll = records.Poll(feed="jcdecaux:lyon", asked_at=NOON, began=perf_counter(), fetched=1, changes=[change])
-    records.record_poll(poll=poll, now=NOON)
+    poll = recording.Poll(feed="jcdecaux:lyon", asked_at=NOON, began=perf_counter(), fetched=1, changes=[change])
+    recording.record_poll(poll=poll, now=NOON)
     plan_of("jcdecaux:lyon", now=NOON)
-    return records.leave_remark(name="Ada", message="Nice map", client="session-1", now=NOON)
+    return recording.leave_remark(name="Ada", message="Nice map", client="session-1", now=NOON)
 
 
 @pytest.mark.usefixtures("a_poll_and_a_remark")
@@ -55,7 +55,7 @@ def test_no_history_tells_of_a_deletion_that_failed(
     def fail(_ids: object) -> None:
         raise OperationalError("the disk is full")
 
-    monkeypatch.setattr(records, "delete_remarks", fail)
+    monkeypatch.setattr(recording, "delete_remarks", fail)
     chosen = {"action": "delete_selected", "_selected_action": [a_poll_and_a_remark.pk], "post": "yes"}
 
     with pytest.raises(OperationalError):

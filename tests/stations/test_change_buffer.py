@@ -6,7 +6,7 @@ import pytest
 
 from eventbus.testing import published_events
 from stations.events import StationChanged
-from stations.live import ticker
+from stations.live import live_updates
 from stations.live.change_buffer import Intake
 from stations.models import Station
 from tests.stations.socket_client import key, polled, state
@@ -100,8 +100,8 @@ def test_a_row_that_vanished_is_no_reason_to_stop(intake: Intake):
 
 
 def test_news_that_come_while_the_server_closes_its_loop_are_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch):
-    async def made() -> ticker.Live:
-        return ticker.Live()
+    async def made() -> live_updates.Live:
+        return live_updates.Live()
 
     loop = asyncio.new_event_loop()
     running = loop.run_until_complete(made())

@@ -17,8 +17,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from stations.feeds.base import Bad
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Bad
 from stations.models import PollPlan, PollRun, Station
 from tests.stations.feed_server import KEY, Answer, AnsweringServer
 from tests.stations.recorded_feeds import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded

@@ -10,10 +10,10 @@ from django.db import OperationalError, ProgrammingError
 
 from eventbus.testing import published_events
 from stations.events import StationChanged
-from stations.live import ticker
+from stations.live import live_updates
 from stations.live.live_state import Board
 from stations.sockets import admission
-from stations.sockets.station_socket import CLOSE_TRY_AGAIN
+from stations.sockets.pull_socket import CLOSE_TRY_AGAIN
 from tests.frozen_database import without
 from tests.stations.socket_client import (
     DEADLINE_SECONDS,
@@ -122,7 +122,7 @@ async def test_coming_back_to_another_process_a_browser_is_told_everything():
 
 @on_a_loop
 async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ticker, "Board", lambda views=(): Board(views, changes_kept_max=2))
+    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=2))
     async with browsing() as leaving:
         await leaving.subscribe()
         for bikes in (1, 2, 3):
@@ -138,7 +138,7 @@ async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: py
 
 @on_a_loop
 async def test_a_quiet_citys_browser_is_moved_along_before_it_falls_out_of_the_window(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ticker, "Board", lambda views=(): Board(views, changes_kept_max=4))
+    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=4))
     async with browsing() as browser:
         await browser.subscribe(["nantes"])
         for bikes in (1, 2, 3):
@@ -156,8 +156,8 @@ async def test_after_a_reset_everything_is_told_anew():
         await browser.subscribe()
         epoch = browser.epoch
 
-        running = await ticker.here()
-        await ticker._in_thread(running._reload)
+        running = await live_updates.here()
+        await live_updates._in_thread(running._reload)
 
         assert (await browser.hear())["type"] == "snapshot"
         assert browser.epoch != epoch
@@ -186,7 +186,7 @@ async def test_what_the_browser_holds_is_what_the_rows_say_after_a_storm():
         told = await sync_to_async(published_events)(StationChanged)
         while browser.seq < len(told) - 3:  # the first three were in the rows
             await browser.hear()
-        running = await ticker.here()
+        running = await live_updates.here()
 
     expected = {station.id: station.bikes for station in running.board.stations()}
     assert {name: station["bikes"] for name, station in browser.stations.items()} == expected
@@ -195,7 +195,7 @@ async def test_what_the_browser_holds_is_what_the_rows_say_after_a_storm():
 
 @on_a_loop
 async def test_silence_is_broken_by_a_heartbeat_and_by_another(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("stations.sockets.station_socket.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("stations.sockets.pull_socket.HEARTBEAT_SECONDS", 0.05)
     async with browsing() as browser:
         await browser.subscribe()
 
@@ -256,7 +256,7 @@ async def test_who_comes_while_there_is_no_database_is_told_to_come_again():
 @on_a_loop
 async def test_however_many_wait_for_a_state_that_cannot_start_the_log_says_so_once(caplog):
     async with no_stations():
-        waited = await asyncio.gather(*(ticker.here() for _ in range(1_000)), return_exceptions=True)
+        waited = await asyncio.gather(*(live_updates.here() for _ in range(1_000)), return_exceptions=True)
 
     assert {type(answer) for answer in waited} <= {OperationalError, ProgrammingError}
     assert caplog.text.count("The live state of the stations cannot start") == 1

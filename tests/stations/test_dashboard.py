@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from eventbus.testing import settle
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
 from tests.stations.socket_client import NOON, key, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)

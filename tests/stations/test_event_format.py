@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from eventbus.models import OutboxRow
 from stations.events import Kind, StationChanged
-from stations.feeds.base import Change
+from stations.feeds.feed_interface import Change
 from stations.live.live_state import StationView
-from stations.services import records
+from stations.services import recording
 from tests.stations.readings import BELLECOUR, NOON, STATE
 from tests.stations.test_recording import record
 
@@ -63,7 +63,7 @@ def test_what_was_told_before_these_words_were_added_is_still_read() -> None:
     before = msgspec.json.decode(BEFORE.read_bytes(), type=StationChanged)
     now = msgspec.json.decode(NOW.read_bytes(), type=StationChanged)
 
-    records.write_history(before)
+    recording.write_history(before)
 
     assert StationView.of(before) == StationView.of(now)
     assert before.key() == "jcdecaux:lyon:2010"

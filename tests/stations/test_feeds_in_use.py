@@ -10,7 +10,7 @@ from django.test import Client
 
 from eventbus.testing import settle
 from stations.feeds.active_feeds import ActiveFeeds
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
 from stations.live.change_buffer import Intake
 from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, poll_failed, polled, state
 

@@ -7,9 +7,9 @@ import pytest
 
 from eventbus import backends
 from eventbus.errors import LogUnavailable
-from stations.live import ticker
+from stations.live import live_updates
 from stations.sockets import admission
-from stations.sockets.station_socket import CLOSE_TRY_AGAIN
+from stations.sockets.pull_socket import CLOSE_TRY_AGAIN
 from tests.stations import socket_client
 from tests.stations.socket_client import (
     DEADLINE_SECONDS,
@@ -66,7 +66,7 @@ async def test_who_comes_while_there_is_no_log_is_told_to_come_again_and_has_roo
 async def test_who_leaves_before_it_is_greeted_is_forgotten():
     await comes_and_leaves(LeavingBrowser(after="websocket.accept"))
 
-    assert (await ticker.here()).awake == set()
+    assert (await live_updates.here()).awake == set()
     assert await there_is_room()
 
 
@@ -79,7 +79,7 @@ async def test_who_talks_nonsense_and_leaves_before_the_answer_is_forgotten():
         await browser.socket.send_to(text_data="no json")
         await asyncio.wait_for(server.missed.wait(), DEADLINE_SECONDS)
 
-    assert (await ticker.here()).awake == set()
+    assert (await live_updates.here()).awake == set()
     assert await there_is_room()
 
 
@@ -93,7 +93,7 @@ async def test_who_is_given_up_by_the_server_while_the_live_state_starts_is_forg
         raise AssertionError("nobody sets it")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ticker, "here", start_for_ever)
+        meanwhile.setattr(live_updates, "here", start_for_ever)
         socket = asyncio.create_task(socket_client.sockets(_scope(), _connects, _takes_all))
         await asyncio.wait_for(starting.wait(), DEADLINE_SECONDS)
         socket.cancel()  # as Daphne does, ten seconds after its browser left

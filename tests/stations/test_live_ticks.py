@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stations.live import ticker
+from stations.live import live_updates
 from tests.stations.socket_client import on_a_loop
 
 TURNS = 20  # of the loop: more than anything here takes
@@ -22,7 +22,7 @@ async def turns() -> None:
 async def test_a_page_is_told_at_once_and_then_four_times_a_second(monkeypatch: pytest.MonkeyPatch):
     loop, now = asyncio.get_running_loop(), [1_000.0]
     monkeypatch.setattr(loop, "time", lambda: now[0])
-    state: Any = ticker.Live()
+    state: Any = live_updates.Live()
     alarm = asyncio.Event()
     state.awake.add(alarm)
     ticks = []

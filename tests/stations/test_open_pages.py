@@ -10,7 +10,7 @@ from django.test import Client
 
 from eventbus.testing import settle
 from stations.models import Remark
-from stations.services.records import delete_remarks, leave_remark
+from stations.services.recording import delete_remarks, leave_remark
 from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)

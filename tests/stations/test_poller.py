@@ -12,12 +12,12 @@ from django.db import OperationalError
 from eventbus import clock
 from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
-from stations.feeds.base import Fetched, Key, PollFailed, Reading
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Fetched, Key, PollFailed, Reading
 from stations.models import PollPlan, PollRun, Station
 from stations.polling.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
-from stations.services.records import Overtaken
-from stations.services.schedule import steer
+from stations.services.poll_schedule import steer
+from stations.services.recording import Overtaken
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
 
 pytestmark = pytest.mark.django_db(transaction=True)

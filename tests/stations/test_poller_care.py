@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from stations.feeds.base import Key, PollFailed, Reading
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Key, PollFailed, Reading
 from stations.models import PollRun, Station
 from stations.polling.poller import Poller
-from stations.services.schedule import hold_off, plan_of
+from stations.services.poll_schedule import hold_off, plan_of
 from tests.stations.readings import NOON, reading
 from tests.stations.test_poller import Feed, plan
 

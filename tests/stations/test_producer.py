@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus.testing import settle
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
 from stations.models import PollPlan, Remark
 from tests.frozen_database import without
 from tests.stations.socket_client import (

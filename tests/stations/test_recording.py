@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from eventbus.models import OutboxRow
 from eventbus.testing import published_events, settle
 from stations.events import Kind, PollFinished, StationChanged
-from stations.feeds.base import Change, Key, PollFailed
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Change, Key, PollFailed
 from stations.models import PollRun, Station, StationHistory
-from stations.services import records
+from stations.services import recording
 from tests.stations.readings import BELLECOUR, NOON, STATE, TERREAUX
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,10 +30,10 @@ def changed(version: int, key: Key = BELLECOUR, **state: object) -> Change:
 
 
 def record(*changes: Change, at: datetime = NOON, fence=lambda: None) -> PollRun:
-    poll = records.Poll(
+    poll = recording.Poll(
         feed="jcdecaux:lyon", asked_at=at, began=perf_counter(), fetched=2, bad={"not an object": 1}, changes=changes
     )
-    return records.record_poll(poll=poll, now=at + timedelta(milliseconds=20), fence=fence)
+    return recording.record_poll(poll=poll, now=at + timedelta(milliseconds=20), fence=fence)
 
 
 def test_new_stations_are_written_told_and_counted():
@@ -81,7 +81,7 @@ def test_a_poller_that_was_overtaken_writes_nothing_at_all(versions: tuple[int, 
     record(appeared(), appeared(TERREAUX))
     record(changed(versions[0]))
 
-    with pytest.raises(records.Overtaken):
+    with pytest.raises(recording.Overtaken):
         record(changed(2, TERREAUX), changed(versions[1], bikes=1))
 
     assert set(Station.objects.values_list("number", "version")) == {(BELLECOUR.number, 2), (TERREAUX.number, 1)}
@@ -91,7 +91,7 @@ def test_a_poller_that_was_overtaken_writes_nothing_at_all(versions: tuple[int, 
 def test_a_station_that_another_poller_saw_first_does_not_appear_twice():
     record(appeared())
 
-    with pytest.raises(records.Overtaken):
+    with pytest.raises(recording.Overtaken):
         record(appeared(bikes=1))
 
     assert Station.objects.get().bikes == 10
@@ -110,7 +110,7 @@ def test_a_poller_behind_its_fence_writes_nothing():
 
 
 def test_more_stations_than_fit_into_one_statement_are_written():
-    many = records.ROWS_PER_STATEMENT * 2 + 1
+    many = recording.ROWS_PER_STATEMENT * 2 + 1
 
     record(*(appeared(Key("jcdecaux", "lyon", number)) for number in range(1, many + 1)))
     record(*(changed(2, Key("jcdecaux", "lyon", number)) for number in range(1, many + 1)))
@@ -134,9 +134,9 @@ def test_a_poll_without_changes_writes_no_station():
 
 def test_a_failed_poll_is_noted_with_its_reason():
     failed = PollFailed(Failure.THEIR_ERROR, "HTTP 502")
-    poll = records.Poll(feed="jcdecaux:lyon", asked_at=NOON, began=perf_counter(), failed=failed)
+    poll = recording.Poll(feed="jcdecaux:lyon", asked_at=NOON, began=perf_counter(), failed=failed)
 
-    records.record_poll(poll=poll, now=NOON)
+    recording.record_poll(poll=poll, now=NOON)
 
     run = PollRun.objects.get()
     assert (run.outcome, run.reason, run.detail) == ("failed", Failure.THEIR_ERROR, "HTTP 502")
@@ -148,12 +148,12 @@ def test_what_is_held_is_what_was_recorded_and_only_of_the_feed():
     dublin = Key("jcdecaux", "dublin", 1)
     record(appeared(), appeared(dublin), changed_at_once := appeared(Key("simulator", "lyon", 1)))
 
-    lyon = records.load_held(source="jcdecaux", contract="lyon")
+    lyon = recording.load_held(source="jcdecaux", contract="lyon")
 
     assert lyon.keys() == {BELLECOUR}
     assert lyon[BELLECOUR] == (1, STATE, NOON)
-    assert records.load_held(source="jcdecaux", contract=None).keys() == {BELLECOUR, dublin}
-    assert records.load_held(source="simulator", contract=None).keys() == {changed_at_once.key}
+    assert recording.load_held(source="jcdecaux", contract=None).keys() == {BELLECOUR, dublin}
+    assert recording.load_held(source="simulator", contract=None).keys() == {changed_at_once.key}
 
 
 def test_history_has_one_row_for_each_version():
@@ -173,7 +173,7 @@ def test_an_event_that_comes_again_leaves_history_as_it_is():
     record(appeared())
     settle()
 
-    records.write_history(published_events(StationChanged)[0])
+    recording.write_history(published_events(StationChanged)[0])
 
     assert StationHistory.objects.count() == 1
 
@@ -195,26 +195,26 @@ def test_a_replay_leaves_history_as_it_is_and_writes_what_was_lost():
 
 
 def test_the_oldest_history_and_polls_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(records, "HISTORY_ROWS_KEPT", 2)
-    monkeypatch.setattr(records, "POLL_ROWS_KEPT", 1)
+    monkeypatch.setattr(recording, "HISTORY_ROWS_KEPT", 2)
+    monkeypatch.setattr(recording, "POLL_ROWS_KEPT", 1)
     for version in range(1, 5):
         record(appeared() if version == 1 else changed(version))
     settle()
 
-    assert records.forget_old() == 2 + 3
+    assert recording.forget_old() == 2 + 3
 
     assert list(StationHistory.objects.order_by("version").values_list("version", flat=True)) == [3, 4]
     assert PollRun.objects.count() == 1
-    assert records.forget_old() == 0
+    assert recording.forget_old() == 0
 
 
 def test_much_to_forget_is_forgotten_in_small_parts(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(records, "POLL_ROWS_KEPT", 1)
-    monkeypatch.setattr(records, "DELETED_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(recording, "POLL_ROWS_KEPT", 1)
+    monkeypatch.setattr(recording, "DELETED_AT_ONCE_MAX", 2)
     for _ in range(5):
         record()
 
-    assert [records.forget_old() for _ in range(3)] == [2, 2, 0]
+    assert [recording.forget_old() for _ in range(3)] == [2, 2, 0]
 
 
 @pytest.mark.parametrize("wrong", [{"version": 0}, {"lat": 91}, {"lng": -181}, {"bikes": -1}])

@@ -8,7 +8,7 @@ from eventbus.testing import published_events
 from stations.events import RemarkDeleted, RemarkLeft
 from stations.limits import REMARK_SECONDS, REMARKS_OF_ALL, REMARKS_PER_CLIENT, RemarksTooOften
 from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, Remark
-from stations.services.records import RemarkEmpty, RemarkTooLong, delete_remarks, leave_remark
+from stations.services.recording import RemarkEmpty, RemarkTooLong, delete_remarks, leave_remark
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stations.models import PollPlan
-from stations.services.schedule import (
+from stations.services.poll_schedule import (
     CALLS_MAX,
     INTERVAL_MS_MAX,
     REAL_INTERVAL_MS_MIN,

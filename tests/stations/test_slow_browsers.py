@@ -14,10 +14,10 @@ import pytest
 from django.conf import settings
 from websockets.asyncio.client import connect
 
-from stations.live import ticker
+from stations.live import live_updates
 from stations.live.live_state import Board
 from stations.routing import sockets_for_all, sockets_for_staff
-from stations.sockets import station_socket
+from stations.sockets import pull_socket
 from tests.stations import flooding_server, socket_client
 from tests.stations.socket_client import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
 
@@ -76,7 +76,7 @@ async def test_a_browser_that_does_not_read_is_sent_one_frame_and_later_all_that
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ticker, "Board", lambda views=(): Board(views, changes_kept_max=1))
+    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=1))
     server = WaitingServer()
     async with browsing(app=server) as browser:
         await browser.subscribe()
@@ -87,13 +87,13 @@ async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_a
 
         assert [(await browser.hear())["type"] for _ in range(2)] == ["delta", "snapshot"]
         assert browser.bikes(key()) == 7
-        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
+        assert await closed_with(browser) == pull_socket.CLOSE_BEHIND
 
 
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("stations.sockets.station_socket.STALLED_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("stations.sockets.pull_socket.STALLED_SECONDS_MAX", 0.05)
     server = WaitingServer()
     async with browsing(app=server) as browser:
         await browser.subscribe()
@@ -101,7 +101,7 @@ async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pyte
 
         await happens({key(): state(bikes=9)})
 
-        assert await closed_with(browser) == station_socket.CLOSE_BEHIND
+        assert await closed_with(browser) == pull_socket.CLOSE_BEHIND
         assert server.frames("delta") == 0
 
 

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from eventbus.testing import settle
-from stations.feeds.base import Bad
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Bad
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.models import Station, StationHistory
 from stations.polling.poller import Poller

@@ -14,8 +14,8 @@ from typing import Self
 from django.db import connection
 
 from eventbus import failpoints
-from tests.sweep.mistakes import SABOTAGES
 from tests.sweep.parallel_runs import Databases, play
+from tests.sweep.planted_mistakes import SABOTAGES
 from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, Outcome
 
 Party = tuple[str, ...]  # of visitors

@@ -24,7 +24,7 @@ from django.urls import get_resolver, reverse
 from django.utils import translation
 
 from tests import event_history
-from tests.sweep import kafka_day, poison, provider_process, site
+from tests.sweep import kafka_day, poison, provider_process, site_process
 from tests.sweep.run import Case, Fault, Outcome, Run
 
 LOOK_SECONDS = 0.02  # between looks at a life
@@ -146,7 +146,7 @@ def live_through(run: Run, deadline: float) -> list[str]:
     while True:  # each life but the last has met a fault that none before has
         (run.folder / "died").unlink(missing_ok=True)
         fired_before = run.fired
-        child = site.born(run)
+        child = site_process.born(run)
         status = watch(run, child, deadline, fired_before)
         if status is None:
             return [f"the day did not end: {tail(run.folder / 'log')}"]

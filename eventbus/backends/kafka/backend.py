@@ -14,11 +14,11 @@ from confluent_kafka.admin import AdminClient
 from eventbus import failpoints
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
-from eventbus.backends.kafka import client_errors, log_ends
-from eventbus.backends.kafka.admins import Admins
+from eventbus.backends.kafka import client_errors, end_offsets
+from eventbus.backends.kafka.admin_client import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
+from eventbus.backends.kafka.key_partitions import Partitions
 from eventbus.backends.kafka.other_sites import OtherSites
-from eventbus.backends.kafka.partitions import Partitions
 from eventbus.backends.kafka.producer import NOWHERE, Sender, Sent
 from eventbus.backends.kafka.reading.consumer import KafkaConsumer
 from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
@@ -198,25 +198,25 @@ class KafkaBackend(Backend):
         asked = self._places(partitions)
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
-            found = insist(lambda: log_ends.ends(self._admin_client(), asked), passes=self._passes)
+            found = insist(lambda: end_offsets.ends(self._admin_client(), asked), passes=self._passes)
         except (KafkaException, TimeoutError) as error:
             raise LogUnavailable(f"Kafka does not say where its log ends: {said(error)}") from error
         return {asked[place]: offset for place, offset in found.items()}
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         asked = self._places(partitions)
-        found = log_ends.ends_now(self._admin_client(), asked, self._passes)
+        found = end_offsets.ends_now(self._admin_client(), asked, self._passes)
         return {asked[place]: end for place, end in found.items()}
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return 0 for the partitions of a missing topic: it may come back with any of its records."""
         asked = self._places(partitions)
-        found = log_ends.begins(self._admin_client(), asked, self._passes)
+        found = end_offsets.begins(self._admin_client(), asked, self._passes)
         return dict.fromkeys(asked.values(), 0) | {asked[place]: begin for place, begin in found.items()}
 
     def _passes(self, error: Exception) -> bool:
         """Return True if the question should be asked again. Renew the client if it is outdated."""
-        if not log_ends.is_outdated(error):
+        if not end_offsets.is_outdated(error):
             return passes(error)
         self._admins.renew()
         return True

@@ -15,11 +15,11 @@ from eventbus.console import (
     pausing,
     pruning,
     redelivery,
-    rejected,
+    rejected_records,
     replaying,
     status,
     topics,
-    untrusted,
+    untrusted_records,
 )
 from eventbus.errors import LogUnavailable
 
@@ -34,8 +34,8 @@ class Command(BaseCommand):
             status,
             topics,
             dead_letters,
-            rejected,
-            untrusted,
+            rejected_records,
+            untrusted_records,
             pausing,
             replaying,
             redelivery,

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.admin.base import BigTable
+from eventbus.admin.model_admin import BigTable
 from mcommerce.accounts.admin.rights import PeopleAdmin
 from mcommerce.accounts.models import Address, User
 

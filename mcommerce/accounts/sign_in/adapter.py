@@ -22,8 +22,8 @@ from mcommerce.accounts import limits
 from mcommerce.accounts.models import User
 from mcommerce.accounts.sign_in import known_browsers, password_guesses
 from mcommerce.accounts.sign_in.languages import activate_language
-from mcommerce.rate_limits.limits import RateLimited
-from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
+from mcommerce.rate_limits.rate_limit import RateLimited
+from mcommerce.rate_limits.visitor_identity import keyed_hash, network_of_request
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from mcommerce.accounts.models import User
 from mcommerce.accounts.sign_in import known_browsers
-from mcommerce.rate_limits.limits import RateLimit
+from mcommerce.rate_limits.rate_limit import RateLimit
 
 GUESSES = RateLimit(
     "guesses",

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from eventbus import clock
-from mcommerce import staff
+from mcommerce import staff_permissions
 from mcommerce.orders import access
 from mcommerce.orders.admin.decisions import DECISIONS, Decision
 from mcommerce.orders.models import Order
@@ -54,7 +54,9 @@ class DecidingAdmin:
 
     def may(self, request: HttpRequest, decision: Decision) -> bool:
         """Return whether this person may see orders and decide this about them."""
-        return staff.may(request.user, access.VIEW) and staff.may(request.user, decision.permission)
+        return staff_permissions.may(request.user, access.VIEW) and staff_permissions.may(
+            request.user, decision.permission
+        )
 
     def _decide(
         self, request: HttpRequest, decision: Decision, order: Order, answers: dict[str, Any]

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 from mcommerce.orders import access
 from mcommerce.orders.forms import PiecesForm, SentForm
 from mcommerce.orders.models import Order, Refund

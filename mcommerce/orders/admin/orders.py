@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
-from eventbus.admin.base import BigTable, ReadOnly, mark_column
-from mcommerce import countries, staff
+from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
+from mcommerce import countries, staff_permissions
 from mcommerce.money.admin_columns import money_column
-from mcommerce.money.filters import percent
+from mcommerce.money.template_filters import percent
 from mcommerce.orders import access
 from mcommerce.orders.admin.decision_pages import DecidingAdmin
 from mcommerce.orders.forms import SendingForm
@@ -50,7 +50,7 @@ class StepInline(ReadOnly, admin.TabularInline):
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderStep]:
-        return super().get_queryset(request).annotate(by_name=staff.name_of("by"))
+        return super().get_queryset(request).annotate(by_name=staff_permissions.name_of("by"))
 
     @admin.display(description=_("by"))
     def who(self, step: Any) -> str:
@@ -154,19 +154,19 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Require the view permission. Unlike in Django, `change_order` does not include it: it only marks a look."""
-        return staff.may(request.user, access.VIEW)
+        return staff_permissions.may(request.user, access.VIEW)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return staff.may(request.user, access.CANCEL)
+        return staff_permissions.may(request.user, access.CANCEL)
 
     def has_ship_permission(self, request: HttpRequest) -> bool:
-        return staff.may(request.user, access.SHIP)
+        return staff_permissions.may(request.user, access.SHIP)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        return staff.may(request.user, access.REFUND)
+        return staff_permissions.may(request.user, access.REFUND)
 
     def has_attend_permission(self, request: HttpRequest) -> bool:
-        return staff.may(request.user, access.ATTEND)
+        return staff_permissions.may(request.user, access.ATTEND)
 
     def _each(
         self, request: HttpRequest, rows: Iterable[Any], decide: Callable[..., bool], *, named: str = "order_id"

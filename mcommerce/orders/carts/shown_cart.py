@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 from mcommerce.orders.carts.cart import LINES_MAX, Item
 from mcommerce.orders.models import Offer
 

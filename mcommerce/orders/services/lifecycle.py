@@ -28,7 +28,7 @@ from mcommerce.events import (
 from mcommerce.orders.carts.cart_return import GIVEN_BACK, give_back, note_shortages
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.services import order_events, refunds
-from mcommerce.orders.services.transitions import move, note
+from mcommerce.orders.services.order_steps import move, note
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from django.db.models import F
 from eventbus import publish
 from mcommerce.events import OrderPaymentStatusChanged
 from mcommerce.orders.models import Order, OrderStep
-from mcommerce.orders.services.transitions import note
+from mcommerce.orders.services.order_steps import note
 
 Kind, Status = OrderStep.Kind, Order.PaymentStatus
 

@@ -11,7 +11,7 @@ from django.db.models import F
 from eventbus import Permanent, publish
 from mcommerce.events import OrderRefunded, OrderRefundFailed, OrderRefundRequested, RefundReason
 from mcommerce.orders.models import OrderStep, Refund
-from mcommerce.orders.services.transitions import note
+from mcommerce.orders.services.order_steps import note
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from eventbus import publish
 from mcommerce.events import OrderReturned, RefundReason
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.services import refunds
-from mcommerce.orders.services.transitions import note
+from mcommerce.orders.services.order_steps import note
 
 SENT = (Order.State.SHIPPED, Order.State.DELIVERED)
 Kind = OrderStep.Kind

@@ -17,7 +17,7 @@ from mcommerce.orders.carts import cart as carts
 from mcommerce.orders.carts.cart_session import find_cart, keep_cookie, open_cart
 from mcommerce.orders.forms import AddForm, LineForm
 from mcommerce.orders.models import Cart, Offer, Order
-from mcommerce.orders.views.order_view import OrderPage, page_of
+from mcommerce.orders.views.order_page import OrderPage, page_of
 from mcommerce.web.resubmission import request_id
 
 

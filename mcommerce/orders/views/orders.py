@@ -25,8 +25,8 @@ from mcommerce.orders.models import Order
 from mcommerce.orders.services import checkout as till
 from mcommerce.orders.services import lifecycle
 from mcommerce.orders.services.held_stock import HoldsTooMuch, Visitor
-from mcommerce.orders.views.order_view import page_of
-from mcommerce.rate_limits.visitors import keyed_hash, network_of_request
+from mcommerce.orders.views.order_page import page_of
+from mcommerce.rate_limits.visitor_identity import keyed_hash, network_of_request
 
 ORDERS_PER_PAGE = 20  # a screen or two
 CONFLICT, UNPROCESSABLE = 409, 422  # the cart differs from the page; a field is missing or wrong

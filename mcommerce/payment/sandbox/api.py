@@ -20,7 +20,7 @@ from typing import Any
 
 from mcommerce.payment.sandbox import sessions
 from mcommerce.payment.sandbox.http_messages import Request, Response, error, json_response
-from mcommerce.payment.sandbox.ledger import Ledger, new_id
+from mcommerce.payment.sandbox.provider_books import Ledger, new_id
 
 AMOUNT_MAX = 99_999_999  # minor units, as at real companies: a larger one is a mistake
 TEXT_MAX = 200  # characters of a reference or a key: an id and a prefix

@@ -9,11 +9,11 @@ from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcommerce.payment.sandbox import pages
+from mcommerce.payment.sandbox import page_renderer
 from mcommerce.payment.sandbox.api import Api
-from mcommerce.payment.sandbox.checkout import Checkout
 from mcommerce.payment.sandbox.http_messages import Request, Response, error
-from mcommerce.payment.sandbox.ledger import Ledger
+from mcommerce.payment.sandbox.payment_page import Checkout
+from mcommerce.payment.sandbox.provider_books import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
 from mcommerce.payment.sandbox.webhooks import WebhookSender
 
@@ -148,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, parts.path, parts.query, headers, body)
         if parts.path.startswith("/v1/"):
             return self.server.api.answer(request)
-        if parts.path in pages.ASSETS and self.command == "GET":
-            content, content_type = pages.ASSETS[parts.path]
+        if parts.path in page_renderer.ASSETS and self.command == "GET":
+            content, content_type = page_renderer.ASSETS[parts.path]
             return Response(200, content, content_type, {"Cache-Control": "no-cache"})
         return self.server.checkout.answer(request)
 

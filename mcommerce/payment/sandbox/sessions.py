@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcommerce.payment.sandbox.cards import Behaviour, Card
-from mcommerce.payment.sandbox.ledger import new_id
+from mcommerce.payment.sandbox.provider_books import new_id
 
 Row = sqlite3.Row
 

@@ -9,7 +9,7 @@ import urllib.request
 from typing import Any
 
 from mcommerce.payment.sandbox import sessions
-from mcommerce.payment.sandbox.ledger import Ledger
+from mcommerce.payment.sandbox.provider_books import Ledger
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from mcommerce.payment.providers.base import (
     SessionState,
     Webhook,
 )
-from mcommerce.payment.services.sessions import current_state, open_session
-from mcommerce.payment.services.settlement import lock_payment, move, settle
+from mcommerce.payment.services.provider_answers import lock_payment, move, settle
+from mcommerce.payment.services.provider_sessions import current_state, open_session
 from mcommerce.payment.services.status_checks import doubt, schedule_check
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from mcommerce.payment.models import Payment, Refund
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Declined, Provider
 from mcommerce.payment.services import ledger
-from mcommerce.payment.services.settlement import clear_alarm, lock_payment, raise_alarm
+from mcommerce.payment.services.provider_answers import clear_alarm, lock_payment, raise_alarm
 
 ALREADY_REFUNDED = "already_refunded"
 

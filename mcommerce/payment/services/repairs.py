@@ -17,8 +17,7 @@ from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import Charge, Declined, SessionState
 from mcommerce.payment.services import ledger, refunds
 from mcommerce.payment.services.payments import OPEN_OUTCOMES, open_payment, settle_session
-from mcommerce.payment.services.sessions import current_state
-from mcommerce.payment.services.settlement import (
+from mcommerce.payment.services.provider_answers import (
     charged_twice,
     clear_alarm,
     lock_payment,
@@ -26,6 +25,7 @@ from mcommerce.payment.services.settlement import (
     settle,
     succeeded,
 )
+from mcommerce.payment.services.provider_sessions import current_state
 
 logger = logging.getLogger(__name__)
 

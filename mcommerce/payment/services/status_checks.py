@@ -12,8 +12,8 @@ from eventbus import Event, publish
 from mcommerce.payment.models import Attempt
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderError, SessionState
-from mcommerce.payment.services.sessions import current_state
-from mcommerce.payment.services.settlement import become_unknown, lock_payment, raise_alarm, settle
+from mcommerce.payment.services.provider_answers import become_unknown, lock_payment, raise_alarm, settle
+from mcommerce.payment.services.provider_sessions import current_state
 
 logger = logging.getLogger(__name__)
 

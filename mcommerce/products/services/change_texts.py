@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from mcommerce.money.filters import money, percent
+from mcommerce.money.template_filters import money, percent
 
 
 def told(form: Any) -> str:

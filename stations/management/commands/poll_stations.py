@@ -10,13 +10,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from eventbus import clock
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.command_runner import on_signal
-from stations.feeds.base import PollFailed
+from stations.feeds.feed_interface import PollFailed
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
 from stations.models import PollPlan, PollRun
 from stations.polling.poller import Poller, PollerThreads
-from stations.services.schedule import SIMULATED_INTERVAL_MS_MIN, CallsOutOfRange, IntervalOutOfRange, plan_of, steer
+from stations.services.poll_schedule import (
+    SIMULATED_INTERVAL_MS_MIN,
+    CallsOutOfRange,
+    IntervalOutOfRange,
+    plan_of,
+    steer,
+)
 
 LOOK_SECONDS = 0.2  # between two checks for pollers that ended and calls that are used up
 

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus.processes.command_runner import on_signal
-from stations.simulator.process import address
 from stations.simulator.server import SPEED, serve
+from stations.simulator.simulator_process import address
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ class TownConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tests.chaos.load_app import clock_skew, mistakes, named_leases
+        from tests.chaos.load_app import clock_skew, named_leases, planted_mistakes
 
         named_leases.name_leases()
         clock_skew.follow()
         if fault := os.environ.get("CHAOS_SABOTAGE"):
-            mistakes.plant(fault)
+            planted_mistakes.plant(fault)

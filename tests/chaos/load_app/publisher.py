@@ -34,9 +34,9 @@ class ChangedMind(Exception):
 def main(told: Path, chance: random.Random) -> None:
     from django.db import DatabaseError, InterfaceError, connection
 
-    from tests.chaos.load_app import mistakes
+    from tests.chaos.load_app import planted_mistakes
 
-    pause = HURRY_SECONDS if mistakes.of_the_bus() else float(os.environ["CHAOS_PAUSE_SECONDS"])
+    pause = HURRY_SECONDS if planted_mistakes.of_the_bus() else float(os.environ["CHAOS_PAUSE_SECONDS"])
     with told.open("a") as file:
         while not told.with_suffix(".stop").exists():
             tokens: list[str] = []
@@ -62,7 +62,7 @@ def call(tokens: list[str], chance: random.Random, file: TextIO) -> None:
     from django.db import transaction
 
     from eventbus import clock, publish
-    from tests.chaos.load_app import mistakes
+    from tests.chaos.load_app import planted_mistakes
     from tests.chaos.load_app.events import Called, Reminded
     from tests.chaos.load_app.models import Told
 
@@ -83,7 +83,7 @@ def call(tokens: list[str], chance: random.Random, file: TextIO) -> None:
             Told(token=one.token, kind=one.wire_name, name=one.name, number=number)
             for one, number in zip(calls, numbers, strict=True)
         )
-        if mistakes.acknowledges_early():
+        if planted_mistakes.acknowledges_early():
             note(file, "ack", tokens)
         if chance.random() < UNDONE_PART:
             raise ChangedMind

@@ -10,6 +10,6 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from mcommerce.payment.services import status_checks
-        from tests.chaos.shop import mistakes  # noqa: F401  # its mistakes are known once it is imported
+        from tests.chaos.shop import planted_mistakes  # noqa: F401  # its mistakes are known once it is imported
 
         status_checks.CHECK_DELAYS_SECONDS = CHECK_DELAYS_SECONDS

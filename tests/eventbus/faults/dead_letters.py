@@ -29,14 +29,14 @@ FAULTS = [
     ),
     Fault(
         "errors as they come",
-        "eventbus.database.text.printable",
+        "eventbus.database.storable_text.printable",
         'text.replace("\\0", "\\\\0").encode("utf-8", "backslashreplace").decode()',
         "text",
         fails=["after_the_last_attempt_there_is_a_dead_letter_with_all_one_needs"],
     ),
     Fault(
         "errors of any length",
-        "eventbus.database.text.printable",
+        "eventbus.database.storable_text.printable",
         "return safe if len(safe) <= ERROR_CHARACTERS_MAX else",
         "return safe if True else",
         fails=["a_long_error_keeps_its_ends"],

@@ -22,7 +22,7 @@ FAULTS = [
     ),
     Fault(
         "begin at the end after a restart",
-        "eventbus.consuming.backfill.Backfill.begin",
+        "eventbus.consuming.outbox_backfill.Backfill.begin",
         "self._seek(consumer, place, row.offset)",
         "self._seek(consumer, place, self._backend.end(place))",
         fails=["a_process_that_dies_after_appending_loses_nothing"],

@@ -12,7 +12,7 @@ FAULTS = [
     ),
     Fault(
         "take no lock for a key",
-        "eventbus.database.inserts.slots",
+        "eventbus.database.outbox_inserts.slots",
         "return sorted(",
         "return [] and sorted(",
         fails=["commit_order_decides_when_two_publish_to_one_key"],
@@ -20,7 +20,7 @@ FAULTS = [
     ),
     Fault(
         "take locks in the order of the events",
-        "eventbus.database.inserts.slots",
+        "eventbus.database.outbox_inserts.slots",
         "return sorted({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS) for one in sealed})",
         "return list({(_signed(one.topic), zlib.crc32(one.key.encode()) % LOCK_SLOTS): one for one in sealed})",
         fails=["two_who_tell_of_the_same_keys_in_opposite_orders_both_get_through"],
@@ -28,7 +28,7 @@ FAULTS = [
     ),
     Fault(
         "draw the id before the lock",
-        "eventbus.database.inserts._postgres",
+        "eventbus.database.outbox_inserts._postgres",
         "_ONE,",
         'f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES '
         '(%b, %b, %b, %b, %b, %b, %b, pg_advisory_xact_lock(%b::int, %b::int)::text)",',

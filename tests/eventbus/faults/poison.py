@@ -16,21 +16,21 @@ ALONE = [
 FAULTS = [
     Fault(
         "wait for the world, whoever breaks it",
-        "eventbus.failures.suspicion.Suspicion.met",
+        "eventbus.failures.poison_suspicion.Suspicion.met",
         "now = clock.monotonic()",
         "return Verdict.EXCUSED",
         fails=[*ALONE, "a_service_that_is_away_for_one_event_and_answers_others_is_not_away"],
     ),
     Fault(
         "set nobody aside without proof",
-        "eventbus.failures.suspicion.Suspicion.met",
+        "eventbus.failures.poison_suspicion.Suspicion.met",
         "slow or met.tries >= TRIES_MIN",
         "False",
         fails=["poison_side_by_side_holds_up_none_behind_it"],
     ),
     Fault(
         "blame an event for a world that is broken for all",
-        "eventbus.failures.suspicion.Suspicion.met",
+        "eventbus.failures.poison_suspicion.Suspicion.met",
         "self.answered > met.others or self._is_alone(met, now)",
         "True",
         fails=["a_world_that_is_broken_for_all_is_waited_for"],
@@ -44,14 +44,14 @@ FAULTS = [
     ),
     Fault(
         "blame who is alone at once",
-        "eventbus.failures.suspicion.Suspicion._is_alone",
+        "eventbus.failures.poison_suspicion.Suspicion._is_alone",
         "met.tries < ALONE_TRIES or now - met.since < ALONE_SECONDS",
         "False",
         fails=["who_breaks_the_world_again_and_again_with_nobody_else_there_is_blamed"],
     ),
     Fault(
         "never blame who is alone",
-        "eventbus.failures.suspicion.Suspicion._is_alone",
+        "eventbus.failures.poison_suspicion.Suspicion._is_alone",
         "met.tries < ALONE_TRIES or",
         "True or",
         fails=["who_breaks_the_world_again_and_again_with_nobody_else_there_is_blamed"],
@@ -79,7 +79,7 @@ FAULTS = [
     ),
     Fault(
         "a service is away for all",
-        "eventbus.failures.suspicion.Suspicion.met",
+        "eventbus.failures.poison_suspicion.Suspicion.met",
         "met.passed_by >= AWAY_TRIES",
         "False",
         fails=["a_service_that_is_away_for_one_event_and_answers_others_is_not_away"],

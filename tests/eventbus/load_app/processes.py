@@ -59,7 +59,7 @@ class Crowd:
         return process
 
     def dispatcher(self, name: str) -> None:
-        self._processes[name] = self.start("dispatching", name, self._looked(name))
+        self._processes[name] = self.start("dispatcher", name, self._looked(name))
 
     def _looked(self, dispatcher: str) -> Path:
         return self.folder / f"{dispatcher}.looked"

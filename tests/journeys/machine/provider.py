@@ -9,9 +9,9 @@ import requests
 
 from eventbus import clock
 from mcommerce.payment.sandbox.api import Api
-from mcommerce.payment.sandbox.checkout import Checkout
 from mcommerce.payment.sandbox.http_messages import Request, Response
-from mcommerce.payment.sandbox.ledger import Ledger
+from mcommerce.payment.sandbox.payment_page import Checkout
+from mcommerce.payment.sandbox.provider_books import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
 
 URL, KEY, SECRET = "https://company.example", "key-of-the-tests", "secret-of-the-tests"

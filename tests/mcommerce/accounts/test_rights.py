@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from mcommerce import staff
+from mcommerce import staff_permissions
 from mcommerce.accounts.models import User
 
 PEOPLE = ("view_user", "add_user", "change_user", "delete_user", "view_address", "change_address")
@@ -111,7 +111,7 @@ def test_a_superuser_gives_and_takes_rights(root: User, ada: User) -> None:
 
 
 def test_who_is_in_the_history_is_not_deleted_and_the_history_stays(root: User, ada: User, clerk: User) -> None:
-    staff.record(clerk, ada, "Looked at.")
+    staff_permissions.record(clerk, ada, "Looked at.")
     client = Client()
     client.force_login(root)
     chosen = {"action": "delete_selected", "_selected_action": [str(clerk.pk)], "post": "yes"}

@@ -14,8 +14,8 @@ from django.urls import reverse
 from eventbus.ids import uuid7
 from mcommerce.events import ProductPublished
 from mcommerce.orders import access
-from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Cart, Offer, Order
+from mcommerce.orders.open_sockets import live_orders
 from mcommerce.orders.services import lifecycle, offers, payment_status
 from mcommerce.orders.services.checkout import Buyer, place_order
 

@@ -12,7 +12,7 @@ from mcommerce.events import OrderRefundRequested, OrderReturned, RefundReason
 from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds, returns
-from mcommerce.orders.views.order_view import page_of
+from mcommerce.orders.views.order_page import page_of
 from tests.mcommerce.orders.conftest import LATER, STAFF, fresh, pay
 from tests.mcommerce.orders.test_races import at_the_same_time
 

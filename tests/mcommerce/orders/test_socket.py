@@ -15,8 +15,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from mcommerce.orders import consumers
 from mcommerce.orders.limits import ORDER_SOCKETS_PER_NETWORK
-from mcommerce.orders.live import SOCKETS_PER_NETWORK_MAX, SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.models import Order
+from mcommerce.orders.open_sockets import SOCKETS_PER_NETWORK_MAX, SOCKETS_PER_ORDER_MAX, LiveOrders, live_orders
 from mcommerce.orders.services import lifecycle
 from tests.mcommerce.orders.conftest import LATER, Shopper, fresh, pay
 from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, closing_code, happens, hear, run, socket_of

@@ -9,8 +9,8 @@ import pytest
 from eventbus import backends
 from eventbus.errors import LogUnavailable
 from mcommerce.orders import consumers
-from mcommerce.orders.live import SOCKETS_PER_ORDER_MAX, live_orders
 from mcommerce.orders.models import Order
+from mcommerce.orders.open_sockets import SOCKETS_PER_ORDER_MAX, live_orders
 from tests.mcommerce.orders.conftest import Shopper
 from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, closing_code, hear, run, socket_of
 

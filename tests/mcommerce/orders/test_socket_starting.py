@@ -13,8 +13,8 @@ from eventbus import backends
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import LogUnavailable
 from mcommerce.orders import consumers
-from mcommerce.orders.live import live_orders
 from mcommerce.orders.models import Order
+from mcommerce.orders.open_sockets import live_orders
 from tests.mcommerce.orders.conftest import Shopper
 from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, hear, run, socket_of
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.cache.backends.base import BaseCache
 from django.db import connection, connections
 
-from mcommerce.rate_limits.cache import CountingCache
+from mcommerce.rate_limits.counting_cache import CountingCache
 from mcommerce.rate_limits.models import CacheEntry
 from stations.limits import REMARKS_PER_CLIENT
 from tests.live_site import ROOT
@@ -22,7 +22,7 @@ HITS = 25  # by each
 PROGRAM = """
 import django; django.setup()
 from datetime import UTC, datetime
-from mcommerce.rate_limits.limits import RateLimit, RateLimited
+from mcommerce.rate_limits.rate_limit import RateLimit, RateLimited
 from stations.limits import RemarksTooOften, count_remark
 limit, at = RateLimit("tests", {at_most}, 3_600), datetime(2026, 5, 1, tzinfo=UTC)
 refused = 0

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import translation
 
-from mcommerce.rate_limits.limits import RateLimit, RateLimited
 from mcommerce.rate_limits.middleware import RateLimitedAnswers
 from mcommerce.rate_limits.models import CacheEntry
-from mcommerce.rate_limits.visitors import network_of
+from mcommerce.rate_limits.rate_limit import RateLimit, RateLimited
+from mcommerce.rate_limits.visitor_identity import network_of
 
 TWICE_A_MINUTE = RateLimit("tests", 2, 60)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from stations.events import Kind
-from stations.feeds.base import Change, Fetched, Held, Key, Reading, State, diff
+from stations.feeds.feed_interface import Change, Fetched, Held, Key, Reading, State, diff
 from tests.stations.readings import BELLECOUR, NOON, STATE, TERREAUX, reading
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stations.feeds.base import PollFailed
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import PollFailed
 from stations.feeds.http import (
     ANSWER_BYTES_MAX,
     ATTEMPTS_MAX,

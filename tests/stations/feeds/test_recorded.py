@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from stations.events import Kind
-from stations.feeds.base import Held, Key, diff
+from stations.feeds.feed_interface import Held, Key, diff
 from stations.feeds.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.recorded_feeds import (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from outside.service import FAILURES_MAX, REST_SECONDS
-from stations.feeds.base import PollFailed
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import PollFailed
 from stations.feeds.http import ANSWER_BYTES_MAX
 from stations.feeds.jcdecaux import WORLD_BYTES_MAX, JCDecauxFeed
 from tests.outside.raw_server import Said, drip, drip_of_headers, flood, mumbling, saying

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stations.feeds.base import Bad, Key, PollFailed, Reading
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Bad, Key, PollFailed, Reading
 from stations.feeds.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v1, v3

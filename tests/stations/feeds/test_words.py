@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from stations.feeds.base import Bad
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import Bad
 from stations.models import REASON_LENGTH_MAX
 
 CATALOGUE = Path(settings.BASE_DIR) / "stations/locale/fr/LC_MESSAGES/django.po"

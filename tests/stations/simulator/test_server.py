@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from stations.feeds.base import PollFailed
 from stations.feeds.cities import LIVE
-from stations.feeds.failures import Failure
+from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_interface import PollFailed
 from stations.feeds.jcdecaux import JCDecauxFeed
 from stations.simulator import Simulator, serve, start_in_process
 

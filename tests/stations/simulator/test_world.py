@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stations.feeds.cities import BY_NAME, LIVE
-from stations.simulator.world import MONDAY, World
+from stations.simulator.simulated_world import MONDAY, World
 
 HOUR, DAY, WEEK = 3600, 86_400, 7 * 86_400
 SOME_MONDAY = MONDAY + 126 * WEEK  # in June 2026

@@ -11,12 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from eventbus import clock
 from eventbus.console.printing import Printer, printable, who
-from eventbus.operations import under_way
+from eventbus.operations import keys_under_way
 from mcommerce.payment.providers.base import ProviderError
-from mcommerce.reconcile import bus
-from mcommerce.reconcile.company import Company
-from mcommerce.reconcile.differences import Difference
-from mcommerce.reconcile.shop import Shop
+from mcommerce.reconcile import bus_differences
+from mcommerce.reconcile.difference import Difference
+from mcommerce.reconcile.order_differences import Shop
+from mcommerce.reconcile.provider_differences import Company
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ class Command(BaseCommand):
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
         """Return the differences, and the orders left out, since events about them are under way."""
-        busy, now = under_way.keys(bus.KEYED_BY_ORDER), clock.now()
+        busy, now = keys_under_way.keys(bus_differences.KEYED_BY_ORDER), clock.now()
         company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
         found = list(company.differences())
         found += Shop(charges=company.charges, under_way=busy, now=now).differences()
-        found += bus.differences(who=who())
+        found += bus_differences.differences(who=who())
         return found, busy
 
     def _repaired(self, one: Difference, *, ask: bool) -> str:

@@ -11,7 +11,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from eventbus.admin.base import (
+from eventbus.admin.dead_letters import DeadLetterAdmin, IgnoredTypeAdmin, redeliver
+from eventbus.admin.model_admin import (
     EventAdmin,
     GroupFilter,
     ReadOnly,
@@ -22,9 +23,8 @@ from eventbus.admin.base import (
     ask,
     tell,
 )
-from eventbus.admin.repairs import DeadLetterAdmin, IgnoredTypeAdmin, redeliver
 from eventbus.admin.selection import SelectionActions
-from eventbus.database.text import ranged, readable
+from eventbus.database.storable_text import ranged, readable
 from eventbus.models import (
     ConsumerGroup,
     Divergence,

@@ -8,10 +8,10 @@ import sqlite3
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from mcommerce.payment.sandbox import pages, sessions
+from mcommerce.payment.sandbox import page_renderer, sessions
 from mcommerce.payment.sandbox.cards import CardInvalid, read_card
 from mcommerce.payment.sandbox.http_messages import Request, Response
-from mcommerce.payment.sandbox.ledger import Ledger
+from mcommerce.payment.sandbox.provider_books import Ledger
 from mcommerce.payment.sandbox.sessions import Lateness
 from mcommerce.payment.sandbox.texts import WORDS, choose_language
 
@@ -92,7 +92,7 @@ def _card_page(
 
 
 def _page(name: str, status: int, *, language: str, session: sqlite3.Row | None = None, **values: Any) -> Response:
-    body = pages.render(name, language=language, session=session, **values)
+    body = page_renderer.render(name, language=language, session=session, **values)
     shop = urlsplit(session["return_url"]) if session else None
     # Browsers check a form's redirect against form-action too: it must contain the shop.
     form_targets = f"'self' {shop.scheme}://{shop.netloc}" if shop else "'self'"

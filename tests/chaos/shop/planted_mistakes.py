@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from tests.chaos.load_app import mistakes
-from tests.chaos.load_app.mistakes import fault
+from tests.chaos.load_app import planted_mistakes
+from tests.chaos.load_app.planted_mistakes import fault
 from tests.chaos.shop import verdict
 
 THINK_SECONDS = 1.0  # between reading and writing: with an order a second, some meet
@@ -87,4 +87,4 @@ def _ends_at_once() -> None:
     gunicorn_worker.PageWorker.enqueue_req = enqueue_req  # type: ignore[method-assign]
 
 
-ALL = {name: one for name, one in mistakes.ALL.items() if one.shop}
+ALL = {name: one for name, one in planted_mistakes.ALL.items() if one.shop}

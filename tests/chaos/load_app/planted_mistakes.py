@@ -107,16 +107,16 @@ def _creation_time() -> None:
     """Of the event in memory, which may be long before it is inserted."""
     from datetime import timedelta
 
-    from eventbus.database import inserts
+    from eventbus.database import outbox_inserts
     from eventbus.publishing import relay
 
-    values = inserts.postgres_values
+    values = outbox_inserts.postgres_values
 
     def earlier(one: Any) -> tuple[Any, ...]:
         *rest, created_at = values(one)
         return *rest, created_at - timedelta(seconds=random.uniform(0, 0.3))
 
-    inserts.postgres_values = earlier
+    outbox_inserts.postgres_values = earlier
     head, order, tail = relay._UNSENT.rpartition("ORDER BY id")
     assert order, "the relay asks in another way: plant it anew"
     relay._UNSENT = f"{head}ORDER BY created_at{tail}"
@@ -125,10 +125,10 @@ def _creation_time() -> None:
 @fault("no lock while publishing", ORDER, "relay stopped", "broker stopped")
 def _no_slots() -> None:
     """A relay that is faster than whoever drew the lower number sends in the order of commits: it is held up."""
-    from eventbus.database import inserts
+    from eventbus.database import outbox_inserts
     from eventbus.publishing import outbox
 
-    right = inserts.insert
+    right = outbox_inserts.insert
 
     def insert(connection: Any, sealed: Any, *, ordered: bool) -> None:
         right(connection, sealed, ordered=False)
@@ -141,10 +141,10 @@ def _dual_write() -> None:
     """On a connection of its own, as a call to a broker would be."""
     from django.db import connections
 
-    from eventbus.database import inserts
+    from eventbus.database import outbox_inserts
     from eventbus.publishing import outbox
 
-    right = inserts.insert
+    right = outbox_inserts.insert
 
     def insert(connection: Any, sealed: Any, *, ordered: bool) -> None:
         if "dual" not in connections.databases:
@@ -287,4 +287,4 @@ def _publish_half(sealed: Callable[[Any], Any]) -> Callable[[Any], int]:
     return publish_due
 
 
-from tests.chaos.load_app import tool_mistakes  # noqa: E402, F401  # adds its own to ALL
+from tests.chaos.load_app import planted_tool_mistakes  # noqa: E402, F401  # adds its own to ALL

@@ -15,7 +15,7 @@ from django.db import connection, models, transaction
 from eventbus import publish
 from stations import limits
 from stations.events import Kind, PollFinished, Position, RemarkDeleted, RemarkLeft, StationChanged
-from stations.feeds.base import Change, Held, Key, PollFailed, State
+from stations.feeds.feed_interface import Change, Held, Key, PollFailed, State
 from stations.models import (
     REASON_LENGTH_MAX,
     REMARK_LENGTH_MAX,
@@ -25,7 +25,7 @@ from stations.models import (
     Station,
     StationHistory,
 )
-from stations.services import schedule
+from stations.services import poll_schedule
 from stations.services.search import folded
 
 ROWS_PER_STATEMENT = 1_000  # of 25 values each: SQLite takes 32,766 values in one statement
@@ -87,8 +87,8 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
         run.save(force_insert=True)
         if poll.failed and poll.failed.retry_after_seconds:
             wait = timedelta(seconds=poll.failed.retry_after_seconds)
-            schedule.hold_off(feed=poll.feed, until=now + wait, now=now)
-        finished = _finished_event(run, interval_ms=schedule.interval_ms_of(poll.feed))
+            poll_schedule.hold_off(feed=poll.feed, until=now + wait, now=now)
+        finished = _finished_event(run, interval_ms=poll_schedule.interval_ms_of(poll.feed))
         publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), finished)
     return run
 

@@ -10,7 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from mcommerce import countries
 from mcommerce.events import CancelReason
-from mcommerce.money.filters import money
+from mcommerce.money.template_filters import money
 from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
 Text = str | Promise

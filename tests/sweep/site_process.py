@@ -24,7 +24,7 @@ from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes import dispatcher
 from tests import event_history
 from tests.sweep import kafka_day, poison, verdict
-from tests.sweep.mistakes import SABOTAGES
+from tests.sweep.planted_mistakes import SABOTAGES
 from tests.sweep.provider_process import KEY, SECRET
 from tests.sweep.run import Run
 from tests.sweep.shop_day import Journey

@@ -74,7 +74,7 @@ class Site:
         self.before_loss = 0  # records of a Kafka that lost them
         paused = {"CHAOS_PAUSE_SECONDS": str(pause_seconds)}
         self._live = LiveSite(folder, self._environment(sabotage) | paused | (roles.environment() if shop else {}))
-        self._run(f"tests.chaos.{'shop' if shop else 'town'}.preparing")
+        self._run(f"tests.chaos.{'shop' if shop else 'load_app'}.setup")
         self.shop = Shop(folder, self.rows, self._run, self.manage) if shop else None
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
         behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"

@@ -8,7 +8,7 @@ from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter
 from eventbus.operations import status
 from mcommerce.orders.services import reconciliation as orders
-from mcommerce.reconcile.differences import Difference
+from mcommerce.reconcile.difference import Difference
 
 KEYED_BY_ORDER = ("orders", "payment", "stock")  # topics whose keys are orders' ids
 AUDIT_REMEDY = "see docs/operations.md, When the delivery audit does not balance"

@@ -4,7 +4,7 @@ A row of ROUTES: the name of a URL pattern, what GET needs, what POST needs (lef
 A row of DESK: a model in the admin. A row of SOCKETS: a path. A row of DECISIONS: a button on an order's page.
 """
 
-from tests.permissions.needs import (
+from tests.permissions.access_needs import (
     ALL,
     NO_METHOD,
     NOBODY,

@@ -23,7 +23,7 @@ from stations.limits import RemarksTooOften
 from stations.live.feed_health import feeds_remembered
 from stations.live.status_frames import REMARKS_SHOWN, poll_key
 from stations.models import PollPlan, PollRun, Remark
-from stations.services import records, schedule
+from stations.services import poll_schedule, recording
 from stations.sockets.admission import REMARK, STEER, WATCH, may_produce
 from stations.views.stations import feeds_told
 
@@ -64,7 +64,7 @@ def steer(request: HttpRequest, feed: str) -> HttpResponse:
     if request.POST.get("action") == "stop":
         _steer(request, feed, running=False)
         return _done(request, _("Stopped. The state of the stations stays as it is."))
-    form = PlanForm(request.POST, plan=schedule.plan_of(feed, now=clock.now()))
+    form = PlanForm(request.POST, plan=poll_schedule.plan_of(feed, now=clock.now()))
     if form.is_valid() and _started(request, form, feed):
         return _done(request, _("Started."))
     return _refused(request, form, plan_forms={feed: form})
@@ -89,22 +89,22 @@ def _started(request: HttpRequest, form: PlanForm, feed: str) -> bool:
     wanted = form.cleaned_data
     try:
         _steer(request, feed, running=True, interval_ms=wanted["interval_ms"], calls=wanted["calls"])
-    except schedule.IntervalOutOfRange as limits:
+    except poll_schedule.IntervalOutOfRange as limits:
         allowed = {"min": limits.minimum_ms, "max": limits.maximum_ms}
         form.add_error("interval_ms", _("The interval is from %(min)s to %(max)s.") % allowed)
-    except schedule.CallsOutOfRange:
-        form.add_error("calls", _("The number of calls is from 0 to %(max)s.") % {"max": schedule.CALLS_MAX})
+    except poll_schedule.CallsOutOfRange:
+        form.add_error("calls", _("The number of calls is from 0 to %(max)s.") % {"max": poll_schedule.CALLS_MAX})
     return not form.errors
 
 
 def _left(form: RemarkForm, *, client: str) -> bool:
     try:
-        records.leave_remark(
+        recording.leave_remark(
             name=form.cleaned_data["name"], message=form.cleaned_data["message"], client=client, now=clock.now()
         )
-    except records.RemarkEmpty:
+    except recording.RemarkEmpty:
         form.add_error("message", _("A remark needs words."))
-    except records.RemarkTooLong:
+    except recording.RemarkTooLong:
         form.add_error("message", _("This is too long."))
     return not form.errors
 
@@ -112,7 +112,7 @@ def _left(form: RemarkForm, *, client: str) -> bool:
 @transaction.atomic
 def _steer(request: HttpRequest, feed: str, **wanted: Any) -> None:
     """Change the plan and log who did it: both happen, or neither."""
-    _record(request, schedule.steer(feed=feed, now=clock.now(), **wanted))
+    _record(request, poll_schedule.steer(feed=feed, now=clock.now(), **wanted))
 
 
 def _record(request: HttpRequest, steered: PollPlan) -> None:
@@ -162,7 +162,7 @@ def _page(
     plan_forms: dict[str, PlanForm] | None = None,
     remark_form: RemarkForm | None = None,
 ) -> HttpResponse:
-    plans = [schedule.plan_of(feed, now=clock.now()) for feed in settings.STATIONS_FEEDS]
+    plans = [poll_schedule.plan_of(feed, now=clock.now()) for feed in settings.STATIONS_FEEDS]
     context = {
         "plans": [{"plan": one, "form": (plan_forms or {}).get(one.feed) or PlanForm(plan=one)} for one in plans],
         "remark_form": remark_form or RemarkForm(),

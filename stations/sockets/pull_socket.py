@@ -15,7 +15,7 @@ from django.conf import settings
 
 from eventbus import clock
 from stations.feeds.registry import is_simulated
-from stations.live import ticker
+from stations.live import live_updates
 from stations.live.live_state import encode
 from stations.sockets.admission import Admission, Pace
 from stations.sockets.protocol import BadRequest, Subscribe, read
@@ -96,8 +96,8 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     async def begin(self) -> None:
         try:
-            self.live = await ticker.here()
-        except ticker.AWAY:
+            self.live = await live_updates.here()
+        except live_updates.AWAY:
             await self.refuse(CLOSE_TRY_AGAIN, "not_ready", "The site lacks its database or its log: try again.")
             return
         await self.tell(encode(self.hello()))

@@ -13,7 +13,7 @@ from mcommerce.payment.services import repairs
 from mcommerce.payment.services.reconciliation import PaymentStatement
 from mcommerce.products.services import reconciliation as products
 from mcommerce.products.services import stock
-from mcommerce.reconcile.differences import PERSON, Difference, money
+from mcommerce.reconcile.difference import PERSON, Difference, money
 
 
 class Shop:

@@ -19,7 +19,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus.database.text import readable
+from eventbus.database.storable_text import readable
 from eventbus.errors import BusError
 from eventbus.models import ConsumerGroup
 from eventbus.operations import topic_setup

@@ -9,7 +9,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from eventbus.consuming import liveness
+from eventbus.consuming import thread_liveness
 from mcommerce import readiness
 from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from mcommerce.serving import draining
@@ -50,7 +50,7 @@ def _may_be_staff(request: HttpRequest) -> bool:
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
     """Return 200 while the process answers and no relay, handler or poll thread hangs; else 503."""
-    if liveness.overdue():
+    if thread_liveness.overdue():
         return JsonResponse({"status": HANGS}, status=503)
     return JsonResponse({"status": OK})
 

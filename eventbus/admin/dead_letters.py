@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus.admin.base import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, tell
+from eventbus.admin.model_admin import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, tell
 from eventbus.admin.selection import ID_DIGITS_MAX, SelectionActions
 from eventbus.consuming import ignored_types
 from eventbus.models import DeadLetter, IgnoredType

@@ -16,7 +16,7 @@ from mcommerce.payment.providers.base import Charge
 from mcommerce.payment.services import reconciliation as payments
 from mcommerce.payment.services import repairs
 from mcommerce.payment.services.reconciliation import PaymentStatement, SessionStatement
-from mcommerce.reconcile.differences import PERSON, Difference, money
+from mcommerce.reconcile.difference import PERSON, Difference, money
 
 
 class Company:

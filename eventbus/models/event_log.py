@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from eventbus.events import KEY_CHARACTERS_MAX
-from eventbus.models.sizes import (
+from eventbus.models.column_sizes import (
     GROUP_CHARACTERS_MAX,
     NUMBER_MAX,
     TOPIC_CHARACTERS_MAX,

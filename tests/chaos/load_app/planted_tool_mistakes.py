@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from tests.chaos.load_app.mistakes import LOST, OTHERS, fault
+from tests.chaos.load_app.planted_mistakes import LOST, OTHERS, fault
 from tests.chaos.restored_events import GHOSTS
 
 
 @fault("a broken world never blamed", OTHERS, "poison: statement timeout")
 def _never_blamed() -> None:
     """An event that always runs into a timeout is waited for as if the database were away."""
-    from eventbus.failures.suspicion import Suspicion, Verdict
+    from eventbus.failures.poison_suspicion import Suspicion, Verdict
 
     Suspicion.met = lambda self, record, error, *, seconds: Verdict.EXCUSED  # type: ignore[method-assign]
 
@@ -17,7 +17,7 @@ def _never_blamed() -> None:
 @fault("what the log let go of skipped", LOST, "log cut behind a group")
 def _skipped_ahead() -> None:
     """As a client does by itself: it goes on where the log begins."""
-    from eventbus.consuming.backfill import Backfill
+    from eventbus.consuming.outbox_backfill import Backfill
 
     Backfill._open = lambda self, consumer, place, begin, end: self._seek(consumer, place, end)  # type: ignore[method-assign]
 
@@ -25,9 +25,9 @@ def _skipped_ahead() -> None:
 @fault("keys placed by what the brokers show", LOST, "partitions added")
 def _placed_anywhere() -> None:
     """Partitions that somebody added get keys, and no group reads them."""
-    from eventbus.backends.kafka import partitions
+    from eventbus.backends.kafka import key_partitions
 
-    partitions.Partitions.of = lambda self, row: partitions.partition_of(row.key, self._ask(row.topic, 5))  # type: ignore[method-assign]
+    key_partitions.Partitions.of = lambda self, row: key_partitions.partition_of(row.key, self._ask(row.topic, 5))  # type: ignore[method-assign]
 
 
 @fault("a log that went back never noticed", LOST, "Kafka restored")
@@ -45,9 +45,9 @@ def _log_not_noticed() -> None:
 @fault("ghosts of a restored database handled", GHOSTS, "PostgreSQL restored")
 def _ghosts() -> None:
     """What the log holds is believed, whether the outbox has it or not."""
-    from eventbus.recovery import own_rows
+    from eventbus.recovery import own_outbox_rows
 
-    own_rows.trusted = lambda records: []
+    own_outbox_rows.trusted = lambda records: []
 
 
 @fault("what lies ahead of a worker that leaves skipped", LOST, "upgrade")

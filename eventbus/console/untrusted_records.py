@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.selection import ask, named, positive
-from eventbus.database.text import TIME
+from eventbus.console.named_rows import ask, named, positive
+from eventbus.database.storable_text import TIME
 from eventbus.repairs import untrusted_records
 
 RECORDS_SHOWN = 100  # enough for a terminal; --limit shows more

@@ -7,8 +7,8 @@ from django.core.management.base import CommandError
 from django.db.models import Q
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.selection import ask, named, positive
-from eventbus.database.text import readable
+from eventbus.console.named_rows import ask, named, positive
+from eventbus.database.storable_text import readable
 from eventbus.models import OutboxRow
 from eventbus.publishing import rejected_records
 

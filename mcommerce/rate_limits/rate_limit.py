@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db import Error as DatabaseUnavailable
 
 from eventbus import clock
-from mcommerce.rate_limits.visitors import keyed_hash
+from mcommerce.rate_limits.visitor_identity import keyed_hash
 
 logger = logging.getLogger(__name__)
 
