@@ -115,7 +115,7 @@ def fill(rows: int) -> None:
         counting = "" if postgres else "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %s) "
         cursor.execute(
             f"{counting}INSERT INTO eventbus_outbox (event_id, topic, type, key, payload, headers, created_at,"
-            " partition, offset, appended_at, rejected)"
+            " partition, log_offset, appended_at, rejected)"
             f" SELECT {'gen_random_uuid()' if postgres else 'lower(hex(randomblob(16)))'}, '{TOPIC}',"
             f" 'benchmark.sale_made.v1', 'key' || i, {_payload(postgres)}, '{{}}', {_NOW}, 0, {begin} + i, {_NOW}, ''"
             f" FROM {numbers}",

@@ -55,5 +55,5 @@ def make_table() -> None:
 def skip_backlog() -> None:
     """Let every group stand at the log's end: what other benchmarks told is not for it."""
     for row in Progress.objects.all():
-        row.position = backends.current().end(TopicPartition(row.topic, row.partition))
+        row.offset = backends.current().end(TopicPartition(row.topic, row.partition))
         row.save()

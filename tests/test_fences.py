@@ -78,6 +78,9 @@ def verdict(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     planted = Path(shutil.copytree(tree, tmp_path_factory.mktemp("planted") / "tree"))
     for one in plants():
         file = planted.joinpath(*one.module.split(".")).with_suffix(".py")
+        assert file.parent.is_dir(), (
+            f"{file.parent.relative_to(planted)} is missing: give the feature a services package"
+        )
         file.write_text(f"import {one.imports}\n")
     return sections(ask_contracts(planted)[1])
 
@@ -105,6 +108,31 @@ def test_two_modules_that_import_one_another_are_refused(tree: Path, tmp_path: P
         file.write("\nimport mcommerce.payment.services.refunds\n")
 
     assert contracts()[CIRCLES]["name"] in sections(ask_contracts(planted)[1])
+
+
+# Lines in modules that are there: a module of their own could not break these rules.
+LINES = {
+    ("mcommerce/events.py", "mcommerce.orders.models"): ARROWS,
+    **{(f"{name.replace('.', '/')}/models.py", f"{name}.services"): FEATURES for name in features()},
+}
+
+
+@pytest.fixture(scope="module")
+def verdict_on_lines(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The same for a copy with every line of LINES in it."""
+    planted = Path(shutil.copytree(tree, tmp_path_factory.mktemp("lines") / "tree"))
+    for path, imports in LINES:
+        with (planted / path).open("a") as file:
+            file.write(f"\nimport {imports}\n")
+    return sections(ask_contracts(planted)[1])
+
+
+@pytest.mark.parametrize("line", LINES, ids="->".join)
+def test_a_forbidden_line_is_refused(line: tuple[str, str], verdict_on_lines: dict[str, str]) -> None:
+    (path, imports), name = line, contracts()[LINES[line]]["name"]
+    module = path.removesuffix(".py").replace("/", ".")
+
+    assert any(module in said and imports in said for said in verdict_on_lines.get(name, "").splitlines())
 
 
 def test_every_feature_stands_in_every_list() -> None:

@@ -60,7 +60,7 @@ def relay(producer: Producer) -> None:
         assert len(reports.places) == len(rows), "Kafka did not take all"
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                f"{_ROOM} unnest(%s::bigint[], %s::int[], %s::bigint[]) AS place (id, partition, offset)"
+                f"{_ROOM} unnest(%s::bigint[], %s::int[], %s::bigint[]) AS place (id, partition, log_offset)"
                 " WHERE eventbus_outbox.id = place.id",
                 [list(column) for column in zip(*reports.places, strict=True)],
             )

@@ -111,7 +111,7 @@ class BatchRunner:
         self._owned.breaker.wait()  # only now: passing records without a handler is no probe
         self._retry_on_contention(self._begin, partition, record, unless=PAUSED)
         try:
-            self._alone(partition, records[: ahead + 1], opens=True)
+            self._alone(partition, records[: ahead + 1], closes=True)
             return ahead + 1
         except Exception as error:
             if self._owned.judge(record, error) is not Verdict.BLAMED:
@@ -148,18 +148,18 @@ class BatchRunner:
             groups.save(progress)
 
     def _alone(
-        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", opens: bool = False
+        self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", closes: bool = False
     ) -> None:
         """Handle the last of these records, and pass those before it, which need no handler now."""
         record = records[-1]
         self._owned.begin()
         note = self._owned.ask(partition, record)
-        fresh = self._retry_on_contention(self._one, partition, records, note, unless=unless, opens=opens)
+        fresh = self._retry_on_contention(self._one, partition, records, note, unless=unless, closes=closes)
         self._owned.settled(record)
         self._owned.succeeded(fresh)
 
     def _one(
-        self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, opens: bool
+        self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, closes: bool
     ) -> list[Record]:
         self._owned.in_hand = None
         with failpoints.atomic("handle.single"), outbox.gathered():
@@ -170,7 +170,7 @@ class BatchRunner:
                 effects.refuse_deadly(self._group, record, progress.crashes)
                 self._owned.act(record, note)
             self._finish(progress, records, fresh)
-            if opens and fresh:
+            if closes and fresh:
                 circuit_breaker.reset(self._group.name)
         return fresh
 

@@ -48,7 +48,7 @@ class Retries:
         if head is None:
             return False
         try:
-            self._try(head, partition, opens=True)
+            self._try(head, partition, closes=True)
             return True
         except Exception as error:
             record = parking.record_of(head)
@@ -65,19 +65,19 @@ class Retries:
                 return None
             return ParkedEvent.objects.select_related("parked_key").filter(parked_key=key_id)[0]
 
-    def _try(self, head: ParkedEvent, partition: TopicPartition, *, opens: bool = False) -> None:
+    def _try(self, head: ParkedEvent, partition: TopicPartition, *, closes: bool = False) -> None:
         key, record = head.parked_key, parking.record_of(head)
         self._owned.begin()
         known = bool(self._group.of(record))
         if known:
             effects.refuse_deadly(self._group, record, key.crashes)
         note = self._owned.ask(partition, record, parked=True)
-        self._retry_on_contention(self._drain, key.id, head.id, partition, note, opens=opens and known)
+        self._retry_on_contention(self._drain, key.id, head.id, partition, note, closes=closes and known)
         self._owned.settled(record)
         if known:
             self._owned.succeeded([record], first=key.attempts == 0)
 
-    def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, opens: bool) -> None:
+    def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, closes: bool) -> None:
         """Handle a head and let the next one come up. An event that lost its handler is let go and counted."""
         self._owned.in_hand = None
         with failpoints.atomic("retry.drain"), outbox.gathered():
@@ -95,7 +95,7 @@ class Retries:
             failpoints.hit("drained")
             head.delete()
             parking.go_on(key)
-            if opens:
+            if closes:
                 circuit_breaker.reset(self._group.name)
 
     def _failed(self, key_id: int, partition: TopicPartition, error: BaseException, counts: bool) -> None:

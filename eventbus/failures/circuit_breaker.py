@@ -92,8 +92,8 @@ def trip(group: str, reason: str) -> None:
     """Open the group's circuit breaker. The first reason stays."""
     with failpoints.atomic("breaker.trip"):
         flowing = ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=True)
-        closed = flowing.update(breaker_opened_at=clock.now(), breaker_reason=printable(reason))
-    if closed:
+        opened = flowing.update(breaker_opened_at=clock.now(), breaker_reason=printable(reason))
+    if opened:
         logger.error("The circuit breaker of group %s is open: %s", group, reason)
 
 

@@ -11,7 +11,7 @@ from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.contract_circuit_breaker import KEYS, LONG, Broken, group, is_braked, say_once
 
-CLOSING = WINDOW_ATTEMPTS // 2 + 1  # so many failures open a circuit breaker, if there is nothing else
+OPENING = WINDOW_ATTEMPTS // 2 + 1  # so many failures open a circuit breaker, if there is nothing else
 
 
 @pytest.mark.django_db(transaction=True)
@@ -101,7 +101,7 @@ class StandsStillWhilePaused:
 
     def test_resuming_a_brake_that_was_closed_by_the_last_event_lets_it_judge_anew(self, house: House) -> None:
         house.handler(call=Broken(error=Permanent("broken")))
-        say_once(house, *KEYS[:CLOSING])
+        say_once(house, *KEYS[:OPENING])
         house.settle()
         assert is_braked()
 
@@ -109,12 +109,12 @@ class StandsStillWhilePaused:
         say_once(house, "late")
         house.settle()
 
-        assert len(house.dead()) == CLOSING + 1
+        assert len(house.dead()) == OPENING + 1
         assert not is_braked()
 
     def test_resuming_a_brake_that_another_process_closed_lets_it_judge_anew(self, house: House) -> None:
         house.handler(call=Broken(error=Permanent("broken")))
-        say_once(house, *KEYS[: CLOSING - 1])
+        say_once(house, *KEYS[: OPENING - 1])
         house.settle()
         circuit_breaker.trip("house-a", "another has seen enough")
         house.settle()
@@ -123,5 +123,5 @@ class StandsStillWhilePaused:
         say_once(house, "late")
         house.settle()
 
-        assert len(house.dead()) == CLOSING
+        assert len(house.dead()) == OPENING
         assert not is_braked()

@@ -41,7 +41,7 @@ def say_to_a_braked_group(house: House, note: tuple[str, int], *, parked: bool) 
 class Probes:
     """Promise 5: what is tried while the circuit breaker is open."""
 
-    def test_a_poison_event_at_the_front_does_not_keep_it_closed(self, house: House, bus_clock) -> None:
+    def test_a_poison_event_at_the_front_does_not_keep_it_open(self, house: House, bus_clock) -> None:
         broken = Broken()
         house.handler(call=broken)
         say_once(house, *KEYS)

@@ -81,7 +81,7 @@ def test_a_handler_that_fails_for_everything_is_braked_and_goes_on_by_itself_onc
 
         broken.mend()
         mended = time.monotonic()
-        until(lambda: not is_braked(), "it opens by itself")
+        until(lambda: not is_braked(), "it closes by itself")
         assert time.monotonic() - mended < PROBE_SECONDS[1] + 5
         if dead:
             assert run("eventbus", "requeue", "--all")[0] == 0

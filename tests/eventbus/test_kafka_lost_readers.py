@@ -112,7 +112,7 @@ def test_a_worker_that_waits_at_the_end_sees_that_it_has_to_read_from_elsewhere(
     house.relay()
     worker = house.worker()
     until(lambda: house.step(worker) and house.seen() == [("vase", 1)], "the first is handled")
-    if braked:  # it opens by a probe, if there is something to probe
+    if braked:  # it closes by a probe, if there is something to probe
         circuit_breaker.trip("house-a", "most of what it saw had failed")
 
     InboxRow.objects.all().delete()

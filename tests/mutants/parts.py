@@ -84,6 +84,7 @@ PACKAGES = (  # of the bus, without Kafka's adapter and what only tests use
     "database/sqlite3",
     "failures",
     "management/commands",
+    "models",
     "operations",
     "processes",
     "progress",

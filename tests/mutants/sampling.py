@@ -62,8 +62,8 @@ def _of_module(module: Path) -> Iterator[Mutant]:
         if operator_class.arguments() or any(one in name for one in SENSELESS):
             continue
         operator = operator_class()
-        offsets = (offset for node in ast_nodes(tree) for offset in operator.mutation_offsets(node))
-        for occurrence, ((line, column), (_, end)) in enumerate(offsets):
+        spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
+        for occurrence, ((line, column), (_, end)) in enumerate(spans):
             if _is_senseless(name, before=lines[line - 1][:column], text=lines[line - 1][column:end]):
                 continue
             yield Mutant(str(module.relative_to(ROOT)), name, occurrence, line, column)

@@ -10,7 +10,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 COOKIE = "known_browser"
-SALT = "mcommerce.accounts.sign_in.known_browsers"
+SALT = "mcommerce.accounts.known_browsers"
 KNOWN_FOR = timedelta(days=365)  # a visit a year keeps a browser known
 PEOPLE_MAX = 5  # of one browser, the latest first: a household
 

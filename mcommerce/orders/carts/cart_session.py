@@ -10,7 +10,7 @@ from mcommerce.orders.carts.cart import KEPT_FOR
 from mcommerce.orders.models import Cart
 
 COOKIE = "cart"
-COOKIE_SALT = "mcommerce.orders.carts.cart"
+COOKIE_SALT = "mcommerce.orders.cart"
 
 
 def cookie_cart_id(request: HttpRequest) -> UUID | None:

@@ -8,7 +8,7 @@ FAULTS = [
         "eventbus.consuming.worker.Worker._probe",
         "breaker.probed_key = head[0]",
         "pass",
-        fails=["a_poison_event_at_the_front_does_not_keep_it_closed"],
+        fails=["a_poison_event_at_the_front_does_not_keep_it_open"],
     ),
     Fault(
         "probe parked keys alone",
