@@ -66,7 +66,9 @@ def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **o
         try:
             pruned = Pruning(timedelta(hours=older_than), dry_run=dry_run, stop=stop, told=show).go()
         except LogUnavailable as error:
-            raise CommandError(f"Nobody knows what the log can still show, so all stays: {error}") from error
+            raise CommandError(
+                f"Nothing is pruned, since the log does not say what it can still show: {error}"
+            ) from error
     held = pruning.held_back()
     if json:
         printer.json({**msgspec.structs.asdict(pruned), "dry_run": dry_run, "held_back": held})

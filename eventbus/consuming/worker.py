@@ -108,15 +108,12 @@ class Worker:
             except Exception as error:
                 if not self._owned.left_clean:
                     self.let_go()
-                logger.warning(
-                    "Group %s waits for the world: %s",
-                    self.group.name,
-                    error,
-                    exc_info=not is_infrastructure_error(error),
-                )
                 if self._owned.suspicion.answered != answered:  # others were handled before this error
                     pause = OUTAGE_PAUSE_SECONDS[0]
-                self._stop.wait(random.uniform(pause / 2, pause))
+                seconds, unexpected = random.uniform(pause / 2, pause), not is_infrastructure_error(error)
+                text = "Group %s cannot go on, and tries again in %.1f s: %s"
+                logger.warning(text, self.group.name, seconds, error, exc_info=unexpected)
+                self._stop.wait(seconds)
                 pause = min(pause * 2, OUTAGE_PAUSE_SECONDS[1])
                 continue
             if not moved and not self._stop.is_set():
@@ -258,7 +255,7 @@ class Worker:
 
     def _leaves_unsaid(self, therefore: str, error: Exception) -> None:
         logger.warning(
-            "Group %s leaves without a word, so %s: %s",
+            "Group %s could not write that it leaves, so %s: %s",
             self.group.name,
             therefore,
             error,

@@ -173,7 +173,7 @@ class Heartbeat:
             with unit_of_work():
                 call()
         except Exception as error:
-            logger.info("No word of this process for operators: %s", error)
+            logger.info("The heartbeat of this process was not written: %s", error)
 
     def beat(self) -> None:
         """Store what the process does now, and delete the rows of dead ones. Raises DatabaseError."""

@@ -100,8 +100,9 @@ class Dispatcher:
             except LeaseLost as error:
                 logger.warning("This process dispatches no more, and stands by: %s", error)
             except Exception as error:
-                logger.warning("The dispatcher waits for the world: %s", error)
-                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+                seconds = random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS)
+                logger.warning("The dispatcher cannot begin, and tries again in %.1f s: %s", seconds, error)
+                self._stop.wait(seconds)
 
     def _lead_or_stand_by(self) -> None:
         with unit_of_work():
@@ -177,9 +178,10 @@ class Dispatcher:
             except (DatabaseError, InterfaceError, LogUnavailable) as error:
                 if not is_infrastructure_error(error):
                     raise
-                logger.warning("The relay waits for the world: %s", error)
+                seconds = random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS)
+                logger.warning("The relay cannot go on, and tries again in %.1f s: %s", seconds, error)
                 was_away = was_away or not isinstance(error, LogUnavailable)
-                self._stop.wait(random.uniform(BROKEN_SECONDS / 2, BROKEN_SECONDS))
+                self._stop.wait(seconds)
                 continue
             if not moved and not self._stop.is_set():
                 published.wait(seen, POLL_SECONDS)

@@ -114,7 +114,7 @@ def test_a_database_that_is_away_is_waited_for(
     with ExitStack() as gone:
         gone.enter_context(without("eventbus_process"))
         with Heartbeat("pages"):
-            until(lambda: "No word of this process" in caplog.text, "a failure")
+            until(lambda: "heartbeat of this process was not written" in caplog.text, "a failure")
             gone.close()
             until(processes, "a sign of life")
 
