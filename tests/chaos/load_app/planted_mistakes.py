@@ -133,7 +133,7 @@ def _no_slots() -> None:
     def insert(connection: Any, sealed: Any, *, ordered: bool) -> None:
         right(connection, sealed, ordered=False)
 
-    outbox.inserts.insert = insert
+    outbox.outbox_inserts.insert = insert
 
 
 @fault("published outside the transaction", UNDONE)
@@ -151,7 +151,7 @@ def _dual_write() -> None:
             connections.databases["dual"] = dict(connection.settings_dict)
         right(connections["dual"], sealed, ordered=False)
 
-    outbox.inserts.insert = insert
+    outbox.outbox_inserts.insert = insert
 
 
 @fault("sent in reverse", ORDER)
