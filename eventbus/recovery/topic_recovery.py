@@ -206,7 +206,11 @@ class LossDetector:
 
     def _tell(self, found: Refilled, *, new: bool) -> None:
         if new:  # the site ran on another log, such as in memory
-            logger.warning("This log lacks %s of other logs: %s events are appended to it", found.topic, found.events)
+            logger.warning(
+                "Topic %s is on a log that this site has not used before: %s events of the outbox are appended to it",
+                found.topic,
+                found.events,
+            )
         else:
             logger.error(
                 "The log of %s was lost: %s events are appended again from the outbox", found.topic, found.events
