@@ -1,7 +1,7 @@
-"""The site for an ASGI server: pages, sockets and, when this process is the whole system, the bus.
+"""The site for an ASGI server: pages, sockets and, if this process runs the whole site, the bus.
 
-Servers import this module before any visitor comes, also in the child of an autoreloading `runserver`. So events that
-an earlier crash left behind are delivered at once.
+Servers import this module before the first request, also in the child process of an autoreloading `runserver`. So the
+bus starts at once, and delivers events that were left over from a crash.
 """
 
 import os

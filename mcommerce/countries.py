@@ -20,9 +20,9 @@ def choices() -> list[tuple[str, str]]:
 
 
 def refuse_silent_change(form: forms.Form | forms.ModelForm) -> None:
-    """Add an empty first choice and a reason when the form's country is not among its choices.
+    """Add an empty first choice, and a hint, if the form's country is not among its choices.
 
-    Otherwise a browser would show the first choice, and send it without a word.
+    Otherwise a browser would select the first country of the list, and submit it unnoticed.
     """
     field = form.fields["country"]
     country = field.get_bound_field(form, "country").value() or ""

@@ -1,8 +1,8 @@
 """Every event that the modules of the shop publish, grouped by publisher.
 
 Money is an integer of minor units (cents) with an ISO 4217 currency. Prices include VAT. A tax rate is in basis points
-(2000 is 20 %). A title or name that the merchant writes is a text per language: `{"fr": "Vase", "en": "Vase"}`.
-Times are aware and UTC. Order is kept per key within a topic and promised nowhere else.
+(2000 is 20 %). A title or name that the merchant writes is a text per language: `{"fr": "Vase", "en": "Vase"}`. Times
+are aware and UTC. Events of one topic and key stay in order; no other order is promised.
 
 Fields are only ever added, with a default. Readers ignore fields that they do not know.
 """
@@ -22,8 +22,8 @@ from eventbus import Event
 class ProductPublished(Event):
     """A product is for sale, with these words and at this price. Published again when one of them changes.
 
-    `version` grows with each change of the product's words, price or being for sale: a reader keeps the newest and
-    ignores the rest.
+    `version` grows with each change of the product's words, its price or whether it is for sale. A reader keeps the
+    event with the highest version and ignores the others.
     """
 
     wire_name: ClassVar[str] = "product.published"
@@ -54,9 +54,9 @@ class ProductWithdrawn(Event):
 
 
 class ProductStockChanged(Event):
-    """The number of free pieces changed: pieces on the shelf less reserved ones. For a badge; never a promise.
+    """The number of free pieces (on the shelf, and not reserved) changed. For a hint on pages only: it may be outdated.
 
-    `version` counts the changes of this product's stock, apart from `ProductPublished`'s.
+    `version` counts the changes of this product's stock. It is not the version of `ProductPublished`.
     """
 
     wire_name: ClassVar[str] = "product.stock_changed"
@@ -235,9 +235,9 @@ class OrderPaid(Event):
 
 
 class OrderCancelled(Event):
-    """An order was cancelled before dispatch. Pieces held for it or sold to it are free; an open payment ends.
+    """An order was cancelled before dispatch. Its pieces, reserved or sold, become free; its open payment ends.
 
-    A refund has events of its own.
+    A refund has its own events.
     """
 
     wire_name: ClassVar[str] = "order.cancelled"
@@ -261,7 +261,7 @@ class OrderRefundRequested(Event):
     amount: int
     currency: str
     reason: str  # of `RefundReason`
-    number: int = 1  # 2: staff asked again after the provider's refusal, and so on
+    number: int = 1  # 2: staff requested it again after the provider's refusal, and so on
 
 
 class OrderRefunded(Event):
@@ -278,7 +278,7 @@ class OrderRefunded(Event):
 
 
 class OrderRefundFailed(Event):
-    """An order has noted that its refund failed: a person has to look at it."""
+    """An order has noted that its refund failed: staff have to look at it."""
 
     wire_name: ClassVar[str] = "order.refund_failed"
     topic: ClassVar[str] = "orders"
@@ -469,7 +469,7 @@ class PaymentRefunded(Event):
 
 
 class PaymentRefundFailed(Event):
-    """The provider refused a refund for good: a person has to look at it. `refund_id` as in `PaymentRefunded`."""
+    """The provider refused a refund for good: staff have to look at it. `refund_id` as in `PaymentRefunded`."""
 
     wire_name: ClassVar[str] = "payment.refund_failed"
     topic: ClassVar[str] = "payment"

@@ -6,7 +6,7 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-# What a mail program, or a person in the admin, would follow; no name and no place has it.
+# A link that a mail program, or staff in the admin, would follow; no name and no place contains one.
 LINK = re.compile(r"@|://|\bwww\.|\w\.\w+/|\.(?:com|net|org|info|biz|xyz|top|site|online|shop|app|link|click)\b", re.I)
 # Invisible characters whose category is letter, symbol or mark: fillers of Hangul, the empty Braille pattern,
 # inherent vowels of Khmer, joiners, and variation selectors.

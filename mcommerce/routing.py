@@ -19,9 +19,10 @@ from stations.routing import sockets_for_all, sockets_for_staff
 
 
 class HashedStaticFiles:
-    """Django's pages, with WhiteNoise before them for addresses under STATIC_URL.
+    """An ASGI application: WhiteNoise for addresses under STATIC_URL, and Django's pages for all others.
 
-    WhiteNoise stays a WSGI program: as Django middleware under ASGI it hands a synchronous iterator to an async answer.
+    WhiteNoise runs as a WSGI application. As Django middleware it would give a synchronous iterator to an asynchronous
+    response.
     """
 
     def __init__(self, pages: ASGIHandler) -> None:

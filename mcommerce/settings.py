@@ -1,8 +1,8 @@
 """The only reader of the environment.
 
 An empty environment is a safe local site in one process, with loopback hosts, a generated key in `var/` and SQLite. The
-bus is in memory, the feed is simulated, and the payment company is the sandbox. A site that names other hosts is
-deployed, and must set what must not be guessed. Wrong or missing values stop the start, each named with its remedy.
+bus is in memory, the feed is simulated, and the payment provider is the sandbox. A site that names other hosts is
+deployed, and must set each value without a safe default. Wrong or missing values stop the start, each with a remedy.
 """
 
 import errno
@@ -61,7 +61,7 @@ def _entries(said: str | list[str]) -> list[str]:
 DEMO = env.bool("DEMO", False)
 DEBUG = env.bool("DEBUG", bool(DEMO))
 ALLOWED_HOSTS = env.entries("ALLOWED_HOSTS", LOOPBACK_HOSTS)
-# The public address of the site; links in mail begin with it, so no slash stands at its end
+# The public address of the site; links in mail begin with it, so it ends without a slash
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 TRUST_PROXY = env.bool("TRUST_PROXY", False)  # a proxy in front sets X-Forwarded-Proto, -For
 VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
@@ -100,15 +100,15 @@ EVENTBUS_FAILPOINTS = env.entries("EVENTBUS_FAILPOINTS", [])  # where a local si
 EVENTBUS_RETENTION_HOURS = env.int(
     "EVENTBUS_RETENTION_HOURS", 1 if DEMO else 24, validate=validate.Range(1, RETENTION_HOURS_MAX)
 )
-# Above these lags `eventbus status` reports a group as a problem: so many events, or the age of the oldest.
+# Above these lags `eventbus status` reports a group as a problem: the number of waiting events, or the oldest's age.
 # A batch is 200 events, and a poll publishes some thousands at once; five minutes are longer than any restart.
 EVENTBUS_LAG_EVENTS_MAX = env.int("EVENTBUS_LAG_EVENTS_MAX", 10_000, validate=POSITIVE)
 EVENTBUS_LAG_SECONDS_MAX = env.int("EVENTBUS_LAG_SECONDS_MAX", 300, validate=POSITIVE)
 EVENTBUS_LIVENESS_FILE = env.str(
     "EVENTBUS_LIVENESS_FILE", ""
 )  # touched by each heartbeat, for processes without a port
-# Seconds that a server takes visitors after SIGTERM, while /health/serving and /health/ready lead them elsewhere.
-# They are part of the twenty after which requests are cut off.
+# Seconds that a server still serves after SIGTERM, while /health/serving and /health/ready answer 503.
+# They are part of the twenty seconds after which running requests are cut off.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
@@ -216,7 +216,7 @@ def _names_a_host(address: str) -> bool:
 
 
 def _is_an_origin(address: str) -> bool:
-    """Return whether no user stands before the host, and no path, query or fragment behind it."""
+    """Return whether no user is before the host, and no path, query or fragment behind it."""
     host = address.partition("://")[2]
     return "@" not in host and urlsplit(address).netloc == host
 
@@ -363,9 +363,9 @@ def _only_one_in(folder: Path) -> Iterator[None]:
 
 
 def _prepare_database_file() -> None:
-    """Create SQLite's file for its owner alone: SQLite would let everybody read orders and addresses.
+    """Create SQLite's file so that only its owner can read it. By SQLite's own default everybody could.
 
-    The files beside it, which hold what was written last, take their rights from it.
+    SQLite gives the same rights to the files beside it, which hold the latest writes.
     """
     file = Path(_database["NAME"])
     if not _database["ENGINE"].endswith("sqlite3") or str(file).startswith("file:"):
@@ -433,7 +433,7 @@ INSTALLED_APPS = [
     "mcommerce.payment",
     "mcommerce.reconcile",
     "stations",
-    "allauth",  # after ours, whose translations come first
+    "allauth",  # after our apps, whose translations take precedence
     "allauth.account",
     "allauth.mfa",
 ]
@@ -534,14 +534,14 @@ STAFF_SECOND_FACTOR = not LOCAL  # on a local site the printed password is enoug
 
 # --- database ------------------------------------------------------------------------------------------------------
 
-SQLITE_BUSY_SECONDS = 20  # longer than any transaction of ours, so that only a stopped process makes a writer give up
+SQLITE_BUSY_SECONDS = 20  # longer than any of our transactions, so that only a stopped process makes a writer give up
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",  # a transaction that reads first and writes later cannot upgrade its lock
     "timeout": SQLITE_BUSY_SECONDS,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
 }
-# A stopped process must not keep its locks; 10 s is more than any transaction of ours needs. A server whose machine is
-# gone sends nothing: keepalives find it during a wait, the user timeout after a send, else a quarter of an hour passes.
+# A stopped process must not keep its locks; 10 s is more than any of our transactions needs. A failed database machine
+# sends nothing: keepalives notice that during a wait, the user timeout after a send. Otherwise it takes 15 minutes.
 POSTGRES_OPTIONS = {
     "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=8000",
     "connect_timeout": 10,  # seconds

@@ -1,6 +1,7 @@
 """The permissions of staff, and the audit trail of their decisions.
 
-Features keep the id of the person who decided; its name is looked up here, for the admin alone. Customers never see it.
+Features store the id of the staff member who decided. The name is looked up here, for the admin alone. Customers never
+see it.
 """
 
 from typing import Any
@@ -13,16 +14,16 @@ from django.utils.functional import Promise
 
 
 def may(user: Any, permission: str) -> bool:
-    """Return whether this person is staff and has the permission, such as `orders.view_order`. Nobody else has any."""
+    """Return whether this user is staff and has the permission, such as `orders.view_order`. Nobody else has any."""
     return bool(user.is_active and user.is_staff and user.has_perm(permission))
 
 
 def name_of(column: str) -> Subquery:
-    """Return the name of the person whose id `column` holds, to annotate rows; None for nobody or a deleted one."""
+    """Return the name of the staff member whose id `column` holds, to annotate rows; None if empty or deleted."""
     shown = Coalesce(NullIf(F("name"), Value("")), F("email"), output_field=CharField())
     return Subquery(get_user_model().objects.filter(pk=OuterRef(column)).values(shown=shown))
 
 
 def record(user: Any, row: Model, message: str | Promise) -> None:
-    """Record in a row's history in the admin that this person did something to it."""
+    """Add `message` to a row's history in the admin, as done by the staff member `user`."""
     LogEntry.objects.log_actions(user.pk, [row], CHANGE, change_message=str(message), single_object=True)

@@ -1,4 +1,5 @@
-"""Calls to services of others: limited in time, size and concurrency, and paused while the service fails.
+"""Calls to external services: limited in time, size and concurrency, and paused while the service fails.
 
-The package knows no feature and no service. The caller says which errors count as failures of its service.
+The package imports no feature and knows no particular service. The caller says which errors are no failures of its
+service.
 """

@@ -1,7 +1,7 @@
 """One HTTP request with a limit on its total time and on the size of its answer, however slow the server is.
 
-A socket's timeout starts again with every byte. So each request has a thread of its own, and the caller waits for it
-no longer than `seconds`. Then the caller cuts the connection, which ends the thread too.
+A socket's timeout starts again with every byte. So each request has a thread of its own, and the caller waits for it no
+longer than `seconds`. Then the caller cuts the connection, which ends the thread too.
 """
 
 import socket
@@ -34,7 +34,7 @@ class Why(StrEnum):
 class NoAnswer(Exception):
     """No readable answer came. `arrived`: the server may have received the request and acted on it.
 
-    It holds no address, since an address may hold a key, and nothing of the answer's content.
+    The error contains no URL, since a URL may contain a key, and no content of the answer.
     """
 
     def __init__(self, why: Why, detail: str = "", *, arrived: bool) -> None:
@@ -64,8 +64,9 @@ def ask(
 ) -> Answer:
     """Send one request and return its answer. Raises NoAnswer.
 
-    `seconds` limits all of it: DNS, proxies, TLS, headers and body. `trust_env`: use the environment's proxies, which
-    see the request, and a .netrc. `asked` holds arguments of `requests`: headers, json, auth.
+    `seconds` limits the whole exchange: DNS, proxies, TLS, headers and body. `bytes_max` limits the unpacked body.
+    `trust_env`: use the environment's proxies, which see the request, and a .netrc file. `asked`: arguments for
+    `requests`, such as headers, json, auth.
     """
     if seconds <= 0:  # earlier calls used up the time
         raise NoAnswer(Why.TOO_SLOW, arrived=False)

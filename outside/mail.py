@@ -27,10 +27,10 @@ class EmailBackend(Smtp):
         self._by_visitor = by_visitor
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """See Django's. The whole exchange, from greeting to farewell, is one call of the service.
+        """Send messages as Django's backend does. Connecting, sending and closing together are one call of the service.
 
-        Raises ServiceUnavailable while the breaker is open or too many visitors wait: no mail has left. Raises
-        SMTPServerDisconnected if the connection was lost in the middle of a mail, which the server may have.
+        Raises ServiceUnavailable while the breaker is open or too many visitors wait: no mail was sent. Raises
+        SMTPServerDisconnected if the connection was lost during a mail, which the server may have received.
         """
         server = service("mail server", at=f"{self.host}:{self.port}", excluded=(_is_no_failure,))
         with server.asked(by_visitor=self._by_visitor):

@@ -1,7 +1,8 @@
-"""A service of others, called for few visitors at once and not called for a while after failures.
+"""An external service: few visitors may wait for it at once, and after failures it is not called for a while.
 
-Each has a circuit breaker (`pybreaker`) in this process. A closed breaker lets all calls through. After FAILURES_MAX
-failures in a row it opens and lets none through. After REST_SECONDS it is half-open, and one call decides.
+Each service has a circuit breaker (`pybreaker`) in this process. A closed breaker lets all calls through. After
+FAILURES_MAX failures in a row it opens and lets none through. After REST_SECONDS it is half-open: one call is let
+through, and its result closes or opens the breaker.
 """
 
 import logging
@@ -19,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 FAILURES_MAX = 5  # in a row: one or two lost packets are no outage, and five visitors have waited
 REST_SECONDS = 10  # short, to notice a restarted service soon; until then one call per period fails
-# Visitors of one process that wait for the same service: half the threads of a process that serves pages. Requests
-# that do not need the service find the other half free.
+# Visitors of one process that may wait for one service: half of the threads that serve pages. The other half stays free
+# for requests that do not need the service.
 VISITORS_MAX = 2
 ROOM_SECONDS = 0.25  # a further visitor waits this long for a free place: a double click is no crowd
 SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the service counts as silent
@@ -67,8 +68,8 @@ class Service:
     def asked(self, *, by_visitor: bool = False, seconds: float = ROOM_SECONDS) -> Iterator[None]:
         """Guard a call and the reading of its answer. An error raised inside is a failure, unless excluded.
 
-        A visitor waits for a free place no longer than `seconds`, nor than ROOM_SECONDS. Raises Resting, Crowded and
-        Silent, always before the call.
+        `by_visitor`: a page waits for the call, so at most VISITORS_MAX such calls run at once. A further one waits for
+        the shorter of `seconds` and ROOM_SECONDS. Raises Resting, Crowded and Silent, always before the call.
         """
         if by_visitor and not self._room.acquire(timeout=min(seconds, ROOM_SECONDS)):
             if self._silence.seconds > SILENCE_SECONDS:

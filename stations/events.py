@@ -36,9 +36,9 @@ class Position(msgspec.Struct, frozen=True):
 class StationChanged(Event):
     """A change of a station's state. It carries the whole new state, so that a reader needs nothing else.
 
-    `version` grows by exactly one with each change of the station. An event whose version is not newer than the
-    reader's says nothing new. `polled_at` is when we polled. `reported_at` is the station's own heartbeat: it may be
-    missing, stand still or go back, so never order by it.
+    `version` grows by exactly one with each change of the station. A reader ignores an event whose version is not
+    higher than its own. `polled_at` is the time of our poll. `reported_at` is the station's own heartbeat. It may be
+    missing, stay the same or go back, so never order by it.
     """
 
     wire_name: ClassVar[str] = "station.changed"
@@ -79,11 +79,11 @@ class StationChanged(Event):
     available_bike_stands: int = 0
     available_bikes: int = 0
     last_update: int | None = None  # milliseconds since 1970
-    bad: str = ""  # why the feed's row about it is unreadable since this version, translatable as it stands
+    bad: str = ""  # why the feed's row about it is unreadable since this version, translatable unchanged
 
 
 class PollFinished(Event):
-    """The end of one poll and its outcome. A failed poll changed nothing: the last state stands."""
+    """The end of one poll and its outcome. A failed poll changed nothing: the last state stays."""
 
     wire_name: ClassVar[str] = "station.poll_finished"
     topic: ClassVar[str] = "stations-polls"
@@ -98,7 +98,7 @@ class PollFinished(Event):
     at: datetime
     appeared: int = 0
     gone: int = 0
-    reason: str = ""  # why it failed and what to do, translatable as it stands, "" when ok; never holds a key
+    reason: str = ""  # why it failed and what to do, translatable unchanged, "" when ok; never holds a key
     detail: str = ""  # "HTTP 502", for a closer look
     interval_ms: int = 0  # to the next poll, by the feed's plan; 0: unknown
 

@@ -14,10 +14,10 @@ REASON_LENGTH_MAX = 300  # characters: a sentence and its remedy
 
 
 class Station(models.Model):
-    """One station's state as of its last change. Rows are never deleted: `gone` is a state like the others.
+    """One station's state as of its last change. Rows are never deleted: a station that has gone is marked `gone`.
 
-    `version` grows by one with each change, and every reader compares it. A poll writes only changes. So `polled_at`
-    is the time of the poll that saw this version, and `changed_at` the time of its write.
+    `version` grows by one with each change, and every reader compares it. A poll writes only changed stations. So
+    `polled_at` is the time of the poll that found this version, and `changed_at` the time when it was written.
     """
 
     source = models.CharField(_("source"), max_length=40)

@@ -8,9 +8,10 @@ from django.apps import apps as installed
 
 
 def fill_groups(*, sender: AppConfig, using: str, apps: Any = installed, **ignored: Any) -> None:
-    """Give each group its permissions of this app after `migrate`; create missing groups.
+    """Give each staff group its permissions of the app `sender` after `migrate`; create missing groups.
 
-    Permissions that the owner added stay. Permissions that were taken away from these groups come back.
+    Permissions that the owner added to a group stay. Permissions that the app declares and somebody removed come back.
+    `using`: the alias of the database.
     """
     patterns_by_group = getattr(sender, "staff_groups", {})
     try:

@@ -24,9 +24,9 @@ SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 
 @never_cache
 def open_link(request: HttpRequest) -> HttpResponse:
-    """Exchange the key of a mail's link for a session that may choose a new password, if the key is right.
+    """Keep the key of a mailed link in the session, and redirect to the page that checks it and sets a new password.
 
-    Always redirect, whatever the key, so that no page, history or referrer holds the address with the key.
+    It redirects with a wrong key too. So no page, history or Referer header holds the address with the key.
     """
     user_id, _dash, token = request.GET.get("key", "").partition("-")
     request.session[INTERNAL_RESET_SESSION_KEY] = token

@@ -1,6 +1,6 @@
-"""Sums of money: whole minor units inside, written and read as people do.
+"""Sums of money: integers of minor units in code and tables, formatted and parsed by language.
 
-A sum is an integer of the currency's smallest unit, so it is exact. Babel knows how a language writes it.
+A sum is an integer of the currency's smallest unit (cents), so it is exact. Babel knows how each language writes sums.
 """
 
 import re
@@ -14,8 +14,8 @@ from babel.numbers import NumberFormatError, NumberPattern, parse_decimal, parse
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 USUAL_DIGITS = 2
-# ISO 4217's number of decimals where it is not two. Babel has CLDR's, which are what people write: CLDR drops the
-# hundredths of the Hungarian forint, which payment companies count.
+# ISO 4217's number of decimals where it is not two. Babel's numbers are CLDR's, which are for display: CLDR drops the
+# hundredths of the Hungarian forint, but payment providers count them.
 WITHOUT_DECIMALS = """BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"""
 WITH_THREE = """BHD IQD JOD KWD LYD OMR TND"""
 ISO_DIGITS = {code: digits for digits, codes in ((0, WITHOUT_DECIMALS), (3, WITH_THREE)) for code in codes.split()}
@@ -58,7 +58,7 @@ def format_money(amount: int, currency: str, language: str) -> str:
 
 
 def parse_money(text: str, currency: str, language: str) -> int:
-    """Return the minor units that the text means: the output of `format_money`, or with a comma or point as mark.
+    """Return the minor units of a typed sum: as `format_money` writes it, or with a comma or point before the decimals.
 
     Raises NotASum and TooManyDecimals.
     """

@@ -10,9 +10,10 @@ from mcommerce.money.template_filters import money
 
 
 def money_column(amount: str, description: Any, *, currency: str = "currency") -> Callable[[Any, Any], str]:
-    """Return an admin column of sums, sorted by the amount. Its name ends in `_money`, for the style sheet.
+    """Return a function for `list_display` that shows a sum. The style sheet needs a name for it that ends in `_money`.
 
-    `currency` may lead to another row: "order.currency".
+    `amount` names the field with the sum; the column is sorted by it. `currency` names the field with the currency, on
+    the same row or a related one: "order.currency".
     """
     currency_of = attrgetter(currency)
 

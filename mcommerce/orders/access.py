@@ -39,7 +39,7 @@ def _may_see(order: Order, user: AbstractBaseUser | AnonymousUser, session: Sess
 
 
 def acts_as_staff(order: Order, user: Any) -> bool:
-    """Return whether this person sees the order as staff: they may see all orders, and it is not their own."""
+    """Return whether this user sees the order as staff: they may see all orders, and it is not their own."""
     return user.is_authenticated and order.customer_id != user.pk and staff_permissions.may(user, VIEW)
 
 

@@ -36,7 +36,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.order_id = scope["url_route"]["kwargs"]["order_id"]
         self.changed = asyncio.Event()
-        # Channels skips `disconnect` when a handler raised or was cancelled. An order has room for few sockets, so each
+        # Channels skips `disconnect` when a handler raised or was cancelled. An order may have few sockets, so each
         # one is released however it ends.
         try:
             await super().__call__(scope, receive, send)
@@ -116,9 +116,9 @@ class OrderConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _version(self) -> int | None:
-        """Return the order's version; None when this visitor may not see it, any more or ever.
+        """Return the order's version; None if this visitor may not see the order (any more).
 
-        Each call looks the visitor up: they may have signed out meanwhile.
+        Each call checks the visitor again, since they may have signed out meanwhile.
         """
         visitor = HttpRequest()
         visitor.session = self.scope["session"].__class__(self.scope["session"].session_key)

@@ -27,7 +27,7 @@ from mcommerce.events import (
 from mcommerce.orders import mail
 from mcommerce.orders.services import lifecycle, offers, payment_status, refunds
 
-# Five minutes apart at most: a mail becomes a dead letter after a day and a half. Mail servers are away for hours.
+# Five minutes apart at most: a mail becomes a dead letter after a day and a half. Mail servers may fail for hours.
 MAIL_ATTEMPTS_MAX = 800
 
 # --- what is for sale ----------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def fail_refund(event: PaymentRefundFailed) -> None:
 
 
 # --- mail ----------------------------------------------------------------------------------------------------------
-# A mail in doubt after a crash is not sent again: customers ask about a missing mail, and a repeat frightens.
+# A mail that a crash interrupted is not sent again: customers report a missing mail, and a second one alarms them.
 
 
 def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, mail_name: str) -> None:

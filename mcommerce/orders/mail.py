@@ -25,14 +25,14 @@ FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
 def send(name: str, order_id: UUID, **more: Any) -> str:
-    """Send the mail `orders/mail/<name>.txt`, whose first line is its subject, about an order. Returns its name.
+    """Send the mail `orders/mail/<name>.txt` about an order; its first line is the subject. Return `name`, or "".
 
-    The template also gets `more`. Anybody may type any address, so the mail repeats nothing that was typed at the
-    checkout, and has no link before the order is paid. An address gets one mail a day about orders without a payment.
-    Orders that cost nothing count too, until staff decide about them. Above that it sends nothing and returns "".
+    The template also gets `more`. A stranger may have typed the address. So the mail repeats nothing that was typed at
+    the checkout, and has no link before the order is paid. An address gets one mail a day about unpaid orders; a
+    further one is not sent, and "" returned. A free order counts as unpaid until staff send or cancel it.
 
-    Raises Permanent where a retry cannot help, or might send it twice. Then there is no such order, or the mail server
-    refuses address or mail for good, or does not say whether it has taken it.
+    Raises Permanent if a retry cannot help, or might send the mail twice. Then there is no such order, or the mail
+    server rejects the address or the mail for good. Or the server does not say whether it took the mail.
     """
     order = Order.objects.filter(id=order_id).first()
     if order is None:

@@ -1,7 +1,8 @@
 """The open sockets of this process by order, and their wakeups when it changes.
 
-The bus calls a watch's thread; each socket lives on the loop of its server. Nothing is sent from here: a batch of
-events wakes a socket once, and the socket reads the change itself.
+The bus calls `_tell` in the thread of the watch. Each socket belongs to its server's event loop, so its wakeup is
+passed on with `call_soon_threadsafe`. Nothing is sent from here: a batch of events wakes a socket once, and the socket
+reads the change itself.
 """
 
 import asyncio
@@ -80,14 +81,15 @@ class LiveOrders:
         self._from: Counter[str] = Counter()  # how many from each network
 
     async def start(self) -> None:
-        """Start the watch, once per process. After the return, every event published from now on wakes sockets.
+        """Start the watch if it is not running. Every event published after the return wakes the sockets of its order.
 
-        Raises one of AWAY, which may take long. All callers share one attempt, in a thread that does nothing else.
+        Raises one of AWAY if the database or the event log is unavailable, perhaps after a long wait. All callers wait
+        for the same attempt, which has a thread of its own.
         """
         with self._lock:
             if self._watch is None or (self._watch.done() and self._watch.exception()):
                 self._watch = Future()
-                # A daemon: with the brokers away it takes long, and the process may end meanwhile.
+                # A daemon: while the brokers do not answer it takes long, and the process may end.
                 threading.Thread(target=self._begin, args=[self._watch], name="orders-watch", daemon=True).start()
             watch = self._watch
         await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not cancel it for all

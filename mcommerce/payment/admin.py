@@ -1,4 +1,4 @@
-"""The admin of payments: money is read here, never edited. The one action asks the payment company again."""
+"""The admin of payments: money is read here, never edited. The one action queries the payment provider again."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CurrencyFilter(admin.SimpleListFilter):
-    """A filter by currency that asks no big table: the shop's own, or another that it once sold in."""
+    """A filter by currency that queries no big table: the shop's own, or another that it once sold in."""
 
     title = _("currency")
     parameter_name = "currency"
@@ -92,7 +92,7 @@ class PaymentAdmin(ReadOnly, BigTable):
 
     @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
-        """Record the asker, then ask. The call runs in no transaction, and its answer may move money."""
+        """Record the staff member, then call the provider, in no transaction. The answer may move money."""
         chosen = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in chosen:
             staff_permissions.record(request.user, payment, _("Asked the payment company."))

@@ -1,4 +1,4 @@
-"""The failpoints of the payments: around each call of the payment company, and each commit beside one."""
+"""The failpoints of the payments: around each call of the payment provider, and each commit beside one."""
 
 from eventbus import failpoints
 

@@ -1,4 +1,4 @@
-"""Event handlers of the payments. Group `payment` writes rows only; the other two ask the payment company."""
+"""Event handlers of the payments. Group `payment` writes rows only; the other two call the payment provider."""
 
 from eventbus import clock, handles
 from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderOverdue, OrderRefundRequested
@@ -7,8 +7,8 @@ from mcommerce.payment.services import payments, refunds, status_checks
 from mcommerce.payment.services.refunds import RefundAnswer
 from mcommerce.payment.services.status_checks import PaymentCheckDue
 
-# An unanswered refund is retried, five minutes apart at most, and becomes a dead letter after a day and a half. By
-# then no outage is short, and a customer waits.
+# A refund without an answer is retried, five minutes apart at most. After a day and a half it becomes a dead letter:
+# such an outage is long, and a customer waits for the money.
 REFUND_ATTEMPTS_MAX = 800
 
 

@@ -93,9 +93,9 @@ class StatusChange(models.Model):
 
 
 class Attempt(models.Model):
-    """One session at the payment company, in which a shopper may try several cards. At most one is open per payment.
+    """One session at the payment provider, in which a shopper may try several cards. At most one is open per payment.
 
-    The row is committed before the company is called, so its key is known whatever happens to the answer.
+    The row is committed before the provider is called. So its idempotency key is known even if the answer is lost.
     """
 
     class Outcome(models.TextChoices):
@@ -147,7 +147,7 @@ class Attempt(models.Model):
 
 
 class Refund(models.Model):
-    """A refund. The id comes from the request and is the company's idempotency key: the same id pays back once."""
+    """A refund. The id comes from the request and is the provider's idempotency key: the same id pays back once."""
 
     class Status(models.TextChoices):
         REQUESTED = "requested", pgettext_lazy("payment", "requested")

@@ -1,4 +1,4 @@
-"""The start of the stand-in payment company, as the settings describe it."""
+"""The start of the stand-in payment provider, as the settings describe it."""
 
 from urllib.parse import urlsplit
 

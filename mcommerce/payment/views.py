@@ -1,6 +1,6 @@
-"""The way to the payment company's page, the return from it, and the company's webhooks.
+"""The way to the payment provider's page, the return from it, and the provider's webhooks.
 
-Paying needs no permission: an order's id cannot be guessed, and paying for somebody harms nobody.
+Paying needs no permission: an order's id cannot be guessed, and paying for somebody else harms nobody.
 """
 
 import logging
@@ -32,7 +32,7 @@ from mcommerce.rate_limits.visitor_identity import network_of_request
 
 logger = logging.getLogger(__name__)
 
-WEBHOOK_BYTES_MAX = 64 * 1024  # the companies' webhooks have a few kilobytes
+WEBHOOK_BYTES_MAX = 64 * 1024  # the providers' webhooks have a few kilobytes
 
 
 @require_POST
@@ -75,7 +75,7 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @require_GET
 @never_cache
 def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
-    """Ask the company for the outcome when a shopper returns from it, and show the order."""
+    """Query the provider for the outcome when a shopper returns from it, and show the order."""
     try:
         payment = _asked(payment_id)
     except Payment.DoesNotExist:
@@ -90,7 +90,7 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
 
 
 def _asked(payment_id: UUID) -> Payment:
-    """Return the payment as the company sees it; above the rate limit, as we know it. Raises Payment.DoesNotExist."""
+    """Return the payment as the provider sees it; above the rate limit, as we know it. Raises Payment.DoesNotExist."""
     try:
         limits.RETURNS_PER_PAYMENT.hit(payment_id)
     except RateLimited:
@@ -101,7 +101,7 @@ def _asked(payment_id: UUID) -> Payment:
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
-    """Receive a webhook: 200 when recorded or known already, 400 when it is not from the company."""
+    """Receive a webhook: 200 when recorded or known already, 400 when it is not from the provider."""
     now = clock.now()
     body = request.read(WEBHOOK_BYTES_MAX + 1)
     if len(body) > WEBHOOK_BYTES_MAX:
@@ -116,7 +116,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         logger.warning("Refused a webhook for %s: %s", provider, error)
         return HttpResponse(status=400)
     except payments.UnknownSession:
-        return HttpResponse(status=404)  # the company retries later, when the session may be recorded
+        return HttpResponse(status=404)  # the provider retries later, when the session may be recorded
     return HttpResponse(status=200)
 
 

@@ -52,7 +52,7 @@ class CatalogueForm(forms.Form):
 class FigureField(forms.CharField):
     """A number as people type it, kept as an integer of its smallest unit: euros as cents, percents as basis points.
 
-    `largest` is in whole units.
+    `largest`: the highest number allowed, in whole units (euros, percents).
     """
 
     digits = 2

@@ -29,7 +29,7 @@ class Product(models.Model):
     """A product that we sell. Change it through `services` only: they publish the change.
 
     `title` and `description` are texts by language: `{"fr": "Vase", "en": "Vase"}`. `version` grows by one with each
-    change of the words, the price or being for sale.
+    change of the words, of the price, or of whether it is for sale.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

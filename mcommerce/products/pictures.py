@@ -1,7 +1,7 @@
-"""Pictures that a merchant uploads: decoded, checked, and drawn anew in the sizes that pages show.
+"""Pictures that a merchant uploads: decoded, checked, and encoded again in the sizes that pages show.
 
-Nothing of the sender's file is kept but its pixels. Comments, EXIF with its GPS position, and whatever else a file can
-carry beside a picture never reach a visitor. Decision 0021 says why.
+Only the pixels of the uploaded file are kept. Comments, EXIF with its GPS position, and anything else in the file never
+reach a visitor. Decision 0021 gives the reasons.
 """
 
 import re
@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageOps
 from eventbus.ids import uuid7
 
 PICTURE_BYTES_MAX = 5 * 1024 * 1024  # a photograph of a whole screen; more only makes the shop slow
-PIXELS_MAX = 25_000_000  # what a good camera takes, 6,000 by 4,000; they are 100 MB while they are drawn anew
+PIXELS_MAX = 25_000_000  # what a good camera takes, 6,000 by 4,000; they are 100 MB while they are encoded
 FORMATS = ("PNG", "JPEG", "WEBP")  # no other decoder runs
 SCANS_MAX = 100  # of a progressive JPEG, which has about ten: each is a pass over the whole picture
 SIZES = {"page": 1280, "card": 640, "cart": 160}  # pixels of the longer side, twice what the page gives it
@@ -29,8 +29,8 @@ QUALITY = 82  # of 100: no visible loss beside the original
 CONTENT_TYPE = "image/webp"
 
 _PDF_HEAD_BYTES = 1024  # PDF readers accept a header this late
-# Patterns that make a browser, a server or an office program take the file for another type. None is shorter than
-# five letters: compressed pixels would contain it by chance.
+# Patterns that make a browser, a server or an office program take the file for another type. Each has at least
+# five letters: compressed pixels contain shorter ones by chance.
 _SOMETHING_ELSE = re.compile(rb"<(?:script|html|body|iframe|svg[\s>]|\?php|!doctype|!entity)", re.IGNORECASE)
 
 
@@ -42,7 +42,7 @@ class Redrawn:
 
 
 def redraw(file: File) -> Redrawn:
-    """Decode an upload and draw it anew in every size. Raises ValidationError with a sentence for the merchant."""
+    """Decode an upload and encode it in every size. Raises ValidationError with a sentence for the merchant."""
     if file.size > PICTURE_BYTES_MAX:
         raise ValidationError(
             _("This file is larger than %(megabytes)d MB."),
@@ -138,7 +138,7 @@ def _encode(picture: Image.Image, side: int) -> bytes:
 
 
 class RedrawnFile(ContentFile):
-    """An upload that was drawn anew: it reads as the picture in the size of a page, and carries the other sizes."""
+    """An upload that was encoded again: it reads as the picture in the size of a page, and carries the other sizes."""
 
     def __init__(self, redrawn: Redrawn) -> None:
         super().__init__(redrawn.sizes["page"], name="picture.webp")
@@ -146,7 +146,7 @@ class RedrawnFile(ContentFile):
 
 
 class PictureUpload(forms.FileField):
-    """A form field that draws an upload anew, or says why it cannot."""
+    """A form field that encodes an upload again, or says why it cannot."""
 
     widget = forms.ClearableFileInput
 
@@ -162,7 +162,7 @@ class PictureFile(FieldFile):
     """A stored picture. Its name is that of the page's size; the others lie beside it."""
 
     def save(self, name: str, content: File, save: bool = True) -> None:
-        """Store every size. A file that came by no form is drawn anew first: no other bytes are ever stored."""
+        """Store every size. A file from elsewhere than a form is encoded again first: no other bytes are stored."""
         file = content if isinstance(content, RedrawnFile) else RedrawnFile(redraw(content))
         super().save(name, file, save=False)
         for size in SIZES.keys() - {"page"}:

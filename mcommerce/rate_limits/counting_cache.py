@@ -1,6 +1,6 @@
 """Django's database cache, with exact counts.
 
-Django's own loses counts: `incr` reads and then writes, `add` may succeed twice, and past 300 entries it deletes
+Django's own cache loses counts: `incr` reads and then writes, and `add` may succeed twice. Above 300 entries it deletes
 a third of the valid ones.
 """
 
@@ -23,8 +23,8 @@ CULLED_MAX = 1_000  # entries at once: a tenth of a second, and ten times what i
 class CountingCache(DatabaseCache):
     """A cache whose `add` and `set` are one statement, and whose `incr` locks its entry: no concurrent count is lost.
 
-    An entry goes when it expires, never before. Errors of the database reach the caller. Within a transaction, writes
-    commit and roll back with it.
+    An entry is deleted only after it has expired. Database errors reach the caller. Within a transaction, writes commit
+    and roll back with it.
     """
 
     writes_per_cull = WRITES_PER_CULL

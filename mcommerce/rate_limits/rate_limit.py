@@ -24,10 +24,10 @@ class RateLimited(Exception):
 
 @dataclass(frozen=True)
 class RateLimit:
-    """At most so many hits within a window, for each `who`. Windows begin at multiples of their length.
+    """At most `at_most` hits in a window of `seconds`, for each `who`. Windows begin at multiples of their length.
 
-    One that `slides` also counts the window before, as far as it still overlaps: no two bursts meet where one ends
-    and the other begins.
+    With `slides`, the hits of the window before count too, less and less as the window passes. So nobody can use two
+    whole windows within a short time.
     """
 
     name: str
@@ -36,10 +36,10 @@ class RateLimit:
     slides: bool = False
 
     def hit(self, who: object) -> None:
-        """Count one hit of `who`. Raises RateLimited past the limit.
+        """Count one hit of `who`. Raises RateLimited above the limit.
 
-        Call it outside a transaction: a rollback would lose the count. Without its database it refuses nobody: what
-        needs the database fails for that reason.
+        Call it outside a transaction: a rollback would lose the count. If the database is unavailable, every hit is
+        allowed: work that needs the database fails anyway.
         """
         window, passed = divmod(int(clock.now().timestamp()), self.seconds)
         key = self._key(who, window)

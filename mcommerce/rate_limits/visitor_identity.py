@@ -10,9 +10,9 @@ HASH_LENGTH = 32  # hexadecimal digits, 128 bits
 
 
 def network_of(address: str) -> str:
-    """Return the address, or the network that one household has: the unit that counts as one visitor.
+    """Return the key by which a visitor is counted: the IPv4 address, or the IPv6 network of a household.
 
-    Behind a proxy `mcommerce.web.proxy` has put the visitor's own address into REMOTE_ADDR before.
+    Behind a proxy, `mcommerce.web.proxy` must have put the visitor's own address into REMOTE_ADDR before.
     """
     try:
         found = ip_address(address)

@@ -29,9 +29,10 @@ class Part(NamedTuple):
 
 
 class Watch:
-    """A checker that runs from `start()` until `close()`, with a connection of its own that gives up soon.
+    """A thread that runs the checks from `start()` until `close()`, with a database connection that soon gives up.
 
-    `found()` never waits. Any thread may call it, and it reports a check that hangs or a thread that is gone.
+    `found()` returns the results. It never waits, and any thread may call it. It also reports a check that hangs, and a
+    thread that has ended.
     """
 
     def __init__(self, parts: Sequence[Part], *, seconds: float = LOOK_SECONDS) -> None:

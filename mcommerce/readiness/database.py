@@ -76,7 +76,7 @@ def _named(error: DatabaseError) -> str:
 
 
 class TableLocks:
-    """The age of each lock on a table of ours, which PostgreSQL does not report."""
+    """The age of each lock on our tables, which PostgreSQL does not report."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[str, str, int], float] = {}

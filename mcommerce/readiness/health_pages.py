@@ -21,9 +21,10 @@ OK, HANGS = readiness.OK, "hangs"
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:
-    """Return middleware that answers probes by any host name, with no redirect and no refusal.
+    """Return middleware that answers health checks before the host is checked, so with any host name and no redirect.
 
-    A browser with a session may be staff. It goes on to the pages that can tell, while the database can say it.
+    A request for `/health/ready` with a session cookie may come from staff. While the database works, it goes on to the
+    view, where the user is known.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -58,9 +59,10 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def serving(request: HttpRequest) -> JsonResponse:
-    """Return 200 until this process is asked to stop. Then a proxy leads visitors elsewhere, before it stops.
+    """Return 200, and 503 once this process was told to stop: then a proxy sends visitors elsewhere before it stops.
 
-    It says nothing about readiness: a fault that all replicas share must not end in no page at all.
+    Failed checks do not change the answer. Otherwise a fault of all replicas would leave the proxy without any replica
+    to use.
     """
     leaves = draining.is_leaving()
     answer = JsonResponse({"status": "leaving" if leaves else OK}, status=503 if leaves else 200)
@@ -73,8 +75,8 @@ def serving(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Return 200 while this process can serve visitors; else 503 and the names of the failing parts.
 
-    Staff, and requests with HEALTH_TOKEN, also read each part's verdict, and `outside`: the state of the external
-    services that this process has called. It serves without those.
+    Staff, and requests with HEALTH_TOKEN, also read each part's result, and `outside`: the state of the external
+    services that this process has called. An unavailable external service does not make this process unready.
     """
     checks = readiness.found()
     failing = [name for name, said in checks.items() if said != OK]

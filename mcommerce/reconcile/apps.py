@@ -1,4 +1,4 @@
-"""The app of one command, which compares what the parts of the shop and the payment company know."""
+"""The app of one command, which compares what the parts of the shop and the payment provider know."""
 
 from django.apps import AppConfig
 

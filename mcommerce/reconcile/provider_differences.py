@@ -1,6 +1,7 @@
-"""Differences between the payment company and the payments: charges and refunds there, and in our ledger.
+"""Differences between the payment provider and the payments: the provider's charges and refunds, and our ledger.
 
-An order with events under way is skipped. One that is not here gets no events, so it is never skipped.
+An order with events that are not handled yet is skipped. An order that is not in our tables gets no events, so it is
+never skipped.
 """
 
 from collections import Counter
@@ -20,12 +21,12 @@ from mcommerce.reconcile.difference import PERSON, Difference, money
 
 
 class Company:
-    """A comparison of each charge of the company with our ledger; it remembers which charges there were."""
+    """A comparison of each charge at the provider with our ledger. `charges` then holds the ids of all charges."""
 
     def __init__(self, provider: str, *, under_way: set[str], now: datetime) -> None:
         self.provider, self.now = provider, now
         self.charges: set[str] = set()
-        self._holding: Counter[str] = Counter()  # by order: charges that the company has not given back whole
+        self._holding: Counter[str] = Counter()  # by order: charges that the provider has not refunded in full
         self._given: list[tuple[Charge, PaymentStatement, OrderStatement | None]] = []
         self._under_way = under_way
 
@@ -83,7 +84,7 @@ class Company:
             yield from self._charged_twice(charge, payment, paid_by)
 
     def _charged_twice(self, charge: Charge, payment: PaymentStatement, paid_by: Charge) -> Iterator[Difference]:
-        """Yield a charge for what another one has paid, unless it went back and no alarm is about it."""
+        """Yield a second charge for a payment that is already paid, unless it is refunded and no alarm is about it."""
         left = charge.amount - charge.refunded
         if paid_by.refunded > payment.given_back:
             if left:
@@ -103,7 +104,7 @@ class Company:
     def _given_back(
         self, charge: Charge, payment: PaymentStatement, order: OrderStatement | None
     ) -> Iterator[Difference]:
-        """Yield a charge of which the company gave back more than we know."""
+        """Yield a charge of which the provider refunded more than we know."""
         if order is None or any(one.requested for one in order.refunds.values()):
             return  # reported for the payment itself, or just requested
         if charge.refunded == charge.amount and self._holding[charge.order_id]:
@@ -169,7 +170,7 @@ class Company:
         return Difference(name="charge-without-payment", what=what, remedy=remedy, repair=repair, **about)
 
     def _marked(self, name: str, charge: Charge, payment: PaymentStatement, what: str) -> Iterator[Difference]:
-        """Yield it for a person, unless it is the payment's alarm already."""
+        """Yield a difference that staff must solve, unless it is the payment's alarm already."""
         why = f"{name}: {what}"
         if payment.alarm != repairs.alarm(why):
             mark = partial(repairs.mark, payment_id=payment.id, why=why)

@@ -1,6 +1,7 @@
-"""The background work of a server process that is the whole system: bus, poller and the local stand-ins.
+"""The background work of a server process that runs the whole site: bus, poller and the local stand-ins.
 
-They are imported only then, so a part of the site that runs alone does without the apps of the others.
+They are imported only when they start. So a process that serves one part of the site does not import the apps of the
+others.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ _failed: list[str] = []
 
 
 def start() -> None:
-    """Start everything once per process; repeats do nothing. atexit stops it, after the work in hand."""
+    """Start everything once per process; repeats do nothing. It is stopped at exit, after the running work."""
     with _lock:
         if _running:
             return
@@ -58,9 +59,9 @@ def start() -> None:
 
 
 def announce(role: str) -> None:
-    """Report this process to operators. It serves and runs nothing else.
+    """Report a process to operators that only serves. `role`: the name of its part of the site.
 
-    Raises ImproperlyConfigured where settings would break the bus's promises: now, and not at a request.
+    Raises ImproperlyConfigured if the bus cannot keep its promises with these settings: at the start, not at a request.
     """
     backends.current()
     with _lock:
@@ -96,10 +97,10 @@ def _start_simulator() -> Running:
 
 
 def stop() -> None:
-    """Close everything, the last started first. Before that, close the watches: their browsers have left.
+    """Close the watches, whose browsers have left, and then everything else, the last started first.
 
-    All are first told to stop. While one finishes its work, another must not start work that a supervisor's kill
-    would cut off.
+    Before that, tell every component to begin no new work. Otherwise one could begin work while another finishes, and a
+    supervisor's kill would interrupt it.
     """
     with _lock:
         for _, running in _running:

@@ -1,7 +1,7 @@
 """Draining: this process first announces that it stops, and stops later, so that no visitor notices.
 
-It serves on for some seconds, while a proxy or an orchestrator finds out and leads visitors elsewhere. This module
-needs no Django: servers load it before the site.
+It serves for some more seconds, while a proxy or an orchestrator notices and sends visitors elsewhere. This module
+works without configured settings: servers import it before the site.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ def leave() -> None:
 
 
 def is_leaving() -> bool:
-    """Return whether this process was asked to stop."""
+    """Return whether this process was told to stop."""
     return _asked.is_set()
 
 
@@ -35,9 +35,10 @@ def seconds() -> float:
 
 
 def on_sigterm() -> None:
-    """Delay SIGTERM for the server in this thread's event loop until it has drained. A second one acts at once.
+    """Pass the first SIGTERM to the server only after `seconds()`, when it has drained. Pass a second one at once.
 
-    Call it once the server has its own handler. Without one, as in a test, nothing changes.
+    Call it in the server's event loop, once the server has its own handler. If it has none, as in a test, nothing
+    changes.
     """
     server, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()
     if not callable(server) or threading.current_thread() is not threading.main_thread():

@@ -20,11 +20,11 @@ Connection = Any  # gunicorn has no types
 
 
 class PageWorker(ThreadWorker):  # type: ignore[misc]
-    """A worker with a thread of its own for probes: pages that hang must not look like a dead process.
+    """A gunicorn worker with an extra thread for health checks: pages that hang must not look like a dead process.
 
-    On SIGTERM it drains, accepts the waiting connections, and closes its listener at once. gunicorn's own worker keeps
-    the listener open while it answers its last visitors, up to its graceful timeout. It never accepts the connections
-    of that time, and drops them at the end.
+    On SIGTERM it drains, accepts the waiting connections, and closes its listener before it answers the last requests.
+    Without this class, gunicorn's worker keeps the listener open meanwhile, up to its graceful timeout. It never
+    accepts connections that arrive in that time, and drops them at the end.
     """
 
     def get_thread_pool(self) -> ThreadPoolExecutor:

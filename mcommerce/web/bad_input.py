@@ -16,8 +16,8 @@ CHARSET = "utf-8"  # what our pages send; Django would decode with any Python co
 class BadInputMiddleware:
     """Answer 400 to a NUL in an address, its query or a cookie, and to numbers too large for the admin's columns.
 
-    Also to a form that is not in UTF-8: its codec may raise any error, or make lone surrogates. Form fields refuse a
-    NUL by themselves. It stands behind LocaleMiddleware, so that the page has a language.
+    A form that is not in UTF-8 gets 400 too: its codec may raise any error, or produce lone surrogates. Form fields
+    reject a NUL by themselves. This middleware comes after LocaleMiddleware, so that the error page has a language.
     """
 
     def __init__(self, get_response: Answer) -> None:

@@ -11,9 +11,10 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def one_name_on_this_machine(get_response: Answer) -> Answer:
-    """Return middleware that redirects localhost to 127.0.0.1 where `SITE_URL` says so, and the other way round.
+    """Return middleware that redirects to the host name in `SITE_URL` from this machine's other names, as localhost.
 
-    The payment company sends shoppers back to `SITE_URL`: the cookie that knows their order must be there.
+    The payment provider sends shoppers back to `SITE_URL`. The browser sends the cookie with their order only to that
+    name.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Visitors' addresses behind a proxy of ours: a request has the one that the proxy saw."""
+"""Visitors' addresses behind our proxy: each request gets the address that the proxy saw."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,9 +12,10 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def visitors_have_their_addresses(get_response: Answer) -> Answer:
-    """Return middleware that sets a visitor's address: limits count visitors, not the proxy that all come through.
+    """Return middleware that sets REMOTE_ADDR to the visitor's address: rate limits count visitors, not the proxy.
 
-    Only the last address is the proxy's; a visitor may have written those before it.
+    With TRUST_PROXY, REMOTE_ADDR becomes the last entry of X-Forwarded-For: only that one was added by our proxy. The
+    client can forge earlier ones.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

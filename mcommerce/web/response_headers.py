@@ -1,6 +1,6 @@
 """Headers on every answer: a page, a static file, an error, a refused socket.
 
-Django's middleware sees pages alone. So both kinds of server get an application that adds what is missing.
+Django's middleware handles only Django's own pages. So ASGI and WSGI servers get a wrapper that adds missing headers.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,4 +1,4 @@
-"""The id of a request that is sent again: the Caddyfile asks the browser to, when a replica died over a form."""
+"""The id of a request that is sent again: the Caddyfile has the browser repeat a form if a replica fails."""
 
 from uuid import UUID
 
@@ -6,9 +6,9 @@ from django.http import HttpRequest
 
 
 def request_id(request: HttpRequest) -> UUID | None:
-    """Return the request's id, the same when it comes again; None where no proxy gives one.
+    """Return the id of a request, which stays the same when the browser sends it again; None where no proxy gives one.
 
-    A visitor can choose it: only what is the visitor's own may depend on it.
+    The client can forge it. So use it only for what belongs to this visitor.
     """
     told = request.GET.get("again") or request.headers.get("X-Request-Id") or ""
     try:

@@ -33,7 +33,7 @@ def is_ours(scope: Any) -> bool:
 
 
 def _asked(scope: Any) -> Origin | None:
-    """Return the origin that the browser requested; None where that is no host of ours."""
+    """Return the origin that the browser requested; None if that is not one of our hosts."""
     host = _header(scope, b"host")
     domain, _port = split_domain_port(host)
     if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):

@@ -1,7 +1,8 @@
 """The feeds whose stations are shown: those of STATIONS_FEEDS, and only one of them for each contract.
 
-Rows of a feed that is no longer named stay in the database and are shown nowhere. When two feeds bring the same
-contract, one that names it goes before one of all contracts, and a real one before a simulated one.
+Rows of a feed that was removed from the setting stay in the database, but no page shows them. If two feeds supply the
+same contract, a feed of that contract alone takes precedence over a feed of all. Of two such feeds a real one takes
+precedence over a simulated one.
 """
 
 from collections.abc import Iterable

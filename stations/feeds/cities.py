@@ -1,7 +1,8 @@
 """The cities with JCDecaux stations in service: their coordinates, sizes and time zones.
 
 Facts as of 2026-07, source: JCDecaux, Open Licence. The simulator builds its stations from them, and pages take a
-contract's own name and time zone from here. A missing contract still works, with its bare name and in UTC.
+contract's name for readers and its time zone from here. A contract missing here still works: pages show its technical
+name, and times in UTC.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The reasons of failed polls, each with its remedy. Pages translate them as they stand, so they hold no values."""
+"""The reasons of failed polls, each with its remedy. Pages translate them as they are, so they hold no values."""
 
 from enum import StrEnum
 

@@ -72,7 +72,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Bad(StrEnum):
-    """The reason to leave out a row of an answer. Pages show these words, translated as they stand."""
+    """The reason to leave out a row of an answer. Pages show these words, translated as they are."""
 
     NOT_AN_OBJECT = _("not an object")
     NUMBER = _("number missing or not a whole number above zero")
@@ -91,10 +91,10 @@ class Bad(StrEnum):
 
 
 class Fetched(msgspec.Struct):
-    """A feed's whole answer. `listed` are all stations it names, those of bad rows too: they are not gone.
+    """A feed's whole answer. `listed`: all stations in it, also those with a bad row only, since they still exist.
 
-    `complete` is False when a bad row does not identify its station: then no station may count as gone.
-    `faults` holds the reason for each station that has a bad row and no good one.
+    `bad` counts the bad rows by reason. `complete` is False when a bad row does not identify its station: then no
+    station may count as gone. `faults` holds the reason for each station that has a bad row and no good one.
     """
 
     readings: list[Reading]
@@ -114,10 +114,10 @@ class ListedContract(NamedTuple):
 
 
 class PollFailed(Exception):
-    """The feed gave nothing usable. `reason` says why and what to do; `detail` is for a closer look.
+    """The feed gave nothing usable. `reason` says why and what to do; `detail` helps to find the cause.
 
-    Neither holds a URL, a key, or data of the feed. `retry_after_seconds` is the wait that the feed demands.
-    `faults` are those of an answer without any good row.
+    Both are free of URLs, keys and data of the feed. `retry_after_seconds` is the wait that the feed demands. `faults`:
+    as in `Fetched`, when an answer has no good row.
     """
 
     def __init__(
@@ -194,7 +194,8 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
 def unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
     """Return the changes that mark known stations with a fault as unreadable.
 
-    Each is marked once: while it stays unreadable, the first reason and its time stand.
+    `held` is the recorded state. A station that is marked already gets no further change, so its first reason and time
+    stay.
     """
     for key, reason in faults.items():
         before = held.get(key)

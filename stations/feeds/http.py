@@ -55,7 +55,7 @@ for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retr
 
 
 class _KeyInQuery(requests.auth.AuthBase):
-    """An auth hook that adds the key to the URL last, so that no variable, parameter or trace of ours holds both."""
+    """An auth hook that adds the key to the URL last, so that no variable or trace of our code holds both."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -68,10 +68,10 @@ class _KeyInQuery(requests.auth.AuthBase):
 
 
 class HttpClient:
-    """A client for GETs below one base URL, for one thread at a time. Its `sleep` lets the caller end a wait.
+    """A client for GETs below one base URL, for one thread at a time. `sleep` waits before a retry, and may end early.
 
-    Every failure is a PollFailed, raised outside of the error that caused it. A chained exception of requests would
-    carry the URL, and so the key.
+    Every failure is a PollFailed, raised without the error that caused it. A chained exception of `requests` would
+    contain the URL, and so the key.
     """
 
     def __init__(
@@ -215,9 +215,10 @@ def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]
 
 
 def retry_after_seconds(header: str) -> float | None:
-    """Return the wait that a `Retry-After` asks for, None if it asks for none.
+    """Return the seconds that a `Retry-After` header demands; None if it demands none or cannot be read.
 
-    RFC 9110 has two forms: whole seconds, at most RETRY_AFTER_SECONDS_MAX, and a date, RETRY_AT_SECONDS_MAX ahead.
+    RFC 9110 allows a number of seconds, here cut to RETRY_AFTER_SECONDS_MAX. Or it is a date, here at most
+    RETRY_AT_SECONDS_MAX ahead.
     """
     header = header.strip()
     if header.isascii() and header.isdigit():

@@ -24,7 +24,7 @@ _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 class Sieve:
     """A filter that takes an answer row by row, keeps the good readings, and counts the rest by reason.
 
-    `contract` is the only one the answer may hold; None allows all.
+    `source`: the source of the feed. `contract`: the only contract that the answer may contain; None allows all.
     """
 
     def __init__(self, *, source: str, contract: str | None) -> None:
@@ -100,8 +100,8 @@ def _fault_of(state: State) -> Bad | None:
         return Bad.COUNTS_RANGE
     if state.capacity == 0 and state.status == OPEN:
         return Bad.NO_STANDS
-    # Bikes and free stands are often fewer than the stands, since some are broken. They are more only where the station
-    # takes bikes beyond its stands.
+    # Bikes and free stands together are often fewer than the capacity, since some stands are broken. They are more only
+    # where the station takes bikes beyond its stands.
     if state.stands > state.capacity or (not state.overflow and state.bikes + state.stands > state.capacity):
         return Bad.SUM
     return None

@@ -29,8 +29,8 @@ class Taken(NamedTuple):
 class Intake:
     """A thread-safe buffer that compares versions and keeps input until the event loop takes it.
 
-    Nothing is lost between the first row and the first event if the watch began before `load`. An event whose version
-    is not newer than the row says nothing new. One that skips a version makes the buffer read its row again.
+    Start the watch before `load`: then no change between the rows and the first event is lost. An event whose version
+    is not higher than the known one is dropped. If an event skips a version, the buffer reads the station's row again.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,10 @@ class Intake:
                 self._changes.extend(changes)
 
     def audit(self) -> int:
-        """Read each station again that differs from its row at two audits in a row. Return the number of changes.
+        """Read each station again that was behind its row at this audit and the last one. Return the number of changes.
 
-        Not at the first audit: then the event is probably on its way, and it says more about what happened.
+        A station that is behind for the first time is left alone: its event is probably on its way. The event also says
+        what happened, which the row does not.
         """
         with self._hearing:
             close_old_connections()

@@ -1,6 +1,6 @@
 """The stations as browsers see them: their state, numbered changes, and frames encoded once for all clients.
 
-Pure: no clock, no database, no socket. Only code on the process's event loop uses a board.
+This module uses no clock, no database and no socket. Only code on the process's event loop may use a board.
 """
 
 from collections import OrderedDict, deque
@@ -87,8 +87,9 @@ class Delta(NamedTuple):
 class Board:
     """The state of all stations at `seq`, and the last changes that led there.
 
-    `seq` counts changes. A client at an earlier `seq` of the same `epoch` gets all later changes in one frame with
-    absolute values, so it needs no queue. The window limits how far back this reaches.
+    `seq` counts changes; `epoch` identifies this board. A client at an earlier `seq` of the same `epoch` gets all later
+    changes in one frame with absolute values. So it needs no queue. The window holds only the last `changes_kept_max`
+    changes; an older client needs a snapshot.
     """
 
     def __init__(
@@ -129,7 +130,8 @@ class Board:
     def delta(self, contracts: Contracts, *, after: int, prev: int | None = None) -> Delta:
         """Return the `delta` frame of all changes after `after`; `reaches(after)` must be True.
 
-        `prev` is the client's seq if that is an earlier one: nothing of its contracts changed between the two.
+        `prev`: the last seq sent to the client, if lower than `after`. No change between the two concerned the client's
+        contracts.
         """
         if prev is None or prev == after:
             return self._frame((contracts, after))

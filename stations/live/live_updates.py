@@ -1,8 +1,8 @@
-"""The live state of this process: one watch, one board, and a tick that wakes every socket.
+"""The live state of this process: its watches, one board, and a tick that wakes every socket.
 
-Each process that serves browsers holds all stations. First it watches, then it loads the rows, then it applies every
-newer event. So nothing between the two is lost. No frame is pushed to a socket. At a tick each socket sees that the
-board moved on, and pulls the missing changes at its own pace.
+Each process that serves browsers holds all stations. First it watches events, then it loads the rows, then it applies
+every newer event. So no change between the first two steps is lost. No frame is pushed to a socket: a tick wakes the
+sockets. Each then pulls the changes that its client lacks, at its own pace.
 """
 
 import asyncio
@@ -37,7 +37,8 @@ class Watch(Protocol):
 class Live:
     """The stations, feeds and remarks as of the last tick. Belongs to one event loop; use `here()` to get it.
 
-    Only code on the loop reads `board` and `news`. After a reload of the rows `board` is a new object with a new epoch.
+    Only code on that loop may read `board` and `news`. After a reload of the rows `board` is a new object with a new
+    epoch.
     """
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class Live:
         self._audit: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Watch, then load. Raises one of AWAY."""
+        """Start the watches, then load the rows. Raises one of AWAY."""
         try:
             await _in_thread(self._start)
         except AWAY:

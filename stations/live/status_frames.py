@@ -45,9 +45,10 @@ class Remembered(NamedTuple):
 
 
 class News:
-    """The last news of each kind, numbered together. A socket asks for all news after the number it holds.
+    """The last news of each kind, numbered together. A socket requests all news after the last number that it sent.
 
-    A socket that holds nothing or missed much gets the remarks as a list, and later ones one by one.
+    A socket whose number is older than the kept remark frames (or 0) gets the visitors' newest remarks as one list.
+    Otherwise it gets each later remark as its own frame.
     """
 
     def __init__(self) -> None:

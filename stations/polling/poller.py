@@ -38,9 +38,9 @@ CLOSE_SECONDS = 20.0  # a running poll ends within its budget of 15 s
 
 
 class Poller:
-    """A poller of one feed by its plan. It holds the stations as last recorded; a failed poll keeps them.
+    """A poller of one feed, by the feed's plan. If the feed fails, it keeps the stations as last recorded.
 
-    Belongs to one thread. With a lease it polls only while it holds the lease.
+    Use it in one thread. With a `lease` it polls only while it holds that. Setting `stop` ends `run`.
     """
 
     def __init__(self, feed: Feed, *, lease: Lease | None = None, stop: threading.Event | None = None) -> None:

@@ -57,9 +57,10 @@ def steer(
     calls: int | None = None,
     minimum_ms: int | None = None,
 ) -> PollPlan:
-    """Change the given values and keep the rest; `calls` 0 is until stopped. The poller obeys within 200 ms.
+    """Change the given values of the feed's plan and keep the rest. The poller obeys within 200 ms.
 
-    Raises IntervalOutOfRange, CallsOutOfRange.
+    `calls`: the number of polls until it stops by itself; 0 is no limit. `minimum_ms`: the shortest interval allowed,
+    by default the feed's own. Raises IntervalOutOfRange, CallsOutOfRange.
     """
     minimum_ms = minimum_ms or interval_ms_min(feed)
     if interval_ms is not None and not minimum_ms <= interval_ms <= INTERVAL_MS_MAX:

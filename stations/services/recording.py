@@ -78,7 +78,8 @@ def load_held(*, source: str, contract: str | None) -> dict[Key, Held]:
 def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lambda: None) -> PollRun:
     """Write the changes, publish them, and record the poll's outcome: all of it or nothing.
 
-    The transaction first calls `fence`, which raises if this poller is no longer the active one. Raises Overtaken.
+    The transaction first calls `fence`, which raises if this poller is no longer the active one. Raises Overtaken if
+    another poller has changed a station since this one read it.
     """
     with transaction.atomic():
         fence()
@@ -201,9 +202,9 @@ def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
 
 
 def write_history(event: StationChanged) -> None:
-    """Write one row for this version of the station. A version that is written already stays as it is.
+    """Write one row for this version of the station. If the row exists already, it stays as it is.
 
-    In raw SQL, since history is the most frequent row of all: the ORM takes ten times as long.
+    It uses raw SQL, since no other table gets so many rows: the ORM takes ten times as long.
     """
     values = [getattr(event, name) for name in _HISTORY_COPIED]
     told = [msgspec.json.encode(event.kinds).decode(), _database_time(event.polled_at)]
@@ -230,7 +231,7 @@ _HISTORY_INSERT = (
 
 
 def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Remark:
-    """Store a visitor's remark and publish it. `client` identifies the visitor and is not stored.
+    """Store a visitor's remark and publish it. `client` identifies the visitor for the rate limit; the remark omits it.
 
     Raises RemarkEmpty, RemarkTooLong, RemarksTooOften.
     """

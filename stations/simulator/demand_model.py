@@ -1,7 +1,8 @@
-"""Believable days. The bikes at a station are a pure function of seed, station and time: nothing is stored.
+"""A realistic daily demand curve for simulated stations. It is a function of seed, station and time: nothing is stored.
 
 On weekdays the bikes flow from homes to work in the morning and back in the evening, in each city's own time. At
-weekends a broad, low tide goes out in the afternoon. On top each station has its own slow to and fro, livelier by day.
+weekends a weaker shift of bikes goes out around noon and returns in the evening. Each station also fluctuates on its
+own, more at busy hours.
 """
 
 import math

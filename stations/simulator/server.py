@@ -54,7 +54,7 @@ def serve(
 ) -> Simulator:
     """Start answering in threads of this process; `port` 0 takes any that is free. Raises OSError when it is taken.
 
-    Two servers with the same seed, speed and clock give the same answers. `open_to_all` requires no key.
+    Two servers with the same seed, speed and clock give the same answers. `open_to_all`: accept requests without a key.
     """
     world = World(seed=seed, speed=speed, clock=clock)
     handler = type("Handler", (_Handler,), {"world": world, "open_to_all": open_to_all})

@@ -15,9 +15,9 @@ HEARTBEAT_SECONDS = 600  # a station reports about this often, whether anything 
 
 
 class World:
-    """The answers for one seed. At `speed` 1 each city has its real time; at 4 a day passes in six hours.
+    """The simulated API's answers for one seed. `speed` 1 is each city's real time; at 4 a day passes in six hours.
 
-    Times in its answers are always real ones. `clock` gives the present as POSIX seconds.
+    `clock` returns the present as POSIX seconds. Times in the answers are real ones at any speed.
     """
 
     def __init__(

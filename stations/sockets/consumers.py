@@ -16,9 +16,9 @@ PLAN_LOOK_SECONDS = 1  # the delay until another process's plan shows; one small
 class StationsConsumer(LiveSocket):
     """`/ws/stations/`: a snapshot of the contracts subscribed to, then numbered deltas.
 
-    `told` is the seq that the client holds. `looked` is the seq this socket has read to: a later one when nothing of
-    the contracts changed. A client gets all changes since its own seq, however slow it is. Once the window no longer
-    reaches back that far, it gets one snapshot and must reconnect.
+    `told`: the last seq sent to the client. `looked`: the last seq checked; it is higher when later changes concern
+    other contracts. A connected client that fell out of the change window gets one snapshot, and the server closes with
+    4008 (`CLOSE_BEHIND`).
     """
 
     async def connect(self) -> None:

@@ -1,8 +1,8 @@
 """A socket that pulls from the live state at its own pace, and so needs no queue.
 
-Backpressure comes from the server: `send` waits while the client does not read, and one frame then holds all changes
-missed meanwhile. So a client that stops reading costs bounded memory. Daphne's `send` does not wait: `runserver` is for
-local work, and does not promise that.
+Uvicorn's `send` waits while the client does not read, and the next frame then holds all changes missed meanwhile. So a
+client that stops reading costs bounded memory. Daphne's `send` does not wait. So the bound does not hold under
+`runserver`, which is for local work only.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ class Due(NamedTuple):
 
 
 class LiveSocket(AsyncWebsocketConsumer):
-    """The common half of the stations' sockets: entering, reading requests, pulling, heartbeats, leaving.
+    """The base class of the stations' sockets: entering, reading requests, pulling, heartbeats, leaving.
 
-    A subclass decides who may enter, answers requests, and returns the missing frames (`due`). The socket calls `due`
-    only after the client has taken all earlier frames.
+    A subclass decides who may enter, handles requests, and returns the frames that its client lacks (`due`). The socket
+    calls `due` only after the client has taken all earlier frames.
     """
 
     admission: ClassVar[Admission] = Admission()
@@ -57,8 +57,8 @@ class LiveSocket(AsyncWebsocketConsumer):
     timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The admission's place must
-        # be given back however the socket ends.
+        # Channels calls `disconnect` only if no handler raised an error or was cancelled. The admission counts
+        # open sockets, so `leave` must run however the socket ends.
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -167,7 +167,7 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def pull_until_behind(self) -> None:
         """Send the due frames, then sleep until the next tick, the client or the timer wakes this socket. Repeat.
 
-        This runs for every frame to every browser, so it makes no task, no timer and no timeout.
+        This runs for every frame to every browser, so it creates no task, no timer and no timeout.
         """
         while True:
             self.awake.clear()  # before `due`: a tick after it wakes this socket again

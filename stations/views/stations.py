@@ -89,9 +89,10 @@ def station(request: HttpRequest, contract: str, number: int) -> HttpResponse:
 
 @require_safe
 def state(request: HttpRequest) -> HttpResponse:
-    """Return the state of this process's sockets as a `snapshot` frame.
+    """Return the live state of this process as a `snapshot` frame, such as its sockets send.
 
-    `?contract=` names one or several. A process without sockets has no epoch: it answers from the rows, with seq 0.
+    `?contract=` names a contract, and may be repeated. A process without live state reads the rows instead: `epoch` is
+    empty, and `seq` is 0.
     """
     contracts = frozenset(name.casefold() for name in request.GET.getlist("contract") if name) or None
     running = live_updates.anywhere()

@@ -85,9 +85,10 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- mails --------------------------------------------------------------------------------------------------
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail in its reader's language, with nothing from the request in it. Raises RateLimited.
+        """Send a mail in its reader's language, with links to SITE_URL, not to the request's host. Raises RateLimited.
 
-        The page waits, so concurrent sends are limited. After a failure the visitor asks for the mail again.
+        The page waits for the mail server, so only few such mails are sent at once. After a failure the page says so,
+        and the visitor can request the mail again.
         """
         limits.count(template_prefix, email)
         request = allauth_context.request
@@ -105,7 +106,7 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.info(request, _("This site sends no mail: it is printed in the terminal where the site runs."))
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """Return the reset link. Its key stands where web/redaction.py and the proxy remove it from their logs."""
+        """Return the reset link. Its key is where web/redaction.py and the proxy remove it from their logs."""
         return f"{settings.SITE_URL}{reverse('accounts:open_link')}?{urlencode({'key': key})}"
 
 

@@ -1,6 +1,7 @@
-"""A rate limit on password guesses for an account, from all networks together. Above it, no password is checked.
+"""A rate limit on password guesses for one account, from all networks together. Above it, no password is checked.
 
-Browsers that opened the account before are counted one by one. docs/decisions/0018 says why.
+A browser that has signed in to the account before has a count of its own. All other browsers share one count.
+docs/decisions/0018 gives the reasons.
 """
 
 from django.http import HttpRequest

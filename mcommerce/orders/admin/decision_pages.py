@@ -53,7 +53,7 @@ class DecidingAdmin:
         return self._ask(request, decision, order, form)
 
     def may(self, request: HttpRequest, decision: Decision) -> bool:
-        """Return whether this person may see orders and decide this about them."""
+        """Return whether this staff member may see orders and decide this about them."""
         return staff_permissions.may(request.user, access.VIEW) and staff_permissions.may(
             request.user, decision.permission
         )

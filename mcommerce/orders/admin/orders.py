@@ -67,7 +67,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CountryFilter(admin.SimpleListFilter):
-    """A filter by country that does not ask a big table for its countries."""
+    """A filter by country that does not query a big table for its countries."""
 
     title = _("country")
     parameter_name = "country"

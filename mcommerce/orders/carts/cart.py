@@ -89,7 +89,7 @@ def pieces_in(cart_id: UUID) -> int:
 def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_id: UUID | None = None) -> None:
     """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`.
 
-    A repeat of the same request adds nothing, even a concurrent one.
+    A second call with the same `request_id` adds nothing, even while the first is running.
     """
     with transaction.atomic():
         touch(cart, now)
@@ -196,7 +196,8 @@ def lower_the_scarce(cart: Cart) -> None:
 def put(cart: Cart, product_id: UUID, quantity: int, *, price: int, currency: str) -> int:
     """Add pieces of a product, at most `QUANTITY_MAX` in all; return how many fitted. Raises `CartFull`.
 
-    Call it in the transaction that touched the cart.
+    `price` and `currency` are stored with a new line, as what the shopper agreed to. Call this after `touch`, in its
+    transaction.
     """
     line = cart.lines.filter(product_id=product_id).first()
     fitting = min(quantity, QUANTITY_MAX - (line.quantity if line else 0))

@@ -1,7 +1,7 @@
 """The return of a cancelled order's lines to the cart that they came from.
 
-A shortage, a deadline or a change of mind takes nothing from the shopper but the order. The cart stays the same
-through a sign-in: a guest's cart points to the customer's cart that took its lines.
+Lines come back if the stock was short, the time to pay ended, or the customer cancelled. If a guest has signed in
+meanwhile, the lines go to the customer's cart: the guest's cart points to it.
 """
 
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ def note_shortages(order_id: UUID, shortages: Iterable[Shortage]) -> None:
 
 
 def give_back(order_id: UUID, *, now: datetime) -> None:
-    """Put an order's lines back into its cart, beside its present lines, as far as the cart's limits allow.
+    """Put an order's lines back into the cart that they came from, as far as the cart's limits allow.
 
-    Each line keeps how many of its pieces fitted. Call it in the transaction that cancels the order: an order is
+    Each order line stores how many of its pieces fitted. Call it in the transaction that cancels the order: an order is
     cancelled once, so its lines come back once.
     """
     order = Order.objects.get(id=order_id)

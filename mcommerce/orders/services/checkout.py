@@ -56,9 +56,10 @@ def place_order(
 ) -> Order:
     """Place an order of the cart at the offers' prices, empty the cart, and start the time to pay.
 
-    `seen` is the cart as `seen_cart` wrote it into the page; None orders the present content.
-    A repeat of the `token`, even a concurrent one, gives the same order. A `visitor`'s unpaid pieces are limited.
-    Raises `EmptyCart`, `CartChanged`, `MixedCurrencies`, `HoldsTooMuch`.
+    `seen`: the cart as `seen_cart` wrote it into the page. If the cart has changed since, CartChanged is raised; None
+    skips the comparison. A second call with the same `token` returns the same order, even while the first is running.
+    `visitor`: the one whose unpaid pieces are limited. Raises `EmptyCart`, `CartChanged`, `MixedCurrencies`,
+    `HoldsTooMuch`.
     """
     try:
         with transaction.atomic():

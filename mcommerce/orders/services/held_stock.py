@@ -32,9 +32,9 @@ LAPSED = _(
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """The visitor who orders, known by three marks: orders that match one of them count.
+    """The visitor who orders. An order with the same customer, network or session counts as theirs.
 
-    `placed_from` is a keyed hash of their network; `session_orders` are the orders that their session remembers.
+    `placed_from` is a keyed hash of their network; `session_orders` are the ids of the orders in their session.
     """
 
     customer_id: UUID | None = None
@@ -76,9 +76,10 @@ class HoldsTooMuch(Exception):
 
 
 def leave_some(items: Sequence[Item], visitor: Visitor, *, now: datetime) -> None:
-    """Refuse to reserve more than a visitor's share, in the caller's transaction. Raises `HoldsTooMuch`.
+    """Raise `HoldsTooMuch` if the items exceed the visitor's share of the free pieces.
 
-    Until the transaction ends, the same visitor's other checkouts wait; then they see this one's pieces.
+    Call it in the transaction that places the order. Other checkouts of the same visitor wait until the transaction
+    ends, and then count its pieces too.
     """
     take_turn(*filter(None, (visitor.customer_id, visitor.placed_from)))
     products = [item.offer.product_id for item in items]

@@ -1,7 +1,7 @@
-"""The transitions of an order: placed, paid, sent, or cancelled. Each function is one, in one transaction.
+"""The transitions of an order: placed, paid, sent, or cancelled. Each function is one transition, in one transaction.
 
-Events of different topics come in any order and more than once, so each transition names the states it may leave. From
-any other it changes nothing, or raises `RetryLater` when the step before it is still to come.
+Events of different topics arrive in any order and more than once. So each transition names the states from which it
+starts. In any other state it changes nothing, or raises `RetryLater` if the event of an earlier step is still to come.
 """
 
 import logging
@@ -36,7 +36,7 @@ Kind, State = OrderStep.Kind, Order.State
 WAITING = (State.AWAITING_PAYMENT, State.CLOSING)  # for a payment
 UNPAID = (State.PLACED, *WAITING)
 CAPTURED = (State.PAID, State.SHIPPED, State.DELIVERED)
-CLOSING_HOURS = 1  # after that, a person asks the payment company how the payment ended
+CLOSING_HOURS = 1  # after that, staff ask the payment provider how the payment ended
 
 
 # --- stock ---------------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now:
 
 
 def lose_stock(*, order_id: UUID, now: datetime) -> None:
-    """Cancel and refund a paid order whose goods are gone. If it is sent already, a person has to look."""
+    """Cancel and refund a paid order whose goods are gone. If it is sent already, staff have to look."""
     with transaction.atomic():
         order = _existing(order_id)
         if order.state in UNPAID:
@@ -119,7 +119,7 @@ def expire(*, order_id: UUID, now: datetime) -> None:
 
 
 def call_about_overdue(*, order_id: UUID) -> None:
-    """Raise the alarm if its payment is not closed by now: a person has to ask the payment company."""
+    """Raise the alarm if its payment is not closed by now: staff have to ask the payment provider."""
     late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
     if late.update(needs_attention=True):
         logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
@@ -166,7 +166,7 @@ def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def note_look(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Record that a person has looked at an order that called for one. Returns whether it did."""
+    """Record that staff have looked at an order that was marked for them. Returns whether it was."""
     with transaction.atomic():
         called = Order.objects.filter(id=order_id, needs_attention=True).update(needs_attention=False)
         if called:

@@ -1,4 +1,4 @@
-"""The events about an order as it stands: for the first publication, and for a repeat."""
+"""The events about the present state of an order: for the first publication, and for a repeat."""
 
 from mcommerce.events import OrderAwaitingPayment, OrderedLine, OrderPaid
 from mcommerce.orders.models import Order

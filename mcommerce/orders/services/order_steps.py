@@ -23,10 +23,11 @@ def move(
     by: UUID | None = None,
     **fields: Any,
 ) -> bool:
-    """Bring an order that is in one of the states `was` into the state `to`, and record the step.
+    """Move an order from one of the states `was` to the state `to`, and record the step.
 
-    One guarded update: of two concurrent calls, one wins. Returns whether this one did. Call it in the transaction
-    that publishes the event. `by` is the staff member who decided it.
+    Returns False, and changes nothing, if the order is in another state. So of two concurrent calls only one succeeds.
+    Call it in the transaction that publishes the event. `by`: the staff member who decided. `fields`: further columns
+    of the order to set.
     """
     guarded = Order.objects.filter(id=order_id, state__in=was)
     if not guarded.update(state=to, version=F("version") + 1, **fields):

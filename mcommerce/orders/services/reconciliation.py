@@ -1,4 +1,4 @@
-"""The orders as they stand, for `manage.py reconcile`; and idempotent repairs of what it finds."""
+"""The present state of orders, for `manage.py reconcile`; and idempotent repairs of what it finds."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -32,7 +32,7 @@ class RefundStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderStatement:
-    """An order as it stands. `attended` means that it is marked for a person already."""
+    """An order at present. `attended` means that it is marked for staff already."""
 
     id: UUID
     number: str
@@ -131,9 +131,9 @@ def ask_for_refund(*, refund_id: UUID) -> None:
 
 
 def end_without_money(*, order_id: UUID, now: datetime) -> None:
-    """Cancel an unsent order whose money all went back without its knowledge; note the refund of a sent one.
+    """Cancel an unsent order that the provider has refunded in full by itself; record the refund of a sent one.
 
-    Either way the payments find that the money is back already, and send none.
+    Either way a refund is requested. The payments then find that the money is back already, and send none.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(id=order_id)
@@ -154,6 +154,6 @@ def end_without_money(*, order_id: UUID, now: datetime) -> None:
 
 
 def call_a_person(*, order_id: UUID, why: str) -> None:
-    """Mark an order for a person to look at."""
+    """Mark an order for staff to look at."""
     logger.error("Order %s needs a person: %s", order_id, why)
     Order.objects.filter(id=order_id).update(needs_attention=True)

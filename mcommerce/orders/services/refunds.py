@@ -1,4 +1,4 @@
-"""Refunds of orders: requested once per payment, then settled by the payment company's answer."""
+"""Refunds of orders: requested once per payment, then settled by the payment provider's answer."""
 
 import logging
 from datetime import datetime
@@ -28,9 +28,10 @@ def request_refund(
     now: datetime,
     by: UUID | None = None,
 ) -> list[OrderRefundRequested]:
-    """Record that a payment's money goes back, inside the caller's transaction.
+    """Record that `amount` of a payment is to be refunded, in the caller's transaction.
 
-    Returns the event to publish; nothing when this payment's refund was requested before.
+    Returns the event to publish in a list, which is empty if the payment's refund was requested before. `by`: the staff
+    member who decided.
     """
     refund, created = Refund.objects.get_or_create(
         payment_id=payment_id,
@@ -56,9 +57,9 @@ def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
 
 
 def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
-    """Raise the alarm: the payment company refuses, and a person has to look.
+    """Record that the provider refused a refund, and mark the order for staff.
 
-    `number` is that of the answered request. An answer to an earlier request says nothing about the present one.
+    `number`: the number of the request that was answered. Nothing changes if the refund was requested again since then.
     """
     with transaction.atomic():
         refund = _move(refund_id, State.FAILED, was=(State.REQUESTED,), answers=number, code=code)
@@ -79,7 +80,8 @@ def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
 def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
     """Request a failed refund once more, with the same id, so that the money never goes back twice.
 
-    Of two concurrent calls one does it: returns whether this one did.
+    Returns False if the refund is in another state. So of two concurrent calls only one requests it. `by`: the staff
+    member who decided.
     """
     with transaction.atomic():
         refund = _move(refund_id, State.REQUESTED, was=(State.FAILED,), number=F("number") + 1, code="")
@@ -92,9 +94,10 @@ def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
 def _move(
     refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], answers: int | None = None, **fields: Any
 ) -> Refund | None:
-    """Return the refund in its new state; None when its state does not lead there. `Permanent` when there is none.
+    """Move a refund from a state of `was` to `to` and return it; None in any other state. `Permanent` if there is none.
 
-    `answers`: move only while this is the number of the newest request.
+    `answers`: the number of the answered request; only an answer to the newest request moves the refund. `fields`:
+    further columns to set.
     """
     guarded = Refund.objects.filter(id=refund_id, state__in=was)
     if answers is not None:
@@ -107,7 +110,7 @@ def _move(
 
 
 def requested(refund: Refund) -> OrderRefundRequested:
-    """Return the event that requests the refund, as it stands."""
+    """Return the event that requests the refund, from its present row."""
     return OrderRefundRequested(
         order_id=refund.order_id,
         refund_id=refund.id,

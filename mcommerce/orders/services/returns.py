@@ -1,6 +1,6 @@
 """Returns after dispatch: staff refund a sent order, and put its pieces back on the shelf.
 
-The order stays sent or delivered, for that is what happened to it; its refund has a state of its own.
+The order keeps its state, sent or delivered. Its refund has a state of its own.
 """
 
 from datetime import datetime
@@ -19,9 +19,9 @@ Kind = OrderStep.Kind
 
 
 def refund_sent(*, order_id: UUID, pieces_are_back: bool, by: UUID, now: datetime) -> bool:
-    """Refund all that was paid for a sent order. Returns whether it was one, and was not refunded before.
+    """Refund all that was paid for a sent order. Returns False if it was not sent, was free, or was refunded before.
 
-    `pieces_are_back`: they can be sold again.
+    `pieces_are_back`: put its pieces back on the shelf too. `by`: the staff member who decided.
     """
     with transaction.atomic():
         order = _locked(order_id)

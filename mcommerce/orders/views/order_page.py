@@ -65,7 +65,7 @@ PROGRESS = (
     (pgettext_lazy("progress", "Dispatch"), {State.SHIPPED, State.DELIVERED}),
     (pgettext_lazy("progress", "Delivery"), {State.DELIVERED}),
 )
-# Nothing was or will be charged: it could never be paid, or the payment company says so.
+# Nothing was or will be charged: it could never be paid, or the payment provider says so.
 UNCHARGED = (CancelReason.STOCK_REJECTED, CancelReason.PAYMENT_TIMEOUT)
 ENDS = (State.DELIVERED, State.CANCELLED)
 GOOD_STEPS = {Kind.RESERVED, Kind.PAID, Kind.REFUNDED, Kind.SHIPPED, Kind.DELIVERED}
@@ -137,7 +137,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
         refunds=[REFUNDS[refund.state] % {"sum": money(refund.amount, refund.currency)} for refund in refunds],
         refund_failed=any(refund.state == Refund.State.FAILED for refund in refunds),
         progress=_progress(order),
-        # A refund means that money came and did not fit: a person has to look before anybody pays again.
+        # A refund means that money came and did not fit: staff have to look before anybody pays again.
         payable=_payable(order, now) and not refunds,
         tried_out=_tried_out(order, now),
         cancellable=cancellable,

@@ -167,9 +167,9 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
 @require_safe
 @never_cache
 def open_by_link(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Exchange the key of a mail's link for a session that sees the order.
+    """Let this session see the order if the key of the mailed link is right; redirect to the order's page.
 
-    Always redirect, whatever the key, so that no page, history or referrer holds the address with the key.
+    It redirects with a wrong key too. So no page, history or Referer header holds the address with the key.
     """
     if access.opens(order_id, request.GET.get("key", "")):
         access.remember(request.session, order_id)

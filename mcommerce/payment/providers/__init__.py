@@ -1,4 +1,4 @@
-"""The payment companies that the shop can be paid through, by name."""
+"""The payment providers through which the shop can be paid, by name."""
 
 from django.utils.module_loading import import_string
 
@@ -12,9 +12,9 @@ class NoSuchProvider(LookupError):
 
 
 def provider_named(name: str, *, by_visitor: bool = False) -> Provider:
-    """Return the provider of this name, as the settings describe it. Raises NoSuchProvider.
+    """Return a client of the provider `name`, configured by the settings. Raises NoSuchProvider.
 
-    `by_visitor`: a page waits for it, so it has less time, and concurrent calls are limited.
+    `by_visitor`: a page waits for the provider, so its calls have less time, and only few may run at once.
     """
     if name not in PROVIDERS:
         raise NoSuchProvider(name)

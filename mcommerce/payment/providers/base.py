@@ -1,6 +1,6 @@
-"""The interface of a payment company, and its possible answers.
+"""The interface of a payment provider, and its possible answers.
 
-Shoppers type their card on the company's own page; the shop sees the last four digits at most.
+Shoppers type their card on the provider's own page; the shop sees the last four digits at most.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRequest:
-    """A request to pay one amount on the company's page before `expires_at`, in minor units of `currency`."""
+    """A request to pay one amount on the provider's page before `expires_at`, in minor units of `currency`."""
 
     order_id: UUID
     amount: int
@@ -37,10 +37,10 @@ class SessionRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionState:
-    """A session as the company reports it. Of two states the one with the higher `revision` is newer.
+    """A session as the provider reports it. Of two states the one with the higher `revision` is newer.
 
-    `charge_ref`: the company's id of the money, once SUCCEEDED. `decline_code`: why the last card was refused, while
-    OPEN. `url`: the page to send the shopper to; empty where the company does not repeat it.
+    `charge_ref`: the provider's id of the charge, once SUCCEEDED. `decline_code`: why the last card was refused, while
+    OPEN. `url`: the page to send the shopper to; empty if the provider does not repeat it.
     """
 
     ref: str
@@ -56,7 +56,7 @@ class SessionState:
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """Money that the company took: its session and order, its time, and how much of it was refunded since."""
+    """Money that the provider took: its session and order, its time, and how much of it was refunded since."""
 
     ref: str
     session_ref: str
@@ -76,11 +76,11 @@ class Webhook:
 
 
 class ProviderError(Exception):
-    """The company did not do what was asked."""
+    """The provider did not do what was requested."""
 
 
 class Declined(ProviderError):
-    """The company refused, and will refuse again. `code` tells why."""
+    """The provider refused, and will refuse again. `code` tells why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -88,31 +88,31 @@ class Declined(ProviderError):
 
 
 class ProviderDown(ProviderError, ServiceUnavailable):
-    """The company was not reached, or not even asked, so it did nothing."""
+    """The provider was not reached, or not even called, so it did nothing."""
 
 
 class ProviderBusy(ProviderDown):
-    """Too many calls: the company says so, or others here still wait for an answer that usually comes soon."""
+    """Too many calls: the provider says so, or as many visitors as allowed already wait for its answers."""
 
 
 class ProviderTimeout(ProviderError):
-    """The company was reached and did not answer: it may have done it. Ask again with the same key."""
+    """The provider was reached and did not answer: it may have acted. Call again with the same key."""
 
 
 class ProviderUnreadable(ProviderTimeout):
-    """The company's answer cannot be read: it may have done it. Ask again with the same key."""
+    """The provider's answer cannot be read: it may have acted. Call again with the same key."""
 
 
 class BadSignature(ProviderError):
-    """A webhook that the company did not sign, or signed too long ago."""
+    """A webhook that the provider did not sign, or signed too long ago."""
 
 
 class Provider(Protocol):
-    """A payment company, for one piece of work: all its calls together are bounded in time.
+    """A client of a payment provider, for one piece of work: all its calls share one time limit.
 
     Every call may raise ProviderDown, ProviderTimeout or Declined.
 
-    Calls that change something take an idempotency key: any number of calls with one key changes it once.
+    A call that changes something takes an idempotency key. Repeated with the same key, it makes the change only once.
     No call may be made inside a database transaction.
     """
 
@@ -126,7 +126,7 @@ class Provider(Protocol):
         """End the session, so that nothing more is charged. Returns EXPIRED, or SUCCEEDED if that came first."""
 
     def refund(self, charge_ref: str, *, amount: int, currency: str, idempotency_key: str) -> str:
-        """Give money back; return the company's id of the refund."""
+        """Give money back; return the provider's id of the refund."""
 
     def fetch_charge(self, ref: str) -> Charge:
         """Return the charge as it is now."""

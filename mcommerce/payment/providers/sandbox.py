@@ -26,7 +26,7 @@ from mcommerce.payment.providers.base import (
 from outside.http import Answer, NoAnswer, Why, ask
 from outside.service import Crowded, Resting, Silent, service
 
-VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; checks ask again later
+VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; checks call again later
 WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than another call
 ANSWER_BYTES_MAX = 2**20  # a session is some hundred bytes
 SIGNATURE_TOLERANCE_SECONDS = 300  # older ones may be replays; five minutes allow for a slow line and a wrong clock
@@ -121,9 +121,10 @@ class Sandbox:
 
 
 def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: datetime) -> None:
-    """Raise BadSignature unless `header` ("t=<seconds>,v1=<hex>") signs exactly this body, and recently.
+    """Raise BadSignature unless `header` ("t=<seconds>,v1=<hex>") is a recent signature of exactly this body.
 
-    Any of the secrets is valid, so that one can replace another. An empty secret is never valid: anybody knows it.
+    A signature with any of `secrets` is valid, so that a secret can be replaced. An empty secret is ignored: anybody
+    could sign with it.
     """
     match = re.fullmatch(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", header)
     if not match:

@@ -137,7 +137,7 @@ def _charge(told: _Charge) -> Charge:
 
 
 def refund(body: bytes) -> str:
-    """Parse the company's id of a refund."""
+    """Parse the provider's id of a refund."""
     return _read(body, _Refund).id
 
 

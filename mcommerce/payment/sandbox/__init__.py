@@ -1,8 +1,8 @@
-"""A stand-in for a payment company: its own server, its own ledger, its own pages, and no Django.
+"""A stand-in for a payment provider: its own server, its own ledger, its own pages, and no Django.
 
-The shop talks to it as it would to a real one: over HTTP, with a key, and through signed webhooks. Card numbers are
-typed on its pages only, so they never reach the shop; it keeps the last four digits and nothing else. Only the test
-cards that its page lists can pay, and no money moves.
+The shop uses it as it would a real one: over HTTP, with a key, and through signed webhooks. Shoppers type card numbers
+only on the stand-in's pages, so the numbers never reach the shop. The stand-in stores the last four digits and no more
+of the number. Only the test cards that its page lists can pay, and no money moves.
 """
 
 from mcommerce.payment.sandbox.server import SandboxProvider, serve

@@ -22,7 +22,7 @@ from mcommerce.payment.sandbox import sessions
 from mcommerce.payment.sandbox.http_messages import Request, Response, error, json_response
 from mcommerce.payment.sandbox.provider_books import Ledger, new_id
 
-AMOUNT_MAX = 99_999_999  # minor units, as at real companies: a larger one is a mistake
+AMOUNT_MAX = 99_999_999  # minor units, as at real providers: a larger one is a mistake
 TEXT_MAX = 200  # characters of a reference or a key: an id and a prefix
 URL_MAX = 2000  # characters: what every browser accepts
 PAGE_SIZE = 100  # charges in one answer
@@ -59,7 +59,7 @@ class Api:
             return refused.response
 
     def _once(self, request: Request) -> Response:
-        """Do what a POST asks, unless its key was seen: then repeat the stored answer."""
+        """Do what a POST requests, unless its key was seen: then repeat the stored answer."""
         key = request.headers.get("Idempotency-Key", "")
         if not 0 < len(key) <= TEXT_MAX:
             raise Refused(400, "key_missing", "A POST needs an Idempotency-Key of at most 200 characters.")

@@ -1,6 +1,6 @@
 """The page where a shopper pays: card, second step, and the way back to the shop.
 
-It keeps no cookie and echoes no card number. Anybody with the address of a session may pay it.
+The page sets no cookie and never shows a card number. Anybody with the address of a session may pay it.
 """
 
 import re

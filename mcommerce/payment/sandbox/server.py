@@ -72,10 +72,11 @@ def serve(
 ) -> SandboxProvider:
     """Start the stand-in in threads of this process. Port 0 picks a free one. Raises OSError when the port is taken.
 
-    `public_url`: the origin that browsers use when it is not http://host:port. `now`: seconds since 1970.
-    With the lost-answer card, the browser is sent back after `hold_seconds`. The shop's next `answers_lost` requests
-    about it are held as long, and then dropped without an answer. Its webhook leaves after `late_webhook_seconds`,
-    never if None.
+    `public_url`: the origin that browsers use when it is not http://host:port. `now`: a clock, in seconds since 1970.
+
+    The rest concerns the lost-answer card. After a payment with it, the browser is sent back after `hold_seconds`. The
+    shop's next `answers_lost` requests about the session wait as long, and are then dropped without an answer. The
+    webhook is sent after `late_webhook_seconds`, or never if that is None.
     """
     ledger = Ledger(ledger_path, now)
     try:

@@ -1,8 +1,8 @@
 """A session: one amount that one shopper may pay once, until it expires.
 
 open -> action_required -> succeeded, or back to open when the card is declined; open or action_required -> expired.
-Every change adds one to `revision`, which shows the newer of two states. The functions take the connection of a
-running ledger transaction: two submits of one form run one after the other, and one of them charges.
+Every change adds one to `revision`: of two states, the one with the higher revision is newer. The functions take the
+connection of a running ledger transaction. So two submits of one form run one after the other, and only one charges.
 """
 
 import json

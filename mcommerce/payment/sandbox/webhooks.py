@@ -14,10 +14,10 @@ from mcommerce.payment.sandbox.provider_books import Ledger
 logger = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "Sandbox-Signature"
-TIMEOUT_SECONDS = 10  # a shop that needs longer is asked again later
+TIMEOUT_SECONDS = 10  # a shop that needs longer is called again later
 IDLE_SECONDS = 0.5  # how long a new event may wait when nothing wakes us
 BATCH_MAX = 50  # events taken from the ledger at once
-# The wait after each failure. After the last one the event is given up; the shop can still ask.
+# The wait after each failure. After the last one the event is given up; the shop can still query it.
 BACKOFF_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 3600, 3600)
 
 

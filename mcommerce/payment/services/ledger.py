@@ -13,7 +13,7 @@ Kind = LedgerEntry.Kind
 
 
 def enter_capture(*, payment: Payment, attempt_id: UUID, amount: int, currency: str, now: datetime) -> None:
-    """Enter a customer's money that the payment company now holds for us. Belongs in the caller's transaction."""
+    """Enter a customer's money that the payment provider now holds for us. Belongs in the caller's transaction."""
     LedgerEntry.objects.create(
         payment=payment,
         kind=Kind.CAPTURE,
@@ -27,7 +27,7 @@ def enter_capture(*, payment: Payment, attempt_id: UUID, amount: int, currency: 
 
 
 def enter_refund(*, payment: Payment, refund_id: UUID, amount: int, currency: str, now: datetime) -> None:
-    """Enter money that the payment company gave back. Belongs in the caller's transaction."""
+    """Enter money that the payment provider gave back. Belongs in the caller's transaction."""
     LedgerEntry.objects.create(
         payment=payment,
         kind=Kind.REFUND,

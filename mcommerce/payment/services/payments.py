@@ -1,7 +1,7 @@
 """Operations on a payment.
 
-Those that call the payment company first commit what they are about to do. They call outside any transaction, and then
-record the answer.
+A function that calls the payment provider first commits its intention. Then it calls, outside any transaction, and
+records the answer.
 """
 
 import logging
@@ -46,7 +46,7 @@ class TooLate(Exception):
 
 
 class Refused(Exception):
-    """The payment company refused to open a page for this order."""
+    """The payment provider refused to open a page for this order."""
 
 
 class TriedTooOften(Exception):
@@ -54,20 +54,20 @@ class TriedTooOften(Exception):
 
 
 class InDoubt(Exception):
-    """It is unknown whether the order was paid: the company is being asked."""
+    """It is unknown whether the order was paid: checks query the provider."""
 
 
 class UnknownSession(Exception):
-    """No attempt of ours has this session."""
+    """No attempt in our tables has this session."""
 
 
 @transaction.atomic
 def open_payment(
     *, order_id: UUID, amount: int, currency: str, expires_at: datetime, order_number: str = "", email: str = ""
 ) -> None:
-    """Open the payment of an order. `amount` in minor units. A repeat changes nothing.
+    """Open the payment of an order. `amount` is in minor units. A repeat changes nothing.
 
-    Staff find it by its number and the customer's address.
+    Staff search for the payment by `order_number` and by `email`, the customer's address.
     """
     payment, created = Payment.objects.get_or_create(
         order_id=order_id,
@@ -85,12 +85,13 @@ def open_payment(
 
 
 def start_attempt(*, order_id: UUID, language: str, now: datetime, provider: Provider | None = None) -> str:
-    """Return the address of the page where the shopper pays; while one is open, always the same.
+    """Return the address of the provider's page where the shopper pays: the same one while it is open.
 
-    `provider`: the client that this request has used already, since one request has one deadline.
+    `provider`: the client that this request has used already, so that its time limit covers all calls. None makes a new
+    one.
 
     Raises NotYetOpen, AlreadyPaid, TooLate, TriedTooOften, InDoubt, Refused, ProviderDown (nothing happened) and
-    ProviderTimeout (nobody saw the page; starting again uses the same key).
+    ProviderTimeout (the shopper got no page; a new call uses the same key).
     """
     with failpoints.atomic("payment.claim"):
         attempt = _claim_attempt(order_id=order_id, language=language, now=now)
@@ -113,7 +114,7 @@ def start_attempt(*, order_id: UUID, language: str, now: datetime, provider: Pro
 
 
 def _page_after_asking(attempt: Attempt, provider: Provider, *, language: str, now: datetime) -> str:
-    """Return the page, once the company has said that it took nothing. Raises InDoubt while it does not say."""
+    """Return the page, once the provider has answered that it took nothing. Raises InDoubt without an answer."""
     order_id = attempt.payment.order_id
     if ask_now(payment_id=attempt.payment_id, now=now, provider=provider).status == Payment.Status.UNKNOWN:
         raise InDoubt(order_id)
@@ -127,7 +128,7 @@ def nothing_charged(*, order_id: UUID) -> bool:
 
 
 def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
-    """Return the open attempt, or a new one: committed before the company is called."""
+    """Return the open attempt, or a new one: committed before the provider is called."""
     try:
         payment = lock_payment(order_id=order_id)
     except Payment.DoesNotExist:
@@ -194,9 +195,9 @@ def cancel_payment(*, order_id: UUID, now: datetime) -> None:
 
 @transaction.atomic
 def close_payment(*, order_id: UUID, now: datetime) -> None:
-    """Close the payment of an overdue order; publish `PaymentClosed` once nothing more can be taken.
+    """Close the payment of an overdue order; publish `PaymentClosed` once nothing more can be charged.
 
-    Its page at the company is closed, unless it was paid. Without a page the company is not asked.
+    Without an open attempt that is now. Otherwise a check has the provider close the session first, unless it is paid.
     """
     payment = Payment.objects.select_for_update().filter(order_id=order_id).first()
     if payment is None:
@@ -237,9 +238,9 @@ def receive_webhook(*, provider: str, webhook: Webhook, now: datetime) -> None:
 
 
 def ask_now(*, payment_id: UUID, now: datetime, provider: Provider | None = None) -> Payment:
-    """Ask the company for the payment's state, and record its answer. Raises Payment.DoesNotExist.
+    """Query the provider for the payment's state, and record its answer. Raises Payment.DoesNotExist.
 
-    `provider`: see `start_attempt`.
+    Without an open attempt nothing is queried. `provider`: see `start_attempt`.
     """
     payment = Payment.objects.get(id=payment_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()

@@ -1,7 +1,7 @@
-"""The recording of the payment company's answers, from any source: webhook, return page, or a check.
+"""The recording of the payment provider's answers, from any source: webhook, return page, or a check.
 
-Everything here belongs in the caller's transaction. It locks the payment's row first: of two concurrent updates with
-the same state, the second finds nothing new.
+Call these functions in a transaction. `settle` locks the payment's row first: of two concurrent calls with the same
+state, the second changes nothing.
 """
 
 import logging
@@ -109,9 +109,9 @@ def succeeded(payment: Payment, *, amount: int, currency: str) -> PaymentSucceed
 
 
 def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool:
-    """Mark the payment as unknown. Publish it if the attempt has a page: without one, nobody can have paid.
+    """Set the payment's status to UNKNOWN. If the attempt has a page, publish it: without a page, nobody can have paid.
 
-    Returns False, and changes nothing, when that was known or the payment has ended.
+    Returns False, and changes nothing, if the payment was UNKNOWN already or has ended.
     """
     moved = move(payment, Status.UNKNOWN, now=now)
     if moved and attempt.url:
@@ -125,7 +125,7 @@ def charged_twice(charge_ref: str) -> str:
 
 
 def raise_alarm(payment: Payment, why: str) -> None:
-    """Mark the payment for a person to look at."""
+    """Mark the payment for staff to look at."""
     logger.error("Payment %s needs a person: %s", payment.id, why)
     Payment.objects.filter(id=payment.id).update(alarm=why)
 

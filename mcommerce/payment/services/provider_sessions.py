@@ -1,4 +1,4 @@
-"""Calls to the payment company about an attempt. Never inside a transaction: each may take seconds."""
+"""Calls to the payment provider about an attempt. Never inside a transaction: each may take seconds."""
 
 from django.urls import reverse
 
@@ -15,9 +15,9 @@ from mcommerce.payment.providers.base import (
 
 
 def open_session(attempt: Attempt, provider: Provider) -> SessionState:
-    """Open the attempt's session, or find the one that its key opened before: a repeat never opens a second.
+    """Open the attempt's session at the provider. A repeat uses the same idempotency key, so it opens no second one.
 
-    A refusal to open it is final: the session counts as expired. Raises ProviderDown, ProviderTimeout.
+    If the provider refuses, that is final: the returned state is EXPIRED. Raises ProviderDown, ProviderTimeout.
     """
     try:
         failpoints.hit("payment.open")

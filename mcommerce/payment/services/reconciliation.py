@@ -1,4 +1,4 @@
-"""The payments as they stand, and the charges that the company reports, for reconciliation."""
+"""The present state of payments, and the charges that the provider reports, for reconciliation."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class RefundStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStatement:
-    """A payment as it stands. `alarm` means that it is marked for a person already."""
+    """A payment at present. `alarm`: the reason why it is marked for staff; empty if it is not."""
 
     id: UUID
     order_id: UUID
@@ -61,7 +61,7 @@ class PaymentStatement:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionStatement:
-    """An attempt's session as it stands, and its payment."""
+    """An attempt's session at present, and its payment."""
 
     is_open: bool  # a charge in it can still be recorded
     captured: int | None  # the charge in it, by our ledger; None: nothing
@@ -69,7 +69,7 @@ class SessionStatement:
 
 
 def charges(provider: str) -> Iterator[list[Charge]]:
-    """Yield everything that the company ever charged, oldest first, in pages. Raises ProviderError."""
+    """Yield everything that the provider ever charged, oldest first, in pages. Raises ProviderError."""
     after, more = "", True
     while more:
         page, more = provider_named(provider).charges(after=after)  # each page has its own deadline
@@ -79,7 +79,7 @@ def charges(provider: str) -> Iterator[list[Charge]]:
 
 
 def charge_of(payment: PaymentStatement) -> Charge | None:
-    """Return the company's charge that paid it; None if the company knows none. Raises ProviderError: no answer."""
+    """Return the provider's charge that paid it; None if there is none. Raises ProviderError without an answer."""
     try:
         return provider_named(payment.provider).fetch_charge(payment.charge_ref) if payment.succeeded else None
     except Declined:
@@ -87,7 +87,7 @@ def charge_of(payment: PaymentStatement) -> Charge | None:
 
 
 def of_sessions(provider: str, refs: Iterable[str]) -> dict[str, SessionStatement]:
-    """Return what is known of these sessions, by the company's id of each."""
+    """Return what is known of these sessions, by the provider's id of each."""
     attempts = Attempt.objects.filter(provider=provider, provider_ref__in=list(refs)).select_related("payment")
     found = list(attempts.prefetch_related("payment__refunds"))
     entered = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.CAPTURE, reference__in=[one.id for one in found])

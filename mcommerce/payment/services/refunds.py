@@ -1,4 +1,4 @@
-"""Refunds at the payment company: claimed, requested, recorded. One refund id pays back once, at any repeat."""
+"""Refunds at the payment provider: claimed, requested, recorded. One refund id pays back once, at any repeat."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,9 +20,9 @@ ALREADY_REFUNDED = "already_refunded"
 
 @dataclass(frozen=True)
 class RefundAnswer:
-    """The outcome of a refund: the company's id of it, or the code of its refusal.
+    """The outcome of a refund: the provider's id of it, or the code of its refusal.
 
-    `already`: the money had gone back before, and the id is the charge's.
+    `already`: the money had gone back before the request. Then `provider_ref` is the id of the charge.
     """
 
     provider_ref: str = ""
@@ -31,7 +31,7 @@ class RefundAnswer:
 
 
 def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
-    """Request the refund from the company, with the refund's id as the key. Outside any transaction.
+    """Request the refund from the provider, with an idempotency key from the refund's id. Outside any transaction.
 
     Raises ProviderDown and ProviderTimeout; a retry uses the same key.
     """
@@ -48,7 +48,7 @@ def send_refund(event: OrderRefundRequested, *, now: datetime) -> RefundAnswer:
 
 
 def _ask_for(refund: Refund, provider: Provider) -> RefundAnswer:
-    """Ask the company. A later request has a key of its own, since companies repeat a refusal for the same key."""
+    """Call the provider. A later request has its own key, since providers repeat a refusal for the same key."""
     again = f"-{refund.number}" if refund.number > 1 else ""
     try:
         provider_ref = provider.refund(
@@ -63,9 +63,10 @@ def _ask_for(refund: Refund, provider: Provider) -> RefundAnswer:
 
 
 def _already_back(refund: Refund, provider: Provider) -> RefundAnswer | None:
-    """Return the answer if the company gave back more than our refunds explain, by at least this one's sum; else None.
+    """Return an answer if the provider refunded more than our refunds explain, by at least this one's sum; else None.
 
-    Then it was refunded by hand, or an earlier request of ours succeeded and its answer was lost.
+    Then somebody refunded the money at the provider, or an earlier request of this refund succeeded and its answer was
+    lost.
     """
     charge_ref = refund.payment.provider_ref
     try:
@@ -79,9 +80,10 @@ def _already_back(refund: Refund, provider: Provider) -> RefundAnswer | None:
 
 
 def claim_refund(event: OrderRefundRequested, *, now: datetime) -> Refund:
-    """Return the refund's row, with its money set aside, so that all refunds never exceed the capture.
+    """Return the refund's row, and reserve its amount: refunds together never exceed the captured sum.
 
-    An event with a higher number requests a failed refund again: somebody decided so. In a transaction.
+    If it would exceed that sum, the refund is FAILED. An event with a higher number than the row's requests a failed
+    refund again. Call it in a transaction.
     """
     payment = _captured_payment(event.payment_id)
     known = Refund.objects.select_related("payment").filter(id=event.refund_id).first()
@@ -143,7 +145,7 @@ def _captured_payment(payment_id: UUID) -> Payment:
 
 
 def _fail(payment: Payment, refund: Refund, code: str) -> None:
-    """Record the refusal: the money is no longer set aside, and a person must look."""
+    """Record the refusal: the money is no longer set aside, and staff must look."""
     if refund.status == Refund.Status.REQUESTED:
         Refund.objects.filter(id=refund.id).update(status=Refund.Status.FAILED, code=code)
         Payment.objects.filter(id=payment.id).update(refunded=F("refunded") - refund.amount)

@@ -30,11 +30,11 @@ from mcommerce.payment.services.provider_sessions import current_state
 logger = logging.getLogger(__name__)
 
 ALARM_LENGTH = 200  # characters, as the column holds them
-NO_ORDER = "no_order"  # the reason of a refund that no order asked for
+NO_ORDER = "no_order"  # the reason of a refund that no order requested
 
 
 def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
-    """Fetch the state of a session of ours and record it; refund a second charge for one order.
+    """Fetch the state of a session that the payments know, and record it. Refund its charge if another one has paid.
 
     Raises ProviderError, UnknownSession.
     """
@@ -47,10 +47,10 @@ def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
 
 
 def adopt(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
-    """Record a charge of a session that the payment does not know, opened after our restored backup was made.
+    """Record a charge in a session that our tables lack: it was opened after the backup that we restored.
 
-    Where another session of the payment is still open, a person must look. If another charge has paid meanwhile, this
-    one is refunded. Raises ProviderError.
+    If another session of the payment is still open, the payment is marked for staff. If another charge has paid it
+    meanwhile, this one is refunded. Raises ProviderError.
     """
     payment = Payment.objects.get(id=payment_id)
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
@@ -98,7 +98,7 @@ def _adopt(payment: Payment, provider: str, charge: Charge, state: SessionState,
 
 
 def give_back(*, provider: str, charge: Charge) -> None:
-    """Refund what is left of a charge that pays for nothing here. Raises ProviderError."""
+    """Refund the rest of a charge that pays for nothing here. Raises ProviderError."""
     left = charge.amount - charge.refunded
     if not left:
         return
@@ -112,9 +112,10 @@ def give_back(*, provider: str, charge: Charge) -> None:
 
 
 def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: datetime) -> None:
-    """Refund what is left of a charge for what another one has paid, and remove it from our ledger, if it is there.
+    """Refund the rest of `charge`, a second charge for a payment that is already paid.
 
-    Where the company gave back the other one meanwhile, a person decides which of them stays. Raises ProviderError.
+    Reverse its capture in our ledger, if entered. If the provider has meanwhile refunded more of the first charge than
+    we know, refund nothing and mark the payment: staff decide which charge stays. Raises ProviderError.
     """
     payment = Payment.objects.get(id=payment_id)
     paid_by = provider_named(provider).fetch_charge(payment.provider_ref)
@@ -131,7 +132,7 @@ def give_back_second(*, provider: str, charge: Charge, payment_id: UUID, now: da
 
 
 def _take_out(payment: Payment, attempt: Attempt, *, now: datetime) -> None:
-    """Reverse an attempt's capture, which was never ours to keep. Done once."""
+    """Reverse an attempt's capture in our ledger. A repeat changes nothing."""
     entered = LedgerEntry.objects.filter(reference=attempt.id)
     capture = entered.filter(kind=LedgerEntry.Kind.CAPTURE).first()
     if capture is None or entered.filter(kind=LedgerEntry.Kind.REFUND).exists():
@@ -193,12 +194,12 @@ def tell_refund(*, refund_id: UUID) -> None:
 
 
 def which_stays(charge_ref: str, given_back: str) -> str:
-    """Return the question for a person when a payment was charged twice, and the company gave back what paid it."""
+    """Return the question for staff when a payment was charged twice, and the provider refunded what paid it."""
     return f"the company gave {given_back} back: does {charge_ref} stay?"
 
 
 def mark(*, payment_id: UUID, why: str) -> None:
-    """Mark a payment for a person to look at."""
+    """Mark a payment for staff to look at."""
     with transaction.atomic():
         raise_alarm(lock_payment(id=payment_id), alarm(why))
 

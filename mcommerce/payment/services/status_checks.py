@@ -1,6 +1,7 @@
-"""Checks that ask the payment company until its answer is final, so that no lost answer loses anyone's money.
+"""Checks that query the payment provider until its answer is final, so that no payment is missed if an answer is lost.
 
-An open attempt always has one check ahead. Each check carries a number, and only the newest number counts.
+An open attempt has one scheduled check, up to CHECKS_MAX in a row. Each check has a number; only the one with the
+attempt's newest number runs.
 """
 
 import logging
@@ -17,14 +18,14 @@ from mcommerce.payment.services.provider_sessions import current_state
 
 logger = logging.getLogger(__name__)
 
-# Seconds before each check; the last one repeats. The first are close, to find a lost answer while the shopper still
-# looks at the page. The later ones only find shoppers who left.
+# Seconds before each check; the last value repeats. The first checks come soon, to find a lost answer while the shopper
+# still looks at the page. The later ones find what happened to shoppers who left.
 CHECK_DELAYS_SECONDS = (10, 20, 30, 60, 120, 300, 600)
-CHECKS_MAX = 1000  # in a row, about a week: after it a person must look
+CHECKS_MAX = 1000  # in a row, about a week: after it staff must look
 
 
 class PaymentCheckDue(Event, frozen=True):
-    """A timer of the payments: ask the payment company about an attempt. No other app handles it."""
+    """A timer of the payments: query the payment provider about an attempt. No other app handles it."""
 
     wire_name: ClassVar[str] = "payment.check_due"
     topic: ClassVar[str] = "payment"

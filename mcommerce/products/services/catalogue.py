@@ -20,9 +20,9 @@ class ProductChangedMeanwhile(Exception):
 
 @transaction.atomic
 def save_product(*, product: Product, now: datetime) -> None:
-    """Save what was changed on `product`; publish it if the product is or was for sale.
+    """Save the changes made to `product`; publish them if the product is or was for sale.
 
-    Raises ProductChangedMeanwhile, without changing anything, unless `product.version` is the newest.
+    Raises ProductChangedMeanwhile, and saves nothing, if `product.version` is not the newest.
     """
     before = Product.objects.select_for_update().filter(id=product.id).first()
     if (before.version if before else 0) != product.version:

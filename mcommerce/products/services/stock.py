@@ -1,8 +1,8 @@
-"""The stock: pieces come, are held for orders, leave or are let go, and come back when a paid order is cancelled.
+"""The stock: pieces arrive, are held for orders, sold or released, and come back when a paid order is cancelled.
 
-Never read, decide, then write. Each take is one statement whose WHERE says that enough is there. Rows are locked in
-order of their ids, so that orders never deadlock. Events are published last, all in one call, since publishing takes
-locks of its own.
+Never read a number, decide, and then write it: each reservation is one UPDATE whose WHERE requires enough free pieces.
+Rows are locked in order of their ids, so that orders never deadlock. Events are published last, in one call, since
+publishing takes locks too.
 """
 
 from collections import Counter
@@ -49,8 +49,8 @@ class _Short(Exception):
 def reserve_stock(*, order_id: UUID, lines: Iterable[StockLine], now: datetime) -> None:
     """Hold all lines for the order, or none; publish StockReserved or StockRejected.
 
-    Once per order: a repeat changes and publishes nothing, and an order whose reservation was released gets none.
-    Raises NothingAsked.
+    Only the first call for an order counts: a repeat, or a call after `release_stock`, changes and publishes nothing.
+    Raises NothingAsked if there are no lines, or a quantity is below one.
     """
     wanted = _sorted_lines(lines)
     reservation, new = Reservation.objects.get_or_create(
@@ -76,8 +76,8 @@ def reserve_stock(*, order_id: UUID, lines: Iterable[StockLine], now: datetime) 
 def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: datetime) -> None:
     """Take the pieces held for a paid order out of the stock; publish StockCommitted.
 
-    When nothing is held for it any more, or never was, StockCommitFailed names `lines` instead, and nothing will ever
-    be held. A repeat changes and publishes nothing.
+    If nothing is held for the order, publish StockCommitFailed with `lines` instead: the order cannot reserve anything
+    later. After a success a repeat changes and publishes nothing.
     """
     _leave_tombstone(order_id, now)
     if not _move(order_id, HELD, COMMITTED, now):
@@ -98,9 +98,9 @@ def commit_stock(*, order_id: UUID, lines: Iterable[StockLine] = (), now: dateti
 
 @transaction.atomic
 def release_stock(*, order_id: UUID, now: datetime) -> None:
-    """Let go of what is held for a cancelled order, and never hold anything for it again.
+    """Release the pieces held for a cancelled order. The order cannot reserve anything later.
 
-    Sold pieces go back on the shelf: an order that was sent is not cancelled any more, so they never left.
+    Pieces that were taken as sold go back on the shelf: only an unsent order can be cancelled, so they are still there.
     """
     _leave_tombstone(order_id, now)
     if not _move(order_id, HELD, RELEASED, now):
@@ -131,9 +131,9 @@ def take_back_stock(*, order_id: UUID, now: datetime) -> None:
 
 @transaction.atomic
 def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
-    """Add pieces that came; `by` is the staff member who says so.
+    """Add pieces that arrived; `by` is the staff member who entered them.
 
-    Raises NothingAsked unless `quantity` is positive, Stock.DoesNotExist for no product.
+    Raises NothingAsked unless `quantity` is positive, and Stock.DoesNotExist for an unknown product.
     """
     arrived = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
     if not Stock.objects.filter(product_id=product_id).update(
@@ -172,8 +172,8 @@ def _hold(lines: Sequence[StockLine]) -> None:
     for_sale = Product.objects.filter(published=True)
     short = []
     for line in lines:
-        # Not product__published=True: a join moves the guard into a subquery, which PostgreSQL does not evaluate again
-        # after waiting for the row.
+        # Do not filter by product__published=True: the join would move the conditions into a subquery. PostgreSQL does
+        # not evaluate a subquery again after waiting for the row.
         on_sale = _enough(line.product_id, line.quantity).filter(product_id__in=for_sale)
         if not on_sale.update(held=F("held") + line.quantity, version=F("version") + 1):
             short.append(line)

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self._tell(printer, found, outcomes, busy=len(busy), json=json)
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
-        """Return the differences, and the orders left out, since events about them are under way."""
+        """Return the differences, and the orders left out, since events about them are not handled yet."""
         busy, now = keys_under_way.keys(bus_differences.KEYED_BY_ORDER), clock.now()
         company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
         found = list(company.differences())
