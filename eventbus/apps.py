@@ -23,7 +23,7 @@ class EventbusConfig(AppConfig):
     def ready(self) -> None:
         """Register handlers and failpoints.
 
-        Nothing is started here: `check`, `migrate` and `shell` run this as well.
+        Nothing is started here: `check`, `migrate` and `shell` run this method as well.
         """
         from eventbus import checks, failpoints  # noqa: F401
 

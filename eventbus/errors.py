@@ -57,7 +57,7 @@ class LeaseLost(Exception):
 class LogUnavailable(Exception):
     """The log cannot be reached, or fails to take or give records: wait and try again, no event has failed.
 
-    `topics` are those with records that it did not take, where that is known.
+    `topics`: those whose records the log did not take, if that is known.
     """
 
     def __init__(self, why: str, topics: Collection[str] = ()) -> None:
@@ -66,9 +66,9 @@ class LogUnavailable(Exception):
 
 
 class LogTruncated(LogUnavailable):
-    """Logs have given offsets twice: the earlier records there are lost, and have to be appended again.
+    """Logs have given an offset to a second record: the earlier records are lost, and have to be appended again.
 
-    `places` has the first of these offsets, by topic and partition.
+    `places`: the first such offset, by (topic, partition).
     """
 
     def __init__(self, why: str, places: Mapping[tuple[str, int], int]) -> None:

@@ -123,7 +123,7 @@ class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(events: Sequence[Event]) -> list[EncodedEvent]:
-    """Encode events with their envelopes, all of one moment and of one cause.
+    """Encode events with their envelopes. All get the same time, and the same event as their cause.
 
     Raises WrongFieldType, EventTooLarge, and ValueError for U+0000 or an unusable key.
     """
@@ -147,9 +147,9 @@ class _Moment(msgspec.Struct, frozen=True):
 
 
 def _moment(first: str) -> _Moment:
-    """Return the shared values. `first`, the first event's id in hexadecimal, names the trace if none is given.
+    """Return the values that these events share. `first`, the first event's id in hexadecimal, names a new trace.
 
-    As a UUID version 7 it is unique, and ends with the random bytes that W3C Trace Context wants there.
+    As a UUID version 7 it is unique, and ends with the random bytes that W3C Trace Context wants in a trace's id.
     """
     cause = _handled.get()
     now = clock.now()
@@ -188,10 +188,10 @@ def _encode(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Enc
 
 
 def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
-    """CloudEvents 1.0 attributes, with the partitioning, correlation and distributed tracing extensions.
+    """Return CloudEvents 1.0 attributes as JSON, with the extensions partitioning, correlation and distributed tracing.
 
-    It is built by hand, in half the time that an encoder of a dict takes. Only a key and values from outside can hold a
-    character that JSON escapes.
+    The text is built by hand, in half the time that an encoder of a dict takes. Only the key and values from outside
+    can hold a character that JSON escapes.
     """
     subject = _json(key)
     correlation = moment.correlation or f'"{identity}"'

@@ -1,14 +1,15 @@
 """Named points in the code at which a test or a developer causes one failure.
 
-Off, a point costs a function call that returns at once. Armed, at its n-th pass, it does one of these:
+A point that is not armed costs one function call. An armed point does one of these at its n-th pass:
 
     kill    kill the process, as in a power cut
     break   break the database connection: an infrastructure error, so no attempt is counted
     error   raise an ordinary exception, like a fault in the code
     hang    stop the thread, until it is killed or HANG_SECONDS are over
 
-The setting EVENTBUS_FAILPOINTS arms points (`append.commit=kill@2`: at the second pass), never on a deployed site, and
-`armed` does in a test. A point fires once for each arming, even if the process starts again: it leaves a file behind.
+Points are armed by the setting EVENTBUS_FAILPOINTS, never on a deployed site, or by `armed` in a test. For example,
+`append.commit=kill@2` kills at the second pass. An armed point fires once, even if the process starts again: it leaves
+a file behind.
 """
 
 import os
@@ -64,10 +65,11 @@ def declare(
     inside: Mapping[str, str] = {},
     outside: Mapping[str, str] = {},
 ) -> None:
-    """Declare points, with what is under way there; `backend` where only one passes them.
+    """Declare points by name, each with a text that says what is under way there.
 
-    Each of `commits` is a transaction by `atomic` and makes two: `NAME.commit` right before its COMMIT, and
-    `NAME.committed` right after.
+    `inside` a transaction, or `outside` of one. Each of `commits` is a transaction by `atomic` and makes two points:
+    `NAME.commit` right before its COMMIT, and `NAME.committed` right after. `backend`: the only backend that passes
+    these points, if there is only one.
     """
     inside = {**inside, **{f"{name}.commit": what for name, what in commits.items()}}
     outside = {**outside, **{f"{name}.committed": what for name, what in commits.items()}}
@@ -187,8 +189,8 @@ class Plan:
 
     def __init__(self, specs: Iterable[str], folder: Path | None) -> None:
         self.passes: Counter[str] = Counter()
-        # Counted without a lock. Kafka's client may raise anywhere inside a report: a lock that was just taken would
-        # never be released, and the next thread would wait for ever.
+        # Passes are counted without a lock. Kafka's client may raise anywhere inside a delivery report. A lock that was
+        # just taken would then never be released, and the next thread would wait for ever.
         self._numbers: dict[str, Iterator[int]] = {}
         self._armed = {name: (way, nth) for name, way, nth in map(parse, specs)}
         self._folder = folder

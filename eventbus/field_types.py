@@ -1,8 +1,8 @@
 """Check, when an event is published, that its values have the types that its class declares.
 
-An encoder writes any value that it can: a number in a field of text is published, and no group can decode it. NaN and
-infinity become null, and an integer may be larger than any float. The check is made once for each class, as one
-expression of its fields, so that an event costs a fraction of a microsecond.
+The encoder writes any value that it can: a number in a text field would be published, and no group could decode it. NaN
+and infinity become null, and an integer may be larger than any float. The check is compiled once for each class, as one
+expression over its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
@@ -114,7 +114,7 @@ class _Source:
 
 
 def _fault(struct: msgspec.Struct) -> str:
-    """Return the first wrong field, with its type and the right one; for a struct in it, the field of that.
+    """Return a text that names the first wrong field, its type and the declared type. It looks into nested structs.
 
     The value is left out: it may be something that no log should have.
     """

@@ -10,8 +10,8 @@ from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips cost most, and 200 events hide that
 ATTEMPTS_MAX = 8  # with the backoff below, a minute in the mean and two at most: longer than most restarts
-# Limit of a call: other keys of its partition wait meanwhile, on SQLite every writer. Most take milliseconds, a request
-# to a provider eight seconds at most, and a slow mail server takes longest.
+# Seconds that a call may take. Other keys of its partition wait meanwhile, and on SQLite every writer. Most calls take
+# milliseconds, a request to a provider eight seconds at most. A slow mail server takes longest.
 HANDLER_SECONDS = 30.0
 BACKOFF_SECONDS = 1.0  # the first retry comes within this time
 BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operator wants to see it work
@@ -21,15 +21,16 @@ BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operato
 class Handler:
     """A function for one event type, and the policy for its failures.
 
-    It runs in a transaction and touches only the database. Raised errors are retried, `attempts` in all, with full
-    jitter: first within the first of `backoff` seconds, then doubling up to the second. `Permanent` and errors in
-    `permanent` are not. Then the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
-    `replayable=True` is for projections that compare versions: `eventbus replay` may give them old events again.
-    `batch=1` is for handlers that write rows which are not their event key's own. A call that takes longer than
-    `seconds` is rolled back, and is a failure if it keeps doing so. One that hangs ends with its process.
+    It runs in a transaction and touches only the database. An event whose function raises is tried again, `attempts`
+    times in all, with full jitter. `backoff`: the longest first pause and the longest of all, in seconds; it doubles in
+    between. `Permanent` and errors in `permanent` are not retried. After the last attempt the event is a dead letter,
+    and its key waits for an operator unless `on_dead="skip"`. `replayable=True` is for projections that compare
+    versions: `eventbus replay` may give them old events again. `batch=1` is for handlers that write rows which do not
+    belong to their event's key. A call that takes longer than `seconds` is rolled back, and is a failure if it keeps
+    doing so. A call that hangs ends with its process.
 
-    With `effect=True` it is called outside any transaction as `(event, idempotency_key=...)`, and `record(event,
-    answer)` runs in the transaction that marks the event handled. A process may die in between. Then
+    With `effect=True` the function is called outside any transaction as `(event, idempotency_key=...)`. Then
+    `record(event, answer)` runs in the transaction that marks the event handled. A process may die in between. Then
     `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
     """
 

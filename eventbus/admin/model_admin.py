@@ -69,9 +69,10 @@ class BoundedPaginator(BasePaginator):
 
 
 class BigTable(ModelAdmin):
-    """A list that is fast however long its table grows.
+    """A list that stays fast, however long its table grows.
 
-    It counts no more than it shows pages for. Sort it by an index, and give it no filter that lists another table.
+    It counts only as many rows as fill the pages that it offers. A subclass must sort by an index, and must have no
+    filter that lists another table.
     """
 
     paginator = BoundedPaginator

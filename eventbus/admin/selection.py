@@ -1,6 +1,7 @@
-"""Admin actions that touch only the rows that the page showed, and that ask before they do harm.
+"""Admin actions that touch only the rows that the page showed, and that need a confirmation before they do harm.
 
-A list that says "Select all 65" carries the ids of those 65. Rows that come meanwhile are left out, even if they match.
+A list that says "Select all 65" carries the ids of those 65. Rows that are added meanwhile are left out, even if they
+match.
 """
 
 from collections.abc import Collection, Iterable, Sequence

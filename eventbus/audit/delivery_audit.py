@@ -2,9 +2,8 @@
 
 Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
 pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
-transactions. So they agree in one snapshot of the database. Where they do not, something is wrong, and it is named. An
-ignored event mostly has no row of its own. Of the events without a state, as many as were counted are ignored, and the
-rest is lost.
+transactions. So they agree in one snapshot of the database. Every difference is a `Violation`. Most ignored events have
+no row of their own. So of the events without a row, as many as the counters say are ignored, and the rest are lost.
 """
 
 from collections import Counter, defaultdict
@@ -70,10 +69,11 @@ class Earlier(msgspec.Struct, frozen=True):
 
 
 class DeliveryAudit(msgspec.Struct, frozen=True):
-    """All accounts at one moment. `earlier` is among the ignored: of types that the groups handle today.
+    """All accounts at one moment.
 
-    Counted apart, by topic: rejected records, and withdrawn ones of these. Counted apart, by group: events from
-    elsewhere (handled, without an outbox row of ours), and what replays handled again.
+    `earlier`: those of the ignored events whose types the groups handle today. The other counts are not part of the
+    accounts. By topic: `rejected` records that wait for an operator, and `withdrawn` ones. By group: `foreign`, handled
+    events without an outbox row of this site, and `replayed`, events that replays handled again.
     """
 
     at: datetime
@@ -115,9 +115,9 @@ def problems(found: DeliveryAudit) -> list[str]:
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Let all reads inside see the database as it is at the first one, without holding up a writer.
+    """Let all reads in the context see the database as of the first read. No writer waits for this.
 
-    Inside a transaction (a test's) it is that transaction's view.
+    If a transaction is open already (in a test), the reads see what that transaction sees.
     """
     if connection.in_atomic_block:
         yield

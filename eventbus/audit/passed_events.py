@@ -1,7 +1,8 @@
-"""Find events that a group has passed and that have no row: which of them it ignored, and which are lost for it.
+"""Find events that a group has passed and that have no row for it, and tell ignored events from lost ones.
 
-As many are lost as were not counted as ignored. The rows do not show which. All of a type that the group handles today
-are taken for lost. A release may have ignored a type that it did not know, but no due event may be missed.
+The lost events are as many as were not counted as ignored. No row shows which events they are. If any are lost, all
+events without a row whose type the group handles today are taken for lost. Some of them may have been ignored by an
+older release that did not know the type. They are included, so that no lost event is missed.
 """
 
 from collections import Counter
@@ -51,9 +52,10 @@ def lost(progress: Progress) -> QuerySet[OutboxRow]:
 
 
 def noted_unsent(topic: str, groups: Collection[str], partitions: int) -> Counter[tuple[str, int]]:
-    """Count events that each group has ignored and that wait to be appended again, by group and partition.
+    """Count, by group and partition, the unsent events of the topic that the group's inbox holds as ignored.
 
-    They were republished, and the log was lost before the group came to them: no row says where they lay.
+    They wait to be appended again. Their rows have no partition meanwhile, so it is computed from the key and the
+    number of `partitions`.
     """
     found: Counter[tuple[str, int]] = Counter()
     unsent = OutboxRow.objects.filter(topic=topic, offset=None).order_by("id").values_list("id", "event_id", "key")
@@ -81,9 +83,10 @@ def count_lost(progress: Progress) -> int:
 
 
 def loses(progress: Progress, row_ids: Collection[int]) -> bool:
-    """Return True if one of these outbox rows may be lost for the group: removing it would hide that for ever.
+    """Return True if an event of these outbox rows may be lost for the group: pruning the row would hide that for ever.
 
-    Only events that the group would have handled are checked closely: mostly there are none.
+    `progress`: the group's row of the events' partition. The exact count is slow. It runs only if an event of a type
+    that the group handles has no row, which is rare.
     """
     rows = OutboxRow.objects.filter(id__in=row_ids, offset__gte=progress.start, type__in=_types(progress))
     return nowhere(progress.group, rows).exists() and count_lost(progress) > 0

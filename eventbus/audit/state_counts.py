@@ -29,8 +29,8 @@ class Place(IntFlag):
 
 
 NOWHERE = Place(0)
-# One row for each progress row and each event from the group's start on. SQLite and PostgreSQL both use the log's
-# index, and the unique indexes that begin with the group.
+# One result row for each progress row and each event from the group's start on. SQLite and PostgreSQL both use the
+# outbox's index by offset, and the unique indexes that begin with the group.
 _PLACED = f"""
     SELECT progress.id AS progress, event.event_id, event.type, event.log_offset,
         CASE WHEN event.log_offset < progress.log_offset THEN {Place.PASSED:d} ELSE 0 END
@@ -92,9 +92,10 @@ def tallies() -> list[Tally]:
 
 
 def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
-    """Return some events in these states.
+    """Return the ids of some events in these states (`places`).
 
-    Types that the group handles today come first: only a release that did not know them yet can have ignored them.
+    Events of types that the group handles today come first. A type that it does not handle is ignored on purpose, so
+    its events are poor examples of lost ones.
     """
     values = ", ".join(str(int(place)) for place in places)
     group = registry.groups.get(row.group)

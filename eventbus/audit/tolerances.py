@@ -1,10 +1,12 @@
 """Differences between log and outbox that the audit tolerates: events ahead of their rows, and repeats in the log.
 
-The relay writes an event's offset down once the log has acknowledged it, and a group may be faster. For that moment the
-delivery audit finds more done than was sent. Up to the number of unsent rows, that is no violation.
+The relay stores an event's offset once the log has acknowledged the event. A group may handle the event before that.
+Until then the delivery audit finds more events handled than sent. Up to the number of unsent rows, that is no
+violation.
 
-An event whose arrival was uncertain is sent again, and the inbox keeps it from being handled twice. But an event that a
-group ignores leaves no row to know it by. It is counted as often as the log holds it.
+If the relay cannot know that an event reached the log, it sends the event again. The inbox keeps the group from
+handling the repeat. But most events that a group ignores leave no inbox row. So each of them is counted as often as the
+log has it.
 """
 
 from collections import Counter
@@ -46,10 +48,10 @@ def not_early() -> Q:
 
 
 def not_twice(rows: QuerySet[Any]) -> Q:
-    """Return the filter for parked and dead events whose event does not lie further on in the log as well.
+    """Return the filter that leaves out parked and dead events with a repeat further on in the log.
 
-    The outbox has the last offset of an event that was appended again, and a group read the first. No index finds an
-    event by its id, so the query runs only if there are such rows.
+    If an event was appended twice, the outbox has the last offset, and the group read the first. `rows`: the parked or
+    dead events to check. The outbox has no index by event id, so nothing is searched if there are none.
     """
     if backends.current().in_process or not rows.exists():
         return Q()
@@ -58,11 +60,11 @@ def not_twice(rows: QuerySet[Any]) -> Q:
 
 
 def ignored_once(row: Progress, *, passed: int, nowhere: int, noted: int = 0) -> int:
-    """Count ignored events whose rows are there, each once, without those `noted` in the inbox.
+    """Count the ignored events that are still in the outbox, each once, without those that the inbox holds as ignored.
 
-    Of the group's rows `passed` lie before its offset, and `nowhere` of these have no state. It may have passed offsets
-    beyond these and beyond those pruned of this log. Those are repeats (or others' records), and as many may have been
-    counted too often.
+    `passed`: outbox rows that the group has passed since its start. `nowhere`: those of them without a state. `noted`:
+    events that the inbox holds as ignored. The group may have passed more offsets of this log than the outbox has and
+    had rows. These are repeats (or other programs' records), and as many events may have been counted twice.
     """
     counted = row.ignored - row.pruned_ignored - noted
     beyond = max(0, row.offset - row.start - (row.pruned - row.pruned_before) - passed)

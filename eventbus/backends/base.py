@@ -62,16 +62,17 @@ class Consumer(ABC):
 
     @abstractmethod
     def fetch(self, records_max: int) -> list[Record]:
-        """Return the next records of one partition, in order, each once; none if there are none now. Never waits.
+        """Return the next records of one partition, in order and each once; none if there are none now. Never waits.
 
-        Partitions take turns. After a crash or a seek a record may come again; between two seeks none is left out.
+        The calls take the partitions in turn. After a crash or a seek a record may be returned again. Between two seeks
+        every record is returned.
         """
 
     @abstractmethod
     def catch_up(self, seconds: float) -> None:
-        """Wait until all records in the log now can be fetched. For tests and tools: a worker does not need it.
+        """Wait until `fetch` can return all records that are in the log now.
 
-        Raises LogUnavailable after `seconds`.
+        For tests and tools: a worker does not need it. Raises LogUnavailable after `seconds`.
         """
 
     @abstractmethod
@@ -79,9 +80,10 @@ class Consumer(ABC):
         """Give the group's offset to the backend's own tools. The truth is in the table `progress`."""
 
     def at_work(self) -> AbstractContextManager[None]:
-        """Return a context for work in hand. A partition that is to move moves after it, or after a while.
+        """Return a context in which the caller handles records. Until it ends, no partition is given to another reader.
 
-        Else its next reader would take the work in hand for left by a crash.
+        If it takes too long, the partition moves all the same. Then the next reader takes the unfinished work for that
+        of a crashed process.
         """
         return nullcontext()
 
@@ -104,7 +106,8 @@ class Backend(ABC):
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
         """Append outbox rows to the log, in order, and store each row's partition and offset durably.
 
-        `fence` raises LeaseLost when the caller is no longer the relay; it is called in the transaction that stores.
+        `fence` raises LeaseLost if the caller is no longer the relay. It is called in the transaction that stores the
+        offsets.
         """
 
     @abstractmethod
@@ -116,17 +119,19 @@ class Backend(ABC):
         return {}
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
-        """Return, by partition, the end of records that relays appended to a log made anew before that was known.
+        """Return, by partition, the offset after the last of this site's records in a recreated log.
 
-        All of them are appended again, so a reader that begins there gets them in order. `beat` is called again and
-        again meanwhile. Raises LogUnavailable, and what `beat` raises.
+        Relays appended them before the loss was noticed. They are appended again, so groups begin behind them. `beat`
+        renews the relay's lease, and is called again and again meanwhile. Raises LogUnavailable, and what `beat`
+        raises.
         """
         return {}
 
     def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
-        """Yield the records of these partitions from these offsets on; none if the outbox is the log.
+        """Yield the topic's records, in order per partition; none if the outbox is the log.
 
-        Each partition is in order. `beat` is called again and again. Raises LogUnavailable, and what `beat` raises.
+        `begins`: the first offset to read, by partition; partitions without one are left out. `beat` renews the relay's
+        lease, and is called again and again. Raises LogUnavailable, and what `beat` raises.
         """
         return iter(())
 
@@ -143,9 +148,10 @@ class Backend(ABC):
         return self.ends([partition])[partition]
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the first offset of each that the log can still show, whatever the outbox has pruned.
+        """Return the first offset that the log still has in each of these partitions, whatever the outbox has pruned.
 
-        No earlier record comes again. A partition is left out if the outbox is the log. Raises LogUnavailable.
+        The log never returns an earlier record again. If the outbox is the log, the result is empty. Raises
+        LogUnavailable.
         """
         return {}
 
@@ -188,10 +194,10 @@ class Backend(ABC):
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
 def partition_of(key: str, partitions: int) -> int:
-    """Return the partition of a key's records.
+    """Return the partition of a key's records, the same one that Kafka's clients choose.
 
-    It is the one that Kafka's clients choose. So a key stays in its partition when a site moves to Kafka and back. A
-    group's counts and a key's parked events are by partition.
+    So a key stays in its partition when a site moves to Kafka and back. It must stay there, because a group's counts
+    and a key's parked events are stored by partition.
     """
     return (_murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 

@@ -1,7 +1,7 @@
 """The in-memory backend: a small Kafka in one process, whose log is the outbox table. A crash loses nothing.
 
-The relay gives a batch its offsets in one UPDATE. Memory holds only the end of each partition, as long as this process
-is the one that appends. Every fetch reads the table.
+The relay gives a batch its offsets in one UPDATE. Memory holds only the end of each partition, and only while the relay
+is in this process. Every fetch reads the table.
 """
 
 import threading

@@ -29,9 +29,9 @@ _EACH = (
 
 
 def note(places: Sequence[tuple[int, int, int]]) -> None:
-    """Store (row id, partition, offset) of each, in the caller's transaction.
+    """Store (row id, partition, offset) of each outbox row, in the caller's transaction.
 
-    Raises LeaseLost when a row has an offset already: another relay stored it, and this one is the relay no longer.
+    Raises LeaseLost if a row has an offset already: another relay stored it, so the caller is no longer the relay.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     now = sql.time_value(connection, clock.now())
@@ -127,9 +127,10 @@ def reject(row_id: int, reason: str) -> None:
 
 
 def finish(topics: Collection[str]) -> set[str]:
-    """Give parked and dead events of refilled topics their new offsets, once each row has one. Return the other topics.
+    """Give parked and dead events of refilled topics their new offsets. Return the topics that are not refilled yet.
 
-    All move at once: between the first and the last, a key's events would be out of order.
+    A topic is refilled once all its rows up to `refill_to` have offsets or are rejected. All of a topic's events are
+    changed in one transaction: a mix of old and new offsets would put a key's events out of order.
     """
     left = set[str]()
     for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):

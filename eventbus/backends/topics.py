@@ -6,12 +6,12 @@ from typing import Protocol
 
 import msgspec
 
-# Brokers keep a record so long. Handlers read the log and not the outbox, so a group may stop for that time: over a
-# long weekend, and be repaired after it. Rows of outbox and inbox stay as long as the log can show their record again,
-# so a longer time costs the database as much.
+# Brokers keep a record for this time. Groups read the log and not the outbox, so a group may stop for as long, for
+# example over a long weekend. Rows of outbox and inbox stay while the log still has their record, so a longer time also
+# makes these tables longer.
 RETENTION = timedelta(days=7)
-# The brokers must take the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to grow. This is
-# their own default; more does no harm.
+# `max.message.bytes`: the brokers must take the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to
+# grow. This is Kafka's default; a larger value does no harm.
 RECORD_BYTES_MIN = 1_048_588
 AT_LEAST = {"max.message.bytes"}  # more than declared is as good
 
@@ -46,9 +46,10 @@ def declare_topic(
 ) -> None:
     """Declare a topic's needs beside its events. `manage.py eventbus topics --apply` applies them.
 
-    `partitions`: the most workers that a group can have in it, else EVENTBUS_PARTITIONS. `replication`: its copies,
-    else KAFKA_REPLICATION; there must be as many brokers. `min_insync_replicas`: how many of them must have an event
-    before it is acknowledged, else one less than there are. The in-memory log has no brokers, and ignores all of these.
+    `partitions`: their number, which limits the workers of a group; default EVENTBUS_PARTITIONS. `replication`: the
+    copies of each record, default KAFKA_REPLICATION; it needs as many brokers. `min_insync_replicas`: the copies that
+    must exist before an event is acknowledged; default one less than `replication`, at least 1. `retention`: how long
+    brokers keep a record. The in-memory log has no brokers, and ignores all of these.
     """
     declared[topic] = Declared(
         partitions=partitions,

@@ -43,10 +43,11 @@ def ask(
     printer: Printer,
     json: bool,
 ) -> None:
-    """Call `request` for each row in a transaction of its own: a refusal stops no other.
+    """Call `request(row, operator)` for each row and print the result. A refusal does not stop the others.
 
-    `of` names the column that stands before type and key in a row's line; `none` says why there may be none. Raises
-    CommandError for refusals, or when there is no row.
+    `refusal`: the exception by which `request` refuses. `told`: returns the fields of a row to print; `of` names the
+    field that is printed before type and key. `action`: the word for the request. `none`: why there may be no rows.
+    Raises CommandError for refusals, or if there is no row.
     """
     asked, refused = [], []
     for row in rows:

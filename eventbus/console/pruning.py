@@ -53,7 +53,8 @@ def _hours(text: str) -> float:
 def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
     """Prune events. Raises CommandError when the delivery audit does not balance somewhere: there, nothing is pruned.
 
-    It also raises while everything stands still because a store was restored: the rows show what was lost.
+    It also raises while a `Divergence` is recorded (the database was restored and `eventbus restored --apply` has not
+    run): the repair needs these rows.
     """
     if divergence.stands():
         raise CommandError("\n".join(["Nothing is pruned while a store has gone back.", *divergence.problems()]))

@@ -19,15 +19,17 @@ from eventbus.progress.groups import PAUSED, STOPPED
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
 
-# How long a batch keeps others waiting at most, without the handler in hand. SQLite has one writer, so a visitor's
-# request waits as long. PostgreSQL holds rows as long: a second is far below its limits for idle sessions and locks.
+# After this time a batch begins no further handler, since others wait for its locks. SQLite has one writer, so a
+# visitor's request waits as long. PostgreSQL locks rows as long: a second is far below the limits for idle sessions and
+# locks.
 BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
 
 
 class BatchRunner:
     """Handle records of the partitions that a group owns, under the epochs of its assignment.
 
-    Methods that begin something raise GroupStopped while the group is paused or its circuit breaker is open.
+    Methods that begin new work raise GroupStopped while the group is paused or its circuit breaker is open. A recorded
+    divergence (the database was restored) pauses all groups: `groups.PAUSED` includes it.
     """
 
     def __init__(self, owned: Ownership) -> None:
@@ -44,8 +46,9 @@ class BatchRunner:
     ) -> int:
         """Handle as many records as fit into BATCH_SECONDS in one transaction. Return how many: at least one.
 
-        The first handler's error is raised, and rolls everything back. `passing`: stop before the first record that
-        needs a handler, so the count may be 0.
+        The first error of any handler is raised, and rolls back the whole batch. `unless`: the SQL condition under
+        which GroupStopped is raised (`groups.STOPPED`, `groups.PAUSED`). `passing`: stop before the first record that
+        needs a handler, so the number may be 0.
         """
         done: list[Record] = []
         fresh: list[Record] = []
@@ -78,8 +81,9 @@ class BatchRunner:
     def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
         """Handle one record in its own transaction. Park its key if it fails or may cause an outage.
 
-        `announced`: its attempt is committed first, so that a crash in it is counted. This costs one more commit, and
-        is left out where nothing crashed before: the first crash is not counted, like that of a whole batch.
+        `announced`: first commit that the attempt begins, so that a crash during it is counted. This costs one more
+        commit, so workers do it only where a crash may have happened, and for effects. Elsewhere a first crash is not
+        counted, like one in a batch.
         """
         if announced:
             self._retry_on_contention(self._begin, partition, record, unless=STOPPED)
@@ -101,8 +105,10 @@ class BatchRunner:
         """Probe while the circuit breaker is open: try the first record that has a handler. Return how many are passed.
 
         If the probe succeeds, the circuit breaker closes. If it fails, nothing counts: no attempt, no dead letter, no
-        progress. Records without a handler are passed, so that the probe reaches one that has one. An effect whose
-        outcome is unknown becomes a dead letter: it is not asked again, and would keep the breaker open for ever.
+        progress. Records without a handler are passed, so that the probe reaches one that has one.
+        An effect with an unknown outcome becomes a dead letter instead. It must not be called again without an
+        operator, so as the probe it would fail every time and the breaker would never close. If the group may park no
+        more keys, the record stays.
         """
         ahead = self._first_for_now(records)
         if ahead is None:
@@ -123,9 +129,9 @@ class BatchRunner:
             return 0
 
     def _set_aside(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
-        """Dead-letter the last of these records after passing those without a handler. Return how many are passed.
+        """Pass these records, and make the last one a dead letter. Return how many are passed.
 
-        If the group may park no more keys, the record stays.
+        The others need no handler. If the group may park no more keys, the last record stays where it is.
         """
         *ahead, record = records
         passed = self._retry_on_contention(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
@@ -225,8 +231,8 @@ class BatchRunner:
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
         """Return a function that says of each record, in order, whether to handle it now.
 
-        Repeats are dropped, and so are events that a restore forgot. Events without a handler here are counted. Events
-        of parked keys wait behind them.
+        Repeats are dropped, and so are events that a restored database forgot (`divergence.forgotten`). Events without
+        a handler in this group are counted as ignored. Events of a parked key are parked behind the key's earlier ones.
         """
         ahead = [record for record in records if record.offset >= progress.offset]
         seen = {event_id.int for event_id in self.had(ahead)}  # an int's hash takes half the time of a UUID's

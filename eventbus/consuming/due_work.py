@@ -48,7 +48,8 @@ class DueWork:
     def is_due(self) -> bool:
         """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
 
-        Raises GroupStopped, also without records: a worker must see an open circuit breaker before it judges anew.
+        Raises GroupStopped, even if no record waits: a worker must see an open circuit breaker before it judges further
+        results.
         """
         connection, name = connections[DEFAULT_DB_ALIAS], self._group.name
         now = sql.time_value(connection, clock.now())
@@ -80,9 +81,11 @@ class DueWork:
         return len(done)
 
     def retry_due(self) -> int:
-        """Try the parked keys that are due, each until it fails or is free, for as long as one turn lasts.
+        """Try the parked keys that are due. Return the number of attempts.
 
-        The others stay due, and are tried after the next records. An unfinished key then comes after the others.
+        Each key is tried until an attempt fails or none of its events is left. A turn ends after PARKED_AT_ONCE
+        attempts or PARKED_SECONDS. Keys that it does not reach stay due, and are tried after the next records. A key
+        that it leaves unfinished comes after them.
         """
         due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])

@@ -1,7 +1,7 @@
 """Count events of types that a group's release does not know, and show them to operators.
 
-Their publisher was deployed before their handlers, or such events came back after a roll-back. A type that the release
-knows but the group does not handle is ignored on purpose: nothing is written down.
+Their publisher was deployed before their handlers, or the release with the handlers was rolled back. A type that the
+release knows but the group does not handle is ignored on purpose, and is not counted here.
 """
 
 from collections.abc import Collection, Iterable, Mapping

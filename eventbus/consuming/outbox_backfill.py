@@ -3,7 +3,7 @@
 The brokers' retention may be shorter than a group's lag. Somebody may also delete records or have a topic compacted.
 Then the log continues beyond the group's offset. The outbox has the offset of each event of this site. So missing
 events are handled at their own offsets, before the log continues, and each key's order stays. Records that the outbox
-does not have either are lost for the group. They are written down for an operator (`recovery.lost_records`).
+lacks as well are lost for the group, and are recorded for an operator (`recovery.lost_records`).
 """
 
 import logging
@@ -96,9 +96,9 @@ class Backfill:
             self._seek(consumer, place, offset)
 
     def look(self, consumer: Consumer) -> None:
-        """Check every LOOK_SECONDS if the outbox has rows that the log does not bring.
+        """Every LOOK_SECONDS, check if the outbox has rows that the log does not return.
 
-        A log whose records were all deleted brings nothing that would show it.
+        Deleted records are noticed when the log returns a later one. A log whose records were all deleted returns none.
         """
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
@@ -159,9 +159,10 @@ class Backfill:
         return records[: lack.before]
 
     def _lack(self, place: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
-        """Return the first hole in which records lay. Transaction markers also leave holes, and nobody reads those.
+        """Return the first of these holes in which records are missing, or None.
 
-        Ask outbox and brokers once for all holes: transactions of other programs leave one behind each record.
+        Kafka's transaction markers also leave holes, but no reader misses those. Outbox and brokers are queried once
+        for all holes, because a program that uses transactions may leave one behind each record.
         """
         if not holes:
             return None
@@ -217,9 +218,9 @@ class Backfill:
 
 
 def _forgotten(place: TopicPartition, gap: _Gap) -> int:
-    """Count the range's records that a restore of the database forgot: those are not lost.
+    """Count the gap's records that the database forgot when it was restored: those are not lost.
 
-    Only spans noted since the present log was filled count: a log that was filled again reuses offsets.
+    Only spans recorded since the present log was filled count, because a refilled log reuses offsets.
     """
     log = TopicLog.objects.filter(topic=place.topic).first()
     spans = ForgottenSpan.objects.filter(
@@ -246,7 +247,8 @@ def _holes(records: Sequence[Record], expected: int) -> Iterator[_Hole]:
 def refuse_behind(backend: Backend, topic: str) -> None:
     """Raise LogUnavailable while a group must still read rows of this topic from the outbox.
 
-    Call it before rows get other offsets. The group would meet them at the log's end, after later events of their keys.
+    Call it before rows get new offsets at the log's end. There the group would read them after later events of their
+    keys.
     """
     first = backend.earliest_offsets(backend.partitions([topic]))
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):

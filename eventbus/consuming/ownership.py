@@ -49,8 +49,8 @@ class Ownership:
         self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
         self.retry_on_contention = retry_on_contention
-        # When this process claimed effects, and the answers that it has. An infrastructure error between claim, call
-        # and record must not cause a second call, and is not a crash.
+        # The times at which this process claimed effects, and the answers of their calls, by event id. An
+        # infrastructure error between claim, call and record must not cause a second call, and is not a crash.
         self._claimed: dict[UUID, datetime] = {}
         self._answers: dict[UUID, Note] = {}
         self.in_hand: UUID | None = None  # the event whose handler was called last, in this try
@@ -65,8 +65,9 @@ class Ownership:
     def judge(self, record: Record, error: BaseException) -> Verdict:
         """Decide if the error of a single record's attempt is the event's own failure. Close a broken connection first.
 
-        The database ends sessions that stand idle for too long: the process may have been frozen. If one event does so
-        twice in a row, it is the cause. Partitions take turns, so each remembers its own last event.
+        The database ends sessions that are idle for too long, for example because the process was frozen. If that
+        happens twice in a row with one event, the event is the cause. Partitions take turns, so the last such event is
+        remembered for each partition.
         """
         if not connection.in_atomic_block:
             close_old_connections()
@@ -90,9 +91,10 @@ class Ownership:
         self.suspicion.succeeded([record.event_id for record in records])
 
     def lock(self, partition: TopicPartition, *, unless: str = "") -> Progress:
-        """Lock as `groups.lock` does. Raises StaleEpoch also if the offset went back: the database was restored.
+        """Lock as `groups.lock` does, with this worker's epoch. Raises StaleEpoch also if the stored offset went back.
 
-        Events in between would be left out, since this worker read them before.
+        That shows that the database was restored. The worker has already read the events in between, and would leave
+        them out.
         """
         self.begun = self.begun or bool(unless)  # only what begins something sets `unless`
         self._interrupt = sql.interrupting(connections[DEFAULT_DB_ALIAS])

@@ -1,6 +1,7 @@
-"""Signs of life of the working threads: each sets the time at which its next one is due.
+"""Signs of life of the working threads: each thread sets the time at which its next sign is due.
 
-A separate thread for this would go on while a working thread hangs. `heartbeats.py` reports to supervisors.
+The working threads do so themselves: a separate thread would go on while a working thread hangs.
+`operations/heartbeats.py` reports to supervisors.
 """
 
 import math

@@ -1,9 +1,10 @@
 """Decide which records are trusted: other programs may be able to write into the log.
 
-A record with the site's signature is trusted (`signing`). So is one that the outbox has: its key may be one that this
-process does not know. So is another program's unsigned record, if the event's class names that program
-(`Event.unsigned_from`). All others are passed like repeats: no handler is called, no key waits behind them, and the
-delivery audit does not count them. They are set aside with their offsets, for operators to see (`UntrustedRecord`).
+A record with the site's signature is trusted (`signing`). So is a record that is unchanged in the outbox: it may be
+signed with a signing key that this process lacks. So is another program's unsigned record, if the event's class names
+that program (`Event.unsigned_from`). All others are passed like repeats: no handler is called, no key waits behind
+them, and the delivery audit does not count them. They are set aside with their offsets, for operators to see
+(`UntrustedRecord`).
 """
 
 import logging
@@ -30,9 +31,10 @@ _said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when last 
 
 
 def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None]) -> list[Record]:
-    """Return the same records, with trust set where it is due. Ask the outbox only where a signature is not enough.
+    """Return the same records, with `trusted` set for those that may be trusted.
 
-    `type_of` gives the event class that the reader knows a record's type by. Raises DatabaseError.
+    The outbox is queried only for records without a valid signature that claim to be from this site. `type_of` returns
+    the reader's event class for a record, or None. Raises DatabaseError.
     """
     doubtful = [record for record in records if not record.trusted]
     if not doubtful:
@@ -57,9 +59,10 @@ def _source(record: Record) -> str:
 
 
 def _in_outbox(records: Sequence[Record]) -> set[int]:
-    """Return offsets of records that the outbox has unchanged, found by the row number that each record names.
+    """Return the offsets of those records that are unchanged in the outbox. All `records` are of one partition.
 
-    All are of one partition. The row has the same partition, or none as long as the relay has not noted one.
+    A record names the id of its outbox row. The row must have the same partition, or none yet: the relay stores it
+    after the append.
     """
     if not records:
         return set()

@@ -108,8 +108,8 @@ def watches(
 ) -> Watch:
     """Receive these events from now on: `call(events)` in the watch's thread, in batches, in order per key.
 
-    Returns once the log's ends are noted. Load your state after it: no event is lost between the two. `reset()` is
-    called when continuity was lost: load everything again.
+    Returns once the watch has noted where the log ends. Load your state after that, so that no event is lost in
+    between. `reset()` is called when events may have been missed: load your state again.
     """
     return Watch(event_types, call, reset)
 

@@ -71,8 +71,8 @@ class Worker:
         self._backfill = Backfill(self._owned, backend, self._refuse_other_logs)
         self._fetched: list[Record] = []  # of one partition, and not passed yet
         self._stands_still = True  # until the group is seen not to be paused, with its circuit breaker closed
-        # Careful: the former owner may have crashed, so attempts are written down first. Suspected: a crash left an
-        # attempt behind, or one met an infrastructure error, so events go one by one.
+        # Careful: the former owner may have crashed, so attempts are stored before they begin. Suspected: a crash left
+        # an attempt behind, or an attempt met an infrastructure error, so events are handled one by one.
         self._careful: set[TopicPartition] = set()
         self._suspected: set[TopicPartition] = set()
         self._copies: set[tuple[TopicPartition, int, UUID]] = (
@@ -178,9 +178,9 @@ class Worker:
     def _look_back(self) -> None:
         """Check if a log was filled again, so that the records to read lie before this worker's offset.
 
-        A log that was made anew or lost its end is read by a new client. The old one's group may have assigned no
-        partitions while the topic was missing. librdkafka does not assign again what comes back as it was. Nor does it
-        trust a broker that knows of fewer elections than it has seen.
+        A log that was recreated or lost its end is read by a new client. The old client may have been assigned no
+        partitions while the topic was missing. librdkafka does not assign a topic again that comes back unchanged. Nor
+        does it trust a broker that knows of fewer leader elections than the client has seen.
         """
         self._looked = time.monotonic()
         before, self._logs = self._logs, groups.fillings(self.group)
@@ -309,10 +309,10 @@ class Worker:
         return self._retry_on_contention(groups.take_over, self.group, new, self._fence, forgive=self._forgive)
 
     def _refuse_other_logs(self, topics: Collection[str]) -> None:
-        """Raise LogUnavailable if a topic's log was made anew: our offsets mean nothing in it until it is filled again.
+        """Raise LogUnavailable if a log was recreated and is not filled again yet: stored offsets mean nothing in it.
 
-        Records that relays appended before the loss was noticed would be taken for the next ones. A lost log has lost
-        its groups too, so partitions are assigned anew before any of it is read.
+        Relays may have appended records before they noticed the loss: those would be taken for the next ones. Kafka
+        loses the group with the log, so it assigns partitions again before any of the log is read.
         """
         there = self._backend.generations(topics)
         for topic, log in groups.logs(self.group).items():

@@ -18,9 +18,9 @@ R = TypeVar("R")
 
 
 class ContentionRetry:
-    """Run a call again while it meets contention, which is no failure and is never counted.
+    """Repeat a call while it raises a contention error, which is no failure and is never counted.
 
-    It ends when the worker is asked to leave, or after `seconds` and two tries: then it raises the contention.
+    The error is raised once `stop` is set (the worker shall end), or after `seconds` and at least two tries.
     """
 
     def __init__(self, stop: threading.Event, seconds: float = math.inf) -> None:

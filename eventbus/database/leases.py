@@ -16,10 +16,10 @@ LOOK_SECONDS = 0.1  # between looks at another's beat, so that a beat is seen so
 
 
 class Lease:
-    """A named lease with one owner at a time. A standby takes over after LEASE_SECONDS without a beat by its own clock.
+    """A named lease with one owner at a time. A standby takes over once the owner has not renewed it for LEASE_SECONDS.
 
-    The standby may be held up itself (a lock, a queue of writers), and the owner by the same. So at most a LOOKS_MIN-th
-    of the lease counts between two looks.
+    The standby measures this by its own clock. A lock or a queue of writers may hold up the standby as well as the
+    owner. So between two looks of the standby, at most a LOOKS_MIN-th of the time counts.
     """
 
     def __init__(self, name: str, *, seconds: float = LEASE_SECONDS) -> None:
@@ -66,9 +66,9 @@ class Lease:
             raise LeaseLost(f"{self.name} has another owner")
 
     def refuse_earlier(self) -> None:
-        """Raise LeaseLost when our beat is a smaller number than it was: the database was restored to an earlier time.
+        """Raise LeaseLost if the stored `beat` is lower than this owner has seen: the database was restored.
 
-        What this process remembers of it is then wrong.
+        What this process remembers of the database is then wrong.
         """
         beat = _beat(self.name) or 0
         if beat < self._beaten:
@@ -86,9 +86,9 @@ class Lease:
 
 
 def is_beating(name: str, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
-    """Return True if the owner of a lease lives, which its moving beat shows. Waits `seconds` at most, for a dead one.
+    """Return True if the owner of a lease is alive: it renews the lease. Waits at most `seconds`, for a dead owner.
 
-    `free_seconds` is the time to wait while it has no owner.
+    `free_seconds`: how long to wait while the lease has no owner.
     """
     lease, seen, began = Lease(name), _beat(name), time.monotonic()
     while True:

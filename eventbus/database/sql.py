@@ -1,8 +1,8 @@
-"""Raw statements without Django's cursor, for the few that run for every event: its conversions cost more than they do.
+"""Raw statements without Django's cursor, for those that run for every event: Django's conversions would cost more.
 
 Placeholders are `%b`: bound by PostgreSQL's server in binary, and by SQLite as `?`. When queries are watched (DEBUG,
-`execute_wrapper`, a test that counts them), Django's cursor runs them, so that they are seen. Values have the types of
-the driver: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
+`execute_wrapper`, a test that counts them), Django's cursor runs the statements, so that they are seen. Values have the
+types of the driver: on SQLite UUIDs are 32 hexadecimal digits, and times are text.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -47,7 +47,7 @@ def execute(connection: BaseDatabaseWrapper, statement: str, parameters: Sequenc
 def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable[Sequence[Any]]) -> int:
     """Run a statement for each row, in order, and return the number of rows touched. Raises DatabaseError.
 
-    For SQLite, where it saves the parsing.
+    For SQLite, which then parses the statement only once.
     """
     if _watched(connection):
         with connection.cursor() as cursor:
@@ -58,9 +58,10 @@ def execute_many(connection: BaseDatabaseWrapper, statement: str, rows: Iterable
 
 
 def insert_many(connection: BaseDatabaseWrapper, into: str, row: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Add rows in their order. `into` ends with VALUES, `row` has the placeholders of one. Raises DatabaseError.
+    """Insert rows in their order. Raises DatabaseError.
 
-    For SQLite, which takes a row of a long statement in half the time of a statement of its own.
+    `into`: the statement up to VALUES. `row`: the placeholders of one row. For SQLite, which inserts a row of a
+    multi-row statement in half the time of a single-row statement.
     """
     if _watched(connection):
         execute_many(connection, into + row, rows)

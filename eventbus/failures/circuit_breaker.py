@@ -1,7 +1,8 @@
 """The circuit breaker: it stops a group that fails most events, until a probe succeeds.
 
-Its state is a column (`ConsumerGroup.breaker_opened_at`), read under each progress lock. Its window of results lives in
-the worker's memory: the hot path writes nothing more, and a restart only delays it by a window.
+Its state is a column (`ConsumerGroup.breaker_opened_at`), read with each lock of the group's progress. The results that
+it judges by are only in the worker's memory. So handling writes nothing more, and a restart delays the breaker by
+WINDOW_ATTEMPTS at most.
 """
 
 import logging
@@ -25,8 +26,8 @@ WINDOW_ATTEMPTS = (
     50  # first attempts that it judges by: a bad deploy shows after some 26 failures, and bad luck is no majority
 )
 KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is parked, and must not stop the others
-# Between probes, at first and at most. Short disturbances end in seconds. After a repair that took hours, the next
-# probe is no further away than this. A provider that is down is called some four times a minute.
+# The first and the longest pause between probes. Short disturbances end in seconds. Even after hours, the next probe
+# comes within the longest pause. A provider that is down is called about four times a minute.
 PROBE_SECONDS = (1.0, 15.0)
 ERROR_CHARACTERS = 200  # of the last error, in the reason: a readable line; the parked keys have the whole text
 

@@ -17,9 +17,10 @@ BEHIND = "DiscardedBehind"  # its error class: it never failed itself
 
 
 def apply_request(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
-    """Do what an operator asked for with a dead letter. Return the ids of the letters that are done with by that.
+    """Carry out an operator's request for a dead letter. Return the ids of the dead letters that it dealt with.
 
-    `requeue` puts the event back at the head of its key, `discard` lets it go, `restore` undoes a discard.
+    `requeue` parks the event again at the head of its key, `discard` gives it up, `restore` undoes a discard.
+    `progress`: the group's locked row of the event's partition.
     """
     key = ParkedKey.objects.filter(group=group.name, topic=letter.topic, key=letter.key).first()
     if letter.request == DeadLetter.Request.DISCARD:

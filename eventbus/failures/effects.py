@@ -17,7 +17,8 @@ DOUBT = "A process died between asking and noting the answer; it is not asked tw
 def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
     """Raise CrashedRepeatedly for an event that killed the process too often, or OutcomeUnknown if its effect began.
 
-    An operator may requeue a CrashedRepeatedly without a check. So it must not stand for a mail that may be sent.
+    An operator may requeue a dead letter of CrashedRepeatedly without a check. So an event whose mail may have been
+    sent gets OutcomeUnknown.
     """
     if crashes < CRASHES_MAX:
         return
@@ -30,8 +31,8 @@ def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
 def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
     """Store, in a transaction of its own, that the effect is about to happen. Raises OutcomeUnknown, CrashedRepeatedly.
 
-    Returns the time of the claim, by which it is known. `ours` is the time of a claim that this same process made
-    before, committed or not. If it is the stored one, no outcome is unknown and nothing crashed. `answered`: the effect
+    Returns the time of the claim, which identifies it. `ours`: the time of an earlier claim by this same process,
+    committed or not. If the stored claim is that one, its outcome is known and nothing crashed. `answered`: the effect
     has happened, and this process has the answer.
     """
     row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()

@@ -19,8 +19,8 @@ from eventbus.registry import Group, Handler
 
 logger = logging.getLogger(__name__)
 
-# A group's parked keys at most. Each batch looks up its keys among them, and an operator must be able to go through
-# them. A thousand is a morning's work, and far more than a few customers' broken data.
+# The most keys that a group may park. Each batch looks up its keys among the parked ones, and an operator must be able
+# to go through them. A thousand is a morning's work, and far more than a few customers' broken data.
 PARKED_KEYS_MAX = 1_000
 AWAY_SECONDS = (10.0, 30.0)  # before an unavailable service is called again: soon after it is back, and with jitter
 
@@ -36,9 +36,9 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 
 
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
-    """Park the key of a failed event. Dead-letter the event when that failure is final. Raises TooManyParked.
+    """Park the key of a failed event. If the failure is final, make the event a dead letter. Raises TooManyParked.
 
-    `attempts` is 0 when the failure is not the event's own, as far as is known.
+    `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure.
     """
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
@@ -72,10 +72,11 @@ def is_full(group: str) -> bool:
 
 
 def wait_at_end(key: ParkedKey, record: Record) -> None:
-    """Let an event that comes now wait behind all that came before it.
+    """Park an event behind all parked events of its key.
 
-    Its own offset may be smaller. When a lost log is filled again, parked events are moved to their last offsets
-    (`outbox_offsets.finish`). A relay that died before it stored those offsets has appended the rest twice.
+    The event's own offset may be lower than theirs. After a lost log was filled again, parked events have the last
+    offsets at which they were appended (`outbox_offsets.finish`). If a relay died before it stored offsets, it appended
+    these events twice. This event may be a first copy.
     """
     last = key.events.order_by("offset").values_list("offset", flat=True).last()
     wait(key, record, record.offset if last is None else max(record.offset, last))

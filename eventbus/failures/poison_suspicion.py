@@ -1,8 +1,8 @@
-"""Tell an event that causes its own infrastructure errors from an outage that hits all events.
+"""Distinguish an event that causes its own infrastructure errors from an outage that hits all events.
 
-Some events cause a statement timeout each time, or a killed backend, or meet a row that another session holds. Each
-case looks as if the database were unavailable, which is not the event's failure and is waited for. The difference: the
-error keeps following one event while the database answers others.
+Some events cause a statement timeout at each attempt, or a killed backend, or wait for a row that another session
+locks. Each case looks as if the database were unavailable, which is not the event's failure: the worker waits. The
+difference: the error keeps following one event while the database answers others.
 """
 
 from dataclasses import dataclass

@@ -14,10 +14,11 @@ from eventbus.models.column_sizes import (
 
 
 class TopicLog(models.Model):
-    """The log that all offsets of a topic belong to. If it is lost, the brokers show another generation.
+    """The log that all stored offsets of a topic belong to. If it is lost, the brokers show another `generation`.
 
-    Then the outbox is appended again; `refill_to` is the last row of that, 0 when all is done. Keys are placed by
-    `partitions`, however many the brokers have: more would move keys away from their earlier events.
+    Then the rows of the outbox are appended again. `refill_to` is the id of the last of these rows, 0 when all are
+    done. A key's partition is computed from `partitions`, however many the brokers have: more would move keys away from
+    their earlier events.
     """
 
     topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX, primary_key=True)
@@ -39,7 +40,8 @@ class TopicLog(models.Model):
 class LostRecords(models.Model):
     """Records that the log deleted before a group read them, and that the outbox does not have either.
 
-    `count` of those from `begin` to before `end`, in the log of that `generation`. Shown until an operator accepts it.
+    There are `count` of them, from offset `begin` to before `end`, in the log of that `generation`. The row is shown
+    until an operator accepts the loss.
     """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
@@ -63,9 +65,10 @@ class LostRecords(models.Model):
 
 
 class Divergence(models.Model):
-    """An event of ours in the log that the database, which was restored, does not know. Until repaired, nothing moves.
+    """A record that this site published and that has no outbox row, which shows that the database was restored.
 
-    There is one row at most, of the first such event that was seen; `name` is its only key.
+    While this row exists, the relay and all groups stop; `manage.py eventbus restored --apply` deletes it. At most one
+    row: `name` is a constant primary key.
     """
 
     name = models.CharField(_("name"), max_length=20, primary_key=True)
@@ -86,10 +89,10 @@ class Divergence(models.Model):
 
 
 class ForgottenSpan(models.Model):
-    """A stretch of the log whose events of ours the database forgot by a restore: groups pass over them.
+    """A range of offsets with events of this site that the database forgot when it was restored: groups skip them.
 
-    This holds for numbers up to `last`. Events published after the repair have higher ones, even where a log that was
-    filled again gives them the same offsets.
+    Groups skip only events with numbers (outbox ids) up to `last`. Events published after the repair have higher
+    numbers, even if a refilled log gives them offsets in this range.
     """
 
     topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)

@@ -67,9 +67,10 @@ class ParkedEvent(StoredEvent):
 class DeadLetter(StoredEvent):
     """An event that failed for good, byte for byte, until an operator requeues or discards it.
 
-    A discarded one can be restored for a while. `behind` marks one that never failed: it waited behind another and was
-    discarded with it. `through` is the last parked event that a discard request includes. `decision` is the operator's
-    action that decided about it last, the first of those that were requested together.
+    A discarded dead letter can be restored for a while. `behind`: the event never failed, but was parked behind a dead
+    letter and discarded with it. `through`: the id of the last parked event that a discard request includes.
+    `decision`: the number of the operator's last decision, which may cover several dead letters: the id of its first
+    action.
     """
 
     class State(models.TextChoices):
@@ -115,7 +116,8 @@ class DeadLetter(StoredEvent):
 class UntrustedRecord(models.Model):
     """The offset of a record that a group passed over because its signature is not known (eventbus.consuming.trust).
 
-    The first of each group and topic are kept until an operator has seen them; their content is in the log.
+    The first `trust.ROWS_MAX` of each group and topic are kept until an operator has seen them. Their content is in the
+    log.
     """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)

@@ -15,8 +15,8 @@ from eventbus.models.column_sizes import (
 class ConsumerGroup(models.Model):
     """The name under which handlers share progress.
 
-    It stands still while an operator pauses it, until resumed. It also does while its circuit breaker is open, until a
-    probe succeeds or an operator resumes it.
+    The group handles nothing while an operator has paused it, until it is resumed. Nor does it while its circuit
+    breaker is open, until a probe succeeds or an operator resumes the group.
     """
 
     name = models.CharField(_("name"), max_length=GROUP_CHARACTERS_MAX, unique=True)
@@ -35,13 +35,14 @@ class ConsumerGroup(models.Model):
 
 
 class Progress(models.Model):
-    """The offset of a group in a partition: the truth about progress on every backend.
+    """The offset of a group in a partition. Progress is read from here on every backend.
 
-    `epoch` fences a former owner; `released` is the last epoch whose owner left in order. `running_event` is the event
-    that is being handled alone; left by a crash, it counts one. `crashes` without it: many were begun together. `start`
-    is the group's first offset, `moved_at` the time when it last passed a record. What happened to its events is
-    counted here for ever. `pruned_*` counts those that have no rows any more, and `pruned_before` those of them that
-    were in an earlier log. `untrusted` counts records that are no events of ours, whatever they claim.
+    `epoch` grows with each new owner, so that a former one can write no more. `released`: the last epoch whose owner
+    left in order. `running_event`: the event that is being handled alone; if a crash leaves it set, that crash is
+    counted. `crashes` above 0 without `running_event`: a batch was begun. `start`: the group's first offset.
+    `moved_at`: when the offset last changed. `handled`, `ignored` and `discarded` include pruned events. `pruned_*`
+    counts events whose rows were pruned, `pruned_before` those of them that were in an earlier log. `untrusted` counts
+    records set aside as untrusted.
     """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
@@ -80,8 +81,8 @@ class Progress(models.Model):
 class InboxRow(models.Model):
     """An event that a group has handled; `replay` is 0 for live handling, else the run's id.
 
-    `handled_at` is None for an event that the group passed without handling it, and must not handle later. It is from
-    before the group began, or of a type that it did not know, and was appended to the log again.
+    `handled_at` is None for an event that the group ignored and must not handle later. The event is from before the
+    group began, or of a type that the group did not know, and was appended to the log again.
     """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)

@@ -46,7 +46,7 @@ class OperatorAction(models.Model):
 
 
 class ReplayRun(models.Model):
-    """A run of a group's replayable handlers over a stretch of the log; `id` is part of the inbox key.
+    """A run of a group's replayable handlers over a range of the log. `id` is the `replay` of its inbox rows.
 
     `offsets` is JSON, {"topic/partition": [next, end]}: the run's next offset and its end, fixed when it begins.
     """

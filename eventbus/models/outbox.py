@@ -23,9 +23,10 @@ class StoredEvent(models.Model):
 class OutboxRow(StoredEvent):
     """An event, saved in its publisher's transaction. With the in-memory backend it is the log too.
 
-    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends, or `rejected`,
-    with the reason, when the log rejects it; then an operator decides (`eventbus.publishing.rejected_records`).
-    An index costs every publisher a page. So only two hold every row, and neither serves rare queries.
+    `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends the event. If
+    the log rejects it, the relay sets `rejected` to the reason, and an operator decides
+    (`eventbus.publishing.rejected_records`). Each index costs every publisher the write of a page. So rare queries have
+    no index of their own.
     """
 
     event_id = models.UUIDField(_("event"))

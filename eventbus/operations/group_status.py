@@ -16,7 +16,7 @@ from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
 class PartitionStatus(msgspec.Struct, frozen=True):
     """A group's status in one partition. `end` and `lag` are None if the log does not give its end.
 
-    `waits_since` is when the next event of ours that the group has not reached was appended; None if there is none.
+    `waits_since`: when this site's next event that the group has not reached was appended; None if there is none.
     """
 
     partition: int

@@ -31,9 +31,9 @@ def restore_problem() -> str:
 
 
 def outbox_problem(seconds_max: float) -> str:
-    """Return the age of the oldest unsent event or overdue timer if the relay is late, else nothing.
+    """Return a text with the age of the oldest unsent event or overdue timer if it is over `seconds_max`, else "".
 
-    Events that wait for an operator's decision about a rejected one do not count: `eventbus status` names them.
+    Events that wait for an operator's decision about a rejected record do not count: `eventbus status` names them.
     """
     unsent = OutboxRow.objects.filter(rejected_records.UNSENT).filter(rejected_records.not_behind())
     created_at = unsent.order_by("id").values_list("created_at", flat=True).first()

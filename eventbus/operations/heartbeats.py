@@ -1,8 +1,9 @@
 """Heartbeats: each process stores every few seconds what it is and what it does, for operators to see.
 
-Nothing depends on them: leases decide who is active, and the backend assigns partitions. A supervisor that cannot ask a
-process by HTTP looks at the age of its EVENTBUS_LIVENESS_FILE. While a working thread hangs (`consuming.liveness`), the
-process writes no heartbeat and does not touch the file. It then counts as silent and should be restarted.
+Nothing depends on them: leases decide which process is active, and the backend assigns partitions. A supervisor that
+cannot call a process by HTTP looks at the age of its EVENTBUS_LIVENESS_FILE. While a working thread hangs
+(`consuming.thread_liveness`), the process writes no heartbeat and does not touch the file. It then counts as silent and
+should be restarted.
 """
 
 import logging
@@ -32,8 +33,8 @@ SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or canno
 FORGET_SECONDS = 300.0  # time for a person to see that one died; after that, only the log tells
 DIED_SECONDS = 1.5 * BEAT_SECONDS  # silence before a process of this host counts as dead if its id does not run here
 CLOSE_SECONDS = 5.0  # for the last statement
-# Checks in a row that find a hanging thread, before a process that does nothing else ends itself. Counted in checks and
-# not by the clock: one that was frozen must get time to go on.
+# After so many checks in a row that find a hanging thread, a process that does nothing else ends itself. Checks are
+# counted, and not seconds: a process that was frozen must get time to go on.
 LOOKS_MAX = 4
 EXIT_HANGS = 70  # EX_SOFTWARE: a supervisor starts it again
 

@@ -1,7 +1,7 @@
-"""Pause groups, and resume those that stand still. Resuming also closes an open circuit breaker.
+"""Pause groups, and resume groups that are paused or stopped. Resuming also closes an open circuit breaker.
 
-A pause is a row with the operator's name. A worker sees it when it begins its next batch, and finishes the work in
-hand. While a group is paused nothing of it moves: no event, no retry, no probe and no request for its dead letters.
+A pause is stored in the group's row, with the operator's name. A worker sees it before its next batch, and finishes the
+current one. While a group is paused it handles no event, no retry, no probe and no request for its dead letters.
 """
 
 from collections.abc import Iterable

@@ -3,9 +3,9 @@
 An event stays until every group of its topic in the database has passed it. It stays while it is parked or dead for one
 of them, and while a replay has still to reach it. It stays for a while after its append, because a watch in another
 process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
-If the log lies elsewhere, an event stays as long as the log can show it: without its inbox row it would be handled
-again. A rejected record stays until an operator decides. A withdrawn one is deleted after the same while. Operators'
-actions are kept for ever.
+If the log is not the outbox, an event stays as long as the log has it. Without its inbox row it would be handled again.
+A rejected record stays until an operator decides about it. A withdrawn one is deleted after the same time as other
+events. Operators' actions are kept for ever.
 """
 
 import threading
@@ -104,9 +104,11 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class Pruning:
-    """One run. `fence` raises if we may not go on, before or in a transaction; `told` gets the counts after each.
+    """One pruning run, of events appended longer ago than `keep`. A dry run only counts.
 
-    A dry run only counts. What was done before an error or before `stop` was set stays done.
+    `fence()` is called before or in each transaction, and raises if this process may no longer prune. `told(counts)` is
+    called after each batch. `stop` ends the run after the current batch. Batches done before that, or before an error,
+    stay done.
     """
 
     def __init__(

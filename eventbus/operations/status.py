@@ -33,9 +33,9 @@ BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # the pause of a dispatcher that cannot b
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
-    """Committed events on their way to the log, and the age of the oldest in seconds.
+    """Committed events on their way to the log (`depth`), and the age of the oldest in seconds.
 
-    Counted apart: records that the log rejected, and later events of the same keys that wait behind.
+    Not included: `rejected` records, and later events of the same keys, which wait `behind` them.
     """
 
     depth: int
@@ -136,9 +136,10 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
 
 
 def is_dispatched() -> bool:
-    """Return True if some process dispatches, or tries to: one that cannot begin takes the lease and leaves it again.
+    """Return True if some process relays, or tries to. One that cannot begin takes the lease and releases it again.
 
-    Waits for the lease of a dead process, or as long as one that tries stays away (BEGINS_SECONDS).
+    If the owner of the lease is dead, it waits as long as a lease lasts. If there is no owner, it waits BEGINS_SECONDS,
+    the pause of a process that tries.
     """
     return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
 

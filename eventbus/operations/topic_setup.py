@@ -23,8 +23,8 @@ class TopicSetupRefused(BusError):
 class TopicStatus(msgspec.Struct, frozen=True):
     """A topic: the ends of its partitions, the event types in it, and the groups that read it.
 
-    For a log whose topics must be made: its name there, its settings (None when it is missing), and its differences
-    from the declaration.
+    For a log on brokers: the topic's `name` there, its settings as `found` (None if it is missing), and their
+    `differences` from the declaration.
     """
 
     topic: str
@@ -62,9 +62,10 @@ def topics() -> list[TopicStatus]:
 
 
 def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
-    """Make topics what they are declared to be, as far as possible, and note it in their differences.
+    """Change topics to their declarations, as far as possible, and record the outcome in their differences.
 
-    Raises LogUnavailable, and TopicSetupRefused if partitions are to be added while events of the topic are under way.
+    Partitions are added only with `add_partitions`. Raises LogUnavailable, and TopicSetupRefused if partitions are to
+    be added while events of the topic are under way.
     """
     log = backends.current().topics
     if log is None:

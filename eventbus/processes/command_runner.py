@@ -66,11 +66,11 @@ def _refuse_beside_another() -> None:
 
 @contextmanager
 def on_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Let SIGTERM and SIGINT ask to stop instead of stopping: `stop` is called, in a thread of its own.
+    """In this context, SIGTERM and SIGINT do not end the process: `stop` is called, in a separate thread.
 
-    A signal handler interrupts the main thread wherever it is, also in another handler. If it took a lock that this
-    thread holds for a moment, such as an event's, it would wait for ever. A SimpleQueue's `put` may be interrupted by
-    another.
+    A signal handler interrupts the main thread anywhere, even in another signal handler. If it took a lock that the
+    main thread holds, such as that of a threading.Event, it would wait for ever. A SimpleQueue's `put` is safe: another
+    `put` may interrupt it.
     """
     asked: SimpleQueue[bool] = SimpleQueue()
 

@@ -16,7 +16,7 @@ from eventbus.errors import BusError, GroupStopped, StaleEpoch
 from eventbus.models import ConsumerGroup, ParkedKey, Progress, TopicLog
 from eventbus.registry import Group
 
-# Conditions on the table of groups, in SQL. While log and database differ after a restore, all groups stand as if
+# SQL conditions on the table of groups. While a divergence is recorded (the database was restored), all groups count as
 # paused.
 DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
 PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
@@ -40,10 +40,10 @@ _SAVE = """
 
 
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
-    """Create the rows that each group lacks. A new group, or a topic new to it, begins at the log's present end.
+    """Create the missing progress rows of groups. A new group, or a topic new to it, begins at the log's present end.
 
-    A partition added to a topic it reads already begins at its start: the relay may have been faster. Raises BusError
-    when partitions were taken away while unhandled events wait there.
+    A partition that was added to a topic the group already reads begins at 0: the relay may have appended to it before.
+    Raises BusError if a partition was removed and events in it still wait for the group.
     """
     # Asked first: unavailable brokers take ten seconds to fail, and on SQLite nobody could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
@@ -95,7 +95,7 @@ def _waits(backend: Backend, name: str, place: TopicPartition, offset: int) -> b
 def refuse_moved_keys(backend: Backend, topic: str) -> None:
     """Raise BusError unless all groups have handled all of a topic that a setting gives more partitions.
 
-    A key's next event may then lie in another partition, and be handled before those that it has already.
+    With more partitions, a key's next event may be in another one than its earlier events, and be handled before them.
     """
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
         if _waits(backend, row.group, TopicPartition(topic, row.partition), row.offset):
@@ -136,9 +136,10 @@ def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
 def take_over(
     group: Group, assigned: Collection[TopicPartition], fence: Callable[[], None], *, forgive: bool
 ) -> dict[TopicPartition, Progress]:
-    """Become the owner of these partitions: a former owner can write no more. `fence` raises when we may not.
+    """Become the owner of these partitions: a former owner can write no more. Return their progress rows.
 
-    A retry that was left running counts as a crash, unless `forgive` says that an infrastructure error ended it.
+    `fence` raises if this process may not take partitions over. A retry that was left running counts as a crash. With
+    `forgive` nothing left running does: an infrastructure error ended it.
     """
     with failpoints.atomic("groups.take_over"):
         fence()
@@ -152,9 +153,10 @@ def take_over(
 
 
 def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
-    """Release partitions in order: nothing is in hand, so the next owner need not look for the cause of a crash.
+    """Record that this worker leaves these partitions in order, so the next owner does not look for a crash.
 
-    Touches only what is still ours. One transaction each: in a common one, locks of several workers could deadlock.
+    `epochs`: the worker's epoch in each. Rows with another owner or an unfinished event are left alone. Each partition
+    has its own transaction: in a common one, locks of several workers could deadlock.
     """
     for partition, epoch in epochs.items():
         with failpoints.atomic("groups.release"):
@@ -188,9 +190,9 @@ def among(partitions: Iterable[TopicPartition]) -> Q:
 def lock_progress(group: Group, partition: TopicPartition, *, unless: str = "") -> Progress:
     """Lock the group's progress in a partition for the rest of the transaction, whoever owns it.
 
-    A caller that begins something new gives a condition, and gets GroupStopped if it is true: `unless=STOPPED`, or
-    PAUSED for what an open circuit breaker lets through. A caller that ends something gives none: nothing is left half
-    done.
+    `unless`: an SQL condition under which GroupStopped is raised. A caller that begins new work passes STOPPED, or
+    PAUSED for work that an open circuit breaker allows. A caller that ends some work passes none, so that the work is
+    not left half done.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     place = [group.name, group.name, partition.topic, partition.partition]

@@ -7,10 +7,10 @@ NOWHERE = "{}"  # the offsets of a run that was ended because its own mean nothi
 
 
 def end(topic: str, why: str, **whose: str) -> None:
-    """End all unfinished runs that name the topic: their offsets there mean nothing any more. `why` has the remedy too.
+    """End all unfinished replay runs of a topic: their offsets there are no longer valid. `why` also names the remedy.
 
-    Runs in the transaction that makes it so and holds the topic's progress. A run at work sees it before its next
-    batch.
+    `whose`: more conditions on the runs, such as `group`. Call it in the transaction that makes the offsets invalid and
+    locks the topic's progress. A running replay sees it before its next batch.
     """
     its = ReplayRun.objects.filter(offsets__contains=f'"{topic}/', **whose).exclude(state=ReplayRun.State.DONE)
     its.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why, offsets=NOWHERE)

@@ -23,11 +23,11 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
     """Publish events in the current transaction: they are handled once it commits, and never if it does not.
 
     Events of one key are handled in commit order. Many events of one call share an INSERT: on PostgreSQL up to 1,000,
-    on SQLite up to 128. What the handlers of one transaction publish is added together at its end. `due` makes timers
-    instead: they are published at that time. `unordered` gives up the order per key and takes no lock. Its text is the
-    reason why that order does not matter.
+    on SQLite up to 128. Events that handlers publish in one transaction are inserted together at its end. `due` makes
+    timers instead: they are published at that time. `unordered` gives up the order per key and takes no lock. Its text
+    is the reason why that order does not matter.
     Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, WrongFieldType, EventTooLarge, and
-    ValueError for U+0000 in a text, and for what is no reason.
+    ValueError for U+0000 in a text, and for an `unordered` without a text.
     """
     if in_replay():
         raise PublishInReplay(
@@ -57,9 +57,10 @@ def _set_timers(alias: str, sealed: Sequence[EncodedEvent], due: datetime) -> No
 
 
 class _Gathered:
-    """Events of one `publish` that are added at the end of their transaction.
+    """Events of one `publish` that are inserted at the end of their transaction.
 
-    It is kept among Django's hooks, which drops those of a savepoint that is rolled back. As a hook it does nothing.
+    They are kept as an `on_commit` hook that does nothing. Django drops the hooks of a savepoint that is rolled back,
+    and so these events.
     """
 
     def __init__(self, sealed: Sequence[EncodedEvent], *, ordered: bool) -> None:
@@ -71,10 +72,10 @@ class _Gathered:
 
 @contextmanager
 def gathered() -> Iterator[None]:
-    """Let `publish` only collect events inside a transaction. At the end one INSERT adds what was not rolled back.
+    """Let `publish` only collect events in this context. At its end one INSERT adds those that were not rolled back.
 
-    So the locks of keys are taken last and in one order. Transactions that publish for many keys, each in an order of
-    its own, would deadlock.
+    So the locks of keys are taken last and in one order. Without it, transactions that publish for many keys in
+    different orders would deadlock.
     """
     token = _gathering.set(True)
     try:

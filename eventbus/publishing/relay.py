@@ -20,17 +20,17 @@ from eventbus.recovery.topic_recovery import LossDetector
 logger = logging.getLogger(__name__)
 
 LEASE_NAME = "dispatcher"  # its holder relays
-# Between attempts during an infrastructure error. Half of it is still longer than a standby's pause: a process that can
-# begin gets the lease before one that could not tries again.
+# The pause between attempts during an infrastructure error. Half of it is still longer than a standby's pause. So a
+# process that can begin gets the lease before the one that could not tries again.
 BROKEN_SECONDS = 1.0
 
 BATCH_ROWS = 500  # rows in one query, one append and one update
-# A topic that did not take something is left out so long if others have something to send. Finding that out again takes
-# nearly the lease's time, in which nothing else is sent.
+# A topic whose records the log did not take is left out for this time if other topics have events to send. Another
+# attempt takes nearly the lease's time, in which nothing else is sent.
 AWAY_SECONDS = 5.0
 TIMERS_AT_ONCE = 100  # due timers moved in one transaction
-# The wait for a key for which another transaction has published. It is longer than a worker's batch, which keeps its
-# keys for a second (batch.BATCH_SECONDS): else delayed events would hardly get their turn on a busy site. It is less
+# The wait for the lock of a key for which another transaction has published. It is longer than a worker's batch, which
+# locks its keys for a second (batch.BATCH_SECONDS): else timers would rarely be published on a busy site. It is shorter
 # than the lease, since all committed events wait as long.
 TIMERS_LOCK_MS = 1_500
 TIMERS_AGAIN_SECONDS = 2.0  # pause after such a wait failed: the other events get more of the time
@@ -47,9 +47,9 @@ _DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 
 
 class Relay:
-    """One relay. `lease` must be held by the caller; without one (tests) nothing fences it.
+    """One relay. The caller must hold `lease`; without one (in tests) nothing stops a second relay.
 
-    `alive` is called again and again, also during the search of a long log.
+    `alive` is called again and again as a sign of life, even during the search of a long log.
     """
 
     def __init__(
@@ -63,9 +63,10 @@ class Relay:
         self._timers_at = float("-inf")  # timers are not tried before, by the monotonic clock
 
     def begin(self) -> None:
-        """Check that the logs are those of our offsets and of no other site, and hold no events that we do not know.
+        """Check the logs before the first append: for other sites, for a restored database, and for losses.
 
-        If they do, nothing is appended again. Raises LogUnavailable, LeaseLost.
+        Raises LogUnavailable if another site reads with this site's groups. If the database was restored, a divergence
+        is recorded, and nothing is appended. Rows of a lost log become unsent. Raises LeaseLost.
         """
         if others := self._backend.other_sites(registry.groups):
             raise LogUnavailable("; ".join(others))

@@ -1,11 +1,11 @@
 """Detect that the log holds events of this site that the database does not know: the database was restored.
 
 The outbox keeps the row of every record that the relay sent for as long as the log can show the record. The record's
-`sequence` is the row's id, so the row is found at once. A record of ours without a row was published by transactions
-that the backup does not have. No handler is called for it. Groups and relay stop at the first one, because anything
-they do makes log and database differ more, until an operator repairs it (`repairs.restore_repair`). The repair passes
-over what was forgotten. A stranger may append a copy of a pruned record again: it is set aside like a forged record
-(`consuming.trust`), and stops nothing.
+`sequence` is the row's id, so the row is found at once. A record of this site without a row was published by a
+transaction that the backup does not have. No handler is called for it. Groups and relay stop at the first such record,
+because anything they do makes log and database differ more. An operator has to repair it (`repairs.restore_repair`).
+After the repair, groups skip the forgotten events. Another program may append a copy of a pruned record: that is set
+aside like a forged record (`consuming.trust`), and stops nothing.
 """
 
 import logging
@@ -58,15 +58,15 @@ class Named(Protocol):
 
 
 def unknown(records: Iterable[Record]) -> list[Record]:
-    """Return records of ours that the outbox does not have. In memory the log is the outbox, so there are none.
+    """Return this site's trusted records that the outbox lacks. In memory the log is the outbox, so there are none.
 
-    A row is found by the number in the record. It is another event's row where numbers were used twice.
+    A record names the id of its outbox row. After a restore, an id may be used twice: then the row is another event's.
     """
     return _absent(own_outbox_rows.trusted(records))
 
 
 def unsigned(records: Iterable[Record]) -> list[Record]:
-    """Return records that claim to be ours, and would prove a restore if a key known here had signed them.
+    """Return untrusted records that claim to be from this site and would prove a restore if they were trusted.
 
     Anyone who may write into the log can make such a record, so it stops nothing.
     """
@@ -78,10 +78,11 @@ def _absent(records: Sequence[Record]) -> list[Record]:
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
-    """Return offsets of records of ours that a restore forgot: they are passed. Raises Diverged if that is news.
+    """Return the offsets of this site's records that a restored database forgot: groups skip them.
 
-    All are of one partition, compared by offset: a timer of the backup is published once more with the same id. Raises
-    LogTruncated if the log was the one to go back: see `reused_offsets`.
+    All records are of one partition. Offsets are compared, and not event ids: a timer in the backup is published again
+    with the same id. Raises Diverged if no operator has decided about a forgotten record yet. Raises LogTruncated if
+    the log lost records instead (`reused_offsets`).
     """
     records = list(records)
     mine = own_outbox_rows.of(own_outbox_rows.trusted(records))
@@ -115,9 +116,10 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
 
 
 def note(records: Sequence[Record]) -> list[Record]:
-    """Stop everything if one of these was published later than the state of our database.
+    """Record a divergence, which stops everything, if one of these was published later than the state of the database.
 
-    Return the records that are still unknown and do not show that: a row may be seen a moment after its commit.
+    Else return the records that the outbox still lacks. It is queried again: a row may be visible only a moment after
+    its commit.
     """
     still = news(records)
     if proof := _later(still):
@@ -127,9 +129,10 @@ def note(records: Sequence[Record]) -> list[Record]:
 
 
 def _later(records: Sequence[Record]) -> list[Record]:
-    """Return those with a higher number than anything that was sent. Others may be copies of what was pruned long ago.
+    """Return the records with higher numbers than all outbox rows that were sent.
 
-    Anyone who can write into the log can append such a copy, with its signature.
+    The others may be copies of pruned records. Anyone who can write into the log can append such a copy, with its valid
+    signature.
     """
     if not records:
         return []
@@ -186,9 +189,9 @@ def by_no_key(count: int, topic: str) -> str:
 
 
 class Tail(NamedTuple):
-    """The part of a log that our tables do not know, by partition from an offset on.
+    """The part of a topic's log beyond all offsets in the database. `begins`: its first offset, by partition.
 
-    `is_known`: it is the log that our offsets are of. Another may hold copies of all that was pruned.
+    `is_known`: the offsets in the database belong to this log. Another log may hold copies of all pruned records.
     """
 
     begins: dict[int, int]
@@ -201,9 +204,10 @@ class Tail(NamedTuple):
 
 
 def look(backend: Backend, beat: Callable[[], None]) -> None:
-    """Search all logs for events of ours beyond all that our tables know, before a relay begins. Note what is found.
+    """Search the tails of all logs for events that a restored database lacks. Record a divergence if there are any.
 
-    `beat` is called again and again, and raises when we may not go on. Raises LogUnavailable, and what `beat` raises.
+    Called before a relay begins. `beat` renews the relay's lease: it is called again and again, and raises if the lease
+    is lost. Raises LogUnavailable, and what `beat` raises.
     """
     if backend.topics is None or stands():
         return
@@ -221,7 +225,7 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
 def tails(backend: Backend) -> dict[str, Tail]:
     """Return the tail of each log that has one. Raises LogUnavailable.
 
-    A log that was made anew is all tail. So is one that no relay of ours has noted: it is new, or our tables are.
+    A recreated log is all tail. So is a log that no relay of this site has recorded: the log or the database is new.
     """
     logs = dict(TopicLog.objects.values_list("topic", "generation"))
     asked = {one.topic for one in declared_events()} | logs.keys()

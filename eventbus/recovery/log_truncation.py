@@ -1,7 +1,7 @@
 """Detect that a log ends before its earlier end: the brokers were restored to an earlier time, or lost its end.
 
-The topic keeps its name and its id, so only its end shows it. Offsets that groups have reached or that were given out
-then lie beyond the end, and new records would take them.
+The topic keeps its name and its id, so only the log's end shows this. Offsets that groups have reached, or that records
+were given, then lie beyond the end. New records would take these offsets.
 """
 
 import logging
@@ -52,9 +52,10 @@ class TruncationDetector:
         return unseen | (topics & self.suspected)
 
     def found(self, topics: Collection[str]) -> set[str]:
-        """Return topics that ended too early at two looks in a row. Mostly it is too early to look: then none.
+        """Return topics that ended too early at two looks in a row.
 
-        Brokers that do not answer are left for the next look: the caller has a lease to keep.
+        Within LOOK_SECONDS of the last look it does not look, and returns none. Partitions whose brokers do not answer
+        are left for the next look, because the caller must renew its lease.
         """
         if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
             return set()

@@ -1,7 +1,7 @@
 """Records that the log deleted before a group read them, and that the outbox does not have either.
 
-They are lost for the group, and their content is unknown. Most likely they are other programs' events, which those must
-write again. The status reports them until an operator accepts the loss.
+They are lost for the group, and their content is unknown. Most likely they are other programs' events, which those
+programs must write again. The status reports them until an operator accepts the loss.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Refuse records at reused offsets: a log that has lost its end gives its offsets out again.
 
-No group may handle a new record at another event's offset. It would overtake the lost events that the group has not
-read. If the relay dies before it sees the reuse, those would never be handled. The outbox still says which event had
-each offset.
+No group may handle a new record at the offset of another event. The new record would overtake lost events that the
+group has not read. If the relay dies before it sees the reuse, the lost events would never be handled. The outbox still
+says which event had each offset.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """Detect that a log lost something, and fill it again from the outbox.
 
-All offsets of a topic are of one log, whose name (`generation`) is stored beside them. The brokers may show another
-log, end before an offset that they gave out, or give one twice. Then the topic's rows in the outbox are unsent again,
-and the relay appends them in order. Every group begins at the new log's start, and the inboxes drop what was handled. A
-group may have passed events without a trace: from before it began, or of a type that it did not know. These are first
-written into its inbox, as not handled. They count as ignored: a failed disk must not have them handled years later.
-Events lost for a group come again, and are handled.
+All offsets of a topic are of one log, whose id (`generation`) is stored beside them. The brokers may show another log,
+end before an offset that they gave out, or give one twice. Then the topic's rows in the outbox become unsent, and the
+relay appends them in order. Every group begins at the new log's start, and the inboxes drop repeats. A group may have
+passed events without an inbox row: from before it began, or of a type that it did not know. These are first written
+into its inbox as ignored. Otherwise a failed disk would have them handled years later. Events that were lost for a
+group come again, and are handled.
 """
 
 import logging
@@ -71,10 +71,11 @@ class LossDetector:
         return self._shrinking.held(topics & self._there)
 
     def lost(self, places: Mapping[tuple[str, int], int]) -> None:
-        """Note that these logs lost all from these offsets on. Groups stop reading, and the next look fills them.
+        """Record that logs lost all records from some offsets on. Groups stop reading; the next `look` fills the logs.
 
-        The log's name does not matter. The note outlives this process. Raises LeaseLost, DatabaseError: then the next
-        look begins with it, since a log that has grown gives no offset twice any more.
+        `places`: the first lost offset, by (topic, partition). The record outlives this process. Raises LeaseLost,
+        DatabaseError: then the next `look` makes the record first. It must not be forgotten, since a log that has grown
+        no longer gives an offset twice.
         """
         self._looked = float("-inf")
         self._lost = places
@@ -101,17 +102,18 @@ class LossDetector:
         return {topic for topic, generation in known if there.get(topic) == generation}
 
     def begin(self) -> list[Refilled]:
-        """Look first, and also check if each log ends before an offset that it gave out. Raises as `look` does.
+        """Run `look` at once, and compare each log's end with the offsets that it gave out. Raises as `look` does.
 
-        Later, `append` itself sees when an offset is given twice (`LogTruncated`).
+        Later, the backend's `append` notices an offset that is given twice (`LogTruncated`).
         """
         named = {one.topic for one in declared_events()}
         return self._look({topic for topic in named if outbox_offsets.given(topic)}, self._shrinking.at_once)
 
     def look(self, topics: Collection[str]) -> list[Refilled]:
-        """Find at intervals the logs that are gone or lost their end, of these topics and of all that groups read.
+        """Find logs that were recreated or lost their end, make their outbox rows unsent, and return their topics.
 
-        Their rows become unsent. Raises LogUnavailable, LeaseLost, DatabaseError.
+        Looks at these topics and at all that groups read, once in LOOK_SECONDS. Raises LogUnavailable, LeaseLost,
+        DatabaseError.
         """
         if self._lost:
             self.lost(self._lost)
@@ -232,9 +234,10 @@ def _sent(topic: str) -> QuerySet[OutboxRow]:
 
 
 def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> tuple[int, dict[int, int]]:
-    """Let the relay append these again, in the order of their ids. Return how many.
+    """Let the relay append these outbox rows of a topic again, in the order of their ids. Return their number.
 
-    Also return, by progress row, how many of them the group has ignored and will drop like handled ones.
+    `held`: the topic's progress rows, which are locked. Also return, by id of the progress row, how many of the events
+    the inbox holds as ignored. The group drops these like handled ones.
     """
     ignored = {}
     earlier = passed_events.noted_unsent(topic, {one.group for one in held}, len({one.partition for one in held}))
@@ -263,9 +266,10 @@ def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
 
 
 def _renumber(topic: str) -> None:
-    """Give what waits offsets before all that comes, in the same order: the new log begins at 0 again.
+    """Give parked and dead events low offsets, in the same order, before all records of the new log, which begins at 0.
 
-    A key's parked events are appended again before its later ones, so a later one lies behind at least as many.
+    A key's parked events are appended again before its later ones. So n parked events get the offsets 1 to n, and a
+    later event has an offset of at least n.
     """
     for key in ParkedKey.objects.filter(topic=topic):
         for number, event in enumerate(key.events.order_by("offset", "id"), start=1):

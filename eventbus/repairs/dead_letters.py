@@ -1,8 +1,8 @@
 """Store operators' decisions about dead letters, one or thousands at once.
 
-A decision is stored beside each letter, with the operator's name. The group's worker carries it out under its progress
-lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: discarded letters are kept for that
-long.
+A decision is stored in the dead letter's row, with the operator's name. The group's worker carries it out under its
+progress lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: discarded dead letters are
+kept for that long.
 """
 
 from collections.abc import Collection, Iterable
@@ -48,9 +48,9 @@ def possible(action: DeadLetter.Request) -> Q:
 
 
 def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, through: int | None = None) -> Decided:
-    """Request an action for exactly these letters. Letters decided before are refused, and stop no other.
+    """Request an action for exactly these dead letters. Those with an earlier decision are refused, the others go on.
 
-    A discard with `through` also discards events parked behind each letter's key, up to that parked event's id.
+    `through`: a discard also includes the events parked behind each dead letter, up to the parked event with this id.
     """
     found, ids = Decided(), sorted(set(letter_ids))
     for at in range(0, len(ids), LETTERS_AT_ONCE):

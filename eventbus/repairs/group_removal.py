@@ -48,8 +48,8 @@ class Closed(msgspec.Struct, frozen=True):
 def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Closed:
     """Delete a group, or one topic of it: nothing is kept for it any more. Raises RemovalRefused and Unknown.
 
-    `force` discards parked, dead and lost events. A group that comes back begins anew, at the log's end. If this ends
-    in the middle, it can be called again.
+    `force` also discards its parked, dead and lost events, for which it is otherwise refused. If a group of this name
+    is used later, it begins at the log's end. If the call fails in the middle, it can be repeated.
     """
     _refuse_in_code(name, topic)
     group = ConsumerGroup.objects.filter(name=name)

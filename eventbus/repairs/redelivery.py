@@ -1,7 +1,7 @@
 """Redeliver events that a group passed and never handled: lost ones, or ones that an older release ignored.
 
 Each such event that is still in the outbox is parked with its key. The group's worker handles it like any other parked
-event, on every backend. Later events of its key are handled already: that cannot be put right.
+event, on every backend. Later events of its key are handled already: that order cannot be restored.
 """
 
 from collections import Counter
@@ -98,8 +98,8 @@ def _wanted(progress: Progress, types: Collection[str], lost: bool) -> QuerySet[
 class _Search(msgspec.Struct):
     """The outbox rows of a partition that are to be parked, in the order of the log, as of one snapshot.
 
-    `ignored` of them were counted as such, the others are lost. `start` is where the group begins there. `last_action`
-    is the last redelivery of that partition.
+    `ignored`: how many of them the group counted as ignored; the others are lost. `start`: the group's first offset in
+    the partition. `last_action`: the id of the last redelivery of that partition.
     """
 
     row_ids: list[int]
@@ -124,9 +124,10 @@ def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
 
 
 def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counter[str]:
-    """Park the next rows of a partition, in the order of the log, under the lock of handling. Return how many by type.
+    """Park the next rows of a partition, in the order of the log, under the progress lock. Return how many by type.
 
-    Ignored events are counted first: while some rows are left, all lost ones are still reported as lost.
+    The parked rows are first deducted from the ignored events. So while rows are left, all lost ones are still reported
+    as lost.
     """
     with transaction.atomic():
         progress = groups.lock_progress(registry.groups[name], place)

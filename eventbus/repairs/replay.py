@@ -1,8 +1,8 @@
 """Replay a range of the log to a group's projections, for example after a bug in one was fixed.
 
-A run has a row, with its own offsets. It takes the lock of live handling, so the two never meet within a partition. The
-group's live progress and counts stay as they are. Only events that the group has passed are replayed: pending ones come
-live. Parked and dead events are left out.
+A run has a row, with its own offsets. It locks the group's progress as live handling does, so the two never meet in a
+partition. The group's live progress and counts stay as they are. Only events that the group has passed are replayed: it
+handles the others live. Parked and dead events are left out.
 """
 
 import threading
@@ -107,10 +107,10 @@ class Replay:
         self._in_hand: Record | None = None
 
     def go(self) -> None:
-        """Replay until done, or until asked to stop: then the run's state says that it is not done.
+        """Replay until the run is done, or until `stop` is set: then the run's state is still RUNNING.
 
-        Raises ReplayFailed, and DatabaseError or InterfaceError when the database is unavailable: then the run can be
-        resumed as well.
+        Raises ReplayFailed if a handler fails, and DatabaseError or InterfaceError if the database is unavailable. In
+        both cases the run can be resumed.
         """
         self.run.refresh_from_db()
         for place in spans_of(self.run):

@@ -24,9 +24,10 @@ class ReplayRefused(BusError):
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayFilter:
-    """A group's past events: of these topics, published at `since` or later and before `until`, of a key, or one.
+    """The past events of a group to replay.
 
-    Raises ReplayRefused when a handler of these topics is not replayable.
+    All given conditions apply: topics, `since` <= published < `until`, `key`, `event_id` (one single event). Raises
+    ReplayRefused when a handler of these topics is not replayable.
     """
 
     group: Group
@@ -73,10 +74,10 @@ class ReplayFilter:
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of events to handle by type, of those left out because they are parked or dead, and the log's reach.
+    """The size of a replay, and how far back the outbox reaches.
 
-    `reaches_back_to` is when the log's oldest event was published, if older ones were pruned; None if it has
-    everything.
+    `types`: events to handle, by type. `left_out`: events that are parked or dead. `whole`: nothing was pruned.
+    `reaches_back_to`: when the oldest event that is left was published, if older ones were pruned; else None.
     """
 
     types: dict[str, int]
@@ -111,9 +112,9 @@ def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
 
 
 def reach_of(spans: Spans) -> tuple[bool, datetime | None]:
-    """Return True if the log has everything before their ends; else since when it has: see `Preview`.
+    """Return True if no event of these spans was pruned; else False, and when the oldest event was published.
 
-    Pruning leaves parked and dead events: their age says nothing of later events.
+    Parked and dead events are not considered: pruning leaves them, even if it deletes later ones.
     """
     waiting = ParkedEvent.objects.values("event_id")
     dead = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values("event_id")

@@ -17,9 +17,10 @@ SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin anoth
 
 
 def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
-    """Append events published since then again at the log's end. Groups keep their offsets. Raises LogUnavailable.
+    """Let the relay append the topic's events published since `since` again, at the log's end.
 
-    The relay itself appends all events of a lost log.
+    `who`: the operator's name. Groups keep their offsets. A lost log needs no call: the relay appends all its events
+    again. Raises LogUnavailable.
     """
     generations = backend.generations([topic])
     known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()

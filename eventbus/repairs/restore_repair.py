@@ -1,9 +1,9 @@
 """Find what a restore left behind in log and database, and repair it.
 
-After a restore of the database, the log has events that the database does not know. From the repair on, groups pass
-them. New event numbers lie beyond all used ones, and unsent events published since the restore get new numbers as well.
+After a restore of the database, the log has events that the database does not know. From the repair on, groups skip
+them. New event numbers lie beyond all used ones, and unsent events published since the restore get new ones.
 Handlers of the backup's own events run as ever, and other sites' events are handled.
-After a restore of the log, the relay sees that by itself, and appends what the outbox has (`recovery.topic_recovery`).
+After a restore of the log, the relay notices by itself, and appends what the outbox has (`recovery.topic_recovery`).
 """
 
 import time
@@ -88,10 +88,10 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """The findings. `first` and `last` are the numbers of the forgotten events; 0 where there is none.
+    """The findings. `first` and `last`: the lowest and highest number of forgotten events; 0 where there is none.
 
-    `waiting` events get new numbers, since theirs were used; `sent` ones went out under a used number and keep it.
-    `unsigned` counts, by topic, possible forgotten events whose key is not known here: they are not repaired.
+    `waiting`: unsent events that get new numbers, since theirs were used. `sent`: events sent with a used number, which
+    they keep. `unsigned`: by topic, possible forgotten events with unknown signatures; they are not repaired.
     """
 
     stretches: list[Stretch]
@@ -125,7 +125,7 @@ class Found(msgspec.Struct, kw_only=True):
 def look(backend: Backend, beyond: int = 0) -> Found:
     """Compare log and database, and write nothing. Raises LogUnavailable.
 
-    `beyond` is a number that others have seen, such as readers of Debezium: the next number is larger.
+    `beyond`: the highest number that other systems have seen, such as readers of Debezium. New numbers are higher.
     """
     found = Found(stretches=[], events=[], behind=list(_behind(backend)), last=beyond)
     for topic, tail in _unread(backend).items():
@@ -154,9 +154,9 @@ def look(backend: Backend, beyond: int = 0) -> Found:
 
 
 def _used_from(found: Found) -> int:
-    """Return the first number that may have been used before; 0 where none was.
+    """Return the lowest number that may have been used before the restore; 0 if there is none.
 
-    If no relay has ever begun, the tables are new and any number may be used: the log deleted its first events.
+    If no relay has ever begun, the database is new. Any number may be used: the log deleted its first events.
     """
     return found.first if not found.first or TopicLog.objects.exists() else 1
 
@@ -214,9 +214,9 @@ def _projections() -> Iterator[str]:
 
 
 def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], object] = time.sleep) -> Found:
-    """Repair it, and return what was found. Raises LogUnavailable.
+    """Repair the differences that `look` finds, and return them. `who`: the operator's name. Raises LogUnavailable.
 
-    Nothing is appended meanwhile: relays that have not seen it are stopped first, and get the time to end their work.
+    Nothing is appended meanwhile: a divergence stops the relays first, and `wait` lets them end their work.
     """
     found = look(backend, beyond)
     if found.forgotten:
@@ -258,10 +258,10 @@ def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
 
 
 def _number(first: int, last: int) -> int:
-    """Let numbers go on beyond these, and give new ones to unsent events from `first` on. Return how many those are.
+    """Let new numbers go on beyond `last`. Give unsent events from number `first` on new ones. Return their count.
 
-    Their order stays, and they come before all that is published later. Nothing is published meanwhile: the lock waits
-    for transactions that have drawn a number and not committed.
+    These events keep their order, before all that is published later. A table lock lets nobody publish meanwhile. It
+    waits for transactions that have drawn a number and are not committed.
     """
     if not last:
         return 0

@@ -1,8 +1,8 @@
 """A backend with every fault that a backend may have, and none that a backend rules out.
 
 It wraps any other backend. By a seed, it drops connections, crashes, delivers late, delivers again and lets keys
-overtake one another. It loses nothing and keeps each key's order: a failure that follows is the fault of the code
-that handles the events.
+overtake one another. It loses nothing and keeps each key's order: a failure that follows is the fault of the code that
+handles the events.
 
     def test_a_rough_night_reserves_once(bus):
         with inject_faults(seed=7) as faults:
@@ -14,8 +14,8 @@ that handles the events.
         assert faults.did.total()
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-A whole site can run on it through settings.EVENTBUS, with a database of its own. There it does not crash, since
-nothing starts a dead process anew, as `settle` does. Kill the site's processes instead.
+A whole site can run on it through settings.EVENTBUS, with a database of its own. There it does not crash, since nothing
+starts a dead process again, as `settle` does. Kill the site's processes instead.
 
     EVENTBUS = {
         "BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend",
@@ -56,8 +56,9 @@ STRETCHES_MAX = 50  # of a partition; with more, only events handled long ago wo
 class FaultInjectingBackend(Backend):
     """The backend with faults. `rates` changes their probabilities, 0.0 to 1.0, by the names in `RATES`.
 
-    `did` counts the faults by those names. With several threads the seed decides how many there are, not where.
-    A `backend` given by its name is a site's. Raises TypeError for an unknown rate, ValueError for crashes of a site.
+    `did` counts the faults by those names. With several threads, `seed` decides how many faults there are, not where.
+    `backend`: the wrapped one; its dotted name, with its `options`, for a whole site. Raises TypeError for an unknown
+    rate, and ValueError for a rate of crashes in a site.
     """
 
     def __init__(
@@ -243,9 +244,9 @@ class FaultInjectingConsumer(Consumer):
             raise Crash
 
     def _set_back(self, partition: TopicPartition) -> None:
-        """Set a group's offset back although its work is done, as after a restored backup: only the inbox knows.
+        """Set a group's offset back although its events are handled, as a restore would: only the inbox knows them.
 
-        Ignored events leave no row there, so their count goes back too, or they would be counted twice.
+        Ignored events have no row there and are counted again, so their count goes back too.
         """
         earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():

@@ -44,9 +44,10 @@ class Scenario:
     def expect(
         self, event_type: type[E], matching: Callable[[E], bool] | None = None, *, after: timedelta | None = None
     ) -> E:
-        """Return the first such event since the last act, once the bus is quiet; `after` moves the clock on before.
+        """Return the first such event since the last `act`, once nothing more happens.
 
-        Raises AssertionError that shows which events were published instead, and which handlers failed.
+        `matching`: a condition on the event. `after`: move the clock forward by this first. Raises AssertionError that
+        shows which events were published instead, and which handlers failed.
         """
         found = self._find(event_type, matching, after)
         if not found:

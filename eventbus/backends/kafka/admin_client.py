@@ -8,8 +8,9 @@ from collections.abc import Callable
 from confluent_kafka.admin import AdminClient
 
 RENEW_SECONDS = 2.0  # brokers that are just starting may give a new client the same answer for a moment
-# A client is freed with its last reference. If a thread still waits for its answer, the process dies (SIGABRT, SIGSEGV,
-# librdkafka 2.16). No thread waits longer than a fraction of this time.
+# Python frees a client with its last reference. If a thread still waits for the client's answer then, the process dies
+# (SIGABRT, SIGSEGV, librdkafka 2.16). So a replaced client is kept for this time. No thread waits longer than a
+# fraction of it.
 RETIRED_SECONDS = 60.0
 
 

@@ -139,9 +139,9 @@ class KafkaBackend(Backend):
     def _refuse_places_given_before(
         self, given: Mapping[str, dict[int, int]], rows: Sequence[Unsent], sent: Sequence[Sent]
     ) -> None:
-        """Raise LogTruncated if the broker gave an offset a second time: the log was lost and made anew.
+        """Raise LogTruncated if the broker gave an offset a second time: the log was recreated, or lost its end.
 
-        Groups would count a row with such an offset as passed, and none would handle it.
+        `given`: the ends of the log before sending. Groups are beyond such an offset, so none would handle its new row.
         """
         topics = {row.id: row.topic for row in rows}
         # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.

@@ -8,8 +8,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 logger = logging.getLogger(__name__)
 
-# A broker answers this to a member of the newer protocol (KIP-848) while the group has members of the classic one that
-# it cannot convert: librdkafka's sticky ones, once they have shared partitions.
+# A broker returns this to a consumer of the newer group protocol (KIP-848) if the group's members of the classic one
+# cannot be converted. Those are librdkafka's members with the sticky assignor, once they have partitions.
 OLDER = "group id does not exist"
 REPEAT_SECONDS = 10.0  # a dozen clients report an unavailable broker each second, and hide the other log lines
 FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<place>[^]]*)\]")

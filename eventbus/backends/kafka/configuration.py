@@ -81,9 +81,10 @@ PRODUCER_ONLY = ("linger.ms", "compression.type", "batch.size", "message.timeout
 
 
 def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """A client's whole configuration, for `kind` "producer", "consumer" or "admin".
+    """Return the whole configuration of a client; `kind` is "producer", "consumer" or "admin".
 
-    `chosen` are librdkafka's own names. Raises ImproperlyConfigured for what would break a promise.
+    `servers`: host:port, comma-separated. `chosen`: the site's own settings, by librdkafka's names. Raises
+    ImproperlyConfigured for settings that would break a guarantee of the bus.
     """
     refuse_broken_promises(chosen)
     mine = {name: value for name, value in chosen.items() if kind == "producer" or name not in PRODUCER_ONLY}

@@ -13,8 +13,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
 from eventbus.errors import LogUnavailable
 
-# The client has seen more leader elections than the brokers know of, or fewer, and does not correct itself. The last
-# error is the client's own, for every partition that it asked for.
+# The client has seen more leader elections than the brokers know of, or fewer, and does not correct itself. The last of
+# these errors comes from the client itself, for every partition of the request.
 OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT}
 
 

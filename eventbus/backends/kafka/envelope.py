@@ -1,7 +1,7 @@
 """Convert events to Kafka records and back: CloudEvents 1.0, Kafka protocol binding; binary mode out, both modes in.
 
-Every fetched message becomes a Record, whatever it holds. Its group decides about unreadable data, with the raw bytes
-at hand. So nothing here raises for data that others have written.
+Every fetched message becomes a Record, whatever its content. The group that reads the record decides about unreadable
+data: it has the raw bytes. So nothing here raises for data from other programs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,9 @@ DIGEST_BYTES = 16  # of a key that is too long for the tables: it stays distinct
 Headers = list[tuple[str, str | bytes | None]]
 T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
-# For a header name that is not UTF-8 the client returns a broken list and sets an error. A call by `methodcaller` sees
-# the error. `message.headers()` misses it once Python has quickened it, and the list crashes the process (SIGSEGV).
+# If the name of a header is not UTF-8, the client returns a broken list and also sets a Python error. A call by
+# `methodcaller` raises the error. A plain `message.headers()` does not, once the interpreter has specialized the call.
+# Then the broken list crashes the process (SIGSEGV).
 _headers_checked = methodcaller("headers")
 
 
@@ -43,10 +44,11 @@ def headers_of(row: Unsent, partition: int) -> Headers:
 
 
 def record_of(message: Any, topic: str) -> Record:
-    """Return a fetched message as a Record of `topic`, our own name of it.
+    """Return a fetched message as a Record. `topic` is the topic's name without the brokers' prefix.
 
-    The key gets a form that every database can keep. A record without a key gets its partition and offset as one, so
-    that none waits for another. An unsigned record is not trusted (eventbus.consuming.trust).
+    The key is converted to text that every database can store. A record without a key gets one from its partition and
+    offset, so that no such record waits for another. Without a valid signature the record is not `trusted`
+    (eventbus.consuming.trust).
     """
     headers = _decoded(_headers(message))
     attributes, payload = _read(headers, message.value() or b"")

@@ -47,9 +47,9 @@ class Partitions:
         return known[1]
 
     def learn(self, topics: Iterable[str]) -> None:
-        """Learn the numbers before events are sent. They stay for as long as a relay runs.
+        """Learn the topics' numbers of partitions before events are sent. They are kept for as long as a relay runs.
 
-        Waits little, because the caller has a lease to keep. Raises LogUnavailable with the topic.
+        Waits only briefly, because the caller must renew its lease. Raises LogUnavailable, which names the topic.
         """
         for topic in topics:
             if topic not in self._placed_by:

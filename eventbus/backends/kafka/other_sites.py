@@ -1,8 +1,8 @@
-"""Detect that another site reads as our consumer groups: two sites with one prefix on the same brokers.
+"""Detect another site that reads with this site's consumer groups: two sites with one prefix on the same brokers.
 
-Brokers would share a group's partitions among the workers of both, and each site would miss the other's records. So
-the client id of every reader identifies its database. A new reader of a group waits while readers of another database
-are in it.
+Brokers would divide a group's partitions among the workers of both sites. Each site would miss the records of the
+other's partitions. So the client id of every reader identifies its database. A new reader of a group waits while the
+group has readers of another database.
 """
 
 import logging
@@ -27,8 +27,9 @@ SAID = (
 )
 UNKNOWN = "unknown"
 OFFSETS = "__consumer_offsets"  # the topic in which coordinators of groups keep their state
-# A request about groups that times out before librdkafka 2.16 has found their coordinators aborts the process (its
-# issue 4605). So it gets a minute, in which even a broker that has just started finds them. No caller waits so long.
+# If a request about groups times out before librdkafka 2.16 has found their coordinators, the process aborts
+# (librdkafka's issue 4605). So the request gets a minute: even a broker that has just started finds them by then. No
+# caller waits so long.
 QUESTION_SECONDS = 60.0
 DIGEST_BYTES = 6  # a handful of sites share brokers
 

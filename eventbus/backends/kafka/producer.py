@@ -17,15 +17,15 @@ from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
-# Time for a batch to be acknowledged. Then it is given up and sent again. Shorter than the lease: its owner must beat.
+# Time for a batch to be acknowledged. Then it is given up and sent again. Shorter than the lease: that must be renewed.
 FLUSH_SECONDS = LEASE_SECONDS * 0.8
 PURGE_SECONDS = 1.0  # for the client to report what was given up
 QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
 # Errors of records that the broker never takes, however often they are sent.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
-# Where a broker does not know a producer in a partition, it takes any first sequence number, even that of a batch
-# behind a rejected one. It knows a producer for a day after its last record there, unless
-# producer.id.expiration.ms says otherwise.
+# A broker accepts any first sequence number from a producer that it does not know in a partition. That may be of a
+# batch behind a rejected one. A broker knows a producer for a day after the producer's last record in the partition,
+# unless producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
 KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
 ANSWERS_SECONDS = 0.05  # between looks for acknowledged first rows: one without an answer holds up no others
@@ -44,9 +44,10 @@ class Sent(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The result of a batch: rows in the log, rejected rows with the reasons, and `error` if rows are missing.
+    """The result of sending a batch.
 
-    `untaken` are the rows that were tried and are neither in the log nor rejected.
+    `sent`: the rows in the log. `rejected`: the reasons, by row id. `error`: why other rows are missing in the log,
+    empty if none are. `untaken`: the ids of rows that were tried and are neither in the log nor rejected.
     """
 
     sent: list[Sent]
@@ -56,10 +57,10 @@ class Outcome(NamedTuple):
 
 
 class Sender:
-    """A producer client that is made when needed, anew in each process, and anew after an error.
+    """A producer client that is made on first use, and again in each new process and after an error.
 
-    `topic_of` gives a topic's name on the brokers, `partition_of` a row's partition. The client itself would ask the
-    brokers for the number of partitions, and would move keys as soon as one is added.
+    `make` makes a client, `topic_of` returns a topic's name on the brokers, and `partition_of` a row's partition. The
+    client must not choose partitions: it would use the brokers' number of them, and move keys as soon as one is added.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class Sender:
         self._lock = threading.Lock()
 
     def send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Send all and wait for the acknowledgements. Raises LogUnavailable when none could be sent.
+        """Send all rows and wait for the acknowledgements. Raises LogUnavailable if none could be sent.
 
-        A broker rejects a whole batch of the client. To find the rejected row, each row is sent alone.
+        A broker rejects a whole batch of the client for one wrong record. To find that record, the rows are then sent
+        one by one.
         """
         with self._lock:
             until = monotonic() + FLUSH_SECONDS
@@ -127,9 +129,10 @@ class Sender:
         self._known |= dict.fromkeys(((row.topic, row.key) for row in sent), monotonic() + KNOWN_SECONDS)
 
     def _send_alone(self, rows: Sequence[Unsent], sent: Sequence[Sent], until: float) -> Outcome:
-        """Send the unsent rows one by one, until one is rejected or not taken. The relay sends the rest later.
+        """Send the unsent rows one by one, until one is rejected or not acknowledged. The relay sends the rest later.
 
-        Send at least one, and go on while time is left: the owner of the lease has to beat.
+        Send at least one row, and stop once `until` is over: the relay must return in time to renew its lease. `sent`:
+        the rows that are in the log already.
         """
         done = list(sent)
         there = {one.id for one in sent}
@@ -158,8 +161,9 @@ class Sender:
     def _unanswered(self, producer: Producer, seconds: float) -> int:
         """Return the number of reports that are missing after `seconds`.
 
-        A fatal error is raised between the reports, or as a SystemError during one. With the guarantee against gaps, a
-        rejected record is such an error. The reports say what it was: let the rest of them in.
+        `flush` raises a fatal client error: KafkaException between two delivery reports, or SystemError inside one.
+        With gapless delivery a rejected record is such an error. Log it and flush once more, since the remaining
+        reports say what happened to each row.
         """
         try:
             return producer.flush(seconds)

@@ -1,7 +1,7 @@
 """Sign records for a log that others can reach, and verify signatures, so that forged records are detected.
 
-A signature covers the topic, the partition, the key, every attribute and the payload, so no part fits another record.
-A record that is copied whole comes behind its original and has the same id: the inbox drops it.
+A signature covers the topic, the partition, the key, every attribute and the payload, so it fits no other record. A
+copy of a whole record lies behind its original and has the same event id, so the inbox drops it.
 """
 
 from functools import lru_cache
@@ -17,9 +17,10 @@ PURPOSE = b"eventbus.records"  # the site's secret signs sessions and links too:
 
 
 def sign(place: str, key: str, headers: str, payload: bytes) -> str:
-    """Return the signature by the newest key, for a `place`: topic/partition.
+    """Return a record's signature, made with the newest signing key.
 
-    `headers` are the attributes as JSON, in the order in which they are sent.
+    `place` is "topic/partition", `key` the record's key. `headers` are the attributes as JSON, in the order in which
+    they are sent.
     """
     return _signature(_keys()[0], _signed(place, key, headers, payload))
 

@@ -16,7 +16,7 @@ from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 10_000  # read between two beats of the relay's lease: this takes far less than the lease's time
+RECORDS_AT_ONCE = 10_000  # read between two renewals of the relay's lease: this takes far less than the lease lasts
 WAIT_SECONDS = 0.5  # for the next record
 
 
@@ -38,10 +38,11 @@ def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
 def lying_in(
     client: Consumer, name: str, topic: str, begins: Mapping[int, int], beat: Callable[[], None]
 ) -> Iterator[Record]:
-    """Yield the records of these partitions from these offsets on.
+    """Yield the topic's records from the offsets in `begins` on, up to the end of each partition.
 
-    `client` reports the ends of partitions (`enable.partition.eof`), `name` is the topic's on the brokers. `beat` is
-    called again and again. Raises LogUnavailable, and what `beat` raises.
+    `client` must report the ends of partitions (`enable.partition.eof`). `name` is the topic's name on the brokers.
+    `begins`: the first offset to read, by partition. `beat` renews the relay's lease, and is called again and again.
+    Raises LogUnavailable, and what `beat` raises.
     """
     left = set(begins)
     client.assign([Place(name, partition, begin) for partition, begin in begins.items()])

@@ -61,9 +61,10 @@ class KafkaTopics:
         return found
 
     def generations(self, topics: Collection[str]) -> dict[str, str]:
-        """Return the id of each existing topic, drawn when it is made. Waits little: the caller has a lease to keep.
+        """Return the id of each existing topic. A topic gets a new id each time it is created.
 
-        The cluster's id is left out: asking for it has been seen to abort the process (librdkafka 2.16).
+        Waits only briefly, because the caller must renew its lease. The cluster's id is left out: requesting it has
+        been seen to abort the process (librdkafka 2.16).
         """
         return {topic: str(told.topic_id) for topic, told in self._described(topics, LOOK_SECONDS).items()}
 

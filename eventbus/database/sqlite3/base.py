@@ -2,7 +2,7 @@
 
 A writer takes the process's lock before BEGIN IMMEDIATE, first come, first served, and releases it after COMMIT or
 ROLLBACK. A statement that writes outside a transaction takes it too. Then the writer takes an interprocess lock.
-Against programs that use neither, SQLite's busy timeout remains.
+Programs that take neither lock are still ordered by SQLite's busy timeout.
 """
 
 import threading
@@ -101,8 +101,8 @@ def queue_of(database: str) -> Queue:
 class QueuedCursor(base.SQLiteCursorWrapper):
     """A cursor that takes a turn to write when no transaction is open.
 
-    With RETURNING SQLite commits once the rows are fetched, right after the turn. The next writer waits for that moment
-    in SQLite's own busy wait.
+    A statement with RETURNING is committed only when its rows are fetched, right after the turn. For that moment the
+    next writer waits in SQLite's own busy wait.
     """
 
     def __init__(self, wrapper: "DatabaseWrapper", connection: Any) -> None:

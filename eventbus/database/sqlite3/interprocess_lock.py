@@ -1,8 +1,9 @@
 """Turns between processes that write to one SQLite database, by two locked files beside it.
 
 A writer locks the first file while it waits for the second, and then releases the first. So a process that writes all
-the time cannot pass one that waits: it gets the first file only after the turn of the other. SQLite's own lock stays
-the one that matters. This one only orders the attempts, and a process that has waited too long goes on without it.
+the time cannot overtake a waiting one. It gets the first file only once the waiting process has the second. SQLite's
+own lock still protects the data. These files only order the attempts, and a process that has waited too long goes on
+without them.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Read from Kafka: a thread of its own polls, so that a handler may take as long as it needs.
+"""Read from Kafka: a separate thread polls, so that a handler may take as long as it needs.
 
-Polled records wait in a buffer for each partition, until the reader's own thread fetches them. A partition assigned to
-the group is read only after a `seek` to its offset: the truth about progress is in our database.
+Polled records wait in one buffer for each partition, until the worker's thread fetches them. A group's partition is
+read only after a `seek` to its offset, because progress is stored in the database and not in Kafka.
 """
 
 import logging
@@ -196,9 +196,9 @@ class KafkaConsumer(BusConsumer):
                 self._stalls.look(places)
 
     def _go_to_the_end(self, stalled: Stalled) -> None:
-        """Let the next client read on; a reader without a group that was beyond the end reads on from the end.
+        """Let a new client read on. A reader without a group that was beyond the log's end then reads from that end.
 
-        Records may be missing. So the next `fetch` raises, and its caller then loads its state anew.
+        Records may be missing. So the next `fetch` raises, and its caller then loads its state again.
         """
         logger.error("%s: a new client reads on", stalled)
         with self._lock:

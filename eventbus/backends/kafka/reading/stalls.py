@@ -1,7 +1,7 @@
 """Detect a reader that gets nothing although the log goes on, or that is beyond the end of the log.
 
-Brokers that were restored to an earlier time know of fewer leader elections than a client has seen. librdkafka does
-not believe them, and reads nothing from then on, without an error. A new client reads at once.
+Brokers that were restored to an earlier time know of fewer leader elections than a client has seen. librdkafka takes
+their answers for outdated. From then on it reads nothing, without an error. A new client reads at once.
 """
 
 import time
