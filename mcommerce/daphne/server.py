@@ -9,10 +9,18 @@ from mcommerce.web.response_headers import ALWAYS
 
 
 class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no types
-    """A socket whose handshake response has the headers of every other answer."""
+    """A socket with the headers of every other answer, and with a limit for clients' messages alone."""
 
     def serverAccept(self, subprotocol: Any = None) -> None:  # noqa: N802
         super().serverAccept((subprotocol, dict(ALWAYS)))  # it goes to Autobahn, which takes both
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
+        """Send a message of any size: autobahn holds what we send to the limit that is for clients' messages."""
+        limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().serverSend(content, binary)
+        finally:
+            self.maxMessagePayloadSize = limit
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:  # noqa: N802, N803
         headers = [*(responseHeaders or []), *ALWAYS.items(), ("Content-Length", "0")]

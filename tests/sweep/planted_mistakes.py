@@ -35,7 +35,7 @@ def forget_the_inbox() -> None:
 
 def store_progress_before_handling() -> None:
     def one(
-        self: BatchRunner, partition: TopicPartition, records: Any, note: Any, *, unless: str, opens: bool
+        self: BatchRunner, partition: TopicPartition, records: Any, note: Any, *, unless: str, closes: bool
     ) -> list[Record]:
         with transaction.atomic():
             progress = self._owned.lock(partition)
