@@ -27,7 +27,7 @@ from stations.services import poll_schedule, recording
 from stations.sockets.admission import REMARK, STEER, WATCH, may_produce
 from stations.views.stations import feeds_told
 
-POLLS_SHOWN = 30  # the last ones; the page keeps as many
+POLLS_SHOWN = 30  # when the page is opened; it keeps up to 60 (producer.js)
 
 View = Callable[..., HttpResponse]
 
