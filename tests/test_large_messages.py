@@ -12,7 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
+from tests.large_message_site.asgi import SNAPSHOT
 from tests.live_site import ROOT, free_ports
 
 SOCKETS = 30
@@ -127,6 +129,13 @@ def test_unfinished_messages_are_not_held_in_memory(server: Server) -> None:
             talker.say_without_end(LARGE_BYTES)
 
         assert server.bytes_held() - before < GROWN_BYTES_MAX
+
+
+def test_what_the_site_sends_may_be_larger_than_the_limit_for_clients(server: Server) -> None:
+    origin = f"http://127.0.0.1:{server.port}"
+
+    with connect(f"ws://127.0.0.1:{server.port}/ws/large/", origin=origin, max_size=None) as client:
+        assert client.recv(DEADLINE_SECONDS) == SNAPSHOT
 
 
 def test_a_message_above_the_limit_ends_its_socket(server: Server) -> None:
