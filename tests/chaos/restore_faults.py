@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaos.client_records import Violation
@@ -21,9 +22,10 @@ WENT_BACK = "The database went back to an earlier time"
 
 def restore_log(faults: Faults, draw: float) -> bool:
     """Kafka's disk is copied, people go on, and then it is put back. The relay sees that, and fills the log again."""
-    [broker] = faults.site.broker.brokers
-    # Nobody else may empty or cut the log between the copy and its return.
-    with faults.kafka, tempfile.TemporaryDirectory(prefix="kept-", dir=broker.data.parent) as folder:
+    # Nobody else may empty or cut the log between the copy and its return. A wiped cluster has no brokers for a while.
+    with faults.kafka, ExitStack() as stack:
+        [broker] = faults.site.broker.brokers
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kept-", dir=broker.data.parent))
         back_up_broker(broker, Path(folder) / "data")
         time.sleep(GOES_ON_SECONDS)  # the fault itself
         had, refills = faults.site.appended(), _refills(faults)
