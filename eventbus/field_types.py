@@ -81,6 +81,8 @@ class _Source:
             name = self.called(plain)  # nearly always exactly this class: that test costs half
             return f"(type({value}) is {name} or isinstance({value}, {name}))"
         match kind:
+            case inspect.Metadata(type=inner):  # examples and a description: they allow the same values
+                return self.of(inner, value)
             case inspect.IntType():
                 return self.number(value, int)
             case inspect.FloatType():  # NaN is neither more nor less than any number

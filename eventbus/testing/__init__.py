@@ -7,11 +7,13 @@
 
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
+`settle(only=["stock"])` runs the handlers of one module alone, and `sample(OrderPlaced)` makes an event of another one.
 Name its plugin in `conftest.py`, `pytest_plugins = ["eventbus.testing.fixtures"]`, for the fixtures `bus`, `bus_clock`
 and `scenario`.
 They work with pytest-django's `db` and `transactional_db` alike: everything runs in the test's own thread.
 """
 
+from eventbus.testing.samples import sample
 from eventbus.testing.scenario import Scenario
 from eventbus.testing.settling import ConnectionDropped, Crash, forget, published_events, settle
 
@@ -21,5 +23,6 @@ __all__ = [
     "Scenario",
     "forget",
     "published_events",
+    "sample",
     "settle",
 ]
