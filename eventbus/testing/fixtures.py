@@ -10,6 +10,12 @@ from eventbus.testing.scenario import Scenario
 from eventbus.testing.settling import forget
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark that `scenario` reads."""
+    text = "bus_groups(*names): the fixture `scenario` runs the handlers of these consumer groups alone"
+    config.addinivalue_line("markers", text)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_bus() -> Iterator[None]:
     """Reset the bus, so that no test inherits another's offsets."""
@@ -33,6 +39,10 @@ def bus_clock() -> Iterator[Any]:
 
 
 @pytest.fixture
-def scenario(bus: None, bus_clock: Any) -> Scenario:
-    """Act, then expect published events: see `Scenario`. The clock is held."""
-    return Scenario()
+def scenario(bus: None, bus_clock: Any, request: pytest.FixtureRequest) -> Scenario:
+    """Act, then expect published events: see `Scenario`. The clock is held.
+
+    `@pytest.mark.bus_groups("loyalty")` has it run the handlers of this consumer group alone.
+    """
+    mark = request.node.get_closest_marker("bus_groups")
+    return Scenario().only(*mark.args) if mark else Scenario()

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.db import transaction
 
 from eventbus import clock, publish
 from eventbus.events import Event, decode
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey
-from eventbus.testing.settling import settle
+from eventbus.testing.settling import known_groups, settle
 
 E = TypeVar("E", bound=Event)
 A = TypeVar("A")
@@ -29,6 +29,12 @@ class Scenario:
 
     def __init__(self) -> None:
         self._since = _end()
+        self.groups: list[str] | None = None  # those whose handlers run; None: all
+
+    def only(self, *groups: str) -> Self:
+        """Run the handlers of these consumer groups alone from now on. Returns the scenario. Raises as `settle`."""
+        self.groups = known_groups(groups)
+        return self
 
     def act(self, call: Callable[..., A], *arguments: Any, **named: Any) -> A:
         """Call, and return the result. Events count from here on."""
@@ -62,10 +68,10 @@ class Scenario:
             raise AssertionError(f"{event_type.wire_type()} was not to be told. {self._story()}")
 
     def _find(self, event_type: type[E], matching: Callable[[E], bool] | None, after: timedelta | None) -> list[E]:
-        settle(raise_errors=False)  # the assertion shows the failures
+        settle(only=self.groups, raise_errors=False)  # the assertion shows the failures
         if after is not None:
             clock.hold(clock.now() + after)
-            settle(raise_errors=False)
+            settle(only=self.groups, raise_errors=False)
         rows = OutboxRow.objects.filter(id__gt=self._since, type=event_type.wire_type()).order_by("id")
         told = [decode(bytes(row.payload), event_type) for row in rows]
         return [event for event in told if matching is None or matching(event)]

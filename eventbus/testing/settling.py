@@ -1,12 +1,13 @@
 """Run relay and workers in the test's own thread, until nothing more happens now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from django.db import OperationalError
 
 from eventbus import backends, registry
 from eventbus.consuming.worker import Worker
+from eventbus.errors import BusError
 from eventbus.events import Event, decode
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
@@ -14,7 +15,7 @@ from eventbus.publishing.relay import Relay
 CATCH_UP_SECONDS = 20.0  # for a log on brokers to deliver its records
 ROUNDS_MAX = 1_000  # a bus that is not quiet after so many rounds has handlers that answer each other
 
-_workers: list[Worker] = []
+_workers: dict[str, Worker] = {}  # by the name of their group
 E = TypeVar("E", bound=Event)
 
 
@@ -35,15 +36,18 @@ class ConnectionDropped(OperationalError):
     """The connection to a backend or a database dropped, an infrastructure error: `settle` reads on, like a worker."""
 
 
-def settle(*, raise_errors: bool = True) -> None:
+def settle(*, only: Collection[str] | None = None, raise_errors: bool = True) -> None:
     """Relay and handle until nothing more happens now. Raises the first error of a handler, if `raise_errors`.
 
+    `only`: the consumer groups whose handlers run; the events of other groups wait in the log. Raises BusError, with
+    the known names, for a group that does not exist. Without `only` every group runs.
     A failed event is parked as in production: move the clock with `clock.advance` and settle again to see it retried.
     """
+    names = sorted(registry.groups) if only is None else known_groups(only)
     failures: list[BaseException] = []
     for _ in range(ROUNDS_MAX):
         try:
-            moved = _round(failures)
+            moved = _round(names, failures)
         except Crash:
             forget()
             continue
@@ -55,12 +59,20 @@ def settle(*, raise_errors: bool = True) -> None:
         raise failures[0]
 
 
-def _round(failures: list[BaseException]) -> int:
-    """Run the relay and each worker once, and return how much moved."""
-    if not _workers:
-        _workers.extend(Worker(group, backends.current()) for _, group in sorted(registry.groups.items()))
+def known_groups(names: Collection[str]) -> list[str]:
+    """Return these names of consumer groups, sorted. Raises BusError for an unknown one."""
+    if isinstance(names, str):
+        raise BusError(f"Groups are a list of names: write [{names!r}]")
+    if unknown := sorted(set(names) - set(registry.groups)):
+        raise BusError(f"No such group: {', '.join(unknown)}. Known: {', '.join(sorted(registry.groups))}.")
+    return sorted(set(names))
+
+
+def _round(names: Collection[str], failures: list[BaseException]) -> int:
+    """Run the relay and the worker of each of these groups once, and return how much moved."""
     moved = _step(Relay(backends.current()).step, on_drop=backends.current().reset)
-    for worker in _workers:
+    for name in names:
+        worker = _workers.get(name) or _workers.setdefault(name, Worker(registry.groups[name], backends.current()))
         if not backends.current().in_process:
             worker.catch_up(CATCH_UP_SECONDS)
         moved += _step(worker.step, on_drop=worker.let_go)
@@ -85,5 +97,5 @@ def published_events(event_type: type[E]) -> list[E]:
 def forget() -> None:
     """Let `settle` begin anew, as a restarted process would."""
     while _workers:
-        _workers.pop().leave()
+        _workers.popitem()[1].leave()
     backends.current().reset()
