@@ -112,18 +112,9 @@ def vase() -> UUID:
 
 def put_on_sale(*, pieces: int) -> "Product":
     """Vases at €19; nobody has heard of them yet."""
-    from eventbus import clock
-    from mcommerce.products.models import Product
-    from mcommerce.products.services.catalogue import publish_product, save_product
-    from mcommerce.products.services.stock import receive_stock
+    from tests.factories import ProductFactory
 
-    product = Product(
-        sku="VASE", slug="vase", title={"fr": "Vase", "en": "Vase"}, price=1_900, currency="EUR", tax_rate=2_000
-    )
-    save_product(product=product, now=clock.now())
-    receive_stock(product_id=product.id, quantity=pieces, now=clock.now())
-    publish_product(product_id=product.id, now=clock.now())
-    return product
+    return ProductFactory(sku="VASE", pieces=pieces)
 
 
 if __name__ == "__main__":

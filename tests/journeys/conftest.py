@@ -21,16 +21,14 @@ ANSWERS = purchase_steps.ANSWERS
 
 
 @pytest.fixture
-def vase() -> Product:
+def vase(product: Product) -> Product:
     """Two vases for sale at €19."""
-    product = purchase_steps.put_on_sale(pieces=2)
-    settle()
     return product
 
 
 @pytest.fixture
-def browser() -> Client:
-    return Client()
+def browser(client: Client) -> Client:
+    return client
 
 
 @pytest.fixture
@@ -40,19 +38,6 @@ def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
     company = Company(tmp_path / "company.sqlite3", settings)
     yield company
     company.close()
-
-
-@pytest.fixture
-def order_of(browser: Client, vase: Product) -> Callable[..., Order]:
-    """Puts vases into the cart and checks out; the shop answers unless told to keep quiet."""
-
-    def check_out(quantity: int = 1, *, quiet: bool = False, by: Client = browser) -> Order:
-        order_id = purchase_steps.check_out(by, vase.id, quantity)
-        if not quiet:
-            settle()
-        return Order.objects.get(id=order_id)
-
-    return check_out
 
 
 @pytest.fixture
