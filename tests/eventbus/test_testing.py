@@ -17,7 +17,6 @@ from eventbus.progress import groups
 from eventbus.testing import Crash, Scenario, fault_injection, settling
 from tests.eventbus.bus_app import House, Mended, Noted
 from tests.journeys import examples
-from tests.journeys.conftest import browser, order_of, vase  # noqa: F401  (the page's examples ask for them)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ORDER = "order-1"
@@ -158,9 +157,11 @@ def test_the_pages_examples_hold(code: str, request: pytest.FixtureRequest) -> N
 
 def run(code: str, world: dict[str, Any], request: pytest.FixtureRequest) -> str:
     """Define the test that the text holds, and run it with its fixtures; its name."""
-    [name] = re.findall(r"^def (test_\w+)\(", code)
+    [name] = re.findall(r"^def (test_\w+)\(", code, re.MULTILINE)
     names: dict[str, Any] = dict(world)
     exec(code, names)
+    for mark in getattr(names[name], "pytestmark", []):
+        request.node.add_marker(getattr(pytest.mark, mark.name)(*mark.args))
     wanted = names[name].__code__.co_varnames[: names[name].__code__.co_argcount]
     names[name](**{fixture: request.getfixturevalue(fixture) for fixture in wanted})
     return name
