@@ -1,6 +1,5 @@
 """What the bus benchmarks write and tell: a sale, a domain row as any, and the event of it."""
 
-from typing import ClassVar
 from uuid import UUID
 
 from django.db import connection, models
@@ -30,12 +29,8 @@ class Sale(models.Model):
         return f"{self.amount} {self.currency}"
 
 
-class SaleMade(Event):
+class SaleMade(Event, name="benchmark.sale_made", topic="benchmark", key="order_id"):
     """Something was sold."""
-
-    wire_name: ClassVar[str] = "benchmark.sale_made"
-    topic: ClassVar[str] = "benchmark"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     amount: int

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from eventbus.errors import ServiceUnavailable as ServiceUnavailable
     from eventbus.events import Event as Event
     from eventbus.publishing.outbox import publish as publish
+    from eventbus.registry import effect as effect
     from eventbus.registry import handles as handles
 
 # Loaded at first use: models can be imported only once Django has its apps, and this module names the app.
@@ -21,10 +22,11 @@ _HOMES = {
     "Permanent": "eventbus.errors",
     "ServiceUnavailable": "eventbus.errors",
     "handles": "eventbus.registry",
+    "effect": "eventbus.registry",
     "publish": "eventbus.publishing.outbox",
     "watches": "eventbus.consuming.watching",
 }
-__all__ = ["Event", "RetryLater", "Permanent", "ServiceUnavailable", "handles", "publish", "watches"]
+__all__ = ["Event", "RetryLater", "Permanent", "ServiceUnavailable", "effect", "handles", "publish", "watches"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,10 @@ class BusError(Exception):
     """A refusal of the bus, with the remedy in its text."""
 
 
+class WrongDeclaration(BusError, TypeError):
+    """An event or a handler is declared in a way that could not work."""
+
+
 class PublishOutsideTransaction(BusError):
     """publish() needs transaction.atomic(): an event must be saved with the rows that it is about, or not at all."""
 

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from threading import Lock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
 from eventbus import clock, ids
+from eventbus.declaration import EventMeta, is_declared
 from eventbus.errors import EventTooLarge, Permanent
 from eventbus.field_types import refuse_wrong_types
 
@@ -34,19 +35,23 @@ def ours() -> str:
     return f'"source":"{source()}"'
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(msgspec.field,))
+class Event(msgspec.Struct, metaclass=EventMeta, frozen=True, kw_only=True):
     """Base of all events. Fields are only ever added, with a default; unknown ones are ignored when read.
 
-    `wire_name` and `wire_version` are its type on the wire; they stay when the class is renamed or moved. `topic` is
-    its log. The values of `key_fields`, joined by ":", are its key: order is kept per key. `unsigned_from` are the
-    sources of other programs that may publish it without the site's signature (consuming.trust).
+    Each event names itself in its class line:
+    `class OrderPaid(Event, name="order.paid", topic="orders", key="order_id")`.
+
+    `name` is its type on the wire, which stays when the class is renamed or moved; `version` (1) is a part of it.
+    `topic` is its log. `key` is a field, or a tuple of fields whose values are joined by ":": order is kept per key.
+    `unsigned_from` are the sources of other programs that may publish it without our signature (consuming.trust).
     """
 
     wire_name: ClassVar[str]
-    wire_version: ClassVar[int] = 1
+    wire_version: ClassVar[int]
     topic: ClassVar[str]
     key_fields: ClassVar[tuple[str, ...]]
-    unsigned_from: ClassVar[tuple[str, ...]] = ()
+    unsigned_from: ClassVar[tuple[str, ...]]
 
     @classmethod
     def wire_type(cls) -> str:
@@ -283,13 +288,7 @@ def traced(traceparent: str) -> Iterator[None]:
         _trace.reset(token)
 
 
-def event_types(base: type[Event]) -> Iterator[type[Event]]:
-    """Yield every event class below `base` that this process has imported."""
-    for event_type in base.__subclasses__():
-        yield event_type
-        yield from event_types(event_type)
-
-
-def declared_events() -> list[type[Event]]:
-    """Return every event class that names its topic."""
-    return [one for one in event_types(Event) if getattr(one, "topic", None)]
+def declared_events(base: type[Event] = Event) -> list[type[Event]]:
+    """Return every event class below `base` that this process has imported."""
+    found = [one for one in base.__subclasses__() if is_declared(one)]
+    return found + [below for one in found for below in declared_events(one)]

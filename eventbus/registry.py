@@ -1,11 +1,14 @@
-"""The registry of handlers. `handles` fills it when an app's `handlers.py` is imported."""
+"""The registry of handlers. `handles` and `effect` fill it when an app's `handlers.py` is imported."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from inspect import iscoroutinefunction, signature
+from typing import Any, Literal, TypeVar
 
-from eventbus.errors import BusError, Permanent, ServiceUnavailable
+from eventbus.declaration import EventMeta, refuse_wrong_group
+from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
 from eventbus.events import Event, Record, open_event
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips cost most, and 200 events hide that
@@ -15,6 +18,10 @@ ATTEMPTS_MAX = 8  # with the backoff below, a minute in the mean and two at most
 HANDLER_SECONDS = 30.0
 BACKOFF_SECONDS = 1.0  # the first retry comes within this time
 BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operator wants to see it work
+
+OnDead = Literal["park", "skip"]
+OnUnknownOutcome = Literal["retry", "never"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Handler:
     belong to their event's key. A call that takes longer than `seconds` is rolled back, and is a failure if it keeps
     doing so. A call that hangs ends with its process.
 
-    With `effect=True` the function is called outside any transaction as `(event, idempotency_key=...)`. Then
-    `record(event, answer)` runs in the transaction that marks the event handled. A process may die in between. Then
+    An effect is called outside any transaction as `(event, idempotency_key=...)`. Then `record(event, answer)`, if
+    there is one, runs in the transaction that marks the event handled. A process may die in between. Then
     `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
     """
 
@@ -40,23 +47,23 @@ class Handler:
     attempts: int
     backoff: tuple[float, float]
     permanent: tuple[type[Exception], ...]
-    on_dead: str
-    batch: int
-    replayable: bool
-    effect: bool
-    record: Callable[..., None] | None
-    on_unknown_outcome: str
-    seconds: float = HANDLER_SECONDS
+    on_dead: OnDead
+    seconds: float
+    batch: int = BATCH_EVENTS
+    replayable: bool = False
+    effect: bool = False
+    record: Callable[..., None] | None = None
+    on_unknown_outcome: OnUnknownOutcome | None = None  # of an effect
 
     def __post_init__(self) -> None:
+        refuse_wrong_group(self.group)
+        _refuse_wrong_function(self)
         if self.on_dead not in {"park", "skip"}:
-            raise BusError(f"on_dead={self.on_dead!r}: use 'park' or 'skip'")
+            raise WrongDeclaration(f"on_dead is {self.on_dead!r}. Write 'park' or 'skip'")
         if not 0 < self.seconds < float("inf"):
-            raise BusError(f"seconds={self.seconds!r}: say how long a call may take at most")
-        if self.effect and (self.record is None or self.on_unknown_outcome not in {"retry", "never"}):
-            raise BusError("An effect names record=... and on_unknown_outcome='retry' or 'never'")
-        if self.effect and self.replayable:
-            raise BusError("An effect cannot be replayable: it would happen again")
+            raise WrongDeclaration(f"seconds is {self.seconds!r}. Say how many seconds a call may take at most")
+        if self.effect and self.on_unknown_outcome not in {"retry", "never"}:
+            raise WrongDeclaration(f"on_unknown_outcome is {self.on_unknown_outcome!r}. Write 'retry' or 'never'")
 
     def backoff_seconds(self, attempt: int) -> float:
         """Return the delay after so many failed attempts: exponential with full jitter, so that keys spread out."""
@@ -142,22 +149,80 @@ def handles(
     attempts: int = ATTEMPTS_MAX,
     backoff: tuple[float, float] = (BACKOFF_SECONDS, BACKOFF_SECONDS_MAX),
     permanent: tuple[type[Exception], ...] = (),
-    on_dead: str = "park",
+    on_dead: OnDead = "park",
     replayable: bool = False,
-    effect: bool = False,
-    record: Callable[..., None] | None = None,
-    on_unknown_outcome: str = "",
     seconds: float = HANDLER_SECONDS,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[F], F]:
     """Declare a durable handler of these events in a consumer group. `Handler` documents the parameters."""
-    policy: dict[str, Any] = {"attempts": attempts, "backoff": backoff, "permanent": permanent, "on_dead": on_dead}
-    policy |= {"batch": batch, "replayable": replayable, "seconds": seconds}
-    effects: dict[str, Any] = {"effect": effect, "record": record, "on_unknown_outcome": on_unknown_outcome}
+    handler = partial(
+        Handler,
+        group=group,
+        attempts=attempts,
+        backoff=backoff,
+        permanent=permanent,
+        on_dead=on_dead,
+        seconds=seconds,
+        batch=batch,
+        replayable=replayable,
+    )
+    return _declaration(event_types, handler)
 
-    def declare(call: Callable[..., Any]) -> Callable[..., Any]:
+
+def effect(
+    *event_types: type[Event],
+    group: str,
+    on_unknown_outcome: OnUnknownOutcome,
+    record: Callable[[Any, Any], None] | None = None,
+    attempts: int = ATTEMPTS_MAX,
+    backoff: tuple[float, float] = (BACKOFF_SECONDS, BACKOFF_SECONDS_MAX),
+    permanent: tuple[type[Exception], ...] = (),
+    on_dead: OnDead = "park",
+    seconds: float = HANDLER_SECONDS,
+) -> Callable[[F], F]:
+    """Declare a handler for work outside the database: a provider, mail, a webhook. Its group holds effects alone.
+
+    `Handler` documents the parameters. Without `record` the event is marked handled after the call.
+    """
+    handler = partial(
+        Handler,
+        group=group,
+        attempts=attempts,
+        backoff=backoff,
+        permanent=permanent,
+        on_dead=on_dead,
+        seconds=seconds,
+        effect=True,
+        record=record,
+        on_unknown_outcome=on_unknown_outcome,
+    )
+    return _declaration(event_types, handler)
+
+
+def _declaration(event_types: Collection[type[Event]], handler: Callable[..., Handler]) -> Callable[[F], F]:
+    """Return the decorator that adds a function to the registry, for each of these events."""
+    if not event_types or not all(isinstance(one, EventMeta) for one in event_types):
+        found = ", ".join(map(str, event_types)) or "nothing"
+        raise WrongDeclaration(f'A handler names its events first, not {found}. Write @handles(OrderPaid, group="...")')
+
+    def declare(call: F) -> F:
         for event_type in event_types:
-            handler = Handler(event_type=event_type, call=call, group=group, **policy, **effects)
-            groups.setdefault(group, Group(group)).add(handler)
+            made = handler(event_type=event_type, call=call)
+            groups.setdefault(made.group, Group(made.group)).add(made)
         return call
 
     return declare
+
+
+def _refuse_wrong_function(handler: Handler) -> None:
+    """Raise WrongDeclaration for a function that the bus could not call, or that would run only if awaited."""
+    name, kind = getattr(handler.call, "__name__", repr(handler.call)), handler.event_type.__name__
+    given = {"idempotency_key": ""} if handler.effect else {}
+    line = f"Write: def {name}(event: {kind}{', *, idempotency_key: str' if given else ''})"
+    if iscoroutinefunction(handler.call):
+        raise WrongDeclaration(f"{name} is async, and the bus awaits nothing. {line}")
+    try:
+        signature(handler.call).bind(handler.event_type, **given)
+    except TypeError as error:
+        raise WrongDeclaration(f"{name} has other parameters than the bus passes ({error}). {line}") from None
+    except ValueError:  # some functions in C have no signature
+        return

@@ -9,7 +9,6 @@ Fields are only ever added, with a default. Readers ignore fields that they do n
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -19,16 +18,12 @@ from eventbus import Event
 # --- products ------------------------------------------------------------------------------------------------------
 
 
-class ProductPublished(Event):
+class ProductPublished(Event, name="product.published", topic="products", key="product_id"):
     """A product is for sale, with these words and at this price. Published again when one of them changes.
 
     `version` grows with each change of the product's words, its price or whether it is for sale. A reader keeps the
     event with the highest version and ignores the others.
     """
-
-    wire_name: ClassVar[str] = "product.published"
-    topic: ClassVar[str] = "products"
-    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
 
     product_id: UUID
     sku: str
@@ -42,26 +37,18 @@ class ProductPublished(Event):
     thumbnail: str = ""  # URL path of the same in the size of a cart line
 
 
-class ProductWithdrawn(Event):
+class ProductWithdrawn(Event, name="product.withdrawn", topic="products", key="product_id"):
     """A product is no longer for sale. Orders already placed stand. `version` counts with `ProductPublished`'s."""
-
-    wire_name: ClassVar[str] = "product.withdrawn"
-    topic: ClassVar[str] = "products"
-    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
 
     product_id: UUID
     version: int
 
 
-class ProductStockChanged(Event):
+class ProductStockChanged(Event, name="product.stock_changed", topic="products", key="product_id"):
     """The number of free pieces (on the shelf, and not reserved) changed. For a hint on pages only: it may be outdated.
 
     `version` counts the changes of this product's stock. It is not the version of `ProductPublished`.
     """
-
-    wire_name: ClassVar[str] = "product.stock_changed"
-    topic: ClassVar[str] = "products"
-    key_fields: ClassVar[tuple[str, ...]] = ("product_id",)
 
     product_id: UUID
     available: int
@@ -92,45 +79,29 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     reason: str  # of `ShortageReason`
 
 
-class StockReserved(Event):
+class StockReserved(Event, name="stock.reserved", topic="stock", key="order_id"):
     """All pieces of an order are held for it, until it is paid or cancelled."""
-
-    wire_name: ClassVar[str] = "stock.reserved"
-    topic: ClassVar[str] = "stock"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     lines: tuple[StockLine, ...]
 
 
-class StockRejected(Event):
+class StockRejected(Event, name="stock.rejected", topic="stock", key="order_id"):
     """Not all pieces of an order could be held, so none is. `shortages` has at least one line."""
-
-    wire_name: ClassVar[str] = "stock.rejected"
-    topic: ClassVar[str] = "stock"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     shortages: tuple[Shortage, ...]
 
 
-class StockCommitted(Event):
+class StockCommitted(Event, name="stock.committed", topic="stock", key="order_id"):
     """The pieces held for a paid order have left the stock."""
-
-    wire_name: ClassVar[str] = "stock.committed"
-    topic: ClassVar[str] = "stock"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     lines: tuple[StockLine, ...]
 
 
-class StockCommitFailed(Event):
+class StockCommitFailed(Event, name="stock.commit_failed", topic="stock", key="order_id"):
     """A paid order cannot have its goods: its reservation is gone. The order is to be refunded."""
-
-    wire_name: ClassVar[str] = "stock.commit_failed"
-    topic: ClassVar[str] = "stock"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     lines: tuple[StockLine, ...]
@@ -168,12 +139,8 @@ class RefundReason(StrEnum):
     RETURNED = "returned"  # sent already, and the customer does not keep it
 
 
-class OrderPlaced(Event):
+class OrderPlaced(Event, name="order.placed", topic="orders", key="order_id"):
     """An order was placed. Nothing is held or paid yet. Each product is in one line only."""
-
-    wire_name: ClassVar[str] = "order.placed"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     lines: tuple[OrderedLine, ...]
@@ -182,12 +149,8 @@ class OrderPlaced(Event):
     expires_at: datetime  # cancelled if unpaid by then
 
 
-class OrderAwaitingPayment(Event):
+class OrderAwaitingPayment(Event, name="order.awaiting_payment", topic="orders", key="order_id"):
     """An order has its goods held, and this amount may be paid until `expires_at`."""
-
-    wire_name: ClassVar[str] = "order.awaiting_payment"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     amount: int
@@ -197,23 +160,15 @@ class OrderAwaitingPayment(Event):
     email: str = ""  # the customer's
 
 
-class OrderConfirmationAsked(Event):
+class OrderConfirmationAsked(Event, name="order.confirmation_asked", topic="orders", key="order_id"):
     """The customer's bank asks the customer to confirm the payment. The order still awaits it."""
-
-    wire_name: ClassVar[str] = "order.confirmation_asked"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     payment_id: UUID
 
 
-class OrderPaymentDeclined(Event):
+class OrderPaymentDeclined(Event, name="order.payment_declined", topic="orders", key="order_id"):
     """A try to pay failed, and the order has noted it. It awaits another try until its deadline."""
-
-    wire_name: ClassVar[str] = "order.payment_declined"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     payment_id: UUID
@@ -221,12 +176,8 @@ class OrderPaymentDeclined(Event):
     retryable: bool
 
 
-class OrderPaid(Event):
+class OrderPaid(Event, name="order.paid", topic="orders", key="order_id"):
     """An order is paid in full; one that costs nothing has no payment. Its goods leave the stock."""
-
-    wire_name: ClassVar[str] = "order.paid"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     amount: int
@@ -234,26 +185,18 @@ class OrderPaid(Event):
     lines: tuple[OrderedLine, ...]
 
 
-class OrderCancelled(Event):
+class OrderCancelled(Event, name="order.cancelled", topic="orders", key="order_id"):
     """An order was cancelled before dispatch. Its pieces, reserved or sold, become free; its open payment ends.
 
     A refund has its own events.
     """
 
-    wire_name: ClassVar[str] = "order.cancelled"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     order_id: UUID
     reason: str  # of `CancelReason`
 
 
-class OrderRefundRequested(Event):
+class OrderRefundRequested(Event, name="order.refund_requested", topic="orders", key="order_id"):
     """A refund of this money was decided. `refund_id` is its idempotency key, so the provider refunds it once only."""
-
-    wire_name: ClassVar[str] = "order.refund_requested"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     refund_id: UUID
@@ -264,12 +207,8 @@ class OrderRefundRequested(Event):
     number: int = 1  # 2: staff requested it again after the provider's refusal, and so on
 
 
-class OrderRefunded(Event):
+class OrderRefunded(Event, name="order.refunded", topic="orders", key="order_id"):
     """An order has noted that its money went back."""
-
-    wire_name: ClassVar[str] = "order.refunded"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     refund_id: UUID
@@ -277,12 +216,8 @@ class OrderRefunded(Event):
     currency: str
 
 
-class OrderRefundFailed(Event):
+class OrderRefundFailed(Event, name="order.refund_failed", topic="orders", key="order_id"):
     """An order has noted that its refund failed: staff have to look at it."""
-
-    wire_name: ClassVar[str] = "order.refund_failed"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     refund_id: UUID
@@ -291,77 +226,49 @@ class OrderRefundFailed(Event):
     code: str
 
 
-class OrderShipped(Event):
+class OrderShipped(Event, name="order.shipped", topic="orders", key="order_id"):
     """A paid order is on its way."""
-
-    wire_name: ClassVar[str] = "order.shipped"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     carrier: str  # "" when the shop carries it itself
     tracking: str  # the carrier's number, "" when there is none
 
 
-class OrderDelivered(Event):
+class OrderDelivered(Event, name="order.delivered", topic="orders", key="order_id"):
     """A shipped order has arrived."""
-
-    wire_name: ClassVar[str] = "order.delivered"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     carrier: str = ""
     tracking: str = ""
 
 
-class OrderReturned(Event):
+class OrderReturned(Event, name="order.returned", topic="orders", key="order_id"):
     """The pieces of a sent order came back, and staff say that they can be sold again."""
-
-    wire_name: ClassVar[str] = "order.returned"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
 
 
-class OrderPaymentStatusChanged(Event):
+class OrderPaymentStatusChanged(Event, name="order.payment_status_changed", topic="orders", key="order_id"):
     """An order's payment status has changed: its page has to look again."""
-
-    wire_name: ClassVar[str] = "order.payment_status_changed"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
     status: str  # "open": it can be paid; "in_doubt": the provider does not say whether it was
 
 
-class OrderOverdue(Event):
+class OrderOverdue(Event, name="order.overdue", topic="orders", key="order_id"):
     """An order's time to pay is over. It ends once its payment is closed, unless that has succeeded."""
 
-    wire_name: ClassVar[str] = "order.overdue"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     order_id: UUID
 
 
-class OrderExpiredCheck(Event):
+class OrderExpiredCheck(Event, name="order.expired_check", topic="orders", key="order_id"):
     """A timer of the orders: at an order's deadline, check whether it is still unpaid."""
 
-    wire_name: ClassVar[str] = "order.expired_check"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     order_id: UUID
 
 
-class OrderOverdueCheck(Event):
+class OrderOverdueCheck(Event, name="order.overdue_check", topic="orders", key="order_id"):
     """A timer of the orders: some time after `OrderOverdue`, check that the payment is closed."""
-
-    wire_name: ClassVar[str] = "order.overdue_check"
-    topic: ClassVar[str] = "orders"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
 
@@ -369,55 +276,35 @@ class OrderOverdueCheck(Event):
 # --- payment -------------------------------------------------------------------------------------------------------
 
 
-class PaymentOpened(Event):
+class PaymentOpened(Event, name="payment.opened", topic="payment", key="order_id"):
     """The payment of an order is open: from now on it can be paid."""
 
-    wire_name: ClassVar[str] = "payment.opened"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     payment_id: UUID
     order_id: UUID
 
 
-class PaymentInDoubt(Event):
+class PaymentInDoubt(Event, name="payment.in_doubt", topic="payment", key="order_id"):
     """The provider does not say whether it took the money. Nobody should pay before it does."""
 
-    wire_name: ClassVar[str] = "payment.in_doubt"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     payment_id: UUID
     order_id: UUID
 
 
-class PaymentDoubtCleared(Event):
+class PaymentDoubtCleared(Event, name="payment.doubt_cleared", topic="payment", key="order_id"):
     """The provider has said that it took nothing so far. The order can be paid again."""
 
-    wire_name: ClassVar[str] = "payment.doubt_cleared"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
-
     payment_id: UUID
     order_id: UUID
 
 
-class PaymentClosed(Event):
+class PaymentClosed(Event, name="payment.closed", topic="payment", key="order_id"):
     """Nothing more will be taken for an order. `PaymentSucceeded` came before, if anything was taken."""
-
-    wire_name: ClassVar[str] = "payment.closed"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     order_id: UUID
 
 
-class PaymentActionRequired(Event):
+class PaymentActionRequired(Event, name="payment.action_required", topic="payment", key="order_id"):
     """The customer has to do something more, such as confirm at the bank. The payment is still undecided."""
-
-    wire_name: ClassVar[str] = "payment.action_required"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     payment_id: UUID
     order_id: UUID
@@ -425,12 +312,8 @@ class PaymentActionRequired(Event):
     retryable: bool = True
 
 
-class PaymentFailed(Event):
+class PaymentFailed(Event, name="payment.failed", topic="payment", key="order_id"):
     """A try to pay failed; nothing was taken."""
-
-    wire_name: ClassVar[str] = "payment.failed"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     payment_id: UUID
     order_id: UUID
@@ -438,12 +321,8 @@ class PaymentFailed(Event):
     retryable: bool  # whether another try, perhaps with another card, makes sense
 
 
-class PaymentSucceeded(Event):
+class PaymentSucceeded(Event, name="payment.succeeded", topic="payment", key="order_id"):
     """This amount was captured. At most one payment of an order succeeds."""
-
-    wire_name: ClassVar[str] = "payment.succeeded"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     payment_id: UUID
     order_id: UUID
@@ -453,12 +332,8 @@ class PaymentSucceeded(Event):
     provider_ref: str  # the provider's own id of the payment
 
 
-class PaymentRefunded(Event):
+class PaymentRefunded(Event, name="payment.refunded", topic="payment", key="order_id"):
     """The money of a refund went back. `refund_id` is that of `OrderRefundRequested`."""
-
-    wire_name: ClassVar[str] = "payment.refunded"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     refund_id: UUID
     payment_id: UUID
@@ -468,12 +343,8 @@ class PaymentRefunded(Event):
     code: str = ""  # "already_refunded": it had gone back before, by other means
 
 
-class PaymentRefundFailed(Event):
+class PaymentRefundFailed(Event, name="payment.refund_failed", topic="payment", key="order_id"):
     """The provider refused a refund for good: staff have to look at it. `refund_id` as in `PaymentRefunded`."""
-
-    wire_name: ClassVar[str] = "payment.refund_failed"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
 
     refund_id: UUID
     payment_id: UUID

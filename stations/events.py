@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -33,17 +32,13 @@ class Position(msgspec.Struct, frozen=True):
     lng: float
 
 
-class StationChanged(Event):
+class StationChanged(Event, name="station.changed", topic="stations", key=("source", "contract", "number")):
     """A change of a station's state. It carries the whole new state, so that a reader needs nothing else.
 
     `version` grows by exactly one with each change of the station. A reader ignores an event whose version is not
     higher than its own. `polled_at` is the time of our poll. `reported_at` is the station's own heartbeat. It may be
     missing, stay the same or go back, so never order by it.
     """
-
-    wire_name: ClassVar[str] = "station.changed"
-    topic: ClassVar[str] = "stations"
-    key_fields: ClassVar[tuple[str, ...]] = ("source", "contract", "number")
 
     source: str  # "jcdecaux", "simulator"
     contract: str  # case-folded: "lyon"
@@ -82,12 +77,8 @@ class StationChanged(Event):
     bad: str = ""  # why the feed's row about it is unreadable since this version, translatable unchanged
 
 
-class PollFinished(Event):
+class PollFinished(Event, name="station.poll_finished", topic="stations-polls", key="feed"):
     """The end of one poll and its outcome. A failed poll changed nothing: the last state stays."""
-
-    wire_name: ClassVar[str] = "station.poll_finished"
-    topic: ClassVar[str] = "stations-polls"
-    key_fields: ClassVar[tuple[str, ...]] = ("feed",)
 
     feed: str  # "jcdecaux:lyon"
     ok: bool
@@ -103,12 +94,8 @@ class PollFinished(Event):
     interval_ms: int = 0  # to the next poll, by the feed's plan; 0: unknown
 
 
-class RemarkLeft(Event):
+class RemarkLeft(Event, name="station.remark_left", topic="stations-remarks", key="remark_id"):
     """A visitor's new remark."""
-
-    wire_name: ClassVar[str] = "station.remark_left"
-    topic: ClassVar[str] = "stations-remarks"
-    key_fields: ClassVar[tuple[str, ...]] = ("remark_id",)
 
     remark_id: UUID
     name: str  # "" when the visitor gave none
@@ -116,11 +103,7 @@ class RemarkLeft(Event):
     at: datetime
 
 
-class RemarkDeleted(Event):
+class RemarkDeleted(Event, name="station.remark_deleted", topic="stations-remarks", key="remark_id"):
     """The deletion of a remark, which disappears everywhere."""
-
-    wire_name: ClassVar[str] = "station.remark_deleted"
-    topic: ClassVar[str] = "stations-remarks"
-    key_fields: ClassVar[tuple[str, ...]] = ("remark_id",)
 
     remark_id: UUID

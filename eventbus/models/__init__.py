@@ -1,6 +1,6 @@
 """The tables of the bus. Payloads are bytes: unreadable ones must still be kept as they came."""
 
-from eventbus.models.column_sizes import (
+from eventbus.column_sizes import (
     GROUP_CHARACTERS_MAX,
     HOST_CHARACTERS_MAX,
     NUMBER_MAX,

@@ -3,13 +3,13 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.events import KEY_CHARACTERS_MAX
-from eventbus.models.column_sizes import (
+from eventbus.column_sizes import (
     GROUP_CHARACTERS_MAX,
     SOURCE_CHARACTERS_MAX,
     TOPIC_CHARACTERS_MAX,
     TYPE_CHARACTERS_MAX,
 )
+from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models.outbox import StoredEvent
 
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from eventbus.models.column_sizes import (
+from eventbus.column_sizes import (
     GROUP_CHARACTERS_MAX,
     TOPIC_CHARACTERS_MAX,
     TYPE_CHARACTERS_MAX,

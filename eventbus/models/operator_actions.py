@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from eventbus.column_sizes import GROUP_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, WHO_CHARACTERS_MAX
 from eventbus.events import KEY_CHARACTERS_MAX
-from eventbus.models.column_sizes import GROUP_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, WHO_CHARACTERS_MAX
 
 
 class OperatorAction(models.Model):

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.models.column_sizes import HOST_CHARACTERS_MAX
+from eventbus.column_sizes import HOST_CHARACTERS_MAX
 
 
 class LeaseRow(models.Model):

@@ -1,6 +1,6 @@
 """Event handlers of the orders. Group `orders` writes rows only; group `mail` sends mails."""
 
-from eventbus import clock, handles
+from eventbus import clock, effect, handles
 from mcommerce.events import (
     OrderCancelled,
     OrderExpiredCheck,
@@ -142,27 +142,21 @@ def note_mail(event: OrderPaid | OrderCancelled | OrderRefunded | OrderShipped, 
         lifecycle.note_mail(order_id=event.order_id, name=mail_name, now=clock.now())
 
 
-@handles(OrderPaid, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
+@effect(OrderPaid, group="mail", record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
 def confirm(event: OrderPaid, *, idempotency_key: str) -> str:
     return mail.send("paid", event.order_id)
 
 
-@handles(
-    OrderCancelled, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
-)
+@effect(OrderCancelled, group="mail", record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_cancelled(event: OrderCancelled, *, idempotency_key: str) -> str:
     return mail.send("cancelled", event.order_id)
 
 
-@handles(
-    OrderRefunded, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
-)
+@effect(OrderRefunded, group="mail", record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_refunded(event: OrderRefunded, *, idempotency_key: str) -> str:
     return mail.send("refunded", event.order_id, amount=event.amount, currency=event.currency)
 
 
-@handles(
-    OrderShipped, group="mail", effect=True, record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX
-)
+@effect(OrderShipped, group="mail", record=note_mail, on_unknown_outcome="never", attempts=MAIL_ATTEMPTS_MAX)
 def say_sent(event: OrderShipped, *, idempotency_key: str) -> str:
     return mail.send("shipped", event.order_id)

@@ -1,6 +1,6 @@
 """Event handlers of the payments. Group `payment` writes rows only; the other two call the payment provider."""
 
-from eventbus import clock, handles
+from eventbus import clock, effect, handles
 from mcommerce.events import OrderAwaitingPayment, OrderCancelled, OrderOverdue, OrderRefundRequested
 from mcommerce.payment.providers.base import SessionState
 from mcommerce.payment.services import payments, refunds, status_checks
@@ -39,10 +39,9 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer) -> None:
 
 
 # Retried after a crash: the refund's id is the idempotency key, so the money goes back once.
-@handles(
+@effect(
     OrderRefundRequested,
     group="payment-refunds",
-    effect=True,
     record=record_refund,
     on_unknown_outcome="retry",
     attempts=REFUND_ATTEMPTS_MAX,
@@ -56,6 +55,6 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None) -> None:
 
 
 # Retried after a crash: a query changes nothing, and an expiry has a key of its own.
-@handles(PaymentCheckDue, group="payment-checks", effect=True, record=record_check, on_unknown_outcome="retry")
+@effect(PaymentCheckDue, group="payment-checks", record=record_check, on_unknown_outcome="retry")
 def ask_provider(event: PaymentCheckDue, *, idempotency_key: str) -> SessionState | None:
     return status_checks.ask_provider(event)

@@ -4,14 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.db import connection, connections, transaction
 from django.utils.module_loading import import_string
 
-from eventbus import Event, backends, handles, publish, registry, testing
+from eventbus import Event, backends, effect, handles, publish, registry, testing
 from eventbus.consuming.worker import Worker
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
@@ -23,34 +23,21 @@ LOOK_SECONDS = 0.02  # between looks
 ELSEWHERE = 999  # a partition that this process does not own, since it has never heard of it
 
 
-class Noted(Event):
+class Noted(Event, name="house.noted", topic="house", key="name", unsigned_from=("/elsewhere", "/here", "/there")):
     """Something with a number was noted for a key."""
-
-    wire_name: ClassVar[str] = "house.noted"
-    topic: ClassVar[str] = "house"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
-    unsigned_from: ClassVar[tuple[str, ...]] = ("/elsewhere", "/here", "/there")
 
     name: str
     number: int
 
 
-class Unknown(Event):
+class Unknown(Event, name="house.unknown", topic="house", key="name"):
     """A fact on the same topic that no group of the house knows."""
-
-    wire_name: ClassVar[str] = "house.unknown"
-    topic: ClassVar[str] = "house"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
 
 
-class Sown(Event):
+class Sown(Event, name="garden.sown", topic="garden", key="name"):
     """Something with a number was sown for a key, on another topic."""
-
-    wire_name: ClassVar[str] = "garden.sown"
-    topic: ClassVar[str] = "garden"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     number: int
@@ -80,13 +67,19 @@ class House:
     ) -> None:
         """Add to a group a handler that writes down each event after it has `call`ed."""
 
-        def write_down(event: Noted | Sown, **named: Any) -> Any:
-            answer = call(event, **named) if call else None
-            if not policy.get("effect"):
-                self.write(group, event)
-            return answer
+        def write_down(event: Noted | Sown) -> None:
+            if call:
+                call(event)
+            self.write(group, event)
 
         handles(on, group=group, **policy)(write_down)
+        groups.ensure(backends.current(), [registry.groups[group]])
+
+    def effect(
+        self, group: str = "house-a", call: Callable[..., Any] = lambda event, **named: None, **policy: Any
+    ) -> None:
+        """Add to a group an effect that `call`s."""
+        effect(Noted, group=group, **policy)(call)
         groups.ensure(backends.current(), [registry.groups[group]])
 
     def write(self, group: str, event: Noted | Sown) -> None:
@@ -102,10 +95,9 @@ class House:
     def asking(self, group: str, *, on_unknown_outcome: str) -> list[int]:
         """Add a group whose effect asks somebody who always answers: a list that grows by each number asked."""
         asked: list[int] = []
-        self.handler(
+        self.effect(
             group,
             lambda event, **named: asked.append(event.number),
-            effect=True,
             record=self.recording(group),
             on_unknown_outcome=on_unknown_outcome,
         )

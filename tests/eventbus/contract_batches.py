@@ -132,8 +132,10 @@ class InBatches:
 
     @pytest.mark.parametrize("effect", [False, True], ids=["after a death", "effects"])
     def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
-        an_effect = {"effect": True, "record": house.recording("house-a"), "on_unknown_outcome": "never"}
-        house.handler(**(an_effect if effect else {}))
+        if effect:
+            house.effect(record=house.recording("house-a"), on_unknown_outcome="never")
+        else:
+            house.handler()
         house.say(*(("vase", number) for number in NUMBERS))
         testing.settle()
         house.rewind()

@@ -21,7 +21,7 @@ class EffectsThatKill:
             asked.append(event.number)
             raise Crash
 
-        house.handler("post", kill, effect=True, record=house.recording("post"), on_unknown_outcome="retry")
+        house.effect("post", kill, record=house.recording("post"), on_unknown_outcome="retry")
         house.say(("vase", 1))
 
         house.settle()
@@ -39,7 +39,7 @@ class EffectsThatKill:
                 sent.append(event.number)
             raise deaths.pop()
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
+        house.effect("post", send, record=house.recording("post"), on_unknown_outcome="never")
         [event_id] = house.say(("vase", 1))
         house.relay()
         if parked:
@@ -72,7 +72,7 @@ class EffectsThatKill:
         def fail(event: Noted, **named: str) -> None:
             raise ValueError("the letterbox is full")
 
-        house.handler("post", fail, effect=True, record=house.recording("post"), on_unknown_outcome="never")
+        house.effect("post", fail, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         ParkedKey.objects.filter(group="post").update(crashes=CRASHES_MAX)  # each before it was claimed again

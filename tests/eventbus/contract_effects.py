@@ -23,9 +23,7 @@ class EffectsAskedOnce:
             sent.append(idempotency_key)
             return f"sent {event.number}"
 
-        house.handler(
-            "post", send, effect=True, record=lambda event, answer: answers.append(answer), on_unknown_outcome="retry"
-        )
+        house.effect("post", send, record=lambda event, answer: answers.append(answer), on_unknown_outcome="retry")
         [event_id] = house.say(("vase", 1))
         house.settle()
         house.rewind("post")
@@ -33,6 +31,18 @@ class EffectsAskedOnce:
 
         assert sent == [f"post:{event_id}"]
         assert answers == ["sent 1"]
+        assert Effect.objects.get(group="post").state == Effect.State.DONE
+
+    def test_an_effect_with_no_answer_to_record_happens_once(self, house: House) -> None:
+        sent = []
+        house.effect("post", lambda event, **named: sent.append(event.number), on_unknown_outcome="never")
+        house.say(("vase", 1))
+        house.settle()
+        house.rewind("post")
+        house.settle()
+
+        assert sent == [1]
+        assert house.dead("post") == []
         assert Effect.objects.get(group="post").state == Effect.State.DONE
 
     @pytest.mark.parametrize("on_unknown_outcome", ["retry", "never"])
@@ -50,7 +60,7 @@ class EffectsAskedOnce:
         def send(event: Noted, *, idempotency_key: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_unknown_outcome=on_unknown_outcome)
+        house.effect("post", send, record=record, on_unknown_outcome=on_unknown_outcome)
         house.say(("vase", 1))
         for _attempt in range(failures + 1):
             testing.settle(raise_errors=False)  # no faults: an answer in hand dies with its process
@@ -70,7 +80,7 @@ class EffectsAskedOnce:
         def send(event: Noted, **named: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_unknown_outcome="never")
+        house.effect("post", send, record=record, on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         house.restart()
@@ -92,7 +102,7 @@ class EffectsAskedOnce:
             return send
 
         for how in keys:
-            house.handler(how, die(how), effect=True, record=lambda event, answer: None, on_unknown_outcome=how)
+            house.effect(how, die(how), record=lambda event, answer: None, on_unknown_outcome=how)
         house.say(("vase", 1))
         house.settle()
 
@@ -111,7 +121,7 @@ class EffectsAskedOnce:
             if len(sent) == 1:
                 raise ValueError("the provider is closed")
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
+        house.effect("post", send, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.settle()
         assert house.parked("post") == ["vase"]
@@ -129,7 +139,7 @@ class EffectsAskedOnce:
             post(event)
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never", attempts=2)
+        house.effect("post", send, record=house.recording("post"), on_unknown_outcome="never", attempts=2)
         house.say(("vase", 1))
         for _attempt in range(4):
             house.settle()
@@ -153,7 +163,7 @@ class EffectsAskedOnce:
             if len(sent) == 1:
                 raise ValueError("the provider is closed")
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="never")
+        house.effect("post", send, record=house.recording("post"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()
 
@@ -171,7 +181,7 @@ class EffectsAskedOnce:
             publish(Sown(name="echo", number=event.number))
             broken(event)
 
-        house.handler("post", lambda event, **named: None, effect=True, record=record, on_unknown_outcome="retry")
+        house.effect("post", lambda event, **named: None, record=record, on_unknown_outcome="retry")
         house.say(("vase", 1))
         house.settle()
         assert house.seen("post") == []
@@ -190,7 +200,7 @@ class EffectsAskedOnce:
             asked.append(event.number)
             broken(event)
 
-        house.handler("post", send, effect=True, record=house.recording("post"), on_unknown_outcome="retry")
+        house.effect("post", send, record=house.recording("post"), on_unknown_outcome="retry")
         house.say(("vase", 1))
         house.settle()
         house.say(("vase", 2))

@@ -152,7 +152,7 @@ class ABrokenWorldIsNotAPoisonEvent:
         def send(event: Noted, **named: str) -> None:
             sent.append(event.number)
 
-        house.handler("post", send, effect=True, record=record, on_unknown_outcome=on_unknown_outcome)
+        house.effect("post", send, record=record, on_unknown_outcome=on_unknown_outcome)
         house.say(("vase", 1))
         house.relay()
         with house.working("post"):

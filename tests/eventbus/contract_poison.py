@@ -110,7 +110,7 @@ class PoisonThatLooksLikeTheWorld:
                 poison(event)
             house.write("post", event)
 
-        house.handler("post", ask, effect=True, record=record, on_unknown_outcome="never", attempts=1)
+        house.effect("post", ask, record=record, on_unknown_outcome="never", attempts=1)
         house.say(("vase", 1), *OTHERS)
         house.relay()
 
@@ -122,10 +122,9 @@ class PoisonThatLooksLikeTheWorld:
         assert asked.count("vase") == (1 if where == "recording" else poison.tries)
 
     def test_a_service_that_is_away_for_one_event_and_answers_others_is_not_away(self, house: House, bus_clock) -> None:
-        house.handler(
+        house.effect(
             "post",
             Poison(partial(fail, ServiceUnavailable("nobody opens"))),
-            effect=True,
             record=house.recording("post"),
             on_unknown_outcome="never",
             attempts=1,

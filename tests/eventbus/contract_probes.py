@@ -114,9 +114,7 @@ class Probes:
 
     @pytest.mark.parametrize("attempts", [1, 8])
     def test_an_effects_failed_probe_leaves_nothing_in_doubt(self, house: House, bus_clock, attempts: int) -> None:
-        house.handler(
-            call=Broken(), effect=True, record=lambda event, answer: None, on_unknown_outcome="never", attempts=attempts
-        )
+        house.effect(call=Broken(), record=lambda event, answer: None, on_unknown_outcome="never", attempts=attempts)
         say_once(house, *KEYS)
         for _ in range(4):
             house.settle()
@@ -153,7 +151,7 @@ class Probes:
         self, house: House, bus_clock, parked: bool
     ) -> None:
         post = Answering(*[ValueError] * parked, Crash)
-        house.handler(call=post, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
+        house.effect(call=post, record=house.recording("house-a"), on_unknown_outcome="never")
         say_to_a_braked_group(house, ("vase", 1), parked=parked)
         house.say((NEIGHBOUR, 1))
 
@@ -173,7 +171,7 @@ class Probes:
             broken(event)
             post(event)
 
-        house.handler(call=send, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
+        house.effect(call=send, record=house.recording("house-a"), on_unknown_outcome="never")
         say_to_a_braked_group(house, (NEIGHBOUR, 1), parked=True)
         house.say((NEIGHBOUR, 2), ("vase", 1))
         for _ in range(2):
@@ -194,7 +192,7 @@ class Probes:
         self, house: House, bus_clock, parked: bool
     ) -> None:
         post = Answering(*[Crash, Crash, ValueError] * parked, *[Crash] * 9)
-        house.handler(call=post, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
+        house.effect(call=post, record=house.recording("house-a"), on_unknown_outcome="retry")
         say_to_a_braked_group(house, ("vase", 1), parked=parked)
 
         for _ in range(4):
@@ -259,7 +257,7 @@ class NoMoreKeysThanOneCanLookAfter:
             broken(event)
             post(event)
 
-        house.handler(call=send, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
+        house.effect(call=send, record=house.recording("house-a"), on_unknown_outcome="never")
         house.say(("chair", 1))
         house.settle()
         assert is_braked()

@@ -168,9 +168,7 @@ class NothingGrowsForEver:
         assert house.seen() == many()
 
     def test_effects_that_are_done_go_with_their_event(self, house: House, bus_clock) -> None:
-        house.handler(
-            "post", lambda event, **named: None, effect=True, record=lambda *_: None, on_unknown_outcome="never"
-        )
+        house.effect("post", lambda event, **named: None, record=lambda *_: None, on_unknown_outcome="never")
         house.say(*many())
         house.settle()
 

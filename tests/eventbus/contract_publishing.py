@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,12 +16,8 @@ from eventbus.models import OutboxRow
 from tests.eventbus.bus_app import House, Mended, Noted
 
 
-class Described(Event):
+class Described(Event, name="house.described", topic="house", key="name"):
     """Somebody described something at length."""
-
-    wire_name: ClassVar[str] = "house.described"
-    topic: ClassVar[str] = "house"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     details: dict[str, list[str]]

@@ -8,7 +8,6 @@ import pytest
 from django.db import transaction
 
 from eventbus import Permanent, clock, publish, registry
-from eventbus.errors import BusError
 from eventbus.models import InboxRow, OutboxRow, Progress, ReplayRun
 from eventbus.repairs import replay_filter
 from eventbus.repairs.replay import Replay, ReplayFailed
@@ -169,12 +168,6 @@ class ReplayIsForProjections:
 
         with pytest.raises(ReplayRefused, match=f"{other}.v1 may happen only once"):
             wanted()
-
-    def test_an_effect_is_never_replayable(self, house: House) -> None:
-        with pytest.raises(BusError, match="happen again"):
-            house.handler(
-                "post", effect=True, replayable=True, record=lambda event, answer: None, on_unknown_outcome="retry"
-            )
 
     @pytest.mark.parametrize("due", [None, timedelta(hours=1)])
     def test_a_handler_that_publishes_in_a_replay_fails_and_tells_nothing(

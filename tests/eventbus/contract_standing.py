@@ -53,7 +53,7 @@ class NothingTakesForEver:
             asked.append(event.number)
             take(LONG)
 
-        house.handler("post", ask, effect=True, record=house.recording("post"), on_unknown_outcome="never", attempts=1)
+        house.effect("post", ask, record=house.recording("post"), on_unknown_outcome="never", attempts=1)
         house.say(("vase", 1))
 
         house.settle(raise_errors=True)

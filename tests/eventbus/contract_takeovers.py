@@ -106,7 +106,7 @@ class TakenOver:
                 if refuses:
                     raise ValueError("the provider is closed")
 
-        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
+        house.effect(call=ask, record=house.recording("house-a"), on_unknown_outcome="retry")
         former = house.worker()
         house.step(former)
         house.say(("vase", 1))
@@ -137,7 +137,7 @@ class TakenOver:
             broken(event)
             asked.append(event.number)
 
-        house.handler(call=ask, effect=True, record=house.recording("house-a"), on_unknown_outcome="retry")
+        house.effect(call=ask, record=house.recording("house-a"), on_unknown_outcome="retry")
         former = house.worker()
         house.step(former)
         house.say(("vase", 1))
@@ -165,7 +165,7 @@ class TakenOver:
             asked.append(event.number)
             raise Crash
 
-        house.handler(call=die, effect=True, record=house.recording("house-a"), on_unknown_outcome="never")
+        house.effect(call=die, record=house.recording("house-a"), on_unknown_outcome="never")
         house.say(("vase", 1))
         house.relay()
         former, following = house.worker(), house.worker()

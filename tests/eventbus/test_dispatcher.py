@@ -69,7 +69,7 @@ def leaving(house: House, dispatcher: Dispatcher) -> Iterator[threading.Event]:
         in_hand.set()
         assert finish.wait(20)
 
-    house.handler("post", call_slowly, effect=True, record=lambda event, answer: None, on_unknown_outcome="never")
+    house.effect("post", call_slowly, record=lambda event, answer: None, on_unknown_outcome="never")
     dispatcher.start()
     house.say(("vase", 1))
     assert in_hand.wait(20)

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from math import inf, nan
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -23,11 +23,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     within: "Part | None" = None
 
 
-class Everything(Event):
-    wire_name: ClassVar[str] = "test.everything"
-    topic: ClassVar[str] = "test"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
-
+class Everything(Event, name="test.everything", topic="test", key="name"):
     name: str = "vase"
     number: int = 1
     share: float = 0.5

@@ -59,8 +59,10 @@ def hanging() -> Iterator[Hanging]:
 def test_a_process_whose_handler_hangs_gives_no_sign_of_life_until_it_goes_on(
     house: House, alive: Path, hanging: Hanging, effect: bool
 ) -> None:
-    options = {"effect": True, "record": house.recording("house-a"), "on_unknown_outcome": "retry"} if effect else {}
-    house.handler(call=hanging, seconds=LIMIT_SECONDS, **options)
+    if effect:
+        house.effect(call=hanging, seconds=LIMIT_SECONDS, on_unknown_outcome="retry")
+    else:
+        house.handler(call=hanging, seconds=LIMIT_SECONDS)
     house.say(("vase", 1))
     house.relay()
     heartbeat = Heartbeat("handle")

@@ -145,7 +145,7 @@ def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKaf
             assert enough.wait(WAIT_SECONDS)
 
     # An effect, as whatever takes so long must be: the database cuts a transaction that is idle for ten seconds.
-    house.handler(call=take_long, effect=True, record=house.recording(GROUP), on_unknown_outcome="retry")
+    house.effect(call=take_long, record=house.recording(GROUP), on_unknown_outcome="retry")
     with another_worker(house, **IMPATIENT) as worker, another_worker(house, **IMPATIENT) as other:
         until(shared(worker, other), "both have partitions")
         generations = [worker._consumer.generation, other._consumer.generation]
@@ -169,7 +169,7 @@ class Hand:
     def __init__(self, house: HouseOnKafka) -> None:
         self.calls: list[str] = []
         self.begun, self.may_end = threading.Event(), threading.Event()
-        house.handler(call=self._send, effect=True, record=house.recording(GROUP), on_unknown_outcome="never")
+        house.effect(call=self._send, record=house.recording(GROUP), on_unknown_outcome="never")
 
     def _send(self, event: Noted, *, idempotency_key: str) -> None:
         self.calls.append(idempotency_key)

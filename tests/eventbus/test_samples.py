@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -31,12 +31,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     branches: tuple["Branch", ...]
 
 
-class Kinds(Event):
+class Kinds(Event, name="test.kinds", topic="test", key=("word", "identity")):
     """A field of each kind that an event may have."""
-
-    wire_name: ClassVar[str] = "test.kinds"
-    topic: ClassVar[str] = "test"
-    key_fields: ClassVar[tuple[str, ...]] = ("word", "identity")
 
     word: str
     number: int

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -83,25 +83,19 @@ def test_what_was_not_to_be_told_is_shown(house: House, scenario: Scenario) -> N
 # --- examples ------------------------------------------------------------------------------------------------------
 
 
-class OrderPlaced(Event):
+class OrderPlaced(Event, name="example.placed", topic="examples", key="order_id"):
     """As the docstrings' examples have it."""
 
-    wire_name: ClassVar[str] = "example.placed"
-    topic: ClassVar[str] = "examples"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
     order_id: str
 
 
-class StockReserved(OrderPlaced):
+class StockReserved(OrderPlaced, name="example.reserved", topic="examples", key="order_id"):
     """The answer to it."""
 
-    wire_name: ClassVar[str] = "example.reserved"
 
-
-class OrderCancelled(OrderPlaced):
+class OrderCancelled(OrderPlaced, name="example.cancelled", topic="examples", key="order_id"):
     """What becomes of it after half an hour."""
 
-    wire_name: ClassVar[str] = "example.cancelled"
     reason: str
 
 

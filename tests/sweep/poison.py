@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -23,12 +22,8 @@ HEAVY, HUGE = "heavy", "huge"  # the log rejects the first of each; the one is o
 SALT = "salt"  # comes after those two: once it is in the log, the relay has seen that they are rejected
 
 
-class Cooked(Event):
+class Cooked(Event, name="sweep.cooked", topic="sweep", key="name"):
     """A dish for the handlers below. The first of `spoiled` is poison until mended; of `rotten` for ever."""
-
-    wire_name: ClassVar[str] = "sweep.cooked"
-    topic: ClassVar[str] = "sweep"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     number: int
@@ -43,12 +38,8 @@ def eat(event: Cooked) -> None:
     write_down(event.name, event.number)
 
 
-class Caught(Event):
+class Caught(Event, name="sweep.caught", topic="sweep", key="name"):
     """A fish. All of them are off until the kitchen is mended: so many failures open the group's circuit breaker."""
-
-    wire_name: ClassVar[str] = "sweep.caught"
-    topic: ClassVar[str] = "sweep"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
 

@@ -6,7 +6,6 @@ attempt's newest number runs.
 
 import logging
 from datetime import datetime, timedelta
-from typing import ClassVar
 from uuid import UUID
 
 from eventbus import Event, publish
@@ -24,12 +23,9 @@ CHECK_DELAYS_SECONDS = (10, 20, 30, 60, 120, 300, 600)
 CHECKS_MAX = 1000  # in a row, about a week: after it staff must look
 
 
-class PaymentCheckDue(Event, frozen=True):
+class PaymentCheckDue(Event, name="payment.check_due", topic="payment", key="order_id"):
     """A timer of the payments: query the payment provider about an attempt. No other app handles it."""
 
-    wire_name: ClassVar[str] = "payment.check_due"
-    topic: ClassVar[str] = "payment"
-    key_fields: ClassVar[tuple[str, ...]] = ("order_id",)
     order_id: UUID
     attempt_id: UUID
     number: int

@@ -1,36 +1,22 @@
-from typing import ClassVar
-
 from eventbus import Event
 
 
-class Called(Event):
+class Called(Event, name="town.called", topic="calls", key="name"):
     """Somebody called."""
 
-    wire_name: ClassVar[str] = "town.called"
-    topic: ClassVar[str] = "calls"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
-
     name: str
     token: str
 
 
-class Reminded(Event):
+class Reminded(Event, name="town.reminded", topic="calls", key="name"):
     """The time has come for something that was arranged before."""
 
-    wire_name: ClassVar[str] = "town.reminded"
-    topic: ClassVar[str] = "calls"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
-
     name: str
     token: str
 
 
-class Answered(Event):
+class Answered(Event, name="town.answered", topic="answers", key="name"):
     """Somebody who called was answered."""
-
-    wire_name: ClassVar[str] = "town.answered"
-    topic: ClassVar[str] = "answers"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     token: str

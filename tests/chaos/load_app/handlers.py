@@ -5,7 +5,7 @@ import zlib
 
 from django.conf import settings
 
-from eventbus import RetryLater, handles, publish
+from eventbus import RetryLater, effect, handles, publish
 from tests.chaos.load_app import poison_switch, provider_stub
 from tests.chaos.load_app.events import Answered, Called, Reminded
 from tests.chaos.load_app.models import Seen
@@ -41,10 +41,9 @@ def record_ring(event: Reminded, answer: str) -> None:
     _see("ringers", event)
 
 
-@handles(
+@effect(
     Reminded,
     group="ringers",
-    effect=True,
     record=record_ring,
     on_unknown_outcome="retry",
     backoff=(0.5, 4.0),

@@ -20,6 +20,13 @@ FAULTS = [
         fails=["an_effect_happens_once_and_its_answer_is_recorded"],
     ),
     Fault(
+        "an answer that nobody records is recorded",
+        "eventbus.failures.effects.ask",
+        "if handler.record is not None:",
+        "if True:",
+        fails=["an_effect_with_no_answer_to_record_happens_once"],
+    ),
+    Fault(
         "another key with each attempt",
         "eventbus.failures.effects.ask",
         "{group.name}:{record.event_id}",

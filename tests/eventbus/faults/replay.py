@@ -157,13 +157,6 @@ FAULTS = [
         fails=["what_was_pruned_cannot_come_again_and_the_reach_is_told"],
     ),
     Fault(
-        "replay effects",
-        "eventbus.registry.Handler.__post_init__",
-        "if self.effect and self.replayable:",
-        "if False:",
-        fails=["an_effect_is_never_replayable"],
-    ),
-    Fault(
         "two processes at the same stretch of a run",
         "eventbus.repairs.replay.Replay._step",
         "or spans_of(run)[place] != before:",

@@ -1,14 +1,8 @@
-from typing import ClassVar
-
 from eventbus import Event
 
 
-class Called(Event):
+class Called(Event, name="crowd.called", topic="crowd", key="name"):
     """Somebody in the crowd called a number."""
-
-    wire_name: ClassVar[str] = "crowd.called"
-    topic: ClassVar[str] = "crowd"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     number: int

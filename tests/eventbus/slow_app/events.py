@@ -1,13 +1,7 @@
-from typing import ClassVar
-
 from eventbus import Event
 
 
-class Lingered(Event):
+class Lingered(Event, name="slow.lingered", topic="slow", key="name"):
     """Something that takes its time."""
-
-    wire_name: ClassVar[str] = "slow.lingered"
-    topic: ClassVar[str] = "slow"
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str

@@ -2,7 +2,7 @@ import os
 import threading
 import time
 
-from eventbus import handles
+from eventbus import effect, handles
 from tests.rolling.load_app.events import Asked, Rang
 from tests.rolling.load_app.models import Answer
 
@@ -17,7 +17,7 @@ def write_answer(event: Asked, answer: None) -> None:
 
 
 # An effect, as whatever takes so long must be: the database cuts a transaction that is idle for ten seconds.
-@handles(Asked, group="thinkers", effect=True, record=write_answer, on_unknown_outcome="retry")
+@effect(Asked, group="thinkers", record=write_answer, on_unknown_outcome="retry")
 def think(event: Asked, *, idempotency_key: str) -> None:
     with open(os.environ["SHIFT_CALLS"], "a") as file:
         file.write(f"{event.name} {time.time()}\n")
