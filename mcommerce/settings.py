@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
-from environs import Env, EnvValidationError, validate
+from environs import Env, EnvValidationError, ValidationError, validate
 
 from mcommerce.money import CURRENCIES
 
@@ -56,6 +56,17 @@ def _entries(said: str | list[str]) -> list[str]:
     return [entry.strip() for entry in between if entry.strip()]
 
 
+@env.parser_for("pairs")
+def _pairs(said: str | dict[str, str]) -> dict[str, str]:
+    """Return the pairs `name=value` between commas."""
+    if isinstance(said, dict):
+        return said
+    pairs = [entry.partition("=") for entry in _entries(said)]
+    if not all(equals and name.strip() for name, equals, _value in pairs):
+        raise ValidationError("Write name=value, with commas between the pairs.")
+    return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+
 # --- what the environment says -------------------------------------------------------------------------------------
 
 DEMO = env.bool("DEMO", False)
@@ -82,7 +93,7 @@ KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies
 KAFKA_GROUP_PROTOCOL = env.str("KAFKA_GROUP_PROTOCOL", "classic", validate=validate.OneOf(["classic", "consumer"]))
 KAFKA_GROUP_INSTANCE_ID = env.str("KAFKA_GROUP_INSTANCE_ID", "")  # a process's own name: static membership
 # Settings of Kafka's clients by librdkafka's names, as "compression.type=zstd,fetch.wait.max.ms=50"
-KAFKA_CLIENT_SETTINGS = env.dict("KAFKA_CLIENT_SETTINGS", {})
+KAFKA_CLIENT_SETTINGS = env.pairs("KAFKA_CLIENT_SETTINGS", {})
 KAFKA_SECURITY_PROTOCOL = env.str("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", validate=validate.OneOf(KAFKA_SECURITY))
 KAFKA_SSL_CA_FILE = env.str("KAFKA_SSL_CA_FILE", "")
 KAFKA_SSL_CERTIFICATE_FILE = env.str("KAFKA_SSL_CERTIFICATE_FILE", "")

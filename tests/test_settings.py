@@ -153,6 +153,7 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"DEMO": "1"} | DEPLOYED, "unset DEMO"),
         ({"DEBUG": "1"} | DEPLOYED, "unset DEBUG"),
         ({"EVENTBUS_BACKEND": "pigeons"}, "EVENTBUS_BACKEND"),
+        ({"KAFKA_CLIENT_SETTINGS": "acks"}, "KAFKA_CLIENT_SETTINGS: Write name=value"),
         ({"EVENTBUS_RETENTION_HOURS": "0"}, "EVENTBUS_RETENTION_HOURS"),
         ({"EVENTBUS_LAG_EVENTS_MAX": "0"}, "EVENTBUS_LAG_EVENTS_MAX"),
         ({"EVENTBUS_LAG_SECONDS_MAX": "five minutes"}, "EVENTBUS_LAG_SECONDS_MAX"),
