@@ -21,7 +21,7 @@ def check_backend(**ignored: Any) -> list[CheckMessage]:
         import_string(chosen["BACKEND"])
         backends.current().refuse_settings()
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="See docs/operations.md, Settings", id="eventbus.E008")]
+        return [Error(str(error), hint="See docs/reference/settings.md", id="eventbus.E008")]
     except (AttributeError, KeyError, TypeError, ImportError) as error:
         hint = 'Write EVENTBUS = {"BACKEND": "eventbus.backends.memory.MemoryBackend", "OPTIONS": {}}'
         return [Error(f"settings.EVENTBUS names no backend: {error}", hint=hint, id="eventbus.E001")]

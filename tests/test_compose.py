@@ -12,8 +12,8 @@ import yaml
 
 from stations.simulator.server import PORT as SIMULATOR_PORT
 from tests.kafka.docker import IMAGE
+from tests.settings_source import SOURCE, settings_in
 from tests.test_image import DOCKERFILE
-from tests.test_operations import defaults
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -67,13 +67,13 @@ def test_every_role_that_has_a_process_of_its_own_is_played() -> None:
 def test_what_the_site_is_told_is_what_its_settings_read() -> None:
     told = {name for service in OURS.values() for name in service["environment"]}
 
-    assert told - NOT_SETTINGS <= set(defaults())
+    assert told - NOT_SETTINGS <= set(settings_in(SOURCE))
 
 
 def test_what_compose_takes_from_outside_is_known_by_its_name() -> None:
     taken = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
 
-    assert taken <= set(defaults()) | NOT_SETTINGS | NOT_THE_SITES
+    assert taken <= set(settings_in(SOURCE)) | NOT_SETTINGS | NOT_THE_SITES
 
 
 def test_a_server_runs_nothing_of_the_others_and_all_speak_to_the_same_bus() -> None:
