@@ -455,6 +455,7 @@ MIDDLEWARE = [
     "mcommerce.web.canonical_host.one_name_on_this_machine",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "mcommerce.web.resubmission.forms_are_carried_out_once",  # around the session, which is saved with the rest
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "mcommerce.web.bad_input.BadInputMiddleware",

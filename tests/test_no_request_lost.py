@@ -19,9 +19,28 @@ from tests.proxied_site import LOOK_SECONDS, ProxiedSite, caddy, wait_until
 REQUESTS_MIN = 1_000
 VISITORS = 6  # at once; each asks one thing after the other
 PAGES = ("/cart/count/", "/accounts/sign-in/", "/cart/count/", "/health/live")
+HOME = {
+    "recipient": "Ada Lovelace",
+    "street": "12 rue des Fleurs",
+    "postal_code": "69001",
+    "city": "Lyon",
+    "country": "FR",
+}
+ADDRESSES = 15  # that one account adds: fewer than it may have
+ACCOUNTS = 40
 PIECES = 15  # of one product in one cart, before a visitor begins another: fewer than are allowed
 ANSWER_SECONDS = 60  # a machine with other work; a lost request answers at once, or never
 TOKEN = "a" * 32
+SIGN_IN = f"""
+from django.test import Client
+from mcommerce.accounts.models import User
+for number in range({ACCOUNTS}):
+    user = User.objects.create(email=f"ada{{number}}@example.com")
+    user.trust_email()
+    browser = Client()
+    browser.force_login(user)
+    print(browser.session.session_key)
+"""
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
@@ -31,13 +50,14 @@ HANDSHAKE = {
 
 
 class Crowd:
-    """People who read, who fill carts piece by piece, and who open sockets. What they met is counted.
+    """People who read, fill carts piece by piece, add addresses, and open sockets. What they met is counted.
 
     A browser that is asked to send a form again does so.
     """
 
-    def __init__(self, site: ProxiedSite, product_id: str) -> None:
-        self._site = site
+    def __init__(self, site: ProxiedSite, product_id: str, sessions: list[str]) -> None:
+        self._site, self._sessions = site, sessions * ADDRESSES
+        self.addresses = 0  # that a visitor was told to have added
         self._form = urlencode({"csrfmiddlewaretoken": TOKEN, "product_id": product_id, "quantity": 1})
         self.met: Counter[tuple[str, int | str]] = Counter()
         self.again = 0  # forms that a browser was asked to send again
@@ -64,7 +84,7 @@ class Crowd:
 
     def failed(self) -> dict[tuple[str, int | str], int]:
         """What was met that was neither a page, nor the way on to the cart, nor an open socket."""
-        well = {("read", 200), ("bought", 302), ("socket", 101)}
+        well = {("read", 200), ("bought", 302), ("moved", 302), ("socket", 101)}
         with self._lock:
             return {met: count for met, count in self.met.items() if met not in well}
 
@@ -84,6 +104,8 @@ class Crowd:
             if turn % 5 == 0:
                 met = "bought"
                 status, cart = self._buy(cart if self.carts[cart] < PIECES else "")
+            elif turn % 6 == 0 and self._sessions:
+                met, status = "moved", self._add_address(self._sessions.pop())
             elif turn % 7 == 0:
                 origin = {"Origin": self._site.url}
                 met, status = "socket", self._ask("GET", "/ws/stations/", headers=HANDSHAKE | origin)[0]
@@ -95,12 +117,7 @@ class Crowd:
     def _buy(self, cart: str) -> tuple[int | str, str]:
         """One piece more in that cart, or in a new one; what came of it, and the cart."""
         cookie = f"; cart={self._cookies[cart]}" if cart else ""
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={TOKEN}{cookie}"}
-        status, told, _page = self._ask("POST", "/cart/add/", self._form, headers)
-        if status == 307:
-            with self._lock:
-                self.again += 1
-            status, told, _page = self._ask("POST", urljoin("/cart/add/", told["Location"]), self._form, headers)
+        status, told = self._send("/cart/add/", self._form, cookie)
         if status != 302:
             return status, cart
         [cookie] = [one[5:].partition(";")[0] for one in told.get_all("Set-Cookie", []) if one.startswith("cart=")]
@@ -109,6 +126,23 @@ class Crowd:
             self._cookies[cart] = cookie
             self.carts[cart] += 1
         return status, cart
+
+    def _add_address(self, session: str) -> int | str:
+        form = urlencode(HOME | {"csrfmiddlewaretoken": TOKEN})
+        status, _told = self._send("/accounts/addresses/new/", form, f"; sessionid={session}")
+        with self._lock:
+            self.addresses += status == 302
+        return status
+
+    def _send(self, path: str, form: str, cookie: str) -> tuple[int | str, Message]:
+        """A form, once more if the proxy asks for it."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={TOKEN}{cookie}"}
+        status, told, _page = self._ask("POST", path, form, headers)
+        if status == 307:
+            with self._lock:
+                self.again += 1
+            status, told, _page = self._ask("POST", urljoin(path, told["Location"]), form, headers)
+        return status, told
 
     def _ask(
         self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None
@@ -160,7 +194,7 @@ def replace_all(site: ProxiedSite, roles: tuple[str, ...]) -> None:
     """In the order that the manual says, while a crowd is served."""
     for role in roles[:-2]:
         site.start_replica(role)
-    with Crowd(site, on_sale(site)) as crowd:
+    with Crowd(site, on_sale(site), sessions_of_accounts(site)) as crowd:
         for how in (signal.SIGTERM, signal.SIGKILL):
             for role in roles:
                 site.replace(role, how)
@@ -170,6 +204,13 @@ def replace_all(site: ProxiedSite, roles: tuple[str, ...]) -> None:
 
     assert crowd.failed() == {}, site.logs()
     assert crowd.pieces_found() == crowd.carts
+    assert crowd.addresses
+    assert site.rows("SELECT COUNT(*) FROM accounts_address") == [(crowd.addresses,)]
+
+
+def sessions_of_accounts(site: ProxiedSite) -> list[str]:
+    """Session keys of new accounts that are signed in."""
+    return site.manage("shell", "--verbosity=0", "--command", SIGN_IN).split()
 
 
 def on_sale(site: ProxiedSite) -> str:

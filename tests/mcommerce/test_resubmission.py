@@ -1,0 +1,150 @@
+"""A form that a replica died over is sent again by the browser, and takes effect once."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from mcommerce.accounts.models import Address
+from mcommerce.products.models import Product
+from stations.models import Remark
+from tests.mcommerce.accounts.conftest import ada, browser  # noqa: F401
+from tests.mcommerce.accounts.test_account import HOME
+from tests.mcommerce.products.conftest import desk, put_on_shelf, write_down  # noqa: F401
+
+NEW_ADDRESS = "/accounts/addresses/new/"
+NEW_PRODUCT = "/admin/products/product/add/"
+PRODUCTS = "/admin/products/product/"
+REMARK = "/stations/producer/remark/"
+Filled = Callable[..., dict[str, Any]]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _answers_are_kept_in_the_database(settings) -> Iterator[None]:  # type: ignore[no-untyped-def]
+    cache = {"BACKEND": "mcommerce.rate_limits.counting_cache.CountingCache", "LOCATION": "cache_entry"}
+    settings.CACHES = {"default": cache}
+    yield
+
+
+def send(client: Client, path: str, form: dict[str, Any], sent: UUID, **headers: str):  # type: ignore[no-untyped-def]
+    """The first time: the proxy numbers each form."""
+    return client.post(path, form, headers={"X-Request-Id": str(sent), **headers})
+
+
+def again(client: Client, path: str, form: dict[str, Any], first: UUID, **headers: str):  # type: ignore[no-untyped-def]
+    """As the browser does when the proxy asks for the form once more: it has another number by now."""
+    joined = "&" if "?" in path else "?"
+    return client.post(f"{path}{joined}again={first}", form, headers={"X-Request-Id": str(uuid4()), **headers})
+
+
+def test_an_address_is_added_once(browser: Client) -> None:  # noqa: F811
+    first = uuid4()
+
+    answers = [send(browser, NEW_ADDRESS, HOME, first), again(browser, NEW_ADDRESS, HOME, first)]
+
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [(302, "/accounts/")] * 2
+    assert Address.objects.count() == 1
+
+
+def test_two_addresses_of_two_forms_are_two(browser: Client) -> None:  # noqa: F811
+    send(browser, NEW_ADDRESS, HOME, uuid4())
+    send(browser, NEW_ADDRESS, HOME, uuid4())
+
+    assert Address.objects.count() == 2
+
+
+def test_a_form_whose_first_never_arrived_is_carried_out(browser: Client) -> None:  # noqa: F811
+    assert again(browser, NEW_ADDRESS, HOME, uuid4()).status_code == 302
+
+    assert Address.objects.count() == 1
+
+
+def test_a_product_is_put_up_once(desk: Client, write_down: Filled) -> None:  # noqa: F811
+    first = uuid4()
+
+    send(desk, NEW_PRODUCT, write_down(), first)
+    answer = again(desk, NEW_PRODUCT, write_down(), first)
+
+    assert answer.status_code == 302
+    assert Product.objects.count() == 1
+
+
+def test_an_action_on_a_filtered_list_of_the_admin_is_carried_out_there(desk: Client) -> None:  # noqa: F811
+    """The admin takes a parameter that it does not know for a filter, and would do nothing."""
+    vase = put_on_shelf()
+    form = {"action": "delete_selected", "_selected_action": str(vase.id), "post": "yes"}
+
+    answer = again(desk, f"{PRODUCTS}?q={vase.sku}", form, uuid4())
+
+    assert "e=1" not in answer.get("Location", "")
+    assert answer.wsgi_request.GET.dict() == {"q": vase.sku}
+
+
+def test_a_form_that_came_back_with_errors_is_looked_at_anew(browser: Client) -> None:  # noqa: F811
+    first = uuid4()
+
+    assert send(browser, NEW_ADDRESS, HOME | {"city": ""}, first).status_code == 200
+    assert again(browser, NEW_ADDRESS, HOME, first).status_code == 302
+
+    assert Address.objects.count() == 1
+
+
+def test_a_remark_of_the_pages_script_is_left_once_and_its_script_is_answered(client: Client, settings) -> None:  # type: ignore[no-untyped-def]
+    settings.STATIONS_PRODUCER_OPEN = True
+    first, form = uuid4(), {"name": "Ada", "message": "Two bikes have no chain"}
+
+    answers = [
+        send(client, REMARK, form, first, accept="application/json"),
+        again(client, REMARK, form, first, accept="application/json"),
+    ]
+
+    assert [json.loads(answer.content) for answer in answers] == [json.loads(answers[0].content)] * 2
+    assert Remark.objects.count() == 1
+
+
+def test_nobody_is_answered_for_a_form_of_somebody_else(browser: Client, client: Client) -> None:  # noqa: F811
+    first = uuid4()
+    send(browser, NEW_ADDRESS, HOME, first)
+
+    answer = again(client, NEW_ADDRESS, HOME, first)
+
+    assert answer["Location"].startswith("/accounts/sign-in/")
+
+
+def test_a_form_that_ended_in_an_error_has_changed_nothing_and_may_come_again(
+    browser: Client,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, save = uuid4(), Address.save
+
+    def save_and_fail(self: Address, *given: Any, **named: Any) -> None:
+        save(self, *given, **named)
+        raise OSError("the disk is full")
+
+    browser.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr(Address, "save", save_and_fail)
+        assert send(browser, NEW_ADDRESS, HOME, first).status_code == 500
+    assert not Address.objects.exists()
+
+    again(browser, NEW_ADDRESS, HOME, first)
+
+    assert Address.objects.count() == 1
+
+
+def test_the_answer_is_kept_only_with_what_the_form_changed(browser: Client) -> None:  # noqa: F811
+    """A replica that dies before the commit leaves neither."""
+    first = uuid4()
+    with transaction.atomic():
+        send(browser, NEW_ADDRESS, HOME, first)
+        transaction.set_rollback(True)
+
+    again(browser, NEW_ADDRESS, HOME, first)
+
+    assert Address.objects.count() == 1
