@@ -17,6 +17,7 @@ from eventbus.console import (
     redelivery,
     rejected_records,
     replaying,
+    schema,
     status,
     topics,
     untrusted_records,
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         modules = (
             status,
             topics,
+            schema,
             dead_letters,
             rejected_records,
             untrusted_records,

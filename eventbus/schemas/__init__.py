@@ -1,0 +1,1 @@
+"""Describe the data of the declared events for programs in other languages, as JSON Schema."""

@@ -1,0 +1,93 @@
+"""Make the JSON Schema (2020-12) of an event's data from its class. Readers ignore fields that it does not name."""
+
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from eventbus.events import Event
+from eventbus.schemas.descriptions import description_of, field_descriptions
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ID_PREFIX = "urn:eventbus:"  # a name and no address: nothing is fetched from it
+
+Schema = dict[str, Any]
+
+PLAIN: dict[type[inspect.Type], Schema] = {
+    inspect.AnyType: {},
+    inspect.NoneType: {"type": "null"},
+    inspect.BoolType: {"type": "boolean"},
+    inspect.IntType: {"type": "integer"},
+    inspect.FloatType: {"type": "number"},
+    inspect.StrType: {"type": "string"},
+    inspect.BytesType: {"type": "string", "contentEncoding": "base64"},
+    inspect.UUIDType: {"type": "string", "format": "uuid"},
+    inspect.DateTimeType: {"type": "string", "format": "date-time"},
+    inspect.DateType: {"type": "string", "format": "date"},
+    inspect.TimeType: {"type": "string", "format": "time"},
+    inspect.TimeDeltaType: {"type": "string", "format": "duration"},
+    inspect.DecimalType: {"type": "string", "pattern": r"^-?[0-9.]+(E[+-]?[0-9]+)?$"},
+}
+
+
+class NoSchema(TypeError):
+    """A field's type has no JSON Schema here."""
+
+
+def schema_of(event_type: type[Event]) -> Schema:
+    """Return the schema of the data of an event. Raises NoSchema for a field type that is not known here."""
+    nested: dict[str, Schema] = {}
+    told = _struct(event_type, nested)
+    wire_type = event_type.wire_type()
+    schema = {"$schema": DIALECT, "$id": ID_PREFIX + wire_type, **told, "title": wire_type}
+    return schema | ({"$defs": nested} if nested else {})
+
+
+def _struct(kind: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
+    comments = field_descriptions(kind)
+    fields = inspect.type_info(kind).fields  # type: ignore[attr-defined]
+    properties = {}
+    for field in fields:
+        found = _of(field.type, nested) | _default(field)
+        comment = comments.get(field.name)
+        properties[field.encode_name] = found | ({"description": comment} if comment else {})
+    return {
+        "title": kind.__name__,
+        "description": description_of(kind),
+        "type": "object",
+        "properties": properties,
+        "required": [field.encode_name for field in fields if field.required],
+        "additionalProperties": True,
+    }
+
+
+def _default(field: inspect.Field) -> Schema:
+    return {} if field.default is msgspec.NODEFAULT else {"default": msgspec.to_builtins(field.default)}
+
+
+def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
+    if (plain := PLAIN.get(type(kind))) is not None:
+        return dict(plain)
+    match kind:
+        case inspect.EnumType(cls=enum):
+            return {"enum": [one.value for one in enum]}
+        case inspect.LiteralType(values=values):
+            return {"enum": list(values)}
+        case inspect.UnionType(types=types):
+            return {"anyOf": [_of(one, nested) for one in types]}
+        case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
+            return {"type": "array", "items": _of(item, nested)}
+        case inspect.DictType(value_type=value):
+            return {"type": "object", "additionalProperties": _of(value, nested)}
+        case inspect.StructType(cls=struct):
+            return _reference(struct, nested)
+    raise NoSchema(f"{type(kind).__name__} has no JSON Schema: add it to {__name__}, or use another type in the event")
+
+
+def _reference(struct: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
+    """Return a reference to the schema of a struct. It is noted before it is made: a struct may hold its own class."""
+    name = struct.__name__
+    if name not in nested:
+        nested[name] = {}
+        nested[name] |= _struct(struct, nested)
+    return {"$ref": f"#/$defs/{name}"}
