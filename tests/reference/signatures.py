@@ -1,0 +1,59 @@
+"""A page's tables of parameters beside the signatures of functions."""
+
+import ast
+import inspect
+import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.reference.tables import Row, code, named
+
+Parameters = Mapping[str, inspect.Parameter]
+REQUIRED, MANY = "required", "none"
+
+
+def parameters_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Its parameters by name, as a caller sees them: `*events` with its star, and without `self`."""
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    found = inspect.signature(function).parameters.values()
+    return {stars.get(one.kind, "") + one.name: one for one in found if one.name != "self"}
+
+
+def differences(name: str, text: str, parameters: Parameters) -> Iterator[str]:
+    """Sentences about what the tables below a heading and the parameters say differently."""
+    told = named(text, "parameter")
+    yield from (f"{name}: {one} is on the page, and is no parameter" for one in told.keys() - parameters.keys())
+    yield from (f"{name}: {one} is a parameter, and is not on the page" for one in parameters.keys() - told.keys())
+    for one in told.keys() & parameters.keys():
+        yield from _wrong_row(f"{name}({one})", told[one], parameters[one])
+
+
+def _wrong_row(name: str, row: Row, parameter: inspect.Parameter) -> Iterator[str]:
+    if (wanted := type_of(parameter)) != code(row["type"]):
+        yield f"{name}: its type is {wanted}, and the page says {row['type']}"
+    if parameter.default is inspect.Parameter.empty:
+        many = parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if row["default"] != (MANY if many else REQUIRED):
+            yield f"{name}: it has no default, and the page says {row['default']}"
+    elif not _is(parameter.default, code(row["default"])):
+        yield f"{name}: its default is {parameter.default!r}, and the page says {row['default']}"
+    if not row["meaning"]:
+        yield f"{name}: the page does not say what it is for"
+
+
+def type_of(parameter: inspect.Parameter) -> str:
+    """Its annotation as a reader writes it: without the modules of the names, and without names for types."""
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        return annotation
+    if typing.get_origin(annotation) is typing.Literal:
+        return f"Literal{list(typing.get_args(annotation))}"
+    return re.sub(r"~|\b(?:[a-z_]+\.)+", "", inspect.formatannotation(annotation))
+
+
+def _is(default: object, text: str) -> bool:
+    try:
+        return bool(ast.literal_eval(text) == default)
+    except (ValueError, SyntaxError):
+        return False
