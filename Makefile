@@ -9,6 +9,10 @@ SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
+# In a terminal pip shows its progress. Elsewhere, as in CI, it prints one line, and its errors.
+INSTALL = echo "Installing the packages of $(1) into $(VENV)"; \
+	if [ -t 1 ] && [ -z "$$CI" ]; then quiet=; else quiet=--quiet; fi; \
+	$(PIP) install $$quiet --require-hashes --requirement $(1)
 PIP_COMPILE := $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links --no-emit-options
 TEXTS := $(wildcard locale/*/LC_MESSAGES/*.po */locale/*/LC_MESSAGES/*.po */*/locale/*/LC_MESSAGES/*.po)
@@ -26,20 +30,21 @@ install: $(VENV)/.site translations ## fetch what the site runs on into .venv
 
 install-dev: $(VENV)/.dev translations ## fetch what tests and lint need on top
 
-run: install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8010 for another door)
+run: free-ports install ## open the shop and the live stations on http://127.0.0.1:8000 (PORT=8010 for another door)
 run: export DEMO := 1
 run: export SITE_URL ?= http://127.0.0.1:$(PORT)
 run: export SANDBOX_PROVIDER_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 1)
 run: export SIMULATOR_URL ?= http://127.0.0.1:$(shell expr $(PORT) + 2)
 run:
-	@for port in $(PORT) $$(($(PORT) + 1)) $$(($(PORT) + 2)); do \
-		$(PY) -c "import socket; socket.create_server(('127.0.0.1', $$port))" 2>/dev/null || \
-		{ echo "Port $$port cannot be had; perhaps a site already runs there. Try: make run PORT=8010" >&2; exit 1; }; done
 	@[ "$$EVENTBUS_BACKEND" != kafka ] || $(PY) manage.py eventbus topics --apply
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py load_demo_catalogue
 	$(PY) manage.py demo_admin
 	@exec $(PY) manage.py runserver 127.0.0.1:$(PORT)
+
+.PHONY: free-ports
+free-ports: # before the packages are installed; a machine without Python is told so by the installation
+	@! command -v $(PYTHON) >/dev/null || $(PYTHON) -m mcommerce.daphne.free_ports "$(PORT)"
 
 kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
 	@exec $(PY) -m tests.kafka --brokers $(BROKERS) --port $(KAFKA_PORT)
@@ -154,21 +159,25 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# Each stamp is a copy of the requirements that are installed: a file with a new date and the old content installs nothing.
 $(VENV)/.site: requirements.txt $(VENV)/.made
-	$(PIP) install --quiet --require-hashes --requirement requirements.txt
-	@touch $@
+	@cmp -s $< $@ || { $(call INSTALL,$<); }
+	@cp $< $@
 
+# The tools' requirements hold the site's, in the same versions. So a running site keeps its packages.
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.made
-	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
-	@touch $@ $(VENV)/.site
+	@[ ! -s $(VENV)/.site ] || cmp -s requirements.txt $(VENV)/.site || echo "requirements.txt has changed: restart a running site"
+	@cmp -s $< $@ || { $(call INSTALL,$<); }
+	@cp $< $@
+	@cp requirements.txt $(VENV)/.site
 
 $(VENV)/.mutants: requirements-mutants.txt $(VENV)/.dev
-	$(PIP) install --quiet --require-hashes --requirement requirements-mutants.txt
-	@touch $@
+	@cmp -s $< $@ || { $(call INSTALL,$<); }
+	@cp $< $@
 
 $(VENV)/.bench: requirements-bench.txt $(VENV)/.dev
-	$(PIP) install --quiet --require-hashes --requirement requirements-bench.txt
-	@touch $@
+	@cmp -s $< $@ || { $(call INSTALL,$<); }
+	@cp $< $@
 
 # polib, not msgfmt: gettext is not on every machine, and `make run` may not ask for root.
 translations: $(TEXTS:.po=.mo) ## compile the texts of other languages

@@ -1,6 +1,7 @@
 """What the command line says when a command cannot do its work."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live_site import free_ports
 from tests.test_settings import ROOT, python
 
 ENDED_SECONDS = 60  # on a machine that is busy otherwise
@@ -58,20 +60,43 @@ def test_a_server_with_open_doors_listens_to_this_machine_only(tmp_path: Path, n
     [
         (0, [], "Address already in use"),
         (0, ["--noreload"], "Address already in use"),
-        (99_999, ["--noreload"], "bind(): port must be 0-65535."),
+        (99_999, ["--noreload"], "bind(): port must be 0-65535"),
     ],
 )
 def test_a_server_that_cannot_listen_says_so_and_ends(tmp_path: Path, port: int, more: list[str], why: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = port or held.getsockname()[1]
-        environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "DEMO": "1"}
-        line = [sys.executable, "manage.py", "runserver", f"127.0.0.1:{port}", *more]
-        told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=ENDED_SECONDS)
+        told = runserver(tmp_path, f"127.0.0.1:{port}", *more)
 
     assert told.returncode == 1, told.stderr
-    assert f"Nothing can listen at 127.0.0.1 port {port}: {why}" in told.stderr
-    assert "Name another, such as manage.py runserver 8010" in told.stderr
+    assert f"Port {port} of 127.0.0.1 is not free for the site: {why}.\n" in told.stderr
+    assert re.search(r"Type: SITE_URL=http://127.0.0.1:(\d+) manage.py runserver 127.0.0.1:\1\n", told.stderr)
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "setting", "more"),
+    [("sandbox provider", "SANDBOX_PROVIDER_URL", []), ("simulator", "SIMULATOR_URL", ["--noreload"])],
+)
+def test_a_server_whose_stand_in_cannot_listen_says_so_and_ends(
+    tmp_path: Path, part: str, setting: str, more: list[str]
+) -> None:
+    site, free = free_ports(2)
+    others = {"SANDBOX_PROVIDER_URL": f"http://127.0.0.1:{free}", "SIMULATOR_URL": f"http://127.0.0.1:{free}"}
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        taken = held.getsockname()[1]
+        told = runserver(tmp_path, f"127.0.0.1:{site}", *more, **{**others, setting: f"http://127.0.0.1:{taken}"})
+
+    assert told.returncode == 1, told.stderr
+    assert f"Port {taken} of 127.0.0.1 is not free for the {part}: Address already in use.\n" in told.stderr
+    assert re.search(rf"Type: {setting}=http://127.0.0.1:\d+ manage.py runserver 127.0.0.1:{site}\n", told.stderr)
+    assert "Starting" not in told.stdout + told.stderr
+
+
+def runserver(folder: Path, address: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    known = {"PATH": os.environ["PATH"], "VAR_DIR": str(folder), "DEMO": "1", **environment}
+    line = [sys.executable, "manage.py", "runserver", address, *more]
+    return subprocess.run(line, cwd=ROOT, env=known, capture_output=True, text=True, timeout=ENDED_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_every_file_that_is_pinned_is_looked_at() -> None:
     assert sorted(pinned) == FILES
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_the_tools_come_with_the_packages_of_the_site_in_the_same_versions(file: str) -> None:
+    """So who installs them beside a running site changes none of its packages."""
+    site, tools = (pins((ROOT / name).read_text()) for name in ("requirements.txt", file))
+
+    assert {name: version for name, version in site.items() if tools.get(name, version) != version} == {}
+
+
 def test_a_version_below_its_floor_is_found() -> None:
     assert pins("Django==5.2.7 \\\n    --hash=sha256:0\n")["django"] < Version("5.2.8")
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
 SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
-FORGET_SECONDS = 300.0  # time for a person to see that one died; after that, only the log tells
+FORGET_SECONDS = 100.0  # a minute to see that one died; a killed one leaves the list within two
 DIED_SECONDS = 1.5 * BEAT_SECONDS  # silence before a process of this host counts as dead if its id does not run here
 CLOSE_SECONDS = 5.0  # for the last statement
 # After so many checks in a row that find a hanging thread, a process that does nothing else ends itself. Checks are

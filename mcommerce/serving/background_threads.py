@@ -48,14 +48,26 @@ def start() -> None:
         from stations.polling import poller
 
         # The stand-ins first: they must answer the first poll and the first payment.
-        if any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS):
-            _start("simulator", _start_simulator, "SIMULATOR_URL")
-        if settings.PAYMENT_PROVIDER == "sandbox":
-            _start("sandbox provider", start_sandbox_provider, "SANDBOX_PROVIDER_URL")
+        begins: dict[str, Callable[[], Running]] = {
+            "SIMULATOR_URL": _start_simulator,
+            "SANDBOX_PROVIDER_URL": start_sandbox_provider,
+        }
+        for name, setting in stand_ins():
+            _start(name, begins[setting], setting)
         dispatcher = Dispatcher.start_in_process()
         _running.append(("bus", dispatcher))
         _running.append(("poller", poller.start_in_process()))
         _say_what_this_is("all", dispatcher.tell)
+
+
+def stand_ins() -> list[tuple[str, str]]:
+    """Return the name of each stand-in that this process starts, and the setting that holds its address."""
+    if not settings.RUN_BUS_IN_SERVER:
+        return []
+    simulated = any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS)
+    simulator = [("simulator", "SIMULATOR_URL")] if simulated else []
+    sandbox = [("sandbox provider", "SANDBOX_PROVIDER_URL")] if settings.PAYMENT_PROVIDER == "sandbox" else []
+    return simulator + sandbox
 
 
 def announce(role: str) -> None:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-import socket
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +10,9 @@ from daphne.management.commands import runserver
 from django.conf import settings
 from django.core.management import CommandError
 
+from mcommerce.daphne.free_ports import PORT_MAX, Address, address_of, complaints, free_port, obstacle
 from mcommerce.daphne.server import ServerWithHeaders
+from mcommerce.serving.background_threads import stand_ins
 
 
 class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
@@ -58,13 +60,19 @@ def _is_loopback(host: str) -> bool:
 
 
 def _cannot_listen(host: str, port: int) -> str:
-    """Return the obstacle and the remedy; empty where it can."""
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:  # as Twisted does
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind((host, port))
-            door.listen()
-    except (OSError, OverflowError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or error
-        return f"Nothing can listen at {host} port {port}: {said}. Name another, such as manage.py runserver 8010"
-    return ""
+    """Return the addresses that are not free, and a command with free ones; empty where all are free."""
+    site = Address("the site", "SITE_URL", host, port)
+    needed = [site, *(address_of(f"the {name}", key, getattr(settings, key)) for name, key in stand_ins())]
+    found = complaints(needed)
+    return "\n".join([*found, f"Perhaps a site already runs there. Type: {_line(needed)}"]) if found else ""
+
+
+def _line(needed: Sequence[Address]) -> str:
+    """Return the command to type, with a free port for each that is taken."""
+    ports = {one: one.port for one in needed}
+    for one in needed:
+        if obstacle(one.host, one.port):
+            ports[one] = free_port(one.host, beyond=min(one.port, PORT_MAX // 2))
+    site = needed[0]
+    moved = [f"{one.setting}=http://{one.host}:{port}" for one, port in ports.items() if port != one.port]
+    return " ".join([*moved, "manage.py runserver", f"{site.host}:{ports[site]}"])
