@@ -3,11 +3,11 @@
 from collections.abc import Container, Sequence
 
 from tests.chaos.fault_kinds import left_out
-from tests.chaos.load_app import planted_mistakes
+from tests.chaos.load_app.planted_mistakes import IN_THE_BUS
 from tests.chaos.run import Outcome, run
 from tests.chaos.schedule import Planned
 from tests.chaos.servers import Servers
-from tests.chaos.shop import planted_mistakes as of_the_shop
+from tests.chaos.shop.planted_mistakes import IN_THE_SHOP
 
 SECONDS = 10.0  # of load without a fault
 FAULT_SECONDS = 4.0  # more for each
@@ -15,7 +15,7 @@ WAIT_SECONDS = 25.0  # for what comes late; what is lost is waited for as long
 SHOP_SECONDS = 30.0  # of load: some thirty orders, with everything that may become of one
 SHOP_PATIENCE_SECONDS = 75.0  # an order's deadline, and the questions and answers after it
 NONE = "none"  # nothing is planted, and nothing may be told: else the others prove little
-ALL = {**planted_mistakes.ALL, **of_the_shop.ALL}
+ALL = {**IN_THE_BUS, **IN_THE_SHOP}
 
 
 def catch_all(servers: Servers, seed: int, only: Sequence[str]) -> dict[str, bool]:

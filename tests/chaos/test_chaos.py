@@ -59,7 +59,7 @@ def test_what_takes_long_breaks_no_promise_on_a_calm_day(servers: Servers, kind:
 
 def test_what_is_published_outside_its_transaction_is_told(servers: Servers) -> None:
     """One of the mistakes; `make chaos` plants them all."""
-    assert told_of(servers, SEED, "published outside the transaction")
+    assert told_of(servers, SEED, "an event is published on another connection")
 
 
 def test_the_same_seed_draws_the_same_faults() -> None:

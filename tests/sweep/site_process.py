@@ -24,7 +24,6 @@ from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes import dispatcher
 from tests import event_history
 from tests.sweep import kafka_day, poison, verdict
-from tests.sweep.planted_mistakes import SABOTAGES
 from tests.sweep.provider_process import KEY, SECRET
 from tests.sweep.run import Run
 from tests.sweep.shop_day import Journey
@@ -54,7 +53,9 @@ def live(run: Run) -> NoReturn:
     settle_in(run)
     plan = failpoints.arm([fault.spec for fault in run.case.faults], run.folder / "fired")
     if run.case.sabotage:
-        SABOTAGES[run.case.sabotage].plant()
+        from tests.simulation.mistakes import named  # only now: no other run needs Kafka's client and the page server
+
+        named(run.case.sabotage).plant()
     web = Web(run)
     bus = dispatcher.Dispatcher.start_in_process()
     heartbeat = Heartbeat("all", bus.tell).start()

@@ -10,6 +10,5 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         from mcommerce.payment.services import status_checks
-        from tests.chaos.shop import planted_mistakes  # noqa: F401  # its mistakes are known once it is imported
 
         status_checks.CHECK_DELAYS_SECONDS = CHECK_DELAYS_SECONDS

@@ -5,7 +5,6 @@ import os
 from mcommerce.settings import *  # noqa: F403
 from mcommerce.settings import INSTALLED_APPS as PROJECT
 
-# The shop's mistakes are known before the town looks which one is to be planted.
 INSTALLED_APPS = [*PROJECT, "tests.chaos.shop", "tests.chaos.load_app"]
 EMAIL_BACKEND = "tests.chaos.shop.mail_log.Letterbox"
 ORDER_PAYMENT_MINUTES = 0.5  # so that nobody pays in time now and then, and the run need not wait for long at its end
