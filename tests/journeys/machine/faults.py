@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 import pytest
 from django.db import connection
 
@@ -14,16 +13,14 @@ from eventbus.backends.base import TopicPartition
 from eventbus.backends.memory import MemoryConsumer
 from eventbus.events import Record
 from eventbus.operations import lag, standstill
-from eventbus.progress import inbox
 from eventbus.registry import Group
 from mcommerce.events import ProductStockChanged
 from mcommerce.orders.services import lifecycle as orders
-from mcommerce.payment.models import Attempt, LedgerEntry, Payment
 from mcommerce.payment.providers import sandbox
-from mcommerce.payment.services import ledger, payments
+from mcommerce.payment.services import ledger
 from mcommerce.products.models import Stock
 from mcommerce.products.services import stock
-from tests.journeys.machine import invariants
+from tests.simulation.mistakes import delivery
 
 PRODUCTS, STOCK_CHANGED = ProductStockChanged.topic, ProductStockChanged.wire_type()
 
@@ -53,9 +50,8 @@ def unguarded_stock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def no_inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """And an audit that is blind: it would miss the rows before anything is handled twice."""
     monkeypatch.setattr(audit, "problems", lambda found: [])
-    monkeypatch.setattr(inbox, "known", lambda group, event_ids, **run: set())
-    monkeypatch.setattr(inbox, "note", lambda group, event_ids, **run: None)
-    yield
+    with delivery.the_inbox_is_forgotten.made():
+        yield
 
 
 @contextmanager
@@ -67,26 +63,6 @@ def late_capture_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return [] if order.state == "cancelled" else send_back(order, *given)
 
     monkeypatch.setattr(orders, "_send_back", keep)
-    yield
-
-
-@contextmanager
-def new_attempt_on_timeout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No answer is taken for a no: the shopper may pay on another page, with another key.
-
-    In the evening the forgotten capture would be missed too (I3), often before anybody has paid twice: nobody looks.
-    """
-    claim: Callable[..., Any] = payments._claim_attempt
-
-    def forget_and_claim(*, order_id: Any, **named: Any) -> Any:
-        unanswered = Payment.objects.filter(order_id=order_id, status=Payment.Status.UNKNOWN)
-        if unanswered.exists():
-            Attempt.objects.filter(payment__in=unanswered).update(outcome=Attempt.Outcome.EXPIRED)
-            unanswered.update(status=Payment.Status.NEW)
-        return claim(order_id=order_id, **named)
-
-    monkeypatch.setattr(payments, "_claim_attempt", forget_and_claim)
-    monkeypatch.setattr(invariants, "check_at_rest", invariants.check)
     yield
 
 
@@ -110,33 +86,6 @@ def refund_entered_twice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @contextmanager
-def refund_not_entered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(ledger, "enter_refund", lambda **entry: None)
-    yield
-
-
-@contextmanager
-def refund_entered_back_to_front(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The right amount, as if it had come: debits are credits all the same."""
-    enter: Callable[..., None] = ledger.enter_refund
-
-    def back_to_front(**entry: Any) -> None:
-        enter(**entry)
-        entered = LedgerEntry.objects.filter(reference=entry["refund_id"])
-        entered.update(debit=ledger.Account.PROVIDER, credit=ledger.Account.CUSTOMER)
-
-    monkeypatch.setattr(ledger, "enter_refund", back_to_front)
-    yield
-
-
-@contextmanager
-def capture_entered_short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    enter: Callable[..., None] = ledger.enter_capture
-    monkeypatch.setattr(ledger, "enter_capture", lambda **entry: enter(**entry | {"amount": entry["amount"] - 1}))
-    yield
-
-
-@contextmanager
 def projection_not_called(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The bus says that a group has handled what its handler never saw; the audit balances."""
     call = Group.call
@@ -146,25 +95,6 @@ def projection_not_called(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             call(group, record)
 
     monkeypatch.setattr(Group, "call", but_one)
-    yield
-
-
-@contextmanager
-def stock_changes_back_to_front(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Of a batch in one topic the last comes first. Its handler compares versions, so that nobody else notices."""
-    fetch = MemoryConsumer.fetch
-
-    def hasty(reader: MemoryConsumer, records_max: int) -> list[Record]:
-        records = fetch(reader, records_max)
-        if not records or records[0].topic != PRODUCTS:
-            return records
-        places = [record.offset for record in records]
-        return [
-            msgspec.structs.replace(record, offset=place)
-            for place, record in zip(places, reversed(records), strict=True)
-        ]
-
-    monkeypatch.setattr(MemoryConsumer, "fetch", hasty)
     yield
 
 
@@ -197,15 +127,10 @@ def _but_products(places: list[TopicPartition]) -> list[TopicPartition]:
 
 FAULTS = {
     unguarded_stock: "I1",
-    new_attempt_on_timeout: "I2",
     unsigned_webhooks_trusted: "I2",
     late_capture_kept: "I3",
     refund_entered_twice: "I4",
-    refund_not_entered: "I4",
-    refund_entered_back_to_front: "I4",
-    capture_entered_short: "I4",
     no_inbox: "I5",
     projection_not_called: "I7",
-    stock_changes_back_to_front: "I7",
     partition_left_out: "I8",
 }
