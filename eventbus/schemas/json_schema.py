@@ -69,6 +69,8 @@ def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
     if (plain := PLAIN.get(type(kind))) is not None:
         return dict(plain)
     match kind:
+        case inspect.Metadata(type=inner, extra_json_schema=extra):
+            return _of(inner, nested) | (extra or {})
         case inspect.EnumType(cls=enum):
             return {"enum": [one.value for one in enum]}
         case inspect.LiteralType(values=values):
@@ -77,6 +79,11 @@ def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
             return {"anyOf": [_of(one, nested) for one in types]}
         case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
             return {"type": "array", "items": _of(item, nested)}
+        case inspect.SetType(item_type=item) | inspect.FrozenSetType(item_type=item):
+            return {"type": "array", "items": _of(item, nested), "uniqueItems": True}
+        case inspect.TupleType(item_types=types):
+            items = [_of(one, nested) for one in types]
+            return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
         case inspect.DictType(value_type=value):
             return {"type": "object", "additionalProperties": _of(value, nested)}
         case inspect.StructType(cls=struct):

@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -47,6 +47,9 @@ class TreeSeen(Event, name="tree.seen", topic="trees", key="tree_id"):
     bark: bytes
     branches: tuple[Branch, ...]
     names: dict[str, str]
+    place: tuple[float, float]
+    colours: frozenset[str]
+    country: Annotated[str, msgspec.Meta(examples=["FR"])]
     felled_at: datetime | None = None  # None: it stands
 
     # Counted by hand.
@@ -94,6 +97,9 @@ def test_fields_with_a_default_may_be_missing_and_unknown_ones_there() -> None:
         ("branches", {"type": "array", "items": {"$ref": "#/$defs/Branch"}}),
         ("names", {"type": "object", "additionalProperties": {"type": "string"}}),
         ("doors", {"type": "array", "items": {"type": "integer"}}),
+        ("place", {"type": "array", "prefixItems": [{"type": "number"}] * 2, "items": False, "minItems": 2}),
+        ("colours", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
+        ("country", {"type": "string", "examples": ["FR"]}),
     ],
 )
 def test_each_type_has_its_schema(field: str, schema: dict[str, Any]) -> None:
