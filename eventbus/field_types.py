@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 from sys import float_info
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -142,6 +142,8 @@ def _parts(value: object) -> list[msgspec.Struct]:
 
 
 def _written(kind: object) -> str:
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     return kind.__name__ if isinstance(kind, type) else str(kind)
 
 

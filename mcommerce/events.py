@@ -9,11 +9,15 @@ Fields are only ever added, with a default. Readers ignore fields that they do n
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from eventbus import Event
+
+Currency = Annotated[str, msgspec.Meta(examples=["EUR"])]  # ISO 4217
+TextByLanguage = Annotated[dict[str, str], msgspec.Meta(examples=[{"fr": "Vase", "en": "Vase"}])]
 
 # --- products ------------------------------------------------------------------------------------------------------
 
@@ -28,9 +32,9 @@ class ProductPublished(Event, name="product.published", topic="products", key="p
     product_id: UUID
     sku: str
     slug: str  # the product's page is at this slug; old ones redirect
-    title: dict[str, str]  # text by language, never empty
+    title: TextByLanguage  # never empty
     price: int  # minor units, VAT included
-    currency: str
+    currency: Currency
     tax_rate: int  # basis points
     image: str  # URL path, "" when there is none
     version: int
@@ -145,7 +149,7 @@ class OrderPlaced(Event, name="order.placed", topic="orders", key="order_id"):
     order_id: UUID
     lines: tuple[OrderedLine, ...]
     total: int
-    currency: str
+    currency: Currency
     expires_at: datetime  # cancelled if unpaid by then
 
 
@@ -154,7 +158,7 @@ class OrderAwaitingPayment(Event, name="order.awaiting_payment", topic="orders",
 
     order_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     expires_at: datetime
     number: str = ""  # the one that people use
     email: str = ""  # the customer's
@@ -181,7 +185,7 @@ class OrderPaid(Event, name="order.paid", topic="orders", key="order_id"):
 
     order_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     lines: tuple[OrderedLine, ...]
 
 
@@ -202,7 +206,7 @@ class OrderRefundRequested(Event, name="order.refund_requested", topic="orders",
     refund_id: UUID
     payment_id: UUID  # the succeeded payment that it refunds
     amount: int
-    currency: str
+    currency: Currency
     reason: str  # of `RefundReason`
     number: int = 1  # 2: staff requested it again after the provider's refusal, and so on
 
@@ -213,7 +217,7 @@ class OrderRefunded(Event, name="order.refunded", topic="orders", key="order_id"
     order_id: UUID
     refund_id: UUID
     amount: int
-    currency: str
+    currency: Currency
 
 
 class OrderRefundFailed(Event, name="order.refund_failed", topic="orders", key="order_id"):
@@ -222,7 +226,7 @@ class OrderRefundFailed(Event, name="order.refund_failed", topic="orders", key="
     order_id: UUID
     refund_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     code: str
 
 
@@ -327,7 +331,7 @@ class PaymentSucceeded(Event, name="payment.succeeded", topic="payment", key="or
     payment_id: UUID
     order_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     provider: str  # "sandbox", "stripe"
     provider_ref: str  # the provider's own id of the payment
 
@@ -339,7 +343,7 @@ class PaymentRefunded(Event, name="payment.refunded", topic="payment", key="orde
     payment_id: UUID
     order_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     code: str = ""  # "already_refunded": it had gone back before, by other means
 
 
@@ -350,6 +354,6 @@ class PaymentRefundFailed(Event, name="payment.refund_failed", topic="payment", 
     payment_id: UUID
     order_id: UUID
     amount: int
-    currency: str
+    currency: Currency
     code: str = ""  # the provider's reason
     number: int = 1  # of the `OrderRefundRequested` that it answers

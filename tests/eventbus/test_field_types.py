@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from math import inf, nan
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 import msgspec
@@ -38,6 +38,7 @@ class Everything(Event, name="test.everything", topic="test", key="name"):
     words: list[str] = []
     by_name: dict[str, dict[str, int]] = {}
     shares: tuple[float, ...] = ()
+    currency: Annotated[str, msgspec.Meta(examples=["EUR"])] = "EUR"
     anything: Any = None
 
 
@@ -52,6 +53,7 @@ FITTING: list[dict[str, Any]] = [
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": b"vase"}, "name holds bytes: it must be str"),
     ({"number": 1.0}, "number holds float: it must be int"),
+    ({"currency": 978}, "currency holds int: it must be str"),
     ({"number": False}, "number holds bool: it must be int"),
     ({"share": "0.5"}, "share holds str: it must be finite float"),
     ({"share": True}, "share holds bool"),
