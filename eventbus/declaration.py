@@ -1,13 +1,13 @@
 """Declare events by keywords of their class. A wrong declaration is refused with a sentence that says what to write."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 
 from eventbus.column_sizes import GROUP_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX
-from eventbus.errors import WrongDeclaration
+from eventbus.errors import NotAnEvent, WrongDeclaration
 
 M = TypeVar("M", bound="EventMeta")
 
@@ -57,6 +57,17 @@ class EventMeta(msgspec.StructMeta):
 def is_declared(event_type: type) -> bool:
     """Return True for an event class with a wire name of its own. A refused one lives until the garbage collection."""
     return "wire_name" in vars(event_type)
+
+
+def refuse_non_events(values: Iterable[object]) -> None:
+    """Raise NotAnEvent unless each value is an object of a declared event class."""
+    for value in values:
+        if not isinstance(type(value), EventMeta) or not hasattr(value, "wire_name"):
+            found = f"the class {value.__name__}" if isinstance(value, type) else f"a value of {type(value).__name__}"
+            raise NotAnEvent(
+                f"publish() takes events, and was given {found}. Write publish(OrderPaid(order_id=...)), and "
+                "publish(*events) for those of a list"
+            )
 
 
 def refuse_wrong_group(group: object) -> None:

@@ -26,6 +26,10 @@ class EventTooLarge(BusError):
     """An event's data is over EVENT_BYTES_MAX. Publish ids and values, not documents."""
 
 
+class NotAnEvent(BusError, TypeError):
+    """publish() was given something other than events."""
+
+
 class WrongFieldType(BusError, TypeError):
     """An event's field holds a value of another type than its class declares: its handlers could not decode it."""
 

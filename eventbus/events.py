@@ -13,9 +13,9 @@ import msgspec
 from django.conf import settings
 
 from eventbus import clock, ids
-from eventbus.declaration import EventMeta, is_declared
+from eventbus.declaration import EventMeta, is_declared, refuse_non_events
 from eventbus.errors import EventTooLarge, Permanent
-from eventbus.field_types import refuse_wrong_types
+from eventbus.field_types import check_of, checks, refuse_wrong_types
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
@@ -130,17 +130,21 @@ class EncodedEvent(msgspec.Struct, frozen=True, kw_only=True):
 def encode(events: Sequence[Event]) -> list[EncodedEvent]:
     """Encode events with their envelopes. All get the same time, and the same event as their cause.
 
-    Raises WrongFieldType, EventTooLarge, and ValueError for U+0000 or an unusable key.
+    Raises NotAnEvent, WrongFieldType, EventTooLarge, and ValueError for U+0000 or an unusable key.
     """
     if not events:
         return []
     drawn = ids.uuid7s(len(events))
     identities = ids.texts(drawn)
     moment = _moment(identities[0].replace("-", ""))
-    return [
-        _encode(event, event_id, identity, moment)
-        for event, event_id, identity in zip(events, drawn, identities, strict=True)
-    ]
+    try:
+        return [
+            _encode(event, event_id, identity, moment)
+            for event, event_id, identity in zip(events, drawn, identities, strict=True)
+        ]
+    except (AttributeError, TypeError):
+        refuse_non_events(events)  # only now, since the check of each event would take as long as that of its fields
+        raise
 
 
 class _Moment(msgspec.Struct, frozen=True):
@@ -170,7 +174,9 @@ def _moment(first: str) -> _Moment:
 
 
 def _encode(event: Event, event_id: UUID, identity: str, moment: _Moment) -> EncodedEvent:
-    refuse_wrong_types(event)
+    fits = checks.get(type(event)) or check_of(type(event))
+    if not fits(event):
+        refuse_wrong_types(event)
     payload = _encoder.encode(event)
     if len(payload) > EVENT_BYTES_MAX:
         raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")

@@ -33,23 +33,24 @@ PLAIN: dict[type[inspect.Type], type] = {
     inspect.NoneType: type(None),
 }
 
-_checks: dict[type, Check] = {}
+checks: dict[type, Check] = {}  # by class: `publish` looks here itself, since a call takes as long as a check
 
 
 def refuse_wrong_types(event: msgspec.Struct) -> None:
     """Raise WrongFieldType, which names the wrong field and the type that it holds."""
     kind = type(event)
-    if not (_checks.get(kind) or _check(kind))(event):
+    if not (checks.get(kind) or check_of(kind))(event):
         raise WrongFieldType(f"{type(event).__name__}.{_fault(event)}")
 
 
 def _all_fit(struct: msgspec.Struct) -> bool:
     kind = type(struct)
-    return (_checks.get(kind) or _check(kind))(struct)
+    return (checks.get(kind) or check_of(kind))(struct)
 
 
-def _check(kind: type[msgspec.Struct]) -> Check:
-    return _checks.setdefault(kind, _Source().check_of(kind))
+def check_of(kind: type[msgspec.Struct]) -> Check:
+    """Return the check of a class, made at its first use: a function that is true for an object that fits."""
+    return checks.setdefault(kind, _Source().check_of(kind))
 
 
 class _Source:

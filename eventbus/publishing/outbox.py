@@ -26,8 +26,8 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
     on SQLite up to 128. Events that handlers publish in one transaction are inserted together at its end. `due` makes
     timers instead: they are published at that time. `unordered` gives up the order per key and takes no lock. Its text
     is the reason why that order does not matter.
-    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, WrongFieldType, EventTooLarge, and
-    ValueError for U+0000 in a text, and for an `unordered` without a text.
+    Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, NotAnEvent, WrongFieldType,
+    EventTooLarge, and ValueError for U+0000 in a text, and for an `unordered` without a text.
     """
     if in_replay():
         raise PublishInReplay(

@@ -1,7 +1,7 @@
 """Promise 1: what is told is told with the rows that it tells of, or not at all."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,9 +10,9 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from eventbus import Event, publish
-from eventbus.errors import EventTooLarge, PublishOutsideTransaction, WrongFieldType
+from eventbus.errors import EventTooLarge, NotAnEvent, PublishOutsideTransaction, WrongFieldType
 from eventbus.events import EVENT_BYTES_MAX, KEY_CHARACTERS_MAX
-from eventbus.models import OutboxRow
+from eventbus.models import OutboxRow, Timer
 from tests.eventbus.bus_app import House, Mended, Noted
 
 
@@ -80,6 +80,49 @@ class ToldWithItsRows:
     def test_a_value_of_another_type_is_refused_with_its_field(self, house: House, event: Event, field: str) -> None:
         with pytest.raises(WrongFieldType, match=re.escape(field)), transaction.atomic():
             publish(Noted(name="vase", number=1), event)
+
+        assert not OutboxRow.objects.exists()
+
+    @pytest.mark.parametrize(
+        "how", [{}, {"due": datetime(2030, 1, 1, tzinfo=UTC)}, {"unordered": "a test"}], ids=["now", "due", "unordered"]
+    )
+    @pytest.mark.parametrize("before", [0, 1, 500])
+    def test_a_wrong_value_is_refused_on_every_way_to_publish(
+        self, house: House, how: dict[str, Any], before: int
+    ) -> None:
+        events = [Noted(name=f"n{number}", number=number) for number in range(before)]
+
+        with pytest.raises(WrongFieldType, match="Noted.number holds str"), transaction.atomic():
+            publish(*events, Noted(name="vase", number="12"), **how)
+
+        assert not OutboxRow.objects.exists()
+        assert not Timer.objects.exists()
+
+    @pytest.mark.parametrize("due", [None, datetime(2030, 1, 1, tzinfo=UTC)])
+    def test_a_handler_that_publishes_a_wrong_value_fails(self, house: House, due: datetime | None) -> None:
+        house.handler(call=lambda event: publish(Noted(name="echo", number="12"), due=due))
+        house.say(("vase", 1))
+
+        with pytest.raises(WrongFieldType, match="Noted.number holds str"):
+            house.settle(raise_errors=True)
+
+        assert OutboxRow.objects.count() == 1
+        assert not Timer.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("value", "found"),
+        [
+            ("vase", "a value of str"),
+            ({"name": "vase"}, "a value of dict"),
+            ([Noted(name="vase", number=1)], "a value of list"),
+            (Noted, "the class Noted"),
+            (Event(), "a value of Event"),
+            (None, "a value of NoneType"),
+        ],
+    )
+    def test_what_is_no_event_is_refused(self, house: House, value: Any, found: str) -> None:
+        with pytest.raises(NotAnEvent, match=f"was given {found}. Write publish"), transaction.atomic():
+            publish(Noted(name="vase", number=1), value)
 
         assert not OutboxRow.objects.exists()
 
