@@ -13,6 +13,7 @@ from eventbus.errors import CrashedRepeatedly, GroupStopped, OutcomeUnknown, Too
 from eventbus.events import Record, count_ours
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.poison_suspicion import Verdict
+from eventbus.failures.similar_warnings import PROBE
 from eventbus.models import Progress
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
@@ -99,7 +100,9 @@ class BatchRunner:
                 self._owned.suspects |= {key.id: partition for key in parked.values()}
                 raise
             self._owned.on_failure(record, error)
-            self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
+            follows = self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
+            if follows:
+                self._owned.warnings.failed(record, error, follows)
 
     def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """Probe while the circuit breaker is open: try the first record that has a handler. Return how many are passed.
@@ -123,6 +126,7 @@ class BatchRunner:
             if self._owned.judge(record, error) is not Verdict.BLAMED:
                 raise
             self._owned.on_failure(record, error)
+            self._owned.warnings.failed(record, error, PROBE)
             if isinstance(error, OutcomeUnknown):
                 return self._set_aside(partition, records[: ahead + 1], error)
             self._retry_on_contention(self._leave, partition, record, error)
@@ -192,12 +196,17 @@ class BatchRunner:
                 return place
         return None
 
-    def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> None:
-        """Park the key of a failed record. Raises GroupStopped at the limit of parked keys: then the record stays."""
+    def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> str:
+        """Park the key of a failed record. Raises GroupStopped at the limit of parked keys: then the record stays.
+
+        Return what follows, for the log; empty if the record is handled.
+        """
         try:
-            if not self._retry_on_contention(self._park, partition, record, error, attempts):
-                return
+            follows = self._retry_on_contention(self._park, partition, record, error, attempts)
+            if not follows:
+                return ""
         except TooManyParked:
+            self._owned.warnings.failed(record, error, "and no more keys may be parked")
             self._retry_on_contention(self._leave, partition, record, error)
             self._owned.trip_if_full()
             raise GroupStopped(f"{self._group.name} has {parking.PARKED_KEYS_MAX} parked keys") from error
@@ -205,16 +214,17 @@ class BatchRunner:
         self._owned.breaker.failed(record, error, final=final)
         self._owned.trip_if_due()
         self._owned.trip_if_full()
+        return follows
 
-    def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> bool:
+    def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> str:
         with failpoints.atomic("handle.park"):
             progress = self._owned.lock(partition)
             if record.offset < progress.offset:
-                return False  # the error came after its commit: it is handled
+                return ""  # the error came after its commit: it is handled
             self._owned.unclaim(record)
-            parking.park(self._group, record, error, attempts=attempts)
+            follows = parking.park(self._group, record, error, attempts=attempts)
             self._finish(progress, [record], [])
-            return True
+            return follows
 
     def _leave(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
         """Leave a failed record where it is, as if it had not been tried; but remember crashes in it."""

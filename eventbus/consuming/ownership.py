@@ -24,6 +24,7 @@ from eventbus.events import Record, with_causation
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.poison_suspicion import Suspicion, Verdict
+from eventbus.failures.similar_warnings import Warnings
 from eventbus.models import Effect, Progress
 from eventbus.progress import groups, inbox, log_generations
 from eventbus.recovery import divergence
@@ -48,6 +49,7 @@ class Ownership:
         self.suspects: dict[int, TopicPartition] = {}
         self.pulse = Pulse(f"Group {group.name}")
         self.on_failure = on_failure
+        self.warnings = Warnings(group.name)
         self.retry_on_contention = retry_on_contention
         # The times at which this process claimed effects, and the answers of their calls, by event id. An
         # infrastructure error between claim, call and record must not cause a second call, and is not a crash.

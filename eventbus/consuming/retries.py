@@ -7,6 +7,7 @@ from eventbus.consuming.ownership import Note, Ownership
 from eventbus.errors import CrashedRepeatedly, OutcomeUnknown, could_be_outage
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.poison_suspicion import Verdict
+from eventbus.failures.similar_warnings import PROBE
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
@@ -112,8 +113,10 @@ class Retries:
             final = policy.gives_up(error, attempts)
             if final:
                 parking.dead_letter_head(self._group, key, head, error, attempts=attempts)
+                follows = parking.last_attempt(policy, attempts)
             else:
-                parking.postpone(key, policy, error, attempts=attempts)
+                follows = parking.postpone(key, policy, error, attempts=attempts)
+        self._owned.warnings.failed(record, error, follows)
         first = attempts == 1 and counts and not could_be_outage(error)  # else the circuit breaker has seen it before
         self._owned.breaker.failed(record, error, first=first, final=final)
 
@@ -127,6 +130,7 @@ class Retries:
             record = parking.record_of(key.events.all()[0])
             if is_told:
                 self._owned.on_failure(record, error)
+                self._owned.warnings.failed(record, error, PROBE)
             if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
                 self._owned.unclaim(record)
             key.running = False

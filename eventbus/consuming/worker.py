@@ -31,7 +31,6 @@ from eventbus.errors import (
     is_infrastructure_error,
 )
 from eventbus.events import Record
-from eventbus.failures.similar_warnings import Warnings
 from eventbus.models import ConsumerGroup, Progress
 from eventbus.progress import groups
 from eventbus.recovery import divergence
@@ -58,7 +57,6 @@ class Worker:
     ) -> None:
         self.group = group
         self.failures: list[BaseException] = []  # of this worker's last step, for tests
-        self._warnings = Warnings(group.name, logger)
         self._backend = backend
         self._stop = stop or threading.Event()
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
@@ -416,7 +414,6 @@ class Worker:
 
     def _failed(self, record: Record, error: BaseException) -> None:
         self.failures.append(error)
-        self._warnings.failed(record, error)
 
 
 def _place_of(record: Record) -> tuple[TopicPartition, int, UUID]:

@@ -35,16 +35,17 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
     return {row.key: row for row in ParkedKey.objects.filter(group=group, topic=topic, key__in=found)} if found else {}
 
 
-def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> None:
+def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> str:
     """Park the key of a failed event. If the failure is final, make the event a dead letter. Raises TooManyParked.
 
-    `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure.
+    `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure. Returns what
+    follows, for the log.
     """
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
     if final and policy.on_dead == "skip":
         dead_letter(group.name, record, error, attempts=attempts, parks=False)
-        return
+        return last_attempt(policy, attempts)
     if is_full(group.name):
         raise TooManyParked(group.name)
     now = clock.now()
@@ -61,9 +62,9 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     if final:
         dead_letter(group.name, record, error, attempts=attempts, parks=True)
         _stop(key, error)
-    else:
-        wait(key, record, record.offset)
-        postpone(key, policy, error, attempts=attempts)
+        return last_attempt(policy, attempts)
+    wait(key, record, record.offset)
+    return postpone(key, policy, error, attempts=attempts)
 
 
 def is_full(group: str) -> bool:
@@ -98,8 +99,8 @@ def wait(key: ParkedKey, record: Record, offset: int) -> None:
     )
 
 
-def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> None:
-    """Let the head wait for its next attempt."""
+def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> str:
+    """Let the head wait for its next attempt. Return when that comes, for the log."""
     key.attempts, key.running = attempts, False
     if not counts_as_attempt(error):
         pause = random.uniform(*AWAY_SECONDS)
@@ -108,6 +109,13 @@ def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts:
     key.due_at = clock.now() + timedelta(seconds=pause)
     key.error = printable(f"{type(error).__name__}: {error}")
     key.save()
+    counted = f"attempt {attempts} of {policy.attempts}" if counts_as_attempt(error) else "which counts as no attempt"
+    return f"{counted}, next try in {pause:.1f} s"
+
+
+def last_attempt(policy: Handler, attempts: int) -> str:
+    """Return what the log says of an attempt after which no other comes."""
+    return f"attempt {attempts} of {policy.attempts}, and the last"
 
 
 def dead_letter_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:

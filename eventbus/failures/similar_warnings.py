@@ -1,44 +1,62 @@
-"""Log what fails: the first failure of a kind with its traceback, and those like it as a number."""
+"""Log failed attempts: each with its number and the next try, but of those alike only a few lines a minute."""
 
 import logging
 import time
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from eventbus.events import Record
 
-ALIKE_SECONDS = 60.0  # between warnings of a kind: a bad minute is a line and not thousands
+logger = logging.getLogger(__name__)
+
+ALIKE_SECONDS = 60.0  # how long the lines of a kind are counted together: a bad minute is a page and not thousands
+LINES_MAX = 16  # of a kind in that time: all attempts of two events
+PROBE = "a probe, which counts as no attempt"
 KINDS_MAX = 100  # kinds remembered: a group has some ten types, and an error of each is one of a few classes
 
 
-class _Kind(NamedTuple):
-    told_at: float
-    more: int
+@dataclass
+class _Kind:
+    since: float
+    lines: int = 0
+    more: int = 0  # left out since the last line
 
 
 class Warnings:
-    """The warnings of one worker. Two failures are alike when their event types and their error classes are."""
+    """The warnings of one worker. Two failures are alike when their event types and their error classes are.
 
-    def __init__(self, group: str, logger: logging.Logger) -> None:
-        self._group, self._logger = group, logger
+    The first line of a kind in a minute has the traceback. An event that becomes a dead letter is an error in the log
+    as well (`parking.dead_letter`).
+    """
+
+    def __init__(self, group: str) -> None:
+        self._group = group
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
-    def failed(self, record: Record, error: BaseException) -> None:
-        """Log a failure, unless one like it was logged a moment ago: then count it for the next line."""
-        kind, now = (record.type, type(error).__name__), time.monotonic()
-        told_at, more = self._kinds.get(kind, _Kind(float("-inf"), 0))
-        if now < told_at + ALIKE_SECONDS:
-            self._kinds[kind] = _Kind(told_at, more + 1)
+    def failed(self, record: Record, error: BaseException, follows: str) -> None:
+        """Log a failed attempt and what `follows`, unless there are many alike: then count it for the next line."""
+        kind = self._kind(record.type, type(error).__name__)
+        if kind.lines >= LINES_MAX:
+            kind.more += 1
             return
-        if len(self._kinds) >= KINDS_MAX:
-            self._kinds.clear()
-        self._kinds[kind] = _Kind(now, 0)
-        self._logger.warning(
-            "Group %s failed on %s %s (key %s): %s%s",
+        kind.lines += 1
+        more, kind.more = kind.more, 0
+        logger.warning(
+            "Group %s failed on %s %s (key %s), %s: %s%s",
             self._group,
             record.type,
             record.event_id,
             record.key,
+            follows,
             type(error).__name__,
-            f"; {more} like it failed since the last such line" if more else "",
-            exc_info=error,
+            f"; {more} more like it were left out before" if more else "",
+            exc_info=error if kind.lines == 1 else None,
         )
+
+    def _kind(self, wire_type: str, error_class: str) -> _Kind:
+        now, known = time.monotonic(), self._kinds.get((wire_type, error_class))
+        if known is not None and now < known.since + ALIKE_SECONDS:
+            return known
+        if len(self._kinds) >= KINDS_MAX:
+            self._kinds.clear()
+        kind = self._kinds[wire_type, error_class] = _Kind(now, more=known.more if known else 0)
+        return kind
