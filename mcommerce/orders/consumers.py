@@ -12,8 +12,9 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from mcommerce.orders import access, limits
-from mcommerce.orders.open_sockets import AWAY, TooManySockets, live_orders
+from mcommerce.orders.open_sockets import TooManySockets, live_orders
 from mcommerce.rate_limits.rate_limit import RateLimited
+from mcommerce.web.shared_watch import AWAY
 
 logger = logging.getLogger(__name__)
 

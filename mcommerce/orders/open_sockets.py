@@ -5,21 +5,15 @@ passed on with `call_soon_threadsafe`. Nothing is sent from here: a batch of eve
 reads the change itself.
 """
 
-import asyncio
-import logging
 import threading
 from asyncio import AbstractEventLoop
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connections
-
 from eventbus import watches
-from eventbus.errors import LogUnavailable
 from mcommerce.events import (
     OrderAwaitingPayment,
     OrderCancelled,
@@ -35,8 +29,7 @@ from mcommerce.events import (
     OrderReturned,
     OrderShipped,
 )
-
-logger = logging.getLogger(__name__)
+from mcommerce.web.shared_watch import SharedWatch
 
 # The orders publish each of them in the transaction that writes the row: a socket that wakes reads the change.
 CHANGES = (
@@ -56,15 +49,6 @@ CHANGES = (
 )
 SOCKETS_PER_NETWORK_MAX = 60  # in this process: an office behind one address; a socket costs some 50 kB
 SOCKETS_PER_ORDER_MAX = 20  # tabs and devices of one household; each reloads a page with every change
-AWAY = (
-    DatabaseError,
-    InterfaceError,
-    LogUnavailable,
-)  # faults that stop its start; a browser that waits for it reconnects
-
-
-class Watching(Protocol):
-    def close(self) -> None: ...
 
 
 class TooManySockets(Exception):
@@ -76,39 +60,17 @@ class LiveOrders:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watch: Future[Watching] | None = None
+        self._watch = SharedWatch("orders-watch", lambda: watches(*CHANGES, call=self._tell, reset=self._wake_all))
         self._sockets: dict[UUID, dict[Callable[[], None], tuple[AbstractEventLoop, str]]] = defaultdict(dict)
         self._from: Counter[str] = Counter()  # how many from each network
 
     async def start(self) -> None:
-        """Start the watch if it is not running. Every event published after the return wakes the sockets of its order.
-
-        Raises one of AWAY if the database or the event log is unavailable, perhaps after a long wait. All callers wait
-        for the same attempt, which has a thread of its own.
-        """
-        with self._lock:
-            if self._watch is None or (self._watch.done() and self._watch.exception()):
-                self._watch = Future()
-                # A daemon: while the brokers do not answer it takes long, and the process may end.
-                threading.Thread(target=self._begin, args=[self._watch], name="orders-watch", daemon=True).start()
-            watch = self._watch
-        await asyncio.shield(asyncio.wrap_future(watch))  # one visitor who leaves early does not cancel it for all
-
-    def _begin(self, watch: "Future[Watching]") -> None:
-        try:
-            watch.set_result(watches(*CHANGES, call=self._tell, reset=self._wake_all))
-        except BaseException as error:
-            logger.exception("The orders cannot be watched")  # once, for all callers
-            watch.set_exception(error)
-        finally:
-            connections.close_all()
+        """Start the watch. Every event published after the return wakes its order's sockets. Raises one of AWAY."""
+        await self._watch.start()
 
     def close(self) -> None:
         """Stop watching. The sockets stay and are woken no more."""
-        with self._lock:
-            watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.add_done_callback(_close)
+        self._watch.close()
 
     def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop, *, network: str = "") -> None:
         """Call `wake` on `loop` whenever the order may have changed. Raises `TooManySockets`."""
@@ -148,11 +110,6 @@ class LiveOrders:
             # A task on the server's own loop: going through async_to_sync would wait for its next tick.
             with suppress(RuntimeError):  # the server has stopped and closed its loop
                 loop.call_soon_threadsafe(_call_all, wakers)
-
-
-def _close(watch: "Future[Watching]") -> None:
-    if not watch.exception():
-        watch.result().close()
 
 
 def _call_all(wakers: list[Callable[[], None]]) -> None:

@@ -1,1 +1,1 @@
-"""Middleware and rules of every request: hosts, origins, headers, static files, unusable input."""
+"""Middleware and rules of every request, and the watch that a process's sockets share."""
