@@ -421,6 +421,8 @@ STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or (
     2_000 if _simulated else 60_000
 )  # JCDecaux refreshes a minute
 STATIONS_PRODUCER_OPEN = DEMO
+# The fragments of other apps on a station's page; "" for none. The stations import no shop
+STATIONS_PAGE_FRAGMENTS = "mcommerce.web.slots.live.LiveFragments"
 
 # --- Django --------------------------------------------------------------------------------------------------------
 
@@ -437,6 +439,7 @@ INSTALLED_APPS = [
     "csp",
     "js_lib_leaflet",
     "eventbus",
+    "mcommerce.web.slots",
     "mcommerce.rate_limits",
     "mcommerce.accounts",
     "mcommerce.products",
@@ -490,7 +493,10 @@ TEMPLATES = [
                 "mcommerce.orders.context_processors.cart_count",
                 "mcommerce.accounts.context_processors.address_book",
             ],
-            "libraries": {"money": "mcommerce.money.template_filters"},
+            "libraries": {
+                "money": "mcommerce.money.template_filters",
+                "slots": "mcommerce.web.slots.template_tags",
+            },
         },
     }
 ]

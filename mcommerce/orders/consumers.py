@@ -1,4 +1,4 @@
-"""The socket of an order's page: it sends the order's version at each change and after each silence."""
+"""The socket of an order's page: it sends the order's version and other apps' fragments as they change."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from mcommerce.orders import access, limits
 from mcommerce.orders.open_sockets import TooManySockets, live_orders
 from mcommerce.rate_limits.rate_limit import RateLimited
 from mcommerce.web.shared_watch import AWAY
+from mcommerce.web.slots.live import LiveFragments
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class OrderConsumer(AsyncWebsocketConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.order_id = scope["url_route"]["kwargs"]["order_id"]
         self.changed = asyncio.Event()
+        self.fragments = LiveFragments("order", (self.order_id,), scope, wake=self.changed.set)
         # Channels skips `disconnect` when a handler raised or was cancelled. An order may have few sockets, so each
         # one is released however it ends.
         try:
@@ -67,12 +69,14 @@ class OrderConsumer(AsyncWebsocketConsumer):
             return
         # Join before reading: an earlier change shows as a newer version, a later one wakes this socket.
         self.telling = asyncio.create_task(self._tell(await self._version()))
+        self.fragments.open()
 
     async def leave(self) -> None:
         live_orders.leave(self.order_id, self.changed.set)
         if self.telling:
             self.telling.cancel()
             await asyncio.wait([self.telling])
+        await self.fragments.close()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await self.close(NOTHING_TO_SAY)
@@ -87,12 +91,16 @@ class OrderConsumer(AsyncWebsocketConsumer):
             await self.close(BROKEN)
 
     async def _tell_versions(self, version: int | None) -> None:
-        """Send the version, then each newer one, and the same again after silence. A slow browser gets the newest."""
+        """Send the version, then each newer one, and the same again after silence. A slow browser gets the newest.
+
+        Fragments come only right after a look at the visitor's access.
+        """
+        fragments: dict[str, Any] = {}
         while version is not None:
-            await self.send(json.dumps({"version": version, "heartbeat_s": HEARTBEAT_SECONDS}))
-            told = version
-            while version == told and await self._may_have_changed():
-                version = await self._version()
+            await self.send(json.dumps({"version": version, "heartbeat_s": HEARTBEAT_SECONDS, **fragments}))
+            told, fragments = version, {}
+            while version == told and not fragments and await self._may_have_changed():
+                version, fragments = await self._version(), self.fragments.take()
         await self.close(NOT_FOUND)
 
     async def _may_have_changed(self) -> bool:

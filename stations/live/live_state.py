@@ -123,6 +123,10 @@ class Board:
     def stations(self, contracts: Contracts = None) -> list[StationView]:
         return [view for view in self._views.values() if not view.gone and _follows(contracts, view)]
 
+    def find(self, station_id: str) -> StationView | None:
+        """Return a station by its id, also one that is gone."""
+        return self._views.get(station_id)
+
     def snapshot(self, contracts: Contracts = None) -> str:
         """Return the `snapshot` frame: every station that is not gone."""
         return self._frame((contracts, None)).text

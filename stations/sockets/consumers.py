@@ -6,6 +6,7 @@ from django.conf import settings
 from eventbus import clock
 from stations.live.live_state import Contracts, encode
 from stations.models import PollPlan
+from stations.sockets import page_fragments
 from stations.sockets.admission import WHO_SECONDS, may_produce, may_still_produce
 from stations.sockets.protocol import BadRequest, Since, Subscribe
 from stations.sockets.pull_socket import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
@@ -20,6 +21,8 @@ class StationsConsumer(LiveSocket):
     other contracts. A connected client that fell out of the change window gets one snapshot, and the server closes with
     4008 (`CLOSE_BEHIND`).
     """
+
+    fragments: page_fragments.PageFragments | None = None
 
     async def connect(self) -> None:
         self.contracts: Contracts = None
@@ -36,14 +39,32 @@ class StationsConsumer(LiveSocket):
     def answer(self, request: Subscribe) -> None:
         self.contracts, self.since = request.followed, request.since
         self.epoch, self.subscribed = "", True
+        if request.station and self.fragments is None:
+            self.open_page(request.station)
+
+    def open_page(self, station_id: str) -> None:
+        """Let the fragments of this station's page come. A socket is of one page at most."""
+        if station := self.live.board.find(station_id):
+            self.fragments = page_fragments.of_station(station, self.scope, wake=self.awake.set)
+        if self.fragments:
+            self.fragments.open()
+
+    async def leave(self) -> None:
+        if self.fragments:
+            await self.fragments.close()
+        await super().leave()
 
     async def due(self) -> Due:
         if not self.subscribed:
             return Due([])
-        stations = self.stations_due()
-        if self.news == self.live.news.number:
+        stations, fragments = self.stations_due(), self.fragments_due()
+        if self.news == self.live.news.number and not fragments:
             return stations
-        return Due([*stations.frames, *self.news_due()], stations.close_code)
+        return Due([*stations.frames, *self.news_due(), *fragments], stations.close_code)
+
+    def fragments_due(self) -> list[str]:
+        found = self.fragments.take() if self.fragments else {}
+        return [encode({"type": "fragments", **found})] if found else []
 
     def stations_due(self) -> Due:
         board = self.live.board

@@ -8,6 +8,7 @@ from stations.live.live_state import Contracts
 
 MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
 CONTRACTS_MAX = 100  # all of them are "*"
+STATION_ID_MAX = 200  # characters: source, contract and number
 
 ContractName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 
@@ -30,10 +31,14 @@ class Since(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """A subscription to contracts, from `since` on. A later one replaces the earlier."""
+    """A subscription to contracts, from `since` on. A later one replaces the earlier.
+
+    `station` is the id of the station whose page this is: the fragments of other apps on that page come too.
+    """
 
     contracts: Annotated[list[ContractName], msgspec.Meta(min_length=1, max_length=CONTRACTS_MAX)] | Literal["*"]
     since: Since | None = None
+    station: Annotated[str, msgspec.Meta(max_length=STATION_ID_MAX)] | None = None
 
     @property
     def followed(self) -> Contracts:

@@ -150,7 +150,7 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Show an order as it is now; with `?fragment=1` only the part that changes."""
+    """Show an order as it is now; with `?fragment=1` only the part that changes, with `&slots=1` other apps' too."""
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404
@@ -160,6 +160,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "as_staff": access.acts_as_staff(found, request.user),
         "may_cancel": access.may_cancel(found, request.user),
         "in_my_cart": cart_return.came_back_to(find_cart(request), found),
+        "with_slots": "fragment" not in request.GET or "slots" in request.GET,
     }
     return render(request, template, context)
 

@@ -9,7 +9,7 @@ import { Ticker } from "./ticker.js";
 
 const page = document.getElementById("station");
 const { station: id, source, contract, zone } = page.dataset;
-const link = new Link(page.dataset.socket, () => ({ contracts: [contract] }));
+const link = new Link(page.dataset.socket, () => ({ contracts: [contract], station: id }));
 const feeds = new Feeds(link, { concerned: (all) => [feedOf(all, source, contract)] });
 const showMs = showConnection(link, feeds);
 const ticker = new Ticker(document.getElementById("ticker"), { href: () => null, time: cityTime });
@@ -57,6 +57,7 @@ function showGone() {
 
 link.addEventListener("frame", ({ detail: frame }) => {
   if (frame.type === "feed") feeds.take(frame);
+  if (frame.type === "fragments") document.dispatchEvent(new CustomEvent("fragments", { detail: frame.fragments }));
   const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
   ours.forEach(show);
   if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0)) showGone();

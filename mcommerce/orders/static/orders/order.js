@@ -1,6 +1,7 @@
 // Keeps an order's page true: the socket says which version the order has, and a newer one has the page's changing part
 // fetched and swapped in. While the socket is away, the page asks for that part again by itself. Focus and scroll stay
-// where they were; what is new is said aloud. Counts down to the deadline.
+// where they were; what is new is said aloud. Counts down to the deadline. The fragments of other apps come on the
+// socket, and without it with the answer; "fragments" hands them to slots.js.
 
 import { localise } from "../site/local-time.js";
 
@@ -33,7 +34,7 @@ async function catchUp() {
   try {
     while (shownVersion() < wanted) {
       const before = shownVersion();
-      swap(await fetchNow());
+      swap((await fetchPage("?fragment=1")).order);
       if (shownVersion() === before) break; // an answer from a moment earlier: the next word or retry brings the rest
     }
   } catch (error) {
@@ -44,18 +45,29 @@ async function catchUp() {
   }
 }
 
-async function fetchNow() {
+/** The changing part of the order, and the fragments if the query asks for them. */
+async function fetchPage(query) {
   if (gone) throw new Error("This order is not to be seen here any more");
-  const answer = await fetch(`${root.dataset.page}?fragment=1`, {
+  const answer = await fetch(root.dataset.page + query, {
     credentials: "same-origin",
     cache: "no-store",
     signal: AbortSignal.timeout(ANSWER_MS),
   });
   if (answer.status === 404) stop();
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("order-now");
-  if (!page) throw new Error("No order in the answer");
-  return document.importNode(page, true);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const order = page.getElementById("order-now");
+  if (!order) throw new Error("No order in the answer");
+  return { order: document.importNode(order, true), fragments: fragmentsIn(page) };
+}
+
+function fragmentsIn(page) {
+  const boxes = [...page.querySelectorAll("[data-fragment]")];
+  return Object.fromEntries(boxes.map((box) => [box.dataset.fragment, { html: box.innerHTML, digest: box.dataset.digest }]));
+}
+
+function tellFragments(fragments) {
+  if (fragments) document.dispatchEvent(new CustomEvent("fragments", { detail: fragments }));
 }
 
 function swap(fresh) {
@@ -130,10 +142,11 @@ function askAfter(delay) {
 
 async function ask() {
   try {
-    const fresh = await fetchNow();
+    const { order: fresh, fragments } = await fetchPage("?fragment=1&slots=1");
     const newer = Number(fresh.dataset.version) > shownVersion();
     if (newer || paysNoMore(fresh)) swap(fresh);
     pause = newer ? ASK_FIRST_MS : Math.min(ASK_MOST_MS, pause * 2);
+    if (!live) tellFragments(fragments); // the socket's are newer
     if (!live) show("asking");
   } catch {
     pause = Math.min(ASK_MOST_MS, pause * 2);
@@ -193,6 +206,7 @@ function hear(word) {
   live = true;
   askAfter(0); // no more: the socket speaks
   show("live");
+  tellFragments(word.fragments);
   wanted = Math.max(wanted, word.version);
   catchUp();
 }

@@ -1,0 +1,51 @@
+"""The app of points, installed for the tests that ask for it."""
+
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import modify_settings
+
+from mcommerce.web.slots import registry
+from mcommerce.web.slots.live import open_pages
+from tests.mcommerce.orders.conftest import (  # noqa: F401  (an order, and who may see it)
+    listener,
+    no_watch_left,
+    noon,
+    placed,
+    shopper,
+    waiting,
+)
+
+APP = "tests.mcommerce.slots.points"
+
+
+@pytest.fixture
+def points_app() -> Iterator[None]:
+    """Install it as a site would; afterwards there is no trace of it."""
+    before = {place: registry.fragments_of(place) for place in registry.PLACES}
+    with modify_settings(INSTALLED_APPS={"append": APP}):
+        yield
+    sys.modules.pop(f"{APP}.slots", None)
+    for place, found in before.items():
+        registry._fragments[place] = found
+
+
+@pytest.fixture
+def registered() -> Iterator[Callable[[registry.Fragment], None]]:
+    """Registers a fragment for the time of a test."""
+    added: list[registry.Fragment] = []
+
+    def add(one: registry.Fragment) -> None:
+        registry.add(one)
+        added.append(one)
+
+    yield add
+    for one in added:
+        registry.remove(one)
+
+
+@pytest.fixture
+def no_fragments_watched() -> Iterator[None]:
+    yield
+    open_pages.close()
