@@ -1,0 +1,78 @@
+"""The code of the page about fragments does what the page says."""
+
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.template.loader import get_template
+from django.test import modify_settings
+
+from eventbus.ids import uuid7
+from eventbus.testing import published_events
+from mcommerce.web.slots import registry
+from mcommerce.web.slots.testing import draw_fragment
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/how-to/fragment-on-another-page.md"
+BLOCKS = re.findall(r"^```(?:python|html)\n(?:# |<!-- )(\S+\.\w+)(?: -->)?\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+EVENTS = "from uuid import UUID\n\nfrom eventbus import Event\n\n\n"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def gifts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The page's app, installed, with its table; returns the page's test."""
+    files = dict(BLOCKS)
+    test = files.pop("tests/mcommerce/gifts/test_slots.py")
+    files["mcommerce/gifts/__init__.py"] = ""
+    files["mcommerce/gifts/events.py"] = EVENTS + files.pop("mcommerce/events.py")
+    for name, text in files.items():
+        path = tmp_path / name.removeprefix("mcommerce/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("mcommerce.events", "gifts.events").replace("mcommerce.gifts", "gifts"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with modify_settings(INSTALLED_APPS={"append": "gifts"}):
+        model = import_module("gifts.models").Gift
+        with connection.schema_editor() as editor:
+            editor.create_model(model)
+        yield test
+        with connection.schema_editor() as editor:
+            editor.delete_model(model)
+    forget_app()
+
+
+def forget_app() -> None:
+    registry.remove(next(one for one in registry.fragments_of("order") if one.name == "gifts.order_gift"))
+    del apps.all_models["gifts"]
+    apps.clear_cache()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gifts"]:
+        del sys.modules[name]
+
+
+def test_the_pages_example_holds(gifts: str) -> None:
+    names = {
+        "draw_fragment": draw_fragment,
+        "uuid7": uuid7,
+        "services": import_module("gifts.services"),
+        "order_gift": import_module("gifts.slots").order_gift,
+    }
+    exec(gifts, names)
+
+    names["test_a_gift_is_shown_on_the_orders_page"]()
+
+    assert len(published_events(import_module("gifts.events").GiftWrapped)) == 1
+    assert registry.find(names["order_gift"]).updates_on == (import_module("gifts.events").GiftWrapped,)
+    assert get_template("gifts/order_gift.html")
+
+
+def test_the_page_names_every_place() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (no|yes: .*) \|$", PAGE.read_text(), re.M)
+
+    told = {place: tuple(re.findall(r"`(\w+)`", fields)) for place, fields in rows}
+    assert told == registry.PLACES
