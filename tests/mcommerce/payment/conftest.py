@@ -19,9 +19,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from eventbus import Event, clock, publish, registry
+from eventbus import Event, clock, publish, testing
 from eventbus.ids import uuid7
-from eventbus.testing import settle
 from mcommerce.events import OrderAwaitingPayment
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
@@ -34,11 +33,9 @@ SITE_URL = "https://shop.invalid"
 DEADLINE_SECONDS = 60  # for what another thread does at once on an idle machine
 
 
-@pytest.fixture(autouse=True)
-def only_payments_listen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The orders of these tests are ids that nobody placed: who would look them up does not listen."""
-    ours = {name: group for name, group in registry.groups.items() if name.startswith("payment")}
-    monkeypatch.setattr(registry, "groups", ours)
+def settle(**how: Any) -> None:
+    """Let the payments handle. The orders of these tests are ids that nobody placed: who would look them up waits."""
+    testing.settle(only=["payment", "payment-checks", "payment-refunds"], **how)
 
 
 @pytest.fixture(autouse=True)

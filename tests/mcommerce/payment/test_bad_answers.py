@@ -13,7 +13,7 @@ from django.db import transaction
 from eventbus import Event, clock, publish
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, ParkedKey
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentRefunded
 from mcommerce.payment.models import Attempt, Payment, Refund
 from mcommerce.payment.providers.base import ProviderUnreadable
@@ -21,7 +21,7 @@ from mcommerce.payment.providers.sandbox import VISITOR_SECONDS, Sandbox
 from mcommerce.payment.sandbox import sign
 from mcommerce.payment.views import WEBHOOK_BYTES_MAX
 from outside.service import FAILURES_MAX, states
-from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Company, Shopper
+from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Company, Shopper, settle
 from tests.outside.raw_server import Said, drip, flood, hang_up, mumbling, saying, silence
 
 GOOD = "4242424242424242"

@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from eventbus.ids import uuid7
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from mcommerce.events import OrderCancelled, PaymentClosed, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, Payment
-from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 
 GOOD = "4242424242424242"

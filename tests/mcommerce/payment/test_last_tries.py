@@ -4,11 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from eventbus import clock
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from mcommerce.events import PaymentDoubtCleared, PaymentFailed
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt
 from mcommerce.payment.services.status_checks import PaymentCheckDue
-from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 from tests.mcommerce.payment.test_paying import DECLINED, GOOD
 from tests.mcommerce.payment.test_refunds import asked

@@ -9,11 +9,11 @@ from django.db import connections
 
 from eventbus import clock
 from eventbus.ids import uuid7
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
 from mcommerce.payment.services import ledger
-from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper
+from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 
 GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (

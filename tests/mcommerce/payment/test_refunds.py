@@ -9,11 +9,11 @@ from msgspec import structs
 
 from eventbus import publish
 from eventbus.ids import uuid7
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment.models import Payment, Refund
 from mcommerce.payment.services import ledger
-from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 
 
