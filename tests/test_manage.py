@@ -10,11 +10,16 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import django
 import pytest
+from django.utils import autoreload
 
+import mcommerce
+from mcommerce.daphne.management.commands import runserver as daphne_runserver
 from tests.live_site import free_ports
 from tests.test_settings import ROOT, python
 
+RELOAD = 3  # the exit code by which Django's reloader starts its child again
 ENDED_SECONDS = 60  # on a machine that is busy otherwise
 
 
@@ -91,6 +96,17 @@ def test_a_server_whose_stand_in_cannot_listen_says_so_and_ends(
     assert f"Port {taken} of 127.0.0.1 is not free for the {part}: Address already in use.\n" in told.stderr
     assert re.search(rf"Type: {setting}=http://127.0.0.1:\d+ manage.py runserver 127.0.0.1:{site}\n", told.stderr)
     assert "Starting" not in told.stdout + told.stderr
+
+
+def test_a_server_is_started_again_for_a_file_of_the_site_and_not_for_one_of_a_package() -> None:
+    assert daphne_runserver.Command
+    package, ours = (Path(module.__file__ or "").resolve() for module in (django, mcommerce))
+
+    autoreload.BaseReloader().notify_file_changed(package)
+
+    with pytest.raises(SystemExit) as ended:
+        autoreload.BaseReloader().notify_file_changed(ours)
+    assert ended.value.code == RELOAD
 
 
 def runserver(folder: Path, address: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:

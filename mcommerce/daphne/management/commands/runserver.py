@@ -2,13 +2,16 @@
 
 import ipaddress
 import os
+import sysconfig
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from daphne.management.commands import runserver
 from django.conf import settings
 from django.core.management import CommandError
+from django.utils.autoreload import file_changed
 
 from mcommerce.daphne.free_ports import PORT_MAX, Address, address_of, complaints, free_port, obstacle
 from mcommerce.daphne.server import ServerWithHeaders
@@ -33,6 +36,18 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
                 f"start it with SITE_URL=http://{self.addr}:{self.port}"
             )
         super().inner_run(*args, **options)
+
+
+def _is_of_a_package(file_path: Path, **told: Any) -> bool:
+    """Return whether a changed file is an installed package's: then Django's reloader does not restart the site.
+
+    Whoever installs the tools beside a running site also gets another setuptools, which every process has loaded.
+    """
+    folders = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    return any(file_path.is_relative_to(folder) for folder in folders)
+
+
+file_changed.connect(_is_of_a_package)
 
 
 def _is_elsewhere(port: int) -> bool:
