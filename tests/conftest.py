@@ -13,7 +13,13 @@ from django.utils import translation
 from outside.service import forget
 
 gc.disable()  # while everything is loaded, which is kept: each look at it finds more to look at, and nothing to free
-pytest_plugins = ["eventbus.testing.fixtures", "tests.shop_fixtures", "tests.browser.plugin", "tests.kafka.plugin"]
+pytest_plugins = [
+    "eventbus.testing.fixtures",
+    "tests.shop_fixtures",
+    "tests.browser.plugin",
+    "tests.kafka.plugin",
+    "tests.schema_validation",
+]
 
 
 def pytest_collection_finish() -> None:

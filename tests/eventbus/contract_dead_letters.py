@@ -60,6 +60,7 @@ class KeptForOperators:
         assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
         assert house.waiting() == [2]
 
+    @pytest.mark.misfits
     def test_what_cannot_be_decoded_is_kept_byte_for_byte(self, house: House) -> None:
         house.handler()
         house.say(("vase", 1), ("chair", 1))

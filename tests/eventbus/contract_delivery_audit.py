@@ -115,6 +115,7 @@ class OnePlaceEach:
 
         assert places() == {"handled": 1, "discarded": 1}
 
+    @pytest.mark.misfits
     def test_what_cannot_be_decoded_is_among_the_dead_and_told(self, house: House) -> None:
         house.handler(call=Mended("chair", error=Permanent("poison")))
         house.say(("vase", 1), ("chair", 1))

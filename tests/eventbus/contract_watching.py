@@ -123,6 +123,7 @@ class WatchedFromNowOn:
             assert [event.number for event in heard if event.name == name] == list(range(20))
         assert len(batches) <= 10
 
+    @pytest.mark.misfits
     def test_a_watch_leaves_out_what_it_cannot_read(self, house: House) -> None:
         heard: list[Noted] = []
         resets: list[int] = []
