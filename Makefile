@@ -21,7 +21,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format reference bench screenshots requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -132,6 +132,9 @@ format: install-dev ## lay out Python and templates as lint wants them
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2
+
+reference: install-dev ## write docs/reference/events.md anew, from the event classes
+	$(PY) -m tests.reference
 
 bench: install-dev $(VENV)/.bench ## measure the bus, the poll and the pages beside their peers; writes bench.json
 	$(PY) -m benchmarks

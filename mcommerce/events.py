@@ -16,8 +16,10 @@ import msgspec
 
 from eventbus import Event
 
-Currency = Annotated[str, msgspec.Meta(examples=["EUR"])]  # ISO 4217
-TextByLanguage = Annotated[dict[str, str], msgspec.Meta(examples=[{"fr": "Vase", "en": "Vase"}])]
+Currency = Annotated[str, msgspec.Meta(description="ISO 4217", examples=["EUR"])]
+TextByLanguage = Annotated[
+    dict[str, str], msgspec.Meta(description="text by language", examples=[{"fr": "Vase", "en": "Vase"}])
+]
 
 # --- products ------------------------------------------------------------------------------------------------------
 
@@ -32,7 +34,7 @@ class ProductPublished(Event, name="product.published", topic="products", key="p
     product_id: UUID
     sku: str
     slug: str  # the product's page is at this slug; old ones redirect
-    title: TextByLanguage  # never empty
+    title: TextByLanguage  # text by language, never empty
     price: int  # minor units, VAT included
     currency: Currency
     tax_rate: int  # basis points
@@ -148,7 +150,7 @@ class OrderPlaced(Event, name="order.placed", topic="orders", key="order_id"):
 
     order_id: UUID
     lines: tuple[OrderedLine, ...]
-    total: int
+    total: int  # minor units of the currency
     currency: Currency
     expires_at: datetime  # cancelled if unpaid by then
 
@@ -157,7 +159,7 @@ class OrderAwaitingPayment(Event, name="order.awaiting_payment", topic="orders",
     """An order has its goods held, and this amount may be paid until `expires_at`."""
 
     order_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     expires_at: datetime
     number: str = ""  # the one that people use
@@ -184,7 +186,7 @@ class OrderPaid(Event, name="order.paid", topic="orders", key="order_id"):
     """An order is paid in full; one that costs nothing has no payment. Its goods leave the stock."""
 
     order_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     lines: tuple[OrderedLine, ...]
 
@@ -205,7 +207,7 @@ class OrderRefundRequested(Event, name="order.refund_requested", topic="orders",
     order_id: UUID
     refund_id: UUID
     payment_id: UUID  # the succeeded payment that it refunds
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     reason: str  # of `RefundReason`
     number: int = 1  # 2: staff requested it again after the provider's refusal, and so on
@@ -216,7 +218,7 @@ class OrderRefunded(Event, name="order.refunded", topic="orders", key="order_id"
 
     order_id: UUID
     refund_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
 
 
@@ -225,7 +227,7 @@ class OrderRefundFailed(Event, name="order.refund_failed", topic="orders", key="
 
     order_id: UUID
     refund_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     code: str
 
@@ -330,7 +332,7 @@ class PaymentSucceeded(Event, name="payment.succeeded", topic="payment", key="or
 
     payment_id: UUID
     order_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     provider: str  # "sandbox", "stripe"
     provider_ref: str  # the provider's own id of the payment
@@ -342,7 +344,7 @@ class PaymentRefunded(Event, name="payment.refunded", topic="payment", key="orde
     refund_id: UUID
     payment_id: UUID
     order_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     code: str = ""  # "already_refunded": it had gone back before, by other means
 
@@ -353,7 +355,7 @@ class PaymentRefundFailed(Event, name="payment.refund_failed", topic="payment", 
     refund_id: UUID
     payment_id: UUID
     order_id: UUID
-    amount: int
+    amount: int  # minor units of the currency
     currency: Currency
     code: str = ""  # the provider's reason
     number: int = 1  # of the `OrderRefundRequested` that it answers

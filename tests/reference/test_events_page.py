@@ -1,0 +1,70 @@
+"""The page of events is what the code makes of them now, and each example is what a reader would be given."""
+
+import pytest
+from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
+
+from eventbus.backends.base import partition_of
+from eventbus.backends.kafka import envelope
+from eventbus.events import Event, decode
+from eventbus.schemas.json_schema import schema_of
+from mcommerce.events import OrderShipped
+from tests.reference import samples
+from tests.reference.events_page import PAGE, page
+from tests.reference.example_records import PARTITIONS, fixed_values, record_of
+from tests.reference.samples import sample_of, site_events
+
+
+def test_the_page_is_what_is_made_now() -> None:
+    assert PAGE.read_text() == page(), "run: make reference"
+
+
+def test_it_is_the_same_each_time() -> None:
+    assert page() == page()
+
+
+@pytest.mark.parametrize("event_type", site_events(), ids=lambda one: one.wire_type())
+def test_an_example_is_read_as_its_event(event_type: type[Event]) -> None:
+    record = record_of(event_type)
+    headers = {name: text.encode() for name, text in record.headers}
+    told = from_kafka_event(KafkaMessage(dict(headers), record.key.encode(), record.value.encode()))
+
+    assert decode(record.value.encode(), event_type) == sample_of(event_type)
+    assert (told.get_type(), told.get_subject()) == (event_type.wire_type(), record.key)
+    assert record.partition == partition_of(record.key, PARTITIONS)
+
+
+def test_an_example_is_trusted_by_who_has_its_key() -> None:
+    record = record_of(site_events()[0])
+
+    class Message:
+        """As a client gives it."""
+
+        headers = staticmethod(lambda: [(name, text.encode()) for name, text in record.headers])
+        key = staticmethod(lambda: record.key.encode())
+        value = staticmethod(lambda: record.value.encode())
+        partition = staticmethod(lambda: record.partition)
+        offset = staticmethod(lambda: 0)
+        timestamp = staticmethod(lambda: (1, 0))
+
+    topic = site_events()[0].topic
+    with fixed_values():
+        assert envelope.record_of(Message, topic).trusted
+        assert not envelope.record_of(Message, "another").trusted
+    assert not envelope.record_of(Message, topic).trusted
+
+
+def test_a_field_without_an_example_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(samples.EVERYWHERE, "tracking")
+
+    with pytest.raises(AssertionError, match="order.shipped.v1 has no example of tracking: add it to tests.reference"):
+        sample_of(OrderShipped)
+
+
+@pytest.mark.parametrize("name", ["amount", "total", "price", "unit_price"])
+def test_money_is_described_as_minor_units(name: str) -> None:
+    schemas = [schema_of(one) for one in site_events()]
+    structs = [one for schema in schemas for one in (schema, *schema.get("$defs", {}).values())]
+    told = [struct["properties"][name] for struct in structs if name in struct["properties"]]
+
+    assert told
+    assert [one for one in told if "minor units" not in one.get("description", "")] == []
