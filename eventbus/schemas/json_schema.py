@@ -28,6 +28,15 @@ PLAIN: dict[type[inspect.Type], Schema] = {
     inspect.TimeDeltaType: {"type": "string", "format": "duration"},
     inspect.DecimalType: {"type": "string", "pattern": r"^-?[0-9.]+(E[+-]?[0-9]+)?$"},
 }
+# What `msgspec.Meta` limits. A pattern is left out: other languages write patterns in other ways.
+LIMITS = {
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+}
 
 
 class NoSchema(TypeError):
@@ -67,7 +76,7 @@ def _default(field: inspect.Field) -> Schema:
 
 def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
     if (plain := PLAIN.get(type(kind))) is not None:
-        return dict(plain)
+        return plain | _limits(kind)
     match kind:
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             return _of(inner, nested) | (extra or {})
@@ -89,6 +98,13 @@ def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
         case inspect.StructType(cls=struct):
             return _reference(struct, nested)
     raise NoSchema(f"{type(kind).__name__} has no JSON Schema: add it to {__name__}, or use another type in the event")
+
+
+def _limits(kind: inspect.Type) -> Schema:
+    if not isinstance(kind, inspect.IntType | inspect.FloatType | inspect.StrType):
+        return {}
+    found = {keyword: getattr(kind, name, None) for name, keyword in LIMITS.items()}
+    return {keyword: limit for keyword, limit in found.items() if limit is not None}
 
 
 def _reference(struct: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:

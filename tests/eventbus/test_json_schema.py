@@ -44,6 +44,8 @@ class TreeSeen(Event, name="tree.seen", topic="trees", key="tree_id"):
     colour: Colour
     shade: str  # of `Colour`
     size: Literal["big", "small"]
+    rings: Annotated[int, msgspec.Meta(ge=1, lt=5000)]
+    owner: Annotated[str, msgspec.Meta(max_length=20, examples=["Ada"])]
     bark: bytes
     branches: tuple[Branch, ...]
     names: dict[str, str]
@@ -93,6 +95,8 @@ def test_fields_with_a_default_may_be_missing_and_unknown_ones_there() -> None:
         ("width", {"type": "number"}),
         ("colour", {"enum": ["red", "blue"]}),
         ("size", {"enum": ["big", "small"]}),
+        ("rings", {"type": "integer", "minimum": 1, "exclusiveMaximum": 5000}),
+        ("owner", {"type": "string", "maxLength": 20, "examples": ["Ada"]}),
         ("bark", {"type": "string", "contentEncoding": "base64"}),
         ("branches", {"type": "array", "items": {"$ref": "#/$defs/Branch"}}),
         ("names", {"type": "object", "additionalProperties": {"type": "string"}}),
