@@ -8,15 +8,19 @@ from django.db import connection
 from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming import ignored_types, trust
-from eventbus.consuming.ownership import Note, Ownership
+from eventbus.consuming.handler_calls import HandlerCalls
+from eventbus.database.contention import ContentionRetry
 from eventbus.errors import CrashedRepeatedly, GroupStopped, OutcomeUnknown, TooManyParked
 from eventbus.events import Record, count_ours
 from eventbus.failures import circuit_breaker, effects, parking
-from eventbus.failures.poison_suspicion import Verdict
-from eventbus.failures.similar_warnings import PROBE
+from eventbus.failures.circuit_breaker import CircuitBreaker
+from eventbus.failures.effects_in_flight import Note
+from eventbus.failures.poison_suspicion import Suspicion, Verdict
+from eventbus.failures.similar_warnings import PROBE, Warnings
 from eventbus.models import Progress
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.progress.partition_epochs import PartitionEpochs
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
 
@@ -33,10 +37,19 @@ class BatchRunner:
     divergence (the database was restored) pauses all groups: `groups.PAUSED` includes it.
     """
 
-    def __init__(self, owned: Ownership) -> None:
-        self._owned = owned
-        self._group = owned.group
-        self._retry_on_contention = owned.retry_on_contention
+    def __init__(
+        self,
+        epochs: PartitionEpochs,
+        calls: HandlerCalls,
+        breaker: CircuitBreaker,
+        suspicion: Suspicion,
+        retry_on_contention: ContentionRetry,
+        warnings: Warnings,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._group, self._epochs, self._calls = epochs.group, epochs, calls
+        self._breaker, self._suspicion = breaker, suspicion
+        self._retry_on_contention, self._warnings, self._on_failure = retry_on_contention, warnings, on_failure
 
     def had(self, records: Sequence[Record]) -> set[UUID]:
         """Return the ids of events that the group had before: no handler is called for them."""
@@ -53,29 +66,29 @@ class BatchRunner:
         """
         done: list[Record] = []
         fresh: list[Record] = []
-        self._owned.begin()
+        self._calls.begin()
         with failpoints.atomic("handle.batch"), outbox.gathered():
-            progress = self._owned.lock(partition, unless=unless)
+            progress = self._epochs.lock(partition, unless=unless)
             until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
             is_fresh = self._sorting(progress, records)
             for record in records:
                 if is_fresh(record):
                     if passing:
                         break
-                    self._owned.act(record, None)
+                    self._calls.call(record, None)
                     fresh.append(record)
                 done.append(record)
                 if clock.monotonic() >= until:
                     break
             if done:
                 self._finish(progress, done, fresh)
-        self._owned.succeeded(fresh)
+        self._succeeded(fresh)
         return len(done)
 
     def announce(self, partition: TopicPartition) -> None:
         """Store that a batch is about to be handled. A worker that finds this left behind handles one by one."""
         with failpoints.atomic("handle.announce"):
-            progress = self._owned.lock(partition, unless=STOPPED)
+            progress = self._epochs.lock(partition, unless=STOPPED)
             progress.running_event, progress.crashes = None, 1  # of no event: none is suspected yet
             groups.save(progress)
 
@@ -91,18 +104,18 @@ class BatchRunner:
         try:
             self._alone(partition, [record], unless="" if announced else STOPPED)
         except Exception as error:
-            verdict = self._owned.judge(record, error)
+            verdict = self._judge(record, error)
             if verdict is Verdict.EXCUSED:
                 raise
             if verdict is Verdict.SUSPECTED:
                 self._park_or_stop(partition, record, error, attempts=0)
                 parked = parking.parked_keys(self._group.name, record.topic, {record.key})
-                self._owned.suspects |= {key.id: partition for key in parked.values()}
+                self._suspicion.keys |= {key.id: partition for key in parked.values()}
                 raise
-            self._owned.on_failure(record, error)
-            follows = self._park_or_stop(partition, record, error, attempts=int(self._owned.counts(record, error)))
+            self._on_failure(error)
+            follows = self._park_or_stop(partition, record, error, attempts=int(self._suspicion.counts(record, error)))
             if follows:
-                self._owned.warnings.failed(record, error, follows)
+                self._warnings.failed(record, error, follows)
 
     def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
         """Probe while the circuit breaker is open: try the first record that has a handler. Return how many are passed.
@@ -117,16 +130,16 @@ class BatchRunner:
         if ahead is None:
             return self._retry_on_contention(self.batch, partition, records, unless=PAUSED)
         record = records[ahead]
-        self._owned.breaker.wait()  # only now: passing records without a handler is no probe
+        self._breaker.wait()  # only now: passing records without a handler is no probe
         self._retry_on_contention(self._begin, partition, record, unless=PAUSED)
         try:
             self._alone(partition, records[: ahead + 1], closes=True)
             return ahead + 1
         except Exception as error:
-            if self._owned.judge(record, error) is not Verdict.BLAMED:
+            if self._judge(record, error) is not Verdict.BLAMED:
                 raise
-            self._owned.on_failure(record, error)
-            self._owned.warnings.failed(record, error, PROBE)
+            self._on_failure(error)
+            self._warnings.failed(record, error, PROBE)
             if isinstance(error, OutcomeUnknown):
                 return self._set_aside(partition, records[: ahead + 1], error)
             self._retry_on_contention(self._leave, partition, record, error)
@@ -150,7 +163,7 @@ class BatchRunner:
 
     def _begin(self, partition: TopicPartition, record: Record, *, unless: str) -> None:
         with failpoints.atomic("handle.begin"):
-            progress = self._owned.lock(partition, unless=unless)
+            progress = self._epochs.lock(partition, unless=unless)
             if progress.running_event == record.event_id:
                 progress.crashes += 1  # its last attempt never ended; crashes before its turn are not its own
             else:
@@ -162,23 +175,23 @@ class BatchRunner:
     ) -> None:
         """Handle the last of these records, and pass those before it, which need no handler now."""
         record = records[-1]
-        self._owned.begin()
-        note = self._owned.ask(partition, record)
+        self._calls.begin()
+        note = self._calls.ask(partition, record)
         fresh = self._retry_on_contention(self._one, partition, records, note, unless=unless, closes=closes)
-        self._owned.settled(record)
-        self._owned.succeeded(fresh)
+        self._calls.effects.settled(record)
+        self._succeeded(fresh)
 
     def _one(
         self, partition: TopicPartition, records: Sequence[Record], note: Note | None, *, unless: str, closes: bool
     ) -> list[Record]:
-        self._owned.in_hand = None
+        self._calls.in_hand = None
         with failpoints.atomic("handle.single"), outbox.gathered():
-            progress = self._owned.lock(partition, unless=unless)
+            progress = self._epochs.lock(partition, unless=unless)
             is_fresh = self._sorting(progress, records)
             fresh = [record for record in records if is_fresh(record)]
             for record in fresh:
                 effects.refuse_deadly(self._group, record, progress.crashes)
-                self._owned.act(record, note)
+                self._calls.call(record, note)
             self._finish(progress, records, fresh)
             if closes and fresh:
                 circuit_breaker.reset(self._group.name)
@@ -206,22 +219,22 @@ class BatchRunner:
             if not follows:
                 return ""
         except TooManyParked:
-            self._owned.warnings.failed(record, error, "and no more keys may be parked")
+            self._warnings.failed(record, error, "and no more keys may be parked")
             self._retry_on_contention(self._leave, partition, record, error)
-            self._owned.trip_if_full()
+            self._breaker.trip_if_full()
             raise GroupStopped(f"{self._group.name} has {parking.PARKED_KEYS_MAX} parked keys") from error
         final = bool(attempts) and self._group.policy(record).gives_up(error, attempts)
-        self._owned.breaker.failed(record, error, final=final)
-        self._owned.trip_if_due()
-        self._owned.trip_if_full()
+        self._breaker.failed(record, error, final=final)
+        self._breaker.trip_if_due()
+        self._breaker.trip_if_full()
         return follows
 
     def _park(self, partition: TopicPartition, record: Record, error: BaseException, attempts: int) -> str:
         with failpoints.atomic("handle.park"):
-            progress = self._owned.lock(partition)
+            progress = self._epochs.lock(partition)
             if record.offset < progress.offset:
                 return ""  # the error came after its commit: it is handled
-            self._owned.unclaim(record)
+            self._calls.effects.unclaim(record)
             follows = parking.park(self._group, record, error, attempts=attempts)
             self._finish(progress, [record], [])
             return follows
@@ -229,14 +242,21 @@ class BatchRunner:
     def _leave(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
         """Leave a failed record where it is, as if it had not been tried; but remember crashes in it."""
         with failpoints.atomic("handle.leave"):
-            progress = self._owned.lock(partition)
+            progress = self._epochs.lock(partition)
             if record.offset < progress.offset:
                 return
             if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
-                self._owned.unclaim(record)
+                self._calls.effects.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0
                 groups.save(progress)
+
+    def _judge(self, record: Record, error: BaseException) -> Verdict:
+        return self._suspicion.judge(record, error, seconds=self._calls.seconds(record))
+
+    def _succeeded(self, records: Sequence[Record]) -> None:
+        self._breaker.succeeded(records)
+        self._suspicion.succeeded([record.event_id for record in records])
 
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
         """Return a function that says of each record, in order, whether to handle it now.
@@ -272,4 +292,4 @@ class BatchRunner:
         progress.handled += count_ours(handled)
         progress.running_event, progress.crashes = None, 0
         groups.save(progress)
-        self._owned.passed(progress)
+        self._epochs.moved(progress)

@@ -10,14 +10,17 @@ from django.db.models import QuerySet
 from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming.batch import BATCH_SECONDS
-from eventbus.consuming.ownership import Ownership
 from eventbus.consuming.retries import Retries
 from eventbus.database import sql
+from eventbus.database.contention import ContentionRetry
 from eventbus.errors import GroupStopped
 from eventbus.failures import dead_letter_requests
+from eventbus.failures.circuit_breaker import CircuitBreaker
+from eventbus.failures.poison_suspicion import Suspicion
 from eventbus.models import DeadLetter, ParkedKey
 from eventbus.progress import groups
 from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.progress.partition_epochs import PartitionEpochs
 
 PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
 REQUESTS_AT_ONCE = 200  # operators' requests carried out before that: each is quick, and they come in thousands
@@ -34,16 +37,30 @@ _WAITING = f"""
 class DueWork:
     """Find and do the work that the partitions of one worker have besides new records."""
 
-    def __init__(self, owned: Ownership, stop: threading.Event) -> None:
-        self._group = owned.group
-        self._owned = owned
-        self._stop = stop
-        self._retries = Retries(owned)
-        self._retry_on_contention = owned.retry_on_contention
+    def __init__(
+        self,
+        epochs: PartitionEpochs,
+        retries: Retries,
+        breaker: CircuitBreaker,
+        suspicion: Suspicion,
+        retry_on_contention: ContentionRetry,
+        stop: threading.Event,
+    ) -> None:
+        self._group, self._epochs = epochs.group, epochs
+        self._retries, self._breaker, self._suspicion = retries, breaker, suspicion
+        self._retry_on_contention, self._stop = retry_on_contention, stop
 
-    def probe(self, key_id: int, partition: TopicPartition) -> bool:
-        """Try a parked head while the circuit breaker is open. See `Retries.probe`."""
-        return self._retries.probe(key_id, partition)
+    def probe(self) -> bool | None:
+        """Probe with the parked heads in turn, the oldest first: see `Retries.probe`. None after the last of a turn."""
+        heads = self._retrying().filter(id__gt=self._breaker.probed_key).order_by("id")
+        head = heads.values_list("id", "topic", "partition").first()
+        if head is None:
+            self._breaker.probed_key = 0
+            return None
+        key_id, topic, number = head
+        self._breaker.probed_key = key_id
+        self._breaker.wait()
+        return self._retries.probe(key_id, TopicPartition(topic, number))
 
     def is_due(self) -> bool:
         """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
@@ -60,7 +77,7 @@ class DueWork:
 
     def apply_requests(self) -> int:
         """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
-        asked = DeadLetter.objects.filter(groups.among(self._owned.epochs), group=self._group.name, request__gt="")
+        asked = DeadLetter.objects.filter(groups.among(self._epochs.owned), group=self._group.name, request__gt="")
         requested = list(asked.order_by("id").values_list("topic", "partition", "id")[:REQUESTS_AT_ONCE])
         by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
         for topic, number, letter_id in requested:
@@ -70,7 +87,7 @@ class DueWork:
     def _apply(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
         """Carry out as many of these requests as fit into a batch's time, and at least one."""
         with failpoints.atomic("obey"):
-            progress = self._owned.lock(partition, unless=PAUSED)
+            progress = self._epochs.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
             done: set[int] = set()
             for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
@@ -87,7 +104,7 @@ class DueWork:
         attempts or PARKED_SECONDS. Keys that it does not reach stay due, and are tried after the next records. A key
         that it leaves unfinished comes after them.
         """
-        due = self._due().exclude(id__in=list(self._owned.suspects)).order_by("due_at", "id")
+        due = self._due().exclude(id__in=list(self._suspicion.keys)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
         tried, until = 0, clock.monotonic() + PARKED_SECONDS
         while keys and tried < PARKED_AT_ONCE and clock.monotonic() < until and not self._stop.is_set():
@@ -99,7 +116,7 @@ class DueWork:
 
     def retry_suspect(self) -> int:
         """Try, after everything else, the suspected head that has waited longest."""
-        suspects = self._owned.suspects
+        suspects = self._suspicion.keys
         due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
         for key_id in [key_id for key_id in suspects if key_id not in due]:
             del suspects[key_id]
@@ -109,8 +126,8 @@ class DueWork:
         return int(self._retries.retry(key_id, suspects[key_id]))
 
     def _due(self) -> QuerySet[ParkedKey]:
-        return self.retrying().filter(due_at__lte=clock.now())
+        return self._retrying().filter(due_at__lte=clock.now())
 
-    def retrying(self) -> QuerySet[ParkedKey]:
-        mine = groups.among(self._owned.epochs)
+    def _retrying(self) -> QuerySet[ParkedKey]:
+        mine = groups.among(self._epochs.owned)
         return ParkedKey.objects.filter(mine, group=self._group.name, state=ParkedKey.State.RETRYING)

@@ -8,7 +8,7 @@ lacks as well are lost for the group, and are recorded for an operator (`recover
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,11 +17,11 @@ from django.db.models import QuerySet
 
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, Consumer, TopicPartition
-from eventbus.consuming.ownership import Ownership
 from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 from eventbus.models import ForgottenSpan, OutboxRow, Progress, TopicLog
-from eventbus.progress import groups
+from eventbus.progress import groups, log_generations
+from eventbus.progress.partition_epochs import PartitionEpochs
 from eventbus.publishing import rejected_records
 from eventbus.recovery import lost_records
 
@@ -48,10 +48,10 @@ class _Hole(NamedTuple):
 
 
 class Backfill:
-    """The backfill of one worker, in its thread. `same_log` raises LogUnavailable if our offsets are of another log."""
+    """The backfill of one worker, in its thread."""
 
-    def __init__(self, owned: Ownership, backend: Backend, same_log: Callable[[Collection[str]], None]) -> None:
-        self._owned, self._backend, self._same_log = owned, backend, same_log
+    def __init__(self, epochs: PartitionEpochs, backend: Backend) -> None:
+        self._epochs, self._backend = epochs, backend
         self._next: dict[TopicPartition, int] = {}  # the offset at which the log continues
         self._gaps: dict[TopicPartition, _Gap] = {}
         self._owed: dict[TopicPartition, int] = {}  # offsets from which on the outbox had rows at the last check
@@ -108,7 +108,7 @@ class Backfill:
         still = [place for place, at in self._owed.items() if before.get(place) == at]
         try:
             first = self._backend.earliest_offsets(still) if still else {}
-            self._same_log({place.topic for place in still})
+            log_generations.refuse_others(self._backend, self._epochs.group, {place.topic for place in still})
         except LogUnavailable as error:
             logger.info("It is not known whether the log still has all: %s", error)
             return
@@ -117,7 +117,7 @@ class Backfill:
                 self._open(consumer, place, self._next[place], begin)
 
     def _is_owed(self, place: TopicPartition, at: int) -> bool:
-        if place not in self._owned.epochs or place in self._gaps:
+        if place not in self._epochs.owned or place in self._gaps:
             return False
         rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=at)
         return rows.exists()
@@ -129,7 +129,7 @@ class Backfill:
     def _open(self, consumer: Consumer, place: TopicPartition, begin: int, end: int) -> None:
         logger.warning(
             "Group %s stands at %s of %s/%s, and the log has let go of what lay before %s: that comes from the outbox",
-            self._owned.group.name,
+            self._epochs.group.name,
             begin,
             place.topic,
             place.partition,
@@ -154,7 +154,7 @@ class Backfill:
         if lack.before:
             consumer.seek(place, lack.end)  # first return the records before the hole
         else:
-            self._same_log({place.topic})
+            log_generations.refuse_others(self._backend, self._epochs.group, {place.topic})
             self._open(consumer, place, lack.begin, lack.end)
         return records[: lack.before]
 
@@ -178,7 +178,7 @@ class Backfill:
 
     def _from_outbox(self, consumer: Consumer, records_max: int) -> list[Record]:
         for place, gap in list(self._gaps.items()):
-            if place not in self._owned.epochs:
+            if place not in self._epochs.owned:
                 del self._gaps[place]
             elif gap.known or self._know(place, gap):
                 if records := outbox_offsets.read(place, gap.next, records_max, end=gap.end):
@@ -199,19 +199,19 @@ class Backfill:
             if unsent.filter(id__lte=gap.relayed).exists():
                 return False
             with transaction.atomic():
-                self._owned.lock(place)
+                self._epochs.lock(place)
                 count = gap.end - gap.next - _rows(place, gap.next, gap.end).count() - _forgotten(place, gap)
-                lost_records.note(self._owned.group.name, place, gap.next, gap.end, count)
+                lost_records.note(self._epochs.group.name, place, gap.next, gap.end, count)
         gap.known = True
         return True
 
     def _close(self, consumer: Consumer, place: TopicPartition, gap: _Gap) -> None:
         """Let the log continue: the whole range is handled."""
         with transaction.atomic():
-            progress = self._owned.lock(place)
+            progress = self._epochs.lock(place)
             progress.offset = max(progress.offset, gap.end)
             groups.save(progress)
-            self._owned.passed(progress)
+            self._epochs.moved(progress)
         del self._gaps[place]
         self._seek(consumer, place, gap.end)
         self.moved += 1

@@ -1,30 +1,45 @@
 """Try the heads of parked keys again, in order, each in a transaction of its own."""
 
+from collections.abc import Callable
+
 from eventbus import failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming import ignored_types
-from eventbus.consuming.ownership import Note, Ownership
+from eventbus.consuming.handler_calls import HandlerCalls
+from eventbus.database.contention import ContentionRetry
 from eventbus.errors import CrashedRepeatedly, OutcomeUnknown, could_be_outage
 from eventbus.failures import circuit_breaker, effects, parking
-from eventbus.failures.poison_suspicion import Verdict
-from eventbus.failures.similar_warnings import PROBE
+from eventbus.failures.circuit_breaker import CircuitBreaker
+from eventbus.failures.effects_in_flight import Note
+from eventbus.failures.poison_suspicion import Suspicion, Verdict
+from eventbus.failures.similar_warnings import PROBE, Warnings
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.progress.partition_epochs import PartitionEpochs
 from eventbus.publishing import outbox
 
 
 class Retries:
     """Retry the parked keys of a worker's partitions. Raises GroupStopped as `BatchRunner` does."""
 
-    def __init__(self, owned: Ownership) -> None:
-        self._owned = owned
-        self._group = owned.group
-        self._retry_on_contention = owned.retry_on_contention
+    def __init__(
+        self,
+        epochs: PartitionEpochs,
+        calls: HandlerCalls,
+        breaker: CircuitBreaker,
+        suspicion: Suspicion,
+        retry_on_contention: ContentionRetry,
+        warnings: Warnings,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        self._group, self._epochs, self._calls = epochs.group, epochs, calls
+        self._breaker, self._suspicion = breaker, suspicion
+        self._retry_on_contention, self._warnings, self._on_failure = retry_on_contention, warnings, on_failure
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
         """Try a parked key's head once. Return True if it succeeded, so that the next may follow."""
-        self._owned.suspects.pop(key_id, None)
+        self._suspicion.keys.pop(key_id, None)
         head = self._retry_on_contention(self._begin, key_id, partition, STOPPED)
         if head is None:
             return False
@@ -33,14 +48,14 @@ class Retries:
             return True
         except Exception as error:
             record = parking.record_of(head)
-            if self._owned.judge(record, error) is not Verdict.BLAMED:
-                self._owned.suspects[key_id] = partition
+            if self._suspicion.judge(record, error, seconds=self._calls.seconds(record)) is not Verdict.BLAMED:
+                self._suspicion.keys[key_id] = partition
                 if could_be_outage(error):  # if the database really is unavailable, this fails as well
-                    self._retry_on_contention(self._leave, key_id, partition, error, is_told=False)
-                    self._owned.left_clean = True
+                    self._retry_on_contention(self._leave, key_id, partition, error, is_reported=False)
+                    self._epochs.left_clean = True
                 raise
-            self._retry_on_contention(self._failed, key_id, partition, error, self._owned.counts(record, error))
-            self._owned.trip_if_due()
+            self._retry_on_contention(self._failed, key_id, partition, error, self._suspicion.counts(record, error))
+            self._breaker.trip_if_due()
             return False
 
     def probe(self, key_id: int, partition: TopicPartition) -> bool:
@@ -53,7 +68,7 @@ class Retries:
             return True
         except Exception as error:
             record = parking.record_of(head)
-            if self._owned.judge(record, error) is not Verdict.BLAMED:
+            if self._suspicion.judge(record, error, seconds=self._calls.seconds(record)) is not Verdict.BLAMED:
                 raise
             self._retry_on_contention(self._leave, key_id, partition, error)
             return False
@@ -61,32 +76,33 @@ class Retries:
     def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
         """Mark the head as running and return it. Return None when its key is free, or waits for an operator."""
         with failpoints.atomic("retry.begin"):
-            self._owned.lock(partition, unless=unless)
+            self._epochs.lock(partition, unless=unless)
             if not ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True):
                 return None
             return ParkedEvent.objects.select_related("parked_key").filter(parked_key=key_id)[0]
 
     def _try(self, head: ParkedEvent, partition: TopicPartition, *, closes: bool = False) -> None:
         key, record = head.parked_key, parking.record_of(head)
-        self._owned.begin()
+        self._calls.begin()
         known = bool(self._group.of(record))
         if known:
             effects.refuse_deadly(self._group, record, key.crashes)
-        note = self._owned.ask(partition, record, parked=True)
+        note = self._calls.ask(partition, record, parked=True)
         self._retry_on_contention(self._drain, key.id, head.id, partition, note, closes=closes and known)
-        self._owned.settled(record)
+        self._calls.effects.settled(record)
         if known:
-            self._owned.succeeded([record], first=key.attempts == 0)
+            self._breaker.succeeded([record], first=key.attempts == 0)
+            self._suspicion.succeeded([record.event_id])
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, closes: bool) -> None:
         """Handle a head and let the next one come up. An event that lost its handler is let go and counted."""
-        self._owned.in_hand = None
+        self._calls.in_hand = None
         with failpoints.atomic("retry.drain"), outbox.gathered():
-            progress = self._owned.lock(partition)
+            progress = self._epochs.lock(partition)
             key, head = ParkedKey.objects.get(id=key_id), ParkedEvent.objects.get(id=head_id)
             record = parking.record_of(head)
             if self._group.of(record):
-                self._owned.act(record, note)
+                self._calls.call(record, note)
                 inbox.note(self._group.name, [record.event_id])
                 progress.handled += record.ours
             else:
@@ -101,14 +117,14 @@ class Retries:
 
     def _failed(self, key_id: int, partition: TopicPartition, error: BaseException, counts: bool) -> None:
         with failpoints.atomic("retry.failed"):
-            self._owned.lock(partition)
+            self._epochs.lock(partition)
             key = self._running(key_id)
             if key is None:
                 return
             head = key.events.all()[0]
             record = parking.record_of(head)
-            self._owned.on_failure(record, error)
-            self._owned.unclaim(record)
+            self._on_failure(error)
+            self._calls.effects.unclaim(record)
             attempts, policy = key.attempts + counts, self._group.policy(record)
             final = policy.gives_up(error, attempts)
             if final:
@@ -116,23 +132,23 @@ class Retries:
                 follows = parking.last_attempt(policy, attempts)
             else:
                 follows = parking.postpone(key, policy, error, attempts=attempts)
-        self._owned.warnings.failed(record, error, follows)
+        self._warnings.failed(record, error, follows)
         first = attempts == 1 and counts and not could_be_outage(error)  # else the circuit breaker has seen it before
-        self._owned.breaker.failed(record, error, first=first, final=final)
+        self._breaker.failed(record, error, first=first, final=final)
 
-    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_told: bool = True) -> None:
+    def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_reported: bool = True) -> None:
         """Let the key wait as before, after a failed probe or an infrastructure error."""
         with failpoints.atomic("retry.leave"):
-            self._owned.lock(partition)
+            self._epochs.lock(partition)
             key = self._running(key_id)
             if key is None:
                 return
             record = parking.record_of(key.events.all()[0])
-            if is_told:
-                self._owned.on_failure(record, error)
-                self._owned.warnings.failed(record, error, PROBE)
+            if is_reported:
+                self._on_failure(error)
+                self._warnings.failed(record, error, PROBE)
             if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
-                self._owned.unclaim(record)
+                self._calls.effects.unclaim(record)
             key.running = False
             key.save()
 

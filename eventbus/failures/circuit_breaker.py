@@ -15,9 +15,11 @@ from uuid import UUID
 from django.db import transaction
 
 from eventbus import clock, failpoints
+from eventbus.database.contention import ContentionRetry
 from eventbus.database.storable_text import printable
 from eventbus.errors import RetryLater
 from eventbus.events import Record
+from eventbus.failures import parking
 from eventbus.models import ConsumerGroup
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,8 @@ ERROR_CHARACTERS = 200  # of the last error, in the reason: a readable line; the
 class CircuitBreaker:
     """One worker's view of its group's first attempts, and the time of its next probe. Belongs to one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str, retry_on_contention: ContentionRetry) -> None:
+        self._group, self._retry_on_contention = group, retry_on_contention
         self._attempts: deque[tuple[str, str, str]] = deque(maxlen=WINDOW_ATTEMPTS)  # topic, key, error ("": none)
         self._early: set[UUID] = set()  # parked heads whose first attempt raised RetryLater: not judged yet
         self._pause = PROBE_SECONDS[0]
@@ -73,6 +76,22 @@ class CircuitBreaker:
             f"{len(errors)} of the last {len(self._attempts)} first attempts failed, over {len(keys)} keys. "
             f"The last: {errors[-1]}"
         )
+
+    def trip_if_due(self) -> None:
+        """Open it when most of the last first attempts failed."""
+        if reason := self.reason():
+            self._trip(reason)
+
+    def trip_if_full(self) -> None:
+        """Open it when no more keys may be parked."""
+        if parking.is_full(self._group):
+            self._trip(
+                f"{parking.PARKED_KEYS_MAX} keys are parked, and no more may be: requeue or discard dead letters"
+            )
+
+    def _trip(self, reason: str) -> None:
+        self._retry_on_contention(trip, self._group, reason)
+        self.wait()
 
     def reset(self) -> None:
         """Begin a new window: the circuit breaker was closed, and judges by what comes from now on."""

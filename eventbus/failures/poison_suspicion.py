@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from uuid import UUID
 
+from django.db import close_old_connections, connection
+
 from eventbus import clock
-from eventbus.errors import counts_as_attempt
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import could_be_outage, counts_as_attempt, is_cut_off, is_infrastructure_error
 from eventbus.events import Record
 
 TRIES_MIN = 3  # an outage hits any event: twice is bad luck
@@ -49,7 +52,10 @@ class Suspicion:
 
     def __init__(self) -> None:
         self.answered = 0  # times that events were handled
+        # Keys whose heads met an infrastructure error, in the order of their last try. All other work goes first.
+        self.keys: dict[int, TopicPartition] = {}
         self._met: dict[UUID, _Met] = {}
+        self._cut_off: dict[TopicPartition, UUID] = {}  # by partition, the last event whose session the database ended
 
     def succeeded(self, event_ids: list[UUID]) -> None:
         """Note that these events were handled."""
@@ -57,6 +63,33 @@ class Suspicion:
         if self._met:
             for event_id in event_ids:
                 self._met.pop(event_id, None)
+
+    def judge(self, record: Record, error: BaseException, *, seconds: float | None) -> Verdict:
+        """Decide if the error of a single record's attempt is the event's own failure. Close a broken connection first.
+
+        `seconds`: how long the try took that called its handlers; None if none was called.
+        """
+        if not connection.in_atomic_block:
+            close_old_connections()
+        if is_cut_off(error):
+            return self._was_cut_off(record)
+        if not could_be_outage(error):
+            return Verdict.EXCUSED if is_infrastructure_error(error) else Verdict.BLAMED
+        return Verdict.EXCUSED if seconds is None else self.met(record, error, seconds=seconds)
+
+    def counts(self, record: Record, error: BaseException) -> bool:
+        """Return True if a failure counts as an attempt. A service that answers other events is not unavailable."""
+        return counts_as_attempt(error) or self.met(record, error, seconds=0.0) is Verdict.BLAMED
+
+    def _was_cut_off(self, record: Record) -> Verdict:
+        """Blame an event whose session the database ends twice in a row.
+
+        The database ends sessions that are idle for too long, for example because the process was frozen. Partitions
+        take turns, so the last such event is remembered for each partition.
+        """
+        partition = TopicPartition(record.topic, record.partition)
+        before, self._cut_off[partition] = self._cut_off.get(partition), record.event_id
+        return Verdict.EXCUSED if before != record.event_id else Verdict.BLAMED
 
     def met(self, record: Record, error: BaseException, *, seconds: float) -> Verdict:
         """Judge an event whose try ended with this error after so many seconds."""

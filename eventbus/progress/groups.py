@@ -122,13 +122,8 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[To
     )
 
 
-def logs(group: Group) -> dict[str, str]:
-    """Return the known log of each of the group's topics."""
-    return dict(TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation"))
-
-
 def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
-    """Return the same, and since when: a log that lost its end and was filled again keeps its name."""
+    """Return the known log of each of the group's topics, and since when: a log that is filled again keeps its name."""
     rows = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation", "noted_at")
     return {topic: (generation, noted_at) for topic, generation, noted_at in rows}
 

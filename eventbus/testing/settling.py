@@ -75,7 +75,7 @@ def _round(names: Collection[str], failures: list[BaseException]) -> int:
         worker = _workers.get(name) or _workers.setdefault(name, Worker(registry.groups[name], backends.current()))
         if not backends.current().in_process:
             worker.catch_up(CATCH_UP_SECONDS)
-        moved += _step(worker.step, on_drop=worker.let_go)
+        moved += _step(worker.step, on_drop=worker.start_over)
         failures += worker.failures
     return moved
 

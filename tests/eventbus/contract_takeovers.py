@@ -171,7 +171,7 @@ class TakenOver:
         former, following = house.worker(), house.worker()
         with failpoints.armed("effect.claim.commit=break"), pytest.raises(failpoints.BrokeHere):
             house.step(former)
-        former.let_go()
+        former.start_over()
         former.leave()
         with pytest.raises(Crash):
             house.step(following)

@@ -105,7 +105,7 @@ def test_a_sqlite_that_cannot_read_or_write_its_file_costs_no_attempt(house: Hou
     for _ in range(CRASHES_MAX + 2):  # more often than an event may crash
         with pytest.raises(OperationalError):
             house.step(worker)
-        worker.let_go()  # as its loop does, before it waits for the world
+        worker.start_over()  # as its loop does, before it waits for the world
     away.names.clear()
     house.step(worker)
 

@@ -37,7 +37,7 @@ WITHOUT = {
     "eventbus/backends/kafka/reading/consumer.py::_grow": "without a group it keeps nothing: who dies begins anew",
     "eventbus/consuming/outbox_backfill.py::_know": "only where the log dropped records: the next worker looks again",
     "eventbus/consuming/outbox_backfill.py::_close": "likewise, and nothing lies between the two offsets",
-    "eventbus/consuming/ownership.py::note_loss": "who dies before it reads the same record again, and notes it then",
+    "eventbus/progress/partition_epochs.py::note_loss": "who dies before it reads the record again, and notes it then",
     "eventbus/recovery/topic_recovery.py::lost": "only where a log lost something: no day of the sweep must pass it",
     "eventbus/recovery/topic_recovery.py::_adopt": "once, where a site comes from brokers: the next one does it again",
     "eventbus/recovery/topic_recovery.py::look": "only where a log was to be refilled when its site left",

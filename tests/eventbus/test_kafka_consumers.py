@@ -102,7 +102,7 @@ def another_worker(house: HouseOnKafka, **clients: Any) -> Iterator[Worker]:
 
 def owned(worker: Worker) -> int:
     """How many partitions it has."""
-    return len(worker._consumer.assignment()) if worker._consumer else 0
+    return len(worker.partitions())
 
 
 def shared(*workers: Worker) -> Callable[[], bool]:
@@ -148,7 +148,7 @@ def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKaf
     house.effect(call=take_long, record=house.recording(GROUP), on_unknown_outcome="retry")
     with another_worker(house, **IMPATIENT) as worker, another_worker(house, **IMPATIENT) as other:
         until(shared(worker, other), "both have partitions")
-        generations = [worker._consumer.generation, other._consumer.generation]
+        generations = [worker._assignment.consumer.generation, other._assignment.consumer.generation]
 
         house.say(("slow", 1), ("quick", 1))
         house.relay()
@@ -159,7 +159,7 @@ def test_a_handler_may_take_longer_than_kafka_waits_for_a_poll(house: HouseOnKaf
         enough.set()
         until(lambda: len(house.seen()) == 2, "all handled")
 
-        assert [worker._consumer.generation, other._consumer.generation] == generations
+        assert [worker._assignment.consumer.generation, other._assignment.consumer.generation] == generations
     assert sorted(calls) == ["quick", "slow"]
 
 

@@ -54,7 +54,7 @@ def test_a_partition_that_is_filled_again_is_read_although_others_have_more_to_s
         before = mine.get().epoch
         house.say(*(("chair", number) for number in range(1, 101)))
         Relay(replaced).step()
-        monkeypatch.setattr("eventbus.consuming.worker.BACK_SECONDS", 0.0)
+        monkeypatch.setattr("eventbus.consuming.assignment.BACK_SECONDS", 0.0)
 
         until(lambda: [worker.step(), mine.get().epoch][1] > before, "it is taken over", seconds=WAIT_SECONDS)
 
@@ -77,7 +77,7 @@ def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_
     with closing(KafkaBackend(servers=kafka, prefix=replaced._prefix, clients=deaf)) as backend:
         worker = Worker(registry.groups["house-a"], backend)
         until(lambda: worker.step() and house.seen(), "the first is handled", seconds=WAIT_SECONDS)
-        reader: Any = worker._consumer
+        reader: Any = worker._assignment.consumer
         with closing(replaced.consumer([TOPIC], "house-a")) as other:
             until(lambda: [other.fetch(1), len(reader.assignment())][1] == 2, "a half each", seconds=WAIT_SECONDS)
             for slot in reader._slots.values():

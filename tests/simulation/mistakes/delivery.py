@@ -7,13 +7,14 @@ from django.db import transaction
 
 from eventbus import failpoints, registry
 from eventbus.backends import current
+from eventbus.consuming.assignment import Assignment
 from eventbus.consuming.batch import BatchRunner
-from eventbus.consuming.ownership import Ownership
+from eventbus.consuming.handler_calls import HandlerCalls
 from eventbus.consuming.watching import Watch
-from eventbus.consuming.worker import Worker
 from eventbus.database.leases import Lease
 from eventbus.models import InboxRow, Progress
 from eventbus.progress import groups, inbox
+from eventbus.progress.partition_epochs import PartitionEpochs
 from tests.simulation.mistakes.mistake import Promise, Right, mistake
 
 TAKEN_OVER = (
@@ -28,7 +29,7 @@ IN_TRANSACTIONS = {"handle.batch", "handle.single"}
 
 
 @mistake(
-    Ownership.act,
+    HandlerCalls.call,
     breaks=Promise.NOTHING_LOST,
     noticed_by=["a_handler_that_fails_once_is_retried_and_handles_once"],
 )
@@ -136,12 +137,12 @@ def a_beat_is_no_sign_of_life(right: Right, self: Lease, owner: str, beat: int) 
 
 
 @mistake(
-    Ownership.lock,
+    PartitionEpochs.lock,
     breaks=Promise.NOTHING_LOST,
     noticed_by=["a_group_that_went_back_leaves_nothing_out"],
 )
-def a_worker_forgets_how_far_its_group_was(right: Right, self: Ownership, *given: Any, **unless: str) -> Progress:
-    self.reached.clear()
+def a_worker_forgets_how_far_its_group_was(right: Right, self: PartitionEpochs, *given: Any, **unless: str) -> Progress:
+    self._reached.clear()
     return right(self, *given, **unless)
 
 
@@ -161,13 +162,13 @@ def a_watch_that_failed_goes_on_with_the_next_event(right: Right, self: Watch) -
 
 
 @mistake(
-    Worker._release,
+    Assignment.leave_in_order,
     breaks=Promise.DEPLOYS,
     noticed_by=["a_worker_asked_to_leave_finishes_what_is_in_hand_and_no_more"],
 )
-def a_worker_that_leaves_skips_what_is_ahead(right: Right, self: Worker) -> None:
+def a_worker_that_leaves_skips_what_is_ahead(right: Right, self: Assignment) -> None:
     """All that it had fetched counts as done."""
-    for place in self._owned.epochs:
-        row = Progress.objects.filter(group=self.group.name, topic=place.topic, partition=place.partition)
-        row.update(offset=current().end(place))
+    for one in self._epochs.owned:
+        row = Progress.objects.filter(group=self._group.name, topic=one.topic, partition=one.partition)
+        row.update(offset=current().end(one))
     right(self)

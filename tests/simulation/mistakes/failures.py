@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from eventbus import errors, registry
-from eventbus.consuming.worker import Worker
+from eventbus.consuming.due_work import DueWork
 from eventbus.errors import RetryLater
 from eventbus.failures import parking
 from eventbus.failures.circuit_breaker import CircuitBreaker
@@ -70,10 +70,10 @@ def an_event_that_is_too_early_has_failed(
     right(self, record, ValueError(str(error)) if isinstance(error, RetryLater) else error, **how)
 
 
-@mistake(Worker._probe, breaks=Promise.BREAKER, noticed_by=["a_poison_event_at_the_front_does_not_keep_it_open"])
-def the_oldest_event_is_probed_for_ever(right: Right, self: Worker, *given: Any) -> int:
-    self._owned.breaker.probed_key = 0
-    return right(self, *given)
+@mistake(DueWork.probe, breaks=Promise.BREAKER, noticed_by=["a_poison_event_at_the_front_does_not_keep_it_open"])
+def the_oldest_event_is_probed_for_ever(right: Right, self: DueWork) -> bool | None:
+    self._breaker.probed_key = 0
+    return right(self)
 
 
 @mistake(parking.is_full, breaks=Promise.BREAKER, noticed_by=["it_closes_when_too_many_keys_are_parked"])

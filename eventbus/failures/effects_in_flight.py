@@ -1,0 +1,56 @@
+"""The effects that this process has claimed or called, and whose answers are not recorded yet.
+
+An infrastructure error between claim, call and record must not cause a second call, and is not a crash.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from eventbus import failpoints
+from eventbus.events import Record, with_causation
+from eventbus.failures import effects
+from eventbus.models import Effect
+from eventbus.registry import Group
+
+Note = Callable[[], None]  # records the answers of an effect
+
+
+class EffectsInFlight:
+    """One group's effects in flight, by event id. Belongs to one worker's thread."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._claimed: dict[UUID, datetime] = {}  # when this process claimed them
+        self._answers: dict[UUID, Note] = {}
+
+    def claim(self, record: Record) -> None:
+        """Claim the effect of a record, in the caller's transaction. See `effects.claim`."""
+        ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers
+        # Remembered before the commit: it may succeed although its confirmation is lost.
+        self._claimed[record.event_id] = effects.claim(self._group, record, ours=ours, answered=answered)
+
+    def answer(self, record: Record) -> Note | None:
+        """Return what records the answer, if the call was made."""
+        return self._answers.get(record.event_id)
+
+    def call(self, record: Record) -> Note:
+        """Make the call of a claimed effect, outside any transaction. Return what records its answer."""
+        failpoints.hit("effect.ask")
+        note = self._answers[record.event_id] = with_causation(record, effects.ask, self._group, record)
+        failpoints.hit("effect.answered")
+        return note
+
+    def unclaim(self, record: Record) -> None:
+        """Let a failed attempt's effect be called again, unless it has happened and this process has the answer."""
+        if self._group.effects and record.event_id not in self._answers:
+            effects.close(self._group, record, Effect.State.FAILED)
+            # Until that is committed, the claim stands and is ours.
+            transaction.on_commit(lambda: self._claimed.pop(record.event_id, None))
+
+    def settled(self, record: Record) -> None:
+        """Forget claim and answer of a handled record."""
+        self._claimed.pop(record.event_id, None)
+        self._answers.pop(record.event_id, None)
