@@ -5,7 +5,7 @@ python -m tests.chaos --seconds 120 --seed 7            shorter, and other fault
 python -m tests.chaos --town                            without the shop: less for the machine to do
 python -m tests.chaos --seed 7 --only 3,9               only these faults of that run, at their times
 python -m tests.chaos --seed 7 --shrink                 when it fails: again with fewer and fewer faults
-python -m tests.chaos --sabotaged                       with mistakes planted in bus and shop: each must be told
+python -m tests.chaos --mistakes                        with mistakes made in bus and shop: each must be told
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     told: dict[str, object] = {}
     failed = False
     with world() as servers:
-        if not asked.only_sabotaged:
+        if not asked.only_mistakes:
             planned = schedule.draw(asked.seed, asked.seconds, drawn(servers, shop=not asked.town), asked.only)
             keep: Keep = "always" if asked.keep else "when violated"
             outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), keep=keep, shop=not asked.town)
@@ -40,9 +40,9 @@ def main(arguments: list[str]) -> int:
                 print(*short, sep="\n", flush=True)
                 failed = True
             write(asked.json, told)  # what follows takes as long again
-        if asked.sabotaged or asked.only_sabotaged:
-            caught = mistake_trial.catch_all(servers, asked.seed, asked.only_sabotaged)
-            told["sabotage"] = caught
+        if asked.mistakes or asked.only_mistakes:
+            caught = mistake_trial.catch_all(servers, asked.seed, asked.only_mistakes)
+            told["mistakes"] = caught
             failed = failed or not all(caught.values())
     write(asked.json, told)
     return 1 if failed else 0
@@ -61,8 +61,8 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--town", action="store_true", help="the town alone, without the shop and what is done to it")
     parser.add_argument("--keep", action="store_true", help="keep logs and timeline also when nothing was violated")
     parser.add_argument("--shrink", action="store_true", help="when it fails, look for fewer faults that do as well")
-    parser.add_argument("--sabotaged", action="store_true", help="then plant mistakes: each must be told")
-    parser.add_argument("--only-sabotaged", nargs="+", default=[], metavar="NAME", help="only these mistakes, or: all")
+    parser.add_argument("--mistakes", action="store_true", help="then make mistakes: each must be told")
+    parser.add_argument("--only-mistakes", nargs="+", default=[], metavar="NAME", help="only these mistakes, or: all")
     parser.add_argument("--json", type=Path, help="write what came of it to this file")
     return parser.parse_args(arguments)
 

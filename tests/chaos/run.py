@@ -48,7 +48,7 @@ class Outcome:
 
     seed: int
     seconds: float
-    sabotage: str = ""
+    mistake: str = ""
     shop: bool = False  # whether it took part: else nothing can be said of its promises
     left_out: dict[str, str] = field(default_factory=dict)  # kinds, and why
     events: int = 0
@@ -148,7 +148,7 @@ class Run:
         self._rest()
 
     def _await_traffic(self) -> None:
-        if self._watch.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.sabotage:
+        if self._watch.seconds_until_it_flows(START_SECONDS) >= START_SECONDS and not self.outcome.mistake:
             raise RuntimeError(f"Nothing came through: see {self._site.folder}")
 
     def _meet(self, one: Planned, begin: float) -> None:
@@ -224,7 +224,7 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         outcome.shop = shop
-        site = Site(folder, servers, outcome.seed, outcome.sabotage, shop=shop, pause_seconds=pause_seconds)
+        site = Site(folder, servers, outcome.seed, outcome.mistake, shop=shop, pause_seconds=pause_seconds)
         try:
             Run(site, planned, outcome, patience)()
             if _stays(keep, outcome):

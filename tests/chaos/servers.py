@@ -58,7 +58,7 @@ class Site:
         folder: Path,
         servers: Servers,
         seed: int,
-        sabotage: str,
+        mistake: str,
         *,
         shop: bool = False,
         pause_seconds: float = PAUSE_SECONDS,
@@ -73,7 +73,7 @@ class Site:
         self.prefix = f"{self.name}-"
         self.before_loss = 0  # records of a Kafka that lost them
         paused = {"CHAOS_PAUSE_SECONDS": str(pause_seconds)}
-        self._live = LiveSite(folder, self._environment(sabotage) | paused | (roles.environment() if shop else {}))
+        self._live = LiveSite(folder, self._environment(mistake) | paused | (roles.environment() if shop else {}))
         self._run(f"tests.chaos.{'shop' if shop else 'load_app'}.setup")
         self.shop = Shop(folder, self.rows, self._run, self.manage) if shop else None
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
@@ -81,7 +81,7 @@ class Site:
         self.crew = Crew(folder, self._live.environment, seed, others, behind)
         self.forgotten = Forgotten(self.crew.told_files(), folder / "calls")
 
-    def _environment(self, sabotage: str) -> dict[str, str]:
+    def _environment(self, mistake: str) -> dict[str, str]:
         return {
             "DJANGO_SETTINGS_MODULE": "tests.chaos.load_app.settings",
             "DATABASE_URL": self.url,
@@ -91,12 +91,12 @@ class Site:
             "KAFKA_PREFIX": self.prefix,
             "CHAOS_FOLDER": str(self.folder),
             "CHAOS_CLOCK": str(self.folder / "clock"),
-            "CHAOS_SABOTAGE": sabotage,
+            "CHAOS_MISTAKE": mistake,
             "EVENTBUS_FAILPOINTS": REPEAT,
         }
 
     def _run(self, module: str) -> None:
-        environment = self._live.environment | {"CHAOS_SABOTAGE": ""}
+        environment = self._live.environment | {"CHAOS_MISTAKE": ""}
         done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{module} failed: {done.stdout}{done.stderr}")

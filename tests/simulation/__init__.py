@@ -1,1 +1,1 @@
-"""What the long random tests share."""
+"""Parts that the long random tests share."""

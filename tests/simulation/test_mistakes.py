@@ -22,7 +22,7 @@ from tests.live_site import ROOT
 from tests.simulation.mistake_trial import TooLong, at_most
 from tests.simulation.mistakes import MISTAKES, named
 from tests.simulation.mistakes.mistake import CONTRACT, Mistake, Promise
-from tests.sweep.planted_mistakes import SABOTAGES
+from tests.sweep.planted_mistakes import TRIALS
 
 AT_ONCE = 2  # processes: a machine of today has two cores at least
 # On PostgreSQL, besides its own: the statements that keep these promises are others there.
@@ -107,7 +107,7 @@ def _cases(theme: type) -> set[str]:
 
 
 def test_chaos_and_the_sweep_make_mistakes_that_are_here() -> None:
-    for name in {*IN_THE_BUS, *IN_THE_SHOP, *SABOTAGES} - {EARLY}:
+    for name in {*IN_THE_BUS, *IN_THE_SHOP, *TRIALS} - {EARLY}:
         with named(name).made():
             pass
 

@@ -3,7 +3,7 @@
     python -m tests.sweep                                  every point and way once, few on a day
     python -m tests.sweep --seeds 20                       by twenty seeds
     python -m tests.sweep --only append.commit=kill@3      one, on a day of its own; with commas more on a day
-    python -m tests.sweep --sabotaged                      with faults planted: each must be told
+    python -m tests.sweep --mistakes                       with mistakes made in bus and shop: each must be told
 
     python -m tests.sweep --postgresql                     on a PostgreSQL
     python -m tests.sweep --kafka                          over a real Kafka and PostgreSQL
@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
         from tests.sweep import cases  # only now: it imports models
 
         with cases.Sweeper(folder, asked.lanes, servers) as sweeper:
-            if asked.sabotaged:
-                return sweeper.sabotaged()
+            if asked.mistakes:
+                return sweeper.try_mistakes()
             seeds = range(asked.seed, asked.seed + asked.seeds)
             return max(
                 sweeper.sweep(seed, asked.only, asked.visitors, short=asked.short, one_way=asked.one_way, own=asked.own)
@@ -64,7 +64,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL")
     parser.add_argument("--kafka", action="store_true", help="over a real Kafka, with the points of that backend")
     parser.add_argument("--own", action="store_true", help="only the points that the backend alone has")
-    parser.add_argument("--sabotaged", action="store_true", help="plant faults instead: each must be told")
+    parser.add_argument("--mistakes", action="store_true", help="make mistakes instead: each must be told")
     return parser.parse_args(arguments)
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 
 from eventbus import failpoints
 from tests.sweep.parallel_runs import Databases, play
-from tests.sweep.planted_mistakes import SABOTAGES
+from tests.sweep.planted_mistakes import TRIALS
 from tests.sweep.run import PARTY, VISITORS, VISITORS_OVER_KAFKA, Case, Fault, Outcome
 
 Party = tuple[str, ...]  # of visitors
@@ -108,13 +108,13 @@ class Sweeper:
         here = "kafka" if self._servers else "memory"
         return [point for point in failpoints.points.values() if point.backend in ({here} if own else {"", here})]
 
-    def sabotaged(self) -> int:
+    def try_mistakes(self) -> int:
         """Each planted fault must be told in its own words, on days with one death. 1 when one was not seen."""
         unseen = 0
-        for name, sabotage in SABOTAGES.items():
-            faults = [Fault(sabotage.point, "kill", nth) for nth in range(1, PASSES_TRIED + 1)]
-            cases = [Case((fault,), sabotage=name) for fault in faults]
-            told = next((found for case in cases if (found := self._told(case, sabotage.told))), "NOTHING")
+        for name, trial in TRIALS.items():
+            faults = [Fault(trial.point, "kill", nth) for nth in range(1, PASSES_TRIED + 1)]
+            cases = [Case((fault,), mistake=name) for fault in faults]
+            told = next((found for case in cases if (found := self._told(case, trial.told))), "NOTHING")
             unseen += told == "NOTHING"
             print(f"{name}: {told}", flush=True)
         return 1 if unseen else 0

@@ -57,7 +57,7 @@ class Case:
 
     faults: tuple[Fault, ...] = ()
     seed: int = 1
-    sabotage: str = ""
+    mistake: str = ""
     visitors: tuple[str, ...] = ()  # who comes by; nobody named is everybody
 
 

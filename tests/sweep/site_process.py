@@ -52,10 +52,10 @@ def born(run: Run) -> int:
 def live(run: Run) -> NoReturn:
     settle_in(run)
     plan = failpoints.arm([fault.spec for fault in run.case.faults], run.folder / "fired")
-    if run.case.sabotage:
+    if run.case.mistake:
         from tests.simulation.mistakes import named  # only now: no other run needs Kafka's client and the page server
 
-        named(run.case.sabotage).plant()
+        named(run.case.mistake).plant()
     web = Web(run)
     bus = dispatcher.Dispatcher.start_in_process()
     heartbeat = Heartbeat("all", bus.tell).start()

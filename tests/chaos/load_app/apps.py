@@ -13,5 +13,5 @@ class TownConfig(AppConfig):
 
         named_leases.name_leases()
         clock_skew.follow()
-        if fault := os.environ.get("CHAOS_SABOTAGE"):
+        if fault := os.environ.get("CHAOS_MISTAKE"):
             planted_mistakes.plant(fault)

@@ -1,0 +1,9 @@
+"""The sweep tells each mistake that is made in the shop or the bus, in its own words."""
+
+from tests.sweep.test_sweep import sweep
+
+
+def test_each_mistake_is_told() -> None:
+    done = sweep("--mistakes")
+
+    assert done.returncode == 0, done.stdout + done.stderr
