@@ -68,6 +68,20 @@ def check_groups(**ignored: Any) -> list[CheckMessage]:
 
 
 @register("eventbus")
+def check_starts(**ignored: Any) -> list[CheckMessage]:
+    """Check that all handlers of a group say the same start: the group begins once in a topic, for all of them."""
+    return [
+        Error(
+            f"Group {group.name} starts both at the latest and at the earliest event",
+            hint='Write start="earliest" at each of its handlers, or at none. Or give some a group of their own',
+            id="eventbus.E009",
+        )
+        for group in registry.groups.values()
+        if len({handler.start for handler in group.all()}) > 1
+    ]
+
+
+@register("eventbus")
 def check_effects(**ignored: Any) -> list[CheckMessage]:
     """Check that an event has one effect in a group: two would share an idempotency key."""
     return [

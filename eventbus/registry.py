@@ -21,6 +21,7 @@ BACKOFF_SECONDS_MAX = 300.0  # no retry waits longer: after a repair, an operato
 
 OnDead = Literal["park", "skip"]
 OnUnknownOutcome = Literal["retry", "never"]
+Start = Literal["latest", "earliest"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,6 +37,8 @@ class Handler:
     belong to their event's key. A call that takes longer than `seconds` is rolled back, and is a failure if it keeps
     doing so. A call that hangs ends with its process.
 
+    `start="earliest"` lets a new group begin with the oldest event that is kept, not with those published from then on.
+
     An effect is called outside any transaction as `(event, idempotency_key=...)`. Then `record(event, answer)`, if
     there is one, runs in the transaction that marks the event handled. A process may die in between. Then
     `on_unknown_outcome="retry"` calls again with the same key, and "never" makes a dead letter.
@@ -49,6 +52,7 @@ class Handler:
     permanent: tuple[type[Exception], ...]
     on_dead: OnDead
     seconds: float
+    start: Start = "latest"
     batch: int = BATCH_EVENTS
     replayable: bool = False
     effect: bool = False
@@ -60,6 +64,8 @@ class Handler:
         _refuse_wrong_function(self)
         if self.on_dead not in {"park", "skip"}:
             raise WrongDeclaration(f"on_dead is {self.on_dead!r}. Write 'park' or 'skip'")
+        if self.start not in {"latest", "earliest"}:
+            raise WrongDeclaration(f"start is {self.start!r}. Write 'latest' or 'earliest'")
         if not 0 < self.seconds < float("inf"):
             raise WrongDeclaration(f"seconds is {self.seconds!r}. Say how many seconds a call may take at most")
         if self.effect and self.on_unknown_outcome not in {"retry", "never"}:
@@ -88,6 +94,11 @@ class Group:
     def topics(self) -> list[str]:
         """The topics that it reads, sorted."""
         return sorted({handler.event_type.topic for handler in self.all()})
+
+    @property
+    def start(self) -> Start:
+        """Its first event in a topic that is new to it. A system check refuses a group that says both."""
+        return self.all()[0].start
 
     @property
     def batch(self) -> int:
@@ -152,6 +163,7 @@ def handles(
     on_dead: OnDead = "park",
     replayable: bool = False,
     seconds: float = HANDLER_SECONDS,
+    start: Start = "latest",
 ) -> Callable[[F], F]:
     """Declare a durable handler of these events in a consumer group. `Handler` documents the parameters."""
     handler = partial(
@@ -162,6 +174,7 @@ def handles(
         permanent=permanent,
         on_dead=on_dead,
         seconds=seconds,
+        start=start,
         batch=batch,
         replayable=replayable,
     )
@@ -178,6 +191,7 @@ def effect(
     permanent: tuple[type[Exception], ...] = (),
     on_dead: OnDead = "park",
     seconds: float = HANDLER_SECONDS,
+    start: Start = "latest",
 ) -> Callable[[F], F]:
     """Declare a handler for work outside the database: a provider, mail, a webhook. Its group holds effects alone.
 
@@ -191,6 +205,7 @@ def effect(
         permanent=permanent,
         on_dead=on_dead,
         seconds=seconds,
+        start=start,
         effect=True,
         record=record,
         on_unknown_outcome=on_unknown_outcome,

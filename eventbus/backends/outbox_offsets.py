@@ -77,6 +77,12 @@ def read(place: TopicPartition, begin: int, records_max: int, *, end: int = OFFS
     ]
 
 
+def first(place: TopicPartition) -> int | None:
+    """Return the offset of a partition's oldest row that is kept; None if none is."""
+    rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__isnull=False)
+    return rows.order_by("offset").values_list("offset", flat=True).first()
+
+
 def record_of(row: OutboxRow) -> Record:
     """Return the record of a row that has an offset."""
     assert row.partition is not None and row.offset is not None

@@ -199,9 +199,9 @@ class Backfill:
             if unsent.filter(id__lte=gap.relayed).exists():
                 return False
             with transaction.atomic():
-                self._epochs.lock(place)
-                count = gap.end - gap.next - _rows(place, gap.next, gap.end).count() - _forgotten(place, gap)
-                lost_records.note(self._epochs.group.name, place, gap.next, gap.end, count)
+                begin = max(gap.next, self._epochs.lock(place).log_began)
+                count = gap.end - begin - _rows(place, begin, gap.end).count() - _forgotten(place, begin, gap.end)
+                lost_records.note(self._epochs.group.name, place, begin, gap.end, count)
         gap.known = True
         return True
 
@@ -217,20 +217,20 @@ class Backfill:
         self.moved += 1
 
 
-def _forgotten(place: TopicPartition, gap: _Gap) -> int:
-    """Count the gap's records that the database forgot when it was restored: those are not lost.
+def _forgotten(place: TopicPartition, first: int, last: int) -> int:
+    """Count the records in this range that the database forgot when it was restored: those are not lost.
 
     Only spans recorded since the present log was filled count, because a refilled log reuses offsets.
     """
     log = TopicLog.objects.filter(topic=place.topic).first()
     spans = ForgottenSpan.objects.filter(
-        topic=place.topic, partition=place.partition, begin__lt=gap.end, end__gt=gap.next
+        topic=place.topic, partition=place.partition, begin__lt=last, end__gt=first
     ).order_by("begin")
     if log is not None:
         spans = spans.filter(noted_at__gte=log.noted_at)
-    count, at = 0, gap.next
+    count, at = 0, first
     for begin, end, events in spans.values_list("begin", "end", "events"):
-        begin, end = max(begin, at), min(end, gap.end)
+        begin, end = max(begin, at), min(end, last)
         if begin < end:
             count += min(events, end - begin - _rows(place, begin, end).count())
             at = end

@@ -347,6 +347,7 @@ class Migration(migrations.Migration):
                 ('topic', models.CharField(max_length=60, verbose_name='topic')),
                 ('partition', models.PositiveSmallIntegerField(verbose_name='partition')),
                 ('start', models.PositiveBigIntegerField(default=0, verbose_name='start')),
+                ('log_began', models.PositiveBigIntegerField(default=0, verbose_name="log's first offset then")),
                 ('offset', models.PositiveBigIntegerField(db_column='log_offset', default=0, verbose_name='offset')),
                 ('epoch', models.PositiveBigIntegerField(default=0, verbose_name='epoch')),
                 ('released', models.PositiveBigIntegerField(null=True, verbose_name='last epoch that ended in order')),

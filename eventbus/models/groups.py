@@ -40,15 +40,17 @@ class Progress(models.Model):
     `epoch` grows with each new owner, so that a former one can write no more. `released`: the last epoch whose owner
     left in order. `running_event`: the event that is being handled alone; if a crash leaves it set, that crash is
     counted. `crashes` above 0 without `running_event`: a batch was begun. `start`: the group's first offset.
-    `moved_at`: when the offset last changed. `handled`, `ignored` and `discarded` include pruned events. `pruned_*`
-    counts events whose rows were pruned, `pruned_before` those of them that were in an earlier log. `untrusted` counts
-    records set aside as untrusted.
+    `log_began`: the log's first offset when a group began at the earliest event; nothing before it is lost for the
+    group. `moved_at`: when the offset last changed. `handled`, `ignored` and `discarded` include pruned events.
+    `pruned_*` counts events whose rows were pruned, `pruned_before` those of them that were in an earlier log.
+    `untrusted` counts records set aside as untrusted.
     """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
     topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)
     partition = models.PositiveSmallIntegerField(_("partition"))
     start = models.PositiveBigIntegerField(_("start"), default=0)
+    log_began = models.PositiveBigIntegerField(_("log's first offset then"), default=0)
     offset = models.PositiveBigIntegerField(_("offset"), default=0, db_column="log_offset")
     epoch = models.PositiveBigIntegerField(_("epoch"), default=0)
     released = models.PositiveBigIntegerField(_("last epoch that ended in order"), null=True)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache, reduce
 from operator import or_
+from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import F, Q
 
 from eventbus import clock, failpoints
+from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.database import sql
 from eventbus.errors import BusError, GroupStopped, StaleEpoch
@@ -42,8 +44,9 @@ _SAVE = """
 def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     """Create the missing progress rows of groups. A new group, or a topic new to it, begins at the log's present end.
 
-    A partition that was added to a topic the group already reads begins at 0: the relay may have appended to it before.
-    Raises BusError if a partition was removed and events in it still wait for the group.
+    With `start="earliest"` it begins at the first event that outbox or log still have. A partition that was added to a
+    topic the group already reads begins at 0: the relay may have appended to it before. Raises BusError if a partition
+    was removed and events in it still wait for the group.
     """
     # Asked first: unavailable brokers take ten seconds to fail, and on SQLite nobody could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
@@ -53,19 +56,47 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
             begun = _places(name)  # by another process, since we asked
             topics = {one.topic for one in begun}
             Progress.objects.bulk_create(
-                Progress(group=name, topic=one.topic, partition=one.partition, start=begin, offset=begin)
-                for one, begin in ((one, 0 if one.topic in topics else begin) for one, begin in places.items())
+                _progress(name, one, _Begin(0, 0) if one.topic in topics else begin)
+                for one, begin in places.items()
                 if one not in begun
             )
 
 
-def _begins(backend: Backend, group: Group) -> dict[TopicPartition, int]:
+class _Begin(NamedTuple):
+    """The offset at which a group begins in a partition, and the first offset that the log has at that time."""
+
+    offset: int
+    log_began: int
+    earliest: bool = False  # at the first event of the outbox, if that has one
+
+
+def _progress(name: str, one: TopicPartition, begin: _Begin) -> Progress:
+    """Return a new row. The outbox is read in the transaction that stores the row: pruning goes on until then."""
+    kept = outbox_offsets.first(one) if begin.earliest else None
+    offset = begin.offset if kept is None else min(begin.offset, kept)
+    return Progress(
+        group=name, topic=one.topic, partition=one.partition, start=offset, offset=offset, log_began=begin.log_began
+    )
+
+
+def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
     """Return the begin in each partition in which the group has no progress yet."""
     there = backend.partitions(group.topics)
     known = _places(group.name)
     _refuse_lost_partitions(backend, group, known, there)
     topics = {one.topic for one in known}
-    return {one: 0 if one.topic in topics else backend.end(one) for one in there if one not in known}
+    begins = {one: _Begin(0, 0) for one in there if one not in known and one.topic in topics}
+    ends = backend.ends([one for one in there if one.topic not in topics])
+    if group.start == "latest":
+        return begins | {one: _Begin(end, 0) for one, end in ends.items()}
+    first = backend.earliest_offsets(ends)
+    foreign = {handler.event_type.topic for handler in group.all() if handler.event_type.unsigned_from}
+    # Before the outbox's first row, the log of a topic has only records that this group may not read: those of other
+    # programs, or copies of events that were appended again when a log was lost. So their order holds.
+    return begins | {
+        one: _Begin(first.get(one, end) if one.topic in foreign else end, first.get(one, 0), earliest=True)
+        for one, end in ends.items()
+    }
 
 
 def _places(name: str) -> dict[TopicPartition, int]:

@@ -191,6 +191,7 @@ class LossDetector:
                 begin = begins.get(row.partition, 0)
                 Progress.objects.filter(id=row.pk).update(
                     start=begin,
+                    log_began=0,
                     offset=begin,
                     epoch=F("epoch") + 1,
                     ignored=row.pruned_ignored + ignored[row.pk],

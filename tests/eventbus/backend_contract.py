@@ -27,6 +27,7 @@ from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsFor
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
 from tests.eventbus.contract_restores import TheDatabaseIsRestored
 from tests.eventbus.contract_standing import NothingTakesForEver
+from tests.eventbus.contract_starts import BeginsAsDeclared
 from tests.eventbus.contract_takeovers import TakenOver
 from tests.eventbus.contract_watching import WatchedFromNowOn
 
@@ -35,6 +36,7 @@ class BackendContract(
     ToldWithItsRows,
     PublishedByHandlers,
     NothingLostNothingInvented,
+    BeginsAsDeclared,
     RelayedInOrder,
     WatchedFromNowOn,
     HandledOnce,

@@ -69,7 +69,7 @@ class ABrokenWorldIsNotAPoisonEvent:
 
         assert (house.seen(), house.parked(), house.dead()) == ([("vase", 1)], [], [])
 
-    @pytest.mark.parametrize("question", ["partitions", "end"])
+    @pytest.mark.parametrize("question", ["partitions", "ends"])
     def test_who_asks_the_log_where_a_group_begins_holds_up_no_writer(
         self, house: House, question: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -143,6 +143,7 @@ def test_a_handler_and_an_effect_are_functions_as_before() -> None:
         ({"group": "g" * 61}, "group has 61 characters: it may have 60"),
         ({"group": "our loyalty"}, "group is 'our loyalty': it may have letters"),
         ({"on_dead": "stop"}, "Write 'park' or 'skip'"),
+        ({"start": "now"}, "Write 'latest' or 'earliest'"),
         ({"seconds": 0}, "Say how many seconds"),
     ],
 )

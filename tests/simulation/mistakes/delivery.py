@@ -6,7 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from eventbus import failpoints, registry
-from eventbus.backends import current
+from eventbus.backends import current, outbox_offsets
+from eventbus.backends.base import TopicPartition
 from eventbus.consuming.assignment import Assignment
 from eventbus.consuming.batch import BatchRunner
 from eventbus.consuming.handler_calls import HandlerCalls
@@ -52,6 +53,15 @@ def a_new_owner_begins_at_the_end_of_the_log(right: Right, *given: Any, **named:
     for partition, row in rows.items():
         row.offset = current().end(partition)
     return rows
+
+
+@mistake(
+    outbox_offsets.first,
+    breaks=Promise.NOTHING_LOST,
+    noticed_by=["a_new_group_handles_all_that_is_kept_once_and_in_order"],
+)
+def every_new_group_begins_at_the_end(right: Right, place: TopicPartition) -> int | None:
+    return None
 
 
 @mistake(
