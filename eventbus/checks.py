@@ -1,15 +1,17 @@
 """The bus's system checks for `manage.py check`, each with its remedy."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from eventbus import backends, registry
+from eventbus import backends, handler_places, registry
 from eventbus.events import declared_events
 
 
@@ -78,6 +80,17 @@ def check_starts(**ignored: Any) -> list[CheckMessage]:
         )
         for group in registry.groups.values()
         if len({handler.start for handler in group.all()}) > 1
+    ]
+
+
+@register("eventbus")
+def check_handler_places(**ignored: Any) -> list[CheckMessage]:
+    """Check that each handler in the project's source is registered at start; it reads the source."""
+    base = Path(getattr(settings, "BASE_DIR", "/nowhere"))
+    folders = {app.name: Path(app.path) for app in apps.get_app_configs()}
+    return [
+        Error(found.what, hint=found.remedy, id="eventbus.E010")
+        for found in handler_places.misplaced(base, folders, registry.declared_at_start)
     ]
 
 

@@ -1,11 +1,14 @@
 """The registry of handlers. `handles` and `effect` fill it when an app's `handlers.py` is imported."""
 
 import random
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import iscoroutinefunction, signature
 from typing import Any, Literal, TypeVar
+
+from django.apps import apps
 
 from eventbus.declaration import EventMeta, refuse_wrong_group
 from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
@@ -146,6 +149,7 @@ class Group:
 
 
 groups: dict[str, Group] = {}
+declared_at_start: set[str] = set()  # the files that declared handlers before Django had started
 
 
 def topics() -> list[str]:
@@ -220,6 +224,8 @@ def _declaration(event_types: Collection[type[Event]], handler: Callable[..., Ha
         raise WrongDeclaration(f'A handler names its events first, not {found}. Write @handles(OrderPaid, group="...")')
 
     def declare(call: F) -> F:
+        if not apps.ready:
+            declared_at_start.add(sys._getframe(1).f_code.co_filename)
         for event_type in event_types:
             made = handler(event_type=event_type, call=call)
             groups.setdefault(made.group, Group(made.group)).add(made)
