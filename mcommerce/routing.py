@@ -10,12 +10,11 @@ from django.core.asgi import get_asgi_application
 from django.core.handlers.asgi import ASGIHandler
 from django.urls import re_path
 
-from mcommerce.orders.routing import websocket_urlpatterns as orders_sockets
+from mcommerce.features.installed import sockets
 from mcommerce.serving import background_threads
 from mcommerce.web import bad_input, static_files
 from mcommerce.web.proxy import SocketsHaveTheirNetworks
 from mcommerce.web.socket_origins import SameOrigin
-from stations.routing import sockets_for_all, sockets_for_staff
 
 
 class HashedStaticFiles:
@@ -62,14 +61,13 @@ class ReadableCookies:
 def build_application() -> ProtocolTypeRouter:
     """Return the whole site as one ASGI application."""
     pages = get_asgi_application()
-    known = URLRouter([*orders_sockets, *sockets_for_staff, re_path("", no_socket)])
+    for_all = sockets("sockets_for_all")
+    known = URLRouter([*sockets("sockets_with_user"), re_path("", no_socket)])
     with_visitors = CookieMiddleware(ReadableCookies(SessionMiddleware(AuthMiddleware(known))))
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background_threads.lifespan,
-            "websocket": SameOrigin(
-                SocketsHaveTheirNetworks(URLRouter([*sockets_for_all, re_path("", with_visitors)]))
-            ),
+            "websocket": SameOrigin(SocketsHaveTheirNetworks(URLRouter([*for_all, re_path("", with_visitors)]))),
         }
     )

@@ -439,12 +439,14 @@ INSTALLED_APPS = [
     "csp",
     "js_lib_leaflet",
     "eventbus",
+    "mcommerce.features",
     "mcommerce.web.slots",
     "mcommerce.rate_limits",
     "mcommerce.accounts",
     "mcommerce.products",
     "mcommerce.orders",
     "mcommerce.payment",
+    # manage.py startapp adds a new feature above this line
     "mcommerce.reconcile",
     "stations",
     "allauth",  # after our apps, whose translations take precedence
@@ -476,7 +478,7 @@ ASGI_APPLICATION = "mcommerce.asgi.application"
 WSGI_APPLICATION = "mcommerce.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "products:list"
+LOGIN_REDIRECT_URL = "/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [
@@ -490,8 +492,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mcommerce.orders.context_processors.cart_count",
-                "mcommerce.accounts.context_processors.address_book",
+                "mcommerce.features.context_processors.of_each_feature",
             ],
             "libraries": {
                 "money": "mcommerce.money.template_filters",

@@ -10,4 +10,6 @@ class StationsConfig(AppConfig):
     name = "stations"
     verbose_name = _("Bike stations")
     default_auto_field = "django.db.models.BigAutoField"
+    url_prefix: ClassVar = "stations/"
+    front_page: ClassVar = "stations:dashboard"
     staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "add_remark", "delete_remark")}

@@ -1,9 +1,13 @@
 """Fixtures of the shop that a test in any folder may ask for: a customer, a product, an order placed or paid.
 
-They use all modules, as the site does. A test of one module alone makes its events with `sample` instead.
+They use all modules, as the site does. A test of one module alone makes its events with `sample` instead. The modules
+are imported where they are used, since pytest loads this file on a site that lacks one of them too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import transaction
@@ -11,23 +15,28 @@ from django.test import Client
 
 from eventbus import publish
 from eventbus.testing import sample, settle
-from mcommerce.accounts.models import User
 from mcommerce.events import PaymentSucceeded
-from mcommerce.orders.models import Order
-from mcommerce.products.models import Product
 from tests import purchase_steps
-from tests.factories import CustomerFactory, ProductFactory
+
+if TYPE_CHECKING:
+    from mcommerce.accounts.models import User
+    from mcommerce.orders.models import Order
+    from mcommerce.products.models import Product
 
 
 @pytest.fixture
 def customer(db: None) -> User:
     """A customer with an account. `client.force_login(customer)` signs them in."""
+    from tests.factories import CustomerFactory
+
     return CustomerFactory()
 
 
 @pytest.fixture
 def product(db: None) -> Product:
     """A product for sale at €19, two pieces of it, which all modules know of."""
+    from tests.factories import ProductFactory
+
     product = ProductFactory()
     settle()
     return product
@@ -39,6 +48,8 @@ def order_of(client: Client, product: Product) -> Callable[..., Order]:
 
     With `quiet=True` the order's events are published and not handled yet.
     """
+
+    from mcommerce.orders.models import Order
 
     def check_out(quantity: int = 1, *, quiet: bool = False, by: Client = client) -> Order:
         order_id = purchase_steps.check_out(by, product.id, quantity)

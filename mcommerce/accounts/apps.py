@@ -1,5 +1,7 @@
 """People who sign in: customers and staff. Other apps know a person by id only."""
 
+from typing import ClassVar
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,8 @@ class AccountsConfig(AppConfig):
     name = "mcommerce.accounts"
     verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
+    url_prefix: ClassVar = "accounts/"
+    context_processors: ClassVar = ("mcommerce.accounts.context_processors.address_book",)
 
     def ready(self) -> None:
         from mcommerce.accounts.staff_groups import fill_groups

@@ -11,6 +11,8 @@ class OrdersConfig(AppConfig):
     label = "orders"
     verbose_name = _("Orders")
     default_auto_field = "django.db.models.BigAutoField"
+    url_prefix: ClassVar = ""
+    context_processors: ClassVar = ("mcommerce.orders.context_processors.cart_count",)
     staff_groups: ClassVar = {"merchant": ("view_*", "change_order", "cancel_order", "ship_order", "refund_order")}
 
     def ready(self) -> None:

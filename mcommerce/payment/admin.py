@@ -6,14 +6,13 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus import clock
 from eventbus.admin.model_admin import BigTable, ReadOnly
 from mcommerce import staff_permissions
+from mcommerce.features.links import link_to
 from mcommerce.money.admin_columns import money_column
 from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
 from mcommerce.payment.services import payments
@@ -83,8 +82,7 @@ class PaymentAdmin(ReadOnly, BigTable):
 
     @admin.display(description=_("order"))
     def order(self, payment: Payment) -> str:
-        page = reverse("admin:orders_order_change", args=[payment.order_id])
-        return format_html('<a href="{}">{}</a>', page, self.number(payment))
+        return link_to("admin:orders_order_change", payment.order_id, text=self.number(payment))
 
     @admin.display(description=_("order"), ordering="order_number")
     def number(self, payment: Payment) -> str:

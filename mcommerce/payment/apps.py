@@ -9,4 +9,5 @@ class PaymentConfig(AppConfig):
     label = "payment"
     verbose_name = _("Payments")
     default_auto_field = "django.db.models.BigAutoField"
+    url_prefix: ClassVar = "payment/"
     staff_groups: ClassVar = {"merchant": ("view_*", "change_payment")}

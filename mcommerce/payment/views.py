@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from eventbus import clock
+from mcommerce.features.links import address_of
 from mcommerce.payment import limits
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers import NoSuchProvider, provider_named
@@ -53,7 +54,7 @@ def pay(request: HttpRequest, order_id: UUID) -> HttpResponse:
             now=clock.now(),
         )
     except payments.AlreadyPaid:
-        return redirect("orders:order", order_id=order_id)
+        return _to_order(order_id)
     except payments.NotYetOpen:
         return _cannot_pay(request, order_id, status=409, reason="not_yet")
     except payments.TooLate:
@@ -86,7 +87,7 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
             # It stays on the page when the order below is paid: so it is in the past tense.
             _("The payment company had not answered when you came back. We keep asking: see your order."),
         )
-    return redirect("orders:order", order_id=payment.order_id)
+    return _to_order(payment.order_id)
 
 
 def _asked(payment_id: UUID) -> Payment:
@@ -118,6 +119,11 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     except payments.UnknownSession:
         return HttpResponse(status=404)  # the provider retries later, when the session may be recorded
     return HttpResponse(status=200)
+
+
+def _to_order(order_id: UUID) -> HttpResponse:
+    """Show the order; the front page where this site has no orders."""
+    return redirect(address_of("orders:order", order_id) or "/")
 
 
 def _cannot_pay(request: HttpRequest, order_id: UUID, *, status: int, reason: str) -> HttpResponse:

@@ -10,4 +10,6 @@ class ProductsConfig(AppConfig):
     name = "mcommerce.products"
     verbose_name = _("Products")
     default_auto_field = "django.db.models.BigAutoField"
+    url_prefix: ClassVar = ""
+    front_page: ClassVar = "products:list"
     staff_groups: ClassVar = {"merchant": ("view_*", "add_product", "change_product")}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 
 from eventbus import backends
@@ -44,19 +45,14 @@ def start() -> None:
     with _lock:
         if _running:
             return
-        from mcommerce.payment.sandbox_process import start_sandbox_provider
-        from stations.polling import poller
-
         # The stand-ins first: they must answer the first poll and the first payment.
-        begins: dict[str, Callable[[], Running]] = {
-            "SIMULATOR_URL": _start_simulator,
-            "SANDBOX_PROVIDER_URL": start_sandbox_provider,
-        }
+        begins = {"SIMULATOR_URL": _start_simulator, "SANDBOX_PROVIDER_URL": _start_sandbox_provider}
         for name, setting in stand_ins():
             _start(name, begins[setting], setting)
         dispatcher = Dispatcher.start_in_process()
         _running.append(("bus", dispatcher))
-        _running.append(("poller", poller.start_in_process()))
+        if apps.is_installed("stations"):
+            _running.append(("poller", _start_poller()))
         _say_what_this_is("all", dispatcher.tell)
 
 
@@ -65,9 +61,12 @@ def stand_ins() -> list[tuple[str, str]]:
     if not settings.RUN_BUS_IN_SERVER:
         return []
     simulated = any(feed.startswith("simulator") for feed in settings.STATIONS_FEEDS)
-    simulator = [("simulator", "SIMULATOR_URL")] if simulated else []
-    sandbox = [("sandbox provider", "SANDBOX_PROVIDER_URL")] if settings.PAYMENT_PROVIDER == "sandbox" else []
-    return simulator + sandbox
+    needed = {
+        ("simulator", "SIMULATOR_URL"): apps.is_installed("stations") and simulated,
+        ("sandbox provider", "SANDBOX_PROVIDER_URL"): apps.is_installed("mcommerce.payment")
+        and settings.PAYMENT_PROVIDER == "sandbox",
+    }
+    return [stand_in for stand_in, is_needed in needed.items() if is_needed]
 
 
 def announce(role: str) -> None:
@@ -106,6 +105,18 @@ def _start_simulator() -> Running:
 
     address = urlsplit(settings.SIMULATOR_URL)
     return simulator.serve(address.hostname or "127.0.0.1", address.port or 80, settings.SIMULATOR_SEED)
+
+
+def _start_sandbox_provider() -> Running:
+    from mcommerce.payment.sandbox_process import start_sandbox_provider
+
+    return start_sandbox_provider()
+
+
+def _start_poller() -> Running:
+    from stations.polling import poller
+
+    return poller.start_in_process()
 
 
 def stop() -> None:

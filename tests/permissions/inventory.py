@@ -7,12 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 
-from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.routing import build_application
 from tests.permissions import access_table
 
 OF_A_TABLE = ("changelist", "add", "change", "delete", "history")
-TABLE = "tests/permissions/access_table.py"
+TABLE = access_table.HERE
 
 
 def routes(resolver: Any = None, namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -39,6 +38,13 @@ def actions(its_admin: Any, request: Any) -> set[str]:
     return set(its_admin.get_actions(request))
 
 
+def decisions() -> set[str]:
+    """The buttons on an order's page at the desk."""
+    from mcommerce.orders.admin.decisions import DECISIONS
+
+    return {*DECISIONS}
+
+
 def sockets(application: Any = None) -> Iterator[str]:
     """The paths of all sockets, through whatever is wrapped around them."""
     here = application or build_application().application_mapping["websocket"]
@@ -62,7 +68,7 @@ def undeclared() -> list[str]:
         ),
         *(_say("DESK", label, "Desk()") for label in tables() if label not in access_table.DESK),
         *(_say("SOCKETS", path, "ALL") for path in sockets() if path not in access_table.SOCKETS),
-        *(_say("DECISIONS", name, 'permission("...")') for name in DECISIONS if name not in access_table.DECISIONS),
+        *(_say("DECISIONS", name, 'permission("...")') for name in decisions() if name not in access_table.DECISIONS),
     ]
     return missing
 
@@ -73,7 +79,7 @@ def left_over() -> list[str]:
         "ROUTES": {name for name, _at in routes()},
         "DESK": {*tables()},
         "SOCKETS": {*sockets()},
-        "DECISIONS": {*DECISIONS},
+        "DECISIONS": {*decisions()},
     }
     return [
         f"{name}[{key!r}]" for name, keys in there.items() for key in getattr(access_table, name) if key not in keys
@@ -81,4 +87,17 @@ def left_over() -> list[str]:
 
 
 def _say(rows: str, key: str, example: str) -> str:
-    return f"{TABLE} does not say who may use it. Add to {rows}, with what it really needs:  {key!r}: {example},"
+    file = access_table.file_of(_app_of(rows, key))
+    return f"{file} does not say who may use it. Add to {rows}, with what it really needs:  {key!r}: {example},"
+
+
+def _app_of(rows: str, key: str) -> str:
+    """The label of the feature that has it, as its name says."""
+    match rows:
+        case "ROUTES":
+            return key.partition(":")[0]
+        case "DESK":
+            return key.partition(".")[0]
+        case "SOCKETS":
+            return key.removeprefix("ws/").partition("/")[0]
+    return "orders"  # all decisions are buttons on an order's page

@@ -1,5 +1,6 @@
 """Everything on the site x everybody who may come: the table says who gets in, and nobody else does."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from tests.permissions import access_table, inventory, sample_rows
 from tests.permissions.access_needs import ALL, Need, Route, permission
 from tests.permissions.attempts import Matrix
 from tests.permissions.visitors import everybody
+
+ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")  # of a pattern, as a path or an expression writes it
 
 pytestmark = pytest.mark.django_db
 
@@ -45,15 +48,23 @@ def test_everything_has_a_row_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "key"),
-    [("ROUTES", "orders:order"), ("DESK", "orders.order"), ("SOCKETS", "ws/producer/"), ("DECISIONS", "cancel")],
+    ("rows", "key", "file"),
+    [
+        ("ROUTES", "orders:order", "tests/mcommerce/orders/access_rows.py"),
+        ("ROUTES", "health-live", "tests/permissions/access_table.py"),
+        ("DESK", "orders.order", "tests/mcommerce/orders/access_rows.py"),
+        ("SOCKETS", "ws/stations/", "tests/stations/access_rows.py"),
+        ("DECISIONS", "cancel", "tests/mcommerce/orders/access_rows.py"),
+    ],
 )
-def test_what_has_no_row_is_named_with_what_to_add(rows: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_row_is_named_with_what_to_add(
+    rows: str, key: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delitem(getattr(access_table, rows), key)
 
     [said] = [one for one in inventory.undeclared() if repr(key) in one]
 
-    assert f"Add to {rows}" in said
+    assert said.startswith(f"{file} does not say who may use it. Add to {rows}")
 
 
 def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +149,11 @@ def declared(routes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def arguments_of(name: str, pattern: str, names: dict[str, Any]) -> dict[str, Any]:
     """What stands in the address. Of several that are called alike, the route's own."""
     own = {"admin:orders_order_decide": {"name": "cancel"}}.get(name, {})
-    wanted = {key for key in names if f":{key}>" in pattern or f"<{key}>" in pattern}
-    return {key: {**names, **own}[key] for key in wanted}
+    wanted = set(ARGUMENT.findall(pattern))
+    known = {**names, **own}
+    file = access_table.file_of(name.partition(":")[0])
+    assert wanted <= known.keys(), f"{file}: let names(tmp_path) return one of {wanted - known.keys()}, for {name}"
+    return {key: known[key] for key in wanted}
 
 
 def seen_by(label: str) -> Need:

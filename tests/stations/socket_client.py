@@ -17,7 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from eventbus.testing import settle
 from stations.feeds.feed_interface import Bad, Fetched, Key, PollFailed, Reading, State, diff
 from stations.live import live_updates
-from stations.routing import sockets_for_all, sockets_for_staff
+from stations.routing import sockets_for_all, sockets_with_user
 from stations.services import recording
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ STATE = State(
     overflow=False,
 )
 
-sockets = URLRouter([*sockets_for_all, *sockets_for_staff])
+sockets = URLRouter([*sockets_for_all, *sockets_with_user])
 
 
 def key(number: int = 1, contract: str = "lyon", *, source: str = "simulator") -> Key:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 
 from stations.live import live_updates
 from stations.live.live_state import Board
-from stations.routing import sockets_for_all, sockets_for_staff
+from stations.routing import sockets_for_all, sockets_with_user
 from stations.sockets import pull_socket
 from tests.stations import flooding_server, socket_client
 from tests.stations.socket_client import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
@@ -139,5 +139,5 @@ async def test_the_production_servers_send_waits_for_a_client_that_does_not_read
 
 
 def test_the_sockets_are_where_the_protocol_says():
-    paths = [str(pattern.pattern) for pattern in (*sockets_for_all, *sockets_for_staff)]
+    paths = [str(pattern.pattern) for pattern in (*sockets_for_all, *sockets_with_user)]
     assert paths == ["ws/stations/", "ws/producer/"]

@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -16,6 +15,7 @@ from django.utils.translation import ngettext
 from eventbus import clock
 from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
 from mcommerce import countries, staff_permissions
+from mcommerce.features.links import link_to
 from mcommerce.money.admin_columns import money_column
 from mcommerce.money.template_filters import percent
 from mcommerce.orders import access
@@ -113,9 +113,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     def payment(self, order: Order) -> str:
         if order.payment_id is None:
             return "–"
-        return format_html(
-            '<a href="{}">{}</a>', reverse("admin:payment_payment_change", args=[order.payment_id]), order.payment_id
-        )
+        return link_to("admin:payment_payment_change", order.payment_id, text=order.payment_id)
 
     @admin.display(description=_("address"))
     def address(self, order: Order) -> str:

@@ -161,8 +161,9 @@ def test_a_group_sees_its_part_and_changes_what_is_its_work(migrated: Callable[[
     may = migrated(name)
     seen = {one for one in may if one.partition(".")[2].startswith("view_")}
 
-    assert may - seen == MAY_CHANGE[name]
-    assert {one.partition(".")[0] for one in seen} == MAY_SEE[name]
+    here = "tests/mcommerce/accounts/test_rights.py: {} does not say what the AppConfigs' staff_groups say"
+    assert may - seen == MAY_CHANGE[name], here.format("MAY_CHANGE")
+    assert {one.partition(".")[0] for one in seen} == MAY_SEE[name], here.format("MAY_SEE")
 
 
 def test_migrating_again_keeps_what_the_owner_added(migrated: Callable[[str], set[str]]) -> None:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
@@ -13,13 +14,11 @@ from eventbus import clock
 from eventbus.console.printing import Printer, printable, who
 from eventbus.operations import keys_under_way
 from mcommerce.payment.providers.base import ProviderError
-from mcommerce.reconcile import bus_differences
 from mcommerce.reconcile.difference import Difference
-from mcommerce.reconcile.order_differences import Shop
-from mcommerce.reconcile.provider_differences import Company
 
 logger = logging.getLogger(__name__)
 
+COMPARED = ("mcommerce.products", "mcommerce.orders", "mcommerce.payment")
 EXIT_DIFFERENCES, EXIT_NOT_COMPARED = 1, 2
 
 
@@ -41,6 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *, repair: bool, expect: int | None, json: bool, **options: Any) -> None:
+        _refuse_without_what_is_compared()
         ask = expect is None
         if not ask and not repair:
             raise CommandError("--expect goes with --repair.", returncode=EXIT_NOT_COMPARED)
@@ -68,10 +68,12 @@ class Command(BaseCommand):
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
         """Return the differences, and the orders left out, since events about them are not handled yet."""
+        from mcommerce.reconcile import bus_differences, order_differences, provider_differences
+
         busy, now = keys_under_way.keys(bus_differences.KEYED_BY_ORDER), clock.now()
-        company = Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
+        company = provider_differences.Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
         found = list(company.differences())
-        found += Shop(charges=company.charges, under_way=busy, now=now).differences()
+        found += order_differences.Shop(charges=company.charges, under_way=busy, now=now).differences()
         found += bus_differences.differences(who=who())
         return found, busy
 
@@ -107,6 +109,16 @@ class Command(BaseCommand):
 
     def _remedy(self, left: int) -> str:
         return f"{left} differences are left. manage.py reconcile --repair asks about each."
+
+
+def _refuse_without_what_is_compared() -> None:
+    """Raise CommandError on a site that lacks one of COMPARED. Only a site with all of them imports their code."""
+    if missing := [name for name in COMPARED if not apps.is_installed(name)]:
+        raise CommandError(
+            f"Nothing was compared: {', '.join(missing)} is not in INSTALLED_APPS. Run this on a site that has all of "
+            f"{', '.join(COMPARED)}, and take mcommerce.reconcile out of INSTALLED_APPS on this one.",
+            returncode=EXIT_NOT_COMPARED,
+        )
 
 
 def _agreed(one: Difference) -> bool:

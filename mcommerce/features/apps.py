@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class FeaturesConfig(AppConfig):
+    name = "mcommerce.features"
+    verbose_name = "Features"
+
+    def ready(self) -> None:
+        from mcommerce.features import checks  # noqa: F401

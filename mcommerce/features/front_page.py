@@ -1,0 +1,13 @@
+"""The front page of a site without a catalogue."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
+
+from mcommerce.features.installed import declared
+
+
+@require_safe
+def show_another(request: HttpRequest) -> HttpResponse:
+    """Send the visitor to the first feature's `front_page`; to their account where no feature has one."""
+    return redirect(next(iter(declared("front_page")), "accounts:account"))

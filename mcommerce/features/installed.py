@@ -1,0 +1,54 @@
+"""The installed features: apps of ours that have pages or handlers, and the parts that the site takes from each.
+
+INSTALLED_APPS is the only list of them. The rest is in the feature itself, mostly in its AppConfig:
+
+- `url_prefix`: where the addresses of its `urls.py` begin, such as "loyalty/".
+- `front_page`: the URL name of a page that may stand in for the front page, where no feature answers at `/`.
+- `context_processors`: dotted names of template variables for every page.
+- `staff_groups`: the permissions that each group of staff gets.
+- `routing.py`: the sockets. Before those in `sockets_with_user` the session and the user are loaded, and before those
+  in `sockets_for_all` nothing is.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.module_loading import module_has_submodule
+
+PRODUCTS = ("mcommerce", "stations")  # packages of ours that have features
+
+
+def features() -> list[AppConfig]:
+    """Return them in the order of INSTALLED_APPS."""
+    ours = (config for config in apps.get_app_configs() if config.name.partition(".")[0] in PRODUCTS)
+    return [config for config in ours if _has(config, "urls") or _has(config, "handlers")]
+
+
+def addresses() -> list[URLPattern | URLResolver]:
+    """Return the addresses of every feature, each below its `url_prefix`."""
+    found = ((getattr(config, "url_prefix", None), config) for config in features())
+    return [path(prefix, include(f"{config.name}.urls")) for prefix, config in found if prefix is not None]
+
+
+def sockets(name: str) -> list[URLPattern]:
+    """Return the sockets that the features list under `name` in their `routing.py`."""
+    return [pattern for module in _modules("routing") for pattern in getattr(module, name, [])]
+
+
+def declared(name: str) -> list[Any]:
+    """Return what the AppConfigs declare under `name`; those that declare nothing are left out."""
+    return [value for config in apps.get_app_configs() if (value := getattr(config, name, None))]
+
+
+def _modules(name: str) -> Iterator[ModuleType]:
+    for config in features():
+        if _has(config, name):
+            yield import_module(f"{config.name}.{name}")
+
+
+def _has(config: AppConfig, name: str) -> bool:
+    return module_has_submodule(config.module, name)

@@ -1,0 +1,18 @@
+"""Links from one feature to another, which may not be installed."""
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+
+
+def address_of(name: str, *args: object) -> str:
+    """Return the address of the page with this URL name; nothing where its feature is not installed."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+def link_to(name: str, *args: object, text: object) -> str:
+    """Return `text` as a link to that page; without the page, the text alone."""
+    address = address_of(name, *args)
+    return format_html('<a href="{}">{}</a>', address, text) if address else str(text)

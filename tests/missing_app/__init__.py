@@ -1,0 +1,1 @@
+"""The site without one of its apps: MISSING_APP names it."""

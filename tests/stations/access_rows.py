@@ -1,0 +1,41 @@
+"""Who may use the addresses, tables and sockets of the stations. `tests/permissions` tries each row."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from stations.models import Station
+from tests.permissions import sample_rows
+from tests.permissions.access_needs import ALL, NO_METHOD, Desk, Need, Route, permission
+
+ROUTES: dict[str, Route] = {
+    "stations:dashboard": Route(get=ALL),
+    "stations:state": Route(get=ALL),
+    "stations:station": Route(get=ALL),
+    "stations:producer": Route(get=permission("stations.view_pollplan")),
+    "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
+    "stations:remark": Route(get=NO_METHOD, post=permission("stations.add_remark"), data={"message": "Hello"}),
+}
+
+DESK: dict[str, Desk] = {
+    "stations.station": Desk(),
+    "stations.stationhistory": Desk(),
+    "stations.pollrun": Desk(),
+    "stations.pollplan": Desk(),
+    "stations.remark": Desk(
+        delete=permission("stations.delete_remark"),
+        actions={"delete_selected": permission("stations.delete_remark")},
+    ),
+}
+
+SOCKETS: dict[str, Need] = {
+    "ws/stations/": ALL,
+    "ws/producer/": permission("stations.view_pollplan"),
+}
+
+
+def names(tmp_path: Path) -> dict[str, Any]:
+    """A station of a feed that is in use."""
+    station = sample_rows.row(Station)
+    return {"feed": settings.STATIONS_FEEDS[0], "contract": station.contract, "number": station.number}
