@@ -117,7 +117,7 @@ lint-security:
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml $(SITE)
 
 lint-arrows:
-	$(VENV)/bin/lint-imports
+	$(PY) -m tests.import_contracts
 
 lint-types:
 	$(VENV)/bin/mypy

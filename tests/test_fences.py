@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from django.apps import apps
+
+from mcommerce.features import installed
+from tests import import_contracts
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("mcommerce", "stations", "outside", "eventbus")
@@ -27,16 +28,13 @@ class Plant(NamedTuple):
 
 
 def features() -> list[str]:
-    """The installed apps of ours with pages or handlers, by their dotted names."""
-    ours = (config for config in apps.get_app_configs() if config.name.split(".")[0] in PACKAGES)
-    found = [one for one in ours if any((Path(one.path) / f"{name}.py").exists() for name in ("urls", "handlers"))]
-    return sorted(one.name for one in found)
+    """The installed features by their dotted names."""
+    return sorted(one.name for one in installed.features())
 
 
 def contracts() -> dict[str, dict[str, Any]]:
     """Import-linter's contracts by id."""
-    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    return {one["id"]: one for one in config["tool"]["importlinter"]["contracts"]}
+    return {one["id"]: one for one in import_contracts.contracts(ROOT)["contracts"]}
 
 
 def plants() -> Iterator[Plant]:
@@ -135,44 +133,15 @@ def test_a_forbidden_line_is_refused(line: tuple[str, str], verdict_on_lines: di
     assert any(module in said and imports in said for said in verdict_on_lines.get(name, "").splitlines())
 
 
-def test_every_feature_stands_in_every_list() -> None:
-    assert missing_from_lists(features(), contracts()) == []
-
-
-def test_a_feature_that_a_list_lacks_is_named_with_the_remedy() -> None:
-    said = missing_from_lists([*features(), "mcommerce.loyalty"], contracts())
-
-    assert said == [
-        f"mcommerce.loyalty is missing from the contract {name!r}: add it to {where} in pyproject.toml"
-        for name, where in (
-            (FEATURES, "containers"),
-            (ARROWS, "the layer of the features"),
-            (STATIONS, "source_modules"),
-        )
-    ]
+def test_the_contracts_name_every_installed_feature() -> None:
+    assert {*import_contracts.features(ROOT), "stations"} == {*features()}
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------
 
 
-def missing_from_lists(names: Collection[str], config: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Sentences about features that a contract's list does not name."""
-    layers = {name.strip() for layer in config[ARROWS]["layers"] for name in layer.split("|")}
-    lists = (
-        (FEATURES, "containers", set(config[FEATURES]["containers"])),
-        (ARROWS, "the layer of the features", {f"mcommerce.{name}" for name in layers} | {"stations"}),
-        (STATIONS, "source_modules", {*config[STATIONS]["source_modules"], "stations"}),
-    )
-    return [
-        f"{name} is missing from the contract {contract!r}: add it to {where} in pyproject.toml"
-        for name in names
-        for contract, where, known in lists
-        if name not in known
-    ]
-
-
 def ask_contracts(folder: Path) -> tuple[int, str]:
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    command = [sys.executable, str(ROOT / "tests/import_contracts.py"), "--no-cache"]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "1000"}
     )
