@@ -1,0 +1,182 @@
+"""`manage.py startapp` makes an app that works at once: no other line names it, and all fences hold it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from mcommerce.features.source_lines import MARK
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("mcommerce", "stations", "outside", "eventbus", "templates", "tests", "benchmarks", "docs", "locale")
+FILES = ("manage.py", "pyproject.toml", "CONTRIBUTING.md", "README.md")
+BIN = Path(sys.executable).parent
+# The house's own tests that have something to say about a new app.
+HOUSE = (
+    "tests/test_architecture.py",
+    "tests/test_terms.py",
+    "tests/test_prose.py",
+    "tests/permissions/test_matrix.py::test_everything_has_a_row_in_the_table",
+    "tests/permissions/test_matrix.py::test_every_route_lets_in_whom_its_row_names",
+)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with a new app in it."""
+    target = copy_project(tmp_path_factory.mktemp("project") / "shop-with-loyalty")
+    manage(target, "startapp", "loyalty", "--french", "Fidélité")
+    return target
+
+
+def test_the_new_app_is_installed_and_complete(tree: Path) -> None:
+    manage(tree, "check", "--fail-level", "WARNING")
+    manage(tree, "makemigrations", "--check", "--dry-run")
+    python(tree, "-m", "pytest", "-q", "tests/mcommerce/loyalty")
+
+
+def test_the_house_finds_nothing_missing(tree: Path) -> None:
+    python(tree, "-m", "pytest", "-q", "-x", *HOUSE)
+
+
+def test_the_tools_find_nothing_to_mend(tree: Path) -> None:
+    pages = [str(page) for page in (tree / "templates" / "loyalty").glob("*.html")]
+    mine = ["mcommerce/loyalty", "tests/mcommerce/loyalty"]
+
+    for command in (["check"], ["format", "--check"]):
+        run(tree, str(BIN / "ruff"), *command, "mcommerce/settings.py", *mine)
+    run(tree, str(BIN / "djade"), "--target-version", "5.2", "--check", *pages)
+    python(tree, "-m", "tests.import_contracts", "--no-cache")
+
+
+@pytest.mark.parametrize(
+    ("module", "imports"),
+    [
+        ("mcommerce/loyalty/services/planted.py", "mcommerce.orders.models"),
+        ("mcommerce/orders/services/planted.py", "mcommerce.loyalty.models"),
+        ("mcommerce/loyalty/services/planted.py", "mcommerce.loyalty.views"),
+        ("mcommerce/loyalty/services/planted.py", "stations.events"),
+    ],
+)
+def test_an_import_that_no_app_may_have_is_refused(tree: Path, module: str, imports: str) -> None:
+    planted = tree / module
+    planted.write_text(f"import {imports}\n")
+    try:
+        told = attempt(tree, sys.executable, "-m", "tests.import_contracts", "--no-cache")
+    finally:
+        planted.unlink()
+
+    assert told.returncode == 1
+    assert imports in told.stdout
+
+
+def test_an_app_that_is_not_installed_is_refused_with_the_remedy(tree: Path) -> None:
+    settings = tree / "mcommerce" / "settings.py"
+    installed = settings.read_text()
+    settings.write_text(installed.replace('    "mcommerce.loyalty",\n', ""))
+    try:
+        told = attempt(tree, sys.executable, "-m", "tests.import_contracts", "--no-cache")
+    finally:
+        settings.write_text(installed)
+
+    assert told.returncode == 1
+    assert "Name a new app in INSTALLED_APPS" in " ".join(told.stdout.split())
+
+
+def test_pages_without_a_prefix_are_refused_with_the_line_to_write(tree: Path) -> None:
+    file = tree / "mcommerce" / "loyalty" / "apps.py"
+    written = file.read_text()
+    file.write_text("\n".join(line for line in written.splitlines() if "url_prefix" not in line) + "\n")
+    try:
+        told = attempt(tree, sys.executable, "manage.py", "check")
+    finally:
+        file.write_text(written)
+
+    assert told.returncode == 1
+    assert 'Write url_prefix: ClassVar = "loyalty/" in LoyaltyConfig, in mcommerce/loyalty/apps.py.' in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("orders", "in use by the installed app mcommerce.orders, mcommerce/orders"),
+        ("events", "in use by mcommerce/events.py"),
+        ("admin", "in use by the installed app django.contrib.admin"),
+        ("mfa", "in use by the installed app allauth.mfa"),
+        ("checkout", "in use by the address /checkout/"),
+        ("wish-list", "is no name for an app"),
+        ("class", "is no name for an app"),
+        ("Wishes", "is no name for an app"),
+    ],
+)
+def test_a_name_that_is_none_or_is_taken_is_refused(name: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said.replace("/", "[/]")):
+        call_command("startapp", name)
+
+
+def test_a_folder_that_is_there_is_left_alone(tree: Path) -> None:
+    told = attempt(tree, sys.executable, "manage.py", "startapp", "loyalty")
+
+    assert told.returncode == 1
+    assert "'loyalty' is in use by" in told.stderr
+
+
+def test_a_title_that_would_break_the_code_is_refused() -> None:
+    with pytest.raises(CommandError, match="A title cannot contain"):
+        call_command("startapp", "wishes", title='Wishes")\nraise')
+
+
+def test_a_dry_run_tells_all_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("startapp", "wishes", dry_run=True)
+    told = capsys.readouterr().out
+
+    assert "new file: mcommerce/wishes/handlers.py" in told
+    assert 'new line in mcommerce/settings.py: "mcommerce.wishes",' in told
+    assert not (ROOT / "mcommerce" / "wishes").exists()
+    assert "wishes" not in (ROOT / "mcommerce" / "settings.py").read_text()
+
+
+def test_without_its_mark_in_the_settings_nothing_is_written(tmp_path: Path) -> None:
+    bare = copy_project(tmp_path / "bare")
+    settings = bare / "mcommerce" / "settings.py"
+    settings.write_text(settings.read_text().replace(f"    {MARK}\n", ""))
+
+    told = attempt(bare, sys.executable, "manage.py", "startapp", "wishes")
+
+    assert told.returncode == 1
+    assert f"write '{MARK}' once, into INSTALLED_APPS" in told.stderr
+    assert not (bare / "mcommerce" / "wishes").exists()
+
+
+# --- how it is tried -----------------------------------------------------------------------------------------------
+
+
+def copy_project(target: Path) -> Path:
+    for name in COPIED:
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, target)
+    return target
+
+
+def manage(folder: Path, *arguments: str) -> None:
+    python(folder, "manage.py", *arguments)
+
+
+def python(folder: Path, *arguments: str) -> None:
+    run(folder, sys.executable, *arguments)
+
+
+def run(folder: Path, *command: str) -> None:
+    done = attempt(folder, *command)
+    assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-3_000:]
+
+
+def attempt(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"VAR_DIR": str(folder / "var"), "NO_COLOR": "1", "COLUMNS": "1000"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
