@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from eventbus.backends import memory
 from eventbus.backends.kafka import stale_tail
-from eventbus.backends.kafka.reading import consumer
+from eventbus.backends.kafka.reading import assigned_partitions
 from eventbus.events import Event, Record, declared_events
 from eventbus.schemas.json_schema import schema_of
 
@@ -74,7 +74,7 @@ def note(record: Record) -> None:
 def reading_is_watched() -> Iterator[None]:
     """Both backends hand over what they read as before."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (consumer, stale_tail):
+        for module in (assigned_partitions, stale_tail):
             patch.setattr(module, "record_of", _noting(module.record_of))
         patch.setattr(memory.outbox_offsets, "read", _noting_all(memory.outbox_offsets.read))
         yield

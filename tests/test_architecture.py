@@ -27,7 +27,6 @@ TEST_LINES_MAX = 40
 # What is longer on purpose, and why. `path` for a file, `path::function` for a function.
 LONGER: dict[str, str] = {
     "mcommerce/events.py": "the shop's whole published language, read from top to bottom by whoever writes to it",
-    "eventbus/backends/kafka/reading/consumer.py": "one reader: its owner and its thread share a lock",
     "mcommerce/settings.py": "the only reader of the environment, a line for each variable",
     "tests/mcommerce/orders/test_walk.py": "one order's walk, step by step; cut, it is a walk no longer",
 }

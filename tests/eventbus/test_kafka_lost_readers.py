@@ -30,9 +30,9 @@ def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(
     [place] = [place for place, end in fresh_log.ends(fresh_log.partitions([TOPIC])).items() if end]
     with closing(fresh_log.consumer([TOPIC])) as reader:
         reader.catch_up(WAIT_SECONDS)
-        slot = reader._slots[place]
-        old = structs.replace(slot.buffer[0], payload=b"what lay there before")
-        slot.buffer[0] = old
+        buffer = reader._assigned.buffers[place]
+        old = structs.replace(buffer.records[0], payload=b"what lay there before")
+        buffer.records[0] = old
 
         reader.unseek()
         reader.seek(place, 0)
@@ -80,14 +80,14 @@ def test_partitions_that_were_given_to_nobody_while_the_topic_was_away_are_read_
         reader: Any = worker._assignment.consumer
         with closing(replaced.consumer([TOPIC], "house-a")) as other:
             until(lambda: [other.fetch(1), len(reader.assignment())][1] == 2, "a half each", seconds=WAIT_SECONDS)
-            for slot in reader._slots.values():
-                slot.buffer.extend(unread)
-            until(lambda: all(slot.paused for slot in reader._slots.values()), "what comes has to wait")
+            for buffer in reader._assigned.buffers.values():
+                buffer.records.extend(unread)
+            until(lambda: all(buffer.paused for buffer in reader._assigned.buffers.values()), "what comes has to wait")
             before = reader.generation
             replaced._admin_client().delete_topics([name])[name].result(WAIT_SECONDS)
         until(lambda: reader.generation > before, "it was all shared out: nothing", seconds=WAIT_SECONDS)
-        for slot in reader._slots.values():
-            slot.buffer.clear()
+        for buffer in reader._assigned.buffers.values():
+            buffer.records.clear()
         replaced.provision([TOPIC])
         names = [f"key{number}" for number in range(20)]
         house.say(*((name, 1) for name in names))

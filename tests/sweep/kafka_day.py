@@ -132,7 +132,7 @@ def lend_a_hand(run: Run) -> bool:
             reader: Any = another.consumer(registry.groups[MOVED].topics, MOVED)
             wait_until(lambda: bool(reader.assignment()))
             given = reader.generation
-            with reader._lock:  # which its thread needs to go on
+            with reader._assigned.lock:  # which its thread needs to go on
                 wait_until(lambda: len(members(run.servers, bus()._named(MOVED))) < 2)
             wait_until(lambda: reader.generation > given)
         finally:

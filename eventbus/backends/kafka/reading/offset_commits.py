@@ -9,14 +9,14 @@ from eventbus import failpoints
 logger = logging.getLogger(__name__)
 
 
-def tell(client: Consumer, places: list[TopicPartition], *, wait: bool) -> None:
+def commit(client: Consumer, offsets: list[TopicPartition], *, wait: bool) -> None:
     """Commit these offsets. A failure is harmless, and is only logged."""
     failpoints.hit("offsets.commit")
     try:
         if wait:
-            client.commit(offsets=places, asynchronous=False)
+            client.commit(offsets=offsets, asynchronous=False)
         else:
-            client.commit(offsets=places, asynchronous=True)
+            client.commit(offsets=offsets, asynchronous=True)
     except KafkaException as error:
         logger.info("Offsets were not committed: %s", error)
     failpoints.hit("offsets.committed")

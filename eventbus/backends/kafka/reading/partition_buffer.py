@@ -14,7 +14,7 @@ class PartitionBuffer:
     """The buffer of a partition that is assigned to this reader."""
 
     def __init__(self, *, sought: bool = False) -> None:
-        self.buffer: deque[Record] = deque()
+        self.records: deque[Record] = deque()
         self.sought = sought
         self.seeking: int | None = None  # the offset of a pending seek; until it is done, polled records are dropped
         self.next = -1  # the offset after the buffer; -1: not known
@@ -27,18 +27,18 @@ class PartitionBuffer:
 
     def covers(self, offset: int) -> bool:
         """Return True if the buffer can go on from this offset."""
-        return (
-            self.believed and self.seeking is None and bool(self.buffer) and self.buffer[0].offset <= offset < self.next
-        )
+        if not self.believed or self.seeking is not None or not self.records:
+            return False
+        return self.records[0].offset <= offset < self.next
 
     def seek(self, offset: int) -> None:
         """Let the buffer begin at this offset, or else the client read from it."""
         self.sought = True
         if self.covers(offset):
-            while self.buffer and self.buffer[0].offset < offset:
-                self.buffer.popleft()
+            while self.records and self.records[0].offset < offset:
+                self.records.popleft()
         else:
-            self.buffer.clear()
+            self.records.clear()
             self.seeking = self.next = offset
             self.believed = True
 
@@ -54,8 +54,8 @@ class PartitionBuffer:
 
     def is_full(self) -> bool:
         """Return True if the client should be paused here."""
-        return not self.paused and len(self.buffer) > BUFFER_RECORDS_MAX
+        return not self.paused and len(self.records) > BUFFER_RECORDS_MAX
 
     def may_go_on(self) -> bool:
         """Return True if the client is paused and there is room again."""
-        return self.paused and len(self.buffer) < BUFFER_RECORDS_LOW
+        return self.paused and len(self.records) < BUFFER_RECORDS_LOW

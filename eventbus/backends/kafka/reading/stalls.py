@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka.reading.partition_buffer import PartitionBuffer
 
 LOOK_SECONDS = 5.0  # between looks; a healthy client has all records of the log within one
 AGAIN_SECONDS = 300.0  # for the same offset: the last record may be a marker of a transaction, which never comes
@@ -36,33 +35,24 @@ class Stalls:
         """Return True if it is time to look."""
         return time.monotonic() - self._looked >= LOOK_SECONDS
 
-    def look(self, places: Mapping[TopicPartition, int]) -> None:
-        """Compare the offsets of partitions that wait for more (`places`) with the log's ends. Raises Stalled."""
+    def look(self, waiting: Mapping[TopicPartition, int]) -> None:
+        """Compare the offsets of partitions that wait for more with the log's ends. Raises Stalled."""
         self._looked = time.monotonic()
-        ends = self._ends(list(places)) if places else {}
-        beyond = {one: end for one, end in ends.items() if end < places[one] and self._may_replace(one, places[one])}
+        ends = self._ends(list(waiting)) if waiting else {}
+        beyond = {one: end for one, end in ends.items() if end < waiting[one] and self._may_replace(one, waiting[one])}
         if beyond:
             self._before = {}
             names = ", ".join(f"{one.topic}/{one.partition} ends at {end}" for one, end in beyond.items())
             raise Stalled(f"the log went back to an earlier time: {names}, and was read farther", beyond)
-        before, self._before = self._before, {one: (places[one], end) for one, end in ends.items()}
-        stuck = [one for one, (at, end) in before.items() if end > at == places.get(one)]
-        stuck = [one for one in stuck if self._may_replace(one, places[one])]
+        before, self._before = self._before, {one: (waiting[one], end) for one, end in ends.items()}
+        stuck = [one for one, (at, end) in before.items() if end > at == waiting.get(one)]
+        stuck = [one for one in stuck if self._may_replace(one, waiting[one])]
         if stuck:
             self._before = {}
-            names = ", ".join(f"{one.topic}/{one.partition} at {places[one]}" for one in stuck)
+            names = ", ".join(f"{one.topic}/{one.partition} at {waiting[one]}" for one in stuck)
             raise Stalled(f"nothing comes of {names}, and there is more", {})
 
     def _may_replace(self, partition: TopicPartition, at: int) -> bool:
         now = time.monotonic()
-        self._replaced = {place: when for place, when in self._replaced.items() if now - when < AGAIN_SECONDS}
+        self._replaced = {one: when for one, when in self._replaced.items() if now - when < AGAIN_SECONDS}
         return self._replaced.setdefault((partition, at), now) == now
-
-
-def waiting(slots: Mapping[TopicPartition, PartitionBuffer]) -> dict[TopicPartition, int]:
-    """Return the next offsets of the partitions whose buffer is empty and that wait for more."""
-    return {
-        one: slot.next
-        for one, slot in slots.items()
-        if slot.sought and slot.next >= 0 and not slot.buffer and not slot.paused
-    }
