@@ -46,7 +46,7 @@ def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any
             groups.ensure(current(), registry.groups.values())
         except LogUnavailable as error:
             raise CommandError(
-                f"The tables are as they should be, but no group has its place in the log. {error}. Then migrate again."
+                f"The tables are as they should be, but groups have no offsets in the log. {error}. Then migrate again."
             ) from None
 
 

@@ -76,12 +76,12 @@ class LogUnavailable(Exception):
 class LogTruncated(LogUnavailable):
     """Logs have given an offset to a second record: the earlier records are lost, and have to be appended again.
 
-    `places`: the first such offset, by (topic, partition).
+    `offsets`: the first such offset, by (topic, partition).
     """
 
-    def __init__(self, why: str, places: Mapping[tuple[str, int], int]) -> None:
+    def __init__(self, why: str, offsets: Mapping[tuple[str, int], int]) -> None:
         super().__init__(why)
-        self.places = places
+        self.offsets = offsets
 
 
 class GroupStopped(Exception):

@@ -141,7 +141,7 @@ declare(
 )
 declare(
     backend="memory",
-    commits={"append": "rows get their places in the log"},
+    commits={"append": "rows get their offsets in the log"},
     inside={"append.fenced": "the lease is held, and no row is written"},
 )
 

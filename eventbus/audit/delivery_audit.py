@@ -18,7 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from eventbus import clock, registry
 from eventbus.audit import state_counts
-from eventbus.audit.state_counts import EXAMPLES_MAX, NOWHERE, Place, Tally, examples
+from eventbus.audit.state_counts import EXAMPLES_MAX, NO_STATE, State, Tally, examples
 from eventbus.audit.tolerances import EarlyHandling, not_early, not_twice
 from eventbus.events import Undecodable, ours
 from eventbus.models import DeadLetter, InboxRow, OutboxRow, ParkedEvent, Progress
@@ -142,7 +142,7 @@ def _earlier(tallies: Iterable[Tally]) -> list[Earlier]:
         if group is not None and tally.nowhere == tally.ignored_with_rows:
             for type_ in tally.nowhere_by_type.keys() & group.handlers.keys():
                 found[tally.row.group, tally.row.topic, type_] += tally.nowhere_by_type[type_]
-    return [Earlier(*place, events) for place, events in sorted(found.items())]
+    return [Earlier(*identity, events) for identity, events in sorted(found.items())]
 
 
 def _accounts(tallies: Iterable[Tally], unsent: Mapping[str, int]) -> list[Account]:
@@ -159,28 +159,28 @@ def _accounts(tallies: Iterable[Tally], unsent: Mapping[str, int]) -> list[Accou
 def _account(group: str, topic: str, partitions: list[Tally], unsent: int, undecodable: int) -> Account:
     rows = [one.row for one in partitions]
     pruned = sum(row.pruned for row in rows)
-    published = unsent + pruned + sum(one.places.total() for one in partitions)
-    places = {
+    published = unsent + pruned + sum(one.states.total() for one in partitions)
+    states = {
         "handled": sum(row.handled for row in rows),
-        "ignored": sum(one.row.pruned_ignored + one.count(Place.IGNORED) + one.ignored_with_rows for one in partitions),
-        "skipped": sum(one.count(Place.SKIPPED) for one in partitions),
+        "ignored": sum(one.row.pruned_ignored + one.count(State.IGNORED) + one.ignored_with_rows for one in partitions),
+        "skipped": sum(one.count(State.SKIPPED) for one in partitions),
         "discarded": sum(row.discarded for row in rows),
-        "dead": sum(one.count(Place.DEAD) for one in partitions),
-        "parked": sum(one.count(Place.PARKED) for one in partitions),
-        "pending": unsent + sum(one.places[NOWHERE] for one in partitions),
+        "dead": sum(one.count(State.DEAD) for one in partitions),
+        "parked": sum(one.count(State.PARKED) for one in partitions),
+        "pending": unsent + sum(one.states[NO_STATE] for one in partitions),
     }
-    places["pending"] -= EarlyHandling({topic: unsent}).among(topic, sum(places.values()) - published)
-    balance = published - sum(places.values())
-    return Account(group=group, topic=topic, published=published, **places, balance=balance, undecodable=undecodable)
+    states["pending"] -= EarlyHandling({topic: unsent}).among(topic, sum(states.values()) - published)
+    balance = published - sum(states.values())
+    return Account(group=group, topic=topic, published=published, **states, balance=balance, undecodable=undecodable)
 
 
 def _violations(tallies: Iterable[Tally], early: EarlyHandling) -> Iterator[Violation]:
     for tally in tallies:
         row = tally.row
-        for what, places in _impossible(tally).items():
-            yield _violation(row, what, sum(tally.places[place] for place in places), examples(row, places))
+        for what, states in _impossible(tally).items():
+            yield _violation(row, what, sum(tally.states[state] for state in states), examples(row, states))
         if tally.lost > 0:
-            yield _violation(row, LOST, tally.lost, examples(row, [Place.PASSED]))
+            yield _violation(row, LOST, tally.lost, examples(row, [State.PASSED]))
         for name, counted, there in _double_entries(tally):
             if counted != there and not early.explains(row.group, row.topic, counted - there):
                 what = f"{name} differs (the counter says {counted}, the rows say {there})"
@@ -190,21 +190,21 @@ def _violations(tallies: Iterable[Tally], early: EarlyHandling) -> Iterator[Viol
 def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
     """Yield what was counted less what was pruned, and the number of its rows. Surplus ignored events are lost ones."""
     row = tally.row
-    yield "handled", row.handled - row.pruned_handled, tally.count(Place.HANDLED)
-    yield "discarded", row.discarded - row.pruned_discarded, tally.count(Place.DISCARDED)
+    yield "handled", row.handled - row.pruned_handled, tally.count(State.HANDLED)
+    yield "discarded", row.discarded - row.pruned_discarded, tally.count(State.DISCARDED)
     yield "ignored", tally.ignored_with_rows, min(tally.nowhere, tally.ignored_with_rows)
 
 
 def _impossible(tally: Tally) -> dict[str, list[int]]:
     """Return the impossible states, by what is wrong with them."""
     found: defaultdict[str, list[int]] = defaultdict(list)
-    for value in tally.places:
-        places = Place(value) & ~Place.PASSED
-        if places.bit_count() > 1:
-            names = " and ".join(str(place.name).lower() for place in places)
-            found[f"in two places ({names})"].append(value)
-        elif places and not value & Place.PASSED:
-            found[f"{str(places.name).lower()}, and still to come (the group's offset was moved back)"].append(value)
+    for value in tally.states:
+        states = State(value) & ~State.PASSED
+        if states.bit_count() > 1:
+            names = " and ".join(str(state.name).lower() for state in states)
+            found[f"in two states ({names})"].append(value)
+        elif states and not value & State.PASSED:
+            found[f"{str(states.name).lower()}, and still to come (the group's offset was moved back)"].append(value)
     return found
 
 
@@ -214,13 +214,13 @@ def _violation(row: Progress, what: str, count: int, event_ids: list[UUID]) -> V
 
 def _without_events() -> Iterator[Violation]:
     """Yield what is parked or dead and gone from the outbox. The search is by offset, which is indexed."""
-    place = {name: OuterRef(name) for name in ("topic", "partition", "offset")}
-    in_outbox = OutboxRow.objects.filter(**place)
+    at = {name: OuterRef(name) for name in ("topic", "partition", "offset")}
+    in_outbox = OutboxRow.objects.filter(**at)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
         rows = table._default_manager.filter(~Exists(in_outbox), headers__contains=ours()).filter(not_early())
         rows = rows.filter(not_twice(rows))
-        places = rows.order_by().values_list("group", "topic", "partition")
-        for group, topic, partition, count in places.annotate(count=Count("id")):
+        partitions = rows.order_by().values_list("group", "topic", "partition")
+        for group, topic, partition, count in partitions.annotate(count=Count("id")):
             there = rows.filter(group=group, topic=topic, partition=partition)
             examples = list(there.order_by("id").values_list("event_id", flat=True)[:EXAMPLES_MAX])
             yield Violation(group, topic, partition, f"{what}, and gone from the outbox", count, examples)
@@ -248,7 +248,7 @@ def _apart(tallies: Iterable[Tally]) -> tuple[dict[str, int], dict[str, int]]:
     """Count by group the inbox rows of events that are not ours, and of replays."""
     handled: Counter[str] = Counter()
     for tally in tallies:
-        handled[tally.row.group] += tally.count(Place.HANDLED)
+        handled[tally.row.group] += tally.count(State.HANDLED)
     foreign, replayed = {}, {}
     rows_by_group = InboxRow.objects.filter(handled_at__isnull=False).order_by().values_list("group")
     for group, here, rows in rows_by_group.annotate(live=Count("id", filter=Q(replay=LIVE)), all=Count("id")):

@@ -21,8 +21,8 @@ ROWS_AT_ONCE = 500  # event ids in one query
 
 def of(progress: Progress) -> QuerySet[OutboxRow]:
     """Return all that the group has passed there since it began, whatever their state."""
-    place = {"topic": progress.topic, "partition": progress.partition}
-    return OutboxRow.objects.filter(**place, offset__gte=progress.start, offset__lt=progress.offset)
+    partition = {"topic": progress.topic, "partition": progress.partition}
+    return OutboxRow.objects.filter(**partition, offset__gte=progress.start, offset__lt=progress.offset)
 
 
 def nowhere(group: str, events: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:

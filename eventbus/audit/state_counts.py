@@ -16,7 +16,7 @@ from eventbus.progress.inbox import LIVE
 EXAMPLES_MAX = 3  # event ids named for a violation: enough to begin looking
 
 
-class Place(IntFlag):
+class State(IntFlag):
     """A state of an event for a group. PASSED only says that the group's offset is beyond it."""
 
     PASSED = 1
@@ -28,17 +28,17 @@ class Place(IntFlag):
     IGNORED = 64
 
 
-NOWHERE = Place(0)
+NO_STATE = State(0)
 # One result row for each progress row and each event from the group's start on. SQLite and PostgreSQL both use the
 # outbox's index by offset, and the unique indexes that begin with the group.
-_PLACED = f"""
+_STATED = f"""
     SELECT progress.id AS progress, event.event_id, event.type, event.log_offset,
-        CASE WHEN event.log_offset < progress.log_offset THEN {Place.PASSED:d} ELSE 0 END
-        + CASE WHEN inbox.id IS NULL THEN 0 WHEN inbox.handled_at IS NULL THEN {Place.IGNORED:d}
-            ELSE {Place.HANDLED:d} END
-        + CASE WHEN parked.id IS NULL THEN 0 ELSE {Place.PARKED:d} END
-        + CASE WHEN letter.id IS NULL THEN 0 WHEN letter.state = '{DeadLetter.State.DISCARDED}' THEN {Place.DISCARDED:d}
-            WHEN letter.parks THEN {Place.DEAD:d} ELSE {Place.SKIPPED:d} END AS place
+        CASE WHEN event.log_offset < progress.log_offset THEN {State.PASSED:d} ELSE 0 END
+        + CASE WHEN inbox.id IS NULL THEN 0 WHEN inbox.handled_at IS NULL THEN {State.IGNORED:d}
+            ELSE {State.HANDLED:d} END
+        + CASE WHEN parked.id IS NULL THEN 0 ELSE {State.PARKED:d} END
+        + CASE WHEN letter.id IS NULL THEN 0 WHEN letter.state = '{DeadLetter.State.DISCARDED}' THEN {State.DISCARDED:d}
+            WHEN letter.parks THEN {State.DEAD:d} ELSE {State.SKIPPED:d} END AS state
     FROM eventbus_progress AS progress
     JOIN eventbus_outbox AS event ON event.topic = progress.topic AND event.partition = progress.partition
         AND event.log_offset >= progress.start
@@ -47,30 +47,30 @@ _PLACED = f"""
     LEFT JOIN eventbus_parkedevent AS parked ON parked."group" = progress."group" AND parked.event_id = event.event_id
     LEFT JOIN eventbus_deadletter AS letter ON letter."group" = progress."group" AND letter.event_id = event.event_id
 """
-_COUNTED = f"SELECT progress, place, type, count(*) FROM ({_PLACED}) AS placed GROUP BY progress, place, type"
+_COUNTED = f"SELECT progress, state, type, count(*) FROM ({_STATED}) AS stated GROUP BY progress, state, type"
 
 
 class Tally(msgspec.Struct):
     """A progress row, and the number of events in each combination of states."""
 
     row: Progress
-    places: Counter[int]
+    states: Counter[int]
     nowhere_by_type: Counter[str]
 
-    def count(self, place: Place) -> int:
+    def count(self, state: State) -> int:
         """Count the events in this state, whatever others they are in."""
-        return sum(count for found, count in self.places.items() if found & place)
+        return sum(count for found, count in self.states.items() if found & state)
 
     @property
     def nowhere(self) -> int:
         """The number of passed events without a state: no row names them."""
-        return self.places[Place.PASSED]
+        return self.states[State.PASSED]
 
     @property
     def ignored_with_rows(self) -> int:
         """The number of ignored events among those without a state."""
-        noted = self.count(Place.IGNORED)
-        return ignored_once(self.row, passed=self.count(Place.PASSED), nowhere=self.nowhere, noted=noted)
+        noted = self.count(State.IGNORED)
+        return ignored_once(self.row, passed=self.count(State.PASSED), nowhere=self.nowhere, noted=noted)
 
     @property
     def lost(self) -> int:
@@ -84,25 +84,25 @@ def tallies() -> list[Tally]:
     found = {row.pk: Tally(row, Counter(), Counter()) for row in rows}
     with connection.cursor() as cursor:
         cursor.execute(_COUNTED)
-        for progress, place, type_, count in cursor.fetchall():
-            found[progress].places[place] += count
-            if place == Place.PASSED:
+        for progress, state, type_, count in cursor.fetchall():
+            found[progress].states[state] += count
+            if state == State.PASSED:
                 found[progress].nowhere_by_type[type_] += count
     return list(found.values())
 
 
-def examples(row: Progress, places: Iterable[int]) -> list[UUID]:
-    """Return the ids of some events in these states (`places`).
+def examples(row: Progress, states: Iterable[int]) -> list[UUID]:
+    """Return the ids of some events in these states (`states`).
 
     Events of types that the group handles today come first. A type that it does not handle is ignored on purpose, so
     its events are poor examples of lost ones.
     """
-    values = ", ".join(str(int(place)) for place in places)
+    values = ", ".join(str(int(state)) for state in states)
     group = registry.groups.get(row.group)
     types = list(group.handlers) if group else []
     known = f"CASE WHEN type IN ({', '.join(['%s'] * len(types))}) THEN 0 ELSE 1 END, " if types else ""
     statement = f"""
-        SELECT event_id FROM ({_PLACED} WHERE progress.id = %s) AS placed WHERE place IN ({values})
+        SELECT event_id FROM ({_STATED} WHERE progress.id = %s) AS stated WHERE state IN ({values})
         ORDER BY {known}log_offset LIMIT {EXAMPLES_MAX}
     """
     with connection.cursor() as cursor:

@@ -41,7 +41,7 @@ class MemoryBackend(Backend):
                 if not self._appends:
                     self._ends.clear()
                 ends = dict(self._ends)
-                outbox_offsets.note([self._place(row, ends) for row in rows])
+                outbox_offsets.note([self._with_offset(row, ends) for row in rows])
         except BaseException:
             self.reset()
             raise
@@ -50,7 +50,7 @@ class MemoryBackend(Backend):
             self._appends = True
         appended.ring()
 
-    def _place(self, row: Unsent, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
+    def _with_offset(self, row: Unsent, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
         partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
         if partition not in ends:
             # On Kafka, groups may have passed records of others: no new record may get an offset that they passed.

@@ -19,16 +19,16 @@ _READ = """
 """
 OFFSET_MAX = 2**63 - 1  # more than any log has; both databases keep it
 _ALL = """
-    UPDATE eventbus_outbox SET partition = place.partition, log_offset = place.log_offset, appended_at = %b
-    FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS place (id, partition, log_offset)
-    WHERE eventbus_outbox.id = place.id AND eventbus_outbox.log_offset IS NULL
+    UPDATE eventbus_outbox SET partition = appended.partition, log_offset = appended.log_offset, appended_at = %b
+    FROM unnest(%b::bigint[], %b::smallint[], %b::bigint[]) AS appended (id, partition, log_offset)
+    WHERE eventbus_outbox.id = appended.id AND eventbus_outbox.log_offset IS NULL
 """
 _EACH = (
     "UPDATE eventbus_outbox SET appended_at = %b, partition = %b, log_offset = %b WHERE id = %b AND log_offset IS NULL"
 )
 
 
-def note(places: Sequence[tuple[int, int, int]]) -> None:
+def note(appended: Sequence[tuple[int, int, int]]) -> None:
     """Store (row id, partition, offset) of each outbox row, in the caller's transaction.
 
     Raises LeaseLost if a row has an offset already: another relay stored it, so the caller is no longer the relay.
@@ -36,12 +36,12 @@ def note(places: Sequence[tuple[int, int, int]]) -> None:
     connection = connections[DEFAULT_DB_ALIAS]
     now = sql.time_value(connection, clock.now())
     if connection.vendor == "postgresql":
-        ids, partitions, offsets = map(list, zip(*places, strict=True))
+        ids, partitions, offsets = map(list, zip(*appended, strict=True))
         count = sql.execute(connection, _ALL, [now, ids, partitions, offsets])
     else:
-        rows = [(now, partition, offset, row_id) for row_id, partition, offset in places]
+        rows = [(now, partition, offset, row_id) for row_id, partition, offset in appended]
         count = sql.execute_many(connection, _EACH, rows)
-    if count != len(places):
+    if count != len(appended):
         raise LeaseLost("another relay has appended some of these rows")
 
 
@@ -57,15 +57,15 @@ def given(topic: str) -> dict[int, int]:
     return ends
 
 
-def read(place: TopicPartition, begin: int, records_max: int, *, end: int = OFFSET_MAX) -> list[Record]:
+def read(partition: TopicPartition, begin: int, records_max: int, *, end: int = OFFSET_MAX) -> list[Record]:
     """Return a partition's records in order from the outbox, even those that the log has deleted."""
     connection = connections[DEFAULT_DB_ALIAS]
-    rows = sql.fetch(connection, _READ, [place.topic, place.partition, begin, end, records_max])
+    rows = sql.fetch(connection, _READ, [partition.topic, partition.partition, begin, end, records_max])
     event_ids = sql.uuids_of([event_id for _, _, _, _, event_id, _, _ in rows])
     return [
         Record(
-            topic=place.topic,
-            partition=place.partition,
+            topic=partition.topic,
+            partition=partition.partition,
             offset=offset,
             key=key,
             type=wire_type,
@@ -114,7 +114,7 @@ def partitions(topic: str) -> int | None:
 
 
 def pin(topic: str, partitions: int) -> None:
-    """Place the topic's keys by so many partitions from now on."""
+    """Put the topic's keys into so many partitions from now on."""
     TopicLog.objects.filter(topic=topic).update(partitions=partitions)
 
 

@@ -56,7 +56,7 @@ def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **option
 def _print(printer: Printer, found: Found, *, done: bool) -> None:
     if found.stretches:
         printer.line("The database went back to an earlier time: it has forgotten events that the log holds.\n")
-        printer.table(STRETCHES, [(*one.place, one.events, _types(one)) for one in found.stretches])
+        printer.table(STRETCHES, [(*one.span, one.events, _types(one)) for one in found.stretches])
     if found.behind:
         printer.line("The log went back to an earlier time: it ends before where it had ended.\n")
         printer.table(BEHIND, [(one.topic, one.partition, one.end, one.had) for one in found.behind])

@@ -203,10 +203,10 @@ class BatchRunner:
         seen = self.had(records)
         gone = divergence.forgotten(record for record in records if record.event_id not in seen)
         parked = parking.parked_keys(name, topic, {record.key for record in records})
-        for place, record in enumerate(records):
+        for index, record in enumerate(records):
             dropped = record.event_id in seen or record.offset in gone or record.key in parked
             if self._group.of(record) and not dropped:
-                return place
+                return index
         return None
 
     def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> str:

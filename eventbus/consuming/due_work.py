@@ -79,20 +79,20 @@ class DueWork:
         """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
         asked = DeadLetter.objects.filter(groups.among(self._epochs.owned), group=self._group.name, request__gt="")
         requested = list(asked.order_by("id").values_list("topic", "partition", "id")[:REQUESTS_AT_ONCE])
-        by_place: defaultdict[TopicPartition, list[int]] = defaultdict(list)
-        for topic, number, letter_id in requested:
-            by_place[TopicPartition(topic, number)].append(letter_id)
-        return sum(self._retry_on_contention(self._apply, place, letter_ids) for place, letter_ids in by_place.items())
+        by_partition: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+        for topic, number, dead_letter_id in requested:
+            by_partition[TopicPartition(topic, number)].append(dead_letter_id)
+        return sum(self._retry_on_contention(self._apply, *asked) for asked in by_partition.items())
 
-    def _apply(self, partition: TopicPartition, letter_ids: Sequence[int]) -> int:
+    def _apply(self, partition: TopicPartition, dead_letter_ids: Sequence[int]) -> int:
         """Carry out as many of these requests as fit into a batch's time, and at least one."""
         with failpoints.atomic("obey"):
             progress = self._epochs.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
             done: set[int] = set()
-            for letter in DeadLetter.objects.filter(id__in=letter_ids, request__gt="").order_by("id"):
-                if letter.pk not in done:
-                    done |= dead_letter_requests.apply_request(self._group, letter, progress)
+            for dead_letter in DeadLetter.objects.filter(id__in=dead_letter_ids, request__gt="").order_by("id"):
+                if dead_letter.pk not in done:
+                    done |= dead_letter_requests.apply_request(self._group, dead_letter, progress)
                 if clock.monotonic() >= until:
                     break
         return len(done)

@@ -100,8 +100,8 @@ def problems(found: Iterable[IgnoredStatus]) -> list[str]:
 
 def less(progress: Progress, by_type: Mapping[str, int]) -> None:
     """Reduce the counts by so many redelivered events of each type, in the transaction that holds the progress."""
-    place = {"group": progress.group, "topic": progress.topic, "partition": progress.partition}
-    for row in IgnoredType.objects.filter(**place, type__in=list(by_type)):
+    partition = {"group": progress.group, "topic": progress.topic, "partition": progress.partition}
+    for row in IgnoredType.objects.filter(**partition, type__in=list(by_type)):
         row.events = max(0, row.events - by_type[row.type])
         if row.events:
             row.save(update_fields=["events"])

@@ -63,17 +63,19 @@ class Backfill:
     def begin(self, consumer: Consumer, progress: Mapping[TopicPartition, Progress]) -> None:
         """Read these partitions from the group's offsets on. Raises LogUnavailable."""
         first = self._begins(progress)
-        for place, row in progress.items():
-            self._gaps.pop(place, None)
-            if first.get(place, 0) > row.offset:
-                self._open(consumer, place, row.offset, first[place])
+        for partition, row in progress.items():
+            self._gaps.pop(partition, None)
+            if first.get(partition, 0) > row.offset:
+                self._open(consumer, partition, row.offset, first[partition])
             else:
-                self._seek(consumer, place, row.offset)
+                self._seek(consumer, partition, row.offset)
 
-    def _begins(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    def _begins(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the log's first offsets, each asked for once in LOOK_SECONDS: after an outage all begin again."""
         now = time.monotonic()
-        asked = [place for place in places if now - self._asked.get(place, float("-inf")) >= LOOK_SECONDS]
+        asked = [
+            partition for partition in partitions if now - self._asked.get(partition, float("-inf")) >= LOOK_SECONDS
+        ]
         first = self._backend.earliest_offsets(asked)
         self._asked |= dict.fromkeys(asked, now)
         return first
@@ -89,11 +91,11 @@ class Backfill:
 
     def put_back(self, consumer: Consumer, records: list[Record]) -> None:
         """Have these records fetched again."""
-        place, offset = TopicPartition(records[0].topic, records[0].partition), records[0].offset
-        if place in self._gaps:
-            self._gaps[place].next = offset
+        partition, offset = TopicPartition(records[0].topic, records[0].partition), records[0].offset
+        if partition in self._gaps:
+            self._gaps[partition].next = offset
         else:
-            self._seek(consumer, place, offset)
+            self._seek(consumer, partition, offset)
 
     def look(self, consumer: Consumer) -> None:
         """Every LOOK_SECONDS, check if the outbox has rows that the log does not return.
@@ -104,61 +106,61 @@ class Backfill:
             return
         self._looked = time.monotonic()
         before = self._owed
-        self._owed = {place: at for place, at in self._next.items() if self._is_owed(place, at)}
-        still = [place for place, at in self._owed.items() if before.get(place) == at]
+        self._owed = {partition: at for partition, at in self._next.items() if self._is_owed(partition, at)}
+        still = [partition for partition, at in self._owed.items() if before.get(partition) == at]
         try:
             first = self._backend.earliest_offsets(still) if still else {}
-            log_generations.refuse_others(self._backend, self._epochs.group, {place.topic for place in still})
+            log_generations.refuse_others(self._backend, self._epochs.group, {partition.topic for partition in still})
         except LogUnavailable as error:
             logger.info("It is not known whether the log still has all: %s", error)
             return
-        for place, begin in first.items():
-            if begin > self._next[place]:
-                self._open(consumer, place, self._next[place], begin)
+        for partition, begin in first.items():
+            if begin > self._next[partition]:
+                self._open(consumer, partition, self._next[partition], begin)
 
-    def _is_owed(self, place: TopicPartition, at: int) -> bool:
-        if place not in self._epochs.owned or place in self._gaps:
+    def _is_owed(self, partition: TopicPartition, at: int) -> bool:
+        if partition not in self._epochs.owned or partition in self._gaps:
             return False
-        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=at)
+        rows = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, offset__gte=at)
         return rows.exists()
 
-    def _seek(self, consumer: Consumer, place: TopicPartition, offset: int) -> None:
-        self._next[place] = offset
-        consumer.seek(place, offset)
+    def _seek(self, consumer: Consumer, partition: TopicPartition, offset: int) -> None:
+        self._next[partition] = offset
+        consumer.seek(partition, offset)
 
-    def _open(self, consumer: Consumer, place: TopicPartition, begin: int, end: int) -> None:
+    def _open(self, consumer: Consumer, partition: TopicPartition, begin: int, end: int) -> None:
         logger.warning(
             "Group %s stands at %s of %s/%s, and the log has let go of what lay before %s: that comes from the outbox",
             self._epochs.group.name,
             begin,
-            place.topic,
-            place.partition,
+            partition.topic,
+            partition.partition,
             end,
         )
-        consumer.withhold(place)
-        self._gaps[place] = _Gap(begin, end)
+        consumer.withhold(partition)
+        self._gaps[partition] = _Gap(begin, end)
         self.moved += 1
 
     def _from_log(self, consumer: Consumer, records_max: int) -> list[Record]:
         records = consumer.fetch(records_max)
         if not records:
             return records
-        place = TopicPartition(records[0].topic, records[0].partition)
-        if place in self._gaps:
+        partition = TopicPartition(records[0].topic, records[0].partition)
+        if partition in self._gaps:
             return []  # fetched again once the gap before it is closed
-        holes = list(_holes(records, self._next.get(place, records[0].offset)))
-        if (lack := self._lack(place, records, holes)) is None:
-            self._next[place] = max(records[-1].offset + 1, self._next.get(place, 0))
+        holes = list(_holes(records, self._next.get(partition, records[0].offset)))
+        if (lack := self._lack(partition, records, holes)) is None:
+            self._next[partition] = max(records[-1].offset + 1, self._next.get(partition, 0))
             return records
-        self._next[place] = lack.begin
+        self._next[partition] = lack.begin
         if lack.before:
-            consumer.seek(place, lack.end)  # first return the records before the hole
+            consumer.seek(partition, lack.end)  # first return the records before the hole
         else:
-            log_generations.refuse_others(self._backend, self._epochs.group, {place.topic})
-            self._open(consumer, place, lack.begin, lack.end)
+            log_generations.refuse_others(self._backend, self._epochs.group, {partition.topic})
+            self._open(consumer, partition, lack.begin, lack.end)
         return records[: lack.before]
 
-    def _lack(self, place: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
+    def _lack(self, partition: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
         """Return the first of these holes in which records are missing, or None.
 
         Kafka's transaction markers also leave holes, but no reader misses those. Outbox and brokers are queried once
@@ -166,65 +168,67 @@ class Backfill:
         """
         if not holes:
             return None
-        theirs = _rows(place, holes[0].begin, holes[-1].end).exclude(offset__in=[one.offset for one in records])
+        theirs = _rows(partition, holes[0].begin, holes[-1].end).exclude(offset__in=[one.offset for one in records])
         missing = theirs.order_by("offset").values_list("offset", flat=True).first()
         if missing is not None and missing < holes[0].end:
             return holes[0]
-        first = self._backend.earliest_offsets([place]).get(place, 0)
+        first = self._backend.earliest_offsets([partition]).get(partition, 0)
         for hole in holes:
             if hole.begin < first or (missing is not None and missing < hole.end):
                 return hole
         return None
 
     def _from_outbox(self, consumer: Consumer, records_max: int) -> list[Record]:
-        for place, gap in list(self._gaps.items()):
-            if place not in self._epochs.owned:
-                del self._gaps[place]
-            elif gap.known or self._know(place, gap):
-                if records := outbox_offsets.read(place, gap.next, records_max, end=gap.end):
-                    self._gaps[place] = self._gaps.pop(place)  # to the end of the dict: partitions take turns
+        for partition, gap in list(self._gaps.items()):
+            if partition not in self._epochs.owned:
+                del self._gaps[partition]
+            elif gap.known or self._know(partition, gap):
+                if records := outbox_offsets.read(partition, gap.next, records_max, end=gap.end):
+                    self._gaps[partition] = self._gaps.pop(partition)  # to the end of the dict: partitions take turns
                     gap.next = records[-1].offset + 1
                     return records
-                self._close(consumer, place, gap)
+                self._close(consumer, partition, gap)
         return []
 
-    def _know(self, place: TopicPartition, gap: _Gap) -> bool:
+    def _know(self, partition: TopicPartition, gap: _Gap) -> bool:
         """Write down what is lost in the range. Return False while events sent lately may lack their offsets."""
-        if gap.end - gap.next > _rows(place, gap.next, gap.end).count():
+        if gap.end - gap.next > _rows(partition, gap.next, gap.end).count():
             unsent = OutboxRow.objects.filter(
-                rejected_records.UNSENT, rejected_records.not_behind(), topic=place.topic
+                rejected_records.UNSENT, rejected_records.not_behind(), topic=partition.topic
             ).order_by("id")
             if gap.relayed is None:
                 gap.relayed = unsent.values_list("id", flat=True).last() or 0
             if unsent.filter(id__lte=gap.relayed).exists():
                 return False
             with transaction.atomic():
-                begin = max(gap.next, self._epochs.lock(place).log_began)
-                count = gap.end - begin - _rows(place, begin, gap.end).count() - _forgotten(place, begin, gap.end)
-                lost_records.note(self._epochs.group.name, place, begin, gap.end, count)
+                begin = max(gap.next, self._epochs.lock(partition).log_began)
+                count = (
+                    gap.end - begin - _rows(partition, begin, gap.end).count() - _forgotten(partition, begin, gap.end)
+                )
+                lost_records.note(self._epochs.group.name, partition, begin, gap.end, count)
         gap.known = True
         return True
 
-    def _close(self, consumer: Consumer, place: TopicPartition, gap: _Gap) -> None:
+    def _close(self, consumer: Consumer, partition: TopicPartition, gap: _Gap) -> None:
         """Let the log continue: the whole range is handled."""
         with transaction.atomic():
-            progress = self._epochs.lock(place)
+            progress = self._epochs.lock(partition)
             progress.offset = max(progress.offset, gap.end)
             groups.save(progress)
             self._epochs.moved(progress)
-        del self._gaps[place]
-        self._seek(consumer, place, gap.end)
+        del self._gaps[partition]
+        self._seek(consumer, partition, gap.end)
         self.moved += 1
 
 
-def _forgotten(place: TopicPartition, first: int, last: int) -> int:
+def _forgotten(partition: TopicPartition, first: int, last: int) -> int:
     """Count the records in this range that the database forgot when it was restored: those are not lost.
 
     Only spans recorded since the present log was filled count, because a refilled log reuses offsets.
     """
-    log = TopicLog.objects.filter(topic=place.topic).first()
+    log = TopicLog.objects.filter(topic=partition.topic).first()
     spans = ForgottenSpan.objects.filter(
-        topic=place.topic, partition=place.partition, begin__lt=last, end__gt=first
+        topic=partition.topic, partition=partition.partition, begin__lt=last, end__gt=first
     ).order_by("begin")
     if log is not None:
         spans = spans.filter(noted_at__gte=log.noted_at)
@@ -232,7 +236,7 @@ def _forgotten(place: TopicPartition, first: int, last: int) -> int:
     for begin, end, events in spans.values_list("begin", "end", "events"):
         begin, end = max(begin, at), min(end, last)
         if begin < end:
-            count += min(events, end - begin - _rows(place, begin, end).count())
+            count += min(events, end - begin - _rows(partition, begin, end).count())
             at = end
     return count
 
@@ -252,13 +256,14 @@ def refuse_behind(backend: Backend, topic: str) -> None:
     """
     first = backend.earliest_offsets(backend.partitions([topic]))
     for row in Progress.objects.filter(topic=topic).order_by("group", "partition"):
-        place = TopicPartition(topic, row.partition)
-        if _rows(place, row.offset, first.get(place, 0)).exists():
+        partition = TopicPartition(topic, row.partition)
+        if _rows(partition, row.offset, first.get(partition, 0)).exists():
             raise LogUnavailable(
                 f"Group {row.group} has yet to read from the outbox what the log of {topic} has let go of: appended "
                 "again, it would come behind later events. Let the group go on, and try again once it has handled that"
             )
 
 
-def _rows(place: TopicPartition, begin: int, end: int) -> QuerySet[OutboxRow]:
-    return OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=begin, offset__lt=end)
+def _rows(partition: TopicPartition, begin: int, end: int) -> QuerySet[OutboxRow]:
+    rows = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition)
+    return rows.filter(offset__gte=begin, offset__lt=end)

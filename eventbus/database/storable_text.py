@@ -27,10 +27,10 @@ def ranged(partitions: Iterable[str]) -> str:
     """Return partitions as "orders/0" in their order, and consecutive ones of a topic as "orders/0-3"."""
     runs: list[list[tuple[str, int]]] = []  # each as its first and its last
     for topic, _, number in (one.rpartition("/") for one in partitions):
-        place = topic, int(number)
-        if runs and runs[-1][1] == (topic, place[1] - 1):
-            runs[-1][1] = place
+        partition = topic, int(number)
+        if runs and runs[-1][1] == (topic, partition[1] - 1):
+            runs[-1][1] = partition
         else:
-            runs.append([place, place])
+            runs.append([partition, partition])
     told = ((topic, first, last) for (topic, first), (_, last) in runs)
     return ", ".join(f"{topic}/{first}" if first == last else f"{topic}/{first}-{last}" for topic, first, last in told)

@@ -65,15 +65,15 @@ def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[Gr
     for row in progress:
         rows.setdefault((row.group, row.topic), []).append(row)
     return [
-        _group(place, found, ends, {name: counts[place] for name, counts in waits.items()})
-        for place, found in rows.items()
+        _group(group_topic, found, ends, {name: counts[group_topic] for name, counts in waits.items()})
+        for group_topic, found in rows.items()
     ]
 
 
 def _group(
-    place: tuple[str, str], rows: list[Any], ends: Mapping[TopicPartition, int], waits: Mapping[str, int]
+    group_topic: tuple[str, str], rows: list[Any], ends: Mapping[TopicPartition, int], waits: Mapping[str, int]
 ) -> GroupStatus:
-    group, topic = place
+    group, topic = group_topic
     partitions = [_partition(row, ends.get(TopicPartition(topic, row.partition))) for row in rows]
     since = min((one.waits_since for one in partitions if one.waits_since), default=None)
     return GroupStatus(

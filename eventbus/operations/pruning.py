@@ -31,7 +31,7 @@ from eventbus.repairs import dead_letters, replay
 
 BATCH_ROWS = 200  # events a transaction: on SQLite every writer waits for so many
 PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
-_NEXT_PLACE = """
+_NEXT_PARTITION = """
     SELECT topic, partition FROM eventbus_outbox WHERE log_offset IS NOT NULL AND (topic, partition) > (%s, %s)
     ORDER BY topic, partition LIMIT 1
 """
@@ -68,9 +68,9 @@ class HeldBack(msgspec.Struct, frozen=True):
 def held_back() -> list[HeldBack]:
     """Return groups that the code no longer handles for a topic, and unfinished replays, if they hold rows back."""
     found: dict[tuple[str, str, str], int] = {}
-    for who, place, offset, remedy in [*_groups_gone(), *_replays_begun()]:
-        ahead = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__gte=offset)
-        found[who, place.topic, remedy] = found.get((who, place.topic, remedy), 0) + ahead.count()
+    for who, partition, offset, remedy in [*_groups_gone(), *_replays_begun()]:
+        ahead = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, offset__gte=offset)
+        found[who, partition.topic, remedy] = found.get((who, partition.topic, remedy), 0) + ahead.count()
     return [HeldBack(who, topic, rows, remedy) for (who, topic, remedy), rows in found.items() if rows]
 
 
@@ -87,9 +87,9 @@ def _groups_gone() -> Iterator[tuple[str, TopicPartition, int, str]]:
 def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
     for run in ReplayRun.objects.filter(state=ReplayRun.State.RUNNING).order_by("id"):
         remedy = f"If nobody runs it: manage.py eventbus replay {run.group} --resume {run.pk}"
-        for place, (offset, end) in replay.spans_of(run).items():
+        for partition, (offset, end) in replay.spans_of(run).items():
             if offset < end:
-                yield f"Replay {run.pk} of group {run.group}", place, offset, remedy
+                yield f"Replay {run.pk} of group {run.group}", partition, offset, remedy
 
 
 class Unbalanced(Exception):
@@ -129,11 +129,12 @@ class Pruning:
 
     def go(self) -> Pruned:
         """Prune until nothing is left or asked to stop. Raises DatabaseError, LogUnavailable, what `fence` raises."""
-        places = list(_places())
-        self._shown_from = backends.current().earliest_offsets(places)  # before any transaction: brokers may be slow
-        for place in places:
+        partitions = list(_partitions())
+        # Asked before any transaction: brokers may be slow.
+        self._shown_from = backends.current().earliest_offsets(partitions)
+        for partition in partitions:
             try:
-                self._in_batches(self._events, place)
+                self._in_batches(self._events, partition)
             except Unbalanced as error:
                 self.pruned.unbalanced.append(str(error))
         for run in self._ended():
@@ -153,20 +154,20 @@ class Pruning:
             self._told(self.pruned)
             self._stop.wait(PAUSE_SECONDS)
 
-    def _events(self, place: TopicPartition, begin: int) -> tuple[Pruned, int]:
+    def _events(self, partition: TopicPartition, begin: int) -> tuple[Pruned, int]:
         self._fence()  # not in the transaction, which may wait for a handler: the relay would wait for both
         with failpoints.atomic("prune"):
-            readers = list(_at(place).select_for_update().order_by("id"))
-            needed = _needed_from(place, readers)
-            old = self._old(place, begin, min(needed, self._shown_from.get(place, needed)))
+            readers = list(_at(partition).select_for_update().order_by("id"))
+            needed = _needed_from(partition, readers)
+            old = self._old(partition, begin, min(needed, self._shown_from.get(partition, needed)))
             everybody = _everybody(readers)
             gone = _settled(old, everybody)
             pruned = self._take(readers, everybody, gone) if gone else Pruned()
         return pruned, old[-1].offset + 1 if len(old) == BATCH_ROWS else 0
 
-    def _old(self, place: TopicPartition, begin: int, end: int) -> list[_Event]:
+    def _old(self, partition: TopicPartition, begin: int, end: int) -> list[_Event]:
         """Return the next events appended before the window. They are found by offset, for which there is an index."""
-        rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition)
+        rows = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition)
         rows = rows.filter(offset__gte=begin, offset__lt=end).order_by("offset")
         found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
         return list(takewhile(lambda event: event.appended_at < self._before, found))
@@ -230,19 +231,19 @@ class Pruning:
         return removed
 
 
-def _places() -> Iterator[TopicPartition]:
+def _partitions() -> Iterator[TopicPartition]:
     """Yield each topic and partition of the outbox: one index step for each, however many events it holds."""
-    place = ("", -1)
-    while place:
+    partition = ("", -1)
+    while partition:
         with connection.cursor() as cursor:
-            cursor.execute(_NEXT_PLACE, place)
-            place = cursor.fetchone()
-        if place:
-            yield TopicPartition(*place)
+            cursor.execute(_NEXT_PARTITION, partition)
+            partition = cursor.fetchone()
+        if partition:
+            yield TopicPartition(*partition)
 
 
-def _at(place: TopicPartition) -> QuerySet[Progress]:
-    return Progress.objects.filter(topic=place.topic, partition=place.partition)
+def _at(partition: TopicPartition) -> QuerySet[Progress]:
+    return Progress.objects.filter(topic=partition.topic, partition=partition.partition)
 
 
 def _everybody(readers: Collection[Progress]) -> set[str]:
@@ -250,14 +251,14 @@ def _everybody(readers: Collection[Progress]) -> set[str]:
     return {*ConsumerGroup.objects.values_list("name", flat=True), *(reader.group for reader in readers)}
 
 
-def _needed_from(place: TopicPartition, readers: Collection[Progress]) -> int:
+def _needed_from(partition: TopicPartition, readers: Collection[Progress]) -> int:
     """Return the first offset that a group or replay may still need."""
-    appended = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__isnull=False)
+    appended = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, offset__isnull=False)
     newest = appended.aggregate(newest=Max("offset"))["newest"]
     here = {reader.group for reader in readers}
-    if newest is None or Progress.objects.filter(topic=place.topic).exclude(group__in=here).exists():
+    if newest is None or Progress.objects.filter(topic=partition.topic).exclude(group__in=here).exists():
         return 0  # a group of the topic has no progress in this partition yet: it will begin at its start
-    replayed = (offset for _, at, offset, _ in _replays_begun() if at == place)
+    replayed = (offset for _, at, offset, _ in _replays_begun() if at == partition)
     return min([int(newest), *(reader.offset for reader in readers), *replayed])
 
 

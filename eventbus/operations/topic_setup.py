@@ -48,7 +48,7 @@ def topics() -> list[TopicStatus]:
     return [
         TopicStatus(
             topic=topic,
-            ends=[backend.end(place) for place in backend.partitions([topic])] if topic in there else [],
+            ends=[backend.end(one) for one in backend.partitions([topic])] if topic in there else [],
             types=sorted({one.wire_type() for one in declared_events() if one.topic == topic}),
             groups=sorted({group.name for group in registry.groups.values() if topic in group.topics}),
             name=log.name(topic) if log else topic,
@@ -81,7 +81,7 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
 
 
 def _place_keys_by(topic: str, partitions: int) -> None:
-    """Place keys in so many partitions from now on. Note the brokers' log, as the relay would, if none is noted."""
+    """Put keys into so many partitions from now on. Note the brokers' log, as the relay would, if none is noted."""
     backend = backends.current()
     if not TopicLog.objects.filter(topic=topic).exists():
         log_generations.note(topic, backend.generations([topic])[topic])

@@ -65,6 +65,6 @@ class PartitionEpochs:
     def note_loss(self, lost: LogTruncated) -> None:
         """Have the relay fill these logs again, even if this process ends. Raises StaleEpoch if it has done so."""
         with transaction.atomic():
-            for topic, partition in lost.places:
+            for topic, partition in lost.offsets:
                 log_generations.note(topic, log_generations.UNKNOWN)  # locked in the relay's order
                 self.lock(TopicPartition(topic, partition))

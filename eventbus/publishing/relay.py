@@ -89,7 +89,7 @@ class Relay:
             try:
                 self._backend.append(rows, self._fence)
             except LogTruncated as error:
-                self._look.lost(error.places)
+                self._look.lost(error.offsets)
                 raise
             except LogUnavailable as error:
                 self._look.soon()
@@ -147,7 +147,7 @@ class Relay:
             return 0
 
     def _publish_due(self) -> int:
-        """Publish due timers. Only now does a delayed event get its place in the order."""
+        """Publish due timers. Only now does a delayed event get its position in the order."""
         connection = connections[DEFAULT_DB_ALIAS]
         if not sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())]):
             return 0

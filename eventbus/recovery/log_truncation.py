@@ -44,7 +44,7 @@ class TruncationDetector:
     @property
     def suspected(self) -> set[str]:
         """The topics that ended too early at the last look."""
-        return {place.topic for place in self._early}
+        return {partition.topic for partition in self._early}
 
     def held(self, topics: set[str]) -> set[str]:
         """Return topics of which it is not known yet if they have lost their ends."""
@@ -62,32 +62,32 @@ class TruncationDetector:
         self._looked = time.monotonic()
         self._learn(topics)  # before the ends are read: a group may reach further a moment later
         there = self._there(topics)
-        early = {place: end for place, end in there.items() if end < self._note(place, end)}
-        confirmed = {place.topic for place in early if place in self._early}
-        self._early = early.keys() | {place for place in self._early if place not in there}
+        early = {partition: end for partition, end in there.items() if end < self._note(partition, end)}
+        confirmed = {partition.topic for partition in early if partition in self._early}
+        self._early = early.keys() | {partition for partition in self._early if partition not in there}
         if self._seen is not None:
-            self._seen |= {place.topic for place in there}
-        for place, end in early.items():
-            if place.topic in confirmed:
-                say(place, end, self._ends[place])
+            self._seen |= {partition.topic for partition in there}
+        for partition, end in early.items():
+            if partition.topic in confirmed:
+                say(partition, end, self._ends[partition])
         return confirmed
 
     def at_once(self, topics: Collection[str]) -> set[str]:
         """Return topics that end too early at one look, before anything is appended. Raises LogUnavailable."""
         found = {} if self._backend.topics is None else short(self._backend, topics)
-        for place, (end, had) in found.items():
-            say(place, end, had)
-        return {place.topic for place in found}
+        for partition, (end, had) in found.items():
+            say(partition, end, had)
+        return {partition.topic for partition in found}
 
     def forget(self, topic: str) -> None:
         """Forget the ends of a topic that was filled again: they are of the log before."""
-        self._ends = {place: end for place, end in self._ends.items() if place.topic != topic}
-        self._early = {place for place in self._early if place.topic != topic}
+        self._ends = {partition: end for partition, end in self._ends.items() if partition.topic != topic}
+        self._early = {partition for partition in self._early if partition.topic != topic}
         if self._seen is not None:
             self._seen.add(topic)
 
     def _learn(self, topics: Collection[str]) -> None:
-        learnt = {place.topic for place in self._ends}
+        learnt = {partition.topic for partition in self._ends}
         for topic in set(topics) - (learnt if self._seen is None else learnt & self._seen):
             for number, end in outbox_offsets.given(topic).items():
                 self._note(TopicPartition(topic, number), end)
@@ -95,9 +95,9 @@ class TruncationDetector:
         for topic, number, end in rows.annotate(end=Max("offset")):
             self._note(TopicPartition(topic, number), end)
 
-    def _note(self, place: TopicPartition, end: int) -> int:
-        self._ends[place] = max(end, self._ends.get(place, 0))
-        return self._ends[place]
+    def _note(self, partition: TopicPartition, end: int) -> int:
+        self._ends[partition] = max(end, self._ends.get(partition, 0))
+        return self._ends[partition]
 
     def _there(self, topics: Collection[str]) -> Ends:
         with suppress(LogUnavailable):
@@ -110,18 +110,18 @@ def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tup
     found = {}
     for topic in topics:
         given = outbox_offsets.given(topic)  # before the ends: a group may reach further a moment later
-        for place, end in backend.ends(backend.partitions([topic])).items():
-            if end < given.get(place.partition, 0):
-                found[place] = end, given[place.partition]
+        for partition, end in backend.ends(backend.partitions([topic])).items():
+            if end < given.get(partition.partition, 0):
+                found[partition] = end, given[partition.partition]
     return found
 
 
-def say(place: TopicPartition, end: int, had: int) -> None:
+def say(partition: TopicPartition, end: int, had: int) -> None:
     """Log an error that names the partition that went back, and by how much."""
     logger.error(
         "The log went back to an earlier time: %s/%s ends at %s, and had ended at %s. The brokers were restored, or "
         "have lost its end. What the outbox has of it is appended again, by itself",
-        *(place.topic, place.partition, end, had),
+        *(partition.topic, partition.partition, end, had),
     )
 
 

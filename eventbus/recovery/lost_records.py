@@ -18,10 +18,10 @@ from eventbus.models import WHO_CHARACTERS_MAX, LostRecords, TopicLog
 logger = logging.getLogger(__name__)
 
 
-def note(group: str, place: TopicPartition, begin: int, end: int, count: int) -> None:
+def note(group: str, partition: TopicPartition, begin: int, end: int, count: int) -> None:
     """Note that so many records between these offsets are lost for a group: once, though it may be found again."""
-    log = TopicLog.objects.filter(topic=place.topic).values_list("generation", flat=True).first() or ""
-    mine = {"group": group, "topic": place.topic, "partition": place.partition, "generation": log}
+    log = TopicLog.objects.filter(topic=partition.topic).values_list("generation", flat=True).first() or ""
+    mine = {"group": group, "topic": partition.topic, "partition": partition.partition, "generation": log}
     said = LostRecords.objects.filter(**mine).aggregate(end=Max("end"))["end"] or 0
     if count <= 0 or end <= said:
         return

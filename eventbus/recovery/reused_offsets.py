@@ -28,6 +28,6 @@ def refuse(records: Sequence[Record]) -> None:
     taken = {offset: sql.uuid_of(event_id) for offset, event_id in found}
     lost = [one.offset for one in records if taken.get(one.offset, one.event_id) != one.event_id]
     if lost:
-        place = f"{first.topic}/{first.partition}/{min(lost)}"
-        why = f"{place} was the place of another event: the log has lost it, and waits for the relay to append it again"
+        at = f"{first.topic}/{first.partition}/{min(lost)}"
+        why = f"{at} was the offset of another event: the log has lost it, and waits for the relay to append it again"
         raise LogTruncated(why, {(first.topic, first.partition): min(lost)})

@@ -70,16 +70,16 @@ class LossDetector:
         """Return topics to which nothing may be appended yet. The brokers reject a missing topic anyway."""
         return self._shrinking.held(topics & self._there)
 
-    def lost(self, places: Mapping[tuple[str, int], int]) -> None:
+    def lost(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Record that logs lost all records from some offsets on. Groups stop reading; the next `look` fills the logs.
 
-        `places`: the first lost offset, by (topic, partition). The record outlives this process. Raises LeaseLost,
+        `offsets`: the first lost offset, by (topic, partition). The record outlives this process. Raises LeaseLost,
         DatabaseError: then the next `look` makes the record first. It must not be forgotten, since a log that has grown
         no longer gives an offset twice.
         """
         self._looked = float("-inf")
-        self._lost = places
-        topics = {topic for topic, _ in places}
+        self._lost = offsets
+        topics = {topic for topic, _ in offsets}
         cut = self._cut(topics)
         with transaction.atomic():
             self._fence()
@@ -88,7 +88,7 @@ class LossDetector:
             for row in Progress.objects.select_for_update().filter(topic__in=topics).order_by("id"):
                 passed = row.offset
                 if row.topic in cut:  # beyond it, the group may have read records that replaced unread ones
-                    passed = max(row.start, min(passed, places.get((row.topic, row.partition), passed)))
+                    passed = max(row.start, min(passed, offsets.get((row.topic, row.partition), passed)))
                 Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, offset=passed)
         self._lost = {}
 
@@ -205,7 +205,7 @@ class LossDetector:
         """Return by partition where groups read on: after all records of ours, and after what retention deleted."""
         first = self._backend.earliest_offsets(self._backend.partitions([topic]))
         strays = self._backend.strays(topic, self._fence)
-        return {place.partition: max(begin, strays.get(place.partition, 0)) for place, begin in first.items()}
+        return {one.partition: max(begin, strays.get(one.partition, 0)) for one, begin in first.items()}
 
     def _tell(self, found: Refilled, *, new: bool) -> None:
         if new:  # the site ran on another log, such as in memory
@@ -222,7 +222,7 @@ class LossDetector:
     def _refuse_other_partitions(self, topic: str) -> None:
         """Raise if the partitions differ: a group's counts are by partition, and a key must keep its own."""
         had = set(Progress.objects.filter(topic=topic).values_list("partition", flat=True))
-        there = {place.partition for place in self._backend.partitions([topic])}
+        there = {one.partition for one in self._backend.partitions([topic])}
         if had and there != had:
             raise LogUnavailable(
                 f"The log of {topic} was lost, and made anew with {len(there)} partitions where it had {len(had)}. "

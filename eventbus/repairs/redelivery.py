@@ -49,10 +49,10 @@ def redeliver(
         )
     parked: Counter[str] = Counter()
     for progress in Progress.objects.filter(group=name).order_by("topic", "partition"):
-        place, search = TopicPartition(progress.topic, progress.partition), _search(progress.pk, types, lost)
+        partition, search = TopicPartition(progress.topic, progress.partition), _search(progress.pk, types, lost)
         while (at_most is None or parked.total() < at_most) and search.row_ids:
             try:
-                parked += _some(name, place, search, who)
+                parked += _some(name, partition, search, who)
             except _Outdated:
                 search = _search(progress.pk, types, lost)
     left = _count(name, types, lost)
@@ -123,14 +123,14 @@ def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
     return _Search(row_ids, max(0, len(row_ids) - missing), progress.start, last_action)
 
 
-def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counter[str]:
+def _some(name: str, partition: TopicPartition, search: _Search, who: str) -> Counter[str]:
     """Park the next rows of a partition, in the order of the log, under the progress lock. Return how many by type.
 
     The parked rows are first deducted from the ignored events. So while rows are left, all lost ones are still reported
     as lost.
     """
     with transaction.atomic():
-        progress = groups.lock_progress(registry.groups[name], place)
+        progress = groups.lock_progress(registry.groups[name], partition)
         if progress.start != search.start or _actions(progress).filter(id__gt=search.last_action).exists():
             raise _Outdated
         asked, search.row_ids = search.row_ids[:EVENTS_AT_ONCE], search.row_ids[EVENTS_AT_ONCE:]
@@ -141,7 +141,7 @@ def _some(name: str, place: TopicPartition, search: _Search, who: str) -> Counte
         by_type = Counter(row.type for row in done)
         ignored_types.less(progress, by_type)
         if done:
-            search.last_action = _note(name, place, by_type, who).pk
+            search.last_action = _note(name, partition, by_type, who).pk
     search.ignored -= ignored
     if is_full:
         search.row_ids = []
@@ -152,13 +152,13 @@ def _park(progress: Progress, rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow
     """Park rows behind all that waits for their keys, while there is room. Return those, and whether some were left."""
     now, done, left = clock.now(), [], set[str]()
     for row in rows:
-        place = {"group": progress.group, "topic": row.topic, "key": row.key}
-        key = ParkedKey.objects.filter(**place).first()
+        waiting = {"group": progress.group, "topic": row.topic, "key": row.key}
+        key = ParkedKey.objects.filter(**waiting).first()
         if key is None:
             if row.key in left or parking.is_full(progress.group):
                 left.add(row.key)  # keeps the order: no later event of the key may go before one that was left
                 continue
-            key = ParkedKey.objects.create(**place, partition=progress.partition, due_at=now, parked_at=now)
+            key = ParkedKey.objects.create(**waiting, partition=progress.partition, due_at=now, parked_at=now)
         parking.wait_at_end(key, outbox_offsets.record_of(row))
         done.append(row)
     return done, bool(left)
@@ -172,12 +172,12 @@ def _actions(progress: Progress) -> QuerySet[OperatorAction]:
     )
 
 
-def _note(name: str, place: TopicPartition, by_type: Counter[str], who: str) -> OperatorAction:
+def _note(name: str, partition: TopicPartition, by_type: Counter[str], who: str) -> OperatorAction:
     told = ", ".join(f"{count} {type_}" for type_, count in sorted(by_type.items()))
     return OperatorAction.objects.create(
         at=clock.now(),
         who=who[:WHO_CHARACTERS_MAX],
         action=OperatorAction.Action.REDELIVER,
         group=name,
-        error=f"{place.topic}/{place.partition}: {told}",
+        error=f"{partition.topic}/{partition.partition}: {told}",
     )

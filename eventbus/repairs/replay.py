@@ -79,7 +79,7 @@ def why_ended(run: ReplayRun) -> str:
     """Return why a run has no offsets to go on from, and what to do; empty if it has some."""
     if run.offsets != NOWHERE:
         return ""
-    return f"Replay {run.id} cannot go on. {run.error or 'Its places in the log are gone: begin another'}."
+    return f"Replay {run.id} cannot go on. {run.error or 'Its offsets in the log are gone: begin another'}."
 
 
 def _note(run: ReplayRun, who: str) -> None:
@@ -113,9 +113,9 @@ class Replay:
         both cases the run can be resumed.
         """
         self.run.refresh_from_db()
-        for place in spans_of(self.run):
+        for partition in spans_of(self.run):
             began = time.monotonic()
-            while not self._stop.is_set() and self._is_on() and self._advance(place):
+            while not self._stop.is_set() and self._is_on() and self._advance(partition):
                 self._on_progress(self.run)
                 self._stop.wait(RESTS * (time.monotonic() - began))
                 began = time.monotonic()
@@ -129,22 +129,22 @@ class Replay:
         """Return True unless the run has failed in another process or was ended: then it has no offsets any more."""
         return self.run.state == ReplayRun.State.RUNNING
 
-    def _advance(self, place: TopicPartition) -> bool:
+    def _advance(self, partition: TopicPartition) -> bool:
         """Replay a batch at once. If that fails go one by one, to keep what came before and name what failed."""
         with unit_of_work():
             try:
-                return self._retry_on_contention(self._step, place, self.wanted.group.batch)
+                return self._retry_on_contention(self._step, partition, self.wanted.group.batch)
             except Exception as error:
                 if is_infrastructure_error(error) and not self._is_held_up(error):
                     raise
             for _ in range(self.wanted.group.batch):
-                if self._stop.is_set() or not self._alone(place):
+                if self._stop.is_set() or not self._alone(partition):
                     break
             return True
 
-    def _alone(self, place: TopicPartition) -> bool:
+    def _alone(self, partition: TopicPartition) -> bool:
         try:
-            return self._retry_on_contention(self._step, place, 1)
+            return self._retry_on_contention(self._step, partition, 1)
         except Exception as error:
             if is_infrastructure_error(error) and not self._is_held_up(error):
                 raise
@@ -154,19 +154,19 @@ class Replay:
         """Return True if another session held the event's rows for LOCK_SECONDS: the run ends there and names it."""
         return is_contention(error) and self._in_hand is not None and not self._stop.is_set()
 
-    def _step(self, place: TopicPartition, records_max: int) -> bool:
+    def _step(self, partition: TopicPartition, records_max: int) -> bool:
         """Replay some records; return True if there may be more. Finds them before it locks: a rare key takes long."""
-        self._in_hand, before = None, spans_of(self.run)[place]
-        records = self._records(place, before, records_max)
+        self._in_hand, before = None, spans_of(self.run)[partition]
+        records = self._records(partition, before, records_max)
         with failpoints.atomic("replay.step"):
-            groups.lock_progress(self.wanted.group, place)
+            groups.lock_progress(self.wanted.group, partition)
             run = ReplayRun.objects.select_for_update().get(id=self.run.id)
-            if run.state != ReplayRun.State.RUNNING or spans_of(run)[place] != before:  # another process was faster
+            if run.state != ReplayRun.State.RUNNING or spans_of(run)[partition] != before:  # another process was faster
                 self.run.refresh_from_db()
                 return run.state == ReplayRun.State.RUNNING
             run.handled += self._handle(run, records)
             reached = records[-1].offset + 1 if records else before[1]
-            run.offsets = _written({**spans_of(run), place: (reached, before[1])})
+            run.offsets = _written({**spans_of(run), partition: (reached, before[1])})
             run.save(update_fields=["offsets", "handled"])
         self.run.offsets, self.run.handled = run.offsets, run.handled
         return bool(records)
@@ -181,8 +181,8 @@ class Replay:
         inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
         return len(fresh)
 
-    def _records(self, place: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
-        rows = self.wanted.events({place: between}).order_by("offset")
+    def _records(self, partition: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
+        rows = self.wanted.events({partition: between}).order_by("offset")
         return [outbox_offsets.record_of(row) for row in rows[:records_max]]
 
     def _fail(self, error: Exception) -> ReplayFailed:
@@ -199,7 +199,7 @@ class Replay:
 def _wanted_by(run: ReplayRun) -> ReplayFilter:
     return ReplayFilter(
         group=registry.groups[run.group],
-        topics={place.topic for place in spans_of(run)},
+        topics={partition.topic for partition in spans_of(run)},
         since=run.since,
         until=run.until,
         key=run.key,

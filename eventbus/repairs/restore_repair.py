@@ -59,7 +59,7 @@ class Stretch(msgspec.Struct, frozen=True):
     types: dict[str, int]
 
     @property
-    def place(self) -> tuple[str, int, int, int]:
+    def span(self) -> tuple[str, int, int, int]:
         """Its topic and partition, its begin and its end."""
         return self.topic, self.partition, self.begin, self.end
 
@@ -180,9 +180,9 @@ def _unread(backend: Backend) -> dict[str, Tail]:
     found = divergence.tails(backend) if backend.topics else {}
     rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
     for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("offset")):
-        place = TopicPartition(topic, number)
-        at = max(at, backend.earliest_offsets([place])[place])
-        if at < backend.end(place):
+        partition = TopicPartition(topic, number)
+        at = max(at, backend.earliest_offsets([partition])[partition])
+        if at < backend.end(partition):
             begins = found.setdefault(topic, Tail({}, True)).begins
             begins[number] = min(at, begins.get(number, at))
     return found

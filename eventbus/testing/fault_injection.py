@@ -248,10 +248,10 @@ class FaultInjectingConsumer(Consumer):
 
         Ignored events have no row there and are counted again, so their count goes back too.
         """
-        earlier, place = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
+        earlier, rows = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():
-            progress = Progress.objects.select_for_update().get(group=self._group, **place)
-            again = OutboxRow.objects.filter(**place, offset__gte=earlier, offset__lt=progress.offset)
+            progress = Progress.objects.select_for_update().get(group=self._group, **rows)
+            again = OutboxRow.objects.filter(**rows, offset__gte=earlier, offset__lt=progress.offset)
             ignored = again.exclude(type__in=registry.groups[progress.group].handlers).count()
             Progress.objects.filter(id=progress.pk).update(offset=earlier, ignored=F("ignored") - ignored)
 

@@ -30,7 +30,7 @@ class WhatDoesNotBalanceIsNamed:
         InboxRow.objects.create(group="house-a", event_id=parked.event_id, handled_at=clock.now())
         Progress.objects.filter(group="house-a", partition=parked.partition).update(handled=F("handled") + 1)
 
-        assert violation().what == "in two places (handled and parked)"
+        assert violation().what == "in two states (handled and parked)"
         assert violation().event_ids == [parked.event_id]
         assert account().balance == -1
 

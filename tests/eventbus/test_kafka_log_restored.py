@@ -128,7 +128,7 @@ def test_a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read(
     assert offsets()[: len(before)] == before, "and has filled nothing again"
     worker = house.worker()
 
-    with pytest.raises(LogUnavailable, match="was the place of another event"):
+    with pytest.raises(LogUnavailable, match="was the offset of another event"):
         house.step(worker)
     assert sorted(heard) == sorted(KEPT)
     worker.leave()

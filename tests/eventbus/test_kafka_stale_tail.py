@@ -210,7 +210,7 @@ def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
     lost = relay._look.lost
 
     def lost_a_moment_later(places: Any) -> None:
-        with pytest.raises(LogTruncated, match="was the place of another event"):
+        with pytest.raises(LogTruncated, match="was the offset of another event"):
             house.step(worker)
         lost(places)
 

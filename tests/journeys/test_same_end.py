@@ -123,5 +123,5 @@ def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> No
 
     with pytest.raises(AssertionError, match="It ended in memory"):
         play_over_kafka(traces, ended, kafka, Forgetful)
-    with pytest.raises(LogTruncated, match="was the place of another event"):
+    with pytest.raises(LogTruncated, match="was the offset of another event"):
         play_over_kafka(traces, ended, kafka, Hasty)

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer
 from confluent_kafka import Consumer as Client
-from confluent_kafka import TopicPartition as Place
+from confluent_kafka import TopicPartition as ClientPartition
 from confluent_kafka.admin import AdminClient
 
 from eventbus import failpoints
@@ -19,7 +19,7 @@ from eventbus.backends.kafka.admin_client import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.key_partitions import Partitions
 from eventbus.backends.kafka.other_sites import OtherSites
-from eventbus.backends.kafka.producer import NOWHERE, Sender, Sent
+from eventbus.backends.kafka.producer import NO_OFFSET, Sender, Sent
 from eventbus.backends.kafka.reading.consumer import KafkaConsumer
 from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
 from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
@@ -40,7 +40,7 @@ GROUPLESS = "mcommerce-watch"  # the client needs a group name; it joins no grou
 failpoints.declare(
     backend="kafka",
     commits={
-        "mark": "rows of events that Kafka has get their places",
+        "mark": "rows of events that Kafka has get their offsets",
         "refill": "what lay in a log that is gone is unsent again, and its groups begin anew",
         "republish": "what an operator wants in the log again is unsent again",
     },
@@ -145,7 +145,7 @@ class KafkaBackend(Backend):
         """
         topics = {row.id: row.topic for row in rows}
         # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.
-        unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NOWHERE}
+        unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NO_OFFSET}
         twice: dict[tuple[str, int], int] = {}
         for row_id, partition, offset in sorted(sent, key=attrgetter("offset")):
             topic = topics[row_id]
@@ -157,7 +157,7 @@ class KafkaBackend(Backend):
                 given[topic][partition] = offset + 1
         if twice:
             names = ", ".join(sorted({self._named(topic) for topic, _ in twice}))
-            raise LogTruncated(f"Kafka gave a place twice: the log of {names} has lost what lay there", twice)
+            raise LogTruncated(f"Kafka gave an offset twice: the log of {names} has lost what lay there", twice)
         if unknown:
             raise LogUnavailable("Kafka does not say where it has put an event: it is sent again")
 
@@ -195,24 +195,24 @@ class KafkaBackend(Backend):
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the lowest offset that the next record of each can have."""
-        asked = self._places(partitions)
+        asked = self._client_partitions(partitions)
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
             found = insist(lambda: end_offsets.ends(self._admin_client(), asked), passes=self._passes)
         except (KafkaException, TimeoutError) as error:
             raise LogUnavailable(f"Kafka does not say where its log ends: {said(error)}") from error
-        return {asked[place]: offset for place, offset in found.items()}
+        return {asked[partition]: offset for partition, offset in found.items()}
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        asked = self._places(partitions)
+        asked = self._client_partitions(partitions)
         found = end_offsets.ends_now(self._admin_client(), asked, self._passes)
-        return {asked[place]: end for place, end in found.items()}
+        return {asked[partition]: end for partition, end in found.items()}
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return 0 for the partitions of a missing topic: it may come back with any of its records."""
-        asked = self._places(partitions)
+        asked = self._client_partitions(partitions)
         found = end_offsets.begins(self._admin_client(), asked, self._passes)
-        return dict.fromkeys(asked.values(), 0) | {asked[place]: begin for place, begin in found.items()}
+        return dict.fromkeys(asked.values(), 0) | {asked[partition]: begin for partition, begin in found.items()}
 
     def _passes(self, error: Exception) -> bool:
         """Return True if the question should be asked again. Renew the client if it is outdated."""
@@ -221,8 +221,8 @@ class KafkaBackend(Backend):
         self._admins.renew()
         return True
 
-    def _places(self, partitions: Iterable[TopicPartition]) -> dict[Place, TopicPartition]:
-        return {Place(self._named(one.topic), one.partition): one for one in partitions}
+    def _client_partitions(self, partitions: Iterable[TopicPartition]) -> dict[ClientPartition, TopicPartition]:
+        return {ClientPartition(self._named(one.topic), one.partition): one for one in partitions}
 
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the missing topics and return their names on the brokers. Raises LogUnavailable."""

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 # cannot be converted. Those are librdkafka's members with the sticky assignor, once they have partitions.
 OLDER = "group id does not exist"
 REPEAT_SECONDS = 10.0  # a dozen clients report an unavailable broker each second, and hide the other log lines
-FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<place>[^]]*)\]")
+FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<thread>[^]]*)\]")
 
 
 class Sparing(logging.Filter):
@@ -26,7 +26,7 @@ class Sparing(logging.Filter):
         found = FROM_CLIENT.match(record.getMessage())
         if found is None:
             return True
-        what, now = (found["kind"], found["place"]), time.monotonic()
+        what, now = (found["kind"], found["thread"]), time.monotonic()
         if now - self._told.get(what, float("-inf")) < REPEAT_SECONDS:
             return False
         self._told[what] = now

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka import TopicPartition as Place
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs export less than it does
     AdminClient,
     OffsetSpec,
@@ -18,31 +17,35 @@ from eventbus.errors import LogUnavailable
 OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT}
 
 
-def ends(admin: AdminClient, places: Iterable[Place]) -> dict[Place, int]:
+def ends(admin: AdminClient, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the end of each. Raises KafkaException and TimeoutError."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    return {place: answer.result(ANSWER_SECONDS).offset for place, answer in _ask(admin, places, latest)}
+    return {partition: answer.result(ANSWER_SECONDS).offset for partition, answer in _ask(admin, partitions, latest)}
 
 
-def ends_now(admin: AdminClient, places: Iterable[Place], on_error: Callable[[Exception], object]) -> dict[Place, int]:
+def ends_now(
+    admin: AdminClient, partitions: Iterable[TopicPartition], on_error: Callable[[Exception], object]
+) -> dict[TopicPartition, int]:
     """Return the ends that are known at once: the caller has a lease to keep, or records to poll for."""
     found = {}
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    for place, answer in _ask(admin, places, latest, LOOK_SECONDS):
+    for partition, answer in _ask(admin, partitions, latest, LOOK_SECONDS):
         try:
-            found[place] = answer.result(LOOK_SECONDS).offset
+            found[partition] = answer.result(LOOK_SECONDS).offset
         except (KafkaException, TimeoutError) as error:
             on_error(error)
     return found
 
 
-def begins(admin: AdminClient, places: Iterable[Place], passes: Callable[[Exception], bool]) -> dict[Place, int]:
+def begins(
+    admin: AdminClient, partitions: Iterable[TopicPartition], passes: Callable[[Exception], bool]
+) -> dict[TopicPartition, int]:
     """Return the first offset of each that exists. Raises LogUnavailable for an error that does not pass by itself."""
     found = {}
     earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-    for place, answer in _ask(admin, places, earliest):
+    for partition, answer in _ask(admin, partitions, earliest):
         try:
-            found[place] = answer.result(ANSWER_SECONDS).offset
+            found[partition] = answer.result(ANSWER_SECONDS).offset
         except (KafkaException, TimeoutError) as error:
             if not passes(error):
                 raise LogUnavailable(f"Kafka does not say where its log begins: {error}") from error
@@ -50,9 +53,9 @@ def begins(admin: AdminClient, places: Iterable[Place], passes: Callable[[Except
 
 
 def _ask(
-    admin: AdminClient, places: Iterable[Place], which: OffsetSpec, seconds: float = ANSWER_SECONDS
-) -> Iterator[tuple[Place, Any]]:
-    asked = dict.fromkeys(places, which)
+    admin: AdminClient, partitions: Iterable[TopicPartition], which: OffsetSpec, seconds: float = ANSWER_SECONDS
+) -> Iterator[tuple[TopicPartition, Any]]:
+    asked = dict.fromkeys(partitions, which)
     yield from (admin.list_offsets(asked, request_timeout=seconds) if asked else {}).items()
 
 

@@ -53,7 +53,7 @@ def record_of(message: Any, topic: str) -> Record:
     headers = _decoded(_headers(message))
     attributes, payload = _read(headers, message.value() or b"")
     partition, offset = message.partition(), message.offset()
-    place = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other timestamps
+    at = f"{topic}/{partition}/{offset}/{message.timestamp()[1]}"  # a topic that was made anew has other timestamps
     key = _plain(message.key() or attributes.get("partitionkey", "").encode()) or f"@{partition}/{offset}"
     signature, told = attributes.pop(signing.ATTRIBUTE, ""), _json(attributes)
     return Record(
@@ -62,7 +62,7 @@ def record_of(message: Any, topic: str) -> Record:
         offset=offset,
         key=key,
         type=attributes.get("type", ""),
-        event_id=_id(attributes, place),
+        event_id=_id(attributes, at),
         payload=payload,
         headers=told,
         trusted=signing.is_signed(signature, f"{topic}/{partition}", key, told, payload),
@@ -143,8 +143,8 @@ def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in headers}
 
 
-def _id(attributes: Mapping[str, str], place: str) -> UUID:
-    """Return the record's UUID. Else derive one from its source and id, or from `place` if it has no id."""
+def _id(attributes: Mapping[str, str], at: str) -> UUID:
+    """Return the record's UUID. Else derive one from its source and id, or from `at` if it has no id."""
     identity = attributes.get("id", "")
     try:
         found = UUID(identity)
@@ -152,7 +152,7 @@ def _id(attributes: Mapping[str, str], place: str) -> UUID:
         found = None
     if found is not None and str(found) == identity.lower():  # 32 digits may be a counter
         return found
-    return uuid5(FOREIGN, f"{attributes.get('source', '')} {identity}" if identity else place)
+    return uuid5(FOREIGN, f"{attributes.get('source', '')} {identity}" if identity else at)
 
 
 def _plain(key: bytes) -> str:

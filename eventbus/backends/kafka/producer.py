@@ -29,7 +29,7 @@ REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.
 KNOWN_SECONDS = 3_600.0
 KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
 ANSWERS_SECONDS = 0.05  # between looks for acknowledged first rows: one without an answer holds up no others
-NOWHERE = -1
+NO_OFFSET = -1
 GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
 
 Key = tuple[str, str]  # a topic and a key in it
@@ -40,7 +40,7 @@ class Sent(NamedTuple):
 
     id: int
     partition: int
-    offset: int  # NOWHERE if the broker has the record and does not say its offset
+    offset: int  # NO_OFFSET if the broker has the record and does not say its offset
 
 
 class Outcome(NamedTuple):
@@ -94,8 +94,8 @@ class Sender:
             self._queue_all(producer, first, reports)
             while later and reports.all_well and (left := until - monotonic()) > 0:
                 self._unanswered(producer, min(ANSWERS_SECONDS, left))
-                self._queue_all(producer, [row for row, before in later if before in reports.places], reports)
-                later = [(row, before) for row, before in later if before not in reports.places]
+                self._queue_all(producer, [row for row, before in later if before in reports.offsets], reports)
+                later = [(row, before) for row, before in later if before not in reports.offsets]
             self._finish(producer, until)
         except (KafkaException, BufferError) as error:
             self._drop()
@@ -104,7 +104,7 @@ class Sender:
         if outcome.error or outcome.rejected:
             self._drop()
         else:
-            self._remember(row for row in rows if row.id in reports.places)
+            self._remember(row for row in rows if row.id in reports.offsets)
         return outcome
 
     def _apart(self, rows: Sequence[Unsent]) -> tuple[list[Unsent], list[tuple[Unsent, int]]]:
@@ -216,7 +216,7 @@ class _Reports:
 
     def __init__(self) -> None:
         self._tried: set[int] = set()
-        self.places: dict[int, tuple[int, int]] = {}
+        self.offsets: dict[int, tuple[int, int]] = {}
         self._errors: dict[int, KafkaError] = {}
 
     def of(self, row_id: int) -> Callable[[Any, Any], None]:
@@ -226,7 +226,7 @@ class _Reports:
             failpoints.hit("send.reported")
             if error is None:
                 offset = message.offset()
-                self.places[row_id] = message.partition(), NOWHERE if offset is None else offset
+                self.offsets[row_id] = message.partition(), NO_OFFSET if offset is None else offset
             else:
                 self._errors[row_id] = error
 
@@ -239,11 +239,11 @@ class _Reports:
 
     def outcome(self, rows: Sequence[Unsent]) -> Outcome:
         rejected = {row_id: error.str() for row_id, error in self._errors.items() if error.code() in REFUSED}
-        missing = [row.id for row in rows if row.id not in self.places and row.id not in rejected]
+        missing = [row.id for row in rows if row.id not in self.offsets and row.id not in rejected]
         known = (error for error in self._errors.values() if error.code() not in REFUSED | GIVEN_UP)
         why = next((error.str() for error in known), "no answer in time")
         return Outcome(
-            sent=[Sent(row.id, *self.places[row.id]) for row in rows if row.id in self.places],
+            sent=[Sent(row.id, *self.offsets[row.id]) for row in rows if row.id in self.offsets],
             rejected=rejected,
             error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
             untaken=frozenset(self._tried.intersection(missing)),

@@ -16,31 +16,31 @@ KEY_BYTES = 64  # the longest key that BLAKE2b takes
 PURPOSE = b"eventbus.records"  # the site's secret signs sessions and links too: no signature of one fits another
 
 
-def sign(place: str, key: str, headers: str, payload: bytes) -> str:
+def sign(partition: str, key: str, headers: str, payload: bytes) -> str:
     """Return a record's signature, made with the newest signing key.
 
-    `place` is "topic/partition", `key` the record's key. `headers` are the attributes as JSON, in the order in which
-    they are sent.
+    `partition` is "topic/partition", `key` the record's key. `headers` are the attributes as JSON, in the order in
+    which they are sent.
     """
-    return _signature(_keys()[0], _signed(place, key, headers, payload))
+    return _signature(_keys()[0], _signed(partition, key, headers, payload))
 
 
-def is_signed(signature: str, place: str, key: str, headers: str, payload: bytes) -> bool:
+def is_signed(signature: str, partition: str, key: str, headers: str, payload: bytes) -> bool:
     """Return True if one of the site's keys made that signature of these values."""
     if len(signature) != 2 * SIGNATURE_BYTES or not signature.isascii():
         return False
-    told = _signed(place, key, headers, payload)
-    return any(compare_digest(signature, _signature(one, told)) for one in _keys())
+    signed = _signed(partition, key, headers, payload)
+    return any(compare_digest(signature, _signature(one, signed)) for one in _keys())
 
 
-def _signed(place: str, key: str, headers: str, payload: bytes) -> bytes:
+def _signed(partition: str, key: str, headers: str, payload: bytes) -> bytes:
     """Join all of it. None of the first three can hold U+0000, so no two records give the same bytes."""
-    return f"{place}\0{key}\0{headers}\0".encode("utf-8", "replace") + payload
+    return f"{partition}\0{key}\0{headers}\0".encode("utf-8", "replace") + payload
 
 
-def _signature(begun: blake2b, told: bytes) -> str:
+def _signature(begun: blake2b, signed: bytes) -> str:
     signature = begun.copy()
-    signature.update(told)
+    signature.update(signed)
     return signature.hexdigest()
 
 

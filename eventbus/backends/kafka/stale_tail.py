@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError
-from confluent_kafka import TopicPartition as Place
+from confluent_kafka import TopicPartition as ClientPartition
 
 from eventbus.backends.kafka.envelope import record_of
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
@@ -45,7 +45,7 @@ def lying_in(
     Raises LogUnavailable, and what `beat` raises.
     """
     left = set(begins)
-    client.assign([Place(name, partition, begin) for partition, begin in begins.items()])
+    client.assign([ClientPartition(name, partition, begin) for partition, begin in begins.items()])
     for message in _until_silence(client, beat) if left else ():
         if message.error() is None:
             yield record_of(message, topic)
