@@ -85,7 +85,7 @@ class LogTruncated(LogUnavailable):
 
 
 class GroupStopped(Exception):
-    """The group is paused or its circuit breaker is open: nothing new begins."""
+    """An operator, the circuit breaker or a restored database has stopped the group: nothing new begins."""
 
 
 class Diverged(GroupStopped):

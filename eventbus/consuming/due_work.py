@@ -13,13 +13,12 @@ from eventbus.consuming.batch import BATCH_SECONDS
 from eventbus.consuming.retries import Retries
 from eventbus.database import sql
 from eventbus.database.contention import ContentionRetry
-from eventbus.errors import GroupStopped
 from eventbus.failures import dead_letter_requests
 from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.poison_suspicion import Suspicion
 from eventbus.models import DeadLetter, ParkedKey
 from eventbus.progress import groups
-from eventbus.progress.groups import PAUSED, STOPPED
+from eventbus.progress.groups import PAUSED, REASON, STOPPED
 from eventbus.progress.partition_epochs import PartitionEpochs
 
 PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
@@ -27,7 +26,7 @@ REQUESTS_AT_ONCE = 200  # operators' requests carried out before that: each is q
 PARKED_SECONDS = 1.0  # the same in time, without the handler in hand: with servers that do not answer, each takes long
 
 _WAITING = f"""
-    SELECT EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
+    SELECT (SELECT {REASON} FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
         SELECT 1 FROM eventbus_parkedkey WHERE "group" = %b AND state = '{ParkedKey.State.RETRYING}' AND due_at <= %b
         UNION ALL SELECT 1 FROM eventbus_deadletter WHERE "group" = %b AND request > ''
     )
@@ -72,7 +71,7 @@ class DueWork:
         now = sql.time_value(connection, clock.now())
         [[stopped, waits]] = sql.fetch(connection, _WAITING, [name, name, now, name])
         if stopped:
-            raise GroupStopped(f"{name} is paused or its circuit breaker is open")
+            raise groups.stopped_by(stopped, name)
         return bool(waits)
 
     def apply_requests(self) -> int:

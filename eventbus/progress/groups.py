@@ -23,10 +23,12 @@ from eventbus.registry import Group
 DIVERGED = "EXISTS (SELECT 1 FROM eventbus_divergence)"
 PAUSED = f"(paused_at IS NOT NULL OR {DIVERGED})"
 STOPPED = f"({PAUSED} OR breaker_opened_at IS NOT NULL)"
+# Why a stopped group is stopped: an SQL expression on the same table, for `stopped_by`.
+REASON = f"CASE WHEN {DIVERGED} THEN 'diverged' WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'breaker' END"
 _FIELDS = [field.attname for field in Progress._meta.concrete_fields]
 # Raw SQL: it runs for every batch, and for every event of an effect, and Django takes ten times as long.
 _HOLD = """
-    SELECT {columns}, EXISTS (SELECT 1 FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
+    SELECT {columns}, (SELECT {reason} FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
 """
 # A limit for the rest of the transaction, if the session has none of its own. It costs no further round trip.
@@ -51,13 +53,13 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     # Asked first: unavailable brokers take ten seconds to fail, and on SQLite nobody could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
     with failpoints.atomic("groups.ensure"):
-        for name, places in begins.items():
+        for name, by_partition in begins.items():
             ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
-            begun = _places(name)  # by another process, since we asked
+            begun = _offsets(name)  # by another process, since we asked
             topics = {one.topic for one in begun}
             Progress.objects.bulk_create(
                 _progress(name, one, _Begin(0, 0) if one.topic in topics else begin)
-                for one, begin in places.items()
+                for one, begin in by_partition.items()
                 if one not in begun
             )
 
@@ -82,7 +84,7 @@ def _progress(name: str, one: TopicPartition, begin: _Begin) -> Progress:
 def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
     """Return the begin in each partition in which the group has no progress yet."""
     there = backend.partitions(group.topics)
-    known = _places(group.name)
+    known = _offsets(group.name)
     _refuse_lost_partitions(backend, group, known, there)
     topics = {one.topic for one in known}
     begins = {one: _Begin(0, 0) for one in there if one not in known and one.topic in topics}
@@ -99,7 +101,7 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
     }
 
 
-def _places(name: str) -> dict[TopicPartition, int]:
+def _offsets(name: str) -> dict[TopicPartition, int]:
     """Return the group's offset in each partition in which it has begun."""
     rows = Progress.objects.filter(group=name).values_list("topic", "partition", "offset")
     return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
@@ -116,11 +118,11 @@ def _refuse_lost_partitions(
             )
 
 
-def _waits(backend: Backend, name: str, place: TopicPartition, offset: int) -> bool:
+def _waits(backend: Backend, name: str, partition: TopicPartition, offset: int) -> bool:
     """Return True if something waits there for the group: in the log, or parked."""
-    if offset < backend.end(place):
+    if offset < backend.end(partition):
         return True
-    return ParkedKey.objects.filter(group=name, topic=place.topic, partition=place.partition).exists()
+    return ParkedKey.objects.filter(group=name, topic=partition.topic, partition=partition.partition).exists()
 
 
 def refuse_moved_keys(backend: Backend, topic: str) -> None:
@@ -148,8 +150,8 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[To
         return False
     rows = Progress.objects.filter(among(epochs), group=group.name)
     return any(
-        epochs.get(place := TopicPartition(topic, partition), epoch) != epoch or offset < reached.get(place, 0)
-        for topic, partition, epoch, offset in rows.values_list("topic", "partition", "epoch", "offset")
+        epochs.get(partition := TopicPartition(topic, number), epoch) != epoch or offset < reached.get(partition, 0)
+        for topic, number, epoch, offset in rows.values_list("topic", "partition", "epoch", "offset")
     )
 
 
@@ -221,13 +223,13 @@ def lock_progress(group: Group, partition: TopicPartition, *, unless: str = "") 
     not left half done.
     """
     connection = connections[DEFAULT_DB_ALIAS]
-    place = [group.name, group.name, partition.topic, partition.partition]
-    found = sql.fetch(connection, _hold(connection.vendor, unless, group.seconds), place)
+    names = [group.name, group.name, partition.topic, partition.partition]
+    found = sql.fetch(connection, _hold(connection.vendor, unless, group.seconds), names)
     if not found:
         raise StaleEpoch(f"{group.name} has no progress in {partition.topic}/{partition.partition} any more")
     *values, stopped, _limited = found[0]
     if stopped:
-        raise GroupStopped(f"{group.name} is paused or its circuit breaker is open")
+        raise stopped_by(stopped, group.name)
     row = Progress.from_db(connection.alias, _FIELDS, values)
     row.running_event = row.running_event and sql.uuid_of(row.running_event)
     return row
@@ -239,7 +241,17 @@ def _hold(vendor: str, unless: str, seconds: float) -> str:
     limit = _LIMIT.format(milliseconds=math.ceil(seconds * 1000)) if postgresql else "NULL"
     columns = ", ".join(f'"{field.column}"' for field in Progress._meta.concrete_fields)
     lock = "FOR UPDATE" if postgresql else ""
-    return _HOLD.format(columns=columns, unless=unless or "1 = 0", limit=limit, lock=lock)
+    return _HOLD.format(columns=columns, reason=REASON, unless=unless or "1 = 0", limit=limit, lock=lock)
+
+
+def stopped_by(reason: str, group: str) -> GroupStopped:
+    """Return the error of a stopped group, by the value of REASON."""
+    texts = {
+        "diverged": f"Group {group} stands still: the database was restored (manage.py eventbus restored)",
+        "paused": f"Group {group} is paused (manage.py eventbus resume {group})",
+        "breaker": f"The circuit breaker of group {group} is open",
+    }
+    return GroupStopped(texts[reason])
 
 
 def save(progress: Progress) -> None:

@@ -2,13 +2,19 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
+from django.db import transaction
 
+from eventbus import backends, registry
 from eventbus.consuming.worker import STILL_SECONDS, Worker
+from eventbus.errors import GroupStopped
 from eventbus.failures.circuit_breaker import trip
 from eventbus.models import ConsumerGroup, OperatorAction
 from eventbus.operations import pausing, status
+from eventbus.progress import groups as progress
+from eventbus.recovery import divergence
 from tests.eventbus.bus_app import House, until
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
@@ -126,6 +132,28 @@ def test_the_first_reason_of_a_brake_stays(groups: list[str]) -> None:
     trip("house-a", "second")
 
     assert (group().breaker_reason, group().breaker_opened_at) == ("first", since)
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        pytest.param(lambda house: pausing.pause(group(), "Ada"), "house-a is paused", id="paused"),
+        pytest.param(
+            lambda house: trip("house-a", "all failed"), "circuit breaker of group house-a is open", id="open"
+        ),
+        pytest.param(lambda house: divergence.stand_still(house.log()[0]), "the database was restored", id="diverged"),
+    ],
+)
+def test_a_stopped_group_names_its_reason(
+    house: House, groups: list[str], stop: Callable[[House], None], reason: str
+) -> None:
+    house.say(("vase", 1))
+    house.settle()
+    stop(house)
+    [partition, *_] = backends.current().partitions(["house"])
+
+    with pytest.raises(GroupStopped, match=reason), transaction.atomic():
+        progress.lock_progress(registry.groups["house-a"], partition, unless=progress.STOPPED)
 
 
 def test_a_worker_sees_a_pause_and_its_end_soon_and_asks_seldom_in_between(
