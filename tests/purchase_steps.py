@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcommerce.products.models import Product
 
-PAGE_SECONDS = 10  # the payment company is a thread of the test
+PAGE_SECONDS = 10  # the payment provider is a thread of the test
 REST_SECONDS = 120  # for events of one order to go round, on a busy machine
 LOOK_SECONDS, LOOKS = 0.2, 3  # an event that follows from another is told between two looks
 GOOD_CARD = {"number": "4242424242424242", "expiry": "12/40", "cvc": "123"}

@@ -163,7 +163,7 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
 
 @contextmanager
 def running_split_site(directory: Path, servers: str) -> Iterator[SplitSite]:
-    """All roles, the payment company and the feed, killed at the end. Skips where PostgreSQL is missing."""
+    """All roles, the payment provider and the feed, killed at the end. Skips where PostgreSQL is missing."""
     try:
         with temporary_cluster() as database_url:
             site = SplitSite(directory, database_url, servers)

@@ -46,7 +46,7 @@ def commands(section: str, database: str, *, kafka: bool) -> list[str]:
 
 
 class Site:
-    """A shop in a folder, with a database and a payment company that stays what it is."""
+    """A shop in a folder, with a database and a payment provider that stays what it is."""
 
     def __init__(self, folder: Path, database: str, url: str, company: str, *, brokers: str = "") -> None:
         self.folder, self.company, self._database, self._kafka = folder, company, database, bool(brokers)
@@ -118,7 +118,7 @@ class Site:
 
 @contextmanager
 def company_in(folder: Path) -> Iterator[str]:
-    """A payment company with books of its own; its address."""
+    """A payment provider with books of its own; its address."""
     company = serve("127.0.0.1", 0, ledger_path=folder / "company.sqlite3", api_key=KEY, webhook_secret=SECRET)
     try:
         yield company.url

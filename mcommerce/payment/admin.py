@@ -72,7 +72,7 @@ class PaymentAdmin(ReadOnly, BigTable):
     readonly_fields = ("order", "amount_money", "captured_money", "refunded_money", "created_at")
     list_filter = ("status", CurrencyFilter, ("alarm", admin.EmptyFieldListFilter))
     looked_up_by = ("id", "order_id", "order_number", "email", "provider_ref")
-    search_help_text = _("An order’s number or id, an e-mail address, or the payment company’s reference")
+    search_help_text = _("An order’s number or id, an e-mail address, or the payment provider’s reference")
     inlines = (AttemptInline, StatusChangeInline, RefundInline, LedgerEntryInline)
     actions = ("ask_again",)
 
@@ -88,12 +88,12 @@ class PaymentAdmin(ReadOnly, BigTable):
     def number(self, payment: Payment) -> str:
         return payment.order_number or str(payment.order_id)
 
-    @admin.action(description=_("Ask the payment company again"), permissions=["ask"])
+    @admin.action(description=_("Ask the payment provider again"), permissions=["ask"])
     def ask_again(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         """Record the staff member, then call the provider, in no transaction. The answer may move money."""
         chosen = list(queryset[:ASKED_AT_ONCE_MAX])
         for payment in chosen:
-            staff_permissions.record(request.user, payment, _("Asked the payment company."))
+            staff_permissions.record(request.user, payment, _("Asked the payment provider."))
             payments.ask_now(payment_id=payment.id, now=clock.now())
         asked = ngettext("Asked about %(count)d payment.", "Asked about %(count)d payments.", len(chosen))
         messages.success(request, asked % {"count": len(chosen)})

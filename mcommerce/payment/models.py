@@ -19,7 +19,7 @@ class Payment(models.Model):
     class Status(models.TextChoices):
         NEW = "new", _("not paid yet")
         ACTION_REQUIRED = "action_required", _("waiting for the bank's approval")
-        PROCESSING = "processing", _("at the payment company")
+        PROCESSING = "processing", _("at the payment provider")
         SUCCEEDED = "succeeded", pgettext_lazy("payment", "paid")
         CANCELLED = "cancelled", pgettext_lazy("payment", "cancelled")
         UNKNOWN = "unknown", _("no answer yet")
@@ -33,7 +33,7 @@ class Payment(models.Model):
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.NEW)
     version = models.PositiveIntegerField(_("version"), default=1)
     expires_at = models.DateTimeField(_("to be paid before"))
-    provider = models.CharField(_("payment company"), max_length=30)
+    provider = models.CharField(_("payment provider"), max_length=30)
     provider_ref = models.CharField(_("its reference"), max_length=100, blank=True)
     captured = models.PositiveBigIntegerField(_("captured"), default=0)
     refunded = models.PositiveBigIntegerField(_("refunded"), default=0, help_text=_("Given back, or promised to be."))
@@ -109,7 +109,7 @@ class Attempt(models.Model):
     outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome.choices, default=Outcome.OPEN)
     code = models.CharField(_("last refusal"), max_length=50, blank=True)
     last4 = models.CharField(_("last four digits"), max_length=4, blank=True)
-    provider = models.CharField(_("payment company"), max_length=30)
+    provider = models.CharField(_("payment provider"), max_length=30)
     provider_ref = models.CharField(_("its reference"), max_length=100, blank=True)
     revision = models.PositiveIntegerField(_("revision"), default=0, help_text=_("The newest state we heard of."))
     url = models.URLField(_("page to pay at"), max_length=500, blank=True)
@@ -181,7 +181,7 @@ class LedgerEntry(models.Model):
 
     class Account(models.TextChoices):
         CUSTOMER = "customer", _("customers")
-        PROVIDER = "provider", _("held by the payment company")
+        PROVIDER = "provider", _("held by the payment provider")
 
     class Kind(models.TextChoices):
         CAPTURE = "capture", pgettext_lazy("payment", "captured")
@@ -213,7 +213,7 @@ class LedgerEntry(models.Model):
 class WebhookReceipt(models.Model):
     """A received webhook. A repeat of it changes nothing."""
 
-    provider = models.CharField(_("payment company"), max_length=30)
+    provider = models.CharField(_("payment provider"), max_length=30)
     event_id = models.CharField(_("event"), max_length=100)
     received_at = models.DateTimeField(_("received"))
 

@@ -85,7 +85,7 @@ def come_back(request: HttpRequest, payment_id: UUID) -> HttpResponse:
         messages.info(
             request,
             # It stays on the page when the order below is paid: so it is in the past tense.
-            _("The payment company had not answered when you came back. We keep asking: see your order."),
+            _("The payment provider had not answered when you came back. We keep asking: see your order."),
         )
     return _to_order(payment.order_id)
 

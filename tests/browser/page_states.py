@@ -82,7 +82,7 @@ def go_to_pay(page: Page, site: LiveSite) -> None:
 
 
 def type_card(page: Page, card: str) -> None:
-    """At the payment company."""
+    """At the payment provider."""
     for field, text in {"#number": card, "#expiry": "12 / 40", "#cvc": "123"}.items():
         page.locator(field).fill(text)
     page.locator("button.primary").click()
@@ -242,7 +242,7 @@ NOT_PAGES = {
     "orders:open": "answers with a redirect",
     "orders:cancel": "takes a form, answers with a redirect",
     "payment:return": "answers with a redirect",
-    "payment:webhook": "for the payment company",
+    "payment:webhook": "for the payment provider",
     "account_set_password": "for somebody signed in without a password, which nobody is",
     "account_reset_password_from_key_done": "who has chosen a password is signed in",
     "mfa_download_recovery_codes": "a text file",

@@ -1,4 +1,4 @@
-"""Two presses at the same moment, in two real browser windows, all the way to the payment company's list of charges."""
+"""Two presses at the same moment, in two real browser windows, all the way to the payment provider's charges."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -166,7 +166,7 @@ def order_id(buyer: Page) -> str:
 
 
 def charges(site: LiveSite, page: Page) -> list[dict[str, Any]]:
-    """What the payment company itself says that it charged."""
+    """What the payment provider itself says that it charged."""
     key = (site.directory / "var" / "sandbox_key").read_text()
     answer = page.request.get(f"{site.provider_url}/v1/charges", headers={"Authorization": f"Bearer {key}"})
     told = answer.json()

@@ -10,7 +10,7 @@ from eventbus import failpoints
 from eventbus.backends.kafka import backend  # noqa: F401  # it declares points of its own
 
 ROOT = Path(__file__).resolve().parents[2]
-# The bus, and the part of the shop that calls the payment company.
+# The bus, and the part of the shop that calls the payment provider.
 SOURCES = sorted(
     path
     for folder in ("eventbus", "mcommerce/payment")

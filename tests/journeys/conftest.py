@@ -33,7 +33,7 @@ def browser(client: Client) -> Client:
 
 @pytest.fixture
 def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
-    """A payment company on a port of its own, which can be away."""
+    """A payment provider on a port of its own, which can be away."""
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
     company = Company(tmp_path / "company.sqlite3", settings)
     yield company

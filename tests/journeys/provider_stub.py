@@ -1,4 +1,4 @@
-"""The payment company, at home or away, with its own list of charges."""
+"""The payment provider, at home or away, with its own list of charges."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The whole of it, with a payment company on a port of its own: order, pay there, get the goods, or the money back."""
+"""The whole of it, with a payment provider on a port of its own: order, pay there, get the goods, or the money back."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ State = Order.State
 
 @pytest.fixture
 def company(settings: Any, tmp_path: Path) -> Iterator[str]:
-    """A running payment company; its address."""
+    """A running payment provider; its address."""
     cache.clear()  # what earlier tests asked too often
     provider = serve(
         "127.0.0.1",

@@ -1,4 +1,4 @@
-"""An order that costs nothing goes its way without a payment company."""
+"""An order that costs nothing goes its way without a payment provider."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Nobody reads that nothing was charged while the payment company lists a charge, nor is asked to pay twice."""
+"""Nobody reads that nothing was charged while the payment provider lists a charge, nor is asked to pay twice."""
 
 import html
 import re
@@ -107,7 +107,7 @@ def test_while_the_company_is_away_the_order_waits_and_says_so(
     reach_the_deadline(settings)
 
     assert (state_of(order), stock_of(vase), mail.outbox) == (State.CLOSING, (2, 1), [])
-    assert "We are asking the payment company whether you paid" in page_of(order)
+    assert "We are asking the payment provider whether you paid" in page_of(order)
     assert "Nothing was charged" not in page_of(order)
     assert "Pay €19.00" not in page_of(order)
 
@@ -184,7 +184,7 @@ def test_after_a_lost_answer_the_page_says_that_we_are_checking_and_offers_no_se
     company.type_card(go_to_pay(browser, order), LOST_ANSWER)
 
     come_back(browser, order)
-    assert "We are checking with the payment company whether you paid" in page_of(order)
+    assert "We are checking with the payment provider whether you paid" in page_of(order)
     assert "Pay €19.00" not in page_of(order)
 
     again = browser.post(reverse("payment:pay", args=[order.id]))

@@ -184,7 +184,7 @@ def test_a_company_that_does_not_answer_is_said_and_nothing_is_compared(paid_ord
     code, said, complaint = run("reconcile", "--repair", "--expect=1")
 
     assert (code, said) == (2, "")
-    assert complaint.startswith("The payment company does not answer, so nothing was compared")
+    assert complaint.startswith("The payment provider does not answer, so nothing was compared")
 
 
 # --- payments, orders, stock ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`manage.py reconcile` finds what the payment company charged a second time, and sends it back."""
+"""`manage.py reconcile` finds what the payment provider charged a second time, and sends it back."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A refund failed, and staff tries it again from the order's page at the desk, with a payment company that answers."""
+"""A refund failed, and staff tries it again from the order's page at the desk, with a payment provider that answers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""A shopper who comes back from the payment company is known at the name they come back to."""
+"""A shopper who comes back from the payment provider is known at the name they come back to."""
 
 import pytest
 from django.http import HttpResponse

@@ -1,4 +1,4 @@
-"""The payment company of a run: a process of its own, which outlives the site. And how to look into its books."""
+"""The payment provider of a run: a process of its own, which outlives the site. And how to look into its books."""
 
 import os
 import sqlite3

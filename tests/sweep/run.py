@@ -1,4 +1,4 @@
-"""What one run is: a folder with a site's database, a payment company, a clock, and perhaps armed points."""
+"""What one run is: a folder with a site's database, a payment provider, a clock, and perhaps armed points."""
 
 import mmap
 import socket

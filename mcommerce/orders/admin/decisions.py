@@ -102,7 +102,7 @@ def _if_asked_again(order: Order) -> list[str]:
     failed = order.refunds.filter(state=Refund.State.FAILED)
     sums = ", ".join(money(refund.amount, refund.currency) for refund in failed)
     return [
-        gettext("The payment company is asked once more to send back: %(sums)s.") % {"sums": sums},
+        gettext("The payment provider is asked once more to send back: %(sums)s.") % {"sums": sums},
         _mail_about_money(),
     ]
 
@@ -189,7 +189,7 @@ DECISIONS = {
             possible=_has_failed_refund,
             effects=_if_asked_again,
             decide=_ask_again,
-            then=_("The payment company is asked. Its answer will stand in the history below."),
+            then=_("The payment provider is asked. Its answer will stand in the history below."),
         ),
         Decision(
             name="looked-at",

@@ -122,7 +122,7 @@ def call_about_overdue(*, order_id: UUID) -> None:
     """Raise the alarm if its payment is not closed by now: staff have to ask the payment provider."""
     late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
     if late.update(needs_attention=True):
-        logger.error("Order %s waits for the payment company, which does not say whether it is paid.", order_id)
+        logger.error("Order %s waits for the payment provider, which does not say whether it is paid.", order_id)
 
 
 def end_overdue(*, order_id: UUID, now: datetime) -> None:

@@ -21,7 +21,7 @@ SENTENCES: dict[str, Text] = {
     State.PLACED: _("We have your order and are setting everything aside."),
     State.AWAITING_PAYMENT: _("Everything is set aside for you. Pay to make it yours."),
     State.CLOSING: _(
-        "The time to pay is over. We are asking the payment company whether you paid; until it answers, your things "
+        "The time to pay is over. We are asking the payment provider whether you paid; until it answers, your things "
         "stay set aside."
     ),
     State.PAID: _("Paid, thank you! We are packing your things."),
@@ -30,7 +30,7 @@ SENTENCES: dict[str, Text] = {
     State.CANCELLED: _("This order is cancelled."),
 }
 IN_DOUBT: Text = _(
-    "We are checking with the payment company whether you paid. Please do not pay again: this page changes by itself."
+    "We are checking with the payment provider whether you paid. Please do not pay again: this page changes by itself."
 )
 REASONS: dict[str, Text] = {
     CancelReason.STOCK_REJECTED: _("Somebody was quicker: there is not enough left of what you ordered."),

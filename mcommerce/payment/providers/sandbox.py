@@ -43,7 +43,7 @@ class Sandbox:
         self._by_visitor = by_visitor
         self._deadline = clock.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
         # A refusal and "not now" are answers: the service is well.
-        self._service = service("payment company", at=self._url, excluded=(Declined, ProviderBusy))
+        self._service = service("payment provider", at=self._url, excluded=(Declined, ProviderBusy))
 
     @classmethod
     def from_settings(cls, *, by_visitor: bool = False) -> Self:

@@ -178,7 +178,7 @@ def _tell_why_ended(attempt: Attempt, *, now: datetime) -> NoReturn:
         raise AlreadyPaid(payment.order_id)
     if payment.expires_at <= now:
         raise TooLate(payment.order_id)
-    logger.error("The payment company opens no page for payment %s: %s", payment.id, attempt.code or attempt.outcome)
+    logger.error("The payment provider opens no page for payment %s: %s", payment.id, attempt.code or attempt.outcome)
     raise Refused(payment.order_id)
 
 

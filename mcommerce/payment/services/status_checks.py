@@ -78,4 +78,4 @@ def record_check(event: PaymentCheckDue, answer: SessionState | None, *, now: da
     if attempt.is_open and attempt.checks_in_a_row < CHECKS_MAX:
         schedule_check(attempt, now=now, again=True)
     elif attempt.is_open:
-        raise_alarm(payment, "the payment company never gave a final answer")
+        raise_alarm(payment, "the payment provider never gave a final answer")

@@ -2,7 +2,7 @@
 
 DOORS are the web processes' addresses, with commas; each request goes through any of them. FILE gets a line, on the
 disk at once, for what somebody was told: `ordered ORDER` when the checkout was answered, `charged ORDER` when the
-payment company sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so; `cut REQUEST` for what
+payment provider sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so; `cut REQUEST` for what
 was taken in and not answered.
 """
 

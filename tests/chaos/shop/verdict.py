@@ -1,4 +1,4 @@
-"""The shop's part of the verdict: what shoppers were told, the shop's tables, and the payment company's own books."""
+"""The shop's part of the verdict: what shoppers were told, the shop's tables, and the payment provider's own books."""
 
 import sqlite3
 from collections import Counter, defaultdict
@@ -46,7 +46,7 @@ class Charge(NamedTuple):
 
 
 class Books:
-    """What the payment company has of each order."""
+    """What the payment provider has of each order."""
 
     def __init__(self, file: Path) -> None:
         self.charges: defaultdict[str, list[Charge]] = defaultdict(list)

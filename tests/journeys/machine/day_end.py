@@ -16,7 +16,7 @@ from tests.journeys.machine.provider import Company
 
 
 def ending(company: Company) -> list[str]:
-    """Of the whole shop, its payment company and the bus."""
+    """Of the whole shop, its payment provider and the bus."""
     names = _names()
     said = [*_orders(), *_money(company), *_stock(names), *_mails(names), *_bus(names), *_heard(names)]
     return [_renamed(line, names) for line in said]

@@ -1,6 +1,6 @@
 """What must be true of the shop at any moment (I1, I2, I4, I5, I7), and at rest (I3 and the sharp ends).
 
-Asked of the tables and of the payment company's own books, never of the services. The text of a failure begins with
+Asked of the tables and of the payment provider's own books, never of the services. The text of a failure begins with
 the name of the truth.
 """
 

@@ -1,4 +1,4 @@
-"""The sandbox payment company without its sockets: its own API, pages, books and webhooks, called one at a time."""
+"""The sandbox payment provider without its sockets: its own API, pages, books and webhooks, called one at a time."""
 
 import json
 import sqlite3

@@ -1,6 +1,6 @@
 """The database goes back to a backup while everything else goes on, and an operator repairs what that leaves.
 
-A backup is a savepoint of the day, and its restore is a rollback to it. The payment company, the letterbox and a log
+A backup is a savepoint of the day, and its restore is a rollback to it. The payment provider, the letterbox and a log
 elsewhere are not restored: they are ahead of the database. The shop stays closed until nothing differs any more.
 """
 

@@ -1,4 +1,4 @@
-"""What people, the payment company and bad luck do in the shop, as rules of a hypothesis state machine."""
+"""What people, the payment provider and bad luck do in the shop, as rules of a hypothesis state machine."""
 
 import sys
 from contextlib import ExitStack, suppress

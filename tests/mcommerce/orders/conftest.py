@@ -181,7 +181,7 @@ def listener(db: None, waiting: Order) -> Shopper:
 
 
 def let_time_run_out(order: Order, *, now: datetime = LATER) -> None:
-    """Nobody pays in time, and the payment company says so."""
+    """Nobody pays in time, and the payment provider says so."""
     lifecycle.expire(order_id=order.id, now=now)
     lifecycle.end_overdue(order_id=order.id, now=now)
 

@@ -1,4 +1,4 @@
-"""A payment company of one's own on a free port, someone who catches its webhooks, and a shopper with cards."""
+"""A payment provider of one's own on a free port, someone who catches its webhooks, and a shopper with cards."""
 
 import queue
 import re

@@ -63,7 +63,7 @@ def test_who_may_only_look_does_not_ask_and_who_asks_is_in_the_history(
 
     admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
     page = admin_client.get(reverse("admin:payment_payment_history", args=[payment.id])).content.decode()
-    assert "Asked the payment company." in page
+    assert "Asked the payment provider." in page
 
 
 def test_nobody_asks_whom_the_history_does_not_take(

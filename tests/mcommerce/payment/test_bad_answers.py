@@ -1,4 +1,4 @@
-"""The payment company says what is no answer, or nothing: a page that says so, no dead letter, and the money right."""
+"""The payment provider says what is no answer, or nothing: a page that says so, no dead letter, and the money right."""
 
 import gzip
 import json

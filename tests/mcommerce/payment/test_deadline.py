@@ -100,13 +100,13 @@ def test_a_company_that_wants_fewer_questions_is_busy(
         settings.SANDBOX_PROVIDER_URL = mumbler.url
         answer = shopper.go_to_pay(order_id)
 
-    assert "The payment company is busy" in answer.text
+    assert "The payment provider is busy" in answer.text
 
 
 def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_it(company: Company) -> None:
     with ExitStack() as waiting:
         for _ in range(VISITORS_MAX):
-            waiting.enter_context(service("payment company", at=company.url).asked(by_visitor=True))
+            waiting.enter_context(service("payment provider", at=company.url).asked(by_visitor=True))
 
         with pytest.raises(ProviderBusy):
             provider_named("sandbox", by_visitor=True).charges()
@@ -139,7 +139,7 @@ def press_and_wait(settings: Any, until: Callable[..., None]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("waited", "said"), [(0.0, "The payment company is busy"), (SILENCE_SECONDS + 0.1, "does not answer")]
+    ("waited", "said"), [(0.0, "The payment provider is busy"), (SILENCE_SECONDS + 0.1, "does not answer")]
 )
 def test_who_finds_others_waiting_is_told_what_they_wait_for(
     waited: float,

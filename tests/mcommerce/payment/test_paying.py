@@ -238,7 +238,7 @@ def test_a_late_shopper_can_no_longer_pay(company: Company, shopper: Shopper, or
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "The payment company refuses"), ("fr", "L’organisme de paiement refuse")]
+    ("language", "words"), [("en", "The payment provider refuses"), ("fr", "Le prestataire de paiement refuse")]
 )
 def test_a_company_that_refuses_is_not_called_a_cancelled_order(
     company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, settings: Any, language: str, words: str

@@ -1,4 +1,4 @@
-"""A shop calls the payment company."""
+"""A shop calls the payment provider."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

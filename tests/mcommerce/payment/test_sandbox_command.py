@@ -1,4 +1,4 @@
-"""`sandbox_provider`: the payment company in a process of its own, as an operator starts and ends it."""
+"""`sandbox_provider`: the payment provider in a process of its own, as an operator starts and ends it."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A shopper on the payment company's page."""
+"""A shopper on the payment provider's page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The payment company tells a shop what happened."""
+"""The payment provider tells a shop what happened."""
 
 import json
 from typing import Any

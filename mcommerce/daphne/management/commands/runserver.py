@@ -32,7 +32,7 @@ class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
             os._exit(1)  # in the reloader's thread, which would wait for a changed file
         if _is_elsewhere(int(self.port)):
             self.stderr.write(
-                f"Links in mails and the way back from the payment company lead to SITE_URL, {settings.SITE_URL}: "
+                f"Links in mails and the way back from the payment provider lead to SITE_URL, {settings.SITE_URL}: "
                 f"start it with SITE_URL=http://{self.addr}:{self.port}"
             )
         super().inner_run(*args, **options)

@@ -118,7 +118,7 @@ function startCountdown() {
   tick();
 }
 
-/** Nothing leads to the payment company any more, whether or not the server has closed the order yet. */
+/** Nothing leads to the payment provider any more, whether or not the server has closed the order yet. */
 function endPaying() {
   const pay = document.getElementById("pay");
   if (!pay) return;

@@ -9,7 +9,7 @@ from mcommerce.payment.sandbox_process import start_sandbox_provider
 
 
 class Command(BaseCommand):
-    help = "Run the stand-in payment company in a process of its own (runserver has one inside already)."
+    help = "Run the stand-in payment provider in a process of its own (runserver has one inside already)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", help="The address to listen on; else the host of SANDBOX_PROVIDER_URL.")
@@ -21,9 +21,9 @@ class Command(BaseCommand):
             try:
                 provider = start_sandbox_provider(host=host, port=port)
             except OSError as error:
-                text = f"The payment company cannot listen there: {error}. Choose another --port."
+                text = f"The payment provider cannot listen there: {error}. Choose another --port."
                 raise CommandError(text) from error
-            self.stdout.write(f"The stand-in payment company is at {provider.url}. Ctrl-C ends it.")
+            self.stdout.write(f"The stand-in payment provider is at {provider.url}. Ctrl-C ends it.")
             self.stdout.flush()
             stopped.wait()
             provider.close()

@@ -24,9 +24,9 @@ EXIT_DIFFERENCES, EXIT_NOT_COMPARED = 1, 2
 
 class Command(BaseCommand):
     help = (
-        "Compare what the payment company charged with the payments, the orders, the stock and the bus, and list every "
+        "Compare what the payment provider charged with the payments, the orders, the stock and the bus, and list each "
         "difference by name. Nothing is changed without --repair. Exit code 0: no difference is left; 1: some are; "
-        "2: the company did not answer, or the line was wrong."
+        "2: the provider did not answer, or the line was wrong."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 found, busy = self._compare()
                 found = [one for one in found if one.about in seen]
         except ProviderError as error:
-            text = f"The payment company does not answer, so nothing was compared: {error}. Try again later."
+            text = f"The payment provider does not answer, so nothing was compared: {error}. Try again later."
             raise CommandError(text, returncode=EXIT_NOT_COMPARED) from None
         if not ask and len(found) != expect:
             text = f"There are {len(found)} differences, and not {expect}: look again. Nothing was repaired."
