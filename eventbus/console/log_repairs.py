@@ -92,7 +92,7 @@ def _next(found: Found) -> list[str]:
     told = ["restart every process that serves pages or sockets: it remembers what the database has forgotten"]
     told += [f"go on with a replay that was under way: {one}" for one in found.replays]
     told += [f"make a projection anew, should it differ: {one}" for one in found.projections]
-    return [*told, "compare with the payment company: manage.py reconcile"]
+    return [*told, "compare with the payment provider: manage.py reconcile"]
 
 
 def _add_republish(actions: Actions) -> None:

@@ -24,9 +24,9 @@ def _unused_partitions(backend: Backend) -> Iterator[str]:
     """Report partitions that were added with Kafka's own tools."""
     if backend.topics is None:
         return
-    placed: Mapping[str, int | None] = dict(TopicLog.objects.values_list("topic", "partitions"))
-    for topic, there in sorted(backend.topics.counts(list(placed), ASK_SECONDS).items()):
-        used = placed[topic] or there
+    in_use: Mapping[str, int | None] = dict(TopicLog.objects.values_list("topic", "partitions"))
+    for topic, there in sorted(backend.topics.counts(list(in_use), ASK_SECONDS).items()):
+        used = in_use[topic] or there
         if there > used:
             yield (
                 f"{topic} has {there} partitions on the brokers, and keys are placed in {used}: nothing of ours is put "

@@ -76,11 +76,11 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
         _refuse_under_way(one.topic)
     apply(log, told, add_partitions=bool(more))
     for one in more:
-        _place_keys_by(one.topic, int(one.declared))
+        _put_keys_into(one.topic, int(one.declared))
     backends.current().reset()  # it may have cached the old count
 
 
-def _place_keys_by(topic: str, partitions: int) -> None:
+def _put_keys_into(topic: str, partitions: int) -> None:
     """Put keys into so many partitions from now on. Note the brokers' log, as the relay would, if none is noted."""
     backend = backends.current()
     if not TopicLog.objects.filter(topic=topic).exists():

@@ -121,7 +121,7 @@ def _why(letter: DeadLetter | None) -> str:
     if letter is None:
         return _("Dead letter %(id)d is gone: it was requeued.")
     if letter.request:
-        return _("Dead letter %(id)d waits for a worker to obey an earlier wish.")
+        return _("Dead letter %(id)d waits for a worker to apply an earlier request.")
     if letter.state == _OPEN:
         return _("Dead letter %(id)d was not discarded.")
     if letter.discarded_at is None or letter.discarded_at < undoable_since():

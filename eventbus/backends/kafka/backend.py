@@ -114,7 +114,7 @@ class KafkaBackend(Backend):
         except LogUnavailable as error:
             raise LogUnavailable(self._why(str(error), rows)) from error
         failpoints.hit("append.acknowledged")
-        self._refuse_places_given_before(given, rows, outcome.sent)
+        self._refuse_offsets_given_before(given, rows, outcome.sent)
         with failpoints.atomic("mark"):
             fence()
             failpoints.hit("mark.fenced")
@@ -136,7 +136,7 @@ class KafkaBackend(Backend):
             known = self._given[topic] = outbox_offsets.given(topic)
         return known
 
-    def _refuse_places_given_before(
+    def _refuse_offsets_given_before(
         self, given: Mapping[str, dict[int, int]], rows: Sequence[Unsent], sent: Sequence[Sent]
     ) -> None:
         """Raise LogTruncated if the broker gave an offset a second time: the log was recreated, or lost its end.

@@ -92,7 +92,7 @@ def deleted_records_are_skipped(right: Right, self: Backfill, consumer: Any, pla
     reused_offsets.refuse,
     TruncationDetector.found,
     TruncationDetector.at_once,
-    KafkaBackend._refuse_places_given_before,
+    KafkaBackend._refuse_offsets_given_before,
     breaks=Promise.NOTHING_LOST,
     noticed_by=["a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read"],
     where=TRUNCATED,
