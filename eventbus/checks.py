@@ -90,6 +90,8 @@ def check_handler_places(**ignored: Any) -> list[CheckMessage]:
     folders = {app.name: Path(app.path) for app in apps.get_app_configs()}
     return [
         Error(found.what, hint=found.remedy, id="eventbus.E010")
+        if found.installed
+        else Warning(found.what, hint=found.remedy, id="eventbus.W002")
         for found in handler_places.misplaced(base, folders, registry.declared_at_start)
     ]
 

@@ -26,10 +26,11 @@ class Misplaced(NamedTuple):
 
     what: str
     remedy: str
+    installed: bool = True  # False: its app is not, which may be on purpose
 
 
 def misplaced(base: Path, apps: Mapping[str, Path], at_start: Collection[str]) -> Iterator[Misplaced]:
-    """Yield the handlers below `base` that the registry does not get at start.
+    """Yield the handlers below `base` that the registry does not get at start; of an app not installed, the first.
 
     `apps`: the folders of the installed apps by module name. `at_start`: the files that declared handlers before Django
     had started.
@@ -37,21 +38,30 @@ def misplaced(base: Path, apps: Mapping[str, Path], at_start: Collection[str]) -
     started = {os.path.realpath(name) for name in at_start}
     for package, folder in _packages(base):
         app = _app_of(folder, apps)
-        for path in sorted(folder.glob("*.py")) if app else [folder / "handlers.py"]:
+        if app is None:
+            yield from _left_out(base, package, folder / "handlers.py")
+            continue
+        for path in sorted(folder.glob("*.py")):
             for use in uses(path):
                 found = _fault(use, app, package, path, os.path.realpath(path) in started)
                 if found is not None:
                     yield Misplaced(f"{path.relative_to(base)}:{use.line}: {found[0]}", found[1])
 
 
-def _fault(use: Use, app: str | None, package: str, path: Path, started: bool) -> tuple[str, str] | None:
+def _left_out(base: Path, package: str, path: Path) -> Iterator[Misplaced]:
+    """Yield one finding for a package that is not installed and has handlers."""
+    remedy = f'Add "{package}" to INSTALLED_APPS. A site that leaves it out on purpose silences eventbus.W002'
+    for use in [use for use in uses(path) if use.name in DECLARING][:1]:
+        place = f"{path.relative_to(base)}:{use.line}"
+        yield Misplaced(f"{place}: {package} is not installed, so its handlers are not registered", remedy, False)
+
+
+def _fault(use: Use, app: str, package: str, path: Path, started: bool) -> tuple[str, str] | None:
     if use.name == "watches":
         if use.in_function and not use.decorates:
             return None
         remedy = "Call watches(OrderPaid, call=function) in a function that the server runs, and keep what it returns"
         return "watches stands where it would begin at import, or as a decorator", remedy
-    if app is None:
-        return f"{package} is not installed, so its @{use.name} is not registered", f'Add "{package}" to INSTALLED_APPS'
     if use.in_function and use.decorates:
         remedy = f"Declare the handler at the top level of {app}/handlers.py"
         return f"@{use.name} stands inside a function, so it is registered only if that is called", remedy

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventbus.checks import check_handler_places
 from eventbus.handler_places import Misplaced, misplaced
+from tests.live_site import free_ports
 from tests.test_settings import ROOT
 
 HANDLER = """from eventbus import handles
@@ -91,13 +93,20 @@ def test_a_handler_inside_a_function_is_found(tmp_path: Path) -> None:
     )
 
 
-def test_the_handlers_of_an_app_that_is_not_installed_are_found(tmp_path: Path) -> None:
-    [said] = found(tmp_path, {"shop/loyalty/handlers.py": HANDLER}, apps=("other",))
+def test_an_app_with_handlers_that_is_not_installed_is_found_once(tmp_path: Path) -> None:
+    [said] = found(tmp_path, {"shop/loyalty/handlers.py": f"{HANDLER}\n\n{HANDLER}"}, apps=("other",))
 
     assert said == (
-        "shop/loyalty/handlers.py:5: shop.loyalty is not installed, so its @handles is not registered. "
-        'Add "shop.loyalty" to INSTALLED_APPS'
+        "shop/loyalty/handlers.py:5: shop.loyalty is not installed, so its handlers are not registered. "
+        'Add "shop.loyalty" to INSTALLED_APPS. A site that leaves it out on purpose silences eventbus.W002'
     )
+
+
+def test_a_site_that_leaves_an_app_out_is_warned_and_starts(tmp_path: Path, settings: Any) -> None:
+    found(tmp_path, {"shop/loyalty/handlers.py": HANDLER})
+    settings.BASE_DIR = tmp_path
+
+    assert [one.id for one in check_handler_places()] == ["eventbus.W002"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +152,9 @@ def test_the_command_line_names_file_and_line(tmp_path: Path, command: str) -> N
         f"BASE_DIR = Path({str(tmp_path)!r})\n"
         "INSTALLED_APPS = [*INSTALLED_APPS, 'loyalty']\n"
     )
+    ports = dict(zip(("SANDBOX_PROVIDER_URL", "SIMULATOR_URL"), free_ports(2), strict=True))
     environment = {"VAR_DIR": str(tmp_path / "var"), "PYTHONPATH": str(tmp_path), "PATH": ""}
+    environment |= {setting: f"http://127.0.0.1:{port}" for setting, port in ports.items()}
 
     ended = subprocess.run(
         [sys.executable, "manage.py", command, "--settings=loyal_site"]
