@@ -4,6 +4,10 @@ Money is an integer of minor units (cents) with an ISO 4217 currency. Prices inc
 (2000 is 20 %). A title or name that the merchant writes is a text per language: `{"fr": "Vase", "en": "Vase"}`. Times
 are aware and UTC. Events of one topic and key stay in order; no other order is promised.
 
+`order_number` is the number that people use, such as `M-4G7K2Q`. `customer_id` is the account that placed an order. It
+is None for a guest, also when the guest signs in later, and it stays when the account is deleted. Three events hold a
+person's address, and none holds a name or a street: docs/decisions/0039.
+
 Fields are only ever added, with a default. Readers ignore fields that they do not know.
 """
 
@@ -17,6 +21,10 @@ import msgspec
 from eventbus import Event
 
 Currency = Annotated[str, msgspec.Meta(description="ISO 4217", examples=["EUR"])]
+Country = Annotated[str, msgspec.Meta(description="ISO 3166-1 alpha-2", examples=["FR"])]
+Email = Annotated[str, msgspec.Meta(examples=["ada@example.com"])]
+Language = Annotated[str, msgspec.Meta(description="of the site's languages", examples=["en"])]
+OrderNumber = Annotated[str, msgspec.Meta(description="the number that people use", examples=["M-4G7K2Q"])]
 TextByLanguage = Annotated[
     dict[str, str], msgspec.Meta(description="text by language", examples=[{"fr": "Vase", "en": "Vase"}])
 ]
@@ -122,6 +130,16 @@ class OrderedLine(msgspec.Struct, frozen=True, kw_only=True):
     product_id: UUID
     quantity: int
     unit_price: int  # minor units of the order's currency, VAT included
+    tax_rate: int  # basis points
+    tax: int  # the VAT within quantity x unit_price, rounded half up
+
+
+class VatAmount(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of an order's amount that has one VAT rate. The parts add up to the amount."""
+
+    rate: int  # basis points
+    amount: int  # minor units, VAT included
+    tax: int  # the VAT within it: the sum of the lines'
 
 
 class CancelReason(StrEnum):
@@ -145,10 +163,26 @@ class RefundReason(StrEnum):
     RETURNED = "returned"  # sent already, and the customer does not keep it
 
 
+class OrderContactGiven(Event, name="order.contact_given", topic="orders", key="order_id"):
+    """The address and the language in which to write to the customer of an order. Published before `OrderPlaced`.
+
+    A stranger may have typed the address: nobody has verified it. The other events of an order have ids only, except
+    `OrderAwaitingPayment`. So a module that writes to customers keeps this event's fields by `order_id`.
+    """
+
+    order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
+    email: Email
+    language: Language
+
+
 class OrderPlaced(Event, name="order.placed", topic="orders", key="order_id"):
     """An order was placed. Nothing is held or paid yet. Each product is in one line only."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     lines: tuple[OrderedLine, ...]
     total: int  # minor units of the currency
     currency: Currency
@@ -159,11 +193,12 @@ class OrderAwaitingPayment(Event, name="order.awaiting_payment", topic="orders",
     """An order has its goods held, and this amount may be paid until `expires_at`."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     amount: int  # minor units of the currency
     currency: Currency
     expires_at: datetime
-    number: str = ""  # the one that people use
-    email: str = ""  # the customer's
+    email: Email  # for the payment provider, which writes a receipt; others read `OrderContactGiven`
 
 
 class OrderConfirmationAsked(Event, name="order.confirmation_asked", topic="orders", key="order_id"):
@@ -183,12 +218,20 @@ class OrderPaymentDeclined(Event, name="order.payment_declined", topic="orders",
 
 
 class OrderPaid(Event, name="order.paid", topic="orders", key="order_id"):
-    """An order is paid in full; one that costs nothing has no payment. Its goods leave the stock."""
+    """An order is paid in full; one that costs nothing has no payment. Its goods leave the stock.
+
+    `manage.py reconcile` may publish it again: a reader counts an order once.
+    """
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     amount: int  # minor units of the currency
     currency: Currency
     lines: tuple[OrderedLine, ...]
+    vat: tuple[VatAmount, ...]  # by rate
+    country: Country  # where it is sent to: that decides whose VAT it is
+    at: datetime
 
 
 class OrderCancelled(Event, name="order.cancelled", topic="orders", key="order_id"):
@@ -198,6 +241,8 @@ class OrderCancelled(Event, name="order.cancelled", topic="orders", key="order_i
     """
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     reason: str  # of `CancelReason`
 
 
@@ -217,18 +262,28 @@ class OrderRefunded(Event, name="order.refunded", topic="orders", key="order_id"
     """An order has noted that its money went back."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     refund_id: UUID
     amount: int  # minor units of the currency
     currency: Currency
+    reason: str  # of `RefundReason`
+    sale_refunded: int  # how much of `OrderPaid.amount` went back so far; money that never paid the order is not in it
+    vat: tuple[VatAmount, ...]  # by rate, as in `OrderPaid`; empty if this money never paid the order
+    country: Country  # as in `OrderPaid`
+    at: datetime
 
 
 class OrderRefundFailed(Event, name="order.refund_failed", topic="orders", key="order_id"):
     """An order has noted that its refund failed: staff have to look at it."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     refund_id: UUID
     amount: int  # minor units of the currency
     currency: Currency
+    reason: str  # of `RefundReason`
     code: str
 
 
@@ -236,22 +291,29 @@ class OrderShipped(Event, name="order.shipped", topic="orders", key="order_id"):
     """A paid order is on its way."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
     carrier: str  # "" when the shop carries it itself
     tracking: str  # the carrier's number, "" when there is none
+    at: datetime
 
 
 class OrderDelivered(Event, name="order.delivered", topic="orders", key="order_id"):
     """A shipped order has arrived."""
 
     order_id: UUID
-    carrier: str = ""
-    tracking: str = ""
+    order_number: OrderNumber
+    customer_id: UUID | None
+    carrier: str
+    tracking: str
 
 
 class OrderReturned(Event, name="order.returned", topic="orders", key="order_id"):
     """The pieces of a sent order came back, and staff say that they can be sold again."""
 
     order_id: UUID
+    order_number: OrderNumber
+    customer_id: UUID | None
 
 
 class OrderPaymentStatusChanged(Event, name="order.payment_status_changed", topic="orders", key="order_id"):
@@ -277,6 +339,27 @@ class OrderOverdueCheck(Event, name="order.overdue_check", topic="orders", key="
     """A timer of the orders: some time after `OrderOverdue`, check that the payment is closed."""
 
     order_id: UUID
+
+
+# --- customers -----------------------------------------------------------------------------------------------------
+
+
+class CustomerContactChanged(Event, name="customer.contact_changed", topic="customers", key="customer_id"):
+    """The address or the language in which to write to the owner of an account.
+
+    Published when a new address is verified, when the language changes, and when nobody may write any more.
+    `manage.py publish_contacts` publishes it for every account again, for a module that starts late.
+    """
+
+    customer_id: UUID
+    email: Email  # verified; "" while none is, or the account is not active
+    language: Language
+
+
+class CustomerDeleted(Event, name="customer.deleted", topic="customers", key="customer_id"):
+    """An account was deleted. Readers delete what they know of the person. Its orders stay, with the `customer_id`."""
+
+    customer_id: UUID
 
 
 # --- payment -------------------------------------------------------------------------------------------------------
@@ -346,6 +429,7 @@ class PaymentRefunded(Event, name="payment.refunded", topic="payment", key="orde
     order_id: UUID
     amount: int  # minor units of the currency
     currency: Currency
+    reason: str  # of `RefundReason`
     code: str = ""  # "already_refunded": it had gone back before, by other means
 
 
@@ -357,5 +441,6 @@ class PaymentRefundFailed(Event, name="payment.refund_failed", topic="payment", 
     order_id: UUID
     amount: int  # minor units of the currency
     currency: Currency
+    reason: str  # of `RefundReason`
     code: str = ""  # the provider's reason
     number: int = 1  # of the `OrderRefundRequested` that it answers

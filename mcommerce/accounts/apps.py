@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
+from allauth.account.signals import email_confirmed
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,6 +16,10 @@ class AccountsConfig(AppConfig):
     context_processors: ClassVar = ("mcommerce.accounts.context_processors.address_book",)
 
     def ready(self) -> None:
+        from mcommerce.accounts.models import User
+        from mcommerce.accounts.services import contacts
         from mcommerce.accounts.staff_groups import fill_groups
 
         post_migrate.connect(fill_groups)
+        email_confirmed.connect(contacts.publish_verified)
+        post_delete.connect(contacts.publish_deleted, sender=User)

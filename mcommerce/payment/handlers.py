@@ -19,7 +19,7 @@ def open_payment(event: OrderAwaitingPayment) -> None:
         amount=event.amount,
         currency=event.currency,
         expires_at=event.expires_at,
-        order_number=event.number,
+        order_number=event.order_number,
         email=event.email,
     )
 

@@ -223,6 +223,7 @@ def test_goods_lost_after_the_payment_are_refunded_and_the_customer_told(order_o
             order_id=order.id,
             amount=refund.amount,
             currency=refund.currency,
+            reason=refund.reason,
         ),
         refunded=True,
     )

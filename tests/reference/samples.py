@@ -11,10 +11,14 @@ from eventbus.testing import sample
 ORDER, PRODUCT, PAYMENT, REFUND = (f"019dd9b5-f000-7000-8000-00000000000{number}" for number in range(1, 5))
 ANY_ID = "019dd9b5-f000-7000-8000-000000000009"
 DRAWN_ID = re.compile(r"(?!019dd9b5-f000-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # any but those above
-LINE = {"product_id": PRODUCT, "quantity": 2, "unit_price": 1900, "wanted": 2, "available": 1, "reason": "sold_out"}
+CUSTOMER = "019dd9b5-f000-7000-8000-000000000007"
+SOLD = {"product_id": PRODUCT, "quantity": 2, "unit_price": 1900, "tax_rate": 2000, "tax": 633}
+SHORT = {"product_id": PRODUCT, "wanted": 2, "available": 1, "reason": "sold_out"}
 EVERYWHERE: dict[str, Any] = {
     "order_id": ORDER,
     "product_id": PRODUCT,
+    "order_number": "M-4G7K2Q",
+    "customer_id": CUSTOMER,
     "payment_id": PAYMENT,
     "refund_id": REFUND,
     "attempt_id": "019dd9b5-f000-7000-8000-000000000005",
@@ -24,11 +28,16 @@ EVERYWHERE: dict[str, Any] = {
     "price": 1900,
     "currency": "EUR",
     "tax_rate": 2000,
-    "lines": [LINE],
-    "shortages": [LINE],
+    "lines": [SOLD],
+    "shortages": [SHORT],
     "expires_at": "2026-05-01T12:30:00Z",
     "number": 1,
     "email": "ada@example.org",
+    "language": "fr",
+    "country": "FR",
+    "vat": [{"rate": 2000, "amount": 3800, "tax": 633}],
+    "sale_refunded": 3800,
+    "reason": "returned",
     "sku": "VASE-1",
     "slug": "blue-vase",
     "title": {"en": "Blue vase", "fr": "Vase bleu"},
@@ -96,9 +105,7 @@ POLL: dict[str, Any] = {
 OF_TYPE: dict[str, dict[str, Any]] = {
     "station.changed.v1": STATION,
     "station.poll_finished.v1": POLL,
-    "order.awaiting_payment.v1": {"number": "M-1042"},
     "order.cancelled.v1": {"reason": "customer"},
-    "order.refund_requested.v1": {"reason": "returned"},
     "order.payment_status_changed.v1": {"status": "in_doubt"},
     "payment.action_required.v1": {"code": "confirm_at_bank"},
     "payment.refunded.v1": {"code": ""},

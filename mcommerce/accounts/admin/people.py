@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from eventbus.admin.model_admin import BigTable
 from mcommerce.accounts.admin.rights import PeopleAdmin
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.services import contacts
 
 
 def change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
@@ -73,6 +74,8 @@ class PersonAdmin(BigTable, PeopleAdmin):
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             EmailAddress.objects.filter(user=obj).delete()
+        if change and contacts.FIELDS & set(form.changed_data):
+            contacts.publish_contact(user_id=obj.id)
 
     @admin.action(description=_("Take away the second factor"), permissions=["second_factor"])
     def take_second_factor_away(self, request: HttpRequest, people: QuerySet[User]) -> None:

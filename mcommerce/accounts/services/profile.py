@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from mcommerce.accounts.models import Address, User
+from mcommerce.accounts.services import contacts
 
 ADDRESSES_MAX = 20  # of one person; a page of them is still readable
 
@@ -19,7 +20,12 @@ class AddressUnknown(Exception):
 
 def change_details(*, user_id: UUID, name: str, language: str) -> None:
     """Save a person's new name and language."""
-    User.objects.filter(id=user_id).update(name=name, language=language)
+    with transaction.atomic():
+        person = User.objects.select_for_update().get(id=user_id)
+        spoke, person.name, person.language = person.language, name, language
+        person.save(update_fields=["name", "language"])
+        if spoke != language:
+            contacts.publish_contact(user_id=user_id)
 
 
 @transaction.atomic

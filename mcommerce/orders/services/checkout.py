@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from eventbus import publish
-from mcommerce.events import OrderedLine, OrderExpiredCheck, OrderPlaced
+from mcommerce.events import OrderExpiredCheck
 from mcommerce.orders.carts import shown_cart
 from mcommerce.orders.carts.cart import Item, items_in, totals_of
 from mcommerce.orders.models import Cart, CartLine, Order, OrderLine, OrderStep, order_number
+from mcommerce.orders.services import order_events
 from mcommerce.orders.services.held_stock import Visitor, leave_some
 from mcommerce.orders.services.vat import tax_within
 
@@ -91,7 +92,8 @@ def _place(
     CartLine.objects.filter(cart=cart).delete()
     if cart:
         cart.came_back.clear()
-    _tell(order, items)
+    publish(order_events.contact_given(order), order_events.placed(order))
+    publish(OrderExpiredCheck(order_id=order.id), due=order.expires_at)
     return order
 
 
@@ -159,16 +161,3 @@ def _free_number() -> str:
         if not Order.objects.filter(number=number).exists():
             break
     return number
-
-
-def _tell(order: Order, items: list[Item]) -> None:
-    lines = tuple(
-        OrderedLine(product_id=item.offer.product_id, quantity=item.line.quantity, unit_price=item.offer.price)
-        for item in items
-    )
-    publish(
-        OrderPlaced(
-            order_id=order.id, lines=lines, total=order.total, currency=order.currency, expires_at=order.expires_at
-        )
-    )
-    publish(OrderExpiredCheck(order_id=order.id), due=order.expires_at)

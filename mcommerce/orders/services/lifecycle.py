@@ -14,14 +14,11 @@ from django.db import transaction
 from eventbus import Event, Permanent, RetryLater, publish
 from mcommerce.events import (
     CancelReason,
-    OrderCancelled,
     OrderConfirmationAsked,
-    OrderDelivered,
     OrderOverdue,
     OrderOverdueCheck,
     OrderPaymentDeclined,
     OrderRefundRequested,
-    OrderShipped,
     RefundReason,
     Shortage,
 )
@@ -151,7 +148,7 @@ def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime
             order_id, State.SHIPPED, was=(State.PAID,), step=Kind.SHIPPED, detail=tracking, now=now, by=by, **sent
         )
         if moved:
-            publish(OrderShipped(order_id=order_id, **sent))
+            publish(order_events.shipped(Order.objects.get(id=order_id), at=now))
         return moved
 
 
@@ -160,8 +157,7 @@ def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
     with transaction.atomic():
         moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now, by=by)
         if moved:
-            order = Order.objects.get(id=order_id)
-            publish(OrderDelivered(order_id=order_id, carrier=order.carrier, tracking=order.tracking))
+            publish(order_events.delivered(Order.objects.get(id=order_id)))
         return moved
 
 
@@ -237,7 +233,7 @@ def _cancel(
         if moved and reason in GIVEN_BACK:
             give_back(order_id, now=now)
         if moved:
-            publish(OrderCancelled(order_id=order_id, reason=reason))
+            publish(order_events.cancelled(Order.objects.get(id=order_id)))
         return moved
 
 
@@ -258,7 +254,7 @@ def cancel_paid(
     if not moved:
         return False
     paid = Order.objects.get(id=order.id)
-    publish(OrderCancelled(order_id=paid.id, reason=reason), *_refund_all(paid, refund_reason, now=now, by=by))
+    publish(order_events.cancelled(paid), *_refund_all(paid, refund_reason, now=now, by=by))
     return True
 
 

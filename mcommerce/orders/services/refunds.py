@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import F
 
 from eventbus import Permanent, publish
-from mcommerce.events import OrderRefunded, OrderRefundFailed, OrderRefundRequested, RefundReason
+from mcommerce.events import OrderRefundRequested, RefundReason
 from mcommerce.orders.models import OrderStep, Refund
+from mcommerce.orders.services import order_events
 from mcommerce.orders.services.order_steps import note
 
 logger = logging.getLogger(__name__)
@@ -49,11 +50,7 @@ def settle(*, refund_id: UUID, now: datetime, code: str = "") -> None:
         refund = _move(refund_id, State.REFUNDED, was=(State.REQUESTED, State.FAILED), code=code)
         if refund:
             note(refund.order_id, Kind.REFUNDED, code, now=now)
-            publish(
-                OrderRefunded(
-                    order_id=refund.order_id, refund_id=refund.id, amount=refund.amount, currency=refund.currency
-                )
-            )
+            publish(order_events.refunded(refund, at=now))
 
 
 def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
@@ -66,15 +63,7 @@ def fail(*, refund_id: UUID, code: str, now: datetime, number: int = 1) -> None:
         if refund:
             logger.error("Refund %s of order %s failed: %s", refund.id, refund.order_id, code)
             note(refund.order_id, Kind.REFUND_FAILED, code, now=now, needs_attention=True)
-            publish(
-                OrderRefundFailed(
-                    order_id=refund.order_id,
-                    refund_id=refund.id,
-                    amount=refund.amount,
-                    currency=refund.currency,
-                    code=code,
-                )
-            )
+            publish(order_events.refund_failed(refund))
 
 
 def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from django.db import transaction
 from eventbus import publish
 from mcommerce.events import OrderReturned, RefundReason
 from mcommerce.orders.models import Order, OrderStep
-from mcommerce.orders.services import refunds
+from mcommerce.orders.services import order_events, refunds
 from mcommerce.orders.services.order_steps import note
 
 SENT = (Order.State.SHIPPED, Order.State.DELIVERED)
@@ -76,4 +76,4 @@ def _locked(order_id: UUID) -> Order:
 
 def _put_back(order: Order, by: UUID, now: datetime) -> list[OrderReturned]:
     note(order.id, Kind.RETURNED, now=now, by=by)
-    return [OrderReturned(order_id=order.id)]
+    return [order_events.returned(order)]

@@ -109,6 +109,7 @@ def record_refund(event: OrderRefundRequested, answer: RefundAnswer, *, now: dat
         "order_id": event.order_id,
         "amount": refund.amount,
         "currency": refund.currency,
+        "reason": refund.reason,
     }
     if answer.code:
         publish(PaymentRefundFailed(**about, code=answer.code, number=event.number))

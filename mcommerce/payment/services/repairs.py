@@ -185,6 +185,7 @@ def tell_refund(*, refund_id: UUID) -> None:
             "order_id": refund.payment.order_id,
             "amount": refund.amount,
             "currency": refund.currency,
+            "reason": refund.reason,
             "code": refund.code,
         }
         if refund.status == Refund.Status.SUCCEEDED:

@@ -49,6 +49,23 @@ def withdraw_product(*, product_id: UUID, now: datetime) -> bool:
     return _turn(_locked(product_id), published=False, now=now)
 
 
+def publish_all_again() -> int:
+    """Publish each product for sale and its free pieces again, for modules that start late. Returns their number.
+
+    The versions stay as they are. So a reader that knows a product changes nothing.
+    """
+    products = Product.objects.filter(published=True).order_by("id").values_list("id", flat=True)
+    return sum(_publish_again(product_id) for product_id in list(products))
+
+
+@transaction.atomic
+def _publish_again(product_id: UUID) -> bool:
+    product = _locked(product_id)
+    if product.published:
+        publish(_published(product), _stock_now(product))
+    return product.published
+
+
 def _turn(product: Product, *, published: bool, now: datetime) -> bool:
     if product.published == published:
         return False
@@ -74,7 +91,12 @@ def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
     """Return the events of the change; a draft has none."""
     if not product.published:
         return [ProductWithdrawn(product_id=product.id, version=product.version)] if was_for_sale else []
-    published = ProductPublished(
+    # Pieces may have come while it was a draft, whose events no reader needs.
+    return [_published(product)] if was_for_sale else [_published(product), _stock_now(product)]
+
+
+def _published(product: Product) -> ProductPublished:
+    return ProductPublished(
         product_id=product.id,
         sku=product.sku,
         slug=product.slug,
@@ -86,8 +108,6 @@ def _facts(product: Product, *, was_for_sale: bool) -> list[Event]:
         thumbnail=product.cart_image_url,
         version=product.version,
     )
-    # Pieces may have come while it was a draft, whose events no reader needs.
-    return [published] if was_for_sale else [published, _stock_now(product)]
 
 
 def _stock_now(product: Product) -> ProductStockChanged:

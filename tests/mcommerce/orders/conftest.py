@@ -199,6 +199,11 @@ def pay(order: Order, *, payment_id: UUID | None = None, amount: int | None = No
     return payment_id
 
 
+def about(order: Order) -> dict[str, Any]:
+    """What each event says of the order that it is about."""
+    return {"order_id": order.id, "order_number": order.number, "customer_id": order.customer_id}
+
+
 def fresh(order: Order) -> Order:
     """The order as it is in the database now."""
     return Order.objects.get(id=order.id)

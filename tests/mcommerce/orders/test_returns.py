@@ -13,7 +13,7 @@ from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds, returns
 from mcommerce.orders.views.order_page import page_of
-from tests.mcommerce.orders.conftest import LATER, STAFF, fresh, pay
+from tests.mcommerce.orders.conftest import LATER, STAFF, about, fresh, pay
 from tests.mcommerce.orders.test_races import at_the_same_time
 
 State = Order.State
@@ -89,7 +89,7 @@ def test_the_pieces_come_back_with_the_money_or_later_and_once(sent: Order) -> N
     outcomes = [returns.put_back(order_id=sent.id, by=STAFF, now=LATER) for _click in range(2)]
 
     assert outcomes == [True, False]
-    assert published_events(OrderReturned) == [OrderReturned(order_id=sent.id)]
+    assert published_events(OrderReturned) == [OrderReturned(**about(sent))]
     assert {step.kind: step.by for step in sent.steps.filter(by=STAFF)}.keys() == {
         *("shipped", "refund_requested", "returned")
     }

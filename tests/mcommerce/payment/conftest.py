@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from eventbus import Event, clock, publish, testing
 from eventbus.ids import uuid7
+from eventbus.testing import sample
 from mcommerce.events import OrderAwaitingPayment
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
@@ -201,7 +202,8 @@ def order_id(company: Company, transactional_db: None, bus_clock: Any, tell: Any
     """An order of 19 euros that waits for its money for half an hour."""
     order_id = uuid7()
     expires_at = clock.now() + timedelta(minutes=30)
-    tell(OrderAwaitingPayment(order_id=order_id, amount=1900, currency="EUR", expires_at=expires_at))
+    about = {"order_id": order_id, "email": "ada@example.com", "expires_at": expires_at}
+    tell(sample(OrderAwaitingPayment, amount=1900, currency="EUR", **about))
     return order_id
 
 

@@ -83,9 +83,9 @@ def test_nobody_asks_whom_the_history_does_not_take(
 def two_payments(transactional_db: None, bus_clock: Any, tell: Any) -> None:
     """Of Ada's order of 19 euros, and of Bob's."""
     later = clock.now() + timedelta(minutes=30)
-    about = {"amount": 1_900, "currency": "EUR", "expires_at": later}
-    tell(OrderAwaitingPayment(order_id=uuid7(), number="M-4G7K2Q", email="Ada@example.com", **about))
-    tell(OrderAwaitingPayment(order_id=uuid7(), number="M-XYZ234", email="bob@example.com", **about))
+    about = {"customer_id": None, "amount": 1_900, "currency": "EUR", "expires_at": later}
+    tell(OrderAwaitingPayment(order_id=uuid7(), order_number="M-4G7K2Q", email="Ada@example.com", **about))
+    tell(OrderAwaitingPayment(order_id=uuid7(), order_number="M-XYZ234", email="bob@example.com", **about))
 
 
 @pytest.mark.usefixtures("two_payments")

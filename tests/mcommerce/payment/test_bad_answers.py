@@ -13,7 +13,7 @@ from django.db import transaction
 from eventbus import Event, clock, publish
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, ParkedKey
-from eventbus.testing import published_events
+from eventbus.testing import published_events, sample
 from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentRefunded
 from mcommerce.payment.models import Attempt, Payment, Refund
 from mcommerce.payment.providers.base import ProviderUnreadable
@@ -283,7 +283,7 @@ def test_a_session_is_closed_though_the_company_was_left_alone(
 ) -> None:
     shopper.page_to_pay(order_id)
     with company_says(BAD["an empty object"]):
-        tell(OrderCancelled(order_id=order_id, reason="customer"))
+        tell(sample(OrderCancelled, order_id=order_id, reason="customer"))
         for _ in range(FAILURES_MAX + 3):
             bus_clock.advance(minutes=11)
             settle()

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from eventbus.ids import uuid7
-from eventbus.testing import published_events
+from eventbus.testing import published_events, sample
 from mcommerce.events import OrderCancelled, PaymentClosed, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, Payment
 from tests.mcommerce.payment.conftest import Company, Shopper, settle
@@ -18,7 +18,7 @@ def test_a_cancelled_order_can_no_longer_be_paid_at_the_company(
 ) -> None:
     page = shopper.page_to_pay(order_id)
 
-    tell(OrderCancelled(order_id=order_id, reason="customer"))
+    tell(sample(OrderCancelled, order_id=order_id, reason="customer"))
     company.pay(page, GOOD)
 
     assert payment_of(order_id).status == "cancelled"
@@ -34,7 +34,7 @@ def test_money_taken_before_the_cancellation_is_told(
 ) -> None:
     company.pay(shopper.page_to_pay(order_id), GOOD)
 
-    tell(OrderCancelled(order_id=order_id, reason="payment_timeout"))
+    tell(sample(OrderCancelled, order_id=order_id, reason="payment_timeout"))
 
     assert payment_of(order_id).status == "succeeded"
     assert len(published_events(PaymentSucceeded)) == len(company.charges()) == 1
@@ -45,7 +45,7 @@ def test_a_session_is_closed_once_the_company_answers_again(
 ) -> None:
     page = shopper.page_to_pay(order_id)
     company.close()
-    tell(OrderCancelled(order_id=order_id, reason="customer"))
+    tell(sample(OrderCancelled, order_id=order_id, reason="customer"))
     company.open()
 
     bus_clock.advance(minutes=1)
@@ -62,7 +62,7 @@ def test_a_session_whose_address_was_lost_is_closed_too(
     line.answers_to_lose = 1
     shopper.go_to_pay(order_id)
 
-    tell(OrderCancelled(order_id=order_id, reason="customer"))
+    tell(sample(OrderCancelled, order_id=order_id, reason="customer"))
 
     assert Attempt.objects.get().outcome == "expired"
 
@@ -73,7 +73,7 @@ def test_a_paid_payment_stays_paid_when_its_order_is_cancelled(
     company.pay(shopper.page_to_pay(order_id), GOOD)
     shopper.come_back(order_id)
 
-    tell(OrderCancelled(order_id=order_id, reason="stock_lost"))
+    tell(sample(OrderCancelled, order_id=order_id, reason="stock_lost"))
 
     assert payment_of(order_id).status == "succeeded"
 
@@ -81,6 +81,6 @@ def test_a_paid_payment_stays_paid_when_its_order_is_cancelled(
 def test_an_order_cancelled_before_it_waited_for_money_has_no_payment(
     company: Company, transactional_db: None, tell: Any
 ) -> None:
-    tell(OrderCancelled(order_id=uuid7(), reason="stock_rejected"))
+    tell(sample(OrderCancelled, order_id=uuid7(), reason="stock_rejected"))
 
     assert not Payment.objects.exists()

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from eventbus.testing import published_events
@@ -115,3 +116,15 @@ def test_nothing_is_told_when_saving_fails() -> None:
 
     assert len(published_events(ProductPublished)) == 1
     assert stock.Stock.objects.count() == 1
+
+
+def test_a_module_that_starts_late_hears_of_all_that_is_for_sale(capsys: pytest.CaptureFixture[str]) -> None:
+    vase, _draft = put_on_shelf(pieces=3), put_on_shelf("Book", published=False)
+    [before], stock_before = published_events(ProductPublished), published_events(ProductStockChanged)[-1]
+
+    call_command("publish_catalogue")
+
+    assert published_events(ProductPublished) == [before, before]  # whoever knows its version changes nothing
+    assert published_events(ProductStockChanged)[-1] == stock_before
+    assert (before.product_id, stock_before.available) == (vase.id, 3)
+    assert capsys.readouterr().out == "Published 1 products.\n"

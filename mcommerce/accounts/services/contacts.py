@@ -1,0 +1,52 @@
+"""The events by which other modules know how to write to the owners of accounts."""
+
+from typing import Any
+from uuid import UUID
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+
+from eventbus import publish
+from mcommerce.accounts.models import User
+from mcommerce.events import CustomerContactChanged, CustomerDeleted
+
+FIELDS = {"email", "language", "is_active"}  # of an account: a change of one is a change of the contact
+ACCOUNTS_AT_ONCE = 200  # in one transaction, which holds the outbox's locks
+
+
+def publish_contact(*, user_id: UUID) -> None:
+    """Publish the present address and language of a person. Call it in the transaction that changes them."""
+    publish(_contact(User.objects.get(id=user_id)))
+
+
+def publish_all_contacts() -> int:
+    """Publish the contact of every account again, for modules that start late. Returns the number of accounts."""
+    count, last = 0, UUID(int=0)
+    while True:
+        with transaction.atomic():
+            found = list(User.objects.filter(id__gt=last).order_by("id").select_for_update()[:ACCOUNTS_AT_ONCE])
+            if not found:
+                return count
+            publish(*map(_contact, found))
+        count, last = count + len(found), found[-1].id
+
+
+def publish_verified(*, email_address: EmailAddress, **told: Any) -> None:
+    """Publish the contact of a person who has verified an address. allauth has committed the address before."""
+    with transaction.atomic():
+        publish_contact(user_id=email_address.user_id)
+
+
+def publish_deleted(*, instance: User, **told: Any) -> None:
+    """Publish that an account is deleted, in the transaction that deletes it."""
+    publish(CustomerDeleted(customer_id=instance.id))
+
+
+def _contact(person: User) -> CustomerContactChanged:
+    verified = EmailAddress.objects.filter(user=person, verified=True, primary=True).first()
+    return CustomerContactChanged(
+        customer_id=person.id,
+        email=verified.email if verified and person.is_active else "",
+        language=person.language or settings.SHOP_LANGUAGE,
+    )
