@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.simulation.mistakes import MISTAKES, named
 from tests.simulation.mistakes.mistake import CONTRACT, Mistake, Promise
 from tests.sweep.planted_mistakes import TRIALS
 
-AT_ONCE = 2  # processes: a machine of today has two cores at least
+PER_PROCESS = 25  # mistakes: the start of a process takes as long as ten of them
 # On PostgreSQL, besides its own: the statements that keep these promises are others there.
 GRAVEST = (Promise.HANDLED_ONCE, Promise.ORDER)
 
@@ -44,9 +45,10 @@ OVER_KAFKA = [one for one in MISTAKES.values() if one.only == "kafka"]
 def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """By mistake, the cases that noticed it: in processes of their own, so that nothing of a mistake is left behind."""
     folder, wanted = tmp_path_factory.mktemp("mistakes"), _asked(request, "in_memory")
-    parts = [wanted[part::AT_ONCE] for part in range(AT_ONCE)]
-    with ThreadPoolExecutor(AT_ONCE) as processes:
-        told = processes.map(lambda part: noticed(folder / part[0].make.__name__, part, {}), filter(None, parts))
+    count = ceil(len(wanted) / PER_PROCESS)
+    parts = [wanted[part::count] for part in range(count)]
+    with ThreadPoolExecutor(count) as processes:
+        told = processes.map(lambda part: noticed(folder / part[0].make.__name__, part, {}), parts)
         return {name: cases for one in told for name, cases in one.items()}
 
 

@@ -29,7 +29,7 @@ RESTORED = "tests/eventbus/test_kafka_database_restored.py"
 SENDING = "tests/eventbus/test_kafka_sending.py"
 TOOLS = "tests/eventbus/test_kafka_tools.py"
 TRUST = "tests/eventbus/test_kafka_trust.py"
-TRUNCATED = "tests/eventbus/test_kafka_log_restored.py"
+LOST = "tests/eventbus/test_kafka_lost.py"
 
 mistake = partial(of_the_bus.mistake, only="kafka")
 _beyond = count(10**9)  # offsets at which no record lies
@@ -94,8 +94,8 @@ def deleted_records_are_skipped(right: Right, self: Backfill, consumer: Any, pla
     TruncationDetector.at_once,
     KafkaBackend._refuse_offsets_given_before,
     breaks=Promise.NOTHING_LOST,
-    noticed_by=["a_group_handles_nothing_that_took_the_place_of_what_it_has_not_read"],
-    where=TRUNCATED,
+    noticed_by=["a_log_that_ends_before_what_it_gave_out_is_filled_again"],
+    where=LOST,
 )
 def a_log_that_lost_its_end_is_not_noticed(right: Right, *given: Any) -> set[str]:
     return set()
