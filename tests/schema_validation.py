@@ -111,11 +111,11 @@ def _records_are_validated() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _every_record_fits_its_schema(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that plants what does not fit is marked `misfits`. A fault of the bus that is planted may do so too."""
+    """A test that plants what does not fit is marked `misfits`. A mistake that is made in the bus may do so too."""
     misfits.clear()
     _judged.clear()
     yield
     found = list(misfits)
     misfits.clear()
-    if found and not (request.node.get_closest_marker("misfits") or "planted" in request.fixturenames):
+    if found and not (request.node.get_closest_marker("misfits") or "mistake" in request.fixturenames):
         pytest.fail("A record does not fit `manage.py eventbus schema`: " + "; ".join(found[:5]))
