@@ -50,10 +50,10 @@ def stock_is_read_and_then_written(right: Right, lines: Sequence[Any]) -> None:
         Stock.objects.filter(pk=row.pk).update(held=row.held + line.quantity)
 
 
-@mistake(checkout._tell)
-def a_checkout_waits_for_the_broker(right: Right, *given: Any) -> None:
+@mistake(checkout._place)
+def a_checkout_waits_for_the_broker(right: Right, *given: Any, **named: Any) -> Any:
     AdminClient({"bootstrap.servers": settings.EVENTBUS["OPTIONS"]["servers"]}).list_topics(timeout=ASK_SECONDS)
-    right(*given)
+    return right(*given, **named)
 
 
 @mistake(gunicorn_worker.PageWorker.enqueue_req)
