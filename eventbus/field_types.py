@@ -53,6 +53,15 @@ def check_of(kind: type[msgspec.Struct]) -> Check:
     return checks.setdefault(kind, _Source().check_of(kind))
 
 
+def _check_of_part(kind: type[msgspec.Struct]) -> Check:
+    def fits(part: Any) -> bool:
+        if type(part) is kind:
+            return (checks.get(kind) or check_of(kind))(part)
+        return isinstance(part, kind) and _all_fit(part)
+
+    return fits
+
+
 class _Source:
     """The source text of a check, and the names in it."""
 
@@ -112,6 +121,8 @@ class _Source:
         return f"(type({value}) is int or {self.held_by(value, kind)} and type({value}) is not bool)"
 
     def each(self, item: inspect.Type, value: str, kind: type) -> str:
+        if isinstance(item, inspect.StructType):  # a comprehension takes half as long again
+            return f"({self.held_by(value, kind)} and all(map({self.called(_check_of_part(item.cls))}, {value})))"
         name = f"i{next(self._numbers)}"
         return f"({self.held_by(value, kind)} and all([{self.of(item, name)} for {name} in {value}]))"
 
