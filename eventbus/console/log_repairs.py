@@ -96,7 +96,7 @@ def _next(found: Found) -> list[str]:
 
 
 def _add_republish(actions: Actions) -> None:
-    text = "append what was told since a time to the log again, in order; groups drop what they have handled"
+    text = "append what was published since a time to the log again, in order; groups drop what they have handled"
     asking = actions.add("republish", republish, text)
     asking.add_argument("--since", type=time_of, required=True, metavar="TIME", help="such as 2026-11-25T08:00:00Z")
     asking.add_argument("--topic", default="", help="only this one")
@@ -121,7 +121,7 @@ def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_
         columns = ("topic", "would be appended again" if dry_run else "on their way to the log again")
         printer.table(columns, [(one.topic, one.events) for one in told])
     if not told:
-        raise CommandError(f"Nothing was told since {since:%Y-%m-%d %H:%M:%S %Z} that the outbox still has.")
+        raise CommandError(f"Nothing was published since {since:%Y-%m-%d %H:%M:%S %Z} that the outbox still has.")
 
 
 def _one(topic: str, since: datetime, dry_run: bool) -> Refilled:

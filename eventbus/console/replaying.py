@@ -29,9 +29,9 @@ def add(actions: Actions) -> None:
     adding.add_argument("group", metavar="GROUP", help="the consumer group; its handlers must be declared replayable")
     adding.add_argument("--topic", default="", help="only this topic of the group")
     adding.add_argument(
-        "--since", type=time_of, metavar="TIME", help="told then or later, such as 2026-11-25T08:00:00Z"
+        "--since", type=time_of, metavar="TIME", help="published then or later, such as 2026-11-25T08:00:00Z"
     )
-    adding.add_argument("--until", type=time_of, metavar="TIME", help="told before")
+    adding.add_argument("--until", type=time_of, metavar="TIME", help="published before")
     adding.add_argument("--key", default="", help="only events of this key")
     adding.add_argument("--id", type=UUID, metavar="EVENT_ID", help="only this event")
     adding.add_argument("--all", action="store_true", help="everything in the log, when no limit is given")

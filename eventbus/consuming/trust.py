@@ -42,13 +42,13 @@ def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None])
     found = _in_outbox([record for record in doubtful if record.claims_ours])
     return [
         msgspec.structs.replace(record, trusted=True)
-        if not record.trusted and (record.offset in found or _may_tell(record, type_of(record)))
+        if not record.trusted and (record.offset in found or _may_publish(record, type_of(record)))
         else record
         for record in records
     ]
 
 
-def _may_tell(record: Record, event_type: type[Event] | None) -> bool:
+def _may_publish(record: Record, event_type: type[Event] | None) -> bool:
     if event_type is None or not event_type.unsigned_from or record.claims_ours:
         return False
     return ANYBODY in event_type.unsigned_from or _source(record) in event_type.unsigned_from
@@ -116,7 +116,7 @@ def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> No
     UntrustedRecord.objects.bulk_create(_row(group, record) for record in strange[: max(0, ROWS_MAX - kept)])
     if _may_say("untrusted"):
         logger.error(
-            "Group %s has set aside %s records of %s/%s that nobody has told who may, such as %s at %s: "
+            "Group %s has set aside %s records of %s/%s that no event class allows, such as %s at %s: "
             "see manage.py eventbus untrusted",
             *(group.name, len(strange), progress.topic, progress.partition),
             *(printable(strange[0].type) or "a record without a type", strange[0].offset),

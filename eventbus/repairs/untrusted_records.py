@@ -42,7 +42,7 @@ def problems() -> list[str]:
         if one is not None:
             hint = AFTER_A_RESTORE if one.source == source() else ""
             told.append(
-                f"{group} has set aside {count} records of {topic} since {since:{TIME}} that nobody has told who may, "
+                f"{group} has set aside {count} records of {topic} since {since:{TIME}} that no event class allows, "
                 f"such as {one.event_id}, {one.type or 'without a type'} of {one.source or 'nobody'} for key "
                 f"{printable(one.key)}, at {one.partition}/{one.offset}. Who else can write there? See "
                 f"docs/operations.md, A forged record, and manage.py eventbus untrusted.{hint}"

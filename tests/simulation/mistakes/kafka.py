@@ -119,6 +119,8 @@ def any_signature_is_believed(right: Right, *given: Any) -> bool:
     return True
 
 
-@mistake(trust._may_tell, breaks=Promise.TRUST, noticed_by=["what_a_stranger_says_is_not_heard_and_named"], where=TRUST)
+@mistake(
+    trust._may_publish, breaks=Promise.TRUST, noticed_by=["what_a_stranger_says_is_not_heard_and_named"], where=TRUST
+)
 def a_stranger_publishes_any_event(right: Right, record: Any, event_type: Any) -> bool:
     return event_type is not None
