@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+from tests.import_contracts import features
+from tests.live_site import ROOT
+
 SCHEMA = "tests/test_schema.py"
 BUS_TESTS = (
     SCHEMA,
@@ -143,3 +146,13 @@ PARTS = {
     ),
     "live": Part(LIVE_STATE, ("tests/stations",)),
 }
+NAMED_ABOVE = {"mcommerce.accounts", "mcommerce.orders", "mcommerce.payment", "mcommerce.products"}  # or left out there
+
+
+def _whole(app: str) -> Part:
+    """An app that no part above names: its modules and services, with its own tests."""
+    folder = app.replace(".", "/")
+    return Part((f"{folder}/*.py", f"{folder}/services/*.py"), (f"tests/{folder}",), but=(f"{folder}/apps.py",))
+
+
+PARTS |= {app.rpartition(".")[2]: _whole(app) for app in features(ROOT) if app not in NAMED_ABOVE}
