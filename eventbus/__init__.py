@@ -1,6 +1,6 @@
 """The event bus: publish in your transaction, handle once, in order per key. It depends on no feature.
 
-`docs/adding-a-module.md` shows an example.
+`docs/tutorial.md` builds a module on it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -20,7 +20,7 @@ FOLDERS = ("mcommerce", "tests/mcommerce", "templates")  # in each the new app g
 RENDERED = ["py", "po", "html"]
 NEXT = """\
 What is there works: run .venv/bin/python -m pytest tests/mcommerce/{name}, then make run, and look at /{prefix}/.
-Then fill it in, as docs/adding-a-module.md shows:
+Then fill it in, as docs/tutorial.md shows:
   - its duty, in a sentence: in mcommerce/{name}/__init__.py, and the same in docs/rooms.md
   - its tables: in mcommerce/{name}/models.py; then run manage.py makemigrations {name}
   - the events that it publishes: in mcommerce/events.py, where all events of the shop are declared
