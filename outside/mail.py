@@ -14,7 +14,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend as Smtp
 
-from outside.service import service
+from outside.circuit_breaker import service
 
 ANSWERS = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError)  # a server that refuses is up
 

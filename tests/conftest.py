@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import TransactionTestCase, override_settings
 from django.utils import translation
 
-from outside.service import forget
+from outside.circuit_breaker import forget
 
 gc.disable()  # while everything is loaded, which is kept: each look at it finds more to look at, and nothing to free
 pytest_plugins = [

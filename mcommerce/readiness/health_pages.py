@@ -13,7 +13,7 @@ from eventbus.consuming import thread_liveness
 from mcommerce import readiness
 from mcommerce.readiness.database import NO_ANSWER, NOT_MIGRATED, is_migrated
 from mcommerce.serving import draining
-from outside.service import states
+from outside.circuit_breaker import states
 
 Answer = Callable[[HttpRequest], HttpResponse]
 

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from eventbus import clock
+from outside.circuit_breaker import Resting, service
 from outside.http import NoAnswer, Why, ask
-from outside.service import Resting, service
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
 

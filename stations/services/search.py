@@ -1,7 +1,7 @@
 """The search of stations by typed words: "metro" finds "MÉTRO", and a number or a street finds its station too.
 
 Names are folded (case and accents removed) once, when a station is written. Queries are folded the same way, so every
-database compares plain letters. static/stations/folding.js does the same in the browser.
+database compares plain letters. static/stations/text_folding.js does the same in the browser.
 """
 
 import unicodedata

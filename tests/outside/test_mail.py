@@ -7,8 +7,8 @@ import pytest
 from django.core.mail import EmailMessage
 
 from eventbus import ServiceUnavailable
+from outside.circuit_breaker import FAILURES_MAX, states
 from outside.mail import EmailBackend
-from outside.service import FAILURES_MAX, states
 from tests.outside.smtp import BYE, mail_server
 
 SOON = 0.2  # seconds until a server that says nothing is given up

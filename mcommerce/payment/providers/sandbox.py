@@ -23,8 +23,8 @@ from mcommerce.payment.providers.base import (
     SessionState,
     Webhook,
 )
+from outside.circuit_breaker import Crowded, Resting, Silent, service
 from outside.http import Answer, NoAnswer, Why, ask
-from outside.service import Crowded, Resting, Silent, service
 
 VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; checks call again later
 WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than another call

@@ -1,29 +1,29 @@
-// The dashboard: joins the socket, the world of stations, and everything that shows them.
+// The dashboard: joins the socket, the store of stations, and everything that shows them.
 // #dashboard carries data-state, data-epoch, data-seq and data-stations, for a comparison with /stations/state.json.
 
-import { showConnection } from "./connection.js";
+import { showConnection } from "./connection_badge.js";
 import { feedOf, Feeds } from "./feeds.js";
-import { Link } from "./link.js";
+import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
 import { remarkFrames } from "./remarks.js";
 import { CityTable, showFigures, StationTable, statusBadge } from "./tables.js";
 import { make, number, say } from "./texts.js";
-import { Ticker } from "./ticker.js";
-import { World } from "./world.js";
+import { ChangeFeed } from "./change_feed.js";
+import { StationStore } from "./station_store.js";
 
 const dashboard = document.getElementById("dashboard");
 const city = document.getElementById("city");
 const places = new Map(JSON.parse(document.getElementById("places").textContent).map((place) => [place.contract, place]));
 
 const siteName = document.title.split(" · ").at(-1);
-const world = new World();
+const world = new StationStore();
 const cityName = (contract) => places.get(contract)?.name ?? contract.charAt(0).toUpperCase() + contract.slice(1);
 const href = (station) => dashboard.dataset.stationUrl.replace("CONTRACT", encodeURIComponent(station.contract)).replace("/0/", `/${station.number}/`);
 
-const link = new Link(dashboard.dataset.socket, () => ({ contracts: "*" }));
-const feeds = new Feeds(link, { ages: document.getElementById("feed-ages"), concerned });
-const showMs = showConnection(link, feeds);
-const ticker = new Ticker(document.getElementById("ticker"), { href, cityName });
+const socket = new LiveSocket(dashboard.dataset.socket, () => ({ contracts: "*" }));
+const feeds = new Feeds(socket, { ages: document.getElementById("feed-ages"), concerned });
+const showMs = showConnection(socket, feeds);
+const feed = new ChangeFeed(document.getElementById("ticker"), { href, cityName });
 const cityTable = new CityTable(document.getElementById("cities"), { cityName, onCity: choose });
 const stationTable = new StationTable(document.getElementById("city-stations"), { href, onStation: (id) => select(id, { move: true }) });
 let map = null;
@@ -62,24 +62,24 @@ const takes = {
     const happened = world.apply(frame);
     showDashboard();
     const here = chosen ? happened.filter((change) => change.contract === chosen) : happened;
-    ticker.add(here);
+    feed.add(here);
     map?.update(happened);
     if (chosen && !stationTable.update(here)) showCity();
     if (happened.some((change) => change.id === selectedId)) showSelected();
     const polledAt = happened.reduce((latest, change) => (change.polled_at > latest ? change.polled_at : latest), "");
-    if (polledAt) showMs(link.msSince(polledAt));
+    if (polledAt) showMs(socket.msSince(polledAt));
     render();
   },
   feed: (frame) => feeds.take(frame),
   ...remarkFrames,
 };
 
-link.addEventListener("state", ({ detail }) => (dashboard.dataset.state = detail.state));
-link.addEventListener("frame", ({ detail }) => {
+socket.addEventListener("state", ({ detail }) => (dashboard.dataset.state = detail.state));
+socket.addEventListener("frame", ({ detail }) => {
   takes[detail.type]?.(detail);
-  if (!link.position) return;
-  dashboard.dataset.epoch = link.position.epoch;
-  dashboard.dataset.seq = link.position.seq;
+  if (!socket.position) return;
+  dashboard.dataset.epoch = socket.position.epoch;
+  dashboard.dataset.seq = socket.position.seq;
   dashboard.dataset.stations = world.stations.size;
 });
 
@@ -204,8 +204,8 @@ function fact(name, value) {
 const pause = document.getElementById("pause");
 pause.hidden = false;
 pause.addEventListener("click", () => {
-  ticker.held = !ticker.held;
-  pause.setAttribute("aria-pressed", String(ticker.held));
+  feed.held = !feed.held;
+  pause.setAttribute("aria-pressed", String(feed.held));
 });
 document.getElementById("show-city").hidden = true;
 city.addEventListener("change", () => choose(city.value));
@@ -213,4 +213,4 @@ addEventListener("popstate", follow);
 feeds.addEventListener("change", showOrigin);
 document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
 
-link.open();
+socket.open();

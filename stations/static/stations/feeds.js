@@ -14,15 +14,15 @@ export function feedOf(feeds, source, contract) {
 
 export class Feeds extends EventTarget {
   /** `concerned(feeds)` returns the feeds whose stations this page shows; `ages` may be left out. */
-  constructor(link, { ages = null, concerned = (feeds) => feeds } = {}) {
+  constructor(socket, { ages = null, concerned = (feeds) => feeds } = {}) {
     super();
-    this.link = link;
+    this.socket = socket;
     this.alerts = document.getElementById("feed-alerts");
     this.ages = ages;
     this.concerned = concerned;
     this.feeds = new Map();
     this.anew = false; // a new socket sends all feeds in use: forget the others
-    link.addEventListener("frame", ({ detail }) => (this.anew ||= detail.type === "hello"));
+    socket.addEventListener("frame", ({ detail }) => (this.anew ||= detail.type === "hello"));
     setInterval(() => this.refresh(), AGE_REFRESH_MS);
   }
 
@@ -46,7 +46,7 @@ export class Feeds extends EventTarget {
   condition(feed) {
     if (!feed.at) return "waiting";
     if (!feed.ok) return "failing";
-    return this.link.msSince(feed.late_at) > 0 ? "late" : "good";
+    return this.socket.msSince(feed.late_at) > 0 ? "late" : "good";
   }
 
   refresh() {

@@ -1,7 +1,7 @@
-// The map: land from our own outline (or tiles, if the site has a source), and the plate with cities and stations.
+// The map: land from our own outline (or tiles, if the site has a source), and the layer with cities and stations.
 
-import { CITY_ZOOM, Plate } from "./plate.js";
-import { readInk } from "./signs.js";
+import { CITY_ZOOM, StationLayer } from "./station_layer.js";
+import { readInk } from "./station_symbols.js";
 import { make, number, say } from "./texts.js";
 
 const FINE_FROM_ZOOM = 4; // the coarse outline shows its corners from here
@@ -29,7 +29,7 @@ export class StationsMap {
     L.control.scale({ imperial: false }).addTo(this.map);
     if (byFinger) element.append(make("p", "map__hint", say("map-touch")));
     this.map.createPane("stations").classList.add("map__pane");
-    this.plate = new Plate(world, cityName).addTo(this.map);
+    this.layer = new StationLayer(world, cityName).addTo(this.map);
     this.layGround(element.closest("[data-land]").dataset);
     this.answerPointer(onStation, onCity);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
@@ -104,18 +104,18 @@ export class StationsMap {
 
   recolour() {
     for (const outline of Object.values(this.outlines ?? {})) outline.layer?.setStyle(this.landStyle());
-    this.plate.recolour();
+    this.layer.recolour();
   }
 
   answerPointer(onStation, onCity) {
     const tip = L.tooltip({ direction: "top", offset: [0, -8], className: "map__tip" });
     this.map.on("click", ({ containerPoint }) => {
-      const sign = this.plate.under(containerPoint, CLICK_REACH_PX);
+      const sign = this.layer.under(containerPoint, CLICK_REACH_PX);
       if (sign?.station) onStation(sign.station);
       if (sign?.city) onCity(sign.city.contract);
     });
     this.map.on("mousemove", ({ containerPoint }) => {
-      const sign = this.plate.under(containerPoint, 4);
+      const sign = this.layer.under(containerPoint, 4);
       this.element.classList.toggle("map--on-sign", Boolean(sign));
       if (!sign) return void tip.remove();
       tip.setContent(make("span", "", this.inWords(sign)));
@@ -153,16 +153,16 @@ export class StationsMap {
   }
 
   select(station, { move = false } = {}) {
-    this.plate.selected = station?.id ?? null;
+    this.layer.selected = station?.id ?? null;
     if (station && move) this.isMoved = true;
     if (station && move) this.map.setView([station.lat, station.lng], Math.max(this.map.getZoom(), 14));
-    this.plate.draw();
+    this.layer.draw();
   }
 
   /** Draw a change of the world: of everything, or of the stations in `happened` if one of them is in sight. */
   update(happened) {
-    if (!happened) return this.plate.draw();
-    for (const change of happened) this.plate.pulse(change);
-    if (happened.some((change) => this.plate.sees(change))) this.plate.draw();
+    if (!happened) return this.layer.draw();
+    for (const change of happened) this.layer.pulse(change);
+    if (happened.some((change) => this.layer.sees(change))) this.layer.draw();
   }
 }

@@ -1,9 +1,9 @@
 // The producer's page: polls as they finish, the plans, remarks; and its forms without leaving the page.
 
 import { localise } from "../site/local-time.js";
-import { showConnection } from "./connection.js";
+import { showConnection } from "./connection_badge.js";
 import { Feeds } from "./feeds.js";
-import { Link } from "./link.js";
+import { LiveSocket } from "./live_socket.js";
 import { remarkFrames } from "./remarks.js";
 import { make, number, ours, say, timeElement } from "./texts.js";
 
@@ -99,9 +99,9 @@ for (const form of document.querySelectorAll("form[data-enhance]")) {
   });
 }
 
-const link = new Link(page.dataset.socket);
-const feeds = new Feeds(link);
-showConnection(link, feeds);
-link.addEventListener("state", ({ detail }) => (page.dataset.state = detail.state));
-link.addEventListener("frame", ({ detail }) => takes[detail.type]?.(detail));
-link.open();
+const socket = new LiveSocket(page.dataset.socket);
+const feeds = new Feeds(socket);
+showConnection(socket, feeds);
+socket.addEventListener("state", ({ detail }) => (page.dataset.state = detail.state));
+socket.addEventListener("frame", ({ detail }) => takes[detail.type]?.(detail));
+socket.open();

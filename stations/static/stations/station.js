@@ -1,18 +1,18 @@
 // A station's page: its figures and changes, live. Times are the city's.
 
-import { showConnection } from "./connection.js";
+import { showConnection } from "./connection_badge.js";
 import { feedOf, Feeds } from "./feeds.js";
-import { Link } from "./link.js";
+import { LiveSocket } from "./live_socket.js";
 import { statusBadge } from "./tables.js";
 import { badWord, make, number, say } from "./texts.js";
-import { Ticker } from "./ticker.js";
+import { ChangeFeed } from "./change_feed.js";
 
 const page = document.getElementById("station");
 const { station: id, source, contract, zone } = page.dataset;
-const link = new Link(page.dataset.socket, () => ({ contracts: [contract], station: id }));
-const feeds = new Feeds(link, { concerned: (all) => [feedOf(all, source, contract)] });
-const showMs = showConnection(link, feeds);
-const ticker = new Ticker(document.getElementById("ticker"), { href: () => null, time: cityTime });
+const socket = new LiveSocket(page.dataset.socket, () => ({ contracts: [contract], station: id }));
+const feeds = new Feeds(socket, { concerned: (all) => [feedOf(all, source, contract)] });
+const showMs = showConnection(socket, feeds);
+const feed = new ChangeFeed(document.getElementById("ticker"), { href: () => null, time: cityTime });
 
 /** Put the city's own time into a <time data-zone>. */
 function writeCityTime(element) {
@@ -55,15 +55,15 @@ function showGone() {
   document.getElementById("unreadable").hidden = true;
 }
 
-link.addEventListener("frame", ({ detail: frame }) => {
+socket.addEventListener("frame", ({ detail: frame }) => {
   if (frame.type === "feed") feeds.take(frame);
   if (frame.type === "fragments") document.dispatchEvent(new CustomEvent("fragments", { detail: frame.fragments }));
   const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
   ours.forEach(show);
   if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0)) showGone();
   if (frame.type !== "delta") return;
-  ticker.add(ours);
-  if (frame.changes.length) showMs(link.msSince(frame.changes.at(-1).polled_at));
+  feed.add(ours);
+  if (frame.changes.length) showMs(socket.msSince(frame.changes.at(-1).polled_at));
 });
 page.querySelectorAll("time[data-zone]").forEach(writeCityTime);
-link.open();
+socket.open();

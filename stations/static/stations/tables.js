@@ -1,9 +1,9 @@
 // The tables: the same figures and stations as the map, for readers who do not use it.
 
 import { localise } from "../site/local-time.js";
-import { fold, folded, holds } from "./folding.js";
+import { fold, folded, holds } from "./text_folding.js";
 import { badWord, make, number, percent, say, timeElement } from "./texts.js";
-import { stateOf } from "./world.js";
+import { stateOf } from "./station_store.js";
 
 /** Put figures into the elements that name them by data-figure. */
 export function showFigures(root, figures) {

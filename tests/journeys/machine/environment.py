@@ -28,7 +28,7 @@ from eventbus.testing import ConnectionDropped, Crash, forget, settle
 from mcommerce.products.models import Product
 from mcommerce.products.services.catalogue import publish_product, save_product
 from mcommerce.products.services.stock import receive_stock
-from outside import service
+from outside import circuit_breaker
 from tests import event_history
 from tests.journeys.machine.provider import KEY, SECRET, URL, Company
 
@@ -102,7 +102,7 @@ class Floor:
         self.company = Company()
         with undone():
             forget()
-            service.forget()
+            circuit_breaker.forget()
             yield
         self.company.close()
         clock.hold(None)

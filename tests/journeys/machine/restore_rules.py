@@ -15,7 +15,7 @@ from hypothesis.stateful import rule
 from eventbus import clock
 from eventbus.testing import forget, settle
 from mcommerce.orders.models import Order
-from outside import service
+from outside import circuit_breaker
 from tests.event_history import Event, Told
 from tests.eventbus.test_commands import run
 from tests.journeys.machine.environment import Floor
@@ -70,7 +70,7 @@ class RestoredMachine(OperatedMachine):
         self.floor.typed["restore"] += 1
         self.restored = True
         forget()
-        service.forget()
+        circuit_breaker.forget()
         transaction.savepoint_rollback(self.backup.savepoint)
         kept, self.live = self.backup, Liveness()
         self.came, self.left_in_cart, self.told = dict(kept.came), dict(kept.left_in_cart), kept.told.copy()

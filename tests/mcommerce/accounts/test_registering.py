@@ -16,7 +16,7 @@ from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.rate_limits.models import CacheEntry
-from outside.service import VISITORS_MAX
+from outside.circuit_breaker import VISITORS_MAX
 from tests.mcommerce.accounts.conftest import (
     CODE_PAGE,
     EMAIL,

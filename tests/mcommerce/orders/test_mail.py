@@ -17,7 +17,7 @@ from eventbus import Permanent, ServiceUnavailable, registry
 from mcommerce.orders import mail
 from mcommerce.orders.models import Order, Refund
 from mcommerce.orders.services import lifecycle, refunds
-from outside.service import FAILURES_MAX
+from outside.circuit_breaker import FAILURES_MAX
 from tests.mcommerce.orders.conftest import BUYER, LATER, STAFF, fresh, let_time_run_out, pay, put_up
 from tests.outside.smtp import BYE, mail_server
 

@@ -20,7 +20,7 @@ from mcommerce.payment.providers.base import ProviderUnreadable
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS, Sandbox
 from mcommerce.payment.sandbox import sign
 from mcommerce.payment.views import WEBHOOK_BYTES_MAX
-from outside.service import FAILURES_MAX, states
+from outside.circuit_breaker import FAILURES_MAX, states
 from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Company, Shopper, settle
 from tests.outside.raw_server import Said, drip, flood, hang_up, mumbling, saying, silence
 

@@ -15,7 +15,7 @@ from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderBusy
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
-from outside.service import SILENCE_SECONDS, VISITORS_MAX, service
+from outside.circuit_breaker import SILENCE_SECONDS, VISITORS_MAX, service
 from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 from tests.outside.raw_server import Mumbler, mumbling, saying, silence

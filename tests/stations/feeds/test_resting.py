@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from outside.service import FAILURES_MAX, REST_SECONDS
+from outside.circuit_breaker import FAILURES_MAX, REST_SECONDS
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
 from stations.feeds.http import ANSWER_BYTES_MAX

@@ -1,6 +1,6 @@
 // The signs on the map, drawn on a canvas: they differ by shape and fill, not by colour alone.
 
-import { stateOf } from "./world.js";
+import { stateOf } from "./station_store.js";
 
 const TOKENS = ["surface", "ink", "accent", "bikes", "docks", "void", "closed", "map-line", "map-land", "map-label", "serif", "sans"];
 const NUMBER_FROM_RADIUS = 10; // below, a number inside cannot be read

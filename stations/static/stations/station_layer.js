@@ -1,6 +1,6 @@
 // The canvas above the land: cities from afar, stations from near, a grid of kilometres and the city's name below them.
 
-import { drawGlass, drawStation, readInk, ring } from "./signs.js";
+import { drawGlass, drawStation, readInk, ring } from "./station_symbols.js";
 
 export const CITY_ZOOM = 10; // from here on stations are shown one by one, and the outline of land is too coarse to show
 const RADIUS_BY_ZOOM = { 10: 3, 11: 3.5, 12: 5, 13: 7.5, 14: 10, 15: 13, 16: 15, 17: 17 };
@@ -10,7 +10,7 @@ const EARTH_M_PER_PX = 156543.034; // Web Mercator at zoom 0 on the equator
 const NAME_FROM_EDGE_PX = 34; // of the map, and of the northernmost station
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-export const Plate = L.Layer.extend({
+export const StationLayer = L.Layer.extend({
   initialize(world, cityName) {
     this.world = world;
     this.cityName = cityName;

@@ -39,7 +39,7 @@ function readersTime(at) {
   return holder.firstElementChild;
 }
 
-export class Ticker {
+export class ChangeFeed {
   /** `href(station)` returns the address of a station's page, or null to leave its name out; `time(at)` a <time>. */
   constructor(list, { href, cityName = () => "", time = readersTime }) {
     this.time = time;

@@ -6,8 +6,8 @@ import { say, sayMany } from "./texts.js";
 const LOOKS = { connecting: "connecting", loading: "connecting", live: "live", waiting: "offline", refused: "offline" };
 const MS_SHOWN_EVERY = 1000; // a figure that changes more often cannot be read
 
-/** Show the state of the link and the feeds. Return a function that shows the measured milliseconds. */
-export function showConnection(link, feeds) {
+/** Show the state of the socket and the feeds. Return a function that shows the measured milliseconds. */
+export function showConnection(socket, feeds) {
   const element = document.getElementById("connection");
   const text = element.querySelector("[data-live-text]");
   let shownAt = 0;
@@ -30,7 +30,7 @@ export function showConnection(link, feeds) {
     if (detail.state !== "live" || element.dataset.state !== "live") write(LOOKS[detail.state], words);
   }
 
-  link.addEventListener("state", ({ detail }) => show(detail));
+  socket.addEventListener("state", ({ detail }) => show(detail));
   feeds.addEventListener("change", () => last && show(last));
   return (ms) => {
     if (element.dataset.state !== "live" || performance.now() - shownAt < MS_SHOWN_EVERY) return;

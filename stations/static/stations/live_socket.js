@@ -7,7 +7,7 @@ const HEARTBEATS_MISSED_MAX = 2; // of silence, then the connection counts as lo
 const CONNECT_TIMEOUT_MS = 10_000; // a proxy that accepts and never answers
 const FINAL_CODES = new Set([4400, 4403]); // the same request would be refused again
 
-export class Link extends EventTarget {
+export class LiveSocket extends EventTarget {
   /** `path` is the socket's; `request()` returns the subscription, or null if this socket needs none. */
   constructor(path, request = () => null) {
     super();

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from outside.service import (
+from outside.circuit_breaker import (
     FAILURES_MAX,
     REST_SECONDS,
     SILENCE_SECONDS,
@@ -155,7 +155,7 @@ def test_who_says_no_is_not_silent(company: Service, bus_clock: Any) -> None:
 
 
 def test_who_has_no_time_left_waits_for_no_room(company: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outside.service.ROOM_SECONDS", 20)
+    monkeypatch.setattr("outside.circuit_breaker.ROOM_SECONDS", 20)
     began = time.monotonic()
 
     with as_many_as_may_wait(company), pytest.raises(Crowded):

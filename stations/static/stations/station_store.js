@@ -11,7 +11,7 @@ export function stateOf(station) {
   return isSilent(station) ? "silent" : "open";
 }
 
-export class World {
+export class StationStore {
   constructor() {
     this.stations = new Map(); // id -> station
     this.cities = new Map(); // contract -> figures
