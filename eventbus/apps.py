@@ -28,13 +28,16 @@ class EventbusConfig(AppConfig):
         from eventbus import checks, failpoints  # noqa: F401
 
         autodiscover_modules("handlers", "failpoints")
-        import_string(str(settings.EVENTBUS["BACKEND"]))  # it has failpoints of its own
+        import_string(str(settings.EVENTBUS["BACKEND"]))  # this import declares the backend's own failpoints
         failpoints.arm_as_set()
         post_migrate.connect(note_where_groups_begin, sender=self)
 
 
 def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any) -> None:
-    """Let new groups begin at the log's end as of `migrate`, not as of the start of their first worker."""
+    """Save the first offsets of new groups at the end of `migrate`.
+
+    Otherwise a group would get its first offset when its first worker starts. It would miss events published before.
+    """
     from eventbus import registry
     from eventbus.backends import current
     from eventbus.errors import LogUnavailable

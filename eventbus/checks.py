@@ -71,7 +71,7 @@ def check_groups(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_starts(**ignored: Any) -> list[CheckMessage]:
-    """Check that all handlers of a group say the same start: the group begins once in a topic, for all of them."""
+    """Check that all handlers of a group declare the same `start`. A group begins a topic only once."""
     return [
         Error(
             f"Group {group.name} starts both at the latest and at the earliest event",
@@ -85,7 +85,7 @@ def check_starts(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_handler_places(**ignored: Any) -> list[CheckMessage]:
-    """Check that each handler in the project's source is registered at start; it reads the source."""
+    """Check that each handler in the project's source files is registered when Django starts."""
     base = Path(getattr(settings, "BASE_DIR", "/nowhere"))
     folders = {app.name: Path(app.path) for app in apps.get_app_configs()}
     return [
@@ -98,7 +98,7 @@ def check_handler_places(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_effects(**ignored: Any) -> list[CheckMessage]:
-    """Check that an event has one effect in a group: two would share an idempotency key."""
+    """Check that a group has at most one effect for an event type. Two effects would share an idempotency key."""
     return [
         Error(
             f"Group {group.name} has {len(found)} effects for {wire_type}",
@@ -113,7 +113,7 @@ def check_effects(**ignored: Any) -> list[CheckMessage]:
 
 @register("eventbus")
 def check_database(**ignored: Any) -> list[CheckMessage]:
-    """Check that SQLite begins its transactions as a writer."""
+    """Check that SQLite's transactions take the write lock when they begin."""
     options = connections["default"].settings_dict.get("OPTIONS", {})
     if connections["default"].vendor == "sqlite" and options.get("transaction_mode") != "IMMEDIATE":
         hint = 'Set OPTIONS["transaction_mode"] = "IMMEDIATE": one that reads first cannot become a writer later'

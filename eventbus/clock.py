@@ -12,7 +12,7 @@ def now() -> datetime:
 
 
 def monotonic() -> float:
-    """Return seconds from some moment, to measure durations; while the clock is held, nothing takes any time."""
+    """Return seconds since an unspecified moment, to measure durations. A held clock returns the same value again."""
     return time.monotonic() if _held is None else _held.timestamp()
 
 

@@ -1,4 +1,4 @@
-"""The sizes of columns."""
+"""The size limits of columns in the bus's tables."""
 
 GROUP_CHARACTERS_MAX = 60
 TOPIC_CHARACTERS_MAX = 60
@@ -6,4 +6,4 @@ TYPE_CHARACTERS_MAX = 120
 SOURCE_CHARACTERS_MAX = 200
 HOST_CHARACTERS_MAX = 255  # DNS allows no more
 WHO_CHARACTERS_MAX = 200  # an operator's name and where it was typed
-NUMBER_MAX = 2**63 - 1  # of a row, and so of a record's `sequence`
+NUMBER_MAX = 2**63 - 1  # the largest id of a row; a record's `sequence` is the id of its outbox row

@@ -55,7 +55,10 @@ class EventMeta(msgspec.StructMeta):
 
 
 def is_declared(event_type: type) -> bool:
-    """Return True for an event class with a wire name of its own. A refused one lives until the garbage collection."""
+    """Return True for an event class whose declaration was accepted.
+
+    A refused class has no wire name. It remains a subclass of `Event` until it is garbage collected.
+    """
     return "wire_name" in vars(event_type)
 
 
@@ -114,7 +117,7 @@ def _wrong_sources(unsigned_from: object) -> Iterator[str]:
 
 
 def _example(class_name: str, fields: Collection[str]) -> str:
-    """Return a class line to write: `PointsGranted` is named `points.granted`."""
+    """Return an example of a class line. For a class `PointsGranted` the name is `points.granted`."""
     first, *rest = [word.lower() for word in re.findall(r"[A-Z][^A-Z]*", class_name)] or [class_name]
     name, key = ".".join([first, "_".join(rest)]) if rest else first, next(iter(fields), "id")
     return f'Write: class {class_name}(Event, name="{name}", topic="{first}", key="{key}")'

@@ -19,7 +19,7 @@ class PublishOutsideTransaction(BusError):
 
 
 class PublishInReplay(BusError):
-    """publish() in a replay: the events that follow were published when the event was handled first."""
+    """publish() was called in a replay. The events were already published when the event was first handled."""
 
 
 class EventTooLarge(BusError):
@@ -35,15 +35,18 @@ class WrongFieldType(BusError, TypeError):
 
 
 class RetryLater(Exception):
-    """A handler is too early: data that it needs from another topic has not arrived. It is retried; its key waits."""
+    """A handler needs data from another topic that has not arrived yet. The event is retried, and its key waits."""
 
 
 class ServiceUnavailable(Exception):
-    """An effect's service is unavailable and got no request: it is retried for as long as it takes, never counted."""
+    """The service of an effect is unavailable and got no request. The effect is retried until the service is back.
+
+    These retries do not count as attempts.
+    """
 
 
 class Permanent(Exception):
-    """A retry cannot help: the event is a dead letter at once."""
+    """A retry cannot help, so the event becomes a dead letter at once."""
 
 
 class HandlerTimeout(Exception):
@@ -59,7 +62,7 @@ class OutcomeUnknown(Permanent):
 
 
 class LeaseLost(Exception):
-    """Another process has taken over; the open transaction is rolled back."""
+    """Another process has taken over the lease, so the open transaction is rolled back."""
 
 
 class LogUnavailable(Exception):
@@ -74,9 +77,9 @@ class LogUnavailable(Exception):
 
 
 class LogTruncated(LogUnavailable):
-    """Logs have given an offset to a second record: the earlier records are lost, and have to be appended again.
+    """A log has given an offset to a second record. Its earlier records are lost, and have to be appended again.
 
-    `offsets`: the first such offset, by (topic, partition).
+    `offsets`: the first such offset of each partition, by (topic, partition).
     """
 
     def __init__(self, why: str, offsets: Mapping[tuple[str, int], int]) -> None:
@@ -89,7 +92,10 @@ class GroupStopped(Exception):
 
 
 class Diverged(GroupStopped):
-    """The log holds events of ours that the database does not know: nothing is handled. `records` are some of them."""
+    """The log holds events of this site that the database does not know, so nothing is handled.
+
+    `records`: some of these events.
+    """
 
     def __init__(self, why: str, records: Sequence[Any]) -> None:
         super().__init__(why)
@@ -138,7 +144,7 @@ def is_outage(error: BaseException) -> bool:
     state, name = _sqlstate(error), _sqlite_name(error)
     if name:
         return name.startswith(BROKEN_SQLITE)
-    # psycopg gives no state when the connection broke under it.
+    # psycopg gives no SQLSTATE if the connection broke.
     return state.startswith(BROKEN_STATE_CLASSES) if state else isinstance(error, OperationalError)
 
 
@@ -148,17 +154,17 @@ def is_cut_off(error: BaseException) -> bool:
 
 
 def is_infrastructure_error(error: BaseException) -> bool:
-    """Return True if an error says nothing about the event in hand."""
+    """Return True if an error says nothing about the event that is being handled."""
     return isinstance(error, LeaseLost | GroupStopped) or is_outage(error) or is_contention(error)
 
 
 def could_be_outage(error: BaseException) -> bool:
-    """Return True if the event in hand or an outage could have caused the error."""
+    """Return True if either the event that is being handled or an outage could have caused the error."""
     return is_outage(error) or is_contention(error) or isinstance(error, HandlerTimeout)
 
 
 def counts_as_attempt(error: BaseException) -> bool:
-    """Return True if a failure is an attempt: without a request to the unavailable service it is none."""
+    """Return True if a failure counts as an attempt. It does not if an unavailable service got no request."""
     return not isinstance(error, ServiceUnavailable)
 
 

@@ -26,12 +26,12 @@ TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C T
 
 
 def source() -> str:
-    """Return the CloudEvents `source`: one database and its outbox. With the id it is unique."""
+    """Return the CloudEvents `source`: the name of one database and its outbox. No two events share source and id."""
     return str(settings.EVENTBUS.get("SOURCE", SOURCE))
 
 
 def ours() -> str:
-    """Return the text that the headers of every event published here contain, and no others."""
+    """Return the `source` attribute as JSON text. Only the headers of events of this site contain it."""
     return f'"source":"{source()}"'
 
 
@@ -55,7 +55,7 @@ class Event(msgspec.Struct, metaclass=EventMeta, frozen=True, kw_only=True):
 
     @classmethod
     def wire_type(cls) -> str:
-        """Its type on the wire, such as `order.placed.v1`."""
+        """Return the type on the wire, such as `order.placed.v1`."""
         return f"{cls.wire_name}.v{cls.wire_version}"
 
     def key(self) -> str:
@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
     return ids.text(value) if type(value) is UUID else str(value)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in it can point back at it
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # gc=False: no field can refer back to the record
     """A record of a backend: topic, partition and offset, and an event's bytes with its CloudEvents attributes."""
 
     topic: str
@@ -85,12 +85,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
     @property
     def ours(self) -> bool:
-        """True if it was published here. Other records have no outbox row, so the delivery audit leaves them out."""
+        """True if this site published it. Other records have no outbox row, so the delivery audit leaves them out."""
         return self.trusted and self.claims_ours
 
     @property
     def claims_ours(self) -> bool:
-        """True if its headers say that it was published here; they may be forged."""
+        """True if its headers say that this site published it. Headers can be forged."""
         return ours() in self.headers
 
     def attributes(self) -> dict[str, str]:
@@ -99,7 +99,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # nothing in
 
 
 def count_ours(records: Iterable[Record]) -> int:
-    """Count the records that were published here. The site's source is read once for all."""
+    """Count the records that this site published. It reads the site's source only once."""
     mark = ours()
     return sum(record.trusted and mark in record.headers for record in records)
 
@@ -152,7 +152,7 @@ class _Moment(msgspec.Struct, frozen=True):
 
     now: datetime
     correlation: str  # of the cause, as JSON; "" if each event begins its own
-    rest: str  # the attributes that each has
+    rest: str  # the attributes that all events of the call have
 
 
 def _moment(first: str) -> _Moment:
@@ -240,20 +240,20 @@ _making = Lock()
 
 
 def decode(payload: bytes, event_type: type[E]) -> E:
-    """Return the event in a payload. Raises what msgspec raises."""
+    """Decode a payload as an event of this class. Raises the errors of msgspec if it is none."""
     decoder = _decoders.get(event_type) or _decoder(event_type)
     return decoder.decode(payload)  # type: ignore[no-any-return]
 
 
 def _decoder(event_type: type[Event]) -> msgspec.json.Decoder[Any]:
-    """Make a decoder, one thread at a time. msgspec learns a type's fields on first use. If another thread decodes the
-    type meanwhile, the process dies (SIGSEGV, msgspec 0.22). All groups begin at once, often with the same event."""
+    """Return the decoder of a type. Only one thread at a time makes one: msgspec learns a type's fields on first use.
+    If another thread decodes the type meanwhile, the process dies (SIGSEGV, msgspec 0.22)."""
     with _making:
         return _decoders.setdefault(event_type, msgspec.json.Decoder(event_type))
 
 
 def open_event(record: Record, event_type: type[E]) -> E:
-    """Return the event in a record. Raises Undecodable."""
+    """Return the event in a record. Raises Undecodable if the bytes are not an event of this class."""
     try:
         return decode(record.payload, event_type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -261,7 +261,7 @@ def open_event(record: Record, event_type: type[E]) -> E:
 
 
 def with_causation(record: Record, call: Callable[..., T], *given: Any) -> T:
-    """Call with this record as the cause of events published meanwhile. A `with` took twice as long, for each event."""
+    """Run `call` with this record as the cause of its events. A context manager would take twice as long."""
     token = _handled.set(record)
     try:
         return call(*given)

@@ -198,7 +198,7 @@ class Plan:
         self._let_go = threading.Event()
 
     def passed(self, name: str) -> None:
-        """Count a pass, and fire at the n-th."""
+        """Count a pass of a point. The point fires if it is armed for this pass."""
         if name not in points:
             raise KeyError(f"{name} is not declared as a failpoint")
         number = next(self._numbers.setdefault(name, count(1)))
@@ -248,7 +248,10 @@ def parse(spec: str) -> tuple[str, str, int]:
 
 
 def arm(specs: Iterable[str], folder: Path | None = None) -> Plan:
-    """Arm points in this process until `disarm`; files in `folder` say which have fired. Other points only count."""
+    """Arm points in this process until `disarm`. Files in `folder` mark the points that have fired.
+
+    All other points only count their passes.
+    """
     global _plan
     _plan = Plan(specs, folder)
     return _plan
@@ -264,7 +267,7 @@ def disarm() -> None:
 
 @contextmanager
 def armed(*specs: str, folder: Path | None = None) -> Iterator[Plan]:
-    """Arm these while the context is open. For tests."""
+    """Arm these points while the context is open. For tests."""
     try:
         yield arm(specs, folder)
     finally:

@@ -1,8 +1,8 @@
 """Check, when an event is published, that its values have the types that its class declares.
 
-The encoder writes any value that it can: a number in a text field would be published, and no group could decode it. NaN
-and infinity become null, and an integer may be larger than any float. The check is compiled once for each class, as one
-expression over its fields, so that an event costs a fraction of a microsecond.
+The encoder writes any value that it can. Without the check a number in a text field would be published, and no group
+could decode it. NaN and infinity would become null, and an integer could be larger than any float. The check is
+compiled once for each class, as one expression over its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
@@ -49,7 +49,10 @@ def _all_fit(struct: msgspec.Struct) -> bool:
 
 
 def check_of(kind: type[msgspec.Struct]) -> Check:
-    """Return the check of a class, made at its first use: a function that is true for an object that fits."""
+    """Return a function that is true for an object whose fields have the types that the class declares.
+
+    The function is compiled when a class is checked for the first time.
+    """
     return checks.setdefault(kind, _Source().check_of(kind))
 
 
@@ -63,7 +66,7 @@ def _check_of_part(kind: type[msgspec.Struct]) -> Check:
 
 
 class _Source:
-    """The source text of a check, and the names in it."""
+    """A builder of a check's Python source. `names` holds the objects that the source refers to by name."""
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
@@ -74,7 +77,7 @@ class _Source:
         return self.made(" and ".join([self.of(field.type, f"it.{field.name}") for field in fields]) or "True")
 
     def made(self, source: str) -> Check:
-        check: Check = eval(f"lambda it: {source}", self.names)  # only of field names and names of ours
+        check: Check = eval(f"lambda it: {source}", self.names)  # only field names and names from `called`
         return check
 
     def called(self, value: object) -> str:
@@ -86,7 +89,11 @@ class _Source:
         return f"isinstance({value}, {self.called(kind)})"
 
     def of(self, kind: inspect.Type, value: str) -> str:
-        """Return an expression that is true if `value` has this type. Unknown types are left to the encoder."""
+        """Return the source of a Python expression that checks one value.
+
+        `value` is the source of the value, such as `it.order_id`. The expression is true if the value has the type
+        `kind`. It is always true for a type that is not listed here: the encoder refuses what it cannot write.
+        """
         if plain := PLAIN.get(type(kind)):
             name = self.called(plain)  # nearly always exactly this class: that test costs half
             return f"(type({value}) is {name} or isinstance({value}, {name}))"

@@ -18,7 +18,7 @@ class Use(NamedTuple):
     name: str
     line: int
     in_function: bool
-    decorates: bool  # a function that stands below it
+    decorates: bool  # True if it stands above a function as its decorator
 
 
 class Misplaced(NamedTuple):
@@ -26,14 +26,14 @@ class Misplaced(NamedTuple):
 
     what: str
     remedy: str
-    installed: bool = True  # False: its app is not, which may be on purpose
+    installed: bool = True  # False if its app is not installed, which may be on purpose
 
 
 def misplaced(base: Path, apps: Mapping[str, Path], at_start: Collection[str]) -> Iterator[Misplaced]:
-    """Yield the handlers below `base` that the registry does not get at start; of an app not installed, the first.
+    """Yield the handlers below `base` that are not registered when Django starts.
 
-    `apps`: the folders of the installed apps by module name. `at_start`: the files that declared handlers before Django
-    had started.
+    For an app that is not installed, only its first handler is yielded. `apps`: the folders of the installed apps by
+    module name. `at_start`: the files that declared handlers before Django had started.
     """
     started = {os.path.realpath(name) for name in at_start}
     for package, folder in _packages(base):
@@ -106,7 +106,7 @@ class _Finder:
     """The names by which one file knows the bus's declarations."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self._names: dict[str, str] = {}  # of functions, as the file calls them
+        self._names: dict[str, str] = {}  # the bus's name of a function, by the name that the file uses
         self._modules: set[str] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module in BUS_MODULES:

@@ -33,12 +33,12 @@ class Handler:
     """A function for one event type, and the policy for its failures.
 
     It runs in a transaction and touches only the database. An event whose function raises is tried again, `attempts`
-    times in all, with full jitter. `backoff`: the longest first pause and the longest of all, in seconds; it doubles in
-    between. `Permanent` and errors in `permanent` are not retried. After the last attempt the event is a dead letter,
-    and its key waits for an operator unless `on_dead="skip"`. `replayable=True` is for projections that compare
-    versions: `eventbus replay` may give them old events again. `batch=1` is for handlers that write rows which do not
-    belong to their event's key. A call that takes longer than `seconds` is rolled back, and is a failure if it keeps
-    doing so. A call that hangs ends with its process.
+    times in all. `backoff`: the upper limits in seconds of the first delay and of any delay. The limit doubles with
+    each attempt, and the delay is random below it (full jitter). `Permanent` and errors in `permanent` are not retried.
+    After the last attempt the event is a dead letter, and its key waits for an operator unless `on_dead="skip"`.
+    `replayable=True` is for projections that compare versions: `eventbus replay` may give them old events again.
+    `batch=1` is for handlers that write rows which do not belong to their event's key. A call that takes longer than
+    `seconds` is rolled back, and is a failure if it keeps doing so. A call that hangs ends with its process.
 
     `start="earliest"` lets a new group begin with the oldest event that is kept, not with those published from then on.
 
@@ -80,7 +80,7 @@ class Handler:
         return random.uniform(0, min(longest, first * 2 ** min(attempt - 1, 30)))
 
     def gives_up(self, error: BaseException, attempts: int) -> bool:
-        """Return True if this failure, after so many attempts, is final."""
+        """Return True if the event gets no further attempt after this error and so many attempts."""
         if isinstance(error, ServiceUnavailable) and attempts < self.attempts:
             return False
         return isinstance(error, (Permanent, *self.permanent)) or attempts >= self.attempts
@@ -100,7 +100,10 @@ class Group:
 
     @property
     def start(self) -> Start:
-        """Its first event in a topic that is new to it. A system check refuses a group that says both."""
+        """The event at which it begins in a topic that is new to it: the latest or the earliest.
+
+        A system check refuses a group whose handlers declare both.
+        """
         return self.all()[0].start
 
     @property
@@ -143,7 +146,7 @@ class Group:
         return self.of(record)[0]
 
     def call(self, record: Record) -> None:
-        """Run its handlers of a record, in the caller's transaction. Raises Undecodable, and what they raise."""
+        """Run its handlers of a record, in the caller's transaction. Raises Undecodable, and the handlers' errors."""
         for handler in self.of(record):
             handler.call(open_event(record, handler.event_type))
 

@@ -19,11 +19,11 @@ from eventbus import ServiceUnavailable, clock
 logger = logging.getLogger(__name__)
 
 FAILURES_MAX = 5  # in a row: one or two lost packets are no outage, and five visitors have waited
-REST_SECONDS = 10  # short, to notice a restarted service soon; until then one call per period fails
+REST_SECONDS = 10  # failures in a row: one or two lost packets are no outage, and five visitors have waited by then
 # Visitors of one process that may wait for one service: half of the threads that serve pages. The other half stays free
 # for requests that do not need the service.
 VISITORS_MAX = 2
-ROOM_SECONDS = 0.25  # a further visitor waits this long for a free place: a double click is no crowd
+ROOM_SECONDS = 0.25  # a further visitor waits this long for a free place, so that a double click is not refused
 SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the service counts as silent
 
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
@@ -108,7 +108,10 @@ class Service:
 
 
 class _Storage(pybreaker.CircuitMemoryStorage):
-    """A storage of the opening time by the bus's clock: wall-clock leaps cannot hold it open, and tests can wait."""
+    """A storage of the time when the breaker opened, by the bus's clock.
+
+    Changes of the wall clock cannot hold the breaker open, and tests can move the clock.
+    """
 
     _opened: float | None = None
 

@@ -75,7 +75,7 @@ def ask(
     if not question.done.wait(seconds):
         question.cut()
         raise NoAnswer(Why.TOO_SLOW, arrived=question.connected)
-    if question.answer is None:  # raised outside of the error that caused it, which holds the address
+    if question.answer is None:  # raised outside the `except`: the error that caused it holds the address
         raise question.failure or NoAnswer(Why.UNEXPECTED, arrived=True)
     return question.answer
 
@@ -151,7 +151,7 @@ class _Question:
         return bytes(body)
 
     def _failed(self, error: Exception) -> NoAnswer:
-        """Return the NoAnswer for an error, with its type only: its text holds the address."""
+        """Return the NoAnswer for an error. It names only the error's type, since its text holds the address."""
         kind = type(error).__name__
         if isinstance(error, requests.ConnectTimeout):
             return NoAnswer(Why.UNREACHABLE, kind, arrived=False)

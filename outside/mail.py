@@ -38,14 +38,17 @@ class EmailBackend(Smtp):
             return sent
 
     def open(self) -> Any:
-        """See Django's. A server lost before any mail raises another error than one that may have the mail."""
+        """Open the connection as Django's backend does.
+
+        Raises ConnectionAbortedError if the server hangs up first: it cannot have a mail then.
+        """
         try:
             return super().open()
         except SMTPServerDisconnected as gone:
             raise ConnectionAbortedError("The mail server hung up before it was told of a mail") from gone
 
     def close(self) -> None:
-        """Close the connection and ignore errors at the farewell: they do not change which mails were sent."""
+        """Close the connection, and ignore errors while closing: they do not change which mails were sent."""
         with suppress(SMTPException):
             super().close()
 

@@ -1,4 +1,4 @@
-"""Repairs by staff in the admin: dead letters, and events of types that a release ignored."""
+"""The admin pages for dead letters and ignored event types, with the actions that staff can take on them."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from eventbus.models import DeadLetter, IgnoredType
 from eventbus.repairs import dead_letters, redelivery
 from eventbus.repairs.dead_letters import UNDO_DAYS, Decided
 
-KINDS_SHOWN_MAX = 10  # kinds of events on the page that asks: staff read so many lines
-REDELIVERED_AT_ONCE_MAX = 1_000  # events, while the page waits: each is some statements
+KINDS_SHOWN_MAX = 10  # kinds of dead letters that the confirmation page lists: staff read no more lines
+REDELIVERED_AT_ONCE_MAX = 1_000  # events of one request: each takes several statements while the page waits
 
 
 @admin.register(DeadLetter)
@@ -80,14 +80,14 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
         return self.asks(request, rows, action=action, question=question, label=label, kinds=kinds, **more)
 
     def _undo(self, decision: int) -> str:
-        """Return a link to the letters that the decision discards, where they can be restored."""
+        """Return a link to the list of the dead letters that this decision discards. Staff can restore them there."""
         url = reverse("admin:eventbus_deadletter_changelist")
         text = _("Undo: choose “Restore” here, within %(days)d days.") % {"days": UNDO_DAYS}
         return format_html('<a href="{}?decision={}">{}</a>', url, decision, text)
 
 
 def _behind(letters: QuerySet[DeadLetter]) -> dict[str, Any]:
-    """Return the page's question about the events that wait behind these."""
+    """Return the confirmation page's text about the events that are parked behind these dead letters."""
     count, last = dead_letters.behind(list(letters.values_list("pk", flat=True)[:COUNTED_MAX]))
     text = ngettext(
         "And the %(count)d event that is parked behind them",
@@ -99,7 +99,7 @@ def _behind(letters: QuerySet[DeadLetter]) -> dict[str, Any]:
 
 
 def _through(request: HttpRequest) -> int | None:
-    """Return the last parked event that the page showed, if the user chose to include them."""
+    """Return the id of the last parked event that the page counted, or None if the user left parked events out."""
     text = request.POST.get("through", "")
     if "with_parked" not in request.POST or not text.isdecimal() or len(text) > ID_DIGITS_MAX:
         return None
@@ -156,7 +156,7 @@ class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
 
 
 def redeliver(request: HttpRequest, group: str, **what: Any) -> None:
-    """Redeliver to a group what it passed and never handled, and show the result."""
+    """Redeliver to a group the events that it passed and never handled, and show staff the result."""
     who = request.user.get_username()
     try:
         found = redelivery.redeliver(group, **what, at_most=REDELIVERED_AT_ONCE_MAX, who=who)

@@ -25,13 +25,13 @@ from eventbus.models import ConsumerGroup
 from eventbus.operations import topic_setup
 from eventbus.publishing import rejected_records
 
-ASKED_AT_ONCE_MAX = 1_000  # each is a transaction while the page waits
-WORDS_MAX = 5  # of a search; each is a scan of the table
+ASKED_AT_ONCE_MAX = 1_000  # rows of one action: each takes a transaction while the page waits
+WORDS_MAX = 5  # words of one search: each word costs a scan of the table
 MARK = '<img src="{}" alt="{}">'
 COUNTED_MAX = 10_000  # rows a list counts: beyond a hundred pages a reader needs a filter
 
 
-if TYPE_CHECKING:  # django-stubs knows them as generic, Django at run time does not
+if TYPE_CHECKING:  # django-stubs declares them as generic; at run time they are not
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
     BasePaginator = Paginator[Any]
@@ -41,12 +41,15 @@ else:
 
 Row = TypeVar("Row", bound=Model)
 
-CharField.register_lookup(Upper)  # `sku__upper`: an annotation instead would join other tables with an outer join
+CharField.register_lookup(Upper)  # for lookups such as `sku__upper`; an annotation would use outer joins instead
 
 
 @wraps(actions.delete_selected)
 def delete_selected(desk: ModelAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
-    """Delete as Django does, in one transaction: the history shows no deletion that did not happen."""
+    """Delete the selected rows as Django's action does, but in one transaction.
+
+    If a deletion fails, the history entries that Django wrote before it are rolled back too.
+    """
     with transaction.atomic(using=router.db_for_write(desk.model)):
         return actions.delete_selected(desk, request, chosen)
 
@@ -55,7 +58,7 @@ admin.site.add_action(delete_selected)
 
 
 class BoundedPaginator(BasePaginator):
-    """A paginator that counts COUNTED_MAX rows at most: a list of a big table stays as fast as its first page."""
+    """A paginator that counts at most COUNTED_MAX rows. A full count of a big table would slow its list down."""
 
     @cached_property
     def count(self) -> int:
@@ -78,8 +81,8 @@ class BigTable(ModelAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # they count the whole table once for each filter
-    looked_up_by: ClassVar[Sequence[str]] = ()  # compared in full: ids, and texts with an index of their UPPER
-    searched_in: ClassVar[Sequence[str]] = ()  # scanned for each word, where nothing was looked up
+    looked_up_by: ClassVar[Sequence[str]] = ()  # compared with the whole text: ids, and texts with an UPPER index
+    searched_in: ClassVar[Sequence[str]] = ()  # scanned for each word if `looked_up_by` finds no row
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return (*self.looked_up_by, *self.searched_in) or tuple(super().get_search_fields(request))
@@ -102,7 +105,10 @@ class BigTable(ModelAdmin):
 
 
 def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
-    """Return an admin column that marks the rows where the field is true. Django's own shows the others in red."""
+    """Return an admin column that shows an icon in the rows whose field is true.
+
+    Django's own column shows an icon in every row, a red one where the field is false.
+    """
 
     @admin.display(description=description, ordering=field)
     def shown(_admin: Any, row: Any) -> str:
@@ -112,7 +118,10 @@ def mark_column(field: str, description: Any) -> Callable[[Any, Any], str]:
 
 
 def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
-    """Return the rows with a field that is the whole text, in any case. Each field is searched by its own index."""
+    """Return the rows in which one of the fields equals the whole text. Upper and lower case are the same.
+
+    Each field has a query of its own, so that the database can use the index of that field.
+    """
     every = rows.model._base_manager.order_by()
     found = [every.none().values("pk")]
     for path in fields:
@@ -125,7 +134,10 @@ def look_up(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[A
 
 
 def search_in(rows: QuerySet[Any], text: str, fields: Iterable[str]) -> QuerySet[Any]:
-    """Return the rows that have each word of the text somewhere in the fields."""
+    """Return the rows in which each word of the text occurs in one of the fields.
+
+    Only the first WORDS_MAX words count.
+    """
     for word in text.split()[:WORDS_MAX]:
         rows = rows.filter(reduce(or_, (Q(**{f"{path}__icontains": word}) for path in fields)))
     return rows
@@ -151,7 +163,7 @@ class ReadOnly:
 
 
 class GroupFilter(admin.SimpleListFilter):
-    """A filter by consumer group that does not ask a big table for its groups."""
+    """A filter by consumer group. It reads the names from the table of groups, not from the listed table."""
 
     title = _("consumer group")
     parameter_name = "group"
@@ -164,7 +176,7 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 class TopicFilter(admin.SimpleListFilter):
-    """A filter by topic that does not ask a big table for its topics."""
+    """A filter by topic. It takes the names from `topic_setup`, not from the listed table."""
 
     title = _("topic")
     parameter_name = "topic"
@@ -240,7 +252,10 @@ def _uuid(text: str) -> UUID | None:
 
 
 def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], None]) -> int:
-    """Call `wish` for each row in the user's name, and return how many it took. Show the reason for the others."""
+    """Call `wish(row, user name)` for each row, and return the number of calls that succeeded.
+
+    A call may refuse with a BusError. The page then shows the number of refusals and the first reason.
+    """
     asked, refused = 0, []
     if (left := rows.count() - ASKED_AT_ONCE_MAX) > 0:
         text = ngettext("%(count)d was left: ask again.", "%(count)d were left: ask again.", left)
@@ -258,6 +273,6 @@ def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], No
 
 
 def tell(request: HttpRequest, asked: int, text: str) -> None:
-    """Show how many were asked for, if any were."""
+    """Show the text as a success message, unless `asked` is 0."""
     if asked:
         messages.success(request, text % {"count": asked})

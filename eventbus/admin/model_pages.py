@@ -44,7 +44,7 @@ from eventbus.operations import heartbeats, pausing
 from eventbus.publishing import rejected_records
 from eventbus.repairs import untrusted_records
 
-EVENTS_SHOWN_MAX = 50  # of a parked key: thousands may wait behind its head
+EVENTS_SHOWN_MAX = 50  # events shown of a parked key: thousands may wait behind its head
 
 __all__ = ["DeadLetterAdmin", "IgnoredTypeAdmin"]  # they register themselves
 
@@ -100,7 +100,7 @@ class ParkedEventAdmin(EventAdmin):
 
 
 class ParkedEventInline(ReadOnly, TabularInline):
-    """The head and the first events that wait behind it."""
+    """The first events of a parked key: the failed event at its head, and events that wait behind it."""
 
     model = ParkedEvent
     fields = ("offset", "type", "event_id", "content")
@@ -228,7 +228,10 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
 
 @admin.register(Divergence)
 class DivergenceAdmin(ReadOnlyAdmin):
-    """A list with a row if the database was restored. `manage.py eventbus restored` repairs it."""
+    """A list that holds one row while a restored database differs from the log.
+
+    `manage.py eventbus restored` shows the differences and repairs them.
+    """
 
     list_display = ("noted_at", "topic", "partition", "offset", "type", "key", "event_id")
     ordering = ("name",)
@@ -252,7 +255,7 @@ class ProcessRowAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("state"), ordering="state")
     def state_now(self, row: ProcessRow) -> str:
-        """Return the state of its last heartbeat, or silent if that is too long ago."""
+        """Return the state of the process's last heartbeat, or "silent" if that heartbeat is too old."""
         return str(pgettext_lazy("process", "silent") if heartbeats.is_silent(row) else row.get_state_display())
 
     @admin.display(description=_("partitions that it reads"))

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from eventbus.admin.model_admin import COUNTED_MAX, ModelAdmin
 
-ID_DIGITS_MAX = 18  # 64 bits have room for any such
+ID_DIGITS_MAX = 18  # any number of 18 digits fits into 64 bits
 
 
 class SelectionForm(ActionForm):
@@ -28,7 +28,10 @@ class SelectionForm(ActionForm):
 
 
 class SelectionActions(ModelAdmin):
-    """A mixin before the other bases: `select all` means the rows that were shown."""
+    """A mixin for admin classes: an action on "select all" touches only the rows that the page showed.
+
+    It stands before the other base classes.
+    """
 
     action_form = SelectionForm
     asked_first: ClassVar[Collection[str]] = ()  # actions that ask even for one row
@@ -39,7 +42,7 @@ class SelectionActions(ModelAdmin):
         form, rows = context.get("action_form"), context.get("cl")
         if form is not None and rows is not None and rows.result_count > len(rows.result_list):
             ids = sorted(rows.queryset.values_list("pk", flat=True)[:COUNTED_MAX])
-            form.fields["shown"].initial = written(ids[: rows.result_count])  # no row that came since the count
+            form.fields["shown"].initial = written(ids[: rows.result_count])  # no rows added after the count
         return page
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
@@ -55,7 +58,10 @@ class SelectionActions(ModelAdmin):
     def asks(
         self, request: HttpRequest, rows: QuerySet[Any], *, action: str, question: str, label: Any, **context: Any
     ) -> TemplateResponse | None:
-        """Return a page that asks for confirmation; None once it is given, or when it is not needed."""
+        """Return a page that asks the user to confirm the action, or None if the action may run now.
+
+        "Select all" and the actions in `asked_first` need a confirmation. A confirmed request needs no other.
+        """
         if "confirmed" in request.POST or not (action in self.asked_first or _are_many(request)):
             return None
         ids = list(rows.values_list("pk", flat=True)[:COUNTED_MAX])
@@ -81,7 +87,7 @@ def _are_many(request: HttpRequest) -> bool:
 
 
 def written(ids: Iterable[int]) -> str:
-    """Return ids as "1-65,70": thousands in a row are some characters."""
+    """Return ids as a text such as "1-65,70". Thousands of consecutive ids take a few characters."""
     found: list[list[int]] = []
     for number in sorted(set(ids)):
         if found and found[-1][1] == number - 1:
@@ -92,7 +98,10 @@ def written(ids: Iterable[int]) -> str:
 
 
 def read(text: str) -> list[int]:
-    """Return the ids that `written` wrote; empty for any other text, or for more than a list counts."""
+    """Return the ids of a text that `written` made.
+
+    Any other text gives an empty list, as do more than COUNTED_MAX ids.
+    """
     ids: list[int] = []
     for part in text.split(","):
         ends = part.split("-")

@@ -17,7 +17,7 @@ from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import UNDO_DAYS
 
 LETTERS_SHOWN = 100  # enough for a terminal; --limit shows more
-ERROR_CHARACTERS_SHOWN = 60  # a row stays on one line; an id shows the whole
+ERROR_CHARACTERS_SHOWN = 60  # each row fits on one line; `dead ID` shows the whole error
 YES = {"y", "yes"}
 SELECTORS = ("group", "topic", "key")
 TOLD_BRIEFLY = ("id", "group", "topic", "type", "event_id", "key", "attempts", "error_class", "error")
@@ -66,7 +66,7 @@ def requeue(*, printer: Printer, json: bool, **options: Any) -> None:
 def discard(
     *, printer: Printer, json: bool, with_parked: bool, expect: int | None, ids: list[int], **options: Any
 ) -> None:
-    """Discard exactly the letters and events that were counted: what comes later, or waits behind later, stays."""
+    """Discard exactly the dead letters and parked events that were counted. Those that come later stay."""
     letters = _chosen(DeadLetter.Request.DISCARD, ids=ids, **options)
     behind, through = dead_letters.behind(letters) if with_parked else (0, None)
     count = len(letters) + behind
@@ -80,7 +80,7 @@ def discard(
 
 
 def restore(*, printer: Printer, json: bool, decision: int | None, **options: Any) -> None:
-    """Undo a discard."""
+    """Restore discarded dead letters: those that are named, or all of one decision."""
     if decision is None:
         letters = _chosen(DeadLetter.Request.RESTORE, discarded=True, **options)
     elif options["ids"] or options["all"] or _selectors(options):
@@ -92,7 +92,7 @@ def restore(*, printer: Printer, json: bool, decision: int | None, **options: An
 
 
 def _agree(what: str, count: int, expect: int | None) -> None:
-    """Raise CommandError unless the operator gave the right number, or confirms it."""
+    """Raise CommandError unless `expect` equals the count, or the operator confirms at the terminal."""
     if expect is not None:
         if expect != count:
             text = f"These are {what}, {count} in all, and not {expect}: look again. Nothing was discarded."
@@ -113,7 +113,7 @@ def _decide(
     through: int | None = None,
     behind: int = 0,
 ) -> None:
-    """Request an action for each letter. Raises CommandError for refusals, or when there is no letter."""
+    """Request the action for each dead letter. Raises CommandError if one is refused, or if there is none."""
     decided = dead_letters.decide(letter_ids, action, who(), through=through)
     if json:
         asked = [_briefly(letter) for letter in decided.asked]

@@ -1,4 +1,4 @@
-"""`restored` and `republish`: bring log and database together again, and append events once more."""
+"""`restored` and `republish`: repair differences between log and database, and append old events to the log again."""
 
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ def _add_restored(actions: Actions) -> None:
 
 
 def restored(*, printer: Printer, json: bool, apply: bool, beyond: int, **options: Any) -> None:
-    """Show or repair the differences. Raises CommandError with the steps that are left."""
+    """Show the differences between log and database, or repair them. Raises CommandError with what is left to do."""
     backend = backends.current()
     found = restore_repair.apply(backend, who(), beyond) if apply else restore_repair.look(backend, beyond)
     differs = bool(found.stretches or found.behind or beyond)
@@ -104,7 +104,10 @@ def _add_republish(actions: Actions) -> None:
 
 
 def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_run: bool, **options: Any) -> None:
-    """Append events again, or count them. Raises CommandError when there are none, or it is not possible."""
+    """Append events to the log again, or only count them.
+
+    Raises CommandError if no event matches, the topic is unknown, the log is unavailable, or the outbox is the log.
+    """
     backend, known = backends.current(), topic_setup.topic_names()
     if backend.topics is None:
         raise CommandError("This log is the outbox: it has all that the outbox has. See manage.py eventbus replay.")

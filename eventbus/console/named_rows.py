@@ -12,18 +12,18 @@ from eventbus.console.printing import who
 
 M = TypeVar("M", bound=Model)
 
-ID_DIGITS_MAX = 18  # 64 bits have room for any such
+ID_DIGITS_MAX = 18  # any number of 18 digits fits into 64 bits
 
 
 def positive(text: str) -> int:
-    """Parse a whole number from 1 for argparse, which a database can compare its ids with."""
+    """Parse a positive whole number for argparse. Its size is limited, so that a database can compare ids with it."""
     if not text.isdecimal() or len(text) > ID_DIGITS_MAX or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 with {ID_DIGITS_MAX} digits at most")
     return int(text)
 
 
 def named(rows: QuerySet[M], ids: Iterable[int], *, what: str, command: str) -> list[M]:
-    """Return the rows with these ids, the oldest first. Raises CommandError, which names the missing ones."""
+    """Return the rows with these ids, the oldest first. Raises CommandError with the ids that have no row."""
     found = list(rows.filter(id__in=ids).order_by("id"))
     if unknown := sorted(set(ids) - {row.pk for row in found}):
         text = f"No such {what}: {', '.join(map(str, unknown))}. See manage.py eventbus {command}."

@@ -26,12 +26,12 @@ def add(actions: Actions) -> None:
 
 
 def pause(**options: Any) -> None:
-    """Pause groups."""
+    """Pause the named groups."""
     _ask(pausing.pause, pausing.pausable, **options)
 
 
 def resume(**options: Any) -> None:
-    """Resume groups."""
+    """Resume the named groups."""
     _ask(pausing.resume, pausing.resumable, **options)
 
 
@@ -46,7 +46,7 @@ def _ask(
     all: bool,
     **options: Any,
 ) -> None:
-    """Call `wish` for each group in a transaction of its own: a refusal stops no other."""
+    """Call `wish` for each group, and print the result. If a group is refused, the others are still tried."""
     asked, refused = [], []
     for group in _chosen(possible, groups, all):
         try:

@@ -32,7 +32,7 @@ class Printer:
         self._out.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
 
     def fields(self, told: dict[str, Any]) -> None:
-        """Print one thing in full: a line a field, several for a long text."""
+        """Print all fields of a row: one line for each field, or several for a long text."""
         for name, value in told.items():
             text = "\n".join(printable(line) for line in str(value).splitlines())
             self._out.write(f"{name}:\n{text}" if "\n" in text else f"{name}: {text}")
@@ -55,7 +55,7 @@ def _cell(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape control characters of an error or a key, which must not control the operator's terminal."""
+    """Escape control characters, so that the text of an error or a key cannot control the operator's terminal."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 

@@ -18,12 +18,12 @@ from eventbus.processes.command_runner import on_signal
 from eventbus.recovery import divergence
 from eventbus.repairs import group_removal
 
-RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; a much earlier date does not exist
+RETENTION_HOURS_MAX = 100 * 366 * 24  # a century: far more would reach back before the year 1
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
 
 
 def add(actions: Actions) -> None:
-    """Add the actions that remove."""
+    """Add the actions that remove events and groups."""
     text = "take away what every group has passed; a site that runs the bus does it by itself"
     adding = actions.add("prune", prune, text)
     hours = f"what was appended longer ago (EVENTBUS_RETENTION_HOURS: {settings.EVENTBUS_RETENTION_HOURS})"

@@ -23,7 +23,7 @@ LIMITS = ("since", "until", "key", "id")
 
 
 def add(actions: Actions) -> None:
-    """Add the action."""
+    """Add the action `replay`."""
     text = "show a group's projections past events again, as after a bug in one was mended; nothing is published"
     adding = actions.add("replay", run, text)
     adding.add_argument("group", metavar="GROUP", help="the consumer group; its handlers must be declared replayable")

@@ -1,4 +1,4 @@
-"""The tables of the bus. Payloads are bytes: unreadable ones must still be kept as they came."""
+"""The tables of the bus. Payloads are bytes, so that an unreadable payload is kept as it came."""
 
 from eventbus.column_sizes import (
     GROUP_CHARACTERS_MAX,

@@ -141,7 +141,7 @@ class UntrustedRecord(models.Model):
 
 
 class Effect(models.Model):
-    """An effect claimed or done. One still `sending` after a crash has an unknown outcome."""
+    """An effect that is claimed, failed or done. If it is still `sending` after a crash, its outcome is unknown."""
 
     class State(models.TextChoices):
         SENDING = "sending", _("sending")

@@ -76,7 +76,7 @@ class Progress(models.Model):
 
     @property
     def pruned(self) -> int:
-        """The number of its events that have no rows any more."""
+        """The number of its handled, ignored and discarded events whose rows were pruned."""
         return self.pruned_handled + self.pruned_ignored + self.pruned_discarded
 
 
@@ -103,7 +103,10 @@ class InboxRow(models.Model):
 
 
 class IgnoredType(models.Model):
-    """The count of events that a group ignored: its release did not know their type, as the publisher came first."""
+    """The count of events that a group ignored because its release did not know their type.
+
+    This happens when the release of the publisher is deployed first.
+    """
 
     group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
     topic = models.CharField(_("topic"), max_length=TOPIC_CHARACTERS_MAX)

@@ -36,7 +36,7 @@ class ProcessRow(models.Model):
     pid = models.PositiveIntegerField(_("process id"))
     state = models.CharField(
         _("state"), max_length=10, choices=State, default="", blank=True
-    )  # where only one is active
+    )  # only for roles of which one process is active at a time
     assignment = models.JSONField(
         _("partitions that it reads"), default=dict, blank=True
     )  # partitions by consumer group

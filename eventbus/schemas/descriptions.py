@@ -33,9 +33,10 @@ def description_of(kind: type) -> str:
 
 
 def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the comments of its fields by field. Fields without one are missing, all are if there is no source.
+    """Return the comment of each field by the field's name. Fields without a comment are left out.
 
     The comment behind a field describes it. A comment above several fields describes those that have none of their own.
+    The result is empty for a class without source.
     """
     found: dict[str, str] = {}
     for one in reversed(kind.__mro__):

@@ -108,7 +108,7 @@ def _limits(kind: inspect.Type) -> Schema:
 
 
 def _reference(struct: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
-    """Return a reference to the schema of a struct. It is noted before it is made: a struct may hold its own class."""
+    """Return a reference to the schema of a struct. The name is noted first, since a struct may hold its own class."""
     name = struct.__name__
     if name not in nested:
         nested[name] = {}

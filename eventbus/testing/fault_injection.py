@@ -1,8 +1,8 @@
-"""A backend with every fault that a backend may have, and none that a backend rules out.
+"""A backend that injects every fault which a backend may have, and no fault that the interface rules out.
 
-It wraps any other backend. By a seed, it drops connections, crashes, delivers late, delivers again and lets keys
-overtake one another. It loses nothing and keeps each key's order: a failure that follows is the fault of the code that
-handles the events.
+It wraps another backend. A seed decides when it drops a connection, crashes, delivers late or again, or changes the
+order of events with different keys. It loses no event and keeps each key's order. So if a test fails, the code that
+handles the events is wrong.
 
     def test_a_rough_night_reserves_once(bus):
         with inject_faults(seed=7) as faults:
@@ -14,8 +14,8 @@ handles the events.
         assert faults.did.total()
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-A whole site can run on it through settings.EVENTBUS, with a database of its own. There it does not crash, since nothing
-starts a dead process again, as `settle` does. Kill the site's processes instead.
+A whole site can run on it through settings.EVENTBUS, with a database of its own. There it injects no crashes: nothing
+in a site starts a dead process again, as `settle` does in a test. Kill the site's processes instead.
 
     EVENTBUS = {
         "BACKEND": "eventbus.testing.fault_injection.FaultInjectingBackend",
@@ -44,21 +44,22 @@ from eventbus.testing.settling import ConnectionDropped, Crash, forget
 RATES = {
     "drop": 0.05,  # the connection drops, at append, fetch or commit
     "crash": 0.03,  # the process crashes there
-    "setback": 0.5,  # and the group's offset is set back: it gets earlier events again
+    "setback": 0.5,  # after a crash at commit, the group's offset is set back: it gets earlier events again
     "delay": 0.15,  # a fetch returns nothing, or less than there is
-    "repeat": 0.15,  # an earlier stretch is fetched again
+    "repeat": 0.15,  # records that were fetched before are fetched again
     "shuffle": 0.5,  # events of several keys reach the log in another order; that of each key stays
 }
 
-STRETCHES_MAX = 50  # of a partition; with more, only events handled long ago would come again and again
+STRETCHES_MAX = 50  # remembered fetches of a partition: with more, most repeats would be of events handled long ago
 
 
 class FaultInjectingBackend(Backend):
-    """The backend with faults. `rates` changes their probabilities, 0.0 to 1.0, by the names in `RATES`.
+    """A backend that wraps another one and injects faults.
 
-    `did` counts the faults by those names. With several threads, `seed` decides how many faults there are, not where.
-    `backend`: the wrapped one; its dotted name, with its `options`, for a whole site. Raises TypeError for an unknown
-    rate, and ValueError for a rate of crashes in a site.
+    `rates` changes the probabilities of faults, 0.0 to 1.0, by the names in `RATES`. `did` counts the faults by those
+    names. With several threads, `seed` decides how many faults there are, not where. `backend`: the wrapped one; its
+    dotted name, with its `options`, for a whole site. Raises TypeError for an unknown rate, and ValueError for a rate
+    of crashes in a site.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class FaultInjectingBackend(Backend):
         self._quiet = False
 
     def strikes(self, deed: str) -> bool:
-        """Return True if this fault happens now, and count it."""
+        """Decide at random if this fault happens now, and count it. Returns True if it does."""
         with self._lock:
             struck = not self._quiet and self._chance.random() < self.rates[deed]
             self.did[deed] += struck
@@ -100,13 +101,13 @@ class FaultInjectingBackend(Backend):
             return self._chance.randrange(count)
 
     def trip(self) -> None:
-        """Perhaps drop the connection here, perhaps crash."""
+        """Drop the connection or crash here, each with its probability."""
         self.break_off()
         if self.strikes("crash"):
             raise Crash
 
     def break_off(self) -> None:
-        """Perhaps drop the connection here."""
+        """Drop the connection here with its probability."""
         if self.strikes("drop"):
             raise ConnectionDropped("fault injection broke the connection")
 
@@ -175,11 +176,14 @@ class FaultInjectingBackend(Backend):
 
 
 class FaultInjectingConsumer(Consumer):
-    """A reader with injected faults. A watch (without a group) is delayed and disconnected, but gets no repeats."""
+    """The consumer of a group or of a watch, with injected faults.
+
+    The connection of a watch, which has no group, drops and its fetches are delayed. No record is repeated for it.
+    """
 
     def __init__(self, faults: FaultInjectingBackend, inner: Consumer, group: str | None) -> None:
         self._injector, self._inner, self._group = faults, inner, group
-        # Offsets at which earlier stretches began, since this reader joined: no earlier record is repeated.
+        # First offsets of the earlier fetches of this consumer. No record from before them is repeated.
         self._begun: defaultdict[TopicPartition, deque[int]] = defaultdict(lambda: deque(maxlen=STRETCHES_MAX))
 
     def assignment(self) -> list[TopicPartition]:
@@ -225,7 +229,10 @@ class FaultInjectingConsumer(Consumer):
         return [] if self._injector.strikes("delay") else self._inner.fetch(records_max)
 
     def _put_back(self, records: list[Record]) -> list[Record]:
-        """Return only the first records, or none; those of other partitions come before the rest."""
+        """Return only the first records, or none, and seek back.
+
+        The rest comes later, perhaps after records of other partitions.
+        """
         some = self._injector.draw(len(records))
         rest = records[some]
         self._inner.seek(TopicPartition(rest.topic, rest.partition), rest.offset)
@@ -244,9 +251,10 @@ class FaultInjectingConsumer(Consumer):
             raise Crash
 
     def _set_back(self, partition: TopicPartition) -> None:
-        """Set a group's offset back although its events are handled, as a restore would: only the inbox knows them.
+        """Set a group's offset back to an earlier fetch, as a restore would.
 
-        Ignored events have no row there and are counted again, so their count goes back too.
+        Only the inbox still knows the handled events. Ignored events have no row there and are counted again, so their
+        count goes back too.
         """
         earlier, rows = self._earlier(partition), {"topic": partition.topic, "partition": partition.partition}
         with transaction.atomic():

@@ -26,7 +26,7 @@ def _fresh_bus() -> Iterator[None]:
 
 @pytest.fixture
 def bus(db: Any) -> Iterator[None]:
-    """A database with a bus at its beginning."""
+    """A database, and a bus that has no events yet."""
     yield
 
 

@@ -70,7 +70,7 @@ def _fields(kind: type, given: dict[str, Any], within: tuple[type, ...]) -> dict
 
 
 class _Maker:
-    """Makes a value of one field. `within`: the structs around it, so that one that holds itself comes to an end."""
+    """The maker of a value for one field. `within`: the structs around the field, which it does not nest once more."""
 
     def __init__(self, field: str, within: tuple[type, ...]) -> None:
         self.field, self.within = field, within
@@ -99,7 +99,7 @@ class _Maker:
         raise TypeError(f"sample cannot make a value of {self.field}: name it as a keyword")
 
     def items(self, kind: inspect.Type, name: str) -> list[Any]:
-        """Return one item, or none where it would hold itself."""
+        """Return a list of one item. It is empty if the item is one of the structs around the field."""
         if isinstance(kind, inspect.StructType) and kind.cls in self.within:
             return []
         return [self.value(kind, name)]

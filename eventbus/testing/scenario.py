@@ -37,12 +37,12 @@ class Scenario:
         return self
 
     def act(self, call: Callable[..., A], *arguments: Any, **named: Any) -> A:
-        """Call, and return the result. Events count from here on."""
+        """Run `call`, and return its result. `expect` looks only at events from here on."""
         self._since = _end()
         return call(*arguments, **named)
 
     def publish(self, *events: Event) -> None:
-        """Publish these events, as another module would. Events count from here on; these count too."""
+        """Publish these events, as another module would. `expect` looks at them and at later events."""
         self._since = _end()
         with transaction.atomic():
             publish(*events)

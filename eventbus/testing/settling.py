@@ -1,4 +1,4 @@
-"""Run relay and workers in the test's own thread, until nothing more happens now."""
+"""Run relay and workers in the test's own thread, until the bus has nothing left to do now."""
 
 from collections.abc import Callable, Collection
 from typing import TypeVar
@@ -20,7 +20,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Crash(BaseException):
-    """The process died here. Raise it in a handler or a backend: `settle` goes on as the next process would.
+    """The simulated death of the process. Raise it in a handler or a backend: `settle` goes on as a new process would.
 
     def test_a_death_in_the_middle_loses_nothing(bus):
         place_order(ORDER)
@@ -95,7 +95,7 @@ def published_events(event_type: type[E]) -> list[E]:
 
 
 def forget() -> None:
-    """Let `settle` begin anew, as a restarted process would."""
+    """Close all workers and reset the backend. `settle` then goes on as a restarted process would."""
     while _workers:
         _workers.popitem()[1].leave()
     backends.current().reset()
