@@ -1,9 +1,10 @@
 """The delivery audit: each event published for a group is in exactly one state, and the counters agree.
 
-Each event of a group's topics, from where the group began, is handled, ignored, skipped, discarded, dead, parked or
-pending. The counters (`Progress`) and the rows (outbox, inbox, parked events, dead letters) are written in the same
-transactions. So they agree in one snapshot of the database. Every difference is a `Violation`. Most ignored events have
-no row of their own. So of the events without a row, as many as the counters say are ignored, and the rest are lost.
+It checks the events of a group's topics, from where the group began. Each is handled, ignored, skipped, discarded,
+dead, parked or pending. The counters are in `Progress`. The rows are in the outbox, the inbox, the parked events and
+the dead letters. One transaction writes both, so they agree in one snapshot of the database. Every difference is a
+`Violation`. Most ignored events have a row in the outbox only. So have lost ones. Of the passed events that only the
+outbox has, as many are ignored as the counter says. The rest are lost.
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +29,11 @@ LOST = "lost (passed, and nowhere)"
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A group in a topic. `balance` is published less all the rest: 0. `undecodable` are among the dead or skipped."""
+    """The counts of a group's events in one topic, by state.
+
+    `balance` is `published` less the sum of all states, and should be 0. `undecodable` events are among the dead or
+    skipped.
+    """
 
     group: str
     topic: str
@@ -45,7 +50,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """Something impossible, with its count and a few examples."""
+    """A difference that the audit found for a group in one partition: the number of events, and a few of their ids."""
 
     group: str
     topic: str
@@ -87,7 +92,10 @@ class DeliveryAudit(msgspec.Struct, frozen=True):
 
 
 def read() -> DeliveryAudit:
-    """Read it in one snapshot, while the site runs: nothing waits for it. Takes seconds when the outbox is long."""
+    """Return the delivery audit of the present state, read in one snapshot. Nothing waits for it.
+
+    It takes seconds if the outbox is long.
+    """
     with snapshot():
         found, unsent = state_counts.tallies(), _by_topic(rejected=False)
         foreign, replayed = _apart(found)
@@ -104,7 +112,7 @@ def read() -> DeliveryAudit:
 
 
 def problems(found: DeliveryAudit) -> list[str]:
-    """Return one sentence for each thing that does not balance."""
+    """Return a sentence for each violation and each account that does not balance, and where to read about them."""
     told = [str(one) for one in found.violations]
     told += [f"{one.group} {one.topic} does not balance by {one.balance}." for one in found.accounts if one.balance]
     return told and [
@@ -135,7 +143,10 @@ def snapshot() -> Iterator[None]:
 
 
 def _earlier(tallies: Iterable[Tally]) -> list[Earlier]:
-    """Return ignored events of types handled today, unless some are lost beside them: then the two look alike."""
+    """Return the ignored events of types that their group handles today.
+
+    Partitions where events are lost are left out: ignored and lost events look the same there.
+    """
     found: Counter[tuple[str, str, str]] = Counter()
     for tally in tallies:
         group = registry.groups.get(tally.row.group)
@@ -188,7 +199,10 @@ def _violations(tallies: Iterable[Tally], early: EarlyHandling) -> Iterator[Viol
 
 
 def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
-    """Yield what was counted less what was pruned, and the number of its rows. Surplus ignored events are lost ones."""
+    """Yield for each counted state its name, the counter less the pruned events, and the number of rows.
+
+    If there are more ignored events than counted, no difference is reported here: the surplus is lost (`Tally.lost`).
+    """
     row = tally.row
     yield "handled", row.handled - row.pruned_handled, tally.count(State.HANDLED)
     yield "discarded", row.discarded - row.pruned_discarded, tally.count(State.DISCARDED)
@@ -196,7 +210,7 @@ def _double_entries(tally: Tally) -> Iterator[tuple[str, int, int]]:
 
 
 def _impossible(tally: Tally) -> dict[str, list[int]]:
-    """Return the impossible states, by what is wrong with them."""
+    """Return the combinations of states that no event may have, by the text that says what is wrong."""
     found: defaultdict[str, list[int]] = defaultdict(list)
     for value in tally.states:
         states = State(value) & ~State.PASSED
@@ -213,7 +227,10 @@ def _violation(row: Progress, what: str, count: int, event_ids: list[UUID]) -> V
 
 
 def _without_events() -> Iterator[Violation]:
-    """Yield what is parked or dead and gone from the outbox. The search is by offset, which is indexed."""
+    """Yield a violation for parked events and dead letters that have lost their outbox row.
+
+    The outbox is searched by offset, because it has an index for that.
+    """
     at = {name: OuterRef(name) for name in ("topic", "partition", "offset")}
     in_outbox = OutboxRow.objects.filter(**at)
     for table, what in ((ParkedEvent, "parked"), (DeadLetter, "dead")):
@@ -227,14 +244,18 @@ def _without_events() -> Iterator[Violation]:
 
 
 def _by_topic(*, rejected: bool) -> dict[str, int]:
-    """Count events that are not in the log: not yet, or since it rejected them and no operator has decided."""
+    """Count by topic the events that are not in the log.
+
+    With `rejected` these are the rejected ones about which no operator has decided, else those that are not appended
+    yet.
+    """
     rows = OutboxRow.objects.filter(offset__isnull=True, withdrawn_at__isnull=True)
     rows = rows.exclude(rejected="") if rejected else rows.filter(rejected="")
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 
 
 def _withdrawn() -> dict[str, int]:
-    """Count events that an operator withdrew: they are published for no group."""
+    """Count by topic the events that an operator withdrew. For no group do they count as published."""
     rows = OutboxRow.objects.filter(withdrawn_at__isnull=False)
     return dict(rows.order_by().values_list("topic").annotate(count=Count("id")))
 
@@ -245,7 +266,7 @@ def _undecodable() -> Counter[tuple[str, str]]:
 
 
 def _apart(tallies: Iterable[Tally]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count by group the inbox rows of events that are not ours, and of replays."""
+    """Count by group the inbox rows of events that are not this site's, and the inbox rows of replays."""
     handled: Counter[str] = Counter()
     for tally in tallies:
         handled[tally.row.group] += tally.count(State.HANDLED)

@@ -1,8 +1,10 @@
-"""Find events that a group has passed and that have no row for it, and tell ignored events from lost ones.
+"""Find events that a group has passed and has no row of, and tell ignored events from lost ones.
 
-The lost events are as many as were not counted as ignored. No row shows which events they are. If any are lost, all
-events without a row whose type the group handles today are taken for lost. Some of them may have been ignored by an
-older release that did not know the type. They are included, so that no lost event is missed.
+A group that handled an event has a row of it in the inbox. A failed event has one in the parked events or the dead
+letters. An event with a row in none of these three tables, but still in the outbox, was ignored or is lost.
+`Progress.ignored` counts the ignored ones, and the rest are lost. The count does not say which events these are. If any
+are lost, all those count as lost whose type the group handles today. An older release that did not know the type may
+have ignored some of them. They are included, so that no lost event is missed.
 """
 
 from collections import Counter
@@ -20,13 +22,13 @@ ROWS_AT_ONCE = 500  # event ids in one query
 
 
 def of(progress: Progress) -> QuerySet[OutboxRow]:
-    """Return all that the group has passed there since it began, whatever their state."""
+    """Return the outbox rows that the group has passed in a partition since it began, whatever became of the events."""
     partition = {"topic": progress.topic, "partition": progress.partition}
     return OutboxRow.objects.filter(**partition, offset__gte=progress.start, offset__lt=progress.offset)
 
 
 def nowhere(group: str, events: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
-    """Return those of these events without a row for a group: not handled or noted as ignored, not parked, not dead."""
+    """Return those of these outbox rows whose event has no row of the group in inbox, parked events or dead letters."""
     mine = {"group": group, "event_id": OuterRef("event_id")}
     for table in (InboxRow.objects.filter(replay=LIVE), ParkedEvent.objects.all(), DeadLetter.objects.all()):
         events = events.filter(~Exists(table.filter(**mine)))
@@ -34,7 +36,7 @@ def nowhere(group: str, events: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
 
 
 def ignored(progress: Progress, among: QuerySet[OutboxRow]) -> QuerySet[OutboxRow]:
-    """Return those of these events, all passed, that the group ignored, or that were published before it began."""
+    """Return those of these passed outbox rows that the group ignored, or that were published before it began."""
     found = nowhere(progress.group, among)
     if not count_lost(progress):
         return found
@@ -45,7 +47,7 @@ def ignored(progress: Progress, among: QuerySet[OutboxRow]) -> QuerySet[OutboxRo
 
 
 def lost(progress: Progress) -> QuerySet[OutboxRow]:
-    """Return all that is lost for the group there, of types that it handles today."""
+    """Return the outbox rows that are lost for the group in a partition, of types that it handles today."""
     if not count_lost(progress):
         return OutboxRow.objects.none()
     return nowhere(progress.group, of(progress)).filter(type__in=_types(progress))
@@ -54,8 +56,8 @@ def lost(progress: Progress) -> QuerySet[OutboxRow]:
 def noted_unsent(topic: str, groups: Collection[str], partitions: int) -> Counter[tuple[str, int]]:
     """Count, by group and partition, the unsent events of the topic that the group's inbox holds as ignored.
 
-    They wait to be appended again. Their rows have no partition meanwhile, so it is computed from the key and the
-    number of `partitions`.
+    These events wait to be appended again. Meanwhile their rows have no partition, so it is computed from the key and
+    the number of `partitions`.
     """
     found: Counter[tuple[str, int]] = Counter()
     unsent = OutboxRow.objects.filter(topic=topic, offset=None).order_by("id").values_list("id", "event_id", "key")
@@ -72,7 +74,7 @@ def noted_unsent(topic: str, groups: Collection[str], partitions: int) -> Counte
 
 
 def count_lost(progress: Progress) -> int:
-    """Count the lost events: those without a row, less the ignored ones."""
+    """Count the events lost for the group in a partition: the passed ones without a row, less the ignored ones."""
     passed = of(progress)
     noted = InboxRow.objects.filter(group=progress.group, replay=LIVE, handled_at=None).values("event_id")
     count = nowhere(progress.group, passed).count()
@@ -83,10 +85,11 @@ def count_lost(progress: Progress) -> int:
 
 
 def loses(progress: Progress, row_ids: Collection[int]) -> bool:
-    """Return True if an event of these outbox rows may be lost for the group: pruning the row would hide that for ever.
+    """Return True if an event of these outbox rows may be lost for the group.
 
-    `progress`: the group's row of the events' partition. The exact count is slow. It runs only if an event of a type
-    that the group handles has no row, which is rare.
+    If its row were pruned, nothing would show it. `progress`: the group's row of the events' partition. The exact count
+    is slow. It runs only if an event of a type that the group handles has no row in the other tables (`nowhere`), which
+    is rare.
     """
     rows = OutboxRow.objects.filter(id__in=row_ids, offset__gte=progress.start, type__in=_types(progress))
     return nowhere(progress.group, rows).exists() and count_lost(progress) > 0

@@ -1,4 +1,4 @@
-"""Count each group's events by the state that they are in: one query, which the delivery audit reads."""
+"""Count each group's events by their state, with one query, for the delivery audit."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ EXAMPLES_MAX = 3  # event ids named for a violation: enough to begin looking
 
 
 class State(IntFlag):
-    """A state of an event for a group. PASSED only says that the group's offset is beyond it."""
+    """A state of an event for a group. PASSED only says that the group's offset is beyond the event's."""
 
     PASSED = 1
     HANDLED = 2
@@ -51,7 +51,10 @@ _COUNTED = f"SELECT progress, state, type, count(*) FROM ({_STATED}) AS stated G
 
 
 class Tally(msgspec.Struct):
-    """A progress row, and the number of events in each combination of states."""
+    """The number of a partition's events in each combination of states, for the group of a progress row.
+
+    `nowhere_by_type`: of the passed events without another state, the number by event type.
+    """
 
     row: Progress
     states: Counter[int]
@@ -63,23 +66,23 @@ class Tally(msgspec.Struct):
 
     @property
     def nowhere(self) -> int:
-        """The number of passed events without a state: no row names them."""
+        """The number of passed events without another state: only the outbox has a row of them."""
         return self.states[State.PASSED]
 
     @property
     def ignored_with_rows(self) -> int:
-        """The number of ignored events among those without a state."""
+        """The number of ignored events among those without another state."""
         noted = self.count(State.IGNORED)
         return ignored_once(self.row, passed=self.count(State.PASSED), nowhere=self.nowhere, noted=noted)
 
     @property
     def lost(self) -> int:
-        """The number of passed events that were neither handled nor ignored, and have no state."""
+        """The number of lost events: those without another state, less the ignored ones."""
         return max(0, self.nowhere - self.ignored_with_rows)
 
 
 def tallies() -> list[Tally]:
-    """Return the tally of every group in every partition, in their order."""
+    """Return the tally of every progress row, by group, topic and partition."""
     rows = Progress.objects.order_by("group", "topic", "partition")
     found = {row.pk: Tally(row, Counter(), Counter()) for row in rows}
     with connection.cursor() as cursor:
@@ -92,7 +95,7 @@ def tallies() -> list[Tally]:
 
 
 def examples(row: Progress, states: Iterable[int]) -> list[UUID]:
-    """Return the ids of some events in these states (`states`).
+    """Return the ids of some events in these states, EXAMPLES_MAX at most.
 
     Events of types that the group handles today come first. A type that it does not handle is ignored on purpose, so
     its events are poor examples of lost ones.

@@ -1,4 +1,4 @@
-"""Differences between log and outbox that the audit tolerates: events ahead of their rows, and repeats in the log.
+"""Differences between log and outbox that the audit tolerates: events handled early, and repeats in the log.
 
 The relay stores an event's offset once the log has acknowledged the event. A group may handle the event before that.
 Until then the delivery audit finds more events handled than sent. Up to the number of unsent rows, that is no
@@ -20,26 +20,32 @@ from eventbus.models import OutboxRow, Progress, TopicLog
 
 
 class EarlyHandling:
-    """The number of events of each topic that may be ahead of their rows. Each group makes use of it once."""
+    """The unsent events of each topic, any of which a group may have handled early. Each counts once for each group."""
 
     def __init__(self, unsent: Mapping[str, int]) -> None:
         self._room = Counter({} if backends.current().in_process else unsent)
         self._used: Counter[tuple[str, str]] = Counter()
 
     def explains(self, group: str, topic: str, more: int) -> bool:
-        """Return True if so many more that are done than were sent may be early ones. Each use is deducted."""
+        """Return True if a group may have handled `more` events than were sent because so many are early.
+
+        These events are then used up for the group.
+        """
         if not 0 < more <= self._room[topic] - self._used[group, topic]:
             return False
         self._used[group, topic] += more
         return True
 
     def among(self, topic: str, more: int) -> int:
-        """Return how many of the unsent are early, when so many more are done than were sent."""
+        """Return how many of the topic's unsent events are early, if a group handled `more` events than were sent."""
         return more if 0 < more <= self._room[topic] else 0
 
 
 def not_early() -> Q:
-    """Return the filter for parked and dead events whose event is not unsent, and not being sent again."""
+    """Return the filter for parked events and dead letters that are not early.
+
+    An event is early while its outbox row is unsent, or while its topic's log is filled again.
+    """
     if backends.current().in_process:
         return Q()
     unsent = OutboxRow.objects.filter(event_id=OuterRef("event_id"), offset__isnull=True, rejected="")
@@ -48,10 +54,10 @@ def not_early() -> Q:
 
 
 def not_twice(rows: QuerySet[Any]) -> Q:
-    """Return the filter that leaves out parked and dead events with a repeat further on in the log.
+    """Return the filter that leaves out parked events and dead letters whose event comes again later in the log.
 
-    If an event was appended twice, the outbox has the last offset, and the group read the first. `rows`: the parked or
-    dead events to check. The outbox has no index by event id, so nothing is searched if there are none.
+    If an event was appended twice, the outbox has the last offset, and the group read the first. `rows`: the parked
+    events or dead letters to check. The outbox has no index by event id, so it is not searched if `rows` is empty.
     """
     if backends.current().in_process or not rows.exists():
         return Q()
@@ -60,11 +66,12 @@ def not_twice(rows: QuerySet[Any]) -> Q:
 
 
 def ignored_once(row: Progress, *, passed: int, nowhere: int, noted: int = 0) -> int:
-    """Count the ignored events that are still in the outbox, each once, without those that the inbox holds as ignored.
+    """Count the ignored events, each once, that are still in the outbox and have no inbox row.
 
-    `passed`: outbox rows that the group has passed since its start. `nowhere`: those of them without a state. `noted`:
-    events that the inbox holds as ignored. The group may have passed more offsets of this log than the outbox has and
-    had rows. These are repeats (or other programs' records), and as many events may have been counted twice.
+    `passed`: outbox rows that the group has passed since its start. `nowhere`: those of them without another state.
+    `noted`: events that the inbox holds as ignored. The group may have passed more offsets of this log than the outbox
+    has and had rows. The others are repeats, or other programs' records. As many ignored events may have been counted
+    twice.
     """
     counted = row.ignored - row.pruned_ignored - noted
     beyond = max(0, row.offset - row.start - (row.pruned - row.pruned_before) - passed)

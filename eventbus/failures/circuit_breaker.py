@@ -1,8 +1,8 @@
-"""The circuit breaker: it stops a group that fails most events, until a probe succeeds.
+"""The circuit breaker of a consumer group. It stops a group that fails most events, until a probe succeeds.
 
-Its state is a column (`ConsumerGroup.breaker_opened_at`), read with each lock of the group's progress. The results that
-it judges by are only in the worker's memory. So handling writes nothing more, and a restart delays the breaker by
-WINDOW_ATTEMPTS at most.
+The column `ConsumerGroup.breaker_opened_at` says since when it is open. Workers read it each time they lock the group's
+progress. Each worker keeps the results of the last attempts in memory, so handling an event costs no further write. A
+restarted worker begins without results. So the circuit breaker may open up to WINDOW_ATTEMPTS attempts later.
 """
 
 import logging
@@ -24,31 +24,37 @@ from eventbus.models import ConsumerGroup
 
 logger = logging.getLogger(__name__)
 
-WINDOW_ATTEMPTS = (
-    50  # first attempts that it judges by: a bad deploy shows after some 26 failures, and bad luck is no majority
-)
-KEYS_MIN = 10  # keys that must have failed: a few customers' broken data is parked, and must not stop the others
+# The number of the last first attempts that decide. A bad deploy opens it after some 26 failures. A few unlucky events
+# are no majority.
+WINDOW_ATTEMPTS = 50
+KEYS_MIN = 10  # different keys among the failures: broken data of a few customers must not stop all the others
 # The first and the longest pause between probes. Short disturbances end in seconds. Even after hours, the next probe
 # comes within the longest pause. A provider that is down is called about four times a minute.
 PROBE_SECONDS = (1.0, 15.0)
-ERROR_CHARACTERS = 200  # of the last error, in the reason: a readable line; the parked keys have the whole text
+ERROR_CHARACTERS = 200  # of the last error's text in the reason, to keep one readable line; parked keys have all of it
 
 
 class CircuitBreaker:
-    """One worker's view of its group's first attempts, and the time of its next probe. Belongs to one thread."""
+    """The circuit breaker of a group as one worker sees it: results of first attempts, and the time of the next probe.
+
+    Only the worker's own thread may use it.
+    """
 
     def __init__(self, group: str, retry_on_contention: ContentionRetry) -> None:
         self._group, self._retry_on_contention = group, retry_on_contention
         self._attempts: deque[tuple[str, str, str]] = deque(maxlen=WINDOW_ATTEMPTS)  # topic, key, error ("": none)
-        self._early: set[UUID] = set()  # parked heads whose first attempt raised RetryLater: not judged yet
+        self._early: set[UUID] = set()  # ids of events whose first attempt raised RetryLater: a later one is judged
         self._pause = PROBE_SECONDS[0]
         self._probe_at: datetime | None = None
-        self.probed_key = (
-            0  # the parked key that was probed last: probes take turns, or one poison event would keep it open
-        )
+        # The id of the parked key that was probed last. The next probe takes another key, because one poison event must
+        # not keep the circuit breaker open.
+        self.probed_key = 0
 
     def succeeded(self, records: Sequence[Record], *, first: bool = True) -> None:
-        """Note handled records, at their first attempt or not."""
+        """Count records that were handled at their first attempt.
+
+        With `first=False` only those records count whose first attempt raised RetryLater.
+        """
         if not first:
             records = [record for record in records if record.event_id in self._early]
         if self._early:
@@ -56,7 +62,11 @@ class CircuitBreaker:
         self._attempts.extend((record.topic, record.key, "") for record in records[-WINDOW_ATTEMPTS:])
 
     def failed(self, record: Record, error: BaseException, *, first: bool = True, final: bool = False) -> None:
-        """Note a failed record. RetryLater is no failure yet: the attempts that follow it decide."""
+        """Count a record whose first attempt failed.
+
+        RetryLater does not count unless it is `final`: a later attempt of the event counts in its place. With
+        `first=False` the record counts only if its first attempt raised RetryLater.
+        """
         if not first and record.event_id not in self._early:
             return
         if isinstance(error, RetryLater) and not final:
@@ -67,7 +77,7 @@ class CircuitBreaker:
         self._attempts.append((record.topic, record.key, text))
 
     def reason(self) -> str:
-        """Return why it must open now; empty when it need not."""
+        """Return the reason to open the circuit breaker now, or an empty text if there is none."""
         errors = [error for _, _, error in self._attempts if error]
         keys = {(topic, key) for topic, key, error in self._attempts if error}
         if len(errors) <= WINDOW_ATTEMPTS / 2 or len(keys) < KEYS_MIN:
@@ -78,12 +88,12 @@ class CircuitBreaker:
         )
 
     def trip_if_due(self) -> None:
-        """Open it when most of the last first attempts failed."""
+        """Open the circuit breaker if most of the last first attempts failed."""
         if reason := self.reason():
             self._trip(reason)
 
     def trip_if_full(self) -> None:
-        """Open it when no more keys may be parked."""
+        """Open the circuit breaker if the group has as many parked keys as it may have."""
         if parking.is_full(self._group):
             self._trip(
                 f"{parking.PARKED_KEYS_MAX} keys are parked, and no more may be: requeue or discard dead letters"
@@ -94,22 +104,28 @@ class CircuitBreaker:
         self.wait()
 
     def reset(self) -> None:
-        """Begin a new window: the circuit breaker was closed, and judges by what comes from now on."""
+        """Forget all results. Called once the circuit breaker has been closed."""
         self._attempts.clear()
         self._pause, self._probe_at, self.probed_key = PROBE_SECONDS[0], None, 0
 
     def may_probe(self) -> bool:
-        """Return True when a probe is due: at once after a restart, which may have brought the repair."""
+        """Return True if a probe is due.
+
+        After a restart one is due at once, because the new release may have the repair.
+        """
         return self._probe_at is None or self._probe_at <= clock.now()
 
     def wait(self) -> None:
-        """Let time pass before the next probe, more each time; with jitter, so that groups do not probe in step."""
+        """Set the time of the next probe. The pause doubles each time.
+
+        Its jitter keeps groups from probing together.
+        """
         self._probe_at = clock.now() + timedelta(seconds=random.uniform(self._pause / 2, self._pause))
         self._pause = min(self._pause * 2, PROBE_SECONDS[1])
 
 
 def trip(group: str, reason: str) -> None:
-    """Open the group's circuit breaker. The first reason stays."""
+    """Open the group's circuit breaker. If it is open already, its reason stays."""
     with failpoints.atomic("breaker.trip"):
         flowing = ConsumerGroup.objects.filter(name=group, breaker_opened_at__isnull=True)
         opened = flowing.update(breaker_opened_at=clock.now(), breaker_reason=printable(reason))

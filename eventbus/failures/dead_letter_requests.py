@@ -11,9 +11,10 @@ from eventbus.failures import parking
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.registry import Group
 
-DISCARDED_AT_ONCE = 500  # parked events discarded with a dead letter in one transaction: others write in between
-KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")  # fields kept of it
-BEHIND = "DiscardedBehind"  # its error class: it never failed itself
+DISCARDED_AT_ONCE = 500  # the most parked events that one transaction discards, so that others can write in between
+# The fields that a discarded event keeps when it moves from the parked events to the dead letters, and back.
+KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")
+BEHIND = "DiscardedBehind"  # the error class of an event that never failed, but was parked behind a discarded one
 
 
 def apply_request(group: Group, letter: DeadLetter, progress: Progress) -> set[int]:
@@ -39,7 +40,7 @@ def _discard(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
         behind = list(key.events.filter(id__lte=letter.through)[:DISCARDED_AT_ONCE])
         _discard_behind(letter, behind, progress)
         if len(behind) == DISCARDED_AT_ONCE:
-            return  # the request stays until all of them are gone
+            return  # the request stays until all events behind the letter are discarded
     letter.state, letter.request, letter.discarded_at = DeadLetter.State.DISCARDED, DeadLetter.Request.NONE, clock.now()
     letter.save(update_fields=["state", "request", "discarded_at"])
     _count_discarded(progress, int(parking.record_of(letter).ours))
@@ -69,7 +70,10 @@ def _discard_behind(head: DeadLetter, behind: Sequence[ParkedEvent], progress: P
 
 
 def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> None:
-    """Open the letter again, as it was: dead, with its key waiting for it."""
+    """Undo a discard: the dead letter is open again, and its key waits for it.
+
+    If the key waits for another letter by now, it cannot wait for this one too.
+    """
     _count_discarded(progress, -int(parking.record_of(letter).ours))
     if letter.parks and key is not None and key.state == ParkedKey.State.DEAD:
         letter.parks = False  # the key waits for another letter by now, and cannot wait for two
@@ -80,7 +84,10 @@ def _restore(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> N
 
 
 def _restore_behind(letter: DeadLetter, key: ParkedKey | None, progress: Progress) -> set[int]:
-    """Park events again that had waited behind another, many at once, each at its old offset."""
+    """Park events again that were discarded behind another one, each at its old offset. Return their letters' ids.
+
+    One call restores DISCARDED_AT_ONCE events at most.
+    """
     asked = {"group": letter.group, "topic": letter.topic, "key": letter.key, "request": letter.request}
     letters = list(DeadLetter.objects.filter(**asked, behind=True).order_by("offset", "id")[:DISCARDED_AT_ONCE])
     key = key or _key_of(letter)
@@ -110,7 +117,7 @@ def _requeue(letter: DeadLetter, key: ParkedKey | None) -> None:
     record = parking.record_of(letter)
     letter.delete()
     first = key.events.values_list("offset", flat=True).first()
-    if letter.parks and first is not None and first <= record.offset:  # it was moved, see `wait_at_end`
+    if letter.parks and first is not None and first <= record.offset:  # its own was raised, see `wait_at_end`
         key.events.update(offset=F("offset") + record.offset - first + 1)
     parking.wait(key, record, record.offset)
     if letter.parks or key.state != ParkedKey.State.DEAD:  # a skipped letter frees no key that waits for another

@@ -10,15 +10,15 @@ from eventbus.events import Record, open_event
 from eventbus.models import Effect
 from eventbus.registry import Group, Handler
 
-CRASHES_MAX = 3  # crashes while handling the same event; then it is set aside, or it would crash the process for ever
+CRASHES_MAX = 3  # crashes during the same event until it is set aside: otherwise it would crash each new process
 DOUBT = "A process died between asking and noting the answer; it is not asked twice"
 
 
 def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
-    """Raise CrashedRepeatedly for an event that killed the process too often, or OutcomeUnknown if its effect began.
+    """Raise CrashedRepeatedly if the process died CRASHES_MAX times or more while it handled this event.
 
-    An operator may requeue a dead letter of CrashedRepeatedly without a check. So an event whose mail may have been
-    sent gets OutcomeUnknown.
+    Raise OutcomeUnknown instead if the event's effect was claimed and its handler says `on_unknown_outcome="never"`.
+    Operators requeue a dead letter of CrashedRepeatedly without a check, and might send a mail twice.
     """
     if crashes < CRASHES_MAX:
         return
@@ -29,11 +29,12 @@ def refuse_deadly(group: Group, record: Record, crashes: int) -> None:
 
 
 def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool) -> datetime:
-    """Store, in a transaction of its own, that the effect is about to happen. Raises OutcomeUnknown, CrashedRepeatedly.
+    """Store that a record's effect is about to be called. Return the time of this claim, which identifies it.
 
-    Returns the time of the claim, which identifies it. `ours`: the time of an earlier claim by this same process,
-    committed or not. If the stored claim is that one, its outcome is known and nothing crashed. `answered`: the effect
-    has happened, and this process has the answer.
+    The caller commits this in a transaction of its own before the call. `ours`: the time of an earlier claim by this
+    process, committed or not. `answered`: the effect was called, and this process has the answer. If the stored claim
+    is that earlier one, or there is an answer, no crash is counted. Raises OutcomeUnknown if another process left a
+    claim and the handler says `on_unknown_outcome="never"`. Raises CrashedRepeatedly after CRASHES_MAX such claims.
     """
     row = Effect.objects.filter(group=group.name, event_id=record.event_id).first()
     if row is None:
@@ -54,7 +55,10 @@ def claim(group: Group, record: Record, *, ours: datetime | None, answered: bool
 
 
 def ask(group: Group, record: Record) -> Callable[[], None]:
-    """Make the calls, outside any transaction. Return what records their answers, to be run inside one."""
+    """Call the effects of a record, outside any transaction.
+
+    Return a function that records the answers, to be run in one.
+    """
     answers: list[tuple[Handler, Any, Any]] = []
     for handler in group.of(record):
         event = open_event(record, handler.event_type)

@@ -1,6 +1,7 @@
 """The effects that this process has claimed or called, and whose answers are not recorded yet.
 
-An infrastructure error between claim, call and record must not cause a second call, and is not a crash.
+If an infrastructure error comes before the answer is recorded, the effect must not be called again. Nor is that error
+counted as a crash.
 """
 
 from collections.abc import Callable
@@ -29,25 +30,25 @@ class EffectsInFlight:
     def claim(self, record: Record) -> None:
         """Claim the effect of a record, in the caller's transaction. See `effects.claim`."""
         ours, answered = self._claimed.get(record.event_id), record.event_id in self._answers
-        # Remembered before the commit: it may succeed although its confirmation is lost.
+        # Remembered before the commit: a commit may succeed although its confirmation is lost.
         self._claimed[record.event_id] = effects.claim(self._group, record, ours=ours, answered=answered)
 
     def answer(self, record: Record) -> Note | None:
-        """Return what records the answer, if the call was made."""
+        """Return the function that records the answer, or None if the effect has not been called."""
         return self._answers.get(record.event_id)
 
     def call(self, record: Record) -> Note:
-        """Make the call of a claimed effect, outside any transaction. Return what records its answer."""
+        """Call a claimed effect, outside any transaction. Return the function that records its answer."""
         failpoints.hit("effect.ask")
         note = self._answers[record.event_id] = with_causation(record, effects.ask, self._group, record)
         failpoints.hit("effect.answered")
         return note
 
     def unclaim(self, record: Record) -> None:
-        """Let a failed attempt's effect be called again, unless it has happened and this process has the answer."""
+        """Let the effect of a failed attempt be called again, unless it was called and this process has the answer."""
         if self._group.effects and record.event_id not in self._answers:
             effects.close(self._group, record, Effect.State.FAILED)
-            # Until that is committed, the claim stands and is ours.
+            # Until this commits, the stored claim is still the one of this process.
             transaction.on_commit(lambda: self._claimed.pop(record.event_id, None))
 
     def settled(self, record: Record) -> None:

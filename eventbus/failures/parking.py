@@ -22,13 +22,16 @@ logger = logging.getLogger(__name__)
 # The most keys that a group may park. Each batch looks up its keys among the parked ones, and an operator must be able
 # to go through them. A thousand is a morning's work, and far more than a few customers' broken data.
 PARKED_KEYS_MAX = 1_000
-AWAY_SECONDS = (10.0, 30.0)  # before an unavailable service is called again: soon after it is back, and with jitter
+AWAY_SECONDS = (10.0, 30.0)  # the pause before an unavailable service is called again is a random one between these
 
 _WAITING = 'SELECT key FROM eventbus_parkedkey WHERE "group" = %b AND topic = %b AND {among}'
 
 
 def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
-    """Return those of these keys that are parked for the group. A cheap query comes first: mostly none is."""
+    """Return the rows of those of these keys that are parked for the group, by key.
+
+    Mostly none is parked, so a cheap query comes first.
+    """
     connection = connections[DEFAULT_DB_ALIAS]
     asked = _WAITING.format(among=sql.is_among(connection, "key", "text"))
     found = {key for (key,) in sql.fetch(connection, asked, [group, topic, sql.texts(connection, keys)])}
@@ -38,8 +41,8 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> str:
     """Park the key of a failed event. If the failure is final, make the event a dead letter. Raises TooManyParked.
 
-    `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure. Returns what
-    follows, for the log.
+    `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure. Returns a text
+    for the log: the number of the attempt, and when the next one comes.
     """
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
@@ -75,16 +78,16 @@ def is_full(group: str) -> bool:
 def wait_at_end(key: ParkedKey, record: Record) -> None:
     """Park an event behind all parked events of its key.
 
-    The event's own offset may be lower than theirs. After a lost log was filled again, parked events have the last
-    offsets at which they were appended (`outbox_offsets.finish`). If a relay died before it stored offsets, it appended
-    these events twice. This event may be a first copy.
+    The event's own offset may be lower than theirs. After a lost log was filled again, a parked event has the offset of
+    its last copy in the log (`outbox_offsets.finish`). A relay that died before it stored offsets has appended its last
+    events twice. So this record may be a first copy.
     """
     last = key.events.order_by("offset").values_list("offset", flat=True).last()
     wait(key, record, record.offset if last is None else max(record.offset, last))
 
 
 def wait(key: ParkedKey, record: Record, offset: int) -> None:
-    """Let an event wait for its key's turn, at this offset among the others."""
+    """Store an event behind its parked key. `offset` decides its turn among the key's parked events."""
     ParkedEvent.objects.create(
         parked_key=key,
         group=key.group,
@@ -100,12 +103,12 @@ def wait(key: ParkedKey, record: Record, offset: int) -> None:
 
 
 def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> str:
-    """Let the head wait for its next attempt. Return when that comes, for the log."""
+    """Set the time of the next attempt at a key's first event. Return a text for the log: the attempt and the pause."""
     key.attempts, key.running = attempts, False
     if not counts_as_attempt(error):
         pause = random.uniform(*AWAY_SECONDS)
     else:
-        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # only suspected: the worker itself waits
+        pause = policy.backoff_seconds(attempts) if attempts else 0.0  # 0: only suspected, and the worker itself waits
     key.due_at = clock.now() + timedelta(seconds=pause)
     key.error = printable(f"{type(error).__name__}: {error}")
     key.save()
@@ -114,7 +117,7 @@ def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts:
 
 
 def last_attempt(policy: Handler, attempts: int) -> str:
-    """Return what the log says of an attempt after which no other comes."""
+    """Return the log's text for an event's last attempt: its number, and that no other follows."""
     return f"attempt {attempts} of {policy.attempts}, and the last"
 
 
@@ -147,7 +150,7 @@ def _stop(key: ParkedKey, error: BaseException) -> None:
 
 
 def dead_letter(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
-    """Write a dead letter; a minimal one if the database refuses the error's text. Raises if it refuses both."""
+    """Write a dead letter, without the error's text if the database refuses that. Raises if it refuses both."""
     letter = DeadLetter(
         group=group,
         event_id=record.event_id,
@@ -191,7 +194,7 @@ def _tell(letter: DeadLetter) -> None:
 
 
 def record_of(row: ParkedEvent | DeadLetter) -> Record:
-    """Return the record as it was fetched."""
+    """Return the record of a parked event or a dead letter."""
     return Record(
         topic=row.topic,
         partition=row.partition,

@@ -1,8 +1,8 @@
 """Distinguish an event that causes its own infrastructure errors from an outage that hits all events.
 
-Some events cause a statement timeout at each attempt, or a killed backend, or wait for a row that another session
-locks. Each case looks as if the database were unavailable, which is not the event's failure: the worker waits. The
-difference: the error keeps following one event while the database answers others.
+Some events cause a statement timeout or a killed database session at each attempt. Others wait for a row that another
+session locks. Each case looks like an unavailable database, for which the worker waits without blaming an event. But
+here the error comes with one event again and again, while the database handles others.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ from eventbus.backends.base import TopicPartition
 from eventbus.errors import could_be_outage, counts_as_attempt, is_cut_off, is_infrastructure_error
 from eventbus.events import Record
 
-TRIES_MIN = 3  # an outage hits any event: twice is bad luck
+TRIES_MIN = 3  # tries with such an error before an event is suspected or blamed: an outage may hit it twice by chance
 SLOW_SECONDS = 5.0  # an event whose one try took so long is set aside at once, so that the others need not wait
-# If there are no other events to compare: before each of these tries, the bus's own transactions succeeded.
+# If no other events were handled meanwhile, so many tries over so many seconds are needed to blame an event. Before
+# each of them, the bus's own transactions succeeded.
 ALONE_TRIES = 10
 ALONE_SECONDS = 30.0
-AWAY_TRIES = 3  # for an unavailable service: so often it must fail for this event while others are answered
+AWAY_TRIES = 3  # tries that found a service unavailable for this event, each after other events were handled
 REMEMBERED_MAX = 2_000  # events: twice as many as a group may have parked keys
 
 
@@ -29,13 +30,16 @@ class Verdict(Enum):
     """The decision about an event that met an infrastructure error."""
 
     EXCUSED = auto()  # not its failure: wait and try again
-    SUSPECTED = auto()  # it is set aside, uncounted, so that others can be tried
+    SUSPECTED = auto()  # it is parked without counting an attempt, so that others can be tried
     BLAMED = auto()  # it is the event's own failure
 
 
 @dataclass
 class _Met:
-    """One event's infrastructure errors. `others`: how often events had been handled at the first, and at the last."""
+    """The infrastructure errors that one event has met.
+
+    `others` and `others_last`: the value of `Suspicion.answered` at its first and at its last error.
+    """
 
     key: tuple[str, str]
     since: float
@@ -43,7 +47,7 @@ class _Met:
     others_last: int
     last: float = 0.0
     tries: int = 0
-    passed_by: int = 0  # times that others were answered between two of its tries
+    passed_by: int = 0  # its tries before which other events were handled since its last try
     blamed: bool = False
 
 
@@ -52,7 +56,8 @@ class Suspicion:
 
     def __init__(self) -> None:
         self.answered = 0  # times that events were handled
-        # Keys whose heads met an infrastructure error, in the order of their last try. All other work goes first.
+        # The ids of parked keys whose first event met an infrastructure error, in the order of their last try. All
+        # other work goes first.
         self.keys: dict[int, TopicPartition] = {}
         self._met: dict[UUID, _Met] = {}
         self._cut_off: dict[TopicPartition, UUID] = {}  # by partition, the last event whose session the database ended
@@ -78,7 +83,11 @@ class Suspicion:
         return Verdict.EXCUSED if seconds is None else self.met(record, error, seconds=seconds)
 
     def counts(self, record: Record, error: BaseException) -> bool:
-        """Return True if a failure counts as an attempt. A service that answers other events is not unavailable."""
+        """Return True if a failure counts as an attempt.
+
+        ServiceUnavailable counts if other events are handled between this event's tries (AWAY_TRIES): then the service
+        is not unavailable.
+        """
         return counts_as_attempt(error) or self.met(record, error, seconds=0.0) is Verdict.BLAMED
 
     def _was_cut_off(self, record: Record) -> Verdict:
@@ -115,7 +124,10 @@ class Suspicion:
         return met
 
     def _is_alone(self, met: _Met, now: float) -> bool:
-        """Return True if this has gone on for long, and no other key has met such an error meanwhile."""
+        """Return True if the event's errors have gone on for long, and no other key has met one since they began.
+
+        Keys whose events were blamed do not count as others.
+        """
         if met.tries < ALONE_TRIES or now - met.since < ALONE_SECONDS:
             return False
         return all(other.key == met.key or other.blamed or other.last < met.since for other in self._met.values())

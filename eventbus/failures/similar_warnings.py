@@ -1,4 +1,4 @@
-"""Log failed attempts: each with its number and the next try, but of those alike only a few lines a minute."""
+"""Log each failed attempt with its number and the time of the next one, but limit how often similar lines appear."""
 
 import logging
 import time
@@ -8,8 +8,8 @@ from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 
-ALIKE_SECONDS = 60.0  # how long the lines of a kind are counted together: a bad minute is a page and not thousands
-LINES_MAX = 16  # of a kind in that time: all attempts of two events
+ALIKE_SECONDS = 60.0  # the time over which similar lines are counted: a bad minute fills one page of the log at most
+LINES_MAX = 16  # similar lines in that time: enough for all attempts of two events
 PROBE = "a probe, which counts as no attempt"
 KINDS_MAX = 100  # kinds remembered: a group has some ten types, and an error of each is one of a few classes
 
@@ -22,10 +22,10 @@ class _Kind:
 
 
 class Warnings:
-    """The warnings of one worker. Two failures are alike when their event types and their error classes are.
+    """The warnings of one worker. Two failures are similar if their event types and their error classes are the same.
 
-    The first line of a kind in a minute has the traceback. An event that becomes a dead letter is an error in the log
-    as well (`parking.dead_letter`).
+    Of similar failures LINES_MAX are logged in ALIKE_SECONDS. The first line has the traceback. An event that becomes a
+    dead letter is also logged as an error (`parking.dead_letter`).
     """
 
     def __init__(self, group: str) -> None:
@@ -33,7 +33,10 @@ class Warnings:
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def failed(self, record: Record, error: BaseException, follows: str) -> None:
-        """Log a failed attempt and what `follows`, unless there are many alike: then count it for the next line."""
+        """Log a failed attempt and what `follows` it.
+
+        If LINES_MAX similar failures were logged lately, only count this one. The next line names the count.
+        """
         kind = self._kind(record.type, type(error).__name__)
         if kind.lines >= LINES_MAX:
             kind.more += 1

@@ -31,7 +31,7 @@ _HOLD = """
     SELECT {columns}, (SELECT {reason} FROM eventbus_consumergroup WHERE name = %b AND {unless}), {limit}
     FROM eventbus_progress WHERE "group" = %b AND topic = %b AND partition = %b {lock}
 """
-# A limit for the rest of the transaction, if the session has none of its own. It costs no further round trip.
+# Limits each further statement of the transaction, if the session has no limit of its own. It costs no round trip.
 _LIMIT = """
     CASE WHEN current_setting('statement_timeout') = '0'
     THEN set_config('statement_timeout', '{milliseconds}', true) END
@@ -50,12 +50,13 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
     topic the group already reads begins at 0: the relay may have appended to it before. Raises BusError if a partition
     was removed and events in it still wait for the group.
     """
-    # Asked first: unavailable brokers take ten seconds to fail, and on SQLite nobody could write meanwhile.
+    # The brokers are asked before the transaction: unavailable ones take ten seconds to fail, and on SQLite nobody
+    # could write meanwhile.
     begins = {group.name: _begins(backend, group) for group in wanted}
     with failpoints.atomic("groups.ensure"):
         for name, by_partition in begins.items():
             ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
-            begun = _offsets(name)  # by another process, since we asked
+            begun = _offsets(name)  # another process may have created rows since `_begins` ran
             topics = {one.topic for one in begun}
             Progress.objects.bulk_create(
                 _progress(name, one, _Begin(0, 0) if one.topic in topics else begin)
@@ -69,11 +70,14 @@ class _Begin(NamedTuple):
 
     offset: int
     log_began: int
-    earliest: bool = False  # at the first event of the outbox, if that has one
+    earliest: bool = False  # True: at the first event of the partition in the outbox, if that is before `offset`
 
 
 def _progress(name: str, one: TopicPartition, begin: _Begin) -> Progress:
-    """Return a new row. The outbox is read in the transaction that stores the row: pruning goes on until then."""
+    """Return a new progress row, which the caller saves.
+
+    Call it in the transaction that saves the row. Until then pruning may delete the outbox rows that decide the start.
+    """
     kept = outbox_offsets.first(one) if begin.earliest else None
     offset = begin.offset if kept is None else min(begin.offset, kept)
     return Progress(
@@ -93,8 +97,8 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
         return begins | {one: _Begin(end, 0) for one, end in ends.items()}
     first = backend.earliest_offsets(ends)
     foreign = {handler.event_type.topic for handler in group.all() if handler.event_type.unsigned_from}
-    # Before the outbox's first row, the log of a topic has only records that this group may not read: those of other
-    # programs, or copies of events that were appended again when a log was lost. So their order holds.
+    # Before the outbox's first row, the log of a topic has only records that this group must not read: those of other
+    # programs, or copies of events that were appended again when a log was lost. Without these, each key's order holds.
     return begins | {
         one: _Begin(first.get(one, end) if one.topic in foreign else end, first.get(one, 0), earliest=True)
         for one, end in ends.items()
@@ -119,7 +123,7 @@ def _refuse_lost_partitions(
 
 
 def _waits(backend: Backend, name: str, partition: TopicPartition, offset: int) -> bool:
-    """Return True if something waits there for the group: in the log, or parked."""
+    """Return True if the group has not handled all events of a partition: some are ahead in the log, or parked."""
     if offset < backend.end(partition):
         return True
     return ParkedKey.objects.filter(group=name, topic=partition.topic, partition=partition.partition).exists()
@@ -145,7 +149,10 @@ def missing_partitions(group: Group, partitions: Collection[TopicPartition]) -> 
 
 
 def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[TopicPartition, int]) -> bool:
-    """Return True if one of these epochs is no longer the partition's own, or the group has gone back."""
+    """Return True if another worker owns one of these partitions now, or the stored offset went back in one.
+
+    `epochs`: the worker's epoch in each partition. `reached`: the group's highest offset that the worker knows.
+    """
     if not epochs:
         return False
     rows = Progress.objects.filter(among(epochs), group=group.name)
@@ -156,7 +163,10 @@ def lost(group: Group, epochs: Mapping[TopicPartition, int], reached: Mapping[To
 
 
 def fillings(group: Group) -> dict[str, tuple[str, datetime]]:
-    """Return the known log of each of the group's topics, and since when: a log that is filled again keeps its name."""
+    """Return for each topic of the group the name of its known log, and since when it is known.
+
+    A log that is filled again may keep its name. Then only the time tells it from the log before.
+    """
     rows = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation", "noted_at")
     return {topic: (generation, noted_at) for topic, generation, noted_at in rows}
 
@@ -167,7 +177,7 @@ def take_over(
     """Become the owner of these partitions: a former owner can write no more. Return their progress rows.
 
     `fence` raises if this process may not take partitions over. A retry that was left running counts as a crash. With
-    `forgive` nothing left running does: an infrastructure error ended it.
+    `forgive` it does not, and no other attempt does: an infrastructure error ended them.
     """
     with failpoints.atomic("groups.take_over"):
         fence()
@@ -181,10 +191,11 @@ def take_over(
 
 
 def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
-    """Record that this worker leaves these partitions in order, so the next owner does not look for a crash.
+    """Record that this worker leaves these partitions with no attempt unfinished.
 
-    `epochs`: the worker's epoch in each. Rows with another owner or an unfinished event are left alone. Each partition
-    has its own transaction: in a common one, locks of several workers could deadlock.
+    The next owner looks for no crash there. `epochs`: the worker's epoch in each. Rows with another owner or an
+    unfinished event are left alone. Each partition has its own transaction: in a common one, locks of several workers
+    could deadlock.
     """
     for partition, epoch in epochs.items():
         with failpoints.atomic("groups.release"):
@@ -193,7 +204,10 @@ def release(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
 
 
 def forgive(group: Group, epochs: Mapping[TopicPartition, int]) -> None:
-    """Erase attempts that were ended from outside, before leaving: they are no crashes. Touches only our own."""
+    """Erase the unfinished attempts of a worker that leaves. Something outside ended them, so they are no crashes.
+
+    `epochs`: the worker's epoch in each partition. Partitions with another owner are left alone.
+    """
     for partition, epoch in epochs.items():
         with transaction.atomic():
             row = Progress.objects.select_for_update().filter(among([partition]), group=group.name, epoch=epoch)
@@ -245,7 +259,7 @@ def _hold(vendor: str, unless: str, seconds: float) -> str:
 
 
 def stopped_by(reason: str, group: str) -> GroupStopped:
-    """Return the error of a stopped group, by the value of REASON."""
+    """Return the error to raise for a stopped group. `reason` is a value of the SQL expression REASON."""
     texts = {
         "diverged": f"Group {group} stands still: the database was restored (manage.py eventbus restored)",
         "paused": f"Group {group} is paused (manage.py eventbus resume {group})",

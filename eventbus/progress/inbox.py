@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from eventbus import clock
 from eventbus.database import sql
 
-LIVE = 0  # the replay run of live handling
+LIVE = 0  # the value of `replay` in the rows of live handling
 _SET_ASIDE = """
     SELECT event_id FROM eventbus_parkedevent WHERE "group" = %b AND {among}
     UNION ALL SELECT event_id FROM eventbus_deadletter WHERE "group" = %b AND {among}
@@ -20,13 +20,13 @@ _EVENTS = {"postgresql": "unnest(%b::uuid[]) AS event_id", "sqlite": "(SELECT va
 
 
 def known(group: str, event_ids: Sequence[UUID], *, replay: int = LIVE) -> set[UUID]:
-    """Return the ids that the group has handled in this run, or holds parked or dead."""
+    """Return those of these ids that the group has in its inbox for this run, or has parked or dead."""
     ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
     return _found(_KNOWN, [group, replay, ids, group, ids, group, ids])
 
 
 def set_aside(group: str, event_ids: Iterable[UUID]) -> set[UUID]:
-    """Return the ids that the group holds parked or dead."""
+    """Return those of these ids that the group has parked or dead."""
     ids = sql.ids(connections[DEFAULT_DB_ALIAS], event_ids)
     return _found(_SET_ASIDE, [group, ids, group, ids])
 
@@ -38,7 +38,7 @@ def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
 
 
 def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
-    """Mark events as handled. A plain INSERT: a repeat is a conflict and rolls the transaction back."""
+    """Mark events as handled. If one is marked already, the INSERT fails and rolls the transaction back."""
     connection = connections[DEFAULT_DB_ALIAS]  # the connection itself: the proxy looks it up at each use
     statement = _NOTE.format(events=_EVENTS[connection.vendor])
     now = sql.time_value(connection, clock.now())

@@ -1,4 +1,4 @@
-"""The log that all offsets of a topic are of: its name on the brokers (`generation`), stored beside the offsets."""
+"""Store for each topic to which log its offsets belong: the log's name on the brokers (`generation`)."""
 
 from collections.abc import Collection
 
@@ -8,19 +8,20 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import TopicLog
 from eventbus.registry import Group
 
-UNKNOWN = ""  # of a log that lost something: the relay fills it again at its next look, whatever its name
+UNKNOWN = ""  # stored for a log that lost records: the relay fills it again at its next check, whatever its name is
 
 
 def note(topic: str, generation: str) -> None:
-    """Note that all offsets of the topic are of this log from now on."""
+    """Store that from now on all offsets of the topic belong to this log."""
     TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})
 
 
 def refuse_others(backend: Backend, group: Group, topics: Collection[str]) -> None:
-    """Raise LogUnavailable if a log was recreated and is not filled again yet: stored offsets mean nothing in it.
+    """Raise LogUnavailable if one of these logs was recreated and is not filled again yet.
 
-    Relays may have appended records before they noticed the loss: those would be taken for the next ones. Kafka loses
-    the group with the log, so it assigns partitions again before any of the log is read.
+    The stored offsets mean nothing in such a log. Relays may have appended records before they noticed the loss, and a
+    group would take those for its next ones. Kafka loses the group with the log. So it assigns partitions again, and
+    this check is repeated, before any of the new log is read.
     """
     there = backend.generations(topics)
     known = TopicLog.objects.filter(topic__in=group.topics).values_list("topic", "generation")

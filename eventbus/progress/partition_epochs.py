@@ -21,8 +21,8 @@ class PartitionEpochs:
     def __init__(self, group: Group) -> None:
         self.group = group
         self.owned: dict[TopicPartition, int] = {}  # the epoch of each partition
-        self.begun = False  # whether this step began something that may leave an attempt behind
-        self.left_clean = False  # whether the error left no attempt behind, and the fetched records are as they were
+        self.begun = False  # True if this step began work that may leave an unfinished attempt
+        self.left_clean = False  # True if the step's error left no unfinished attempt, and the fetched records stand
         self.interrupt: Callable[[], None] | None = None  # ends the statement of the connection that locked last
         self._reached: dict[TopicPartition, int] = {}  # the group's highest known offset: it never goes back
 
@@ -36,7 +36,7 @@ class PartitionEpochs:
         self._reached |= {partition: row.offset for partition, row in progress.items()}
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Note that the worker no longer owns these."""
+        """Note that the worker no longer owns these partitions."""
         for partition in partitions:
             self.owned.pop(partition, None)
 
@@ -63,7 +63,10 @@ class PartitionEpochs:
         transaction.on_commit(lambda: self._reached.update({partition: offset}))
 
     def note_loss(self, lost: LogTruncated) -> None:
-        """Have the relay fill these logs again, even if this process ends. Raises StaleEpoch if it has done so."""
+        """Store that these logs lost records, so that the relay fills them again even if this process ends.
+
+        Raises StaleEpoch if the relay has filled them already.
+        """
         with transaction.atomic():
             for topic, partition in lost.offsets:
                 log_generations.note(topic, log_generations.UNKNOWN)  # locked in the relay's order

@@ -3,7 +3,7 @@
 from eventbus import clock
 from eventbus.models import ReplayRun
 
-NOWHERE = "{}"  # the offsets of a run that was ended because its own mean nothing any more
+NOWHERE = "{}"  # stored as the offsets of a run that was ended because its real ones are no longer valid
 
 
 def end(topic: str, why: str, **whose: str) -> None:

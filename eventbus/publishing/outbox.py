@@ -57,10 +57,10 @@ def _set_timers(alias: str, sealed: Sequence[EncodedEvent], due: datetime) -> No
 
 
 class _Gathered:
-    """Events of one `publish` that are inserted at the end of their transaction.
+    """Events of one `publish` call that are inserted at the end of their transaction.
 
-    They are kept as an `on_commit` hook that does nothing. Django drops the hooks of a savepoint that is rolled back,
-    and so these events.
+    The object is registered as an `on_commit` hook that does nothing. Django drops the hooks of a savepoint that is
+    rolled back, and with them these events.
     """
 
     def __init__(self, sealed: Sequence[EncodedEvent], *, ordered: bool) -> None:
@@ -74,7 +74,7 @@ class _Gathered:
 def gathered() -> Iterator[None]:
     """Let `publish` only collect events in this context. At its end one INSERT adds those that were not rolled back.
 
-    So the locks of keys are taken last and in one order. Without it, transactions that publish for many keys in
+    So the locks of keys are taken last, and in one order. Without this, transactions that publish for many keys in
     different orders would deadlock.
     """
     token = _gathering.set(True)
@@ -97,7 +97,10 @@ def _add_gathered(connection: BaseDatabaseWrapper) -> None:
 
 
 def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
-    """Raise outside a transaction. A test case's own block does not count: it would hide a forgotten `atomic`."""
+    """Raise PublishOutsideTransaction unless a transaction is open.
+
+    The transaction that a test case opens does not count, because it would hide a forgotten `atomic`.
+    """
     for block in connection.atomic_blocks:
         if not getattr(block, "_from_testcase", False):
             return
@@ -107,7 +110,10 @@ def _refuse_outside_transaction(connection: BaseDatabaseWrapper) -> None:
 
 
 def _refuse_without_reason(unordered: object) -> None:
-    """Raise ValueError without a reason: readers of the call must see why no order is needed, and when that changes."""
+    """Raise ValueError unless `unordered` is a text.
+
+    Readers of the call must see why no order is needed, and when that changes.
+    """
     if not isinstance(unordered, str) or not unordered.strip():
         raise ValueError(
             f"publish(unordered={unordered!r}) gives no reason: say in words why the order of a key's events does not "

@@ -27,37 +27,52 @@ class NotRejected(BusError):
 
 
 def rejected(topic: str = "", *, withdrawn: bool = False) -> QuerySet[OutboxRow]:
-    """Return events that the log rejected and that wait for an operator, or withdrawn ones; as `events` does."""
+    """Return the rejected events that wait for an operator, or with `withdrawn` those that an operator withdrew.
+
+    `behind` is as in `events`.
+    """
     rows = events(WITHDRAWN if withdrawn else WAITS)
     return rows.filter(topic=topic) if topic else rows
 
 
 def events(which: Q) -> QuerySet[OutboxRow]:
-    """Return rows of the outbox, the oldest first. `behind` counts the later unsent events of each one's key."""
+    """Return the outbox rows of this filter, the oldest first.
+
+    `behind` counts the later unsent events of a row's key.
+    """
     later = OutboxRow.objects.filter(UNSENT, topic=OuterRef("topic"), key=OuterRef("key"), id__gt=OuterRef("id"))
     counted = later.order_by().values("key").annotate(count=Count("id")).values("count")
     return OutboxRow.objects.filter(which).annotate(behind=Coalesce(Subquery(counted), 0)).order_by("id")
 
 
 def not_behind() -> Q:
-    """Return the filter for events that wait behind no rejected one of their key; empty when none is rejected."""
+    """Return the filter that leaves out rejected events that wait for an operator, and all later events of their keys.
+
+    The filter is empty if there is no such event.
+    """
     keys = OutboxRow.objects.filter(WAITS).order_by().values_list("topic", "key")
-    first = keys.annotate(first=Min("id"))  # those before it were appended, and may be so again
+    first = keys.annotate(first=Min("id"))  # earlier events of the key were appended, and may be appended again
     return reduce(and_, (~Q(topic=topic, key=key, id__gte=row_id) for topic, key, row_id in first), Q())
 
 
 def resend(row: OutboxRow, who: str) -> None:
-    """Have the relay offer it to the log again, before the later events of its key. Raises NotRejected."""
+    """Have the relay offer a rejected event to the log again, before the later events of its key.
+
+    Raises NotRejected.
+    """
     _decide(row, OperatorAction.Action.RESEND, who, rejected="")
 
 
 def withdraw(row: OutboxRow, who: str) -> None:
-    """Withdraw it: it is never published, and its key goes on without it. Raises NotRejected."""
+    """Withdraw a rejected event: it is never published, and its key goes on without it. Raises NotRejected."""
     _decide(row, OperatorAction.Action.WITHDRAW, who, withdrawn_at=clock.now())
 
 
 def _decide(asked: OutboxRow, action: OperatorAction.Action, who: str, **change: Any) -> None:
-    """Store a decision. The relay has no such row in hand: it selects no rejected ones, and none behind them."""
+    """Store an operator's decision about a rejected event. Raises NotRejected.
+
+    The relay is not sending the event meanwhile: it selects no rejected rows, and none behind them.
+    """
     with failpoints.atomic("decide"):
         row = OutboxRow.objects.select_for_update().defer("payload", "headers").filter(id=asked.pk).first()
         if row is None or not row.rejected or row.withdrawn_at is not None:

@@ -47,7 +47,7 @@ _DUE = "SELECT 1 FROM eventbus_timer WHERE due <= %b LIMIT 1"
 
 
 class Relay:
-    """One relay. The caller must hold `lease`; without one (in tests) nothing stops a second relay.
+    """The relay of one process. The caller must hold `lease`; without one (in tests) nothing stops a second relay.
 
     `alive` is called again and again as a sign of life, even during the search of a long log.
     """
@@ -66,7 +66,7 @@ class Relay:
         """Check the logs before the first append: for other sites, for a restored database, and for losses.
 
         Raises LogUnavailable if another site reads with this site's groups. If the database was restored, a divergence
-        is recorded, and nothing is appended. Rows of a lost log become unsent. Raises LeaseLost.
+        is recorded, and nothing is appended. The outbox rows of a lost log become unsent. Raises LeaseLost.
         """
         if others := self._backend.other_sites(registry.groups):
             raise LogUnavailable("; ".join(others))
@@ -75,7 +75,11 @@ class Relay:
             self._look.begin()
 
     def step(self) -> int:
-        """Publish due timers, append one batch; count what moved. Raises LeaseLost, LogUnavailable, DatabaseError."""
+        """Publish due timers and append one batch. Return how many events moved.
+
+        If a log was lost, only the timers are published, and the number is at least 1, so that the caller calls again
+        at once. Raises LeaseLost, LogUnavailable, DatabaseError.
+        """
         if self._lease is not None:
             self._lease.refuse_earlier()
         if divergence.stands():
@@ -98,7 +102,10 @@ class Relay:
         return due + len(rows)
 
     def _looks(self, topics: set[str]) -> bool:
-        """Return True if logs of these were lost. Raises LogUnavailable while unknown: appending might overtake."""
+        """Return True if a log was lost, and its outbox rows are unsent again.
+
+        Raises LogUnavailable while this is not known for one of these topics: appended events might overtake lost ones.
+        """
         try:
             if self._look.look(topics):
                 return True
@@ -121,7 +128,7 @@ class Relay:
             self._lease.check()
 
     def _unsent(self, statement: str) -> list[Unsent]:
-        """Return the next batch. A topic waits as a whole, so that each key's order stays."""
+        """Return the next batch of unsent rows. A topic is left out as a whole, so that each key's order stays."""
         connection, now = connections[DEFAULT_DB_ALIAS], time.monotonic()
         rows: sql.Rows = []
         if away := [topic for topic, until in self._away.items() if now < until]:
@@ -132,7 +139,10 @@ class Relay:
         return [Unsent(*row) for row in rows or sql.fetch(connection, statement, [BATCH_ROWS])]
 
     def _publish_due_unless_held_up(self) -> int:
-        """Publish due timers. If an open transaction holds a key, leave them: committed events must not wait."""
+        """Publish due timers.
+
+        If another transaction holds the lock of a key, give up for now: committed events must not wait.
+        """
         if time.monotonic() < self._timers_at:
             return 0
         try:
@@ -147,7 +157,10 @@ class Relay:
             return 0
 
     def _publish_due(self) -> int:
-        """Publish due timers. Only now does a delayed event get its position in the order."""
+        """Move due timers to the outbox, and return how many.
+
+        Only now does each get its turn in the order of its key.
+        """
         connection = connections[DEFAULT_DB_ALIAS]
         if not sql.fetch(connection, _DUE, [sql.time_value(connection, clock.now())]):
             return 0

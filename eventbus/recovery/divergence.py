@@ -41,7 +41,7 @@ REMEDY = "manage.py eventbus restored says what that means and repairs it: docs/
 
 
 class Named(Protocol):
-    """An event in the log, by name and offset."""
+    """The attributes of a record that a divergence stores and reports."""
 
     @property
     def topic(self) -> str: ...
@@ -78,11 +78,11 @@ def _absent(records: Sequence[Record]) -> list[Record]:
 
 
 def forgotten(records: Iterable[Record]) -> set[int]:
-    """Return the offsets of this site's records that a restored database forgot: groups skip them.
+    """Return the offsets of this site's records that a restored database forgot. Groups skip these records.
 
-    All records are of one partition. Offsets are compared, and not event ids: a timer in the backup is published again
-    with the same id. Raises Diverged if no operator has decided about a forgotten record yet. Raises LogTruncated if
-    the log lost records instead (`reused_offsets`).
+    All records are of one partition. Offsets are returned, and not event ids, because a timer in the backup is
+    published again with the same id. Raises Diverged if no operator has decided about a forgotten record yet. Raises
+    LogTruncated if the log lost records instead (`reused_offsets`).
     """
     records = list(records)
     mine = own_outbox_rows.of(own_outbox_rows.trusted(records))
@@ -95,7 +95,7 @@ def forgotten(records: Iterable[Record]) -> set[int]:
 
 
 def news(records: Iterable[Record]) -> list[Record]:
-    """Return those that are unknown, and that no operator has decided about yet."""
+    """Return those of these records that the outbox lacks, and about which no operator has decided yet."""
     return _news(unknown(records))
 
 
@@ -107,7 +107,10 @@ def _news(found: Sequence[Record]) -> list[Record]:
 
 
 def _is_in(record: Record, span: ForgottenSpan) -> bool:
-    """Return True if the span has the record. Its number counts too: a log that was filled again reuses offsets."""
+    """Return True if the record is in the span of forgotten events.
+
+    The id of its outbox row is compared too, because a log that was filled again uses the same offsets.
+    """
     return (
         (span.topic, span.partition) == (record.topic, record.partition)
         and span.begin <= record.offset < span.end
@@ -116,9 +119,9 @@ def _is_in(record: Record, span: ForgottenSpan) -> bool:
 
 
 def note(records: Sequence[Record]) -> list[Record]:
-    """Record a divergence, which stops everything, if one of these was published later than the state of the database.
+    """Record a divergence, which stops groups and relay, if one of these was published later than the database's state.
 
-    Else return the records that the outbox still lacks. It is queried again: a row may be visible only a moment after
+    Else return those that the outbox still lacks. It is queried again, because a row may be visible only a moment after
     its commit.
     """
     still = news(records)
@@ -129,7 +132,7 @@ def note(records: Sequence[Record]) -> list[Record]:
 
 
 def _later(records: Sequence[Record]) -> list[Record]:
-    """Return the records with higher numbers than all outbox rows that were sent.
+    """Return the records that name higher ids of outbox rows than any row that was sent.
 
     The others may be copies of pruned records. Anyone who can write into the log can append such a copy, with its valid
     signature.
@@ -141,7 +144,7 @@ def _later(records: Sequence[Record]) -> list[Record]:
 
 
 def stand_still(first: Named) -> None:
-    """Let nothing move any more. The first process to note it logs an error."""
+    """Record a divergence, which stops all groups and the relay. The first process to record it logs an error."""
     with transaction.atomic():
         _, is_new = Divergence.objects.get_or_create(
             name=THE_ONE,
@@ -160,17 +163,17 @@ def stand_still(first: Named) -> None:
 
 
 def stands() -> bool:
-    """Return True while everything stands still."""
+    """Return True while a divergence is recorded, and so all groups and the relay stand still."""
     return Divergence.objects.exists()
 
 
 def problems() -> list[str]:
-    """Return a sentence for the operator if database and log differ; else nothing."""
+    """Return a sentence for the operator if a divergence is recorded, else nothing."""
     return [told(found) for found in Divergence.objects.all()]
 
 
 def told(found: Divergence) -> str:
-    """Describe which store went back, how that is known, and the remedy."""
+    """Describe a divergence: which store went back, how that is known, and the remedy."""
     return (
         f"The database went back to an earlier time: the log holds {printable(found.type)} {found.event_id} of key "
         f"{printable(found.key)} at {found.topic}/{found.partition}/{found.offset}, which was published here and is "
@@ -179,7 +182,7 @@ def told(found: Divergence) -> str:
 
 
 def by_no_key(count: int, topic: str) -> str:
-    """Describe records that are `unsigned`, in a sentence with the remedy."""
+    """Describe the records of a topic that `unsigned` found, in a sentence with the remedy."""
     return (
         f"{count} records of {topic} say that they are of this site, and no key that is known here has signed them. "
         "Was the database restored, and have keys been changed? Put the others back into EVENTBUS_SIGNING_KEYS, or "
@@ -191,14 +194,18 @@ def by_no_key(count: int, topic: str) -> str:
 class Tail(NamedTuple):
     """The part of a topic's log beyond all offsets in the database. `begins`: its first offset, by partition.
 
-    `is_known`: the offsets in the database belong to this log. Another log may hold copies of all pruned records.
+    `is_known`: the offsets in the database belong to this log. If they do not, the log may hold copies of all pruned
+    records.
     """
 
     begins: dict[int, int]
     is_known: bool
 
     def news(self, records: Iterable[Record]) -> list[Record]:
-        """Return the news, see `news`; in another log only those with later numbers."""
+        """Return the records that the outbox lacks (`news`).
+
+        If the log is not the known one, leave out copies of pruned records.
+        """
         found = news(records)
         return found if self.is_known else _later(found)
 
@@ -223,9 +230,10 @@ def look(backend: Backend, beat: Callable[[], None]) -> None:
 
 
 def tails(backend: Backend) -> dict[str, Tail]:
-    """Return the tail of each log that has one. Raises LogUnavailable.
+    """Return, by topic, the tail of each log that has one. Raises LogUnavailable.
 
-    A recreated log is all tail. So is a log that no relay of this site has recorded: the log or the database is new.
+    All of a recreated log is tail. So is all of a log that no relay of this site has recorded: then the log or the
+    database is new.
     """
     logs = dict(TopicLog.objects.values_list("topic", "generation"))
     asked = {one.topic for one in declared_events()} | logs.keys()
@@ -245,7 +253,7 @@ def tails(backend: Backend) -> dict[str, Tail]:
 
 
 def _set_aside(topic: str) -> dict[int, int]:
-    """Return by partition the first record that groups have passed as forged, and that claims to be of this site."""
+    """Return by partition the lowest offset of the records that groups set aside as forged and that name this site."""
     rows = UntrustedRecord.objects.filter(topic=topic, source=source()[:SOURCE_CHARACTERS_MAX])
     return dict(rows.order_by().values_list("partition").annotate(first=Min("offset")))
 

@@ -19,23 +19,28 @@ from eventbus.models import Progress
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0  # between looks; two must agree: a broker that has just become leader may not know all at once
+# Between two checks of the logs' ends. Two checks must agree: a broker that has just become leader may not know all of
+# its log at once.
+LOOK_SECONDS = 2.0
 
 Ends = dict[TopicPartition, int]
 
 
 class TruncationDetector:
-    """The ends of the logs, as one relay has seen them."""
+    """Detect logs that lost their ends, by the ends that one relay has seen."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._looked = float("-inf")
-        self._ends: Ends = {}  # the farthest known end of each
-        self._early: set[TopicPartition] = set()  # those that ended too early at the last look
+        self._ends: Ends = {}  # the farthest known end of each partition
+        self._early: set[TopicPartition] = set()  # partitions whose logs ended too early at the last check
         self._seen: set[str] | None = None  # topics whose ends were seen since the last outage; None before any
 
     def soon(self) -> None:
-        """Append nothing to a log before its end is seen again: the brokers were unavailable."""
+        """Let nothing be appended to a log (`held`) before its end is seen again.
+
+        Called when the brokers were unavailable.
+        """
         if self._backend.topics is not None:
             self._seen = set()
             if not self._early:
@@ -43,19 +48,22 @@ class TruncationDetector:
 
     @property
     def suspected(self) -> set[str]:
-        """The topics that ended too early at the last look."""
+        """The topics whose logs ended too early at the last check."""
         return {partition.topic for partition in self._early}
 
     def held(self, topics: set[str]) -> set[str]:
-        """Return topics of which it is not known yet if they have lost their ends."""
+        """Return those of these topics whose logs may have lost their ends.
+
+        These are the topics whose ends were not seen since the brokers were unavailable, and the suspected ones.
+        """
         unseen = set() if self._seen is None else topics - self._seen
         return unseen | (topics & self.suspected)
 
     def found(self, topics: Collection[str]) -> set[str]:
-        """Return topics that ended too early at two looks in a row.
+        """Return the topics whose logs ended too early at two checks in a row.
 
-        Within LOOK_SECONDS of the last look it does not look, and returns none. Partitions whose brokers do not answer
-        are left for the next look, because the caller must renew its lease.
+        Within LOOK_SECONDS of the last check it does not check again, and returns none. Partitions whose brokers do not
+        answer are left for the next check, because the caller must renew its lease.
         """
         if self._backend.topics is None or time.monotonic() - self._looked < LOOK_SECONDS:
             return set()
@@ -73,14 +81,17 @@ class TruncationDetector:
         return confirmed
 
     def at_once(self, topics: Collection[str]) -> set[str]:
-        """Return topics that end too early at one look, before anything is appended. Raises LogUnavailable."""
+        """Return the topics whose logs end too early at one check, before anything is appended.
+
+        Raises LogUnavailable.
+        """
         found = {} if self._backend.topics is None else short(self._backend, topics)
         for partition, (end, had) in found.items():
             say(partition, end, had)
         return {partition.topic for partition in found}
 
     def forget(self, topic: str) -> None:
-        """Forget the ends of a topic that was filled again: they are of the log before."""
+        """Forget the ends of a topic that was filled again: they belong to the log before it."""
         self._ends = {partition: end for partition, end in self._ends.items() if partition.topic != topic}
         self._early = {partition for partition in self._early if partition.topic != topic}
         if self._seen is not None:
@@ -106,7 +117,10 @@ class TruncationDetector:
 
 
 def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
-    """Return the end and the earlier end of partitions that end before that. Raises LogUnavailable."""
+    """Return the partitions whose logs end earlier than they did, each with its end and the earlier one.
+
+    Raises LogUnavailable.
+    """
     found = {}
     for topic in topics:
         given = outbox_offsets.given(topic)  # before the ends: a group may reach further a moment later
@@ -117,7 +131,7 @@ def short(backend: Backend, topics: Collection[str]) -> dict[TopicPartition, tup
 
 
 def say(partition: TopicPartition, end: int, had: int) -> None:
-    """Log an error that names the partition that went back, and by how much."""
+    """Log an error that names a partition whose log lost its end, with its end and the earlier one."""
     logger.error(
         "The log went back to an earlier time: %s/%s ends at %s, and had ended at %s. The brokers were restored, or "
         "have lost its end. What the outbox has of it is appended again, by itself",
@@ -126,7 +140,10 @@ def say(partition: TopicPartition, end: int, had: int) -> None:
 
 
 def problems(groups: Iterable[Any]) -> list[str]:
-    """Return a sentence for each group in `operations.GroupStatus` that is beyond the end of its log."""
+    """Return a sentence for each partition in which a group's offset is beyond the end of the log.
+
+    `groups` are `operations.GroupStatus` objects.
+    """
     return [
         f"The log went back to an earlier time: group {group.group} is at {one.offset} in {group.topic}/"
         f"{one.partition}, which ends at {one.end}. The brokers were restored, or have lost its end. A relay that runs "

@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 def note(group: str, partition: TopicPartition, begin: int, end: int, count: int) -> None:
-    """Note that so many records between these offsets are lost for a group: once, though it may be found again."""
+    """Store that `count` records between these offsets are lost for a group.
+
+    The same loss may be found again. It is stored once.
+    """
     log = TopicLog.objects.filter(topic=partition.topic).values_list("generation", flat=True).first() or ""
     mine = {"group": group, "topic": partition.topic, "partition": partition.partition, "generation": log}
     said = LostRecords.objects.filter(**mine).aggregate(end=Max("end"))["end"] or 0
@@ -32,7 +35,7 @@ def note(group: str, partition: TopicPartition, begin: int, end: int, count: int
 
 
 def told(lost: LostRecords) -> str:
-    """Describe the loss, in a sentence with the remedy."""
+    """Describe a group's loss, in a sentence with the remedy."""
     return (
         f"Group {lost.group} lost {lost.count} records of {lost.topic}/{lost.partition}, offsets {lost.begin} to "
         f"{lost.end - 1}: the log let go of them before the group read them, and the outbox does not have them. "

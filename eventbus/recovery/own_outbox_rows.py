@@ -1,4 +1,4 @@
-"""Find the outbox rows of this site's records, by the numbers in the records."""
+"""Find the outbox rows of this site's records. Each record names the id of its row as its `sequence`."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,14 +21,17 @@ _attributes = msgspec.json.Decoder(_Numbered)
 
 
 def number_of(record: Record) -> int:
-    """Return the id of the outbox row that the record names; 0 where it names none."""
+    """Return the id of the outbox row that the record names, or 0 if it names none."""
     found = _attributes.decode(record.headers).sequence
     number = int(found) if found.isdecimal() and len(found) <= SEQUENCE_DIGITS else 0
     return number if number <= NUMBER_MAX else 0
 
 
 def trusted(records: Iterable[Record]) -> list[Record]:
-    """Return the trusted records of this site. In memory the log is the outbox: nothing to compare, so none."""
+    """Return the trusted records of this site.
+
+    In memory there are none: there the log is the outbox, and cannot differ from it.
+    """
     if backends.current().in_process:
         return []
     mark = ours()  # read once for all: this runs for every event
@@ -36,14 +39,17 @@ def trusted(records: Iterable[Record]) -> list[Record]:
 
 
 class Row(NamedTuple):
-    """An outbox row found by number. Fields are None if there is none, or the relay has not noted the offset yet."""
+    """An outbox row that was looked up by id.
+
+    Fields are None if there is no row, or the relay has stored no offset yet.
+    """
 
     event_id: UUID | None = None
     partition: int | None = None
     offset: int | None = None
 
     def is_at(self, record: Record) -> bool:
-        """Return True if the row is the record's, and has its partition and offset."""
+        """Return True if the row has this record's event id, partition and offset."""
         return self == (record.event_id, record.partition, record.offset)
 
 
@@ -52,7 +58,7 @@ _NONE = Row()
 
 
 def of(records: Sequence[Record]) -> list[tuple[Record, Row]]:
-    """Return each record with its row. Raises DatabaseError."""
+    """Return each record with the outbox row that it names. Raises DatabaseError."""
     if not records:
         return []
     connection, numbers = connections[DEFAULT_DB_ALIAS], [number_of(record) for record in records]

@@ -1,11 +1,11 @@
 """Detect that a log lost something, and fill it again from the outbox.
 
-All offsets of a topic are of one log, whose id (`generation`) is stored beside them. The brokers may show another log,
-end before an offset that they gave out, or give one twice. Then the topic's rows in the outbox become unsent, and the
-relay appends them in order. Every group begins at the new log's start, and the inboxes drop repeats. A group may have
-passed events without an inbox row: from before it began, or of a type that it did not know. These are first written
-into its inbox as ignored. Otherwise a failed disk would have them handled years later. Events that were lost for a
-group come again, and are handled.
+All offsets of a topic are of one log, whose id (`generation`) is stored beside them. There are three signs of a loss.
+The brokers show another log, the log ends before an offset that it gave out, or it gives an offset twice. Then the
+topic's rows in the outbox become unsent, and the relay appends them in order. Every group begins at the new log's
+start, and the inboxes drop repeats. A group may have passed events without an inbox row: from before it began, or of a
+type that it did not know. These are first written into its inbox as ignored. Otherwise the group would handle them now,
+perhaps years later. Events that were lost for a group come again, and are handled.
 """
 
 import logging
@@ -38,7 +38,7 @@ from eventbus.recovery.log_truncation import TruncationDetector
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0  # a log is not replaced faster than that: a broker takes several to start
+LOOK_SECONDS = 1.0  # between two checks: a broker takes several seconds to start, so no log is replaced faster
 ROWS_AT_ONCE = 1_000  # per INSERT; SQLite takes some 32,000 values
 
 
@@ -50,32 +50,35 @@ class Refilled(msgspec.Struct, frozen=True):
 
 
 class LossDetector:
-    """Check the logs before the relay appends. `fence` raises LeaseLost when it is no relay any more."""
+    """Check the logs before the relay appends. `fence` raises LeaseLost if this process is no longer the relay."""
 
     def __init__(self, backend: Backend, fence: Callable[[], None]) -> None:
         self._backend, self._fence = backend, fence
         self._looked = float("-inf")
         self._seen: set[str] = set()  # topics whose logs were checked: nothing is appended to others
-        self._there: set[str] = set()  # topics that the last look found
-        self._unfinished: set[str] = set()  # topics to be filled again on brokers, whose log is the outbox now
+        self._there: set[str] = set()  # topics that the backend had at the last check
+        self._unfinished: set[str] = set()  # topics whose log on the brokers was to be filled, and is the outbox now
         self._shrinking = TruncationDetector(backend)
-        self._lost: Mapping[tuple[str, int], int] = {}  # losses that could not be written down yet
+        self._lost: Mapping[tuple[str, int], int] = {}  # the losses that `lost` could not store yet
 
     def soon(self) -> None:
-        """Do not put off the next look: the brokers were unavailable, or something was unexpected."""
+        """Let the next `look` check the logs at once. Called when the brokers were unavailable."""
         self._looked = float("-inf")
         self._shrinking.soon()
 
     def held(self, topics: set[str]) -> set[str]:
-        """Return topics to which nothing may be appended yet. The brokers reject a missing topic anyway."""
+        """Return those of these topics to which nothing may be appended yet.
+
+        A topic that the brokers lack is not among them: they reject its records anyway.
+        """
         return self._shrinking.held(topics & self._there)
 
     def lost(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Record that logs lost all records from some offsets on. Groups stop reading; the next `look` fills the logs.
+        """Store that logs lost all records from some offsets on.
 
-        `offsets`: the first lost offset, by (topic, partition). The record outlives this process. Raises LeaseLost,
-        DatabaseError: then the next `look` makes the record first. It must not be forgotten, since a log that has grown
-        no longer gives an offset twice.
+        Groups stop reading, and the next `look` fills the logs. `offsets`: the first lost offset, by (topic,
+        partition). What is stored outlives this process. Raises LeaseLost, DatabaseError: then the next `look` stores
+        it first. It must not be forgotten, since a log that has grown no longer gives an offset twice.
         """
         self._looked = float("-inf")
         self._lost = offsets
@@ -87,13 +90,16 @@ class LossDetector:
                 note(topic, UNKNOWN)
             for row in Progress.objects.select_for_update().filter(topic__in=topics).order_by("id"):
                 passed = row.offset
-                if row.topic in cut:  # beyond it, the group may have read records that replaced unread ones
+                if row.topic in cut:  # beyond the first lost offset it may have read records that replaced unread ones
                     passed = max(row.start, min(passed, offsets.get((row.topic, row.partition), passed)))
                 Progress.objects.filter(id=row.pk).update(epoch=F("epoch") + 1, offset=passed)
         self._lost = {}
 
     def _cut(self, topics: Collection[str]) -> set[str]:
-        """Return topics whose log is still the known one: it has lost no more than its end, so nothing that is old."""
+        """Return those of these topics whose log is still the known one.
+
+        It lost only its end, and still has all older records.
+        """
         try:
             there = self._backend.generations(topics)
         except LogUnavailable:
@@ -148,12 +154,15 @@ class LossDetector:
                 note(topic, generation)
             self._pin(topic, logs[topic].partitions if topic in logs else None)
         self._seen |= generations.keys()
-        if topics <= generations.keys():  # one that is missing may be made anew at any moment
+        if topics <= generations.keys():  # a missing topic may be created at any moment: check again at once
             self._looked = time.monotonic()
         return found
 
     def _pin(self, topic: str, known: int | None) -> None:
-        """Keep keys in their partitions. Only in memory does the setting decide how many partitions there are."""
+        """Store the topic's number of partitions, so that keys stay in theirs.
+
+        In memory a setting decides this number. On brokers it is stored when the site first uses the topic.
+        """
         if known is None or self._backend.topics is None:
             partitions = len(self._backend.partitions([topic]))
             if known is not None and partitions > known:
@@ -162,7 +171,10 @@ class LossDetector:
                 outbox_offsets.pin(topic, partitions)
 
     def _adopt(self, topic: str, generation: str, log: TopicLog | None) -> None:
-        """Make the outbox the log. Events keep their offsets of the brokers, which lack all later events."""
+        """Make the outbox the topic's log. Its events keep the offsets that they had on the brokers.
+
+        The brokers' log will lack all later events.
+        """
         if log is not None and log.refill_to:
             self._unfinished.add(topic)
         if log is not None and log.generation == generation:
@@ -178,7 +190,7 @@ class LossDetector:
             )
 
     def _refill(self, topic: str, generation: str) -> Refilled:
-        self._backend.reset()  # its cache is of the log that is gone, and so is what it is sending
+        self._backend.reset()  # what it has cached, and what it is sending, belongs to the lost log
         self._shrinking.forget(topic)
         self._refuse_other_partitions(topic)
         begins = self._begins(topic)
@@ -202,7 +214,10 @@ class LossDetector:
         return Refilled(topic, events)
 
     def _begins(self, topic: str) -> dict[int, int]:
-        """Return by partition where groups read on: after all records of ours, and after what retention deleted."""
+        """Return by partition the offset at which groups read on in the new log.
+
+        It is after all records of this site that are in the log already, and after those that retention deleted.
+        """
         first = self._backend.earliest_offsets(self._backend.partitions([topic]))
         strays = self._backend.strays(topic, self._fence)
         return {one.partition: max(begin, strays.get(one.partition, 0)) for one, begin in first.items()}
@@ -220,7 +235,10 @@ class LossDetector:
             )
 
     def _refuse_other_partitions(self, topic: str) -> None:
-        """Raise if the partitions differ: a group's counts are by partition, and a key must keep its own."""
+        """Raise LogUnavailable if the new log has other partitions than the groups' progress.
+
+        A group's counts are stored by partition, and a key must keep its own.
+        """
         had = set(Progress.objects.filter(topic=topic).values_list("partition", flat=True))
         there = {one.partition for one in self._backend.partitions([topic])}
         if had and there != had:
@@ -255,7 +273,10 @@ def unsend(held: QuerySet[Progress], rows: QuerySet[OutboxRow], topic: str) -> t
 
 
 def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
-    """Write events that the group ignored without a trace into its inbox. Those lost for it may come again."""
+    """Write the events that the group ignored without an inbox row into its inbox.
+
+    Leave lost ones out: they may come again.
+    """
     ignored = passed_events.ignored(progress, passed)
     found = list(ignored.values_list("event_id", "offset"))
     InboxRow.objects.bulk_create(
@@ -267,7 +288,7 @@ def _remember(progress: Progress, passed: QuerySet[OutboxRow]) -> None:
 
 
 def _renumber(topic: str) -> None:
-    """Give parked and dead events low offsets, in the same order, before all records of the new log, which begins at 0.
+    """Give parked and dead events low offsets in the same order, before all records of the new log, which begins at 0.
 
     A key's parked events are appended again before its later ones. So n parked events get the offsets 1 to n, and a
     later event has an offset of at least n.
