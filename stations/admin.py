@@ -17,7 +17,7 @@ STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one
 
 
 class ColumnFilter(admin.SimpleListFilter):
-    """A filter by one column's value. It does not query a big table for the values it holds."""
+    """A filter by one column's value. Its choices come from no query of the listed table, which may be big."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
@@ -48,7 +48,7 @@ class ContractFilter(ColumnFilter):
 
 
 class FeedFilter(ColumnFilter):
-    """A filter by feed. Every feed that is or was polled has a plan, and plans are few."""
+    """A filter by feed. Its choices come from the poll plans: every feed that is or was polled has one."""
 
     title = _("feed")
     parameter_name = "feed"

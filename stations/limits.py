@@ -32,7 +32,10 @@ def count_remark(*, client: str, now: datetime) -> None:
 
 
 def _count(key: str) -> int:
-    """Return the count with this one. Return 0 if the cache fails: then the remark finds no database either."""
+    """Count one more under this key, and return the new count.
+
+    Returns 0 if the cache's database is unavailable. Then the remark cannot be stored either.
+    """
     try:
         cache.add(key, 0, REMARK_SECONDS)
         return int(cache.incr(key))

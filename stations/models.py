@@ -124,7 +124,7 @@ class PollRun(models.Model):
 
 
 class PollPlan(models.Model):
-    """The plan of a feed's polls. The producer's page changes it, and the poller obeys within 200 ms."""
+    """The plan of a feed's polls. The producer's page changes it, and the poller applies the change within 200 ms."""
 
     feed = models.CharField(_("feed"), max_length=100, primary_key=True)
     running = models.BooleanField(_("running"), default=True)

@@ -1,8 +1,8 @@
 """The feeds whose stations are shown: those of STATIONS_FEEDS, and only one of them for each contract.
 
 Rows of a feed that was removed from the setting stay in the database, but no page shows them. If two feeds supply the
-same contract, a feed of that contract alone takes precedence over a feed of all. Of two such feeds a real one takes
-precedence over a simulated one.
+same contract, a feed of that contract alone takes precedence over a feed of all contracts. Of two feeds of the same
+kind, a real one takes precedence over a simulated one.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class ActiveFeeds:
         return feed is not None and feed.source == source
 
     def condition(self) -> Q:
-        """Return `shows` as a condition on rows that have a source and a contract."""
+        """Return a query condition on rows with a source and a contract: it holds for those that `shows` allows."""
         shown = Q(pk__in=[])
         for contract, feed in self._named.items():
             shown |= Q(source=feed.source, contract=contract)

@@ -1,15 +1,15 @@
-"""The cities with JCDecaux stations in service: their coordinates, sizes and time zones.
+"""The cities where JCDecaux has stations in service: their coordinates, sizes and time zones.
 
-Facts as of 2026-07, source: JCDecaux, Open Licence. The simulator builds its stations from them, and pages take a
-contract's name for readers and its time zone from here. A contract missing here still works: pages show its technical
-name, and times in UTC.
+JCDecaux calls the bike system of a city a contract, such as "lyon". The facts are as of 2026-07, from JCDecaux under
+the Open Licence. The simulator builds its stations from them. Pages take a city's name and time zone from here. For
+a contract that is missing here they show the contract's own name, and times in UTC.
 """
 
 from typing import NamedTuple
 
 
 class Contract(NamedTuple):
-    """One city's service. `docks` are the stands of all `stations` together; `kinds` are its kinds of bikes."""
+    """One contract: a city's bike system. `docks` counts the stands of all its stations, `kinds` names its bikes."""
 
     name: str  # case-folded, as in keys
     commercial_name: str

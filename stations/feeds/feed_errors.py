@@ -1,4 +1,4 @@
-"""The reasons of failed polls, each with its remedy. Pages translate them as they are, so they hold no values."""
+"""The reasons why polls fail, each with its remedy. They hold no values, so that pages can translate them."""
 
 from enum import StrEnum
 

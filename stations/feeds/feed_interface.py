@@ -1,4 +1,7 @@
-"""The answers of feeds, and their differences from the held state. No clock, no database, no network."""
+"""The interface of feeds: their answers, and the changes from the recorded state to an answer.
+
+The module uses no clock, no database and no network.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +24,7 @@ class Key(NamedTuple):
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """The part of a reading that counts as a change. It holds no time: heartbeats move when nothing changed."""
+    """The part of a reading that is compared to find changes. It holds no time: heartbeats come without changes."""
 
     name: str
     address: str  # "" when unknown
@@ -72,7 +75,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Bad(StrEnum):
-    """The reason to leave out a row of an answer. Pages show these words, translated as they are."""
+    """A reason to leave out a row of a feed's answer. Pages show the translation of these words."""
 
     NOT_AN_OBJECT = _("not an object")
     NUMBER = _("number missing or not a whole number above zero")
@@ -139,7 +142,7 @@ class PollFailed(Exception):
 
 
 class Feed(Protocol):
-    """A source of readings. `source` is the first part of its stations' keys, `contract` the only one it gives."""
+    """A source of readings. Its stations' keys begin with `source`. `contract` is the only one that it gives."""
 
     @property
     def name(self) -> str: ...  # "jcdecaux:lyon"
@@ -151,10 +154,10 @@ class Feed(Protocol):
     def contract(self) -> str | None: ...  # "lyon"; None for all
 
     def fetch(self) -> Fetched:
-        """Poll once. Raises PollFailed."""
+        """Poll once. Raises PollFailed if the answer is missing or unusable."""
 
     def contracts(self) -> list[ListedContract]:
-        """List the contracts on offer. Raises PollFailed."""
+        """List the contracts on offer. Raises PollFailed if the answer is missing or unusable."""
 
     def close(self) -> None: ...
 
@@ -222,11 +225,14 @@ def _changed(before: Held, reading: Reading) -> Change:
 
 
 def _moved(old: State, new: State) -> tuple[int, int]:
-    """Return the bikes taken and returned, counted per kind: one electrical out and one mechanical in is both."""
+    """Return the numbers of bikes taken and returned, each kind counted for itself.
+
+    If an electrical bike leaves and a mechanical one comes, one bike is taken and one is returned.
+    """
     moves = [new.bikes - old.bikes]
     if None not in (old.mechanical, old.electrical, new.mechanical, new.electrical):
         by_kind = [new.mechanical - old.mechanical, new.electrical - old.electrical]  # type: ignore[operator]
-        # The total is not always the sum of the kinds; the unexplained rest moved too.
+        # The total is not always the sum of the kinds. The difference moved too.
         moves = [*by_kind, moves[0] - sum(by_kind)]
     return -sum(move for move in moves if move < 0), sum(move for move in moves if move > 0)
 

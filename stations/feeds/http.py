@@ -22,7 +22,7 @@ from stations.feeds.feed_interface import PollFailed
 
 READ_SECONDS = 8.0  # one whole answer; the real feed takes below 1 s
 BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed's own minute, so polls never overlap
-ATTEMPTS_MAX = 3  # after three failures in a row the next interval is a better time
+ATTEMPTS_MAX = 3  # after three failures in a row, the next poll is a better time to try
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not retry together
 ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
 RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day, after which a daily quota starts again; more is a mistake
@@ -97,7 +97,7 @@ class HttpClient:
         self._service = service(f"feed {name}", at=self._base_url)
 
     def get(self, path: str, **query: str) -> bytes:
-        """Return the body of a 200. Raises PollFailed."""
+        """Return the body of an answer with status 200. Raises PollFailed for every other outcome."""
         if self._refusal:
             raise PollFailed(self._refusal)
         deadline = time.monotonic() + self._budget_seconds
@@ -105,7 +105,7 @@ class HttpClient:
             answer = self._ask(f"{self._base_url}/{path}", query, deadline)
             if isinstance(answer, bytes):
                 return answer.removeprefix(codecs.BOM_UTF8)
-            if attempt == 1 or answer[0].reason != Failure.RESTING:  # else the failure before it is more useful
+            if attempt == 1 or answer[0].reason != Failure.RESTING:  # else the earlier failure says more
                 failure = answer[0]
             again = answer[1]
             wait = random.uniform(0.5, 1) * self._backoff_seconds * 2**attempt
@@ -125,7 +125,7 @@ class HttpClient:
             return failing.failed, failing.again
 
     def _heard(self, url: str, deadline: float) -> bytes | tuple[PollFailed, bool]:
-        """Return the body, or a failure that is no fault of the feed. Raises _Failing."""
+        """Return the body, or a failure that the circuit breaker ignores. Raises _Failing for one that it counts."""
         try:
             answer = ask(
                 "GET",
@@ -148,7 +148,7 @@ class HttpClient:
 
 
 class _Failing(Exception):
-    """The feed does not do its work."""
+    """A failure that counts for the feed's circuit breaker. `again`: a retry may help."""
 
     def __init__(self, failed: PollFailed, *, again: bool) -> None:
         super().__init__(failed)
@@ -182,7 +182,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _refusal(base_url: str, *, has_key: bool) -> Failure | None:
-    """Return the reason never to call this address, or None."""
+    """Return the reason why this address is never called, or None."""
     try:
         parts = urlsplit(base_url)
         _ = parts.port  # raises for a port that is not a number

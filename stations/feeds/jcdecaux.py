@@ -37,7 +37,7 @@ _CONTRACT = msgspec.json.Decoder(_ContractRow)
 
 
 class JCDecauxFeed:
-    """The feed of all stations of a key, or of one contract. `source` differs for other servers of this API."""
+    """The feed of all stations that its key may see, or of one contract. `source` names the server of this API."""
 
     def __init__(
         self,
@@ -91,7 +91,10 @@ def _reader(base_url: str) -> jcdecaux_rows.Reader:
 
 
 def _rows(body: bytes) -> list[msgspec.Raw]:
-    """Return the answer's undecoded rows. Raises PollFailed, outside of the decoder's error: that quotes the answer."""
+    """Return the answer's undecoded rows.
+
+    Raises PollFailed. It is not chained to the decoder's error, which quotes the answer.
+    """
     try:
         return _ROWS.decode(body)
     except msgspec.ValidationError:

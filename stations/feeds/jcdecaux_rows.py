@@ -1,4 +1,4 @@
-"""The conversion of a row of JCDecaux's JSON to a reading, or to the reason against it. A bad row never ends a poll."""
+"""The conversion of a row of JCDecaux's JSON to a reading, or to the reason why it is none. A bad row ends no poll."""
 
 import re
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from stations.feeds.feed_interface import Bad, Key, Reading, State
 from stations.feeds.validation import Sieve
 
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
-ADDRESS_LENGTH_MAX = 300  # characters; likewise, 93
-STATUS_LENGTH_MAX = 40  # characters; likewise, 6
+ADDRESS_LENGTH_MAX = 300  # characters; longer ones are cut. The longest real one has 93
+STATUS_LENGTH_MAX = 40  # characters; longer ones are cut. The longest real one has 6
 TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the whole world; some 3 MB
 
 UNKNOWN_STATUS = "UNKNOWN"  # the status of a station without a status word
@@ -159,7 +159,7 @@ _FIELD_IN_ERROR = re.compile(r"at `\$\.(\w+)|missing required field `(\w+)`$")
 
 
 def _reason(error: Exception) -> Bad:
-    """Return the reason, from the place that msgspec's error names: "... - at `$.position.lat`"."""
+    """Return the reason why a row is bad, by the field that msgspec's error names: "... - at `$.position.lat`"."""
     if not isinstance(error, msgspec.ValidationError):
         return Bad.UNREADABLE
     where = _FIELD_IN_ERROR.search(str(error))

@@ -18,7 +18,10 @@ class UnknownFeed(ValueError):
 
 
 def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
-    """Return the feed of that name, at its own address or at `url`. Raises UnknownFeed, UnknownVersion."""
+    """Return the feed of that name, at its own address or at `url`.
+
+    Raises UnknownFeed for an unknown name, and UnknownVersion if `url` does not end in a version of the API.
+    """
     source, _, contract = name.strip().casefold().partition(":")
     try:
         make = _FEEDS[source]

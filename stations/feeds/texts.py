@@ -1,4 +1,4 @@
-"""A marker of words for translation that needs no Django."""
+"""A function that marks words for translation. It needs no Django."""
 
 
 def gettext_noop(words: str) -> str:

@@ -14,7 +14,7 @@ COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has b
 CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
 CONTRACTS_KEPT = 256  # checked names; there are some 30
 CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test benches stand in the operator's own city
-CITY_STATIONS_MIN = 5  # fewer do not say where a city is
+CITY_STATIONS_MIN = 5  # stations; the median of fewer does not show where a city is
 
 OPEN = "OPEN"
 

@@ -20,7 +20,7 @@ Key = tuple[str, str, int]  # source, contract, number
 
 
 class Taken(NamedTuple):
-    """The input since the last `take`: `rows` replaces everything, or is None; `changes` come after it."""
+    """The input since the last `take`. `rows`, unless None, replaces all stations; `changes` come after these rows."""
 
     rows: list[StationView] | None
     changes: list[Change]
@@ -55,7 +55,7 @@ class Intake:
                 self._rows, self._changes = views, []
 
     def hear(self, events: Iterable[StationChanged]) -> None:
-        """Take the newer events. A row that cannot be read now is left to the next event or audit."""
+        """Keep the changes of newer events. If a station's row cannot be read now, the next event or audit reads it."""
         with self._hearing:
             changes = [change for event in events if (change := self._compared(event))]
             with self._handing_over:
@@ -98,7 +98,10 @@ class Intake:
         return _change(StationView.of(event), event)
 
     def _reread(self, key: Key, event: StationChanged | None = None) -> Change | None:
-        """Return the row as a change. It has the event's kinds and counts if the event is of the same version."""
+        """Return the station's row as a change, or None if it is not newer than the known version.
+
+        The change has the event's kinds and counts if the event is of the row's version.
+        """
         close_old_connections()
         try:
             row = Station.objects.filter(**dict(zip(_KEY_FIELDS, key, strict=True))).first()

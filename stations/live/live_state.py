@@ -56,7 +56,7 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
 
 
 class Change(NamedTuple):
-    """A station's new state and, for show, what happened to it."""
+    """A station's new state. The other fields say what happened to it, and are only shown."""
 
     view: StationView
     kinds: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Board:
         return self.seq - len(self._changes) <= seq <= self.seq
 
     def well_reaches(self, seq: int) -> bool:
-        """Return True if a client at `seq` stays within the window after as many changes again."""
+        """Return True if a client at `seq` lags by at most half of the changes that the window can hold."""
         return self.seq - seq <= self._changes_kept_max // 2
 
     def stations(self, contracts: Contracts = None) -> list[StationView]:

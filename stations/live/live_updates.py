@@ -24,9 +24,9 @@ from stations.live.status_frames import Event, News, Remembered, remembered
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.25  # at most four frames a second to each socket: faster than eyes, slower than a bulk of events
+TICK_SECONDS = 0.25  # at most four frames a second to each socket: a burst of events is one frame
 AUDIT_SECONDS = 60  # between two comparisons of versions with the rows; a correct bus leaves nothing to mend
-LOOK_TIMEOUT_SECONDS = 5  # the wait of another thread for the loop; a busier loop has worse problems
+LOOK_TIMEOUT_SECONDS = 5  # the longest time that another thread waits for the loop
 AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # errors of a start without database or log; clients try again
 
 
@@ -56,7 +56,7 @@ class Live:
         self._audit: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start the watches, then load the rows. Raises one of AWAY."""
+        """Start the watches, then load the rows. Raises one of AWAY if database or log are unavailable."""
         try:
             await _in_thread(self._start)
         except AWAY:
@@ -105,7 +105,7 @@ class Live:
         self._wake()
 
     def _wake(self) -> None:
-        """Plan a tick, once per batch: a crossing to the loop costs 11 us, and much more through `async_to_sync`."""
+        """Plan a tick on the event loop, once for each batch of events: a call to the loop costs 11 us."""
         with contextlib.suppress(RuntimeError):  # the server has stopped and closed its loop
             self.loop.call_soon_threadsafe(self._plan_tick)
 

@@ -147,5 +147,5 @@ def poll_told(poll: PollFinished) -> dict[str, Any]:
 
 
 def poll_key(feed: str, at: datetime) -> str:
-    """Return a page's key for a poll, the same for a line by the server and for a frame."""
+    """Return the key by which a page knows a poll, in a line from the server and in a frame alike."""
     return f"{feed} {at:%Y-%m-%dT%H:%M:%S.%f}"

@@ -1,4 +1,4 @@
-"""A check for truncated answers: missing stations count as gone only after a second answer lacks the same."""
+"""A check for truncated answers: missing stations count as gone only if the next answer lacks the same ones."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -13,7 +13,10 @@ SHORTENED_SHARE_MAX = 0.2  # of the stations: a city closes a few at a time, a t
 
 
 def doubt_shortened(fetched: Fetched, held: Mapping[Key, Held], *, feed: str) -> None:
-    """Raise PollFailed at the first of two equal lists that lack more than SHORTENED_SHARE_MAX of the held stations."""
+    """Raise PollFailed if an answer lacks more than SHORTENED_SHARE_MAX of the held stations for the first time.
+
+    If the next answer lists exactly the same stations, it is believed.
+    """
     here = {key for key, station in held.items() if not station.state.gone}
     missing = here - fetched.listed
     if not fetched.complete or len(missing) <= SHORTENED_SHARE_MAX * len(here):
@@ -24,7 +27,10 @@ def doubt_shortened(fetched: Fetched, held: Mapping[Key, Held], *, feed: str) ->
 
 
 def _told_last(feed: str) -> str:
-    """Return the last answer's detail if it was doubted, else "". From its row: another process may have polled."""
+    """Return the detail of the feed's last answer if that was refused as shortened, else "".
+
+    It reads the poll's row, since another process may have polled.
+    """
     runs = PollRun.objects.filter(feed=feed).order_by("-started", "-pk")
     answered = runs.filter(Q(outcome=PollRun.Outcome.OK) | Q(reason=Failure.SHORTENED))
     return answered.values_list("detail", flat=True).first() or ""

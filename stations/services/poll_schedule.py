@@ -57,10 +57,10 @@ def steer(
     calls: int | None = None,
     minimum_ms: int | None = None,
 ) -> PollPlan:
-    """Change the given values of the feed's plan and keep the rest. The poller obeys within 200 ms.
+    """Change the given values of the feed's plan and keep the rest. The poller applies the change within 200 ms.
 
     `calls`: the number of polls until it stops by itself; 0 is no limit. `minimum_ms`: the shortest interval allowed,
-    by default the feed's own. Raises IntervalOutOfRange, CallsOutOfRange.
+    by default the feed's own. Raises IntervalOutOfRange and CallsOutOfRange for values outside their limits.
     """
     minimum_ms = minimum_ms or interval_ms_min(feed)
     if interval_ms is not None and not minimum_ms <= interval_ms <= INTERVAL_MS_MAX:
@@ -76,7 +76,7 @@ def steer(
 
 
 def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
-    """Poll no feed of this feed's source before `until`, whatever their plans say: they share one key."""
+    """Forbid polls of every feed with the same source until `until`. The feeds of a source share one key."""
     source = feed.partition(":")[0]
     of_source = Q(feed=source) | Q(feed__startswith=f"{source}:")
     for name in sorted({feed, *settings.STATIONS_FEEDS}):

@@ -43,7 +43,7 @@ class Overtaken(Exception):
 
 
 class RemarkEmpty(ValueError):
-    """A remark needs words."""
+    """The remark has no visible text."""
 
 
 class RemarkTooLong(ValueError):
@@ -95,7 +95,7 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
 
 
 def _write_stations(poll: Poll, now: datetime) -> None:
-    """Upsert new and changed rows alike. The upsert touches only rows that are at the version before."""
+    """Insert new stations and update changed ones. An update needs the version before, else Overtaken is raised."""
     # In one order everywhere, so that two pollers never deadlock.
     changes = sorted(poll.changes, key=lambda change: change.key)
     asked_at, written_at = _database_time(poll.asked_at), _database_time(now)
@@ -273,7 +273,10 @@ def forget_old() -> int:
 
 
 def _keep_newest(model: type[models.Model], rows_kept: int) -> int:
-    """Delete old rows by id, which grows with time well enough for this and needs no counting."""
+    """Delete the oldest rows beyond `rows_kept`, some at a time. Return their number.
+
+    It compares ids, which grow with time, so that it need not count the rows.
+    """
     rows = model._default_manager
     ids = rows.aggregate(oldest=models.Min("pk"), newest=models.Max("pk"))
     if ids["oldest"] is None:

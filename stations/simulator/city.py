@@ -41,7 +41,7 @@ _NAMES = {
 }
 _CORNERS = ("", "", "", " II", " - A", " - B")
 
-Luck = Callable[[str], float]  # one station's random number for a topic
+Luck = Callable[[str], float]  # one station's random number for one of its properties
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def stations_of(contract: Contract, seed: int) -> list[SimulatedStation]:
 
 
 def _raw_draw(contract: Contract, seed: int, index: int) -> float:
-    outwards = (index + 0.5) / contract.stations  # of the area: half of the stations are homes
+    outwards = (index + 0.5) / contract.stations  # the share of the area within; half of the stations are homes
     return 1 - 2 * outwards + 0.8 * (chance(seed, contract.name, index, "draw") - 0.5)
 
 
@@ -104,7 +104,7 @@ def _station(contract: Contract, seed: int, index: int, draw: float) -> Simulate
 
 
 def _place(contract: Contract, index: int, luck: Luck) -> tuple[float, float]:
-    """Return a place on a sunflower's spiral, a little out of line."""
+    """Return a place on a spiral like that of sunflower seeds, moved a little at random."""
     reach = RADIUS_KM_PER_ROOT * math.sqrt(contract.stations)
     km = reach * math.sqrt((index + 0.5) / contract.stations) * (0.9 + 0.2 * luck("distance"))
     angle = index * GOLDEN_ANGLE + 0.6 * luck("angle")

@@ -15,7 +15,7 @@ HOUR = 3600.0  # seconds
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
-TIDE_STRENGTH = 0.9  # of a station's stands change hands between night and noon where the draw is strongest
+TIDE_STRENGTH = 0.9  # of a station's stands fill or empty between night and noon where the draw is strongest
 TO_AND_FRO = ((420.0, 1.2), (1200.0, 2.0))  # (seconds between two turns, bikes): short trips, and trends of an hour
 
 CLOSED_SHARE = 0.006  # of the stations close on a given day
@@ -64,7 +64,7 @@ class Tides:
         return min(max(round(wanted), 0), station.usable)
 
     def is_closed(self, now: Moment) -> bool:
-        """Return True while closed: for some hours of some days, which always end on the same day."""
+        """Return True while the station is closed: for some hours of some days, never past the end of the day."""
         day = int(now.seconds // DAY)
         if self._draw("closed", day) >= CLOSED_SHARE:
             return False

@@ -43,7 +43,7 @@ class StationsConsumer(LiveSocket):
             self.open_page(request.station)
 
     def open_page(self, station_id: str) -> None:
-        """Let the fragments of this station's page come. A socket is of one page at most."""
+        """Begin to send the fragments that other apps draw on this station's page. A socket serves one page at most."""
         if station := self.live.board.find(station_id):
             self.fragments = page_fragments.of_station(station, self.scope, wake=self.awake.set)
         if self.fragments:

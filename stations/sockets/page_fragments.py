@@ -1,4 +1,8 @@
-"""The fragments of other apps on a station's page. The stations know none of these apps: the settings name a class."""
+"""The fragments of a station's page: parts of the page that other apps draw.
+
+The stations import none of these apps. The setting STATIONS_PAGE_FRAGMENTS names the class that collects the
+fragments.
+"""
 
 from collections.abc import Callable
 from typing import Any, Protocol, cast
@@ -10,7 +14,7 @@ from stations.live.live_state import StationView
 
 
 class PageFragments(Protocol):
-    """The fragments of one open page, which `wake` its socket when `take` has something for it."""
+    """The interface of that class. It stands for one open page, and calls `wake` when `take` has fragments to send."""
 
     def open(self) -> None: ...
 
@@ -20,7 +24,7 @@ class PageFragments(Protocol):
 
 
 def of_station(station: StationView, scope: Any, *, wake: Callable[[], None]) -> PageFragments | None:
-    """Return the fragments of a station's page for a socket's visitor; None where the settings name none."""
+    """Return the fragments of a station's page for a socket's visitor, or None if the setting is empty."""
     if not settings.STATIONS_PAGE_FRAGMENTS:
         return None
     fragments = import_string(settings.STATIONS_PAGE_FRAGMENTS)

@@ -7,7 +7,7 @@ import msgspec
 from stations.live.live_state import Contracts
 
 MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
-CONTRACTS_MAX = 100  # all of them are "*"
+CONTRACTS_MAX = 100  # a client that follows all contracts sends "*"
 STATION_ID_MAX = 200  # characters: source, contract and number
 
 ContractName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
@@ -24,7 +24,7 @@ class BadRequest(Exception):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """The position that the browser holds already."""
+    """The state that the browser holds already: `seq` counts the changes of the board `epoch`."""
 
     epoch: str
     seq: Annotated[int, msgspec.Meta(ge=0)]
@@ -33,7 +33,8 @@ class Since(msgspec.Struct, frozen=True):
 class Subscribe(msgspec.Struct, frozen=True):
     """A subscription to contracts, from `since` on. A later one replaces the earlier.
 
-    `station` is the id of the station whose page this is: the fragments of other apps on that page come too.
+    `station` is the id of the station whose page this is. The socket then also sends the fragments that other apps draw
+    on that page.
     """
 
     contracts: Annotated[list[ContractName], msgspec.Meta(min_length=1, max_length=CONTRACTS_MAX)] | Literal["*"]

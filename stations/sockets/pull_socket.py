@@ -23,7 +23,7 @@ from stations.sockets.protocol import BadRequest, Subscribe, read
 logger = logging.getLogger(__name__)
 
 PROTOCOL = 1
-STALLED_SECONDS_MAX = 30  # without a byte taken: the browser is gone or hopeless, and may reconnect
+STALLED_SECONDS_MAX = 30  # without a byte taken: the browser is gone or too slow, and may reconnect
 HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
 
 STAFF_ONLY = "This socket is for staff who may see it: sign in."

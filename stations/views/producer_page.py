@@ -116,7 +116,7 @@ def _steer(request: HttpRequest, feed: str, **wanted: Any) -> None:
 
 
 def _record(request: HttpRequest, steered: PollPlan) -> None:
-    """Log the change and its user in the plan's admin history. A demonstration's visitors have no account."""
+    """Log the change and its user in the plan's admin history. In a demonstration nobody need be signed in."""
     if request.user.is_authenticated:
         words = {"ms": steered.interval_ms, "calls": steered.calls_left}
         said = _("Started: every %(ms)s ms, %(calls)s calls (0: until stopped).") % words

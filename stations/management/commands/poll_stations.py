@@ -79,7 +79,7 @@ class Command(BaseCommand):
                     feed.close()
 
     def _leave_alone(self, feed: str) -> None:
-        """Raise CommandError while the feed's own Retry-After runs."""
+        """Raise CommandError while the feed's own Retry-After forbids a poll."""
         until = plan_of(feed, now=clock.now()).not_before
         if until and clock.now() < until:
             raise CommandError(f"{feed} asked for a rest: ask it again after {until:%Y-%m-%d %H:%M:%S} UTC.")
