@@ -23,7 +23,10 @@ from mcommerce.web import response_headers  # noqa: E402
 
 
 def leave_no_connection(**told: object) -> None:
-    """Close the connections of a request's thread. It ends with the request, so only the collector would close them."""
+    """Close the database connections of a request's thread.
+
+    The thread ends with the request. Without this, only the garbage collector would close its connections.
+    """
     connections.close_all()
 
 

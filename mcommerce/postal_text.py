@@ -14,7 +14,10 @@ UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uf
 
 
 def written_on_a_parcel(text: str) -> None:
-    """Refuse what cannot be read there: links, mail addresses, invisible characters, and marks alone."""
+    """Raise ValidationError for a text that nobody writes on a parcel.
+
+    That is a text with links, mail addresses or invisible characters, or one without letters and digits.
+    """
     kinds = [unicodedata.category(letter)[0] for letter in text]
     if LINK.search(text) or UNSEEN.search(text) or "C" in kinds or not {"L", "N"} & set(kinds):
         raise ValidationError(_("Write it as on a parcel: without links, @ or hidden characters."), code="no_parcel")

@@ -149,7 +149,7 @@ LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in AL
 
 
 def _faults() -> list[str]:
-    """Return faults of values that are well-formed one by one."""
+    """Return the faults of values that are well-formed one by one, but not allowed together or on this site."""
     faults = []
     faults += _host_faults()
     if DEMO and not LOCAL:
@@ -227,7 +227,7 @@ def _names_a_host(address: str) -> bool:
 
 
 def _is_an_origin(address: str) -> bool:
-    """Return whether no user is before the host, and no path, query or fragment behind it."""
+    """Return whether the address has only scheme, host and port: no user, path, query or fragment."""
     host = address.partition("://")[2]
     return "@" not in host and urlsplit(address).netloc == host
 
@@ -355,13 +355,13 @@ def _kept_secret(name: str) -> str:
 
 
 def _text_of(path: Path) -> str:
-    """Return the file's text; nothing when it is missing: a file left empty is as good as none."""
+    """Return the file's text, or "" if it is missing. An empty file counts as missing."""
     return path.read_text(encoding="ascii") if path.exists() else ""
 
 
 @contextmanager
 def _only_one_in(folder: Path) -> Iterator[None]:
-    """Let one process at a time make a key; the lock of one that dies goes with it."""
+    """Let only one process at a time make a key. A process that dies releases its lock."""
     if fcntl is None:
         yield
         return

@@ -32,7 +32,7 @@ class RegisterForm(SignupForm):
                     return super().try_save(request)
             except IntegrityError:  # another request registered this address first
                 self.account_already_exists = True
-        User().set_password(self.cleaned_data["password1"])  # takes the time of opening an account
+        User().set_password(self.cleaned_data["password1"])  # as slow as opening an account
         return super().try_save(request)
 
 

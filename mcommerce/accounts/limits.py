@@ -5,7 +5,7 @@ from mcommerce.rate_limits.visitor_identity import mailbox_of
 
 MAILS_SECONDS = 3_600
 MAILS_MAX = 5  # of one kind: enough for a person who overlooks the first ones
-# Grouped by request. Mails to an address with an account and to one without count alike.
+# Templates of mails, by kind of request. Mails to an address with an account and to one without count alike.
 CODES = ("account/email/email_confirmation", "account/email/account_already_exists")
 LINKS = ("account/email/password_reset_key", "account/email/unknown_account")
 CODE_MAILS = RateLimit("code-mails", MAILS_MAX, MAILS_SECONDS, slides=True)

@@ -22,7 +22,7 @@ class People(BaseUserManager["User"]):
     """The manager of users, who are named by an e-mail address alone."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a customer. Without a password nobody can sign in until one is set. ValueError without an address."""
+        """Create a customer. Without a password, nobody can sign in yet. Raises ValueError without an address."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=email, **fields)
@@ -31,7 +31,7 @@ class People(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a person with all rights in the admin. The caller vouches for the e-mail address."""
+        """Create a person with all rights in the admin. The e-mail address counts as verified."""
         user = self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
         user.trust_email()
         return user

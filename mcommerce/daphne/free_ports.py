@@ -1,4 +1,4 @@
-"""Find the ports of a site at home that are taken, before anything of it starts.
+"""Find out which ports of a local site are taken, before any part of the site starts.
 
 It needs Python alone: `make run` calls it before the packages are installed.
 """
@@ -48,7 +48,7 @@ def complaints(addresses: Sequence[Address]) -> list[str]:
 
 
 def free_port(host: str, *, beyond: int, side_by_side: int = 1) -> int:
-    """Return a port beyond this one from which so many ports are free."""
+    """Return a port above `beyond` from which `side_by_side` ports in a row are free; `beyond` if there is none."""
     for first in range(beyond + STEP, PORT_MAX - side_by_side, STEP):
         if not any(obstacle(host, port) for port in range(first, first + side_by_side)):
             return first
@@ -56,7 +56,7 @@ def free_port(host: str, *, beyond: int, side_by_side: int = 1) -> int:
 
 
 def main(typed: str) -> int:
-    """Print what is taken of the ports of `make run PORT=typed`, and what to type instead. Return the exit code."""
+    """Print which ports of `make run PORT=typed` are taken, and which command to type instead. Return the exit code."""
     if not typed.isdecimal():
         print(f"PORT={typed} is not a number. Type: make run PORT=8010", file=sys.stderr)
         return 1

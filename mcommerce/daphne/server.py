@@ -9,13 +9,13 @@ from mcommerce.web.response_headers import ALWAYS
 
 
 class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no types
-    """A socket with the headers of every other answer, and with a limit for clients' messages alone."""
+    """A WebSocket connection that answers with our headers. Its size limit applies to clients' messages alone."""
 
     def serverAccept(self, subprotocol: Any = None) -> None:  # noqa: N802
         super().serverAccept((subprotocol, dict(ALWAYS)))  # it goes to Autobahn, which takes both
 
     def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802
-        """Send a message of any size: autobahn holds what we send to the limit that is for clients' messages."""
+        """Send a message of any size. Autobahn would also apply the size limit for clients' messages to ours."""
         limit, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
         try:
             super().serverSend(content, binary)
@@ -28,7 +28,7 @@ class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has 
 
 
 class ServerWithHeaders(Server):  # type: ignore[misc]
-    """A server of such sockets. It builds its factory itself, so the protocol is set on the factory's class."""
+    """A server of such connections. Daphne makes the factory itself, so `run` sets the protocol on its class."""
 
     def run(self) -> None:
         WebSocketFactory.protocol = SocketWithHeaders

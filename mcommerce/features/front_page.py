@@ -9,5 +9,5 @@ from mcommerce.features.installed import declared
 
 @require_safe
 def show_another(request: HttpRequest) -> HttpResponse:
-    """Send the visitor to the first feature's `front_page`; to their account where no feature has one."""
+    """Redirect to the `front_page` of the first feature that has one, else to the visitor's account."""
     return redirect(next(iter(declared("front_page")), "accounts:account"))

@@ -23,7 +23,7 @@ PRODUCTS = ("mcommerce", "stations")  # packages of ours that have features
 
 
 def features() -> list[AppConfig]:
-    """Return them in the order of INSTALLED_APPS."""
+    """Return the AppConfigs of the features, in the order of INSTALLED_APPS."""
     ours = (config for config in apps.get_app_configs() if config.name.partition(".")[0] in PRODUCTS)
     return [config for config in ours if _has(config, "urls") or _has(config, "handlers")]
 
@@ -40,7 +40,7 @@ def sockets(name: str) -> list[URLPattern]:
 
 
 def declared(name: str) -> list[Any]:
-    """Return what the AppConfigs declare under `name`; those that declare nothing are left out."""
+    """Return the values of the attribute `name` of all AppConfigs that have it."""
     return [value for config in apps.get_app_configs() if (value := getattr(config, name, None))]
 
 

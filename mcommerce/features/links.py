@@ -5,7 +5,7 @@ from django.utils.html import format_html
 
 
 def address_of(name: str, *args: object) -> str:
-    """Return the address of the page with this URL name; nothing where its feature is not installed."""
+    """Return the address of the page with this URL name, or "" if its feature is not installed."""
     try:
         return reverse(name, args=args)
     except NoReverseMatch:
@@ -13,6 +13,6 @@ def address_of(name: str, *args: object) -> str:
 
 
 def link_to(name: str, *args: object, text: object) -> str:
-    """Return `text` as a link to that page; without the page, the text alone."""
+    """Return `text` as a link to the page with this URL name. Without such a page, return the text alone."""
     address = address_of(name, *args)
     return format_html('<a href="{}">{}</a>', address, text) if address else str(text)

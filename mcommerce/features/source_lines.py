@@ -20,14 +20,14 @@ class NewLines(NamedTuple):
     after: bool = False
 
     def write(self) -> None:
-        """Add them."""
+        """Write the lines into the file."""
         both = self.beside + self.text if self.after else self.text + self.beside
         told = self.file.read_text(encoding="utf-8")
         self.file.write_text(told.replace(self.beside, both, 1), encoding="utf-8")
 
 
 def installed_app(root: Path, name: str) -> NewLines:
-    """Return the line of INSTALLED_APPS. Raises MissingPlace."""
+    """Return the new line of INSTALLED_APPS. Raises MissingPlace if the mark does not stand there once."""
     marks = [line for line in _lines(root / SETTINGS) if line.strip() == MARK]
     if len(marks) != 1:
         raise MissingPlace(f"{SETTINGS} does not say where new apps go: write {MARK!r} once, into INSTALLED_APPS.")
@@ -35,7 +35,10 @@ def installed_app(root: Path, name: str) -> NewLines:
 
 
 def package_rows(root: Path, name: str, title: str) -> NewLines:
-    """Return the rows of its packages, for their place by name in the table. Raises MissingPlace."""
+    """Return the rows of the new app's packages, for their place by name in the table of docs/rooms.md.
+
+    Raises MissingPlace if the table has no row of mcommerce/.
+    """
     text = f"{ROW}{name}/` | {title}. |\n{ROW}{name}/services/` | The writes of the app {name}. |\n"
     rows = [line for line in _lines(root / ROOMS) if line.startswith(ROW)]
     if not rows:

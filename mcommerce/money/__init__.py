@@ -49,7 +49,7 @@ def in_major_units(amount: int, currency: str) -> Decimal:
 
 
 def format_money(amount: int, currency: str, language: str) -> str:
-    """The sum as the language writes it: "€1,234.50" in English, "1 234,50 €" in French. No line breaks in it."""
+    """Return the sum as the language writes it: "€1,234.50" in English, "1 234,50 €" in French. It never breaks."""
     locale = _locale(language)
     text = _pattern(language, minor_digits(currency)).apply(
         in_major_units(amount, currency), locale, currency=currency, currency_digits=False
@@ -67,12 +67,15 @@ def parse_money(text: str, currency: str, language: str) -> int:
 
 
 def parse_percent(text: str, language: str) -> int:
-    """Return the basis points that the text means. Raises NotASum and TooManyDecimals."""
+    """Return a typed percentage in basis points. Raises NotASum and TooManyDecimals."""
     return parse_figure(text, language, digits=USUAL_DIGITS, signs=("%",))
 
 
 def parse_figure(text: str, language: str, *, digits: int, signs: Sequence[str]) -> int:
-    """Return the number in the text, with or without one of the signs, in units of its last of `digits` decimals."""
+    """Return the number in the text as an integer of its smallest unit. It may have up to `digits` decimals.
+
+    One of `signs` may stand before or behind the number. Raises NotASum and TooManyDecimals.
+    """
     figure = _SPACES.sub("", text)
     for sign in (_SPACES.sub("", sign) for sign in signs):
         figure = figure.removeprefix(sign).removesuffix(sign)
@@ -96,7 +99,7 @@ def _number(text: str, language: str) -> Decimal:
 
 
 def format_percent(basis_points: int, language: str) -> str:
-    """550 basis points as "5.5%" in English, "5,5 %" in French."""
+    """Return 550 basis points as "5.5%" in English, "5,5 %" in French."""
     locale = _locale(language)
     return locale.percent_formats[None].apply(Decimal(basis_points).scaleb(-4), locale, decimal_quantization=False)
 
@@ -108,7 +111,7 @@ def _locale(language: str) -> Locale:
 
 @lru_cache
 def _pattern(language: str, digits: int) -> NumberPattern:
-    """The language's way to write money, with this many decimals."""
+    """Return the pattern by which the language writes money, with this many decimals."""
     pattern = parse_pattern(_locale(language).currency_formats["standard"].pattern)
     pattern.frac_prec = (digits, digits)
     return pattern

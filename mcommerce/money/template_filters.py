@@ -10,11 +10,11 @@ register = template.Library()
 
 @register.filter
 def money(amount: int, currency: str) -> str:
-    """Minor units as the reader's language writes them."""
+    """Return a sum of minor units as the reader's language writes it."""
     return format_money(amount, currency, get_language() or "en")
 
 
 @register.filter
 def percent(basis_points: int) -> str:
-    """Basis points as the reader's language writes a percentage."""
+    """Return basis points as the reader's language writes a percentage."""
     return format_percent(basis_points, get_language() or "en")

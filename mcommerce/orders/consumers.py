@@ -91,9 +91,9 @@ class OrderConsumer(AsyncWebsocketConsumer):
             await self.close(BROKEN)
 
     async def _tell_versions(self, version: int | None) -> None:
-        """Send the version, then each newer one, and the same again after silence. A slow browser gets the newest.
+        """Send the order's version now, after each change, and as a heartbeat. A slow browser gets only the newest.
 
-        Fragments come only right after a look at the visitor's access.
+        Each read of the version checks that the visitor may see the order. Fragments are sent only right after it.
         """
         fragments: dict[str, Any] = {}
         while version is not None:
@@ -116,7 +116,10 @@ class OrderConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _too_often(self) -> int | None:
-        """Return the seconds to wait, if this network opened too many sockets: each may try an order's id."""
+        """Return the seconds to wait if this network opened too many sockets, else None.
+
+        The limit keeps strangers from trying out ids of orders.
+        """
         try:
             limits.ORDER_SOCKETS_PER_NETWORK.hit(self.scope["client"][0])
         except RateLimited as limited:

@@ -1,4 +1,4 @@
-"""Rate limits on what costs the shop, or somebody else, something."""
+"""Rate limits on orders, sockets and mails, which cost the shop or somebody else something."""
 
 from uuid import UUID
 

@@ -48,14 +48,20 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
 
 
 def _is_vouched_for(order: Order) -> bool:
-    """Return whether a payment came, or staff acted on a free order: a stranger who types an address does neither."""
+    """Return whether a payment came for the order, or staff sent or cancelled a free one.
+
+    Until then a stranger may have typed somebody else's address, and the mails to it are limited.
+    """
     if order.payment_id or order.state in SENT or order.refunds.exists():
         return True
     return order.cancel_reason == CancelReason.STAFF and order.steps.filter(kind=OrderStep.Kind.PAID).exists()
 
 
 def _send(message: EmailMessage) -> None:
-    """Send a message. Its errors are retried for long, so none may mean that the customer has the mail."""
+    """Send the mail. Raises Permanent if a retry cannot help, or if the customer may have the mail already.
+
+    Every other error is retried for long. So it must mean that the customer has no mail.
+    """
     try:
         message.send()
     except SMTPServerDisconnected as gone:  # during the mail: `outside.mail` raises other errors before it

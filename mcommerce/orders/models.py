@@ -137,7 +137,7 @@ class Order(models.Model):
         CANCELLED = "cancelled", _("Cancelled")
 
     class PaymentStatus(models.TextChoices):
-        """The last known status of the payment: can it be paid just now?"""
+        """The last known status of the payment. It decides whether the order can be paid now."""
 
         NOT_OPEN = "", _("not open yet")
         OPEN = "open", _("open")

@@ -1,4 +1,4 @@
-"""The open sockets of this process by order, and their wakeups when it changes.
+"""The open sockets of this process, by order. An event of an order wakes its sockets.
 
 The bus calls `_tell` in the thread of the watch. Each socket belongs to its server's event loop, so its wakeup is
 passed on with `call_soon_threadsafe`. Nothing is sent from here: a batch of events wakes a socket once, and the socket

@@ -45,7 +45,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CurrencyFilter(admin.SimpleListFilter):
-    """A filter by currency that queries no big table: the shop's own, or another that it once sold in."""
+    """A filter by currency: the shop's own, or another one. Its choices come from no query of a big table."""
 
     title = _("currency")
     parameter_name = "currency"
@@ -99,12 +99,12 @@ class PaymentAdmin(ReadOnly, BigTable):
         messages.success(request, asked % {"count": len(chosen)})
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
-        """Require `change_payment`: the answer may do that."""
+        """Require `change_payment`: the provider's answer may change the payment."""
         return staff_permissions.may(request.user, "payment.change_payment")
 
 
 class OfPayment:
-    """A mixin for rows of a payment, shown by the order that people know."""
+    """A mixin for lists of a payment's rows. It shows the order's number and the customer's address."""
 
     list_select_related = ("payment",)
     amount_money = money_column("amount", _("amount"))

@@ -8,7 +8,10 @@ from mcommerce.payment.sandbox import SandboxProvider, serve
 
 
 def start_sandbox_provider(*, host: str | None = None, port: int | None = None) -> SandboxProvider:
-    """Serve it from threads of this process, at settings.SANDBOX_PROVIDER_URL. Raises OSError if the port is taken."""
+    """Serve the stand-in from threads of this process, at settings.SANDBOX_PROVIDER_URL.
+
+    Raises OSError if the port is taken.
+    """
     address = urlsplit(settings.SANDBOX_PROVIDER_URL)
     return serve(
         host or address.hostname or "127.0.0.1",

@@ -122,7 +122,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
 
 
 def _to_order(order_id: UUID) -> HttpResponse:
-    """Show the order; the front page where this site has no orders."""
+    """Redirect to the order's page, or to the front page if this site has no orders."""
     return redirect(address_of("orders:order", order_id) or "/")
 
 

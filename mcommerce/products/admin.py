@@ -66,7 +66,7 @@ class ProductAdmin(BigTable):
             stock.write_off_stock(product_id=obj.id, quantity=lost, now=now, note=note, by=request.user.pk)
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
-        """Name the price of before in the message: only the admin's history remembers it."""
+        """Return the message for the admin's history. It names the old price, which nothing else remembers."""
         return super().construct_change_message(request, form, formsets, add) if add else change_texts.told(form)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The stock's handlers of order events. One event a transaction: its rows are the products', not the order's."""
+"""The stock's handlers of order events. Each event has a transaction of its own: it locks rows of products."""
 
 from eventbus import clock, handles
 from mcommerce.events import OrderCancelled, OrderPaid, OrderPlaced, OrderReturned, StockLine

@@ -98,16 +98,19 @@ class Product(models.Model):
 
     @property
     def card_image_url(self) -> str:
-        """The same in the size of a list."""
+        """The URL path of the picture in the size of a list."""
         return self.image_url_in("card")
 
     @property
     def cart_image_url(self) -> str:
-        """The same in the size of a cart line."""
+        """The URL path of the picture in the size of a cart line."""
         return self.image_url_in("cart")
 
     def image_url_in(self, size: str) -> str:
-        """Return an unhashed name, which travels in events and outlives a deployment. A drawing has one size."""
+        """Return the URL path of the picture in a size, "" without one. A drawing has only one size.
+
+        The name has no hash, since events hold it and it must stay valid after a deployment.
+        """
         if self.picture:
             return self.picture.url_in(size)
         return urljoin(settings.STATIC_URL, self.image) if self.image else ""
@@ -122,7 +125,7 @@ class Product(models.Model):
 
 
 class OldSlug(models.Model):
-    """A former address of a product's page. A product that takes the slug for itself goes before it."""
+    """A former address of a product's page. If another product takes the slug, the address is that product's."""
 
     slug = models.SlugField(max_length=120, primary_key=True)
     product = models.ForeignKey(Product, models.CASCADE, related_name="old_slugs")
@@ -136,7 +139,7 @@ class OldSlug(models.Model):
 
 
 class Stock(models.Model):
-    """The pieces of a product. Every piece that ever came is here, sold or lost: the database adds it up."""
+    """The pieces of a product. The database checks that each received piece is on the shelf, sold or written off."""
 
     product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="stock")
     received = models.PositiveBigIntegerField(_("received"), default=0)

@@ -55,7 +55,7 @@ def redraw(file: File) -> Redrawn:
 
 
 def name_in(size: str, page_name: str) -> str:
-    """The stored name of a picture in another size, from its name in the size of a page."""
+    """Return the stored name of a picture in another size, from its name in the size of a page."""
     return page_name.replace("-page.", f"-{size}.")
 
 
@@ -68,7 +68,7 @@ def _is_something_else(content: bytes) -> bool:
 
 
 def _decode(content: bytes) -> Image.Image:
-    """The picture's pixels, upright, in sRGB, with nothing else."""
+    """Return the picture's pixels, upright and in sRGB, with nothing else."""
     unreadable = ValidationError(_("This file is no PNG, JPEG or WebP picture, or it is damaged."))
     if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > SCANS_MAX:
         raise unreadable
@@ -171,7 +171,7 @@ class PictureFile(FieldFile):
             self.instance.save()
 
     def url_in(self, size: str) -> str:
-        """URL path of the picture in one of SIZES."""
+        """Return the URL path of the picture in one of SIZES."""
         return str(self.storage.url(name_in(size, self.name)))
 
 
@@ -185,5 +185,5 @@ class PictureField(models.FileField):
 
 
 def picture_name(_product: Any, _name: str) -> str:
-    """Return a new name for each upload: the sender's name is not trusted, and browsers may keep it for ever."""
+    """Return a new name for each upload. The sender's name is not trusted, and browsers cache a picture by its name."""
     return f"pictures/{uuid7()}-page.webp"

@@ -76,7 +76,7 @@ class CountingCache(DatabaseCache):
         table = self._quoted(connection)
         with connection.cursor() as cursor:
             cursor.execute(
-                # Both times: an entry that is rewritten between the look and the deletion stays.
+                # Twice: an entry that is rewritten between the selection and the deletion stays.
                 f"DELETE FROM {table} WHERE expires < %s AND cache_key IN "
                 f"(SELECT cache_key FROM {table} WHERE expires < %s ORDER BY expires LIMIT {CULLED_MAX})",
                 [connection.ops.adapt_datetimefield_value(timezone.now())] * 2,

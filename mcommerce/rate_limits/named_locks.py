@@ -1,4 +1,4 @@
-"""Turns by name: between a caller's count and its write, no other caller of the same name runs."""
+"""Locks by name: of transactions that take a turn of the same name, one runs after the other."""
 
 from datetime import timedelta
 

@@ -37,5 +37,5 @@ def mailbox_of(email: str) -> str:
 
 
 def keyed_hash(who: object) -> str:
-    """Return a hash to keep instead of an address: it tells one from another, names nobody, and has one length."""
+    """Return a hash to store instead of an address. It differs for each address, and reveals none."""
     return salted_hmac("mcommerce.rate_limits", repr(who), algorithm="sha256").hexdigest()[:HASH_LENGTH]

@@ -14,14 +14,17 @@ _watching: Watch | None = None
 
 
 def start(role: str) -> None:
-    """Check this process until its background ends."""
+    """Begin to check this process in the background, until the process stops."""
     global _watching
     _watching = Watch(parts_of(role)).start()
     background_threads.run_beside("readiness", _watching)
 
 
 def found() -> dict[str, str]:
-    """Return each part's verdict: `OK`, or a sentence. Never waits; a process without visitors (a test) checks now."""
+    """Return each part's result: `OK`, or a sentence about its fault.
+
+    It never waits for a check. Only a process without visitors, such as a test, checks now.
+    """
     found = _found()
     if draining.is_leaving():
         found["leaving"] = "this process was asked to stop, and takes no further visitors"

@@ -21,7 +21,10 @@ OK = "ok"
 
 
 class Part(NamedTuple):
-    """A need of pages. `check` returns nothing or a sentence; it is left out while `needs` is not well."""
+    """A part of the site that pages need. `check` returns "", or a sentence about the part's fault.
+
+    It is not checked while the part named `needs` has a fault.
+    """
 
     name: str
     check: Callable[[], str]
@@ -54,7 +57,7 @@ class Watch:
         self._thread.join(CLOSE_SECONDS)
 
     def found(self) -> dict[str, str]:
-        """Return each part's last verdict, and beside them `checks` where none of them can be trusted."""
+        """Return each part's last result. `checks` is added to them if the results are too old to be trusted."""
         now, in_hand = time.monotonic(), self._in_hand
         said = {part.name: self._said.get(part.name, "not looked at yet") for part in self._parts}
         if in_hand and now - in_hand[1] > HANGS_SECONDS:

@@ -34,7 +34,7 @@ _complete: set[frozenset[tuple[str, str]]] = set()  # migrations with which noth
 
 
 def database_problem() -> str:
-    """Return nothing while it answers, is migrated and takes writes; else a sentence with the remedy."""
+    """Return "" while the database answers, is migrated and takes writes; else a sentence with the remedy."""
     try:
         return _writing_problem() if is_migrated() else NOT_MIGRATED
     except DatabaseError as error:
@@ -82,7 +82,7 @@ class TableLocks:
         self._since: dict[tuple[str, str, int], float] = {}
 
     def problem(self) -> str:
-        """Return nothing, or the tables that are locked against visitors. SQLite has one lock: the database's."""
+        """Return "", or a sentence about tables that are locked against visitors. SQLite locks only whole databases."""
         if connection.vendor != "postgresql":
             return ""
         now = time.monotonic()

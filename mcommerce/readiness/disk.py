@@ -14,7 +14,7 @@ READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}
 
 
 def disk_problem(*, keeps_uploads: bool) -> str:
-    """Return nothing while this process can write wherever it writes; else the folders that refuse it, and why."""
+    """Return "" while this process can write to all the folders that it needs; else those that refuse, and why."""
     needed = {Path(settings.MEDIA_ROOT)} if keeps_uploads else set()
     if connection.vendor == "sqlite":
         needed.add(Path(connection.settings_dict["NAME"]).parent)

@@ -1,4 +1,4 @@
-"""Differences on the bus: dead letters of orders that are not here, other dead letters, and the audit's."""
+"""Differences on the bus: dead letters, some of orders that do not exist here, and problems of the delivery audit."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +16,7 @@ LETTERS_AT_ONCE = 500  # dead letters in memory at a time
 
 
 def differences(*, who: str) -> Iterator[Difference]:
-    """Yield dead letters without a decision, and what does not balance."""
+    """Yield dead letters that await a decision, and the problems that the delivery audit finds."""
     last = 0
     while letters := list(status.dead().filter(id__gt=last, request=DeadLetter.Request.NONE)[:LETTERS_AT_ONCE]):
         named = {letter.id: order_id for letter in letters if (order_id := _order_id(letter))}

@@ -1,4 +1,4 @@
-"""A difference between two that should say the same: its name, its subject, and its repair."""
+"""A difference between two records of the same fact: its name, its subject and its repair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class Difference:
 
     @property
     def about(self) -> tuple[str, UUID | None, UUID | None, str]:
-        """The difference and its subject: the same at each run, while sums and times may change."""
+        """The difference's name and its subject. They stay the same at each run, while sums and times may change."""
         return self.name, self.order_id, self.payment_id, self.charge
 
     def told(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the difference as a dict for JSON."""
         return {
             "name": self.name,
             "order": str(self.order_id) if self.order_id else None,

@@ -65,7 +65,7 @@ class Shop:
             yield Difference(name="payment-still-open", what=what, remedy="close the payment", repair=close, **about)
 
     def _was_charged(self, payment: PaymentStatement) -> bool:
-        """Return whether it was charged, also since the list."""
+        """Return whether the provider charged the payment, perhaps after the list of charges was read."""
         return payment.charge_ref in self._charges or payments.charge_of(payment) is not None
 
     def _without_order(self, payment: PaymentStatement, about: dict[str, Any]) -> Iterator[Difference]:

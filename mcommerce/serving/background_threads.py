@@ -70,7 +70,7 @@ def stand_ins() -> list[tuple[str, str]]:
 
 
 def announce(role: str) -> None:
-    """Report a process to operators that only serves. `role`: the name of its part of the site.
+    """Report this process, which only serves visitors, to the operators. `role`: the name of its part of the site.
 
     Raises ImproperlyConfigured if the bus cannot keep its promises with these settings: at the start, not at a request.
     """
@@ -80,7 +80,7 @@ def announce(role: str) -> None:
 
 
 def run_beside(name: str, running: Running) -> None:
-    """Register it to be closed with everything else."""
+    """Register a component that is closed together with everything else."""
     with _lock:
         _running.append((name, running))
 
@@ -150,5 +150,5 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 
 def problem() -> str:
-    """Return nothing, or what could not start. A process that started no background, such as a command's, is well."""
+    """Return "", or a sentence about parts that could not start. A process without background work is well."""
     return f"could not start: {', '.join(_failed)}; the log says why" if _failed else ""

@@ -13,7 +13,7 @@ ROUNDS_MAX = 2
 
 
 def settle() -> None:
-    """Set the thresholds, once all is loaded. Objects of now are never scanned again, later ones far less often."""
+    """Set the thresholds. Call it once everything is loaded: objects that exist by then are never scanned again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, ROUNDS_MAX, ROUNDS_MAX)

@@ -35,7 +35,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
     # --- a request ---------------------------------------------------------------------------------------------------
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Give a connection to a thread. A new one waits in the loop for its first bytes, which tell a probe."""
+        """Give a connection to a thread. A new one first waits for its first bytes, which show if it is a probe."""
         if not (conn.initialized or conn.data_ready):
             self._await_bytes(conn)
             return
@@ -54,7 +54,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start draining on SIGTERM. A second one ends it."""
+        """Start draining on SIGTERM. A second SIGTERM ends the draining, and so the worker."""
         if draining.is_leaving() or not draining.seconds():
             super().handle_exit(sig, frame)
             return

@@ -27,7 +27,10 @@ def visitors_have_their_addresses(get_response: Answer) -> Answer:
 
 
 class SocketsHaveTheirNetworks:
-    """ASGI middleware: the same for sockets, which are counted by network: a household has many IPv6 addresses."""
+    """ASGI middleware that sets the client of a socket to the visitor's network, also behind our proxy.
+
+    Sockets are counted by network, since a household has many IPv6 addresses.
+    """
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self.application = application

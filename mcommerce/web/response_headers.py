@@ -48,7 +48,7 @@ def on_pages(get_response: Answer) -> Answer:
 
 
 def by_wsgi(application: Application) -> Application:
-    """Return a WSGI application that adds them to all answers."""
+    """Return a WSGI application that adds the headers in ALWAYS to all answers."""
 
     def answering(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -64,7 +64,7 @@ def by_wsgi(application: Application) -> Application:
 
 
 def by_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Return an ASGI application that adds them to all answers, also to an opened or refused socket."""
+    """Return an ASGI application that adds the headers in ALWAYS to all answers, also to sockets."""
 
     async def answering(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -79,7 +79,7 @@ def by_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., Awaita
 
 
 class _Answering:
-    """One answer in progress."""
+    """The state of one answer while it is sent."""
 
     def __init__(self, send: Callable[[Any], Awaitable[None]], can_say_why: bool = False) -> None:
         self.real_send, self._can_say_why = (

@@ -63,7 +63,7 @@ def _name_by_first(request: HttpRequest) -> None:
 
 
 def _key(request: HttpRequest, sent: UUID) -> str:
-    """Return the key of a form in the cache. It holds the visitor's cookies, so that nobody asks for another's."""
+    """Return the key of a form in the cache. It holds the visitor's cookies, so that nobody gets another's answer."""
     cookies = [request.COOKIES.get(name) for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)]
     return f"form:{keyed_hash((sent.hex, request.path_info, *cookies))}"
 
@@ -82,7 +82,7 @@ def _carry_out(request: HttpRequest, key: str, get_response: View) -> HttpRespon
 
 
 def _kept(response: HttpResponse) -> dict[str, Any]:
-    """Return what is needed to answer so again; nothing of a form that comes back with its errors."""
+    """Return what is needed to repeat this answer; {} for a form that is shown again with its errors."""
     if 300 <= response.status_code < 400:
         return {"status": response.status_code, "headers": {"Location": response["Location"]}}
     if response.status_code == 200 and response["Content-Type"] == "application/json":  # a script's form

@@ -79,12 +79,15 @@ class PersonAdmin(BigTable, PeopleAdmin):
 
     @admin.action(description=_("Take away the second factor"), permissions=["second_factor"])
     def take_second_factor_away(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        """Remove it from people who lost phone and recovery codes. Staff set up another at the next sign-in."""
+        """Remove the second factor of people who lost their phone and their recovery codes.
+
+        Staff set up another one at the next sign-in.
+        """
         with transaction.atomic():
             Authenticator.objects.filter(user__in=people).delete()
             for person in people:
                 self.log_change(request, person, _("The second factor is taken away"))
 
     def has_second_factor_permission(self, request: HttpRequest) -> bool:
-        """Allow superusers only: it opens accounts, even theirs."""
+        """Allow superusers only. Without the second factor, a password alone opens the account, even a superuser's."""
         return request.user.is_superuser

@@ -33,7 +33,7 @@ def _may_touch(user: Any, person: Any) -> bool:
 
 
 class RightsAdmin(GroupAdmin):
-    """Groups, for superusers only: they hold rights."""
+    """Groups in the admin. Only superusers add, change or delete them, since groups give rights."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

@@ -25,7 +25,7 @@ def staff_have_one(get_response: Answer) -> Answer:
 
 
 def _needs_one(request: HttpRequest) -> bool:
-    """Return whether the user must set one up; a local site looks up no user."""
+    """Return whether the user still has to set up a second factor. On a local site it looks up no user."""
     if not settings.STAFF_SECOND_FACTOR or request.path_info.startswith(OPEN_ANYWAY):
         return False
     return getattr(request.user, "lacks_second_factor", False)  # AnonymousUser has none

@@ -67,7 +67,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 class CountryFilter(admin.SimpleListFilter):
-    """A filter by country that does not query a big table for its countries."""
+    """A filter by country. Its choices are the shop's countries, and come from no query of the listed table."""
 
     title = _("country")
     parameter_name = "country"
@@ -151,7 +151,10 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
         self._each(request, orders, lifecycle.note_look)
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Require the view permission. Unlike in Django, `change_order` does not include it: it only marks a look."""
+        """Require the view permission. Unlike in Django, `change_order` does not include it.
+
+        `change_order` only allows marking an order as looked at.
+        """
         return staff_permissions.may(request.user, access.VIEW)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
@@ -169,7 +172,7 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
     def _each(
         self, request: HttpRequest, rows: Iterable[Any], decide: Callable[..., bool], *, named: str = "order_id"
     ) -> None:
-        """Decide about each row; report how many were done, and how many were in a state that does not allow it."""
+        """Call `decide` for each row. Show how many were changed, and how many in a state that does not allow it."""
         outcomes = [decide(**{named: row.id}, by=request.user.pk, now=clock.now()) for row in rows]
         done, left = outcomes.count(True), outcomes.count(False)
         if done:

@@ -102,7 +102,7 @@ def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_i
 
 
 def _is_new(cart: Cart, request_id: UUID) -> bool:
-    """Record the request; return whether it is the first of its id. In the transaction that touched the cart."""
+    """Record the request's id, and return whether it is new. Call it after `touch`, in the same transaction."""
     before = Cart.objects.values_list("request_ids", flat=True).get(id=cart.id)
     if request_id.hex in before:
         return False
@@ -142,7 +142,7 @@ def take_what_is_there(*, cart: Cart, now: datetime) -> None:
 
 
 def merge(*, guest_cart_id: UUID, customer_id: UUID, now: datetime) -> None:
-    """Move a guest's cart into the customer's own at sign-in; leave out what does not fit any more."""
+    """Move a guest's cart into the customer's own at sign-in. What exceeds the limits of that cart is dropped."""
     with transaction.atomic():
         guest = Cart.objects.select_for_update().filter(id=guest_cart_id, customer_id=None, poured_into=None).first()
         if guest is None:
@@ -173,7 +173,7 @@ def touch(cart: Cart, now: datetime, **fields: Any) -> None:
 
 
 def _see_to(cart: Cart, now: datetime) -> None:
-    """Record that the shopper decides about the cart: orders that came back into it are settled."""
+    """Record a decision of the shopper about the cart. Orders whose lines came back into it no longer await one."""
     touch(cart, now)
     cart.came_back.clear()
 

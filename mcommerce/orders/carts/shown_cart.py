@@ -34,7 +34,7 @@ def changes(seen: str, items: Sequence[Item]) -> list[str]:
 
 
 def _read(seen: str) -> dict[UUID, Line]:
-    """Read what a browser sent; pass over what is no line."""
+    """Parse the lines that a browser sent back. Anything else in the text is ignored."""
     found = islice(LINE.finditer(seen), LINES_MAX)
     return {UUID(line[1]): (int(line[2]), int(line[3]), line[4]) for line in found}
 
@@ -69,7 +69,7 @@ def _changed(item: Item, before: dict[UUID, Line]) -> Iterator[str]:
 
 
 def short(item: Item) -> str:
-    """Return a sentence with how many are left of what is scarce, as far as we know right now."""
+    """Return a sentence that says how many pieces of a scarce item seem to be free."""
     if item.left < 1:
         return _("%(name)s is sold out right now.") % {"name": item.offer.name}
     return _("Only %(left)d of %(name)s left right now.") % {"left": item.left, "name": item.offer.name}

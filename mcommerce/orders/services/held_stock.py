@@ -91,7 +91,10 @@ def leave_some(items: Sequence[Item], visitor: Visitor, *, now: datetime) -> Non
 
 
 def _allowance(item: Item, held: int, lapsed: int) -> Allowance:
-    """Return the allowance by the pieces free now. Pieces not reserved yet count as free and as held: the safe side."""
+    """Return how many further pieces of the item may be ordered, by the pieces that are free now.
+
+    The visitor's ordered pieces that are not reserved yet count both as free and as held, which lowers the result.
+    """
     if item.offer.available is None:
         return Allowance(item=item, pieces=max(0, QUANTITY_MAX - held), lapsed=False)
     free = max(0, item.offer.available)

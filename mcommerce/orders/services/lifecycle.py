@@ -59,7 +59,7 @@ def reject_for_stock(*, order_id: UUID, shortages: Iterable[Shortage] = (), now:
 
 
 def lose_stock(*, order_id: UUID, now: datetime) -> None:
-    """Cancel and refund a paid order whose goods are gone. If it is sent already, staff have to look."""
+    """Cancel and refund a paid order whose goods are gone. If it is sent already, mark it for staff."""
     with transaction.atomic():
         order = _existing(order_id)
         if order.state in UNPAID:
@@ -116,7 +116,7 @@ def expire(*, order_id: UUID, now: datetime) -> None:
 
 
 def call_about_overdue(*, order_id: UUID) -> None:
-    """Raise the alarm if its payment is not closed by now: staff have to ask the payment provider."""
+    """Mark an overdue order for staff if its payment is not closed by now. Staff then ask the payment provider."""
     late = Order.objects.filter(id=order_id, state=State.CLOSING, needs_attention=False)
     if late.update(needs_attention=True):
         logger.error("Order %s waits for the payment provider, which does not say whether it is paid.", order_id)
@@ -128,12 +128,15 @@ def end_overdue(*, order_id: UUID, now: datetime) -> None:
 
 
 def cancel_by_customer(*, order_id: UUID, now: datetime) -> bool:
-    """Cancel an order for its customer. Returns whether that was still possible: not once it is paid."""
+    """Cancel an order for its customer. Returns False, and changes nothing, once it is paid or cancelled."""
     return _cancel(order_id, CancelReason.CUSTOMER, was=UNPAID, now=now)
 
 
 def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Cancel an order for staff, and refund it if it is paid. Not possible once it is sent."""
+    """Cancel an order for staff, and refund it if it is paid.
+
+    Returns False, and changes nothing, once it is sent or cancelled.
+    """
     if _cancel(order_id, CancelReason.STAFF, was=UNPAID, now=now, by=by):
         return True
     with transaction.atomic():
@@ -141,7 +144,7 @@ def cancel_by_staff(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime) -> bool:
-    """Mark a paid order as sent. Returns whether it was one."""
+    """Mark a paid order as sent. Returns False, and changes nothing, if it is in another state."""
     with transaction.atomic():
         sent = {"carrier": carrier, "tracking": tracking}
         moved = move(
@@ -153,7 +156,7 @@ def ship(*, order_id: UUID, carrier: str, tracking: str, by: UUID, now: datetime
 
 
 def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Mark a sent order as delivered. Returns whether it was one."""
+    """Mark a sent order as delivered. Returns False, and changes nothing, if it is in another state."""
     with transaction.atomic():
         moved = move(order_id, State.DELIVERED, was=(State.SHIPPED,), step=Kind.DELIVERED, now=now, by=by)
         if moved:
@@ -162,7 +165,7 @@ def deliver(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def note_look(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Record that staff have looked at an order that was marked for them. Returns whether it was."""
+    """Record that staff have looked at an order that was marked for them. Returns False if it was not marked."""
     with transaction.atomic():
         called = Order.objects.filter(id=order_id, needs_attention=True).update(needs_attention=False)
         if called:
@@ -198,7 +201,7 @@ def _pay(order_id: UUID, payment_id: UUID | None, amount: int, currency: str, no
 
 
 def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: datetime) -> list[Event]:
-    """Refund money that the order cannot take, with an alarm when it should never have been taken."""
+    """Request a refund of money that the order cannot take. Mark the order if that money was taken by a fault."""
     fits = (amount, currency) == (order.total, order.currency)
     if order.state == State.PLACED or (order.state in WAITING and fits):
         raise RetryLater(f"Order {order.id} is {order.state}: it may be paid once its stock is set aside.")

@@ -1,4 +1,4 @@
-"""The events about an order, from its present rows: for the first publication, and for a repeat."""
+"""The events about an order, made from its present rows, for the first publication and for a repeat."""
 
 from collections import Counter
 from datetime import datetime

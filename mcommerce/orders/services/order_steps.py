@@ -1,4 +1,4 @@
-"""The history of an order: one row a step, and a version by which its page knows that it is old."""
+"""The history of an order: one row for each step. The order's version tells an open page that it is outdated."""
 
 from collections.abc import Collection
 from datetime import datetime

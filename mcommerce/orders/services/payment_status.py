@@ -16,20 +16,20 @@ Kind, Status = OrderStep.Kind, Order.PaymentStatus
 
 
 def note_opened(*, order_id: UUID) -> None:
-    """Record that it can be paid."""
+    """Record that the order can be paid."""
     with transaction.atomic():
         _become(order_id, Status.OPEN, was=(Status.NOT_OPEN,))
 
 
 def note_doubt(*, order_id: UUID, now: datetime) -> None:
-    """Record that it may be paid already, so that it is not paid again."""
+    """Record that the order may be paid already, so that nobody pays it again."""
     with transaction.atomic():
         if _become(order_id, Status.IN_DOUBT, was=(Status.NOT_OPEN, Status.OPEN)):
             note(order_id, Kind.IN_DOUBT, now=now)
 
 
 def note_doubt_cleared(*, order_id: UUID, now: datetime) -> None:
-    """Record that it was not paid so far, and can be."""
+    """Record that the order was not paid so far, and can be paid."""
     with transaction.atomic():
         if _become(order_id, Status.OPEN, was=(Status.IN_DOUBT,)):
             note(order_id, Kind.DOUBT_CLEARED, now=now)

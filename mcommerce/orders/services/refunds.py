@@ -83,10 +83,10 @@ def ask_again(*, refund_id: UUID, by: UUID, now: datetime) -> bool:
 def _move(
     refund_id: UUID, to: Refund.State, *, was: tuple[Refund.State, ...], answers: int | None = None, **fields: Any
 ) -> Refund | None:
-    """Move a refund from a state of `was` to `to` and return it; None in any other state. `Permanent` if there is none.
+    """Move a refund from a state of `was` to `to`, and return it. Returns None if it is in another state.
 
-    `answers`: the number of the answered request; only an answer to the newest request moves the refund. `fields`:
-    further columns to set.
+    Raises Permanent if there is no such refund. `answers`: the number of the answered request; only an answer to the
+    newest request moves the refund. `fields`: further columns to set.
     """
     guarded = Refund.objects.filter(id=refund_id, state__in=was)
     if answers is not None:

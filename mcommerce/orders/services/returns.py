@@ -41,7 +41,10 @@ def refund_sent(*, order_id: UUID, pieces_are_back: bool, by: UUID, now: datetim
 
 
 def put_back(*, order_id: UUID, by: UUID, now: datetime) -> bool:
-    """Record that the pieces of a sent, refunded order can be sold again. Returns whether it was one, and this new."""
+    """Record that the pieces of a sent, refunded order can be sold again.
+
+    Returns False, and changes nothing, if `can_be_put_back` is False.
+    """
     with transaction.atomic():
         order = _locked(order_id)
         if not can_be_put_back(order):
@@ -51,14 +54,14 @@ def put_back(*, order_id: UUID, by: UUID, now: datetime) -> bool:
 
 
 def can_be_refunded(order: Order) -> bool:
-    """Return whether it was sent, was paid for with something, and that money is not on its way back yet."""
+    """Return whether the order was sent and paid for, and no refund of that payment was requested."""
     if order.state not in SENT or order.payment_id is None or not order.total:
         return False
     return not _is_refunded(order)
 
 
 def can_be_put_back(order: Order) -> bool:
-    """Return whether it was sent, is refunded or free, and its pieces are still out."""
+    """Return whether the order was sent, is refunded or was free, and its pieces have not come back."""
     if order.state not in SENT:
         return False
     settled = not order.total or _is_refunded(order)
@@ -70,7 +73,7 @@ def _is_refunded(order: Order) -> bool:
 
 
 def _locked(order_id: UUID) -> Order:
-    """Return the order, locked until the transaction ends: of two who decide, the second sees the first."""
+    """Return the order, locked until the transaction ends. The second of two concurrent decisions sees the first."""
     return Order.objects.select_for_update().get(id=order_id)
 
 

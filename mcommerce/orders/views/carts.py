@@ -92,7 +92,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest) -> HttpResponse:
-    """Set the quantity of a line; 0 takes it out, with a way back."""
+    """Set the quantity of a line. 0 takes the line out, and the cart page then offers to put it back."""
     form = LineForm(request.POST)
     basket = find_cart(request)
     if basket is None or not form.is_valid():

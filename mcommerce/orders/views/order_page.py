@@ -154,7 +154,7 @@ def _payable(order: Order, now: datetime) -> bool:
 
 
 def _tried_out(order: Order, now: datetime) -> bool:
-    """Return whether no try is left. Past the deadline it is late instead."""
+    """Return whether the customer has no further try to pay. After the deadline the order is overdue instead."""
     tried_out = order.payment_status == PaymentStatus.TRIED_OUT
     return order.state == State.AWAITING_PAYMENT and tried_out and order.expires_at > now
 

@@ -36,7 +36,7 @@ PAGES_BESIDE = 2  # links to pages on each side of this one: a row of them fits 
 @require_http_methods(["GET", "POST"])
 @never_cache
 def checkout(request: HttpRequest) -> HttpResponse:
-    """Ask for the customer and the address; place the order."""
+    """Show the form for customer and address on GET. Place the order on POST."""
     if request.method == "GET":
         items = items_in(find_cart(request))
         waits = len(carts.totals_of(items)) > 1 or any(item.waits for item in items)
@@ -50,7 +50,10 @@ def checkout(request: HttpRequest) -> HttpResponse:
 
 
 def _settle(request: HttpRequest) -> HttpResponse:
-    """Take the cart as it is available; nothing is ordered yet, and nothing typed is lost."""
+    """Change the cart to the current prices and free pieces, and show the form again with all that was typed.
+
+    Nothing is ordered yet.
+    """
     cart = find_cart(request)
     if cart:
         carts.agree(cart=cart, now=clock.now())
@@ -80,7 +83,7 @@ def _place(request: HttpRequest, form: CheckoutForm) -> HttpResponse:
 
 
 def _visitor(request: HttpRequest) -> Visitor:
-    """Return the visitor who orders. Counts the try; raises RateLimited."""
+    """Count this try to order, and return the visitor. Raises RateLimited after too many tries."""
     network = network_of_request(request)
     limits.CHECKOUTS_PER_NETWORK.hit(network)
     customer_id = request.user.pk if request.user.is_authenticated else None
@@ -97,7 +100,7 @@ def _nothing(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, form: CheckoutForm, *, status: int = 200, refused: Sequence[str] = ()) -> HttpResponse:
-    """Show the form beside the current cart; a form that was sent comes again below what changed meanwhile."""
+    """Show the form beside the current cart. After a POST it also shows what changed since the page was loaded."""
     items = items_in(find_cart(request))
     if not items:
         return _nothing(request) if request.method == "POST" else redirect("orders:cart")
@@ -150,7 +153,10 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Show an order as it is now; with `?fragment=1` only the part that changes, with `&slots=1` other apps' too."""
+    """Show an order as it is now.
+
+    With `?fragment=1` it shows only the part that changes, and with `&slots=1` also other apps' fragments in it.
+    """
     found = access.find_visible(order_id, user=request.user, session=request.session)
     if found is None:
         raise Http404

@@ -106,7 +106,7 @@ class Sandbox:
             raise ProviderDown(str(away)) from None
 
     def _ask(self, method: str, path: str, **asked: Any) -> bytes:
-        """Return the body of a good answer."""
+        """Return the body of an answer with a status from 200 to 299. Any other outcome raises a ProviderError."""
         url, seconds = f"{self._url}{path}", self._seconds_left()
         try:
             told = ask(method, url, seconds=seconds, bytes_max=ANSWER_BYTES_MAX, **asked)

@@ -1,4 +1,4 @@
-"""The valid answers of the sandbox, field by field: any other is ProviderUnreadable, and goes no further."""
+"""Parsers of the sandbox's answers, which check every field. An invalid answer raises ProviderUnreadable."""
 
 import re
 from collections.abc import Callable

@@ -114,7 +114,7 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _session_details(body: dict[str, Any], *, now: float) -> dict[str, Any]:
-    """The checked columns of a new session. Raises Refused, naming the field at fault."""
+    """Return the checked columns of a new session. Raises Refused, which names the wrong field."""
     checks: dict[str, Callable[[Any], bool]] = {
         "amount": _is_amount,
         "currency": lambda value: isinstance(value, str) and bool(re.fullmatch(r"[A-Z]{3}", value)),

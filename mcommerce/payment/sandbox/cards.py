@@ -42,7 +42,7 @@ class CardInvalid(Exception):
 
 
 def read_card(*, number: str, expiry: str, cvc: str, now: float) -> Card:
-    """The card behind three typed fields. Raises CardInvalid with every fault at once."""
+    """Return the card that three typed fields describe. Raises CardInvalid with every fault at once."""
     digits = re.sub(r"[\s-]", "", number)
     found = {
         "number": _number_fault(digits),

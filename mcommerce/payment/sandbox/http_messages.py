@@ -1,4 +1,4 @@
-"""A request and its response, free of sockets."""
+"""A request and its response, independent of sockets."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Request:
     body: bytes
 
     def form(self) -> dict[str, str]:
-        """Return the fields of a posted form; of a repeated one the first."""
+        """Return the fields of a posted form. A field that comes twice has its first value."""
         return _first_values(self.body.decode("utf-8", "replace"))
 
     def asked(self) -> dict[str, str]:
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer. `held`: it waits for the server's `hold_seconds`. `lost`: then the connection closes instead."""
+    """An answer. `held`: it is sent after the server's `hold_seconds`. `lost`: the connection closes then instead."""
 
     status: int
     body: bytes = b""

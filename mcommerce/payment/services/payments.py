@@ -122,7 +122,7 @@ def _page_after_asking(attempt: Attempt, provider: Provider, *, language: str, n
 
 
 def nothing_charged(*, order_id: UUID) -> bool:
-    """Return whether certainly no money of this order was taken: no page is open where it could be."""
+    """Return whether no money of this order can have been taken: none is captured, and no page to pay at is open."""
     pages = Attempt.objects.filter(payment__order_id=order_id, outcome__in=OPEN_OUTCOMES).exclude(url="")
     return not pages.exists() and not Payment.objects.filter(order_id=order_id, captured__gt=0).exists()
 
@@ -208,7 +208,7 @@ def close_payment(*, order_id: UUID, now: datetime) -> None:
 
 
 def _close(payment: Payment, *, now: datetime) -> None:
-    """Close at once without an open attempt; else have its session closed, and publish the outcome once it is known."""
+    """Publish `PaymentClosed` at once if no attempt is open. Otherwise schedule a check that closes its session."""
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is None:
         publish(PaymentClosed(order_id=payment.order_id))

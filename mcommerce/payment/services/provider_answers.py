@@ -109,7 +109,7 @@ def succeeded(payment: Payment, *, amount: int, currency: str) -> PaymentSucceed
 
 
 def become_unknown(payment: Payment, attempt: Attempt, *, now: datetime) -> bool:
-    """Set the payment's status to UNKNOWN. If the attempt has a page, publish it: without a page, nobody can have paid.
+    """Set the payment's status to UNKNOWN. Publish it only if the attempt has a page, where somebody can have paid.
 
     Returns False, and changes nothing, if the payment was UNKNOWN already or has ended.
     """
@@ -131,7 +131,7 @@ def raise_alarm(payment: Payment, why: str) -> None:
 
 
 def clear_alarm(payment: Payment, about: str) -> None:
-    """Clear the alarm about just this, with any detail behind a colon; another one stays."""
+    """Clear the payment's alarm if it is `about`, perhaps with a colon and details behind it. Another alarm stays."""
     ours = Q(alarm=about) | Q(alarm__startswith=f"{about}: ")
     Payment.objects.filter(ours, id=payment.id).update(alarm="")
 

@@ -38,7 +38,10 @@ def open_session(attempt: Attempt, provider: Provider) -> SessionState:
 
 
 def current_state(attempt: Attempt, provider: Provider) -> SessionState:
-    """Return the session as it is now; of a cancelled payment, expire it first. Raises ProviderError."""
+    """Return the state of the attempt's session at the provider. Raises ProviderError.
+
+    If the payment is cancelled, the session is expired first.
+    """
     ref = attempt.provider_ref
     if not ref:
         opened = open_session(attempt, provider)

@@ -1,4 +1,4 @@
-"""Refunds at the payment provider: claimed, requested, recorded. One refund id pays back once, at any repeat."""
+"""Refunds at the payment provider: each is claimed, requested and recorded. Repeats do not pay it back twice."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -39,13 +39,16 @@ def save_product(*, product: Product, now: datetime) -> None:
 
 @transaction.atomic
 def publish_product(*, product_id: UUID, now: datetime) -> bool:
-    """Put a product up for sale. Returns whether it was not yet. Raises ProductUnknown."""
+    """Put a product up for sale. Returns False if it is for sale already. Raises ProductUnknown."""
     return _turn(_locked(product_id), published=True, now=now)
 
 
 @transaction.atomic
 def withdraw_product(*, product_id: UUID, now: datetime) -> bool:
-    """Take a product off sale, instead of deleting it. Orders already placed stand. Raises ProductUnknown."""
+    """Take a product off sale, instead of deleting it. Orders already placed stand.
+
+    Returns False if it is not for sale. Raises ProductUnknown.
+    """
     return _turn(_locked(product_id), published=False, now=now)
 
 

@@ -9,7 +9,11 @@ from mcommerce.money.template_filters import money, percent
 
 
 def told(form: Any) -> str:
-    """Return it: price, VAT and being for sale with their old values, pieces with their number, the rest by name."""
+    """Return the text about the changes that a form makes.
+
+    Price, VAT rate and being for sale are told with old and new values, and pieces with their number. Other fields are
+    only named.
+    """
     return " ".join([*_known(form), *_rest(form)])
 
 

@@ -9,7 +9,7 @@ ROWS_AT_ONCE = 500  # reservations in memory at a time
 
 
 def held() -> Iterator[list[UUID]]:
-    """Yield every order that something is held for, in batches."""
+    """Yield the ids of all orders for which pieces are held, in batches."""
     last = None
     rows = Reservation.objects.filter(status=Reservation.Status.HELD).order_by("order_id")
     while found := list(rows.filter(**({"order_id__gt": last} if last else {}))[:ROWS_AT_ONCE]):
@@ -18,6 +18,6 @@ def held() -> Iterator[list[UUID]]:
 
 
 def held_among(order_ids: Collection[UUID]) -> set[UUID]:
-    """Return those of these orders that something is held for."""
+    """Return those of these orders for which pieces are held."""
     rows = Reservation.objects.filter(status=Reservation.Status.HELD, order_id__in=order_ids)
     return set(rows.values_list("order_id", flat=True))

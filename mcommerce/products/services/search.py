@@ -22,7 +22,7 @@ class Sort(StrEnum):
 
 
 def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
-    """Products for sale that have every word of `text` in one of their languages, with their stock."""
+    """Return the products for sale that have every word of `text` in one of their languages, with their stock."""
     found = with_words(Product.objects.filter(published=True).select_related("stock"), text)
     match sort:
         case Sort.CHEAPEST:
@@ -35,24 +35,24 @@ def find_products(*, text: str, sort: Sort, language: str) -> QuerySet[Product]:
 
 
 def with_words(products: QuerySet[Product], text: str) -> QuerySet[Product]:
-    """Those of the products that have every word of `text`, each in any of their languages."""
+    """Return those of the products that have every word of `text`, each in any of their languages."""
     for word in fold(text).split()[:WORDS_MAX]:
         products = products.filter(words__contains=word)
     return products
 
 
 def product_at(slug: str) -> Product | None:
-    """The product for sale whose page is at `slug`."""
+    """Return the product for sale whose page is at `slug`."""
     return Product.objects.filter(slug=slug, published=True).select_related("stock").first()
 
 
 def moved_to(slug: str) -> Product | None:
-    """The product for sale whose page used to be at `slug`."""
+    """Return the product for sale whose page used to be at `slug`."""
     old = OldSlug.objects.filter(slug=slug, product__published=True).select_related("product").first()
     return old.product if old else None
 
 
 def _written_in(language: str) -> str:
-    """Return one of the shop's languages; its code goes into a query."""
+    """Return the language's code if the shop has it, else that of the shop's first. The code is put into a query."""
     code = language.partition("-")[0]
     return code if code in dict(settings.LANGUAGES) else settings.SHOP_LANGUAGE

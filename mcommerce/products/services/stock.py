@@ -31,7 +31,7 @@ RETURNED = Reservation.Status.RETURNED
 
 
 class NothingAsked(ValueError):
-    """An order without lines, or with a line of no pieces."""
+    """There are no lines, or a quantity is below one."""
 
 
 class NotEnoughThere(Exception):
@@ -39,7 +39,7 @@ class NotEnoughThere(Exception):
 
 
 class _Short(Exception):
-    """The shortages, raised out of the savepoint that lets go of what the other lines had taken."""
+    """The shortages of an order. Raising it rolls back the savepoint in which other lines had taken pieces."""
 
     def __init__(self, shortages: tuple[Shortage, ...]) -> None:
         self.shortages = shortages
@@ -146,7 +146,11 @@ def receive_stock(*, product_id: UUID, quantity: int, now: datetime, note: str =
 
 @transaction.atomic
 def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str = "", by: UUID | None = None) -> None:
-    """Remove broken or missing pieces. Raises NothingAsked, and NotEnoughThere: what is held is promised."""
+    """Remove broken or missing pieces from the shelf. `by` is the staff member who entered them.
+
+    Raises NothingAsked unless `quantity` is positive, and NotEnoughThere if fewer pieces are free. Pieces that are held
+    for orders are not free, and cannot be written off.
+    """
     gone = _sorted_lines([StockLine(product_id=product_id, quantity=quantity)])
     if not _enough(product_id, quantity).update(
         on_hand=F("on_hand") - quantity, lost=F("lost") + quantity, version=F("version") + 1
@@ -157,7 +161,7 @@ def write_off_stock(*, product_id: UUID, quantity: int, now: datetime, note: str
 
 
 def _sorted_lines(lines: Iterable[StockLine]) -> tuple[StockLine, ...]:
-    """Return one line a product, in order of ids."""
+    """Return one line for each product, in order of ids. Raises NothingAsked as `reserve_stock` does."""
     wanted: Counter[UUID] = Counter()
     for line in lines:
         if line.quantity < 1:
@@ -182,7 +186,7 @@ def _hold(lines: Sequence[StockLine]) -> None:
 
 
 def _enough(product_id: UUID, quantity: int) -> QuerySet[Stock]:
-    """Return the product's stock, if so many pieces are free at the moment of the update: the guard."""
+    """Return the product's stock row as a query that matches only if so many pieces are free when the update runs."""
     return Stock.objects.filter(product_id=product_id, on_hand__gte=F("held") + quantity)
 
 
@@ -198,12 +202,12 @@ def _shortage(line: StockLine) -> Shortage:
 
 
 def _move(order_id: UUID, old: Reservation.Status, new: Reservation.Status, now: datetime) -> bool:
-    """Change the status; return True for the one caller that did it."""
+    """Change the reservation's status from `old` to `new`. Returns True for the one caller that changed it."""
     return bool(Reservation.objects.filter(order_id=order_id, status=old).update(status=new, changed_at=now))
 
 
 def _leave_tombstone(order_id: UUID, now: datetime) -> None:
-    """Create a released reservation if there is none, so that a late order holds nothing."""
+    """Create a released reservation if the order has none, so that a later `reserve_stock` holds nothing."""
     Reservation.objects.get_or_create(
         order_id=order_id, defaults={"status": RELEASED, "created_at": now, "changed_at": now}
     )

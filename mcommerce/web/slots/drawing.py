@@ -1,4 +1,4 @@
-"""Draw one fragment, so that the page around it stays whole whatever the fragment does."""
+"""Draw one fragment. If that fails, the page around it is still shown."""
 
 import hashlib
 import logging

@@ -51,12 +51,12 @@ class LiveFragments:
         self._drawing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Begin: all fragments come as they are now, then each as often as it changes."""
+        """Begin to draw: first all fragments as they are now, then each one after its events."""
         if self._fragments:
             self._drawing = asyncio.create_task(self._draw_for_ever())
 
     async def close(self) -> None:
-        """End. Harmless when it never began."""
+        """Stop drawing. Does nothing if it never began."""
         if self._drawing:
             open_pages.leave(self)
             self._drawing.cancel()
@@ -69,7 +69,7 @@ class LiveFragments:
         return {"fragments": {name: drawn._asdict() for name, drawn in ready.items()}} if ready else {}
 
     def change(self, names: Iterable[str]) -> None:
-        """Note that these fragments may show something else now. On the page's loop."""
+        """Note that these fragments may show something else now. Call it on the page's loop."""
         self._due |= self._fragments.keys() & set(names)
         self._changed.set()
 

@@ -85,7 +85,7 @@ def fragment(
 
 
 def add(one: Fragment) -> None:
-    """Register a fragment. Its name is free."""
+    """Register a fragment. Raises ImproperlyConfigured if another one has its name."""
     if any(one.name == other.name for found in _fragments.values() for other in found):
         raise ImproperlyConfigured(f"There are two fragments {one.name}: give one of the functions another name")
     _fragments[one.place].append(one)

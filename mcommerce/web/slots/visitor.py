@@ -1,4 +1,4 @@
-"""The visitor of a socket, as the views of pages know visitors."""
+"""A request that stands for the visitor of a socket, like those that the views of pages get."""
 
 from importlib import import_module
 from io import BytesIO

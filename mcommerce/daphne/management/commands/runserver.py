@@ -19,7 +19,7 @@ from mcommerce.serving.background_threads import stand_ins
 
 
 class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
-    """A runserver that ends when it cannot listen. Daphne's own logs a taken port, and its bus works on."""
+    """A runserver that ends if it cannot listen. Daphne's own would only log that, and its bus would go on."""
 
     server_cls = ServerWithHeaders
 
@@ -57,7 +57,7 @@ def _is_elsewhere(port: int) -> bool:
 
 
 def _may_not_listen(host: str) -> str:
-    """Return the reason and the remedy; empty where it may."""
+    """Return the reason why the server may not listen at this host, with the remedy; "" if it may."""
     opened = [name for name in ("DEMO", "DEBUG") if getattr(settings, name)]
     if not opened or _is_loopback(host):
         return ""

@@ -70,7 +70,7 @@ class Command(TemplateCommand):
 
 
 def _refuse(name: str, prefix: str, root: Path) -> None:
-    """Raise CommandError if the name is none, or if something of this site has it."""
+    """Raise CommandError if the name is not valid for an app, or if something on this site has it."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or iskeyword(name):
         raise CommandError(f"{name!r} is no name for an app: write a Python identifier in small letters, as loyalty.")
     taken = [f"the installed app {config.name}" for config in apps.get_app_configs() if config.label == name]

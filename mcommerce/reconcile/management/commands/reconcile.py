@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self._tell(printer, found, outcomes, busy=len(busy), json=json)
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
-        """Return the differences, and the orders left out, since events about them are not handled yet."""
+        """Return the differences, and the keys of the orders that were left out: their events are not handled yet."""
         from mcommerce.reconcile import bus_differences, order_differences, provider_differences
 
         busy, now = keys_under_way.keys(bus_differences.KEYED_BY_ORDER), clock.now()
