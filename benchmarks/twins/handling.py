@@ -25,8 +25,10 @@ BOOK = f"INSERT INTO {LEDGER} (order_id, amount) VALUES (%s, %s)"
 
 # `%b` is bound by PostgreSQL's server; for SQLite it is `?`. What is in braces differs, see DIALECTS.
 WAITS = """
-    SELECT EXISTS (
-        SELECT 1 FROM eventbus_consumergroup
+    SELECT (
+        SELECT CASE WHEN EXISTS (SELECT 1 FROM eventbus_divergence) THEN 'diverged'
+            WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'breaker' END
+        FROM eventbus_consumergroup
         WHERE name = %b
         AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR breaker_opened_at IS NOT NULL)
     ), EXISTS (
@@ -39,11 +41,12 @@ READ = """
     WHERE topic = %b AND partition = %b AND log_offset >= %b AND log_offset < %b ORDER BY log_offset LIMIT %b
 """
 HOLD = """
-    SELECT "id", "group", "topic", "partition", "start", "log_offset", "epoch", "released", "running_event", "crashes",
-        "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored", "pruned_discarded", "pruned_before",
-        "untrusted", "moved_at",
-        EXISTS (
-            SELECT 1 FROM eventbus_consumergroup
+    SELECT "id", "group", "topic", "partition", "start", "log_began", "log_offset", "epoch", "released",
+        "running_event", "crashes", "handled", "ignored", "discarded", "pruned_handled", "pruned_ignored",
+        "pruned_discarded", "pruned_before", "untrusted", "moved_at",
+        (SELECT CASE WHEN EXISTS (SELECT 1 FROM eventbus_divergence) THEN 'diverged'
+            WHEN paused_at IS NOT NULL THEN 'paused' ELSE 'breaker' END
+            FROM eventbus_consumergroup
             WHERE name = %b
         AND ((paused_at IS NOT NULL OR EXISTS (SELECT 1 FROM eventbus_divergence)) OR breaker_opened_at IS NOT NULL)
         ), {limit}
@@ -124,8 +127,8 @@ def handle_batch(topic: str, partition: int, told: Sequence[Told]) -> None:
     assert not any(stopped_or_waits), "nobody pauses it, and nothing was parked"
     with transaction.atomic():
         [held] = _run(HOLD, [TWIN, TWIN, topic, partition])
-        row_id, offset, stopped = held[0], held[5], held[-2]
-        handled, ignored, discarded = held[10:13]
+        row_id, offset, stopped = held[0], held[6], held[-2]
+        handled, ignored, discarded = held[11:14]
         assert not stopped, "nobody pauses it"
         fresh = _fresh(topic, [one for one in told if one.offset >= offset])
         for one in fresh:

@@ -292,7 +292,7 @@ class DecidedInBulk:
 
         code, _, complaint = run("eventbus", "requeue", str(house.dead()[0].pk))
 
-        assert (code, "earlier wish" in complaint) == (1, True)
+        assert (code, "earlier request" in complaint) == (1, True)
 
     def test_what_is_open_cannot_be_restored(self, house: House, broken: Mended) -> None:
         code, _, complaint = run("eventbus", "undo", str(house.dead()[0].pk))

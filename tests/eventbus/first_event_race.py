@@ -2,6 +2,7 @@
 
 import sys
 from threading import Barrier, Thread
+from types import new_class
 
 import msgspec
 
@@ -18,7 +19,9 @@ def fresh_type() -> type[Event]:
     parts = {
         f"part_{i}": msgspec.defstruct(f"Part{i}", [("quantity", int)], module=__name__) | None for i in range(PARTS)
     }
-    return type("Told", (Event,), {"__module__": __name__, "__annotations__": parts, **dict.fromkeys(parts)})
+    space = {"__module__": __name__, "__annotations__": parts, **dict.fromkeys(parts)}
+    named = {"name": "race.opened", "topic": "race", "key": "part_0"}
+    return new_class("Opened", (Event,), named, lambda body: body.update(space))  # type: ignore[return-value]
 
 
 def open_at_once(event_type: type[Event]) -> None:

@@ -218,7 +218,7 @@ def test_a_second_wish_is_refused_and_told(house: House, poison: set[int]) -> No
     code, _, complaint = run("eventbus", "discard", str(letter))
 
     assert code == 1
-    assert "earlier wish" in complaint
+    assert "earlier request" in complaint
 
 
 @pytest.mark.parametrize("named", [[], ["1", "--all"], ["--all", "--key", "vase"]])

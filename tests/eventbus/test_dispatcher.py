@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
@@ -206,15 +206,16 @@ def test_a_partition_that_another_process_did_not_see_yet_begins_at_its_start(
     house.handler("house-b")
     house.say(*((f"key{number}", number) for number in range(20)))
     house.relay()
-    backend, ask = backends.current(), backends.current().end
+    backend, ask = backends.current(), backends.current().ends
 
-    def end(place: TopicPartition) -> int:
-        """Meanwhile another process, which knows of one partition, gives the group its first place."""
-        first = Progress(group="house-a", topic=place.topic, partition=0, start=0, offset=0)
-        Progress.objects.bulk_create([first], ignore_conflicts=True)
-        return ask(place)
+    def ends(partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Meanwhile another process, which knows of one partition, gives the group its first offset."""
+        for topic in {one.topic for one in partitions}:
+            first = Progress(group="house-a", topic=topic, partition=0, start=0, offset=0)
+            Progress.objects.bulk_create([first], ignore_conflicts=True)
+        return ask(partitions)
 
-    monkeypatch.setattr(backend, "end", end)
+    monkeypatch.setattr(backend, "ends", ends)
 
     house.handler("house-a")
 

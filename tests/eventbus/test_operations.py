@@ -114,7 +114,7 @@ def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
     [letter] = status.dead(group="house-a")
     status.request_requeue(letter, WHO)
 
-    with pytest.raises(dead_letters.DecisionRefused, match="earlier wish"):
+    with pytest.raises(dead_letters.DecisionRefused, match="earlier request"):
         status.request_discard(letter, "Bob")
 
     letter.refresh_from_db()

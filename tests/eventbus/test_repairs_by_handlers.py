@@ -20,7 +20,7 @@ from tests.eventbus.busy_site import account
 from tests.eventbus.contract_repairs import pass_over
 from tests.eventbus.test_commands import run
 
-LOOKS = {"status", "topics", "dead", "rejected", "untrusted"}  # but for `topics --apply`, which makes topics
+LOOKS = {"status", "topics", "dead", "rejected", "untrusted", "schema"}  # but for `topics --apply`, which makes topics
 ELSEWHERE = {
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
     "dismiss": "of records that are not ours",

@@ -1,8 +1,9 @@
 """`docs/how-to/mail-once.md`: its code sends one mail for one event, wherever the process dies."""
 
 import smtplib
+import sys
 from collections.abc import Iterator
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -129,15 +130,23 @@ class Member(models.Model):
         return self.email
 
 
+@pytest.fixture(scope="module")
+def page_module() -> ModuleType:
+    """The page's module without its handlers. It stays, as its event stays declared in this process."""
+    module = sys.modules["newsletter"] = ModuleType("newsletter")
+    module.__dict__["Member"] = Member
+    for code in (IMPORTS, EVENTS, SERVICES, MAIL):
+        exec(code, module.__dict__)  # noqa: S102  # ours
+    return module
+
+
 @pytest.fixture
-def newsletter(house: House, mailoutbox: list[EmailMessage]) -> Iterator[SimpleNamespace]:
+def newsletter(house: House, mailoutbox: list[EmailMessage], page_module: ModuleType) -> Iterator[ModuleType]:
     """The page's module, with its table and its group."""
-    names: dict[str, Any] = {"Member": Member, "__name__": "newsletter"}
     with connection.schema_editor() as editor:
         editor.create_model(Member)
-    for code in (IMPORTS, EVENTS, SERVICES, MAIL, HANDLERS):
-        exec(code, names)  # noqa: S102  # ours
+    exec(HANDLERS, page_module.__dict__)  # noqa: S102  # ours
     groups.ensure(backends.current(), registry.groups.values())
-    yield SimpleNamespace(**names)
+    yield page_module
     with connection.schema_editor() as editor:
         editor.delete_model(Member)
