@@ -45,10 +45,11 @@ def slow_site(folder: Path) -> LiveSite:
 
 
 @contextmanager
-def process(site: LiveSite, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(site: LiveSite, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """One Python process of the site, without a visitor; killed at the end if it still runs."""
     with (site.directory / "process.log").open("ab") as log:
-        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=site.environment, stdout=log, stderr=log)
+        environment = site.environment | environment
+        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         yield running
     finally:
@@ -93,12 +94,14 @@ def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: 
 
 
 def test_of_two_web_servers_one_dispatches_and_when_it_is_killed_the_other_does(site: LiveSite) -> None:
-    [other] = free_ports(1)
+    other, provider, simulator = free_ports(3)
+    stand_ins = {"SANDBOX_PROVIDER_URL": provider, "SIMULATOR_URL": simulator}  # two servers cannot share a port
+    elsewhere = {name: f"http://127.0.0.1:{port}" for name, port in stand_ins.items()}
     servers = (
         ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}"),
         ("-m", "uvicorn", "mcommerce.asgi:application", "--lifespan=on", "--port", str(other)),
     )
-    with process(site, *servers[0]) as first, process(site, *servers[1]) as second:
+    with process(site, *servers[0]) as first, process(site, *servers[1], **elsewhere) as second:
         until(
             lambda: pids(site, "active") and pids(site, "standby"),
             "one that dispatches, and one that stands by",
