@@ -23,11 +23,16 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(progress: Iterable[Progress]) -> list[Standing]:
-    """Return the groups that stand, since their last move or the arrival of the next event, whichever came later."""
-    still = set(ConsumerGroup.objects.exclude(paused_at=None, breaker_opened_at=None).values_list("name", flat=True))
+    """Return the groups that stand, since their last move, the arrival of the next event, or their creation.
+
+    The latest of these times counts.
+    """
+    groups = {group.name: group for group in ConsumerGroup.objects.all()}
+    still = {name for name, one in groups.items() if one.paused_at or one.breaker_opened_at}
     now, found = clock.now(), []
     for row in progress:
-        since = None if row.group in still else _since(row)
+        created = groups[row.group].created_at if row.group in groups else None
+        since = None if row.group in still else _since(row, created)
         if since is not None and now - since > timedelta(seconds=seconds_max(row.group)):
             found.append(Standing(row.group, row.topic, row.partition, since, (now - since).total_seconds()))
     return found
@@ -39,10 +44,10 @@ def seconds_max(group: str) -> float:
     return max(STANDS_SECONDS, 2 * known.seconds) if known else STANDS_SECONDS
 
 
-def _since(row: Progress) -> datetime | None:
+def _since(row: Progress, created: datetime | None) -> datetime | None:
     ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
     arrived = ahead.order_by("offset").values_list("appended_at", flat=True).first()
-    return max(filter(None, (arrived, row.moved_at))) if arrived else None
+    return max(filter(None, (arrived, row.moved_at, created))) if arrived else None
 
 
 def problems(found: Iterable[Standing]) -> list[str]:

@@ -232,6 +232,7 @@ SCENES = [
 
 # URL names that never show a page of ours, and why.
 NOT_PAGES = {
+    "front-page": "answers with a redirect, where the catalogue is not installed",
     "products:picture": "an image",
     "orders:count": "a number for the header of pages that are open",
     "orders:add": "takes a form, answers with a redirect",

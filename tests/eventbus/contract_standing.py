@@ -88,6 +88,16 @@ class NothingTakesForEver:
         assert house.seen() == [("vase", 1)]
         assert self._standing() == []
 
+    def test_a_new_group_that_begins_with_old_events_is_not_named_for_their_age(self, house: House, bus_clock) -> None:
+        house.handler("house-b")
+        house.say(("vase", 1))
+        house.settle()
+        take(2 * STANDS_SECONDS)
+
+        house.handler("house-a", start="earliest")
+
+        assert self._standing() == []
+
     def test_a_group_that_was_told_to_stand_is_not_named_for_it(self, house: House, bus_clock) -> None:
         house.handler()
         house.say(("vase", 1))
