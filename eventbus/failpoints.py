@@ -156,7 +156,7 @@ def hit(name: str) -> None:
 
 
 def atomic(name: str) -> AbstractContextManager[None]:
-    """`transaction.atomic()`, with the points NAME.commit and NAME.committed around its COMMIT once any is armed."""
+    """Return `transaction.atomic()`. If any point is armed, NAME.commit and NAME.committed are around its COMMIT."""
     return transaction.atomic() if _plan is None else _Watched(name)
 
 

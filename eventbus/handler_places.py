@@ -117,7 +117,7 @@ class _Finder:
 
     @property
     def knows_any(self) -> bool:
-        """True if the file imports one of them."""
+        """True if the file imports one of the bus's declarations."""
         return bool(self._names or self._modules)
 
     def uses(self, node: ast.AST, *, in_function: bool) -> Iterator[Use]:

@@ -22,7 +22,7 @@ class Wakeup:
         return self._rings
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Return when it has rung since `seen`, or after `seconds`."""
+        """Wait until the number of rings is no longer `seen`, or for `seconds` at most."""
         with self._condition:
             self._condition.wait_for(lambda: self._rings != seen, timeout=seconds)
 

@@ -263,7 +263,7 @@ def _station_faults() -> list[str]:
 
 
 def _draws_tiles(address: str) -> bool:
-    """Return whether it is an address of tiles, here or on another site; Leaflet puts in zoom, column and row."""
+    """Return whether this is an address of tiles, with places where Leaflet puts zoom, column and row."""
     try:
         found = urlsplit(address)
     except ValueError:  # brackets that are no IPv6 address

@@ -62,7 +62,7 @@ def ask(
     trust_env: bool = False,
     **asked: Any,
 ) -> Answer:
-    """Send one request and return its answer. Raises NoAnswer.
+    """Send one request and return its answer. Raises NoAnswer if none comes that can be read.
 
     `seconds` limits the whole exchange: DNS, proxies, TLS, headers and body. `bytes_max` limits the unpacked body.
     `trust_env`: use the environment's proxies, which see the request, and a .netrc file. `asked`: arguments for
@@ -184,7 +184,7 @@ class _Held(HTTPConnection):
 
 
 class _HeldTLS(_Held, HTTPSConnection):
-    """The same, over TLS."""
+    """A TLS connection that the waiting caller can cut."""
 
 
 class _Pool(HTTPConnectionPool):

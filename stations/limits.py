@@ -23,7 +23,10 @@ class RemarksTooOften(Exception):
 
 
 def count_remark(*, client: str, now: datetime) -> None:
-    """Count one more remark. The cache keeps a keyed hash of `client` for one window. Raises RemarksTooOften."""
+    """Count one more remark. Raises RemarksTooOften above a limit of this client or of all clients.
+
+    The cache keeps a keyed hash of `client` for one window.
+    """
     window, passed = divmod(int(now.timestamp()), REMARK_SECONDS)
     who = salted_hmac("stations.remark", client, algorithm="sha256").hexdigest()
     for name, most in ((who, REMARKS_PER_CLIENT), ("all", REMARKS_OF_ALL)):

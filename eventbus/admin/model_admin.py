@@ -219,7 +219,7 @@ class ReadOnlyAdmin(ReadOnly, BigTable):
 
 
 class EventAdmin(ReadOnlyAdmin):
-    """A list of events. They are found by event id or by key, each in full: no search scans for parts of words."""
+    """A list of events. Staff find an event by its id or its key, typed in full. No search scans for parts of words."""
 
     search_fields = ("event_id", "key")
     search_help_text = _("An event’s id or a key, in full")

@@ -51,7 +51,7 @@ def _hours(text: str) -> float:
 
 
 def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **options: Any) -> None:
-    """Prune events. Raises CommandError when the delivery audit does not balance somewhere: there, nothing is pruned.
+    """Prune events. Raises CommandError if the delivery audit does not balance in a partition, whose events then stay.
 
     It also raises while a `Divergence` is recorded (the database was restored and `eventbus restored --apply` has not
     run): the repair needs these rows.

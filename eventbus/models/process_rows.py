@@ -24,7 +24,7 @@ class LeaseRow(models.Model):
 
 
 class ProcessRow(models.Model):
-    """A process of the site, by its own last heartbeat. For operators only: nothing is decided by it."""
+    """A process of the site, as its last heartbeat describes it. Only operators read it: no code decides by it."""
 
     class State(models.TextChoices):
         ACTIVE = "active", _("active")

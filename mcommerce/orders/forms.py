@@ -19,7 +19,7 @@ from mcommerce.postal_text import written_on_a_parcel
 
 
 class LineForm(forms.Form):
-    """A product and its quantity. In a cart line, 0 takes it out."""
+    """A product and its quantity. In the cart, a quantity of 0 takes the line out."""
 
     product_id = forms.UUIDField()
     quantity = forms.IntegerField(min_value=0, max_value=QUANTITY_MAX)
@@ -111,7 +111,7 @@ class SentForm(forms.Form):
 
 
 class SendingForm(ActionForm, SentForm):
-    """The same beside the admin's list of actions."""
+    """The carrier and the tracking number, beside the admin's list of actions."""
 
 
 class PiecesForm(forms.Form):

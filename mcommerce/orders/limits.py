@@ -20,6 +20,9 @@ UNPAID_MAIL_SECONDS = 24 * 3_600
 
 
 def is_first_unpaid_mail(email: str, order_id: UUID) -> bool:
-    """Return whether the address may get a mail about this unpaid order. A repeat for the same order may."""
+    """Return whether the address may get a mail about this unpaid order: only the first order within a day has one.
+
+    A repeat for that same order may get it too.
+    """
     key = f"unpaid-mail:{keyed_hash(mailbox_of(email))}"
     return cache.get_or_set(key, str(order_id), UNPAID_MAIL_SECONDS) == str(order_id)

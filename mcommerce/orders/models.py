@@ -42,7 +42,7 @@ REFUND_REASONS = {  # in the words of the admin
 
 
 class Titled(models.Model):
-    """Something with a title per language, as the merchant wrote it."""
+    """A base of models with a title per language, as the merchant wrote it."""
 
     title = models.JSONField(_("title"))  # {"fr": "Vase", "en": "Vase"}
 
@@ -203,7 +203,7 @@ class Order(models.Model):
 
 
 class OrderLine(Titled):
-    """A bought product, with its title and price of then."""
+    """A bought product, with the title and the price that it had when it was ordered."""
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
     product_id = models.UUIDField(_("product"))
@@ -267,7 +267,7 @@ class OrderStep(models.Model):
 
 
 class Refund(models.Model):
-    """A refund of an order's money. One per payment, ever: the provider knows it by its id."""
+    """A refund of an order's money. A payment has at most one, and the provider knows it by its id."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", _("Requested")

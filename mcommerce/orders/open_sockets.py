@@ -65,7 +65,10 @@ class LiveOrders:
         self._from: Counter[str] = Counter()  # how many from each network
 
     async def start(self) -> None:
-        """Start the watch. Every event published after the return wakes its order's sockets. Raises one of AWAY."""
+        """Start the watch. Every event published after the return wakes its order's sockets.
+
+        Raises one of AWAY if the database or the log is unavailable.
+        """
         await self._watch.start()
 
     def close(self) -> None:
@@ -73,7 +76,10 @@ class LiveOrders:
         self._watch.close()
 
     def join(self, order_id: UUID, wake: Callable[[], None], loop: AbstractEventLoop, *, network: str = "") -> None:
-        """Call `wake` on `loop` whenever the order may have changed. Raises `TooManySockets`."""
+        """Call `wake` on `loop` whenever the order may have changed.
+
+        Raises `TooManySockets` if the order or the network has the maximum of sockets.
+        """
         with self._lock:
             here = len(self._sockets.get(order_id, ()))
             if here >= SOCKETS_PER_ORDER_MAX or self._from[network] >= SOCKETS_PER_NETWORK_MAX:
@@ -82,7 +88,7 @@ class LiveOrders:
             self._from[network] += 1
 
     def leave(self, order_id: UUID, wake: Callable[[], None]) -> None:
-        """Stop waking this socket. Harmless when it never joined."""
+        """Stop waking this socket. Does nothing if it never joined."""
         with self._lock:
             sockets = self._sockets.get(order_id, {})
             if known := sockets.pop(wake, None):

@@ -169,7 +169,10 @@ class Stock(models.Model):
 
 
 class Reservation(models.Model):
-    """The pieces held for an order; one per order, for ever. Lines that could not be held leave it RELEASED."""
+    """The pieces held for an order. An order has one reservation, for ever.
+
+    If not all of its pieces could be held, none is, and the reservation is RELEASED.
+    """
 
     class Status(models.TextChoices):
         HELD = "held", _("held")

@@ -31,7 +31,7 @@ class Company:
         self._under_way = under_way
 
     def differences(self) -> Iterator[Difference]:
-        """Yield the differences. Raises ProviderError."""
+        """Yield the differences. Raises ProviderError if the provider does not answer."""
         for page in payments.charges(self.provider):
             self.charges |= {charge.ref for charge in page}
             self._holding.update(charge.order_id for charge in page if charge.refunded < charge.amount)

@@ -81,7 +81,7 @@ class PageWorker(ThreadWorker):  # type: ignore[misc]
 
 
 def _is_probe(client: socket.socket) -> bool:
-    """Return whether its first bytes are a probe's, without taking them."""
+    """Return whether the first bytes from a client are a health check's. The bytes stay unread."""
     try:
         return client.recv(len(PROBE), socket.MSG_PEEK | socket.MSG_DONTWAIT) == PROBE
     except OSError:

@@ -92,7 +92,7 @@ class _Answering:
         await self.real_send(_with_headers(message) if message["type"] == "http.response.start" else message)
 
     async def send_socket(self, message: Any) -> None:
-        """Send a message. A frame goes as it is: there are many."""
+        """Send a message. A frame of an open socket is passed on unchanged and at once, since there are many."""
         if self._open:
             await self.real_send(message)
         elif message["type"] in ("websocket.accept", "websocket.http.response.start"):

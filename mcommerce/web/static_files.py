@@ -10,7 +10,7 @@ HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a 
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    """A storage that hashes and compresses. It also hashes imports between JavaScript modules: none is stale."""
+    """A storage that hashes and compresses files. It also hashes imports of JavaScript modules, so none is stale."""
 
     support_js_module_import_aggregation = True
 

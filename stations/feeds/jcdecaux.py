@@ -57,7 +57,7 @@ class JCDecauxFeed:
         self._http = HttpClient(base_url, name=self.name, key=key, bytes_max=bytes_max, **limits)
 
     def fetch(self) -> Fetched:
-        """Fetch all stations of the feed once. Raises PollFailed."""
+        """Fetch all stations of the feed once. Raises PollFailed if the answer is missing or unusable."""
         query = {"contract": self.contract} if self.contract else {}
         rows = _rows(self._http.get("stations", **query))
         if not rows:
@@ -65,7 +65,7 @@ class JCDecauxFeed:
         return self._sifted(rows)
 
     def contracts(self) -> list[ListedContract]:
-        """List the contracts this key may see, without those that have no city. Raises PollFailed."""
+        """List the contracts that this key may see, without those that have no city. Raises PollFailed as `fetch`."""
         rows = [_contract(row) for row in _rows(self._http.get("contracts"))]
         return [row for row in rows if row is not None]
 

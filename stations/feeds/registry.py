@@ -31,7 +31,7 @@ def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
 
 
 def is_simulated(source: str) -> bool:
-    """Return True if the stations of this source are invented: pages say so."""
+    """Return True if the stations of this source are invented, which pages must say."""
     return source == SIMULATOR
 
 

@@ -39,7 +39,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 
 
 class Overtaken(Exception):
-    """Another poller recorded one of these stations first. Nothing was written: load again, poll again."""
+    """Another poller recorded one of these stations first. Nothing was written, so load the stations and poll again."""
 
 
 class RemarkEmpty(ValueError):

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Log nothing: a request's line holds a key."""
+        """Log nothing, since a request's line holds a key."""
 
     def _answer(self) -> Answer:
         parts = urlsplit(self.path)

@@ -60,7 +60,7 @@ class Pace:
         self._times: deque[float] = deque(maxlen=MESSAGES_MAX)
 
     def too_fast(self) -> bool:
-        """Count a message. Return True if it is one too many."""
+        """Count a message. Return True if the client has sent too many within MESSAGES_SECONDS."""
         now = time.monotonic()
         full = len(self._times) == MESSAGES_MAX and now - self._times[0] < MESSAGES_SECONDS
         self._times.append(now)

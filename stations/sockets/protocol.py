@@ -55,7 +55,7 @@ _subscribe = msgspec.json.Decoder(Subscribe).decode
 
 
 def read(text: str | None) -> Subscribe:
-    """Return the request in a socket's message. Raises BadRequest."""
+    """Return the request in a socket's message. Raises BadRequest if there is none that is valid."""
     if text is None:
         raise BadRequest("not_text", "Send JSON as text.", fatal=True)
     if len(text.encode()) > MESSAGE_BYTES_MAX:

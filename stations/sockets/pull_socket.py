@@ -68,7 +68,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         return True
 
     def answer(self, request: Subscribe) -> None:
-        """Take a request. The next `due` returns its effect. Raises BadRequest."""
+        """Take a request, whose effect the next `due` returns. Raises BadRequest if this socket takes none."""
         raise NotImplementedError
 
     async def due(self) -> Due:

@@ -44,6 +44,6 @@ def save_address(*, user_id: UUID, address: Address) -> None:
 
 @transaction.atomic
 def remove_address(*, user_id: UUID, address_id: UUID) -> None:
-    """Delete an address. Raises AddressUnknown."""
+    """Delete an address. Raises AddressUnknown if the person has no such address."""
     if not Address.objects.filter(user_id=user_id, id=address_id).delete()[0]:
         raise AddressUnknown(address_id)

@@ -52,7 +52,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Keep the count of guesses when the password changes. The owner's browser is known by now."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return a hash of the household's network: limits count by it and store none (mcommerce/web/proxy.py)."""
+        """Return a hash of the visitor's network, so that rate limits store no address (mcommerce/web/proxy.py)."""
         return keyed_hash(network_of_request(request))
 
     def clean_email(self, email: str) -> str:
@@ -85,10 +85,10 @@ class AccountAdapter(DefaultAccountAdapter):
     # --- mails --------------------------------------------------------------------------------------------------
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a mail in its reader's language, with links to SITE_URL, not to the request's host. Raises RateLimited.
+        """Send a mail in its reader's language. Raises RateLimited after too many mails to the address.
 
-        The page waits for the mail server, so only few such mails are sent at once. After a failure the page says so,
-        and the visitor can request the mail again.
+        Its links lead to SITE_URL, not to the request's host. The page waits for the mail server, so only few such
+        mails are sent at once. After a failure the page says so, and the visitor can request the mail again.
         """
         limits.count(template_prefix, email)
         request = allauth_context.request
@@ -106,7 +106,7 @@ class AccountAdapter(DefaultAccountAdapter):
             messages.info(request, _("This site sends no mail: it is printed in the terminal where the site runs."))
 
     def get_reset_password_from_key_url(self, key: str) -> str:
-        """Return the reset link. Its key is where web/redaction.py and the proxy remove it from their logs."""
+        """Return the reset link. web/redaction.py and the proxy remove its key from their logs."""
         return f"{settings.SITE_URL}{reverse('accounts:open_link')}?{urlencode({'key': key})}"
 
 

@@ -26,7 +26,7 @@ class Guess:
         self.who = (_whose(request, email), email.lower())
 
     def count(self) -> None:
-        """Count the guess before the password is checked. Raises RateLimited: then do not check it."""
+        """Count the guess. Raises RateLimited after too many guesses: then the password must not be checked."""
         GUESSES.hit(self.who)
 
     def take_back(self) -> None:

@@ -87,9 +87,10 @@ def pieces_in(cart_id: UUID) -> int:
 
 
 def add(*, cart: Cart, product_id: UUID, quantity: int, now: datetime, request_id: UUID | None = None) -> None:
-    """Put pieces into the cart, at most `QUANTITY_MAX` of a product. Raises `NotForSale`, `CartFull`.
+    """Put pieces into the cart, at most `QUANTITY_MAX` of a product.
 
-    A second call with the same `request_id` adds nothing, even while the first is running.
+    A second call with the same `request_id` adds nothing, even while the first is running. Raises `NotForSale`, and
+    `CartFull` if the product would be one too many.
     """
     with transaction.atomic():
         touch(cart, now)

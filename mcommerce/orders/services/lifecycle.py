@@ -222,7 +222,7 @@ def _send_back(order: Order, payment_id: UUID, amount: int, currency: str, now: 
 
 
 def _still_waiting(order_id: UUID, step: OrderStep.Kind, detail: str = "", *, now: datetime) -> bool:
-    """Record a step of an order that awaits its payment, and keep its state."""
+    """Record a step of an order that awaits its payment. Returns False, and records nothing, if it does not."""
     return move(order_id, State.AWAITING_PAYMENT, was=(State.AWAITING_PAYMENT,), step=step, detail=detail, now=now)
 
 
@@ -243,7 +243,7 @@ def _cancel(
 def cancel_paid(
     order: Order, reason: CancelReason, refund_reason: RefundReason, *, now: datetime, by: UUID | None = None
 ) -> bool:
-    """Cancel a paid order and request its refund, in the caller's transaction."""
+    """Cancel a paid order and request its refund, in the caller's transaction. Returns False if it is not paid."""
     moved = move(
         order.id,
         State.CANCELLED,
@@ -262,7 +262,7 @@ def cancel_paid(
 
 
 def _refund_all(paid: Order, reason: RefundReason, *, now: datetime, by: UUID | None) -> list[OrderRefundRequested]:
-    """Request a refund of all its money; nothing for an order that cost nothing, which has no payment."""
+    """Request a refund of all that was paid, and return the events to publish: none for a free order."""
     if paid.payment_id is None:
         return []
     return refunds.request_refund(

@@ -27,7 +27,7 @@ def contact_given(order: Order) -> OrderContactGiven:
 
 
 def placed(order: Order) -> OrderPlaced:
-    """Return the event that it was placed."""
+    """Return the event that the order was placed."""
     return OrderPlaced(
         **_about(order),
         lines=_lines(order),
@@ -38,7 +38,7 @@ def placed(order: Order) -> OrderPlaced:
 
 
 def awaiting_payment(order: Order) -> OrderAwaitingPayment:
-    """Return the event that its stock is reserved and it awaits payment."""
+    """Return the event that the order's stock is reserved and it awaits payment."""
     return OrderAwaitingPayment(
         **_about(order),
         amount=order.total,
@@ -49,7 +49,7 @@ def awaiting_payment(order: Order) -> OrderAwaitingPayment:
 
 
 def paid(order: Order) -> OrderPaid:
-    """Return the event that it is paid, with all its lines."""
+    """Return the event that the order is paid, with all its lines."""
     return OrderPaid(
         **_about(order),
         amount=order.total,
@@ -62,22 +62,22 @@ def paid(order: Order) -> OrderPaid:
 
 
 def cancelled(order: Order) -> OrderCancelled:
-    """Return the event that it was cancelled."""
+    """Return the event that the order was cancelled."""
     return OrderCancelled(**_about(order), reason=order.cancel_reason)
 
 
 def shipped(order: Order, *, at: datetime) -> OrderShipped:
-    """Return the event that it is on its way."""
+    """Return the event that the order is on its way."""
     return OrderShipped(**_about(order), carrier=order.carrier, tracking=order.tracking, at=at)
 
 
 def delivered(order: Order) -> OrderDelivered:
-    """Return the event that it has arrived."""
+    """Return the event that the order has arrived."""
     return OrderDelivered(**_about(order), carrier=order.carrier, tracking=order.tracking)
 
 
 def returned(order: Order) -> OrderReturned:
-    """Return the event that its pieces came back."""
+    """Return the event that the order's pieces came back."""
     return OrderReturned(**_about(order))
 
 

@@ -51,7 +51,7 @@ def count(request: HttpRequest) -> HttpResponse:
 
 
 def _came_back(request: HttpRequest, cart: Cart) -> list[tuple[OrderPage, bool]]:
-    """Return the undecided orders whose lines came back, each with whether the visitor may open it."""
+    """Return the orders whose lines came back into the cart and await a decision. Each comes with `_may_look`."""
     orders = cart.came_back.prefetch_related("lines", "steps", "refunds")
     return [(page_of(order, now=clock.now()), _may_look(request, order)) for order in orders]
 

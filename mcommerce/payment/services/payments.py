@@ -218,7 +218,10 @@ def _close(payment: Payment, *, now: datetime) -> None:
 
 @transaction.atomic
 def settle_session(*, provider: str, state: SessionState, now: datetime) -> None:
-    """Record a session's state, from any source, however often and in any order. Raises UnknownSession."""
+    """Record a session's state, from any source, however often and in any order.
+
+    Raises UnknownSession if no attempt in our tables has the session.
+    """
     attempt = Attempt.objects.filter(provider=provider, provider_ref=state.ref).first()
     if attempt is None:
         raise UnknownSession(state.ref)

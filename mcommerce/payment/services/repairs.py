@@ -34,9 +34,9 @@ NO_ORDER = "no_order"  # the reason of a refund that no order requested
 
 
 def take_in(*, provider: str, session_ref: str, now: datetime) -> None:
-    """Fetch the state of a session that the payments know, and record it. Refund its charge if another one has paid.
+    """Fetch the state of a session that the payments know, and record it.
 
-    Raises ProviderError, UnknownSession.
+    If the payment was paid by another charge, the session's charge is refunded. Raises ProviderError, UnknownSession.
     """
     state = provider_named(provider).fetch_session(session_ref)
     settle_session(provider=provider, state=state, now=now)

@@ -32,7 +32,7 @@ class PaymentCheckDue(Event, name="payment.check_due", topic="payment", key="ord
 
 
 def schedule_check(attempt: Attempt, *, now: datetime, again: bool = False, at_once: bool = False) -> None:
-    """Schedule a check; an earlier one counts no more. `again`: one more in a row, so it waits longer."""
+    """Schedule a check of the attempt, in place of an earlier one. `again`: one more in a row, which waits longer."""
     attempt.check_number += 1
     attempt.checks_in_a_row = attempt.checks_in_a_row + 1 if again else 0
     attempt.save(update_fields=["check_number", "checks_in_a_row"])

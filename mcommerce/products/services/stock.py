@@ -235,7 +235,7 @@ def _record(
 
 
 def _changes(lines: Sequence[StockLine]) -> list[ProductStockChanged]:
-    """Return the events with the free pieces of each product; its rows are still locked by this transaction."""
+    """Return the events with the free pieces of each product. This transaction still holds the locks on their rows."""
     rows = Stock.objects.filter(product_id__in=[line.product_id for line in lines]).order_by("product_id")
     return [
         ProductStockChanged(product_id=row.product_id, available=row.available, version=row.version) for row in rows

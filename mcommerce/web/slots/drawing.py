@@ -78,5 +78,5 @@ def too_many(fragment: Fragment, made: int) -> str:
 
 
 def _rendered(template: str, context: dict[str, Any], request: HttpRequest) -> str:
-    """Render without the site's context processors: their queries are not the fragment's."""
+    """Render the template without the site's context processors, whose queries are not the fragment's."""
     return render_to_string(template, {"request": request, **csrf(request), **context}).strip()

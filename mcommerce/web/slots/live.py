@@ -107,7 +107,7 @@ class LiveFragments:
             self._wake()
 
     def _drawn(self, fragments: list[Fragment]) -> dict[str, Drawn]:
-        """Draw them as the visitor of this socket sees them, in the visitor's language."""
+        """Draw the fragments as the visitor of this socket sees them, in the visitor's language."""
         request = request_of(self._scope)
         try:
             with translation.override(translation.get_language_from_request(request)):
@@ -125,7 +125,10 @@ class OpenPages:
         self._watch = SharedWatch("fragments-watch", self._begin)
 
     async def start(self) -> None:
-        """Start the watch. Every event published after the return reaches its pages. Raises one of AWAY."""
+        """Start the watch. Every event published after the return reaches its pages.
+
+        Raises one of AWAY if the database or the log is unavailable.
+        """
         await self._watch.start()
 
     def close(self) -> None:
@@ -138,7 +141,7 @@ class OpenPages:
             self._pages[page.place, page.key].add(page)
 
     def leave(self, page: LiveFragments) -> None:
-        """Forget this page. Harmless when it never joined."""
+        """Forget this page. Does nothing if it never joined."""
         with self._lock:
             pages = self._pages.get((page.place, page.key), set())
             pages.discard(page)

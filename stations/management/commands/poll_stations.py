@@ -121,7 +121,7 @@ class Command(BaseCommand):
 
 
 def _name(feed: str, url: str) -> str:
-    """Return the feed's own name. Raises UnknownFeed, UnknownVersion."""
+    """Return the feed's own name. Raises the errors of `feed_named`."""
     known = feed_named(feed, url=url)
     known.close()
     return known.name

@@ -75,7 +75,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _cannot_listen(host: str, port: int) -> str:
-    """Return the addresses that are not free, and a command with free ones; empty where all are free."""
+    """Return the addresses that are not free, and a command with free ones; "" if all are free."""
     site = Address("the site", "SITE_URL", host, port)
     needed = [site, *(address_of(f"the {name}", key, getattr(settings, key)) for name, key in stand_ins())]
     found = complaints(needed)
