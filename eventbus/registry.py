@@ -60,7 +60,7 @@ class Handler:
     replayable: bool = False
     effect: bool = False
     record: Callable[..., None] | None = None
-    on_unknown_outcome: OnUnknownOutcome | None = None  # of an effect
+    on_unknown_outcome: OnUnknownOutcome | None = None  # only for an effect
 
     def __post_init__(self) -> None:
         refuse_wrong_group(self.group)

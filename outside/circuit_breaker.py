@@ -18,8 +18,8 @@ from eventbus import ServiceUnavailable, clock
 
 logger = logging.getLogger(__name__)
 
-FAILURES_MAX = 5  # in a row: one or two lost packets are no outage, and five visitors have waited
-REST_SECONDS = 10  # failures in a row: one or two lost packets are no outage, and five visitors have waited by then
+FAILURES_MAX = 5  # failures in a row: one or two lost packets are no outage, and five visitors have waited by then
+REST_SECONDS = 10  # short, to notice a restarted service soon; until then one call per period fails
 # Visitors of one process that may wait for one service: half of the threads that serve pages. The other half stays free
 # for requests that do not need the service.
 VISITORS_MAX = 2

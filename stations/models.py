@@ -41,7 +41,7 @@ class Station(models.Model):
     gone = models.BooleanField(_("gone"), default=False)
     bad = models.CharField(_("unreadable because"), max_length=REASON_LENGTH_MAX, blank=True, default="")
     reported_at = models.DateTimeField(_("reported at"), null=True, blank=True)
-    search = models.TextField(_("search words"), default="", editable=False)  # `searching.folded`
+    search = models.TextField(_("search words"), default="", editable=False)  # made by `services.search.folded`
     first_seen = models.DateTimeField(_("first seen"))
     changed_at = models.DateTimeField(_("changed at"))
     polled_at = models.DateTimeField(_("polled at"))

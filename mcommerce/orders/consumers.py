@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 NOT_FOUND = 4404  # like the page: no such order, or not for this visitor
 TOO_MANY = 4429
 TRY_AGAIN = 4503  # no change arrives without the database and the log
-BROKEN = 4500  # of the 1000s Daphne accepts 1000 alone
+BROKEN = 4500  # Daphne accepts no code from 1001 to 1999
 NOTHING_TO_SAY = 4400  # this socket only sends: a client that writes is not our page
 # Several changes within this time are one reload of the page. Shorter than anybody notices.
 PAUSE_SECONDS = 0.1

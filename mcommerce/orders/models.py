@@ -22,7 +22,7 @@ def order_number() -> str:
     return "M-" + "".join(secrets.choice(NUMBER_LETTERS) for _place in range(NUMBER_LENGTH))
 
 
-CANCEL_REASONS = {  # in the words of the admin; the customer's are in `page`
+CANCEL_REASONS = {  # in the words of the admin; the customer's are in `views.order_page`
     CancelReason.STOCK_REJECTED: _("not enough in stock"),
     CancelReason.PAYMENT_TIMEOUT: _("not paid in time"),
     CancelReason.CUSTOMER: _("the customer’s wish"),
@@ -172,7 +172,7 @@ class Order(models.Model):
     needs_attention = models.BooleanField(_("needs a person"), default=False)  # the alarm, such as for a wrong sum
     version = models.PositiveIntegerField(default=1)  # grows with each change that its page shows
     checkout_token = models.UUIDField(unique=True, editable=False)  # of its form: a repeated submit gives one order
-    # A keyed hash of the buyer's network: see `holding`
+    # A keyed hash of the buyer's network: see `services.held_stock`
     placed_from = models.CharField(max_length=32, blank=True, editable=False)
 
     class Meta:

@@ -66,7 +66,7 @@ def serving(request: HttpRequest) -> JsonResponse:
     """
     leaves = draining.is_leaving()
     answer = JsonResponse({"status": "leaving" if leaves else OK}, status=503 if leaves else 200)
-    answer._has_been_logged = True  # for Django
+    answer._has_been_logged = True  # so that Django logs no error
     return answer
 
 

@@ -70,7 +70,7 @@ def _key(request: HttpRequest, sent: UUID) -> str:
 
 def _carry_out(request: HttpRequest, key: str, get_response: View) -> HttpResponse:
     with transaction.atomic():
-        take_turn(key)  # the first may still be at work: its replica lost the proxy, and lives
+        take_turn(key)  # the first request may still run: its replica lost only the proxy
         if (before := cache.get(key)) is not None:
             return HttpResponse(**before)
         response = get_response(request)

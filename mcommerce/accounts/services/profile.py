@@ -31,7 +31,7 @@ def change_details(*, user_id: UUID, name: str, language: str) -> None:
 @transaction.atomic
 def save_address(*, user_id: UUID, address: Address) -> None:
     """Save an address as this person's. Raises TooManyAddresses, and AddressUnknown for another person's."""
-    User.objects.select_for_update().get(id=user_id)  # concurrent forms count each other
+    User.objects.select_for_update().get(id=user_id)  # so that two forms sent at once count each other's address
     theirs = Address.objects.filter(user_id=user_id)
     if not Address.objects.filter(id=address.id).exists():
         if theirs.count() >= ADDRESSES_MAX:

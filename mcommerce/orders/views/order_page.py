@@ -95,10 +95,10 @@ class OrderPage:
     sentence: Text
     reason: Text  # why it was cancelled, "" when it was not
     shortages: Sequence[Text]  # the lines that were short
-    back_in_cart: bool  # some of it went back there
+    back_in_cart: bool  # some of the order's lines went back there
     left_out: Sequence[Text]  # what the cart had no room for
-    rest: bool  # some of it is available
-    nothing_charged: bool  # known for sure
+    rest: bool  # some of these lines were not sold out
+    nothing_charged: bool  # True only if that is certain
     decline: Text  # why the last try to pay failed, "" when it did not
     refunds: Sequence[Text]
     refund_failed: bool

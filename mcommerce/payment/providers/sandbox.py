@@ -42,7 +42,7 @@ class Sandbox:
         self._webhook_secrets = webhook_secrets
         self._by_visitor = by_visitor
         self._deadline = clock.monotonic() + (VISITOR_SECONDS if by_visitor else WORK_SECONDS)
-        # A refusal and "not now" are answers: the service is well.
+        # A refusal, and an answer that asks for fewer calls, show that the service works.
         self._service = service("payment provider", at=self._url, excluded=(Declined, ProviderBusy))
 
     @classmethod
