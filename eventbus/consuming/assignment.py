@@ -18,14 +18,14 @@ from eventbus.progress.partition_epochs import PartitionEpochs
 
 logger = logging.getLogger(__name__)
 
-BACK_SECONDS = 5.0  # between checks if a log was filled again, while the worker is always busy
+BACK_SECONDS = 5.0  # a worker that always has records checks this often if a log was filled again
 
 
 class Assignment:
-    """The assignment of one worker's reader. Belongs to one thread; `partitions` is safe in any.
+    """The partitions that the log has assigned to one worker. Belongs to one thread; `partitions` is safe in any.
 
-    `give_back` is for partitions that are left in order: nothing is in hand. After an error nothing is certain:
-    `start_over` keeps the reader, takes its partitions over and reads them anew. `leave` closes the reader.
+    `give_back` is for partitions in which no attempt is unfinished. After an error that is not certain. Then
+    `start_over` keeps the reader, takes its partitions over and reads them again. `leave` closes the reader.
     """
 
     def __init__(
@@ -38,17 +38,17 @@ class Assignment:
         fence: Callable[[], None],
     ) -> None:
         self.consumer: Consumer | None = None
-        # Careful: the former owner may have crashed, so attempts are stored before they begin. Suspected: a crash left
-        # an attempt behind, or an attempt met an infrastructure error, so events are handled one by one.
+        # `careful`: the former owner may have crashed, so attempts are stored before they begin. `suspected`: a crash
+        # left an attempt unfinished, or an attempt met an infrastructure error, so events are handled one by one.
         self.careful: set[TopicPartition] = set()
         self.suspected: set[TopicPartition] = set()
         self._group, self._epochs, self._backend = epochs.group, epochs, backend
         self._backfill, self._fetched = backfill, fetched
         self._retry_on_contention = retry_on_contention
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
-        self._forgive = False  # whether an attempt of ours that is left behind was ended by an infrastructure error
+        self._forgive = False  # True if an infrastructure error may have ended an attempt of this worker
         self._generation = -1  # of the assignment that was taken over last
-        self._logs: dict[str, tuple[str, datetime]] = {}  # the log of each topic that the reader has found
+        self._logs: dict[str, tuple[str, datetime]] = {}  # the known log of each topic when the reader began
         self._checked = float("-inf")  # when the logs were last checked, by the monotonic clock
 
     def partitions(self) -> list[TopicPartition]:
@@ -57,7 +57,7 @@ class Assignment:
         return [] if consumer is None else consumer.assignment()
 
     def join(self) -> Consumer:
-        """Begin to read with a new reader. It owns nothing before `follow`."""
+        """Create a new reader and return it. It owns no partition before `follow`."""
         groups.ensure(self._backend, [self._group])
         self._epochs.owned, self._generation = {}, -1
         self.careful, self.suspected = set(), set()
@@ -67,7 +67,7 @@ class Assignment:
         return self.consumer
 
     def follow(self, consumer: Consumer) -> None:
-        """Give back the partitions taken away since the last call, and take over those assigned."""
+        """Give back the partitions that were taken away since the last call, and take over the newly assigned ones."""
         generation = consumer.generation
         if generation == self._generation:
             return
@@ -84,51 +84,63 @@ class Assignment:
         self._generation = generation
 
     def is_current(self, consumer: Consumer) -> bool:
-        """Return True if the log has assigned nothing else since the last `follow`."""
+        """Return True if the assignment has not changed since the last `follow`."""
         return consumer.generation == self._generation
 
     def trust(self, partition: TopicPartition) -> None:
-        """Note that all fetched records of a partition are passed: its batches need no more care."""
+        """Note that all fetched records of a partition are passed.
+
+        Its next batches are neither careful nor suspected.
+        """
         self.careful.discard(partition)
         self.suspected.discard(partition)
 
     def give_back(self, partitions: Collection[TopicPartition]) -> None:
-        """Record that these are left in order: nothing is in hand, so the next owner need not look for a crash.
+        """Record that this worker leaves these partitions with no attempt unfinished.
 
-        Those whose records need care are left out.
+        The next owner looks for no crash there. Partitions that are careful or suspected are left out.
         """
         in_order = set(partitions) - self.careful - self.suspected
         groups.release(self._group, {one: epoch for one, epoch in self._epochs.owned.items() if one in in_order})
 
     def start_over(self) -> None:
-        """Read everything anew. An attempt that was ended from outside is erased once we own the partitions again."""
+        """Read all partitions again.
+
+        An unfinished attempt of this worker is erased once it owns them again, and is no crash.
+        """
         self._fetched.drop()
         if self.consumer is not None:
-            self._forgive = self._forgive or self._epochs.begun  # what others left behind is not ours to erase
+            self._forgive = self._forgive or self._epochs.begun  # unfinished attempts of other workers are not erased
             self._generation = -1
             self.consumer.unseek()
 
     def give_way(self) -> None:
-        """Give way to another owner of a partition. Start over, unless the log reports a new assignment anyway."""
+        """Accept that another worker owns a partition. Start over, unless the log reports a new assignment anyway."""
         if self.consumer is not None and self.is_current(self.consumer):
             self.start_over()
 
     def leave(self) -> None:
-        """Free the partitions for others, as if this process had crashed."""
+        """Close the reader. The partitions are free for others, as if this process had crashed."""
         consumer, self.consumer = self.consumer, None
         self._fetched.drop()
         if consumer is not None:
             consumer.close()
 
     def close(self) -> None:
-        """Leave, even without a database. Attempts that were ended from outside are no crashes."""
+        """Close the reader, even without a database.
+
+        Erase attempts that an infrastructure error ended: they are no crashes.
+        """
         if self._forgive:
             with self._logged("an attempt that was ended from outside counts as a crash"):
                 groups.forgive(self._group, self._epochs.owned)
         self.leave()
 
     def leave_in_order(self) -> None:
-        """Give all partitions back: nothing is in hand. If that fails, log it: whoever comes next is careful."""
+        """Give all partitions back, with no attempt unfinished.
+
+        If that fails, log it. Then the next owner handles them as if this process had crashed.
+        """
         with self._logged("whoever comes next is careful"), unit_of_work():
             self.give_back(self._epochs.owned.keys())
 
@@ -146,12 +158,15 @@ class Assignment:
             )
 
     def check_if_due(self, *, idle: bool) -> None:
-        """Check the logs, if there is nothing to handle or the last check is long ago. In memory there is no need."""
+        """Check the logs if the worker is idle, or if the last check is BACK_SECONDS ago.
+
+        In memory there is no need.
+        """
         if not self._backend.in_process and (idle or time.monotonic() > self._checked + BACK_SECONDS):
             self._check()
 
     def _check(self) -> None:
-        """Check if a log was filled again, so that the records to read lie before this worker's offset.
+        """Check if a log was filled again. Then the records to read lie before this worker's offset.
 
         A log that was recreated or lost its end is read by a new client. The old client may have been assigned no
         partitions while the topic was missing. librdkafka does not assign a topic again that comes back unchanged. Nor
@@ -167,17 +182,20 @@ class Assignment:
         elif self.consumer is None:
             return
         elif self._used([one for one in self.consumer.unsought() if one not in self._epochs.owned]):
-            self._generation = -1  # keys are placed in added partitions by now
+            self._generation = -1  # the site puts keys into added partitions now: take these over
         else:
             self._backfill.look(self.consumer)
 
     def _used(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
-        """Return those in which keys are placed. Partitions that another program added are left until keys use them."""
+        """Return those of these partitions into which the site puts keys.
+
+        Others were added by another program, and wait.
+        """
         used = set(self._backend.partitions({one.topic for one in partitions}))
         return [one for one in partitions if one in used]
 
     def _take_over(self, consumer: Consumer, new: Collection[TopicPartition]) -> None:
-        """Own these partitions from now on, and read them from the group's offsets."""
+        """Become the owner of these partitions, and read them from the group's offsets."""
         progress = self._raise_epochs(new)
         self._forgive = False
         self._backfill.begin(consumer, progress)
@@ -186,10 +204,13 @@ class Assignment:
         self.suspected |= {partition for partition, row in progress.items() if row.running_event or row.crashes}
 
     def _raise_epochs(self, new: Collection[TopicPartition]) -> dict[TopicPartition, Progress]:
-        """Fence the former owners. Partitions added meanwhile get their rows first. Raises LogUnavailable."""
+        """Fence the former owners, and return the progress rows. Partitions added meanwhile first get theirs.
+
+        Raises LogUnavailable.
+        """
         log_generations.refuse_others(self._backend, self._group, {partition.topic for partition in new})
         if groups.missing_partitions(self._group, new):
-            self._backend.reset()  # it may have cached the old count
+            self._backend.reset()  # it may have cached the old number of partitions
             groups.ensure(self._backend, [self._group])
             if groups.missing_partitions(self._group, new):
                 raise LogUnavailable(f"the log has given partitions of {self._group.topics} that it does not show yet")

@@ -24,14 +24,13 @@ from eventbus.progress.partition_epochs import PartitionEpochs
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
 
-# After this time a batch begins no further handler, since others wait for its locks. SQLite has one writer, so a
-# visitor's request waits as long. PostgreSQL locks rows as long: a second is far below the limits for idle sessions and
-# locks.
+# After this time a batch calls no further handler: others wait for its locks, on SQLite all writers. PostgreSQL locks
+# rows only, and a second is far below its limits for locks and idle sessions.
 BATCH_SECONDS = {"sqlite": 0.02, "postgresql": 1.0}
 
 
 class BatchRunner:
-    """Handle records of the partitions that a group owns, under the epochs of its assignment.
+    """The handling of records in the partitions that a worker owns.
 
     Methods that begin new work raise GroupStopped while the group is paused or its circuit breaker is open. A recorded
     divergence (the database was restored) pauses all groups: `groups.PAUSED` includes it.
@@ -52,7 +51,7 @@ class BatchRunner:
         self._retry_on_contention, self._warnings, self._on_failure = retry_on_contention, warnings, on_failure
 
     def had(self, records: Sequence[Record]) -> set[UUID]:
-        """Return the ids of events that the group had before: no handler is called for them."""
+        """Return the ids of the events that the group had before, so that no handler is called for them."""
         return inbox.known(self._group.name, [record.event_id for record in records])
 
     def batch(
@@ -86,10 +85,10 @@ class BatchRunner:
         return len(done)
 
     def announce(self, partition: TopicPartition) -> None:
-        """Store that a batch is about to be handled. A worker that finds this left behind handles one by one."""
+        """Store that a batch begins. If the process crashes, the next owner handles records one by one."""
         with failpoints.atomic("handle.announce"):
             progress = self._epochs.lock(partition, unless=STOPPED)
-            progress.running_event, progress.crashes = None, 1  # of no event: none is suspected yet
+            progress.running_event, progress.crashes = None, 1  # no event: it is not known yet which one crashes
             groups.save(progress)
 
     def single(self, partition: TopicPartition, record: Record, *, announced: bool) -> None:
@@ -118,13 +117,13 @@ class BatchRunner:
                 self._warnings.failed(record, error, follows)
 
     def probe(self, partition: TopicPartition, records: Sequence[Record]) -> int:
-        """Probe while the circuit breaker is open: try the first record that has a handler. Return how many are passed.
+        """Try the first record that has a handler, while the circuit breaker is open. Return how many are passed.
 
         If the probe succeeds, the circuit breaker closes. If it fails, nothing counts: no attempt, no dead letter, no
-        progress. Records without a handler are passed, so that the probe reaches one that has one.
-        An effect with an unknown outcome becomes a dead letter instead. It must not be called again without an
-        operator, so as the probe it would fail every time and the breaker would never close. If the group may park no
-        more keys, the record stays.
+        progress. Records without a handler are passed, so that the probe reaches one that has one. An effect with an
+        unknown outcome becomes a dead letter instead. It must not be called again without an operator. As the probe it
+        would fail every time, and the circuit breaker would never close. If the group may park no more keys, the record
+        stays.
         """
         ahead = self._first_for_now(records)
         if ahead is None:
@@ -148,7 +147,7 @@ class BatchRunner:
     def _set_aside(self, partition: TopicPartition, records: Sequence[Record], error: BaseException) -> int:
         """Pass these records, and make the last one a dead letter. Return how many are passed.
 
-        The others need no handler. If the group may park no more keys, the last record stays where it is.
+        Only the last one needs a handler. If the group may park no more keys, it stays in the log, unhandled.
         """
         *ahead, record = records
         passed = self._retry_on_contention(self.batch, partition, ahead, unless="", passing=True) if ahead else 0
@@ -165,7 +164,7 @@ class BatchRunner:
         with failpoints.atomic("handle.begin"):
             progress = self._epochs.lock(partition, unless=unless)
             if progress.running_event == record.event_id:
-                progress.crashes += 1  # its last attempt never ended; crashes before its turn are not its own
+                progress.crashes += 1  # the event's last attempt never ended; crashes before its first are not its own
             else:
                 progress.running_event, progress.crashes = record.event_id, 0
             groups.save(progress)
@@ -173,7 +172,7 @@ class BatchRunner:
     def _alone(
         self, partition: TopicPartition, records: Sequence[Record], *, unless: str = "", closes: bool = False
     ) -> None:
-        """Handle the last of these records, and pass those before it, which need no handler now."""
+        """Handle the last of these records. Pass those before it, which need no handler now."""
         record = records[-1]
         self._calls.begin()
         note = self._calls.ask(partition, record)
@@ -210,9 +209,9 @@ class BatchRunner:
         return None
 
     def _park_or_stop(self, partition: TopicPartition, record: Record, error: Exception, *, attempts: int) -> str:
-        """Park the key of a failed record. Raises GroupStopped at the limit of parked keys: then the record stays.
+        """Park the key of a failed record. Return what follows, for the log; empty if the record is handled.
 
-        Return what follows, for the log; empty if the record is handled.
+        Raises GroupStopped at the limit of parked keys: then the record stays in the log, unhandled.
         """
         try:
             follows = self._retry_on_contention(self._park, partition, record, error, attempts)
@@ -233,19 +232,19 @@ class BatchRunner:
         with failpoints.atomic("handle.park"):
             progress = self._epochs.lock(partition)
             if record.offset < progress.offset:
-                return ""  # the error came after its commit: it is handled
+                return ""  # the error came after the commit: the record is handled
             self._calls.effects.unclaim(record)
             follows = parking.park(self._group, record, error, attempts=attempts)
             self._finish(progress, [record], [])
             return follows
 
     def _leave(self, partition: TopicPartition, record: Record, error: BaseException) -> None:
-        """Leave a failed record where it is, as if it had not been tried; but remember crashes in it."""
+        """Leave a failed record in the log as if it had not been tried, but keep the count of crashes in it."""
         with failpoints.atomic("handle.leave"):
             progress = self._epochs.lock(partition)
             if record.offset < progress.offset:
                 return
-            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # this try called no effect: the claim stays
                 self._calls.effects.unclaim(record)
             if not isinstance(error, CrashedRepeatedly):
                 progress.running_event, progress.crashes = None, 0
@@ -259,10 +258,11 @@ class BatchRunner:
         self._suspicion.succeeded([record.event_id for record in records])
 
     def _sorting(self, progress: Progress, records: Sequence[Record]) -> Callable[[Record], bool]:
-        """Return a function that says of each record, in order, whether to handle it now.
+        """Return a function that takes the records in order, and returns True for each that a handler must handle now.
 
-        Repeats are dropped, and so are events that a restored database forgot (`divergence.forgotten`). Events without
-        a handler in this group are counted as ignored. Events of a parked key are parked behind the key's earlier ones.
+        For the others it does what is needed. Repeats are dropped, and so are events that a restored database forgot
+        (`divergence.forgotten`). Events without a handler in this group are counted as ignored. Events of a parked key
+        are parked behind the key's earlier ones.
         """
         ahead = [record for record in records if record.offset >= progress.offset]
         seen = {event_id.int for event_id in self.had(ahead)}  # an int's hash takes half the time of a UUID's

@@ -1,4 +1,4 @@
-"""The work of a group besides new records: parked keys that are due, suspects, and operators' requests."""
+"""The work of a group besides new records: parked keys that are due, suspected keys, and operators' requests."""
 
 import threading
 from collections import defaultdict, deque
@@ -21,9 +21,9 @@ from eventbus.progress import groups
 from eventbus.progress.groups import PAUSED, REASON, STOPPED
 from eventbus.progress.partition_epochs import PartitionEpochs
 
-PARKED_AT_ONCE = 50  # parked events tried before new records get their turn again
+PARKED_AT_ONCE = 50  # attempts at parked events before new records get their turn again
 REQUESTS_AT_ONCE = 200  # operators' requests carried out before that: each is quick, and they come in thousands
-PARKED_SECONDS = 1.0  # the same in time, without the handler in hand: with servers that do not answer, each takes long
+PARKED_SECONDS = 1.0  # after this time no further attempt begins before that: servers that do not answer take long
 
 _WAITING = f"""
     SELECT (SELECT {REASON} FROM eventbus_consumergroup WHERE name = %b AND {STOPPED}), EXISTS (
@@ -50,7 +50,10 @@ class DueWork:
         self._retry_on_contention, self._stop = retry_on_contention, stop
 
     def probe(self) -> bool | None:
-        """Probe with the parked heads in turn, the oldest first: see `Retries.probe`. None after the last of a turn."""
+        """Probe with the next parked key, the oldest first (`Retries.probe`).
+
+        Return None if every key has had its turn.
+        """
         heads = self._retrying().filter(id__gt=self._breaker.probed_key).order_by("id")
         head = heads.values_list("id", "topic", "partition").first()
         if head is None:
@@ -62,10 +65,10 @@ class DueWork:
         return self._retries.probe(key_id, TopicPartition(topic, number))
 
     def is_due(self) -> bool:
-        """Return True if an operator's request or a parked key may be due. Runs for every batch: one cheap query.
+        """Return True if an operator's request or a parked key may be due.
 
-        Raises GroupStopped, even if no record waits: a worker must see an open circuit breaker before it judges further
-        results.
+        Runs for every batch, and is one cheap query. Raises GroupStopped, even if no record waits: a worker must see an
+        open circuit breaker before it judges further results.
         """
         connection, name = connections[DEFAULT_DB_ALIAS], self._group.name
         now = sql.time_value(connection, clock.now())
@@ -75,7 +78,7 @@ class DueWork:
         return bool(waits)
 
     def apply_requests(self) -> int:
-        """Carry out operators' requests for dead letters, many in a transaction: they come in thousands."""
+        """Carry out operators' requests for dead letters, many in each transaction. Return how many."""
         asked = DeadLetter.objects.filter(groups.among(self._epochs.owned), group=self._group.name, request__gt="")
         requested = list(asked.order_by("id").values_list("topic", "partition", "id")[:REQUESTS_AT_ONCE])
         by_partition: defaultdict[TopicPartition, list[int]] = defaultdict(list)
@@ -84,7 +87,7 @@ class DueWork:
         return sum(self._retry_on_contention(self._apply, *asked) for asked in by_partition.items())
 
     def _apply(self, partition: TopicPartition, dead_letter_ids: Sequence[int]) -> int:
-        """Carry out as many of these requests as fit into a batch's time, and at least one."""
+        """Carry out as many of these requests as fit into a batch's time, and at least one. Return how many."""
         with failpoints.atomic("obey"):
             progress = self._epochs.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
@@ -100,8 +103,8 @@ class DueWork:
         """Try the parked keys that are due. Return the number of attempts.
 
         Each key is tried until an attempt fails or none of its events is left. A turn ends after PARKED_AT_ONCE
-        attempts or PARKED_SECONDS. Keys that it does not reach stay due, and are tried after the next records. A key
-        that it leaves unfinished comes after them.
+        attempts or PARKED_SECONDS. Keys that were not reached stay due, and are tried after the next records. A key
+        that was not finished comes after them.
         """
         due = self._due().exclude(id__in=list(self._suspicion.keys)).order_by("due_at", "id")
         keys = deque(due.values_list("id", "topic", "partition")[:PARKED_AT_ONCE])
@@ -114,7 +117,7 @@ class DueWork:
         return tried
 
     def retry_suspect(self) -> int:
-        """Try, after everything else, the suspected head that has waited longest."""
+        """Try the suspected key that has waited longest. Called after all other work. Return the number of attempts."""
         suspects = self._suspicion.keys
         due = set(self._due().filter(id__in=list(suspects)).values_list("id", flat=True))
         for key_id in [key_id for key_id in suspects if key_id not in due]:

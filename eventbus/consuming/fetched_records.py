@@ -18,12 +18,12 @@ class FetchedRecords:
     def __init__(self, group: Group, backfill: Backfill) -> None:
         self.records: list[Record] = []
         self._group, self._backfill = group, backfill
-        self._copies: set[tuple[TopicPartition, int, UUID]] = set()  # records that count as untrusted
+        self._copies: set[tuple[TopicPartition, int, UUID]] = set()  # records that `distrust` has named
 
     def fetch(self, consumer: Consumer, records_max: int) -> int:
         """Fetch the next records of one partition, and decide which of them are trusted.
 
-        Returns how many gaps of the log were found or closed.
+        Returns how many gaps of the log were found or closed (`outbox_backfill`).
         """
         before = self._backfill.moved
         records = trust.sift(self._backfill.fetch(consumer, records_max), self._group.type_of)
@@ -37,12 +37,12 @@ class FetchedRecords:
         return TopicPartition(self.records[0].topic, self.records[0].partition)
 
     def passed(self, count: int) -> int:
-        """Drop so many of the records, and return how many: they are passed."""
+        """Drop the first `count` records, which the group has passed. Return `count`."""
         self.records = self.records[count:]
         return count
 
     def put_back(self, consumer: Consumer) -> None:
-        """Have the records fetched again."""
+        """Drop the records, and let the next `fetch` return them again."""
         if self.records:
             self._backfill.put_back(consumer, self.records)
             self.records = []
@@ -52,14 +52,15 @@ class FetchedRecords:
         self.records = []
 
     def distrust(self, copies: Iterable[Record]) -> None:
-        """Take these for untrusted from the next fetch on: signed, absent from the outbox, and no proof of a restore.
+        """Count these records as untrusted from the next fetch on. They are signed, but the outbox lacks them.
 
-        They are known by partition, offset and event id: once the log was filled again, another event has the offset.
+        They may be copies of pruned records, and prove no restore (`divergence.note`). They are known by partition,
+        offset and event id: once the log was filled again, another event has the offset.
         """
         self._copies |= {_identity(record) for record in copies}
 
     def forget_copies(self) -> None:
-        """Trust them again: a new reader begins."""
+        """Forget the records that `distrust` named. Called when a new reader begins."""
         self._copies = set()
 
 

@@ -1,4 +1,4 @@
-"""Call the handlers of one group, and make the calls of its effects."""
+"""Call the handlers of one group, and claim and call its effects."""
 
 from uuid import UUID
 
@@ -17,27 +17,33 @@ from eventbus.recovery import divergence
 
 
 class HandlerCalls:
-    """The calls of one worker. Its pulse knows how long each of them may take."""
+    """The handler calls of one worker. Its pulse is told how long each call may take."""
 
     def __init__(self, epochs: PartitionEpochs, pulse: Pulse, retry_on_contention: ContentionRetry) -> None:
-        self.in_hand: UUID | None = None  # the event whose handler was called last, in this try
+        self.in_hand: UUID | None = None  # the event whose handler this try has called last
         self.effects = EffectsInFlight(epochs.group)
         self._group, self._epochs, self._pulse = epochs.group, epochs, pulse
         self._retry_on_contention = retry_on_contention
         self._begun_at = 0.0  # when this try began
 
     def begin(self) -> None:
-        """Begin a try: an error before a handler is called is not the event's failure."""
+        """Begin a try. An error before it calls a handler is not the event's failure."""
         self.in_hand, self._begun_at = None, clock.monotonic()
 
     def seconds(self, record: Record) -> float | None:
-        """Return how long this try has taken. None if it did not call the record's handlers, or the worker leaves."""
+        """Return the seconds since this try began.
+
+        Return None if the try has not called the record's handlers, or if the worker is leaving.
+        """
         if self.in_hand != record.event_id or self._retry_on_contention.ends:
             return None
         return clock.monotonic() - self._begun_at
 
     def call(self, record: Record, note: Note | None) -> None:
-        """Run its handlers, or record the answer of its effect, in the caller's transaction. Raises HandlerTimeout."""
+        """Run a record's handlers, or record the answer of its effect (`note`), in the caller's transaction.
+
+        Raises HandlerTimeout.
+        """
         until = self._starts(record)
         try:
             failpoints.hit("handler.call")
@@ -53,7 +59,10 @@ class HandlerCalls:
             raise HandlerTimeout(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
 
     def ask(self, partition: TopicPartition, record: Record, *, parked: bool = False) -> Note | None:
-        """Claim an effect, make its call once, and return what records the answer in a later transaction."""
+        """Claim and call the effect of a record. Return the function that records the answer in a later transaction.
+
+        Return None if the record needs no call. If this process has called the effect already, it is not called again.
+        """
         if not self._group.effects or not self._group.of(record):
             return None
         if not self._retry_on_contention(self._claim, partition, record, parked):
@@ -73,19 +82,23 @@ class HandlerCalls:
             if not parked:
                 if not self._is_fresh(progress, record):
                     return False
-                effects.refuse_deadly(self._group, record, progress.crashes)  # now: after the call it is too late
+                effects.refuse_deadly(self._group, record, progress.crashes)  # after the call it would be too late
             self.effects.claim(record)
         return True
 
     def _is_fresh(self, progress: Progress, record: Record) -> bool:
-        """Return True if the group has not had it, no restore forgot it, and its key is not parked. Raises Diverged."""
+        """Return True if the record has to be handled now.
+
+        False: the group has handled it, or it is dead, its key is parked, or a restored database forgot it. Raises
+        Diverged.
+        """
         name = self._group.name
         if record.offset < progress.offset or inbox.known(name, [record.event_id]) or divergence.forgotten([record]):
             return False
         return not parking.parked_keys(name, record.topic, {record.key})
 
     def _starts(self, record: Record) -> float:
-        """Note that a handler is called now. Return its deadline by the bus's clock."""
+        """Note that a record's handlers are called now. Return their deadline by the bus's clock."""
         self.in_hand, limit = record.event_id, self._group.seconds_for(record)
         self._pulse.begins(record, limit, self._epochs.interrupt)
         return clock.monotonic() + limit

@@ -26,7 +26,7 @@ def is_known(wire_type: str) -> bool:
 
 
 def note(progress: Progress, record: Record) -> None:
-    """Count an ignored event of ours if its type is unknown, in the transaction that passes it."""
+    """Count an ignored event of this site if its type is unknown, in the transaction that passes it."""
     if not record.ours or is_known(record.type):
         return
     now = clock.now()
@@ -43,7 +43,10 @@ def note(progress: Progress, record: Record) -> None:
 
 
 class IgnoredStatus(msgspec.Struct, frozen=True):
-    """The ignored events of a type that the group's release did not know. `handles`: it has a handler by now."""
+    """The events of one type that a group ignored because its release did not know the type.
+
+    `handles`: the group has a handler of the type by now.
+    """
 
     group: str
     topic: str
@@ -70,7 +73,10 @@ class IgnoredStatus(msgspec.Struct, frozen=True):
 
 
 def status() -> list[IgnoredStatus]:
-    """Return a status by group and type, without types that this release knows and the group does not handle."""
+    """Return a status for each group and type.
+
+    Types that this release knows and the group does not handle are left out.
+    """
     rows = IgnoredType.objects.order_by("group", "topic", "type").values("group", "topic", "type")
     counted = rows.annotate(count=Sum("events"), first=Min("first_at"), last=Max("last_at"))
     found = [
@@ -94,7 +100,7 @@ def handles(group: str, wire_type: str) -> bool:
 
 
 def problems(found: Iterable[IgnoredStatus]) -> list[str]:
-    """Return one sentence for each."""
+    """Return one sentence for each status."""
     return [str(one) for one in found]
 
 

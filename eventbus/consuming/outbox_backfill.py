@@ -27,11 +27,15 @@ from eventbus.recovery import lost_records
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0  # between checks for rows of the outbox that the log does not bring
+LOOK_SECONDS = 5.0  # between checks for outbox rows whose records the log does not return
 
 
 class _Gap(msgspec.Struct):
-    """A range of offsets to read from the outbox. `relayed`: the last row that must have its offset first."""
+    """A range of offsets that the log has deleted, to be read from the outbox. `next`: the offset to read next.
+
+    `relayed`: the last unsent outbox row when the gap was found. `known`: all these rows have been sent, so what is
+    lost in the gap is known.
+    """
 
     next: int
     end: int
@@ -48,15 +52,15 @@ class _Hole(NamedTuple):
 
 
 class Backfill:
-    """The backfill of one worker, in its thread."""
+    """Reads the log for one worker, and the outbox where the log has a gap. Belongs to the worker's thread."""
 
     def __init__(self, epochs: PartitionEpochs, backend: Backend) -> None:
         self._epochs, self._backend = epochs, backend
         self._next: dict[TopicPartition, int] = {}  # the offset at which the log continues
         self._gaps: dict[TopicPartition, _Gap] = {}
-        self._owed: dict[TopicPartition, int] = {}  # offsets from which on the outbox had rows at the last check
+        self._owed: dict[TopicPartition, int] = {}  # the values of `_next` from which on the outbox had rows lately
         self._looked = time.monotonic()
-        self._asked: dict[TopicPartition, float] = {}  # when its first offset was last asked for
+        self._asked: dict[TopicPartition, float] = {}  # when the log was last asked for its first offset
         self._turn = False  # whether to read the outbox first: outbox and log take turns
         self.moved = 0  # how many gaps were found or closed
 
@@ -71,7 +75,10 @@ class Backfill:
                 self._seek(consumer, partition, row.offset)
 
     def _begins(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the log's first offsets, each asked for once in LOOK_SECONDS: after an outage all begin again."""
+        """Return the log's first offsets, asking for each at most once in LOOK_SECONDS.
+
+        Partitions asked for lately are left out. After an outage all workers begin again, and would ask too often.
+        """
         now = time.monotonic()
         asked = [
             partition for partition in partitions if now - self._asked.get(partition, float("-inf")) >= LOOK_SECONDS
@@ -90,7 +97,7 @@ class Backfill:
         return self._from_log(consumer, records_max) or self._from_outbox(consumer, records_max)
 
     def put_back(self, consumer: Consumer, records: list[Record]) -> None:
-        """Have these records fetched again."""
+        """Let the next `fetch` return these records again."""
         partition, offset = TopicPartition(records[0].topic, records[0].partition), records[0].offset
         if partition in self._gaps:
             self._gaps[partition].next = offset
@@ -98,7 +105,7 @@ class Backfill:
             self._seek(consumer, partition, offset)
 
     def look(self, consumer: Consumer) -> None:
-        """Every LOOK_SECONDS, check if the outbox has rows that the log does not return.
+        """Every LOOK_SECONDS, check if the outbox has rows whose records the log does not return.
 
         Deleted records are noticed when the log returns a later one. A log whose records were all deleted returns none.
         """
@@ -147,7 +154,7 @@ class Backfill:
             return records
         partition = TopicPartition(records[0].topic, records[0].partition)
         if partition in self._gaps:
-            return []  # fetched again once the gap before it is closed
+            return []  # they are fetched again once the gap before them is closed
         holes = list(_holes(records, self._next.get(partition, records[0].offset)))
         if (lack := self._lack(partition, records, holes)) is None:
             self._next[partition] = max(records[-1].offset + 1, self._next.get(partition, 0))
@@ -163,8 +170,8 @@ class Backfill:
     def _lack(self, partition: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
         """Return the first of these holes in which records are missing, or None.
 
-        Kafka's transaction markers also leave holes, but no reader misses those. Outbox and brokers are queried once
-        for all holes, because a program that uses transactions may leave one behind each record.
+        Kafka's transaction markers also leave holes, but no record is missing there. Outbox and brokers are queried
+        once for all holes, because a program that uses transactions may leave one behind each record.
         """
         if not holes:
             return None
@@ -191,7 +198,10 @@ class Backfill:
         return []
 
     def _know(self, partition: TopicPartition, gap: _Gap) -> bool:
-        """Write down what is lost in the range. Return False while events sent lately may lack their offsets."""
+        """Store which records of the gap are lost.
+
+        Return False while rows that may belong into it have no offset yet.
+        """
         if gap.end - gap.next > _rows(partition, gap.next, gap.end).count():
             unsent = OutboxRow.objects.filter(
                 rejected_records.UNSENT, rejected_records.not_behind(), topic=partition.topic
@@ -210,7 +220,7 @@ class Backfill:
         return True
 
     def _close(self, consumer: Consumer, partition: TopicPartition, gap: _Gap) -> None:
-        """Let the log continue: the whole range is handled."""
+        """Close the gap, whose events are all handled, and let the log continue."""
         with transaction.atomic():
             progress = self._epochs.lock(partition)
             progress.offset = max(progress.offset, gap.end)
@@ -222,9 +232,9 @@ class Backfill:
 
 
 def _forgotten(partition: TopicPartition, first: int, last: int) -> int:
-    """Count the records in this range that the database forgot when it was restored: those are not lost.
+    """Count the records in this range that a restored database forgot: those are not lost.
 
-    Only spans recorded since the present log was filled count, because a refilled log reuses offsets.
+    Only spans recorded since the present log was filled count, because a refilled log uses the same offsets.
     """
     log = TopicLog.objects.filter(topic=partition.topic).first()
     spans = ForgottenSpan.objects.filter(

@@ -1,4 +1,4 @@
-"""Try the heads of parked keys again, in order, each in a transaction of its own."""
+"""Retry the events of parked keys, in order, each in a transaction of its own."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ class Retries:
         self._retry_on_contention, self._warnings, self._on_failure = retry_on_contention, warnings, on_failure
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
-        """Try a parked key's head once. Return True if it succeeded, so that the next may follow."""
+        """Try the first event of a parked key once. Return True if it succeeded, so that the next may follow."""
         self._suspicion.keys.pop(key_id, None)
         head = self._retry_on_contention(self._begin, key_id, partition, STOPPED)
         if head is None:
@@ -50,7 +50,7 @@ class Retries:
             record = parking.record_of(head)
             if self._suspicion.judge(record, error, seconds=self._calls.seconds(record)) is not Verdict.BLAMED:
                 self._suspicion.keys[key_id] = partition
-                if could_be_outage(error):  # if the database really is unavailable, this fails as well
+                if could_be_outage(error):  # if the database is unavailable, `_leave` fails as well
                     self._retry_on_contention(self._leave, key_id, partition, error, is_reported=False)
                     self._epochs.left_clean = True
                 raise
@@ -59,7 +59,10 @@ class Retries:
             return False
 
     def probe(self, key_id: int, partition: TopicPartition) -> bool:
-        """Probe with a parked event. Success closes the circuit breaker; failure counts as no attempt."""
+        """Try the first event of a parked key as a probe.
+
+        Return True if it succeeded, which closes the circuit breaker. A failed probe counts as no attempt.
+        """
         head = self._retry_on_contention(self._begin, key_id, partition, PAUSED)
         if head is None:
             return False
@@ -74,7 +77,10 @@ class Retries:
             return False
 
     def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
-        """Mark the head as running and return it. Return None when its key is free, or waits for an operator."""
+        """Mark the key as running, and return its first event.
+
+        Return None if the key is free, or waits for an operator.
+        """
         with failpoints.atomic("retry.begin"):
             self._epochs.lock(partition, unless=unless)
             if not ParkedKey.objects.filter(id=key_id, state=ParkedKey.State.RETRYING).update(running=True):
@@ -95,7 +101,7 @@ class Retries:
             self._suspicion.succeeded([record.event_id])
 
     def _drain(self, key_id: int, head_id: int, partition: TopicPartition, note: Note | None, *, closes: bool) -> None:
-        """Handle a head and let the next one come up. An event that lost its handler is let go and counted."""
+        """Handle the key's first event, and make the next one due. If its handler is gone, count it as ignored."""
         self._calls.in_hand = None
         with failpoints.atomic("retry.drain"), outbox.gathered():
             progress = self._epochs.lock(partition)
@@ -133,7 +139,7 @@ class Retries:
             else:
                 follows = parking.postpone(key, policy, error, attempts=attempts)
         self._warnings.failed(record, error, follows)
-        first = attempts == 1 and counts and not could_be_outage(error)  # else the circuit breaker has seen it before
+        first = attempts == 1 and counts and not could_be_outage(error)  # else an earlier attempt was counted
         self._breaker.failed(record, error, first=first, final=final)
 
     def _leave(self, key_id: int, partition: TopicPartition, error: BaseException, *, is_reported: bool = True) -> None:
@@ -147,11 +153,14 @@ class Retries:
             if is_reported:
                 self._on_failure(error)
                 self._warnings.failed(record, error, PROBE)
-            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # nothing was asked: it stays unknown
+            if not isinstance(error, OutcomeUnknown | CrashedRepeatedly):  # this try called no effect: the claim stays
                 self._calls.effects.unclaim(record)
             key.running = False
             key.save()
 
     def _running(self, key_id: int) -> ParkedKey | None:
-        """Return the key in hand. None if it failed after its commit: the head is handled, the next not to blame."""
+        """Return the key if this attempt is still running, else None.
+
+        None: the error came after the commit. The event is handled, and the key's next event did not fail.
+        """
         return ParkedKey.objects.filter(id=key_id, running=True).first()

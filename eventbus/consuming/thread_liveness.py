@@ -1,7 +1,7 @@
 """Signs of life of the working threads: each thread sets the time at which its next sign is due.
 
-The working threads do so themselves: a separate thread would go on while a working thread hangs.
-`operations/heartbeats.py` reports to supervisors.
+A separate thread could not do this, since it would go on while a working thread hangs. `operations/heartbeats.py`
+reports the signs to supervisors.
 """
 
 import math
@@ -13,7 +13,7 @@ import msgspec
 
 from eventbus.events import Record
 
-LOOP_SECONDS = 60.0  # one round of a loop: every wait for a lock, a server or the brokers is far shorter
+LOOP_SECONDS = 60.0  # the longest round of a thread's loop: waits for locks, servers or brokers are far shorter
 
 _pulses: set["Pulse"] = set()  # of this process
 
@@ -44,12 +44,15 @@ class Pulse:
         self._until = time.monotonic() + self._seconds
 
     def begins(self, record: Record, seconds: float, interrupt: Callable[[], None] | None) -> None:
-        """Note that a handler is called, which may take so long. `interrupt` ends its statement, from any thread."""
+        """Note that a record's handlers are called, which may take `seconds`.
+
+        `interrupt` ends the statement that they run, and is safe in any thread.
+        """
         self._in_hand, self._interrupt = record, interrupt
         self._until = time.monotonic() + seconds
 
     def overdue(self) -> "Overdue | None":
-        """Return how long the thread is overdue, or None. Safe in any thread."""
+        """Return by how much the thread is overdue, or None if it is not. Safe in any thread."""
         over, record = time.monotonic() - self._until, self._in_hand
         if over <= 0:
             return None
@@ -57,14 +60,14 @@ class Pulse:
         return Overdue(self.name, over, what)
 
     def interrupt(self) -> None:
-        """End the statement of a handler that is over its limit, where that is possible."""
+        """End the database statement of the handler that the thread runs, if that is possible."""
         interrupt = self._interrupt
         if interrupt is not None:
             interrupt()
 
 
 class Overdue(msgspec.Struct, frozen=True):
-    """A thread whose sign of life is overdue: for how many seconds, and with which event in hand."""
+    """A thread whose sign of life is overdue: by how many seconds, and which event its handler has (`what`)."""
 
     name: str
     seconds: float
@@ -80,7 +83,7 @@ def overdue() -> list[Overdue]:
 
 
 def interrupt() -> None:
-    """End the statements of all handlers that are over their limits."""
+    """End the database statements of all handlers in overdue threads."""
     for pulse in list(_pulses):
         if pulse.overdue():
             with suppress(Exception):  # the connection may be closed by now: then nothing runs on it

@@ -23,7 +23,7 @@ from eventbus.registry import Group
 
 logger = logging.getLogger(__name__)
 
-ROWS_MAX = 100  # rows kept of a group in a topic: enough to see what is written and by whom; the rest is counted
+ROWS_MAX = 100  # rows kept for each group and topic: enough to see what is written, and by whom; the rest is counted
 SAID_AGAIN_SECONDS = 10.0  # between log lines: a flood of such records must not hide other lines
 JSON = "application/json"  # a payload's type unless its attributes say otherwise
 ANYBODY = "*"  # in `unsigned_from`: any source but the site's own
@@ -31,7 +31,7 @@ _said = {"untrusted": float("-inf"), "unknown key": float("-inf")}  # when last 
 
 
 def sift(records: list[Record], type_of: Callable[[Record], type[Event] | None]) -> list[Record]:
-    """Return the same records, with `trusted` set for those that may be trusted.
+    """Return the same records, with `trusted` set for those that are trusted.
 
     The outbox is queried only for records without a valid signature that claim to be from this site. `type_of` returns
     the reader's event class for a record, or None. Raises DatabaseError.
@@ -98,7 +98,7 @@ def _attributes(row: OutboxRow) -> dict[str, str]:
 
 
 def set_aside(group: Group, progress: Progress, records: Sequence[Record]) -> None:
-    """Count and store untrusted records, in the transaction that passes them.
+    """Count and store the untrusted records among these, in the transaction that passes them.
 
     Other programs' events that the group does not handle are left out. Records that are no events are included.
     """

@@ -15,17 +15,17 @@ from eventbus.events import Event, Record, Undecodable, open_event
 
 logger = logging.getLogger(__name__)
 
-RECORDS_AT_ONCE = 500  # in one call: one hand-over to the event loop for so many
+RECORDS_AT_ONCE = 500  # records in one call of the handler, which usually hands them to an event loop
 WAIT_SECONDS = 1.0
 BROKEN_SECONDS = 1.0  # between attempts while the log cannot be read
-JOIN_SECONDS = 5.0  # for the work in hand of a watch: a fetch, a call with its batch
-ENDING_SECONDS = 2.0  # for all watches when the process ends: the bus, which has more to end, waits for them
+JOIN_SECONDS = 5.0  # the longest wait for a closing watch to end its fetch or call
+ENDING_SECONDS = 2.0  # the same for all watches together when the process ends: the rest of the bus waits meanwhile
 
 _running: set["Watch"] = set()  # of this process
 
 
 class Watch:
-    """A running watch. `close()` ends it; the callback is not called after that."""
+    """A running watch. `close()` ends it, and `call` is not called after that."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Watch:
             self._thread = threading.Thread(target=self._run, name="eventbus-watch", daemon=True)
             self._thread.start()
         except BaseException:
-            self._consumer.close()  # nothing else closes it: the caller has no watch, and its thread does not run
+            self._consumer.close()  # nothing else would: the caller gets no watch, and the thread does not run
             raise
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class Watch:
             return None
 
     def _start_anew(self) -> None:
-        """Call `reset` after a failure, until it succeeds: the callback may lack a batch. Offsets are kept."""
+        """After a failure call `reset` until it succeeds, because the caller may lack a batch. Offsets are kept."""
         if self._lost and self._reset is not None:
             self._reset()
         self._lost = False

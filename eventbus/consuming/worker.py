@@ -40,12 +40,12 @@ logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5  # between checks for parked keys and operators' requests when nothing else happens
 STILL_SECONDS = 0.5  # how often a stopped group checks if it may go on
-TURNS_OF_OTHERS = 20  # other batches, if there are any, before a suspected key that may delay them is tried again
+TURNS_OF_OTHERS = 20  # batches before a suspected key is tried again, unless the worker is idle: the try may take long
 OUTAGE_PAUSE_SECONDS = (0.2, 5.0)  # between attempts during an infrastructure error: at first and at most
 
 
 class Worker:
-    """Run one group's handlers. Belongs to one thread; `stop` ends `run` after the work in hand."""
+    """The loop of one group in one process. Belongs to one thread; `stop` ends `run` after the current work."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class Worker:
         self._fetched = FetchedRecords(group, backfill)
         self._assignment = Assignment(epochs, backend, backfill, self._fetched, retry, fence)
         self._stands_still = True  # until the group is seen not to be paused, with its circuit breaker closed
-        self._turns = 0  # batches of others since a suspect was tried
+        self._turns = 0  # batches since a suspected key was tried
         self._pause = OUTAGE_PAUSE_SECONDS[0]  # before the next attempt during an infrastructure error
 
     def run(self) -> None:
-        """Work until stopped, or until another owner has taken over. Wait during infrastructure errors."""
+        """Handle events until stopped, or until another worker has taken over. Wait during infrastructure errors."""
         self._pause = OUTAGE_PAUSE_SECONDS[0]
         with self._pulse.alive():
             while not self._stop.is_set():
@@ -84,7 +84,7 @@ class Worker:
             self._assignment.leave_in_order()
 
     def _round(self) -> bool:
-        """Run a step, and wait if it finds nothing to do. Return False if another owner has taken over."""
+        """Run a step, and wait if it finds nothing to do. Return False if another worker has taken over."""
         self._pulse.beat()
         seen, answered = self._backend.seen(), self._suspicion.answered
         try:
@@ -99,7 +99,7 @@ class Worker:
         except Exception as error:
             if not self._epochs.left_clean:
                 self._assignment.start_over()
-            if self._suspicion.answered != answered:  # others were handled before this error
+            if self._suspicion.answered != answered:  # other events were handled before this error
                 self._pause = OUTAGE_PAUSE_SECONDS[0]
             self._wait_after(error)
         else:
@@ -108,7 +108,7 @@ class Worker:
         return True
 
     def _wait_after(self, error: Exception) -> None:
-        """Log the error that ended a step, and wait: longer after each such error."""
+        """Log the error that ended a step, and wait, after each such error for longer."""
         seconds, unexpected = random.uniform(self._pause / 2, self._pause), not is_infrastructure_error(error)
         text = "Group %s cannot go on, and tries again in %.1f s: %s"
         logger.warning(text, self.group.name, seconds, error, exc_info=unexpected)
@@ -116,18 +116,18 @@ class Worker:
         self._pause = min(self._pause * 2, OUTAGE_PAUSE_SECONDS[1])
 
     def _wait(self, seen: int) -> None:
-        """Wait for new records. They do not wake a group that stands still: each would query the database in vain."""
+        """Wait for new records. They do not end the wait of a stopped group, which would query the database in vain."""
         if self._stands_still:
             self._stop.wait(STILL_SECONDS)
         else:
             self._backend.wait(seen, IDLE_SECONDS)
 
     def partitions(self) -> list[TopicPartition]:
-        """Return the partitions that it reads now. Safe in any thread."""
+        """Return the partitions that the worker reads now. Safe in any thread."""
         return self._assignment.partitions()
 
     def start_over(self) -> None:
-        """Read everything anew, as after an infrastructure error. See `Assignment`."""
+        """Read all partitions again, as after an infrastructure error. See `Assignment`."""
         self._assignment.start_over()
 
     def leave(self) -> None:
@@ -135,11 +135,11 @@ class Worker:
         self._assignment.leave()
 
     def close(self) -> None:
-        """Leave, and free the partitions for others, even without a database."""
+        """Leave for good, even without a database. The partitions are free for others."""
         self._assignment.close()
 
     def catch_up(self, seconds: float) -> None:
-        """Wait until the next step finds what lies in the log now. For tests. Raises LogUnavailable."""
+        """Wait until the next step finds the records that are in the log now. For tests. Raises LogUnavailable."""
         consumer = self._assignment.consumer or self._assignment.join()
         consumer.catch_up(seconds)
         self._assignment.follow(consumer)
@@ -160,13 +160,16 @@ class Worker:
                 if isinstance(stopped, Diverged):
                     self._fetched.distrust(divergence.note(stopped.records))
                 self._stands_still = True
-                return 1  # to standing still: see at once if it is a pause or the circuit breaker
+                return 1  # more than 0, so that the next step follows at once: it tells a pause from an open breaker
             except LogTruncated as lost:
                 self._retry_on_contention(self._epochs.note_loss, lost)
                 raise
 
     def _flow(self, consumer: Consumer) -> int:
-        """Do the work that is due, then handle a batch, then try a suspect. Return how much moved."""
+        """Do the work that is due, then handle a batch, then try a suspected key.
+
+        Return how many records and events moved.
+        """
         moved = self._due_work.apply_requests() + self._due_work.retry_due() if self._due_work.is_due() else 0
         if not self._fetched.records:
             moved += self._fetch(consumer, self.group.batch)
@@ -202,7 +205,10 @@ class Worker:
         return passed
 
     def _together(self, partition: TopicPartition, records: Sequence[Record], *, announced: bool) -> int:
-        """Handle records in one transaction. Return how many are passed: 0 if any failed, and all is rolled back."""
+        """Handle records in one transaction.
+
+        Return how many are passed: 0 if one failed, because then all is rolled back.
+        """
         try:
             if announced:
                 self._retry_on_contention(self._batches.announce, partition)
@@ -211,13 +217,16 @@ class Worker:
             if is_infrastructure_error(error):
                 if self._calls.in_hand is None:
                     raise
-                self._assignment.suspected.add(partition)  # this batch may cause the error, as it may cause a crash
+                self._assignment.suspected.add(partition)  # an event of this batch may cause the error
                 if not is_contention(error):
                     raise
             return 0
 
     def _one_by_one(self, consumer: Consumer, records: Sequence[Record], *, announced: bool) -> int:
-        """Handle records singly until asked to leave or partitions move. Pass those without a handler in one go."""
+        """Handle records one by one until asked to leave, or until the assignment changes. Return how many are passed.
+
+        Records without a handler are passed many in one transaction.
+        """
         partition = self._fetched.partition()
         had = self._batches.had(records) if announced and len(records) > 1 else set()
 
@@ -242,7 +251,10 @@ class Worker:
         failpoints.hit("consumer.committed")
 
     def _try_suspect(self, moved: int) -> int:
-        """Try a suspected key, if nothing else moved or others had their turns. Return how much moved."""
+        """Try a suspected key, if nothing else moved or TURNS_OF_OTHERS batches came before.
+
+        Return the number of attempts.
+        """
         if not self._suspicion.keys:
             return 0
         self._turns += 1
@@ -252,7 +264,10 @@ class Worker:
         return self._due_work.retry_suspect()
 
     def _stand_still(self, consumer: Consumer) -> int:
-        """Check if the group may go on: a paused group does nothing, an open circuit breaker is probed."""
+        """Check if the stopped group may go on, and then handle events. Probe an open circuit breaker.
+
+        Return how much moved.
+        """
         found = ConsumerGroup.objects.get(name=self.group.name)
         if found.paused_at is not None or divergence.stands():
             return 0
@@ -263,7 +278,7 @@ class Worker:
         return self._flow(consumer)
 
     def _probe(self, consumer: Consumer) -> int:
-        """Try the parked heads in turn, then the next record of the log."""
+        """Probe with each parked key in turn, then with the next record of the log. Return how many events moved."""
         if not self._breaker.may_probe():
             return 0
         succeeded = self._due_work.probe()
