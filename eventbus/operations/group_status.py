@@ -1,4 +1,4 @@
-"""Read each group's status in each topic: its offset, its lag, since when, and what is parked or dead."""
+"""Read the status of each group in each topic: its offset, its lag, since when, and what is parked or dead."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
-    """A group in one topic: its partitions' sums, and what is parked or dead."""
+    """The status of a group in one topic: sums over its partitions, and the number of parked keys and dead letters."""
 
     group: str
     topic: str
@@ -46,7 +46,10 @@ class GroupStatus(msgspec.Struct, frozen=True):
 
 
 def progress() -> list[Any]:
-    """Return all progress rows with `waits_since`: when the next event that the group has not reached was appended."""
+    """Return all progress rows, each with `waits_since`: when the group's next event in that partition was appended.
+
+    `waits_since` is None if the group has reached all events of this site.
+    """
     ahead = OutboxRow.objects.filter(
         topic=OuterRef("topic"), partition=OuterRef("partition"), offset__gte=OuterRef("offset")
     )

@@ -1,4 +1,4 @@
-"""Cheap checks of the bus for a readiness probe. Each returns nothing, or one sentence with the remedy."""
+"""Cheap checks of the bus for a readiness probe. Each returns one sentence with the remedy, or an empty text."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def broker_problem() -> str:
 
 
 def restore_problem() -> str:
-    """Return which of database and log went back to an earlier time, with the remedy; else nothing."""
+    """Return a sentence with the remedy if the database went back to an earlier time, else an empty text."""
     return next(iter(divergence.problems()), "")
 
 

@@ -1,6 +1,6 @@
-"""Heartbeats: each process stores every few seconds what it is and what it does, for operators to see.
+"""Heartbeats: each process stores every few seconds its role, its state and its partitions, for operators to see.
 
-Nothing depends on them: leases decide which process is active, and the backend assigns partitions. A supervisor that
+No process depends on them: leases decide which process is active, and the backend assigns partitions. A supervisor that
 cannot call a process by HTTP looks at the age of its EVENTBUS_LIVENESS_FILE. While a working thread hangs
 (`consuming.thread_liveness`), the process writes no heartbeat and does not touch the file. It then counts as silent and
 should be restarted.
@@ -28,24 +28,24 @@ from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 10.0  # one small write for each process: soon enough for a person who looks
-SILENT_SECONDS = 35.0  # three beats are missing: it hangs, was killed, or cannot reach the database
-FORGET_SECONDS = 100.0  # a minute to see that one died; a killed one leaves the list within two
+BEAT_SECONDS = 10.0  # between heartbeats: each is one small write, and often enough for an operator who looks
+SILENT_SECONDS = 35.0  # three heartbeats are missing: the process hangs, was killed, or cannot reach the database
+FORGET_SECONDS = 100.0  # a process silent for so long is deleted: operators have a minute to see that it is silent
 DIED_SECONDS = 1.5 * BEAT_SECONDS  # silence before a process of this host counts as dead if its id does not run here
-CLOSE_SECONDS = 5.0  # for the last statement
+CLOSE_SECONDS = 5.0  # for each thread to end
 # After so many checks in a row that find a hanging thread, a process that does nothing else ends itself. Checks are
 # counted, and not seconds: a process that was frozen must get time to go on.
 LOOKS_MAX = 4
 EXIT_HANGS = 70  # EX_SOFTWARE: a supervisor starts it again
 
-_LOADED_AT = clock.now()  # a process that had our process id before has ended
+_LOADED_AT = clock.now()  # an earlier process with this process's id has ended
 
 # What a process does: its state, and by consumer group the partitions that it reads, as "orders/0".
 Told = tuple[str, dict[str, list[str]]]
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):
-    """A process as of its last heartbeat. `silent`: that one was too long ago."""
+    """The status of a process at its last heartbeat. `silent`: that heartbeat was too long ago."""
 
     role: str
     host: str
@@ -75,7 +75,10 @@ def processes() -> list[ProcessStatus]:
 
 
 def _dead() -> Q:
-    """Rows of processes silent for FORGET_SECONDS, and of those whose end can be seen from this machine."""
+    """Return the filter for rows of dead processes.
+
+    A process is dead if it was silent for FORGET_SECONDS, or if it ran on this machine and does not run there any more.
+    """
     now, host = clock.now(), _host()
     here = ProcessRow.objects.filter(host=host, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
     gone = [pid for pid in here.values_list("pid", flat=True) if not _runs(pid)]
@@ -101,12 +104,15 @@ def _host() -> str:
 
 
 def is_silent(row: ProcessRow) -> bool:
-    """Return True if the last heartbeat is so old that the state says nothing any more."""
+    """Return True if the last heartbeat is over SILENT_SECONDS old, so that the stored state may be wrong."""
     return row.beat_at < clock.now() - timedelta(seconds=SILENT_SECONDS)
 
 
 class Heartbeat:
-    """The heartbeat of a process from `start()` until `close()`, in its own thread. It only logs a lost database."""
+    """The heartbeat of a process from `start()` until `close()`, in threads of its own. It only logs a lost database.
+
+    `tell` returns the process's state and partitions. `end` ends the process if a thread hangs for too long.
+    """
 
     def __init__(
         self, role: str, tell: Callable[[], Told] = lambda: ("", {}), *, end: Callable[[int], Any] | None = None
@@ -120,7 +126,7 @@ class Heartbeat:
         self._watching = threading.Thread(target=self._watch, name="eventbus-liveness", daemon=True)
 
     def start(self) -> "Heartbeat":
-        """Begin in the background."""
+        """Start both threads."""
         self._thread.start()
         self._watching.start()
         return self
@@ -149,14 +155,17 @@ class Heartbeat:
             connections.close_all()
 
     def _watch(self) -> None:
-        """Call `look` at intervals. It queries no database, since one that hangs or is unavailable would stop it."""
+        """Call `look` at intervals. This thread uses no database: one that hangs or is unavailable would stop it."""
         while True:
             self.look()
             if self._stop.wait(BEAT_SECONDS):
                 return
 
     def look(self) -> None:
-        """Touch the liveness file, unless a thread hangs: then end its statement, and at last the process."""
+        """Touch the liveness file if no thread hangs.
+
+        Else end the thread's statement, and after LOOKS_MAX checks the process.
+        """
         hanging = thread_liveness.overdue()
         self._looks = self._looks + 1 if hanging else 0
         for one in hanging:
@@ -177,7 +186,10 @@ class Heartbeat:
             logger.info("The heartbeat of this process was not written: %s", error)
 
     def beat(self) -> None:
-        """Store what the process does now, and delete the rows of dead ones. Raises DatabaseError."""
+        """Store the state and the partitions of the process now, and delete the rows of dead ones.
+
+        Raises DatabaseError.
+        """
         now, (state, assignment) = clock.now(), self._tell()
         said = {"state": state, "assignment": assignment, "beat_at": now}
         with failpoints.atomic("heartbeat"):

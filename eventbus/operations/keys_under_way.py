@@ -1,4 +1,4 @@
-"""Find keys with events under way. Of these, one module may know what another has not received yet."""
+"""Find keys with events under way: one module may have published what another has not handled yet."""
 
 from collections.abc import Collection
 

@@ -22,7 +22,10 @@ def problems(groups: Iterable[GroupStatus], standstills: Iterable[Standstill]) -
 
 
 def unhandled(groups: Iterable[GroupStatus], processes: Iterable[ProcessStatus], *, at: datetime) -> list[str]:
-    """Return a sentence for each group that no living process handles. None while one may only just have begun."""
+    """Return a sentence for each group that no living process handles.
+
+    Return none while a process that may handle has only just begun: it may not have stored yet what it handles.
+    """
     living = [one for one in processes if not one.silent]
     if any(one.role in HANDLING_ROLES and at - one.began_at < timedelta(seconds=BEGINS_SECONDS) for one in living):
         return []

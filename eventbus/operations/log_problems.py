@@ -1,4 +1,4 @@
-"""Report problems of the log itself: it lost records, is read by another site, or has unused partitions."""
+"""Report problems of the log itself: it lost records, another site reads it, or it has unused partitions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,11 +8,11 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import TopicLog
 from eventbus.recovery import lost_records
 
-ASK_SECONDS = 1.5  # short, for a rare problem: if brokers do not answer, the caller has waited for them already
+ASK_SECONDS = 1.5  # the wait for an answer is short: if brokers do not answer, the caller has waited for them already
 
 
 def read(backend: Backend) -> list[str]:
-    """Return one sentence for each problem, with the remedy. Other checks report brokers that do not answer."""
+    """Return one sentence for each problem, with the remedy. If brokers do not answer, return only the lost records."""
     lost = [lost_records.told(one) for one in lost_records.waiting()]
     try:
         return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]

@@ -1,4 +1,4 @@
-"""Pause groups, and resume groups that are paused or stopped. Resuming also closes an open circuit breaker.
+"""Pause groups, and resume them. Resuming also closes an open circuit breaker.
 
 A pause is stored in the group's row, with the operator's name. A worker sees it before its next batch, and finishes the
 current one. While a group is paused it handles no event, no retry, no probe and no request for its dead letters.
@@ -20,11 +20,11 @@ _STANDS_STILL = Q(paused_at__isnull=False) | Q(breaker_opened_at__isnull=False)
 
 
 class PauseRefused(BusError):
-    """A group cannot be paused or resumed: it is so already."""
+    """A group cannot be paused because it is paused already, or cannot be resumed because it does not stand still."""
 
 
 class Standstill(msgspec.Struct, frozen=True):
-    """A group that stands still: since when and why. It may be paused while its circuit breaker is open."""
+    """A group that stands still: since when and why. It may be paused, its circuit breaker may be open, or both."""
 
     group: str
     paused_at: datetime | None
@@ -42,7 +42,7 @@ def standstills() -> list[Standstill]:
 
 
 def problems(found: Iterable[Standstill]) -> list[str]:
-    """Return a sentence for each open circuit breaker. A pause is the operator's own."""
+    """Return a sentence for each open circuit breaker. A pause is no problem, since an operator wanted it."""
     return [
         f"The circuit breaker of group {one.group} is open since {one.breaker_opened_at:{TIME}}: {one.breaker_reason}. "
         f"Mend what fails: a probe then closes it by itself, or manage.py eventbus resume {one.group} does."
@@ -79,7 +79,10 @@ def pause(group: ConsumerGroup, who: str) -> None:
 
 
 def resume(group: ConsumerGroup, who: str) -> None:
-    """Resume a paused group, and close its circuit breaker, which then judges by what comes. Raises PauseRefused."""
+    """Resume a paused group, and close its circuit breaker. Raises PauseRefused.
+
+    The circuit breaker then judges only by later attempts.
+    """
     with failpoints.atomic("resume"):
         row = ConsumerGroup.objects.select_for_update().get(pk=group.pk)
         if row.paused_at is None and row.breaker_opened_at is None:

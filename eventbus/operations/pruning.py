@@ -2,10 +2,10 @@
 
 An event stays until every group of its topic in the database has passed it. It stays while it is parked or dead for one
 of them, and while a replay has still to reach it. It stays for a while after its append, because a watch in another
-process reads the same rows. The newest of each partition always stays: there a restarted process finds the log's end.
-If the log is not the outbox, an event stays as long as the log has it. Without its inbox row it would be handled again.
-A rejected record stays until an operator decides about it. A withdrawn one is deleted after the same time as other
-events. Operators' actions are kept for ever.
+process reads the same rows. The newest event of each partition always stays, because a restarted process finds the
+log's end there. If the log is not the outbox, an event stays as long as the log has it. Without its inbox row it would
+be handled again. A rejected record stays until an operator decides about it. A withdrawn one is deleted after the same
+time as other events. Operators' actions are kept for ever.
 """
 
 import threading
@@ -29,8 +29,8 @@ from eventbus.progress.inbox import LIVE
 from eventbus.publishing import rejected_records
 from eventbus.repairs import dead_letters, replay
 
-BATCH_ROWS = 200  # events a transaction: on SQLite every writer waits for so many
-PAUSE_SECONDS = 0.02  # between transactions: others write meanwhile, in other processes too
+BATCH_ROWS = 200  # events in one transaction: on SQLite every other writer waits for it
+PAUSE_SECONDS = 0.02  # between transactions, so that others can write, in other processes too
 _NEXT_PARTITION = """
     SELECT topic, partition FROM eventbus_outbox WHERE log_offset IS NOT NULL AND (topic, partition) > (%s, %s)
     ORDER BY topic, partition LIMIT 1
@@ -38,7 +38,7 @@ _NEXT_PARTITION = """
 
 
 class Pruned(msgspec.Struct):
-    """The number of deleted rows, by table. `unbalanced` says where nothing could be deleted."""
+    """The number of deleted rows, by table. `unbalanced`: a sentence for each partition whose counts do not balance."""
 
     events: int = 0
     inbox: int = 0
@@ -48,13 +48,13 @@ class Pruned(msgspec.Struct):
     unbalanced: list[str] = []
 
     def add(self, other: "Pruned") -> None:
-        """Add the counts of another one."""
+        """Add the counts of another batch."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class HeldBack(msgspec.Struct, frozen=True):
-    """A group or replay that has not passed so many rows, and probably never will unless an operator acts."""
+    """A group or replay that keeps `rows` events from being pruned, and probably will until an operator acts."""
 
     who: str
     topic: str
@@ -66,7 +66,7 @@ class HeldBack(msgspec.Struct, frozen=True):
 
 
 def held_back() -> list[HeldBack]:
-    """Return groups that the code no longer handles for a topic, and unfinished replays, if they hold rows back."""
+    """Return the groups and replays that will never pass some rows unless an operator acts."""
     found: dict[tuple[str, str, str], int] = {}
     for who, partition, offset, remedy in [*_groups_gone(), *_replays_begun()]:
         ahead = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition, offset__gte=offset)
@@ -93,7 +93,7 @@ def _replays_begun() -> Iterator[tuple[str, TopicPartition, int, str]]:
 
 
 class Unbalanced(Exception):
-    """The rows differ from the counters: pruning would make it impossible to find out more."""
+    """The rows of a partition differ from the counters. Nothing is pruned there, so that the cause can be found."""
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -107,8 +107,7 @@ class Pruning:
     """One pruning run, of events appended longer ago than `keep`. A dry run only counts.
 
     `fence()` is called before or in each transaction, and raises if this process may no longer prune. `told(counts)` is
-    called after each batch. `stop` ends the run after the current batch. Batches done before that, or before an error,
-    stay done.
+    called after each batch. `stop` ends the run after the current batch. Batches that are committed stay committed.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class Pruning:
         self._retry_on_contention = ContentionRetry(self._stop)
 
     def go(self) -> Pruned:
-        """Prune until nothing is left or asked to stop. Raises DatabaseError, LogUnavailable, what `fence` raises."""
+        """Prune until all is done or `stop` is set. Raises DatabaseError, LogUnavailable, and what `fence` raises."""
         partitions = list(_partitions())
         # Asked before any transaction: brokers may be slow.
         self._shown_from = backends.current().earliest_offsets(partitions)
@@ -146,7 +145,7 @@ class Pruning:
         return self.pruned
 
     def _in_batches(self, batch: Callable[[Any, int], tuple[Pruned, int]], of: Any) -> None:
-        """Run one transaction for each batch. Each returns where the next one begins, the last one 0."""
+        """Call `batch` in one transaction after another. It returns where its next batch begins, or 0 at the end."""
         begin = -1
         while begin and not self._stop.is_set():
             pruned, begin = self._retry_on_contention(batch, of, max(begin, 0))
@@ -166,7 +165,7 @@ class Pruning:
         return pruned, old[-1].offset + 1 if len(old) == BATCH_ROWS else 0
 
     def _old(self, partition: TopicPartition, begin: int, end: int) -> list[_Event]:
-        """Return the next events appended before the window. They are found by offset, for which there is an index."""
+        """Return the next events that are older than `keep`. They are found by offset, for which there is an index."""
         rows = OutboxRow.objects.filter(topic=partition.topic, partition=partition.partition)
         rows = rows.filter(offset__gte=begin, offset__lt=end).order_by("offset")
         found = [_Event(*row) for row in rows.values_list(*_Event.__struct_fields__)[:BATCH_ROWS]]
@@ -191,10 +190,10 @@ class Pruning:
         return ReplayRun.objects.filter(ended_at__lt=self._before).exclude(state=ReplayRun.State.RUNNING)
 
     def _replay(self, run: ReplayRun, begin: int) -> tuple[Pruned, int]:
-        """Delete the inbox rows of a replay that has ended; then the run itself."""
+        """Delete the inbox rows of a replay that has ended, and with the last batch the run itself."""
         with failpoints.atomic("prune.replay"):
             self._fence()
-            if self._ended().select_for_update().filter(id=run.pk).first() is None:  # resumed since we asked
+            if self._ended().select_for_update().filter(id=run.pk).first() is None:  # it was resumed meanwhile
                 return Pruned(), 0
             rows = InboxRow.objects.filter(group=run.group, replay=run.pk, id__gte=begin)
             ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH_ROWS])
@@ -212,9 +211,9 @@ class Pruning:
         return pruned, ids[-1] + 1 if len(ids) == BATCH_ROWS else 0
 
     def _discarded_elsewhere(self) -> QuerySet[DeadLetter]:
-        """Return discarded letters of other programs' records: no outbox row takes them along."""
+        """Return the discarded dead letters of other programs' records, which have no outbox row."""
         letters = DeadLetter.objects.filter(state=DeadLetter.State.DISCARDED, discarded_at__lt=self._before)
-        letters = letters.exclude(request=DeadLetter.Request.RESTORE)  # a worker is about to bring it back
+        letters = letters.exclude(request=DeadLetter.Request.RESTORE)  # a worker is about to undo the discard
         return letters.filter(discarded_at__lt=dead_letters.undoable_since()).exclude(headers__contains=ours())
 
     def _foreign_letters(self, letters: QuerySet[DeadLetter], begin: int) -> tuple[Pruned, int]:
@@ -232,7 +231,7 @@ class Pruning:
 
 
 def _partitions() -> Iterator[TopicPartition]:
-    """Yield each topic and partition of the outbox: one index step for each, however many events it holds."""
+    """Yield each partition of the outbox. Each costs one step in the index, however many events it holds."""
     partition = ("", -1)
     while partition:
         with connection.cursor() as cursor:
@@ -247,7 +246,7 @@ def _at(partition: TopicPartition) -> QuerySet[Progress]:
 
 
 def _everybody(readers: Collection[Progress]) -> set[str]:
-    """Return every group of the database. The indexes of the deleted rows begin with the group."""
+    """Return the names of all groups. The queries name them because the indexes begin with the group."""
     return {*ConsumerGroup.objects.values_list("name", flat=True), *(reader.group for reader in readers)}
 
 
@@ -263,17 +262,17 @@ def _needed_from(partition: TopicPartition, readers: Collection[Progress]) -> in
 
 
 def _settled(old: Sequence[_Event], everybody: Collection[str]) -> list[_Event]:
-    """Return those that no group has parked or dead."""
+    """Return those of these events that no group has parked or dead."""
     aside = {"group__in": everybody, "event_id__in": [event.event_id for event in old]}
     held = set(ParkedEvent.objects.filter(**aside).values_list("event_id", flat=True))
     kept = Q(state=DeadLetter.State.OPEN) | Q(discarded_at__gte=dead_letters.undoable_since())
-    kept |= Q(request=DeadLetter.Request.RESTORE)  # asked for in time, and not yet carried out
+    kept |= Q(request=DeadLetter.Request.RESTORE)  # requested in time, and not yet carried out
     held |= set(DeadLetter.objects.filter(kept, **aside).values_list("event_id", flat=True))
     return [event for event in old if event.event_id not in held]
 
 
 def _totals(reader: Progress, gone: Sequence[_Event]) -> dict[str, int]:
-    """Count how many of these the group had handled, discarded and ignored, by column. Raises Unbalanced."""
+    """Count by column of progress the events that the group handled, discarded and ignored. Raises Unbalanced."""
     ids = [event.event_id for event in gone if event.offset >= reader.start]
     inbox = InboxRow.objects.filter(group=reader.group, event_id__in=ids, replay=LIVE)
     handled = inbox.filter(handled_at__isnull=False).count()

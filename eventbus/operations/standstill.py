@@ -1,4 +1,4 @@
-"""Find groups that do not move though events wait, nobody paused them and their circuit breaker is closed."""
+"""Find groups that stand. Events wait for them, nobody paused them and their circuit breaker is closed."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ OVERDUE_SECONDS = 60.0  # a timer is published in the second at which it is due
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A group that has events to handle in a partition, and has not moved for so long."""
+    """A group that has events to handle in a partition, and whose offset has not moved for `seconds`."""
 
     group: str
     topic: str
@@ -39,7 +39,7 @@ def standing(progress: Iterable[Progress]) -> list[Standing]:
 
 
 def seconds_max(group: str) -> float:
-    """Return how long a group may stay where it is. One that is not in the code gets the default."""
+    """Return how long a group's offset may stay the same. A group that is not in the code gets the default."""
     known = registry.groups.get(group)
     return max(STANDS_SECONDS, 2 * known.seconds) if known else STANDS_SECONDS
 

@@ -1,7 +1,7 @@
 """Show operators the state of the bus, and take their requests for dead letters.
 
-Nothing here touches an event. A request is stored beside the dead letter, with the operator's name. The worker carries
-it out under its progress lock (`dead_letter_requests.apply_request`).
+Nothing here changes an event. A request is stored in the dead letter's row, with the operator's name. The worker
+carries it out under the lock of the group's progress (`dead_letter_requests.apply_request`).
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ from eventbus.repairs.dead_letters import DecisionRefused
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
 RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
-BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # the pause of a dispatcher that cannot begin, and a little more
+BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # a little longer than the pause of a dispatcher that cannot begin
 
 
 class OutboxStatus(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class TimersStatus(msgspec.Struct, frozen=True):
 
 
 class LeaseStatus(msgspec.Struct, frozen=True):
-    """A lease, and the relay, dispatcher or poller that holds it; an empty owner is nobody."""
+    """A lease, and the process that holds it (relay, dispatcher or poller). `owner` is empty if none holds it."""
 
     name: str
     owner: str
@@ -62,7 +62,7 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The whole status, at one time. `log_unavailable` is why the log does not give its ends; empty while it does.
+    """The whole status, at one time. `log_unavailable` says why the log does not give its ends; empty while it does.
 
     `retrying_long` counts by group the keys that have been retried for over RETRYING_SECONDS_MAX.
     """
@@ -82,7 +82,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def status() -> Status:
-    """Read the present state of the bus. A few small queries; nothing counts the whole outbox."""
+    """Read the present state of the bus. This takes a few small queries, and none counts the whole outbox."""
     progress = group_status.progress()
     ends, log_unavailable = _ends(backends.current(), progress)
     return Status(
@@ -102,7 +102,7 @@ def status() -> Status:
 
 
 def problems(found: Status, *, dispatches: bool) -> list[str]:
-    """Return one sentence for each problem. `dispatches`: a process dispatches (`is_dispatched`)."""
+    """Return one sentence for each problem. `dispatches`: the result of `is_dispatched`."""
     told = []
     if not dispatches:
         told.append("Nobody dispatches: start the server, or manage.py relay_events.")
@@ -138,8 +138,8 @@ def problems(found: Status, *, dispatches: bool) -> list[str]:
 def is_dispatched() -> bool:
     """Return True if some process relays, or tries to. One that cannot begin takes the lease and releases it again.
 
-    If the owner of the lease is dead, it waits as long as a lease lasts. If there is no owner, it waits BEGINS_SECONDS,
-    the pause of a process that tries.
+    If the owner of the lease is dead, this waits as long as a lease lasts. If there is no owner, it waits
+    BEGINS_SECONDS, because a process that cannot begin tries again within that time.
     """
     return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
 
@@ -158,7 +158,10 @@ def _outbox() -> OutboxStatus:
 
 
 def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
-    """Return the end of the log in each partition that a group reads; or nothing, and the reason."""
+    """Return the end of the log in each partition that a group reads.
+
+    If the log is unavailable, return none and the reason.
+    """
     try:
         return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
     except LogUnavailable as error:
@@ -180,12 +183,12 @@ def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = F
 
 
 def request_requeue(letter: DeadLetter, who: str) -> None:
-    """Ask for the event to be handled again, at the head of its key. Raises DecisionRefused."""
+    """Store a request to handle a dead letter's event again, as the first of its key. Raises DecisionRefused."""
     _request(letter, DeadLetter.Request.REQUEUE, who)
 
 
 def request_discard(letter: DeadLetter, who: str) -> None:
-    """Ask for the event to be discarded, so that its key goes on without it. Raises DecisionRefused."""
+    """Store a request to discard a dead letter, so that its key goes on without it. Raises DecisionRefused."""
     _request(letter, DeadLetter.Request.DISCARD, who)
 
 

@@ -1,4 +1,4 @@
-"""Compare the topics of all known events with their declarations, and make them so."""
+"""Compare the topics of all known events with their declarations, and change them to match."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ from eventbus.progress import log_generations
 
 
 class TopicSetupRefused(BusError):
-    """No partitions are added to a topic while events of it are under way."""
+    """Partitions are not added to a topic, because a relay runs or events of the topic are under way."""
 
 
 class TopicStatus(msgspec.Struct, frozen=True):
@@ -64,8 +64,8 @@ def topics() -> list[TopicStatus]:
 def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
     """Change topics to their declarations, as far as possible, and record the outcome in their differences.
 
-    Partitions are added only with `add_partitions`. Raises LogUnavailable, and TopicSetupRefused if partitions are to
-    be added while events of the topic are under way.
+    Partitions are added only with `add_partitions`. Raises LogUnavailable. Raises TopicSetupRefused if partitions are
+    to be added while a relay runs or events of the topic are under way.
     """
     log = backends.current().topics
     if log is None:
@@ -77,11 +77,14 @@ def mend_topics(found: Iterable[TopicStatus], *, add_partitions: bool) -> None:
     apply(log, told, add_partitions=bool(more))
     for one in more:
         _put_keys_into(one.topic, int(one.declared))
-    backends.current().reset()  # it may have cached the old count
+    backends.current().reset()  # it may have cached the old number of partitions
 
 
 def _put_keys_into(topic: str, partitions: int) -> None:
-    """Put keys into so many partitions from now on. Note the brokers' log, as the relay would, if none is noted."""
+    """Put the topic's keys into so many partitions from now on.
+
+    If the topic's log on the brokers is not stored yet, it is stored first, as the relay would.
+    """
     backend = backends.current()
     if not TopicLog.objects.filter(topic=topic).exists():
         log_generations.note(topic, backend.generations([topic])[topic])
@@ -99,7 +102,10 @@ def is_migrated() -> bool:
 
 
 def _refuse_under_way(topic: str) -> None:
-    """Raise unless all groups have handled all: with more partitions a key's next event may lie in another one."""
+    """Raise TopicSetupRefused while a relay runs, or while a group has not handled all events of the topic.
+
+    With more partitions a key's next event may be in another one than its earlier events, and be handled before them.
+    """
     if status.is_dispatched():
         raise TopicSetupRefused(f"No partitions are added to {topic} while a relay runs: stop it first.")
     behind = {row.group for row in Progress.objects.filter(topic=topic) if row.offset < _end(row)}

@@ -1,4 +1,4 @@
-"""Run the bus in the foreground until SIGTERM or SIGINT, for the commands that do nothing else."""
+"""Run the relay or the workers in the foreground until SIGTERM or SIGINT, for the commands that do nothing else."""
 
 import logging
 import os
@@ -31,7 +31,10 @@ class Part(Protocol):
 
 
 def relay_until_stopped() -> None:
-    """Relay, and with an in-process backend also handle. Raises CommandError when another process does it."""
+    """Relay until stopped, and with an in-process backend also handle.
+
+    Raises CommandError if the backend is in-process and another process dispatches already.
+    """
     _refuse_beside_another()
     dispatcher = Dispatcher()
     with Heartbeat("relay", dispatcher.tell, end=os._exit):
@@ -39,14 +42,17 @@ def relay_until_stopped() -> None:
 
 
 def handle_until_stopped(groups: Collection[Group]) -> None:
-    """Run these groups' handlers, beside any number of others. Only for a log that many processes share."""
+    """Run these groups' handlers until stopped. Any number of processes may do so.
+
+    Only for a backend that they share.
+    """
     workers = WorkerPool(groups)
     with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
         _until_stopped(workers, "eventbus-workers")
 
 
 def _until_stopped(part: Part, name: str) -> None:
-    """Run it. Return after the work in hand, once asked to stop."""
+    """Run the part. Once a signal asks it to stop, return after its current work."""
     # In a thread, so that this one is free for signals, however long a step of the part takes.
     thread = threading.Thread(target=part.run, name=name, daemon=True)
     with on_signal(part.stop):
@@ -55,7 +61,10 @@ def _until_stopped(part: Part, name: str) -> None:
 
 
 def _refuse_beside_another() -> None:
-    """Raise CommandError beside another process: with such a backend a second one would only stand by."""
+    """Raise CommandError if another process dispatches, and the backend is in-process.
+
+    A second one would only stand by.
+    """
     if backends.current().in_process and is_beating(LEASE_NAME):
         raise CommandError(
             "Another process relays and handles already, and this backend needs only one. Most likely it is the "

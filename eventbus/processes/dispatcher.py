@@ -1,4 +1,4 @@
-"""Run the relay, one at a time by lease; for a backend that lives in one process also all groups' workers."""
+"""Run the relay in one process at a time, by lease. For an in-process backend, also run all groups' workers."""
 
 import logging
 import random
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 PULSE_SECONDS = 600.0  # appending a lost log again takes minutes; unsent events are reported far earlier
 POLL_SECONDS = 0.2  # the longest delay until an event of another process is seen
-STANDBY_SECONDS = 0.25  # between looks at the lease of the active one
+STANDBY_SECONDS = 0.25  # between two tries of a process that stands by to get the lease
 
 
 class Dispatcher:
@@ -46,7 +46,7 @@ class Dispatcher:
 
     @classmethod
     def start_in_process(cls) -> "Dispatcher":
-        """Start a dispatcher in the background. For a log that processes share, also start a worker pool."""
+        """Start a dispatcher in the background. For a log that several processes share, also start a worker pool."""
         dispatcher = cls()
         if not dispatcher._backend.in_process:
             dispatcher._workers = WorkerPool(registry.groups.values())
@@ -55,11 +55,11 @@ class Dispatcher:
         return dispatcher
 
     def start(self) -> None:
-        """Start it in a thread of its own."""
+        """Start the dispatcher in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to finish the work in hand. Safe in a signal handler's thread."""
+        """Ask the dispatcher to stop after its current work. Safe in a signal handler's thread."""
         self._stop.set()
         if self._workers is not None:
             self._workers.stop()
@@ -67,7 +67,7 @@ class Dispatcher:
         self._backend.wake()
 
     def close(self) -> None:
-        """Finish the work in hand, release the lease, and return."""
+        """Stop after the current work, release the lease, and return."""
         self.stop()
         if self._workers is not None:
             self._workers.close()
@@ -75,7 +75,7 @@ class Dispatcher:
             self._thread.join(JOIN_SECONDS + BEAT_SECONDS)
 
     def tell(self) -> Told:
-        """Return its state for operators, and the partitions that each group reads in this process."""
+        """Return the dispatcher's state for operators, and the partitions that each group reads in this process."""
         state = ProcessRow.State.ACTIVE if self.active.is_set() else ProcessRow.State.STANDBY
         if self._workers is not None:
             return state, self._workers.assignment()
@@ -138,7 +138,10 @@ class Dispatcher:
             self._await([*threads, pruner])
 
     def _leave(self) -> None:
-        """Release the lease, also after a failed begin. Its error is only logged: it must not hide another."""
+        """Release the lease, also if the dispatcher could not begin.
+
+        A failure is only logged: it must not hide another error.
+        """
         try:
             with unit_of_work():
                 self._lease.release()
@@ -150,7 +153,10 @@ class Dispatcher:
         return threading.Thread(target=work, args=(worker,), name=f"eventbus-{group.name}", daemon=True)
 
     def _await(self, threads: Sequence[threading.Thread]) -> None:
-        """Let the workers finish the work in hand. Keep the lease meanwhile, or another process might begin it."""
+        """Let the workers finish their current work.
+
+        Keep the lease meanwhile, or another process might do the same work.
+        """
         deadline = time.monotonic() + JOIN_SECONDS
         while (busy := [thread for thread in threads if thread.is_alive()]) and time.monotonic() < deadline:
             with suppress(LeaseLost, DatabaseError, InterfaceError):

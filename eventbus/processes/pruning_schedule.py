@@ -1,4 +1,4 @@
-"""Prune regularly, in a thread beside relay and workers, so that a site left alone does not grow."""
+"""Prune regularly, in a thread beside relay and workers, so that the tables of a site left alone do not grow."""
 
 import logging
 import threading
@@ -16,18 +16,18 @@ from eventbus.recovery import divergence
 
 logger = logging.getLogger(__name__)
 
-ROUND_SECONDS = 120.0  # between rounds: a busy hour is pruned in small portions; also the pause after a start
+ROUND_SECONDS = 120.0  # before the first round and between rounds: so each round has little to prune
 
 
 class PruningSchedule:
-    """The rounds of pruning. `fence` raises LeaseLost when another process prunes now."""
+    """The rounds of pruning. `fence` raises LeaseLost if another process prunes now."""
 
     def __init__(self, stop: threading.Event, fence: Callable[[], None]) -> None:
         self._stop, self._fence = stop, fence
-        self._told: set[str] = set()  # what was logged, and need not be repeated each round
+        self._told: set[str] = set()  # the problems that were logged: they are not repeated in each round
 
     def run(self, *, round_seconds: float = ROUND_SECONDS) -> None:
-        """Prune until stopped, or until another has taken over. A failure is logged, and the next round tries again."""
+        """Prune until stopped, or until another process prunes. A failure is logged, and the next round tries again."""
         try:
             while not self._stop.wait(round_seconds):
                 try:
@@ -44,7 +44,7 @@ class PruningSchedule:
 
     def _round(self) -> None:
         if divergence.stands():
-            return  # the rows show what was lost
+            return  # the rows show which events the restore lost
         keep = timedelta(hours=settings.EVENTBUS_RETENTION_HOURS)
         pruned = Pruning(keep, fence=self._fence, stop=self._stop).go()
         if pruned.events:

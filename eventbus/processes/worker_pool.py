@@ -1,4 +1,4 @@
-"""Run handlers for a log that many processes share: a thread for each group, as many processes as wanted."""
+"""Run handlers for a log that several processes share. Each process has a thread for each of its groups."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from eventbus.registry import Group
 
 logger = logging.getLogger(__name__)
 
-JOIN_SECONDS = 25.0  # a handler in hand may finish; orchestrators commonly kill after 30
+JOIN_SECONDS = 25.0  # the time that running handlers have to finish: orchestrators commonly kill a process after 30
 LOOK_SECONDS = 1.0  # between checks for threads that have ended
 
 
@@ -29,22 +29,22 @@ class WorkerPool:
         self._thread = threading.Thread(target=self.run, name="eventbus-workers", daemon=True)
 
     def start(self) -> None:
-        """Start it in a thread of its own."""
+        """Start the pool in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to finish the work in hand. Safe in a signal handler's thread."""
+        """Ask the workers to stop after their current work. Safe in a signal handler's thread."""
         self._stop.set()
         self._backend.wake()
 
     def close(self) -> None:
-        """Finish the work in hand, and return."""
+        """Stop after the current work, and return."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join(JOIN_SECONDS + LOOK_SECONDS)
 
     def assignment(self) -> dict[str, list[str]]:
-        """Return the partitions that each group reads here, as "orders/0". Safe in any thread."""
+        """Return the partitions that each group reads in this process, as "orders/0". Safe in any thread."""
         return {name: written(worker.partitions()) for name, worker in sorted(self._workers.items())}
 
     def run(self) -> None:

@@ -1,8 +1,8 @@
 """Store operators' decisions about dead letters, one or thousands at once.
 
-A decision is stored in the dead letter's row, with the operator's name. The group's worker carries it out under its
-progress lock (`dead_letter_requests.apply_request`). A discard can be undone for a while: discarded dead letters are
-kept for that long.
+A decision is stored in the dead letter's row, with the operator's name. A worker of the group carries it out under the
+lock of the group's progress (`dead_letter_requests.apply_request`). A discard can be undone for UNDO_DAYS: discarded
+dead letters are kept for that time.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,7 +17,7 @@ from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, DeadLetter, OperatorAction, ParkedEvent
 
 UNDO_DAYS = 7  # a discard can be undone for so long: an operator may notice after a weekend or an illness
-LETTERS_AT_ONCE = 500  # per transaction: some tens of milliseconds, and no visitor's request waits for longer
+LETTERS_AT_ONCE = 500  # per transaction, which takes some tens of milliseconds: a visitor's request may wait for it
 
 _OPEN, _DISCARDED = DeadLetter.State.OPEN, DeadLetter.State.DISCARDED
 _UNASKED = Q(request=DeadLetter.Request.NONE)
@@ -28,7 +28,10 @@ class DecisionRefused(BusError):
 
 
 class Decided(msgspec.Struct):
-    """The letters with a new request, and for each of the others why not. `decision` identifies it all, for undo."""
+    """The result of a decision: the dead letters that now have the request, and for each other one why it is refused.
+
+    `decision` is the number under which the whole decision can be undone.
+    """
 
     asked: list[DeadLetter] = []
     refused: list[str] = []
@@ -41,16 +44,17 @@ def undoable_since() -> datetime:
 
 
 def possible(action: DeadLetter.Request) -> Q:
-    """Return the filter for letters for which this action can be requested now."""
+    """Return the filter for dead letters for which this action can be requested now."""
     if action == DeadLetter.Request.RESTORE:
         return _UNASKED & Q(state=_DISCARDED, discarded_at__gte=undoable_since())
     return _UNASKED & Q(state=_OPEN)
 
 
 def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, through: int | None = None) -> Decided:
-    """Request an action for exactly these dead letters. Those with an earlier decision are refused, the others go on.
+    """Request an action for exactly these dead letters.
 
-    `through`: a discard also includes the events parked behind each dead letter, up to the parked event with this id.
+    Those with an earlier request are refused, and the others go on. `through`: a discard also includes the events
+    parked behind each dead letter, up to the parked event with this id.
     """
     found, ids = Decided(), sorted(set(letter_ids))
     for at in range(0, len(ids), LETTERS_AT_ONCE):
@@ -59,7 +63,10 @@ def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, t
 
 
 def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, who: str, through: int | None) -> None:
-    """Store some of the requests. The first decision stands: a worker may be about to carry it out."""
+    """Store the requests for some of the dead letters.
+
+    An earlier request stays: a worker may be about to carry it out.
+    """
     with failpoints.atomic("wish"):
         rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
         asked = list(rows.defer("payload", "headers", "traceback"))
@@ -73,7 +80,7 @@ def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, wh
 
 
 def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Request, who: str) -> None:
-    """Record the operator's action on each letter. The first action's id becomes the decision's number."""
+    """Record the operator's action on each dead letter. The first action's id becomes the decision's number."""
     now = clock.now()
     actions = [
         OperatorAction(
@@ -100,7 +107,10 @@ def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Reques
 
 
 def behind(letter_ids: Collection[int]) -> tuple[int, int]:
-    """Count the events parked behind these letters' keys now. Also return the id of the last of all parked events."""
+    """Count the events that are parked behind these dead letters now.
+
+    Also return the highest id of all parked events.
+    """
     heads = DeadLetter.objects.filter(id__in=letter_ids, parks=True, state=_OPEN)
     same = {name: OuterRef(name) for name in ("group", "topic", "key")}
     last = ParkedEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
@@ -108,7 +118,7 @@ def behind(letter_ids: Collection[int]) -> tuple[int, int]:
 
 
 def discarded(decision: int) -> QuerySet[DeadLetter]:
-    """Return the letters that a decision has discarded so far, with the events that waited behind."""
+    """Return the dead letters that a decision has discarded so far, and the events behind them that went with them."""
     return DeadLetter.objects.filter(decision=decision, state=_DISCARDED).order_by("id")
 
 

@@ -1,4 +1,7 @@
-"""Close a consumer group that is gone for good: only by command, since until then it holds its events back."""
+"""Close a consumer group that is gone for good, when an operator says so.
+
+Until then, events ahead of it are not pruned.
+"""
 
 import msgspec
 from django.db.models import Q, QuerySet
@@ -35,7 +38,7 @@ class Unknown(BusError):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """The closed group's events: those that were pending, parked, dead and lost for it."""
+    """The number of the closed group's events that were pending, parked, dead or lost for it."""
 
     group: str
     topic: str
@@ -46,10 +49,11 @@ class Closed(msgspec.Struct, frozen=True):
 
 
 def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Closed:
-    """Delete a group, or one topic of it: nothing is kept for it any more. Raises RemovalRefused and Unknown.
+    """Delete a group, or its progress in one topic. From then on nothing is kept for it.
 
-    `force` also discards its parked, dead and lost events, for which it is otherwise refused. If a group of this name
-    is used later, it begins at the log's end. If the call fails in the middle, it can be repeated.
+    Raises RemovalRefused and Unknown. A group with parked, dead or lost events is refused, unless `force` discards
+    these. If a group of this name is used later, it begins at the log's end. If the call fails in the middle, it can be
+    repeated.
     """
     _refuse_in_code(name, topic)
     group = ConsumerGroup.objects.filter(name=name)
@@ -109,7 +113,10 @@ def _ahead(row: Progress) -> QuerySet[OutboxRow]:
 
 
 def _forget_handled(name: str, topic: str) -> None:
-    """Delete inbox and effect rows. They hold no topic: for one topic, search by its events still in the outbox."""
+    """Delete the group's rows in inbox and effects.
+
+    They hold no topic, so one topic's rows are found through the outbox.
+    """
     for table in (InboxRow, Effect):
         its = table._default_manager.filter(group=name)
         begin = 0

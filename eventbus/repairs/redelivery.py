@@ -1,7 +1,7 @@
 """Redeliver events that a group passed and never handled: lost ones, or ones that an older release ignored.
 
 Each such event that is still in the outbox is parked with its key. The group's worker handles it like any other parked
-event, on every backend. Later events of its key are handled already: that order cannot be restored.
+event, on every backend. The group has handled later events of the key already: that order cannot be restored.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ class RedeliveryRefused(BusError):
 
 
 class Redelivered(msgspec.Struct, frozen=True):
-    """The number of redelivered events by type, and of those left because the group's parked keys are full."""
+    """The number of redelivered events by type. `left`: the number of events that remain."""
 
     group: str
     types: dict[str, int]
@@ -39,7 +39,11 @@ class Redelivered(msgspec.Struct, frozen=True):
 def redeliver(
     name: str, *, types: Collection[str] = (), lost: bool = False, at_most: int | None = None, who: str
 ) -> Redelivered:
-    """Redeliver ignored events of these types, and lost ones, `at_most` so many. Raises RedeliveryRefused."""
+    """Redeliver the ignored events of these types, and with `lost` the lost ones. Raises RedeliveryRefused.
+
+    `at_most`: redeliver no further batch once so many are redelivered. Events also remain if the group may park no more
+    keys.
+    """
     if name not in registry.groups:
         raise RedeliveryRefused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")
     if unknown := sorted(set(types) - registry.groups[name].handlers.keys()):
@@ -73,7 +77,10 @@ def count(name: str, *, types: Collection[str] = (), lost: bool = False) -> Rede
 
 
 def dismiss(name: str, types: Collection[str], who: str) -> int:
-    """Accept that the group ignored these types, and report them no more. Return how many events that was."""
+    """Delete the counts of ignored events of these types, so that they are reported no more.
+
+    Return how many events that was.
+    """
     return ignored_types.forget(name, types, who)
 
 
@@ -113,7 +120,10 @@ class _Outdated(Exception):
 
 
 def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
-    """Find the rows to park. This reads all that the group has passed there, once, and delays no handler."""
+    """Find the outbox rows to park.
+
+    This reads once all that the group has passed in a partition, and delays no handler.
+    """
     with delivery_audit.snapshot():
         progress = Progress.objects.get(id=progress_id)
         rows = _wanted(progress, types, lost)
@@ -124,10 +134,10 @@ def _search(progress_id: int, types: Collection[str], lost: bool) -> _Search:
 
 
 def _some(name: str, partition: TopicPartition, search: _Search, who: str) -> Counter[str]:
-    """Park the next rows of a partition, in the order of the log, under the progress lock. Return how many by type.
+    """Park the next rows of a partition, in the order of the log, under the lock of the progress.
 
-    The parked rows are first deducted from the ignored events. So while rows are left, all lost ones are still reported
-    as lost.
+    Return how many by type. The parked rows are first deducted from the ignored events. So while rows are left, all
+    lost ones are still reported as lost.
     """
     with transaction.atomic():
         progress = groups.lock_progress(registry.groups[name], partition)
@@ -149,7 +159,10 @@ def _some(name: str, partition: TopicPartition, search: _Search, who: str) -> Co
 
 
 def _park(progress: Progress, rows: Sequence[OutboxRow]) -> tuple[list[OutboxRow], bool]:
-    """Park rows behind all that waits for their keys, while there is room. Return those, and whether some were left."""
+    """Park rows behind all that waits for their keys, unless the group may park no more keys.
+
+    Return the parked rows, and whether some were left.
+    """
     now, done, left = clock.now(), [], set[str]()
     for row in rows:
         waiting = {"group": progress.group, "topic": row.topic, "key": row.key}

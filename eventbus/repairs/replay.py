@@ -24,7 +24,7 @@ from eventbus.progress import groups, inbox
 from eventbus.progress.replay_runs import NOWHERE
 from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused, Spans, count
 
-RESTS = 1.0  # pauses are as long as the work: live handling goes first, and SQLite's busy writers starve others
+RESTS = 1.0  # a pause is as long as the work before it: live handling goes first, and SQLite has only one writer
 LOCK_SECONDS = 30.0  # the longest wait for a locked row: it holds up the run, and live handling with it
 
 
@@ -33,10 +33,13 @@ class ReplayFailed(BusError):
 
 
 def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
-    """Store a new run with its end offsets. Raises ReplayRefused when there is nothing to replay."""
+    """Store a new run with its end offsets. Return it with its preview.
+
+    Raises ReplayRefused if there is nothing to replay.
+    """
     with failpoints.atomic("replay.begin"):
         spans = wanted.spans()
-        counted = count(wanted, spans)  # within these spans: without what the group has passed since
+        counted = count(wanted, spans)  # in these spans only: not what the group has passed since they were read
         if not counted.types:
             aside = f"{counted.left_out} are parked or dead for it: see manage.py eventbus dead. "
             raise ReplayRefused(
@@ -76,7 +79,7 @@ def _why_refused(run: ReplayRun) -> str:
 
 
 def why_ended(run: ReplayRun) -> str:
-    """Return why a run has no offsets to go on from, and what to do; empty if it has some."""
+    """Return why a run was ended for good, with the remedy; empty if it has offsets to go on from."""
     if run.offsets != NOWHERE:
         return ""
     return f"Replay {run.id} cannot go on. {run.error or 'Its offsets in the log are gone: begin another'}."
@@ -94,7 +97,7 @@ def _note(run: ReplayRun, who: str) -> None:
 
 
 class Replay:
-    """One run at work. If two processes work on the same run, they take turns."""
+    """The work on one run. If two processes work on the same run, they take turns."""
 
     def __init__(
         self, run: ReplayRun, stop: threading.Event, on_progress: Callable[[ReplayRun], None] = lambda run: None
@@ -126,11 +129,17 @@ class Replay:
         self.run.refresh_from_db()
 
     def _is_on(self) -> bool:
-        """Return True unless the run has failed in another process or was ended: then it has no offsets any more."""
+        """Return True while the run is running.
+
+        Another process may have failed in it, or ended it because its offsets are gone.
+        """
         return self.run.state == ReplayRun.State.RUNNING
 
     def _advance(self, partition: TopicPartition) -> bool:
-        """Replay a batch at once. If that fails go one by one, to keep what came before and name what failed."""
+        """Replay a batch in one transaction.
+
+        If that fails, go one by one, to keep what succeeds and to name what fails.
+        """
         with unit_of_work():
             try:
                 return self._retry_on_contention(self._step, partition, self.wanted.group.batch)
@@ -151,11 +160,17 @@ class Replay:
             raise self._retry_on_contention(self._fail, error) from error
 
     def _is_held_up(self, error: Exception) -> bool:
-        """Return True if another session held the event's rows for LOCK_SECONDS: the run ends there and names it."""
+        """Return True if another session held the event's rows for LOCK_SECONDS.
+
+        Then the run fails, and names the event.
+        """
         return is_contention(error) and self._in_hand is not None and not self._stop.is_set()
 
     def _step(self, partition: TopicPartition, records_max: int) -> bool:
-        """Replay some records; return True if there may be more. Finds them before it locks: a rare key takes long."""
+        """Replay some records. Return True if there may be more.
+
+        The records are read before the progress is locked, because it takes long to find a rare key.
+        """
         self._in_hand, before = None, spans_of(self.run)[partition]
         records = self._records(partition, before, records_max)
         with failpoints.atomic("replay.step"):

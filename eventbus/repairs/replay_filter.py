@@ -1,4 +1,4 @@
-"""Select the past events of a group that a replay would show again, and find how far back the log reaches."""
+"""Select the past events that a replay would handle again, and find how far back the outbox reaches."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -53,12 +53,12 @@ class ReplayFilter:
         return f"Name a topic of those: --topic {' or '.join(sorted(again))}." if again else "This group has none."
 
     def spans(self) -> Spans:
-        """Return the spans of all that the group has passed by now."""
+        """Return, by partition, the span of offsets that the group has passed by now."""
         passed = Progress.objects.filter(group=self.group.name, topic__in=self.topics).order_by("topic", "partition")
         return {TopicPartition(row.topic, row.partition): (0, row.offset) for row in passed}
 
     def events(self, spans: Spans) -> QuerySet[OutboxRow]:
-        """Return the selected events between the offsets, in no order."""
+        """Return the selected events in these spans, in no order."""
         between = (
             Q(topic=one.topic, partition=one.partition, offset__gte=begin, offset__lt=end)
             for one, (begin, end) in spans.items()
@@ -76,8 +76,8 @@ class ReplayFilter:
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """The size of a replay, and how far back the outbox reaches.
 
-    `types`: events to handle, by type. `left_out`: events that are parked or dead. `whole`: nothing was pruned.
-    `reaches_back_to`: when the oldest event that is left was published, if older ones were pruned; else None.
+    `types`: the number of events to handle, by type. `left_out`: the number of events that are parked or dead. `whole`:
+    nothing was pruned. `reaches_back_to`: if events were pruned, when the oldest one left was published; else None.
     """
 
     types: dict[str, int]
@@ -87,12 +87,12 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def matched(self) -> int:
-        """The number of all that match, to be handled or left out."""
+        """The number of all events that match, to be handled or left out."""
         return sum(self.types.values()) + self.left_out
 
     @property
     def reach(self) -> str:
-        """The log's reach as a sentence; empty when it has everything."""
+        """A sentence that says how far back the log reaches; empty if nothing was pruned."""
         if self.whole:
             return ""
         oldest = self.reaches_back_to
@@ -101,7 +101,10 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
-    """Preview a replay, and write nothing. Within `spans`, or all that the group has passed by now."""
+    """Return the preview of a replay of these `spans`, and write nothing.
+
+    Without `spans` it is of all that the group has passed by now.
+    """
     spans = wanted.spans() if spans is None else spans
     events = wanted.events(spans)
     aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
@@ -112,9 +115,9 @@ def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
 
 
 def reach_of(spans: Spans) -> tuple[bool, datetime | None]:
-    """Return True if no event of these spans was pruned; else False, and when the oldest event was published.
+    """Return True if no event of these spans was pruned; else False, and when the oldest event left was published.
 
-    Parked and dead events are not considered: pruning leaves them, even if it deletes later ones.
+    Parked and dead events do not count as left: pruning keeps them, even if it deletes later ones.
     """
     waiting = ParkedEvent.objects.values("event_id")
     dead = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values("event_id")

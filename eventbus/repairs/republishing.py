@@ -1,4 +1,4 @@
-"""Append events again by hand, at the end of the log."""
+"""Append events to the log again, at its end, when an operator asks for it."""
 
 from datetime import datetime
 
@@ -17,10 +17,10 @@ SAID_AGAIN = "Events of it were appended to the log again meanwhile: begin anoth
 
 
 def republish(backend: Backend, topic: str, since: datetime, who: str) -> Refilled:
-    """Let the relay append the topic's events published since `since` again, at the log's end.
+    """Let the relay append again, at the log's end, the topic's events published since `since`. Return how many.
 
-    `who`: the operator's name. Groups keep their offsets. A lost log needs no call: the relay appends all its events
-    again. Raises LogUnavailable.
+    `who`: the operator's name. Groups keep their offsets. After a loss of the log no call is needed: the relay appends
+    all its events again by itself, and this does nothing. Raises LogUnavailable.
     """
     generations = backend.generations([topic])
     known = TopicLog.objects.filter(topic=topic).values_list("generation", flat=True).first()

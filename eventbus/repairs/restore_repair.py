@@ -1,9 +1,9 @@
-"""Find what a restore left behind in log and database, and repair it.
+"""Find the differences that a restore left between log and database, and repair them.
 
 After a restore of the database, the log has events that the database does not know. From the repair on, groups skip
-them. New event numbers lie beyond all used ones, and unsent events published since the restore get new ones.
-Handlers of the backup's own events run as ever, and other sites' events are handled.
-After a restore of the log, the relay notices by itself, and appends what the outbox has (`recovery.topic_recovery`).
+them. New outbox rows get ids above all used ones, and so do unsent events that were published since the restore.
+Handlers of the backup's own events run as ever, and other sites' events are handled. After a restore of the log, the
+relay notices by itself, and appends what the outbox has (`recovery.topic_recovery`).
 """
 
 import time
@@ -38,7 +38,7 @@ from eventbus.recovery import divergence, own_outbox_rows
 from eventbus.recovery.divergence import Tail
 from eventbus.recovery.log_truncation import short
 
-EVENTS_MAX = 10_000  # kept with their content, to be printed; all others are counted
+EVENTS_MAX = 10_000  # forgotten events kept with their content, to be printed; all others are only counted
 _TABLE = OutboxRow._meta.db_table
 _RENUMBER = f"""
     UPDATE {_TABLE} SET id = moved.number FROM (
@@ -49,7 +49,7 @@ _RENUMBER = f"""
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """A range of the log with events of ours that the database has forgotten; how many, and of which types."""
+    """A range of a partition that has forgotten events of this site: how many, and of which types."""
 
     topic: str
     partition: int
@@ -60,12 +60,12 @@ class Stretch(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> tuple[str, int, int, int]:
-        """Its topic and partition, its begin and its end."""
+        """The topic and partition, the begin and the end."""
         return self.topic, self.partition, self.begin, self.end
 
 
 class ForgottenEvent(msgspec.Struct, frozen=True):
-    """A forgotten event with its content, of which the database has nothing any more."""
+    """A forgotten event as the log holds it. The database has nothing of it any more."""
 
     topic: str
     partition: int
@@ -79,7 +79,7 @@ class ForgottenEvent(msgspec.Struct, frozen=True):
 
 
 class Behind(msgspec.Struct, frozen=True):
-    """A log that ends before where it had ended."""
+    """A partition whose log ends before its earlier end (`had`)."""
 
     topic: str
     partition: int
@@ -88,10 +88,11 @@ class Behind(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """The findings. `first` and `last`: the lowest and highest number of forgotten events; 0 where there is none.
+    """The differences that were found. `first` and `last`: the lowest and highest number of forgotten events, or 0.
 
-    `waiting`: unsent events that get new numbers, since theirs were used. `sent`: events sent with a used number, which
-    they keep. `unsigned`: by topic, possible forgotten events with unknown signatures; they are not repaired.
+    An event's number is the id of its outbox row. `waiting`: unsent events that get new numbers, since theirs were
+    used. `sent`: events sent with a used number, which they keep. `unsigned`: by topic, possible forgotten events with
+    unknown signatures; they are not repaired. `replays` and `projections`: commands for the operator.
     """
 
     stretches: list[Stretch]
@@ -106,7 +107,7 @@ class Found(msgspec.Struct, kw_only=True):
     unsigned: dict[str, int] = {}
 
     def add(self, event: ForgottenEvent) -> None:
-        """Remember the event's number, and its content while there is room."""
+        """Let `first` and `last` include the event's number. Keep the event unless EVENTS_MAX are kept."""
         self.first = min(self.first or event.sequence, event.sequence)
         self.last = max(self.last, event.sequence)
         if len(self.events) < EVENTS_MAX:
@@ -123,7 +124,7 @@ class Found(msgspec.Struct, kw_only=True):
 
 
 def look(backend: Backend, beyond: int = 0) -> Found:
-    """Compare log and database, and write nothing. Raises LogUnavailable.
+    """Return the differences between log and database, and write nothing. Raises LogUnavailable.
 
     `beyond`: the highest number that other systems have seen, such as readers of Debezium. New numbers are higher.
     """
@@ -156,7 +157,8 @@ def look(backend: Backend, beyond: int = 0) -> Found:
 def _used_from(found: Found) -> int:
     """Return the lowest number that may have been used before the restore; 0 if there is none.
 
-    If no relay has ever begun, the database is new. Any number may be used: the log deleted its first events.
+    If no relay has ever begun, the database is new. Then any number may have been used, because the log may have
+    deleted its first events.
     """
     return found.first if not found.first or TopicLog.objects.exists() else 1
 
@@ -176,7 +178,10 @@ def _told(record: Record) -> ForgottenEvent:
 
 
 def _unread(backend: Backend) -> dict[str, Tail]:
-    """Return tails as `divergence.tails`, but from the slowest group on: more may have been sent since the restore."""
+    """Return the tails of `divergence.tails`, but each from the slowest group's offset on.
+
+    The site may have sent events since the restore, so that forgotten ones lie before them.
+    """
     found = divergence.tails(backend) if backend.topics else {}
     rows = Progress.objects.filter(topic__in=_known(backend)).order_by()
     for topic, number, at in rows.values_list("topic", "partition").annotate(at=Min("offset")):
@@ -194,13 +199,16 @@ def _behind(backend: Backend) -> Iterator[Behind]:
 
 
 def _known(backend: Backend) -> list[str]:
-    """Return topics whose log is the one that our offsets are of. Another was made anew, and is filled again."""
+    """Return the topics whose log is still the one to which the stored offsets belong.
+
+    A log that was made anew is filled again by the relay.
+    """
     logs = dict(TopicLog.objects.values_list("topic", "generation")) if backend.topics else {}
     return sorted(topic for topic, generation in backend.generations(logs).items() if logs[topic] == generation)
 
 
 def _replays() -> Iterator[str]:
-    """Yield the commands that resume runs not done when the backup was made."""
+    """Yield the commands that resume the replay runs that were unfinished when the backup was made."""
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(offsets=NOWHERE).order_by("id"):
         yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
 
@@ -216,12 +224,12 @@ def _projections() -> Iterator[str]:
 def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], object] = time.sleep) -> Found:
     """Repair the differences that `look` finds, and return them. `who`: the operator's name. Raises LogUnavailable.
 
-    Nothing is appended meanwhile: a divergence stops the relays first, and `wait` lets them end their work.
+    Nothing is appended meanwhile: a recorded divergence stops the relays first, and `wait` lets them end their work.
     """
     found = look(backend, beyond)
     if found.forgotten:
         divergence.stand_still(found.events[0])
-        wait(LEASE_SECONDS)  # also if another process noted it just now
+        wait(LEASE_SECONDS)  # also needed if another process has just recorded the divergence
         found = look(backend, beyond)
     if not (found.stretches or found.behind or beyond or divergence.stands()):
         return found
@@ -231,7 +239,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
         found.waiting = _number(_used_from(found), found.last)
         _fill_again({one.topic for one in found.behind})
         Divergence.objects.all().delete()
-        Progress.objects.update(epoch=F("epoch") + 1)  # workers that read on in memory begin again at stored offsets
+        Progress.objects.update(epoch=F("epoch") + 1)  # makes running workers begin again at the stored offsets
         OperatorAction.objects.create(
             at=clock.now(),
             who=who[:WHO_CHARACTERS_MAX],
@@ -258,10 +266,10 @@ def _pass_over(stretches: Iterable[Stretch], last: int) -> None:
 
 
 def _number(first: int, last: int) -> int:
-    """Let new numbers go on beyond `last`. Give unsent events from number `first` on new ones. Return their count.
+    """Let new outbox rows get ids above `last`, and give such ids to unsent rows from id `first` on. Return how many.
 
     These events keep their order, before all that is published later. A table lock lets nobody publish meanwhile. It
-    waits for transactions that have drawn a number and are not committed.
+    waits for transactions that have drawn an id and are not committed.
     """
     if not last:
         return 0
@@ -276,7 +284,7 @@ def _number(first: int, last: int) -> int:
 
 
 def _draw_from(number: int) -> None:
-    """Set the next row's id."""
+    """Set the id that the next outbox row gets."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{_TABLE}', 'id'), %s, false)", [number])
@@ -287,5 +295,5 @@ def _draw_from(number: int) -> None:
 
 
 def _fill_again(topics: set[str]) -> None:
-    """Have the relay fill these logs again at its next look, even if it has noticed nothing."""
+    """Have the relay fill these logs again at its next check, even if it has noticed nothing."""
     TopicLog.objects.filter(topic__in=topics).update(generation=UNKNOWN, noted_at=clock.now())

@@ -20,13 +20,16 @@ class Gone(BusError):
 
 
 def found(topic: str = "") -> QuerySet[UntrustedRecord]:
-    """Return records that no operator has dismissed, the oldest first; of a flood the first of each group and topic."""
+    """Return the records set aside that no operator has dismissed, the oldest first.
+
+    Of each group and topic only the first are stored (`trust.ROWS_MAX`).
+    """
     rows = UntrustedRecord.objects.order_by("id")
     return rows.filter(topic=topic) if topic else rows
 
 
 def counts() -> dict[str, int]:
-    """Count all records that were ever set aside, by group."""
+    """Count by group all records that were ever set aside."""
     rows = Progress.objects.filter(untrusted__gt=0).order_by("group").values_list("group")
     return dict(rows.annotate(count=Sum("untrusted")))
 
@@ -51,7 +54,7 @@ def problems() -> list[str]:
 
 
 def dismiss(asked: UntrustedRecord, who: str) -> None:
-    """Dismiss a record: `status` names it no more, and the operators' actions keep what it was. Raises Gone."""
+    """Dismiss a record: `status` reports it no more, and an operator's action keeps what it was. Raises Gone."""
     with transaction.atomic():
         if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
             raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})
@@ -68,6 +71,6 @@ def dismiss(asked: UntrustedRecord, who: str) -> None:
 
 
 def told(row: UntrustedRecord) -> Mapping[str, object]:
-    """Return all that is known of a record."""
+    """Return all that is stored of a record, by name."""
     names = ("id", "group", "topic", "partition", "offset", "type", "key", "event_id", "source", "seen_at")
     return {name: getattr(row, name) for name in names}
