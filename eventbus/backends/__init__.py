@@ -25,7 +25,7 @@ def current() -> Backend:
 
 
 def use(backend: Backend) -> None:
-    """Let the process use this one from now on, whatever the setting says. For tests."""
+    """Let the process use this backend from now on, whatever the setting says. For tests."""
     global _current
     with _lock:
         _current = backend
@@ -33,7 +33,7 @@ def use(backend: Backend) -> None:
 
 @receiver(setting_changed)
 def forget(*, setting: str, **ignored: Any) -> None:
-    """Make a new one when the setting changed, in tests."""
+    """Forget the backend when a test changes the setting. The next use makes a new one."""
     global _current
     if setting == "EVENTBUS":
         with _lock:

@@ -1,4 +1,4 @@
-"""The interface of a backend: partitions, keys, groups and offsets. Small, so that each can keep every promise."""
+"""The interface of a backend. It is small, so that each backend can keep every guarantee."""
 
 import struct
 from abc import ABC, abstractmethod
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from eventbus.backends.topics import Topics
 from eventbus.events import Record
 
-IN_MEMORY = "memory"  # the generation of every log that is the outbox
-KEYS_REMEMBERED = 4_096  # with their partition: computing it takes some microseconds, and keys come again and again
+IN_MEMORY = "memory"  # the `generation` of a topic whose log is the outbox
+KEYS_REMEMBERED = 4_096  # keys whose partition is cached: computing it takes some microseconds, and keys recur
 
 
 class TopicPartition(NamedTuple):
@@ -37,7 +37,7 @@ class Consumer(ABC):
 
     @abstractmethod
     def assignment(self) -> list[TopicPartition]:
-        """Return the partitions that it reads now."""
+        """Return the partitions that the reader has now."""
 
     @property
     def generation(self) -> int:
@@ -46,19 +46,22 @@ class Consumer(ABC):
 
     @abstractmethod
     def unsought(self) -> list[TopicPartition]:
-        """Return assigned partitions that need a `seek`: a group reads nothing of them before."""
+        """Return the assigned partitions that need a `seek`. `fetch` returns none of their records before."""
 
     @abstractmethod
     def unseek(self) -> None:
-        """Read nothing of any partition before its next `seek`."""
+        """Let `fetch` return no record of any partition before its next `seek`."""
 
     @abstractmethod
     def withhold(self, partition: TopicPartition) -> None:
-        """Read nothing of this partition before its next `seek`: the records before it are elsewhere."""
+        """Let `fetch` return no record of this partition before its next `seek`.
+
+        The caller reads it from the outbox until then.
+        """
 
     @abstractmethod
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Read on from this offset."""
+        """Let `fetch` return the partition's records from this offset on."""
 
     @abstractmethod
     def fetch(self, records_max: int) -> list[Record]:
@@ -77,7 +80,7 @@ class Consumer(ABC):
 
     @abstractmethod
     def commit(self, partition: TopicPartition, offset: int) -> None:
-        """Give the group's offset to the backend's own tools. The truth is in the table `progress`."""
+        """Store the group's offset for the backend's own tools. The bus itself reads progress from its own table."""
 
     def at_work(self) -> AbstractContextManager[None]:
         """Return a context in which the caller handles records. Until it ends, no partition is given to another reader.
@@ -99,8 +102,8 @@ class Backend(ABC):
     key are in one partition, in the order in which they were appended. Offsets only grow, perhaps with gaps.
     """
 
-    in_process: bool  # whether relay and workers run in the threads of one process
-    topics: Topics | None = None  # for a log whose topics have to be made
+    in_process: bool  # True if relay and workers run in the threads of one process
+    topics: Topics | None = None  # the topics on the brokers; None if the log has no brokers
 
     @abstractmethod
     def append(self, rows: Sequence[Unsent], fence: Callable[[], None]) -> None:
@@ -115,7 +118,7 @@ class Backend(ABC):
         """Return all partitions of these topics."""
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the name of each topic's present log, unique for ever. Raises LogUnavailable."""
+        """Return the name of each topic's present log. No other log ever gets this name. Raises LogUnavailable."""
         return {}
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
@@ -137,10 +140,10 @@ class Backend(ABC):
 
     @abstractmethod
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the lowest offset that the next record of each can have."""
+        """Return for each partition the lowest offset that its next record can have."""
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the ends that are known at once; the others are left out. Raises LogUnavailable."""
+        """Return the ends that the log gives at once. The other partitions are left out. Raises LogUnavailable."""
         return self.ends(partitions)
 
     def end(self, partition: TopicPartition) -> int:
@@ -165,7 +168,10 @@ class Backend(ABC):
 
     @abstractmethod
     def wait(self, seen: int, seconds: float) -> None:
-        """Return when there may be more to fetch, or after `seconds`."""
+        """Wait until there may be more to fetch, for `seconds` at most.
+
+        `seen` is a number that `seen()` has returned.
+        """
 
     @abstractmethod
     def seen(self) -> int:
@@ -176,11 +182,14 @@ class Backend(ABC):
         """End every wait of this process at once, so that a thread that was asked to leave sees it."""
 
     def refuse_settings(self) -> None:
-        """Raise ImproperlyConfigured if it cannot work with its settings. Asks no broker, and takes milliseconds."""
+        """Raise ImproperlyConfigured if the backend cannot work with its settings.
+
+        Asks no broker, and takes milliseconds.
+        """
         return
 
     def exposed(self) -> str:
-        """Return why others than the site can write into the log, by its settings; empty if they cannot."""
+        """Return a text that says why other programs can write into the log; empty if the settings prevent it."""
         return ""
 
     def provision(self, topics: Iterable[str]) -> list[str]:
@@ -203,7 +212,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def _murmur2(data: bytes) -> int:
-    """Austin Appleby's hash of 32 bits, with the seed that Kafka's Java client has (`Utils.murmur2`)."""
+    """Return the 32-bit MurmurHash2 of these bytes, with the seed that Kafka's Java client uses (`Utils.murmur2`)."""
     multiplier, whole = 0x5BD1E995, len(data) & ~3
     found = 0x9747B28C ^ len(data)
     for (word,) in struct.iter_unpack("<I", data[:whole]):

@@ -18,12 +18,15 @@ from eventbus.events import Record
 from eventbus.wakeups import appended
 
 _END = "(SELECT max(log_offset) FROM eventbus_outbox WHERE topic = %b AND partition = %b AND log_offset IS NOT NULL)"
-ENDS_AT_ONCE = 500  # columns of one answer; PostgreSQL gives 1,664 at most, SQLite 2,000
-FOLLOW_SECONDS = 0.2  # a process that does not append itself sees another's records so late at most
+ENDS_AT_ONCE = 500  # columns of one query; PostgreSQL allows 1,664, SQLite 2,000
+FOLLOW_SECONDS = 0.2  # the longest time until a process sees records that another process appended
 
 
 class MemoryBackend(Backend):
-    """The in-memory backend. With several `partitions` a topic, no code relies on order between keys by mistake."""
+    """The in-memory backend.
+
+    It has several partitions per topic, so that no code comes to rely on order between keys.
+    """
 
     in_process = True
 
@@ -53,7 +56,8 @@ class MemoryBackend(Backend):
     def _with_offset(self, row: Unsent, ends: dict[TopicPartition, int]) -> tuple[int, int, int]:
         partition = TopicPartition(row.topic, partition_of(row.key, self._partitions))
         if partition not in ends:
-            # On Kafka, groups may have passed records of others: no new record may get an offset that they passed.
+            # If the log was on Kafka before, groups may have passed other programs' records, which the outbox lacks. No
+            # new record may get an offset that a group has passed.
             ends[partition] = max(outbox_offsets.passed(*partition), *_ends_in_table([partition]).values())
         offset = ends[partition]
         ends[partition] = offset + 1
@@ -66,7 +70,7 @@ class MemoryBackend(Backend):
         return [TopicPartition(topic, number) for topic in topics for number in range(self._partitions)]
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the next offset of each: from memory while this process appends, else in one query for all."""
+        """Return the end of each partition: from memory while this process appends, else in one query for all."""
         with self._lock:
             known = dict(self._ends) if self._appends else {}
         missing = [partition for partition in partitions if partition not in known]
@@ -98,7 +102,7 @@ class MemoryBackend(Backend):
 
 
 class MemoryConsumer(Consumer):
-    """A reader of every partition of its topics: there is one dispatcher, so there is one reader a group."""
+    """A reader of every partition of its topics. There is one dispatcher, so each group has one reader."""
 
     def __init__(self, backend: MemoryBackend, partitions: list[TopicPartition]) -> None:
         self._backend = backend
@@ -112,7 +116,7 @@ class MemoryConsumer(Consumer):
         self._unsought = set(self._offsets)
 
     def withhold(self, partition: TopicPartition) -> None:
-        """Do nothing: no record is elsewhere, because the log is the outbox."""
+        """Do nothing: the log is the outbox, so the outbox never has a record that the log lacks."""
 
     def assignment(self) -> list[TopicPartition]:
         return list(self._offsets)
@@ -128,14 +132,14 @@ class MemoryConsumer(Consumer):
                 continue
             records = outbox_offsets.read(partition, offset, records_max)
             if records:
-                # To the end: partitions take turns.
+                # The partition moves to the end of the dict, so that partitions take turns.
                 del self._offsets[partition]
                 self._offsets[partition] = records[-1].offset + 1
                 return records
         return []
 
     def catch_up(self, seconds: float) -> None:
-        """Do nothing: it reads the table, so it is never behind."""
+        """Do nothing: each fetch reads the table, so the reader is never behind."""
 
     def commit(self, partition: TopicPartition, offset: int) -> None:
         """Do nothing: this backend's tools read the table `progress`."""
@@ -152,5 +156,8 @@ def _ends_in_table(partitions: Sequence[TopicPartition]) -> dict[TopicPartition,
 
 @cache
 def _ends(partitions: int) -> str:
-    """Return the query for the ends of so many partitions: it reads the index at each end, a GROUP BY all of it."""
+    """Return the query for the ends of so many partitions.
+
+    It reads one entry of the index for each partition. A GROUP BY would read the whole index.
+    """
     return f"SELECT {', '.join([_END] * partitions)}"

@@ -1,4 +1,4 @@
-"""The log as our tables know it: the offset or rejection of each row, and the number of partitions that have keys."""
+"""The log as the database knows it: offsets and rejections of outbox rows, and the partitions into which keys go."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -29,9 +29,10 @@ _EACH = (
 
 
 def note(appended: Sequence[tuple[int, int, int]]) -> None:
-    """Store (row id, partition, offset) of each outbox row, in the caller's transaction.
+    """Store the partition and offset of outbox rows, in the caller's transaction.
 
-    Raises LeaseLost if a row has an offset already: another relay stored it, so the caller is no longer the relay.
+    `appended`: (row id, partition, offset). Raises LeaseLost if a row has an offset already: another relay stored it,
+    so the caller is no longer the relay.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     now = sql.time_value(connection, clock.now())
@@ -46,7 +47,10 @@ def note(appended: Sequence[tuple[int, int, int]]) -> None:
 
 
 def given(topic: str) -> dict[int, int]:
-    """Return, by partition, the lowest end that the log can have, as far as our tables know."""
+    """Return, by partition, the lowest end that the log can have.
+
+    It is after all offsets that outbox rows have and that groups have passed.
+    """
     passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("offset")).order_by()
     ends = dict(passed)
     appended = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
@@ -78,7 +82,7 @@ def read(partition: TopicPartition, begin: int, records_max: int, *, end: int = 
 
 
 def first(place: TopicPartition) -> int | None:
-    """Return the offset of a partition's oldest row that is kept; None if none is."""
+    """Return the offset of a partition's oldest outbox row; None if there is none."""
     rows = OutboxRow.objects.filter(topic=place.topic, partition=place.partition, offset__isnull=False)
     return rows.order_by("offset").values_list("offset", flat=True).first()
 
@@ -99,13 +103,13 @@ def record_of(row: OutboxRow) -> Record:
 
 
 def passed(topic: str, partition: int) -> int:
-    """Return the offset of the group that is farthest: it would miss a record put before that."""
+    """Return the highest offset of a group in a partition. That group would miss a record appended before it."""
     rows = Progress.objects.filter(topic=topic, partition=partition)
     return int(rows.aggregate(offset=Max("offset"))["offset"] or 0)
 
 
 def partitions(topic: str) -> int | None:
-    """Return the number of partitions by which the topic's keys are placed; None while it was never used."""
+    """Return the number of partitions into which the topic's keys go; None if the topic was never used."""
     noted = TopicLog.objects.filter(topic=topic).values_list("partitions", flat=True).first()
     if noted is not None:
         return noted

@@ -1,4 +1,4 @@
-"""The desired shape of topics on brokers: declared beside their events, else as the settings say."""
+"""The desired shape of topics on brokers, as declared beside their events, or by default as the settings say."""
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -13,11 +13,11 @@ RETENTION = timedelta(days=7)
 # `max.message.bytes`: the brokers must take the largest event (`EVENT_BYTES_MAX`) with its key, its headers and room to
 # grow. This is Kafka's default; a larger value does no harm.
 RECORD_BYTES_MIN = 1_048_588
-AT_LEAST = {"max.message.bytes"}  # more than declared is as good
+AT_LEAST = {"max.message.bytes"}  # settings that may also be higher than declared
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic as declared, or as found; `configs` by Kafka's names."""
+    """The shape of a topic, as declared or as found on the brokers. `configs`: its settings by Kafka's names."""
 
     partitions: int
     replication: int
@@ -25,7 +25,7 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):
-    """The declaration of one topic, where it differs from the settings; None does not."""
+    """The declaration of one topic. None stands for the default from the settings."""
 
     partitions: int | None = None
     replication: int | None = None
@@ -60,7 +60,7 @@ def declare_topic(
 
 
 def wanted(topic: str, *, partitions: int, replication: int) -> TopicSpec:
-    """Return the desired topic. `partitions` and `replication` are the defaults of the settings."""
+    """Return the desired shape of a topic. `partitions` and `replication` are the defaults from the settings."""
     own = declared.get(topic, Declared())
     copies = own.replication or replication
     one_away = max(1, copies - 1)  # one broker may be down, and no acknowledged event is lost
@@ -82,29 +82,29 @@ class Topics(Protocol):
     """The topics of a log on brokers. All methods raise LogUnavailable."""
 
     def name(self, topic: str) -> str:
-        """Return its name on the brokers."""
+        """Return the topic's name on the brokers."""
 
     def wanted(self, topic: str) -> TopicSpec:
-        """Return it as declared."""
+        """Return the topic's shape as declared."""
 
     def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
-        """Return each as found; None if it is missing."""
+        """Return each topic's shape on the brokers; None if the topic is missing."""
 
     def counts(self, topics: Collection[str], seconds: float = ...) -> dict[str, int]:
         """Return the number of partitions of each existing topic."""
 
     def make(self, topics: Collection[str]) -> list[str]:
-        """Make the missing ones, and return them."""
+        """Make the topics that are missing, and return them."""
 
     def add_partitions(self, topic: str, partitions: int) -> None:
-        """Add partitions, up to so many in all."""
+        """Add partitions to the topic, so that it has so many in all."""
 
     def configure(self, topic: str, configs: Mapping[str, str]) -> None:
-        """Set these, and leave all others."""
+        """Change these settings of the topic, and leave all others."""
 
 
 class Difference(msgspec.Struct, kw_only=True):
-    """A difference between a topic and its declaration. `remedy` is empty where `--apply` is the remedy."""
+    """A difference between a topic and its declaration. `remedy` is empty if `--apply` repairs it."""
 
     topic: str
     what: str
@@ -137,7 +137,10 @@ NOT_ENOUGH_COPIES = "Not before the topic has more copies: nothing could be appe
 
 
 def differences(topic: str, found: TopicSpec | None, wanted: TopicSpec, used: int | None = None) -> list[Difference]:
-    """Return the differences, in the order in which they are repaired. `used`: the number of partitions with keys."""
+    """Return a topic's differences, in the order in which they are repaired.
+
+    `used`: its partitions into which keys go.
+    """
 
     def differs(what: str, found: object, declared: object, remedy: str = "") -> Difference:
         return Difference(topic=topic, what=what, found=str(found), declared=str(declared), remedy=remedy)
@@ -167,7 +170,10 @@ def _suits(name: str, found: str | None, declared: str) -> bool:
 
 
 def apply(log: Topics, found: Collection[Difference], *, add_partitions: bool) -> None:
-    """Repair the differences, partitions only if asked to, and mark the repaired ones. Raises LogUnavailable."""
+    """Repair the differences, and mark the repaired ones. Partitions are added only if asked for.
+
+    Raises LogUnavailable.
+    """
     missing = [one for one in found if one.what == "topic"]
     made = log.make([one.topic for one in missing])
     for one in found:

@@ -20,7 +20,7 @@ R = TypeVar("R")
 class ContentionRetry:
     """Repeat a call while it raises a contention error, which is no failure and is never counted.
 
-    The error is raised once `stop` is set (the worker shall end), or after `seconds` and at least two tries.
+    The error is raised once `stop` is set, because the worker has to end, or after `seconds` and at least two tries.
     """
 
     def __init__(self, stop: threading.Event, seconds: float = math.inf) -> None:

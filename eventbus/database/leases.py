@@ -1,4 +1,4 @@
-"""Leases, each with one owner: relay, dispatcher, poller. No wall clock is compared between machines."""
+"""Leases: each has one owner at a time, such as the relay or a poller. No clocks of two machines are compared."""
 
 import time
 from uuid import uuid4
@@ -9,10 +9,10 @@ from eventbus import failpoints
 from eventbus.errors import LeaseLost
 from eventbus.models import LeaseRow
 
-LEASE_SECONDS = 3.0  # a standby takes over after this long without a beat: several beats, so a pause is tolerated
-LOOKS_MIN = 4  # a silence needs so many looks: the time between two counts for no more than its part of the lease
+LEASE_SECONDS = 3.0  # a standby takes over after this time without a beat: three beats, so one may be late
+LOOKS_MIN = 4  # looks before a standby takes over: between two at most this part of the lease counts as silence
 BEAT_SECONDS = 1.0
-LOOK_SECONDS = 0.1  # between looks at another's beat, so that a beat is seen soon
+LOOK_SECONDS = 0.1  # between two looks at the beat of another owner
 
 
 class Lease:
@@ -27,13 +27,16 @@ class Lease:
         self.owner = uuid4().hex
         self.epoch = 0
         self._seconds = seconds
-        self._beaten = 0  # the highest beat that we have seen of ours
+        self._beaten = 0  # the highest stored beat that this owner has seen
         self._seen: tuple[str, int] | None = None
         self._looked_at = 0.0
         self._silence = 0.0
 
     def acquire(self) -> bool:
-        """Try to become the owner: at once when it is free, else once the owner has stopped beating."""
+        """Try to become the owner, and return True if that succeeds.
+
+        It succeeds if the lease is free, or once its owner has not renewed it for LEASE_SECONDS.
+        """
         with failpoints.atomic("lease.acquire"):
             LeaseRow.objects.get_or_create(name=self.name)
             row = LeaseRow.objects.select_for_update().get(name=self.name)
@@ -60,7 +63,7 @@ class Lease:
             self.check()
 
     def check(self) -> None:
-        """Lock the lease for the rest of the current transaction; this is a beat as well. Raises LeaseLost."""
+        """Renew the lease in the current transaction, which keeps it locked until its end. Raises LeaseLost."""
         mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
         if not mine.update(beat=F("beat") + 1):
             raise LeaseLost(f"{self.name} has another owner")
@@ -76,19 +79,19 @@ class Lease:
         self._beaten = beat
 
     def release(self) -> None:
-        """Free the lease for the next owner at once. Harmless when it was lost."""
+        """Free the lease, so that the next owner gets it at once. Harmless if it was lost."""
         with failpoints.atomic("lease.release"):
             LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch).update(owner="")
 
     def held_by_another(self) -> bool:
-        """Return True if another owns it. Only a beat that moves within LEASE_SECONDS shows that the owner lives."""
+        """Return True if the lease has another owner, dead or alive. A live one renews it within LEASE_SECONDS."""
         return LeaseRow.objects.filter(name=self.name).exclude(owner__in=["", self.owner]).exists()
 
 
 def is_beating(name: str, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:
-    """Return True if the owner of a lease is alive: it renews the lease. Waits at most `seconds`, for a dead owner.
+    """Return True if the owner of a lease is alive, which means that it renews the lease.
 
-    `free_seconds`: how long to wait while the lease has no owner.
+    Waits for `seconds` at most, if the owner is dead. `free_seconds`: how long to wait while the lease has no owner.
     """
     lease, seen, began = Lease(name), _beat(name), time.monotonic()
     while True:

@@ -10,8 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from eventbus.database import sql
 from eventbus.events import EncodedEvent
 
-LOCK_SLOTS = 64  # locks a topic: PostgreSQL's shared memory holds some thousands, and 64 keys at once rarely meet
-ROWS_PER_STATEMENT = 1_000  # on PostgreSQL: a statement of some megabytes at most
+LOCK_SLOTS = 64  # advisory locks for the keys of a topic: PostgreSQL's shared memory has room for some thousands
+ROWS_PER_STATEMENT = 1_000  # on PostgreSQL, so that a statement has some megabytes at most
 COLUMNS = ("event_id", "topic", "type", "key", "payload", "headers", "created_at", "rejected")
 _NAMES = ", ".join(COLUMNS)
 _SQLITE = f"INSERT INTO eventbus_outbox ({_NAMES}) VALUES "
@@ -76,7 +76,7 @@ def sqlite_values(one: EncodedEvent) -> tuple[Any, ...]:
     return identity, one.topic, one.type, one.key, one.payload, one.headers, _sqlite_time(one.created_at)
 
 
-_sqlite_time = lru_cache(maxsize=1)(sql.sqlite_time)  # all events of a call have the same
+_sqlite_time = lru_cache(maxsize=1)(sql.sqlite_time)  # all events of one call have the same time
 
 
 def postgres_values(one: EncodedEvent) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Raw statements without Django's cursor, for those that run for every event: Django's conversions would cost more.
+"""Run raw statements without Django's cursor: for statements that run for every event, its conversions cost too much.
 
 Placeholders are `%b`: bound by PostgreSQL's server in binary, and by SQLite as `?`. When queries are watched (DEBUG,
 `execute_wrapper`, a test that counts them), Django's cursor runs the statements, so that they are seen. Values have the
@@ -16,7 +16,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 Rows = list[tuple[Any, ...]]
 _in_hex = msgspec.json.Encoder(uuid_format="hex")  # as SQLite's columns hold UUIDs
-# Few lengths, so that the driver keeps each statement parsed. Any SQLite takes 999 values: seven columns of the first.
+# The numbers of rows that an INSERT may have. They are few, so that the driver keeps each statement parsed. Any SQLite
+# takes 999 values, and the first number of rows with seven columns has fewer.
 ROWS_OF_STATEMENTS = (128, 32, 8, 1)
 
 
@@ -104,13 +105,19 @@ def _for_django(statement: str) -> str:
 
 
 def interrupting(connection: BaseDatabaseWrapper) -> Callable[[], None] | None:
-    """Return a call that ends the connection's statement from another thread; None on PostgreSQL, which has limits."""
+    """Return a function that ends the connection's statement, to be called in another thread.
+
+    Return None on PostgreSQL, where statements have a timeout instead.
+    """
     raw = connection.connection
     return raw.interrupt if raw is not None and connection.vendor == "sqlite" else None
 
 
 def is_among(connection: BaseDatabaseWrapper, column: str, kind: str = "uuid") -> str:
-    """Return a condition with one placeholder, for the parameter of `ids` or `texts`: one statement for any number."""
+    """Return the SQL condition that a column has one of the values of a parameter (`ids`, `numbers` or `texts`).
+
+    It has one placeholder, so the statement is the same for any number of values.
+    """
     if connection.vendor == "postgresql":
         return f"{column} = ANY(%b::{kind}[])"
     return f"{column} IN (SELECT value FROM json_each(%b))"

@@ -1,10 +1,10 @@
-"""Make foreign text fit for databases and readers."""
+"""Make text from elsewhere fit for databases and readers."""
 
 import json
 from collections.abc import Iterable
 
-TIME = "%Y-%m-%d %H:%M:%S UTC"  # of what operators read
-ERROR_CHARACTERS_MAX = 8_000  # of an error and of a traceback: both ends are kept, and a row stays small
+TIME = "%Y-%m-%d %H:%M:%S UTC"  # the format of times that operators read
+ERROR_CHARACTERS_MAX = 8_000  # of an error's text and of a traceback, so that a row stays small; both ends are kept
 
 
 def readable(payload: bytes | memoryview) -> str:
@@ -25,7 +25,7 @@ def printable(text: str) -> str:
 
 def ranged(partitions: Iterable[str]) -> str:
     """Return partitions as "orders/0" in their order, and consecutive ones of a topic as "orders/0-3"."""
-    runs: list[list[tuple[str, int]]] = []  # each as its first and its last
+    runs: list[list[tuple[str, int]]] = []  # each run as its first and its last partition
     for topic, _, number in (one.rpartition("/") for one in partitions):
         partition = topic, int(number)
         if runs and runs[-1][1] == (topic, partition[1] - 1):

@@ -1,4 +1,4 @@
-"""The frame of a piece of work outside a request."""
+"""Prepare and clean up a piece of work outside a request, as Django does for a request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Admin clients for questions to the brokers: one a process, replaced when it is outdated."""
+"""The admin client with which a process asks the brokers. It is replaced when it is outdated."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from confluent_kafka.admin import AdminClient
 
-RENEW_SECONDS = 2.0  # brokers that are just starting may give a new client the same answer for a moment
+RENEW_SECONDS = 2.0  # between replacements: brokers that are just starting may give a new client the same answer
 # Python frees a client with its last reference. If a thread still waits for the client's answer then, the process dies
 # (SIGABRT, SIGSEGV, librdkafka 2.16). So a replaced client is kept for this time. No thread waits longer than a
 # fraction of it.
@@ -26,7 +26,7 @@ class Admins:
         self._retired: list[tuple[float, AdminClient]] = []  # since when, by the monotonic clock
 
     def current(self) -> AdminClient:
-        """Return the client to ask now."""
+        """Return this process's client."""
         with self._lock:
             if self._current is None or self._pid != os.getpid():
                 self._current, self._pid = self._make(), os.getpid()

@@ -130,7 +130,7 @@ class KafkaBackend(Backend):
         self._arrived.ring()
 
     def _given_of(self, topic: str) -> dict[int, int]:
-        """Return the known end of each partition. Ask before sending: a record may be read before its row is marked."""
+        """Return the known end of each partition. Call it before sending: a group may read a new record at once."""
         known = self._given.get(topic)
         if known is None:
             known = self._given[topic] = outbox_offsets.given(topic)
@@ -141,7 +141,7 @@ class KafkaBackend(Backend):
     ) -> None:
         """Raise LogTruncated if the broker gave an offset a second time: the log was recreated, or lost its end.
 
-        `given`: the ends of the log before sending. Groups are beyond such an offset, so none would handle its new row.
+        `given`: the ends known before sending. A group beyond such an offset would not handle the new record.
         """
         topics = {row.id: row.topic for row in rows}
         # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.
@@ -162,7 +162,7 @@ class KafkaBackend(Backend):
             raise LogUnavailable("Kafka does not say where it has put an event: it is sent again")
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
-        """Read the whole log, which as a rule has just been made."""
+        """Search the whole log for this site's records. It is short, because as a rule it was made just now."""
         if not any(self.ends(self.partitions([topic])).values()):
             return {}
         begins = dict.fromkeys(range(self._partitions.count(topic)), OFFSET_BEGINNING)
@@ -177,7 +177,7 @@ class KafkaBackend(Backend):
             client.close()
 
     def _why(self, error: str, rows: Sequence[Unsent]) -> str:
-        """Return the error, or the missing topics: for those the client only reports that time ran out."""
+        """Return the error, or name the missing topics: for these the client only reports a timeout."""
         try:
             missing = self.topics.absent({row.topic for row in rows})
         except LogUnavailable:
@@ -187,14 +187,14 @@ class KafkaBackend(Backend):
     # --- topics and offsets -------------------------------------------------------------------------------------------
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Return the partitions in use. Those added on the brokers wait until an operator puts them into use."""
+        """Return the partitions in use. Partitions added with Kafka's own tools wait for an operator."""
         return self._partitions.used(topics)
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return self.topics.generations(list(topics))
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return the lowest offset that the next record of each can have."""
+        """Return for each partition the lowest offset that its next record can have."""
         asked = self._client_partitions(partitions)
         try:
             # A partition may be without a leader for a moment: it was just made, or its broker just died.
@@ -209,7 +209,7 @@ class KafkaBackend(Backend):
         return {asked[partition]: end for partition, end in found.items()}
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return 0 for the partitions of a missing topic: it may come back with any of its records."""
+        """Return the first offsets. A missing topic gets 0, because it may come back with any of its records."""
         asked = self._client_partitions(partitions)
         found = end_offsets.begins(self._admin_client(), asked, self._passes)
         return dict.fromkeys(asked.values(), 0) | {asked[partition]: begin for partition, begin in found.items()}

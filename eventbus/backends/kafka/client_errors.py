@@ -34,7 +34,10 @@ class Sparing(logging.Filter):
 
 
 def note(error: KafkaError) -> str:
-    """Return a text for the operator, empty for an error that passes. Raises KafkaException if it ends the client."""
+    """Log a client's error. Return a text for the operator, or an empty one if the error passes by itself.
+
+    Raises KafkaException if the error ends the client.
+    """
     if error.fatal() or error.code() == KafkaError._FATAL:
         raise KafkaException(error)
     logger.warning("Kafka: %s", error.str())
@@ -44,7 +47,10 @@ def note(error: KafkaError) -> str:
 
 
 def why_ended(error: Exception) -> str:
-    """Return a text for the operator when a reader ended; empty while it only waits for classic members to leave."""
+    """Log why a reader ended.
+
+    Return a text for the operator, or an empty one if it only waits for classic members to leave.
+    """
     if isinstance(error, KafkaException) and OLDER in str(error):
         logger.warning(
             "Workers of the classic group protocol read here: this one waits until the last of them has left"

@@ -1,4 +1,7 @@
-"""Configuration of the Kafka clients: settings that the promises need are fixed, those that break them are refused."""
+"""The configuration of the Kafka clients. Settings that a guarantee of the bus needs are fixed.
+
+A site's own setting that would break such a guarantee is refused.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,17 +10,15 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Producer
 from django.core.exceptions import ImproperlyConfigured
 
-SOCKET_TIMEOUT_MS = 10_000  # a request to a broker that went silent; longer than a busy broker needs
-RECONNECT_MS = 1_000  # at most, between two tries to reach a broker, as Java's; librdkafka's 10 s outlast most outages
-SESSION_TIMEOUT_MS = 6_000  # a dead worker is noticed after it, a shorter pause is tolerated; brokers allow no less
-HEARTBEAT_MS = 500  # a worker learns of a rebalance after it, and moving partitions stand still; a small request
-POLL_INTERVAL_MS = (
-    300_000  # librdkafka's own; our clients are polled by a thread of their own, so no handler is too long
-)
-PREFETCH_KBYTES = 16_384  # librdkafka holds so much for a reader beyond what we have taken
-METADATA_MS = 3_000  # a new topic or partition is read after it: the request is small, and goes to one broker
-FETCH_WAIT_MS = 100  # a broker waits so long for records: a seek takes effect after it, once for each new partition
-LINGER_MS = 0  # the relay hands over whole batches: waiting for more gains nothing
+SOCKET_TIMEOUT_MS = 10_000  # for a broker's answer to a request: longer than a busy broker needs
+RECONNECT_MS = 1_000  # the longest pause between two tries to reach a broker; librdkafka's default of 10 s is too long
+SESSION_TIMEOUT_MS = 6_000  # after this silence a worker counts as dead; brokers allow no shorter time
+HEARTBEAT_MS = 500  # the longest time until a worker learns of a rebalance; partitions that move stand still meanwhile
+POLL_INTERVAL_MS = 300_000  # librdkafka's default: a separate thread polls, so no handler is too long for it
+PREFETCH_KBYTES = 16_384  # the most that librdkafka holds for a reader, besides the reader's own buffers
+METADATA_MS = 3_000  # the longest time until a new topic or partition is read
+FETCH_WAIT_MS = 100  # the longest time that a broker waits for records; a seek takes effect after it
+LINGER_MS = 0  # the relay sends whole batches, so the client need not wait for more records
 
 PROMISES: dict[str, dict[str, Any]] = {
     "producer": {
@@ -111,7 +112,7 @@ def exposed(chosen: Mapping[str, Any]) -> str:
 
 
 def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
-    """Raise ImproperlyConfigured for settings that break a promise, with the reason for each."""
+    """Raise ImproperlyConfigured for chosen settings that break a guarantee of the bus, with the reason for each."""
     chosen = {ALIASES.get(name, name): value for name, value in chosen.items()}
     wrong = [
         f"{name}={chosen[name]} ({REASONS[name]}): leave it out"
@@ -131,7 +132,10 @@ def refuse_broken_promises(chosen: Mapping[str, Any]) -> None:
 
 
 def refuse_unknown(producer: dict[str, Any], consumer: dict[str, Any], logger: logging.Logger) -> None:
-    """Raise ImproperlyConfigured for settings that clients refuse. Only they know: make one of each to find out."""
+    """Raise ImproperlyConfigured for settings that Kafka's client refuses.
+
+    Only the client knows which these are, so a producer and a consumer are made to find out.
+    """
     try:
         Producer(producer, logger=logger)
         Consumer(consumer, logger=logger).close()

@@ -12,13 +12,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
 from eventbus.errors import LogUnavailable
 
-# The client has seen more leader elections than the brokers know of, or fewer, and does not correct itself. The last of
-# these errors comes from the client itself, for every partition of the request.
+# Errors of a client that has seen more leader elections than the brokers know of, or fewer, and does not correct
+# itself. The last of these errors comes from the client itself, for every partition of the request.
 OUTDATED = {KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT}
 
 
 def ends(admin: AdminClient, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return the end of each. Raises KafkaException and TimeoutError."""
+    """Return the end of each partition. Raises KafkaException and TimeoutError."""
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     return {partition: answer.result(ANSWER_SECONDS).offset for partition, answer in _ask(admin, partitions, latest)}
 
@@ -26,7 +26,10 @@ def ends(admin: AdminClient, partitions: Iterable[TopicPartition]) -> dict[Topic
 def ends_now(
     admin: AdminClient, partitions: Iterable[TopicPartition], on_error: Callable[[Exception], object]
 ) -> dict[TopicPartition, int]:
-    """Return the ends that are known at once: the caller has a lease to keep, or records to poll for."""
+    """Return the ends that the brokers give within LOOK_SECONDS. Call `on_error` for each of the other partitions.
+
+    The wait is short because the caller must renew its lease, or poll for records.
+    """
     found = {}
     latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     for partition, answer in _ask(admin, partitions, latest, LOOK_SECONDS):
@@ -40,7 +43,10 @@ def ends_now(
 def begins(
     admin: AdminClient, partitions: Iterable[TopicPartition], passes: Callable[[Exception], bool]
 ) -> dict[TopicPartition, int]:
-    """Return the first offset of each that exists. Raises LogUnavailable for an error that does not pass by itself."""
+    """Return the first offset of each partition. Those whose error `passes` by itself are left out.
+
+    Raises LogUnavailable for any other error.
+    """
     found = {}
     earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
     for partition, answer in _ask(admin, partitions, earliest):
@@ -60,5 +66,5 @@ def _ask(
 
 
 def is_outdated(error: Exception) -> bool:
-    """Return True if a new client may know better than the one that raised the error."""
+    """Return True if the error shows that the client is outdated, so that a new client may get an answer."""
     return isinstance(error, KafkaException) and error.args[0].code() in OUTDATED

@@ -1,7 +1,9 @@
-"""Convert events to Kafka records and back: CloudEvents 1.0, Kafka protocol binding; binary mode out, both modes in.
+"""Convert events to Kafka records and back, by the Kafka protocol binding of CloudEvents 1.0.
 
-Every fetched message becomes a Record, whatever its content. The group that reads the record decides about unreadable
-data: it has the raw bytes. So nothing here raises for data from other programs.
+The binding has two modes. In binary mode the attributes are Kafka headers, and the value is the data. In structured
+mode the value is one JSON object with the attributes and the data. Records are written in binary mode, and read in
+both. Every fetched message becomes a Record, whatever its content. The group that reads the record decides about
+unreadable data, because the record has the raw bytes. So nothing here raises for data from other programs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +20,11 @@ from eventbus.events import KEY_CHARACTERS_MAX, Record, sequenced
 
 PREFIX = "ce_"
 CONTENT_TYPE = "content-type"  # CloudEvents' datacontenttype has this header of its own
-STRUCTURED = "application/cloudevents+json"
+STRUCTURED = "application/cloudevents+json"  # the content type of structured mode
 JSON = "application/json"
 # Namespace for the ids of records that have no UUID of their own.
 FOREIGN = UUID("5b1f6a52-7c1e-4c6e-9d0b-6f6a3f0c7a11")
-DIGEST_BYTES = 16  # of a key that is too long for the tables: it stays distinct from others that begin alike
+DIGEST_BYTES = 16  # a key too long for the tables ends with a digest, to differ from others with the same beginning
 
 Headers = list[tuple[str, str | bytes | None]]
 T = TypeVar("T")
@@ -34,7 +36,7 @@ _headers_checked = methodcaller("headers")
 
 
 def headers_of(row: Unsent, partition: int) -> Headers:
-    """Return an event's Kafka headers in binary mode, signed over what a reader finds in that partition."""
+    """Return an event's Kafka headers in binary mode, with the signature of its record in that partition."""
     attributes = msgspec.json.decode(sequenced(row.headers, row.id), type=dict[str, str])
     attributes["datacontenttype"] = content_type = attributes.pop("datacontenttype", JSON)
     signature = signing.sign(f"{row.topic}/{partition}", row.key, _json(attributes), row.payload)
@@ -84,7 +86,7 @@ def _read(headers: Mapping[str, str], value: bytes) -> tuple[dict[str, str], byt
 
 
 def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
-    """Split one JSON object into attributes and data. JSON data keeps its own bytes."""
+    """Split the value of a record in structured mode into attributes and data. JSON data keeps its own bytes."""
     told = _decode(value, dict[str, msgspec.Raw])
     if told is None:
         return {}, value
@@ -100,7 +102,7 @@ def _structured(value: bytes) -> tuple[dict[str, str], bytes]:
 
 
 def _attribute(raw: msgspec.Raw) -> str | None:
-    """Return an attribute as text, as in binary mode; None for null."""
+    """Return an attribute of structured mode as text, as binary mode has it; None for null."""
     text = _decode(raw, str)
     if text is None:
         text = bytes(raw).decode("utf-8", "replace")
@@ -132,7 +134,10 @@ def _is_json(content_type: str) -> bool:
 
 
 def _headers(message: Any) -> Sequence[tuple[str, bytes | None]]:
-    """Return the headers; none if a name is not UTF-8. Ask once: a second answer would be the client's broken list."""
+    """Return the message's headers; none if the name of one is not UTF-8.
+
+    Call it once for a message: a second call would return the client's broken list.
+    """
     try:
         return _headers_checked(message) or []
     except (SystemError, UnicodeDecodeError):  # Python raises the first where the client raises the second too late
@@ -156,7 +161,10 @@ def _id(attributes: Mapping[str, str], at: str) -> UUID:
 
 
 def _plain(key: bytes) -> str:
-    """Return a key that every database can keep: U+0000 and invalid UTF-8 escaped, and no longer than columns."""
+    """Return a key that every database can keep.
+
+    U+0000 and invalid UTF-8 are escaped. A key longer than the tables' columns is cut, and ends with a digest.
+    """
     plain = key.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     if len(plain) <= KEY_CHARACTERS_MAX:
         return plain

@@ -14,7 +14,7 @@ from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS, KafkaTopics
 from eventbus.errors import LogUnavailable
 
-KNOWN_SECONDS = 30.0  # an answer about partitions is believed so long: they are added by hand, and seldom
+KNOWN_SECONDS = 30.0  # how long the brokers' answer is kept: partitions are added by hand, and seldom
 
 
 class Partitions:
@@ -23,7 +23,7 @@ class Partitions:
     def __init__(self, topics: KafkaTopics) -> None:
         self._topics = topics
         self._known: dict[str, tuple[float, int]] = {}
-        self._placed_by: dict[str, int] = {}  # the number by which the relay places a topic's keys
+        self._placed_by: dict[str, int] = {}  # the number of partitions into which the relay puts a topic's keys
 
     def forget(self) -> None:
         """Forget all answers, so that the brokers are asked anew."""
@@ -31,15 +31,15 @@ class Partitions:
         self._placed_by.clear()
 
     def used(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Return all partitions that keys are placed in. Raises LogUnavailable."""
+        """Return all partitions of these topics into which keys go. Raises LogUnavailable."""
         return [TopicPartition(topic, number) for topic in topics for number in range(self.count(topic))]
 
     def there(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Return all partitions that the brokers have. Raises LogUnavailable."""
+        """Return all partitions of these topics that the brokers have. Raises LogUnavailable."""
         return [TopicPartition(topic, number) for topic in topics for number in range(self._ask(topic, ANSWER_SECONDS))]
 
     def count(self, topic: str, seconds: float = ANSWER_SECONDS) -> int:
-        """Return the number in use. Raises LogUnavailable after `seconds`."""
+        """Return the number of a topic's partitions into which keys go. Raises LogUnavailable after `seconds`."""
         known = self._known.get(topic)
         if known is None or time.monotonic() - known[0] > KNOWN_SECONDS:
             there = self._ask(topic, seconds)
@@ -59,7 +59,7 @@ class Partitions:
                     raise LogUnavailable(str(error), {topic}) from error
 
     def of(self, row: Unsent) -> int:
-        """Return the partition of a row whose topic was learnt."""
+        """Return the partition into which a row's key goes. Its topic must have been passed to `learn`."""
         return partition_of(row.key, self._placed_by[row.topic])
 
     def _ask(self, topic: str, seconds: float) -> int:

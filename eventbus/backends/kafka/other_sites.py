@@ -31,18 +31,21 @@ OFFSETS = "__consumer_offsets"  # the topic in which coordinators of groups keep
 # (librdkafka's issue 4605). So the request gets a minute: even a broker that has just started finds them by then. No
 # caller waits so long.
 QUESTION_SECONDS = 60.0
-DIGEST_BYTES = 6  # a handful of sites share brokers
+DIGEST_BYTES = 6  # of the digest in a client id: enough, since few sites share brokers
 
 
 class OtherSites:
-    """The detector of one backend. `named` gives a group's name on the brokers."""
+    """The detector of one backend. `named` returns a group's name on the brokers."""
 
     def __init__(self, admin: Callable[[], AdminClient], named: Callable[[str], str]) -> None:
         self._admin, self._named = admin, named
         self._client_id = ""
 
     def client_id(self) -> str:
-        """Return the client id of this database's readers. Databases that cannot be identified share one."""
+        """Return the client id of this database's readers.
+
+        All databases that cannot be identified have the same one.
+        """
         if not self._client_id:
             database = _database()
             mark = UNKNOWN if database is None else blake2b(database, digest_size=DIGEST_BYTES).hexdigest()
@@ -55,7 +58,10 @@ class OtherSites:
             raise LogUnavailable("; ".join(others))
 
     def others(self, groups: Collection[str]) -> list[str]:
-        """Return a sentence with the remedy for each of these groups in which they are, if the brokers answer soon."""
+        """Return a sentence with the remedy for each of these groups that has readers of another database.
+
+        Groups about which the brokers give no answer soon are left out.
+        """
         ours = {self._named(group): group for group in groups}
         found = []
         for name, answer in self._asked(list(ours)).items():
@@ -69,7 +75,7 @@ class OtherSites:
         return [SAID.format(group=group) for group in sorted(found)]
 
     def _asked(self, names: list[str]) -> dict[str, Any]:
-        """Return the pending answers by the group's name on the brokers; none while no broker answers at all."""
+        """Return the pending answers, by the group's name on the brokers; none if no broker answers at all."""
         if not names:
             return {}
         admin = self._admin()
@@ -86,7 +92,7 @@ class OtherSites:
 
 
 def _database() -> bytes | None:
-    """Return an identity of this database that is not copied with its rows; None if it has none to give."""
+    """Return an identity of this database that a copy of its rows does not have; None if it has no identity."""
     name = str(connection.settings_dict["NAME"])
     if connection.vendor != "postgresql":
         if not os.path.exists(name):

@@ -1,4 +1,4 @@
-"""Send to Kafka in order, acknowledged by all replicas. Nothing overtakes a rejected record."""
+"""Send records to Kafka in order, acknowledged by all replicas. No record overtakes a rejected one of its key."""
 
 import logging
 import os
@@ -17,20 +17,21 @@ from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)
 
-# Time for a batch to be acknowledged. Then it is given up and sent again. Shorter than the lease: that must be renewed.
+# A batch that is not acknowledged within this time is given up and sent again. The time is shorter than the lease,
+# which the relay must renew.
 FLUSH_SECONDS = LEASE_SECONDS * 0.8
-PURGE_SECONDS = 1.0  # for the client to report what was given up
-QUEUE_WAIT_SECONDS = 0.1  # for room in the client's queue
+PURGE_SECONDS = 1.0  # for the client to report the records that were given up
+QUEUE_WAIT_SECONDS = 0.1  # a wait for room in the client's queue
 # Errors of records that the broker never takes, however often they are sent.
 REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.RECORD_LIST_TOO_LARGE}
-# A broker accepts any first sequence number from a producer that it does not know in a partition. That may be of a
-# batch behind a rejected one. A broker knows a producer for a day after the producer's last record in the partition,
-# unless producer.id.expiration.ms says otherwise.
+# How long a partition is taken to know the producer. A broker accepts any first sequence number from a producer that it
+# does not know in a partition, even of a batch behind a rejected one. It knows a producer for a day after the last
+# record in the partition, unless producer.id.expiration.ms says otherwise.
 KNOWN_SECONDS = 3_600.0
-KEYS_KNOWN_MAX = 20_000  # remembered with a producer: some megabytes
-ANSWERS_SECONDS = 0.05  # between looks for acknowledged first rows: one without an answer holds up no others
+KEYS_KNOWN_MAX = 20_000  # keys remembered for a producer: they take some megabytes
+ANSWERS_SECONDS = 0.05  # between checks for acknowledged first rows: one without an answer delays only its own key
 NO_OFFSET = -1
-GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # by us
+GIVEN_UP = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # errors of records that `_finish` has given up
 
 Key = tuple[str, str]  # a topic and a key in it
 
@@ -86,7 +87,10 @@ class Sender:
         return outcome
 
     def _send(self, rows: Sequence[Unsent]) -> Outcome:
-        """Send all, but one row first for each key whose partition may not know the producer."""
+        """Send all rows.
+
+        For each key whose partition may not know the producer, one row goes first, and the others wait for it.
+        """
         reports, until = _Reports(), monotonic() + FLUSH_SECONDS
         try:
             producer = self._current()
@@ -108,7 +112,10 @@ class Sender:
         return outcome
 
     def _apart(self, rows: Sequence[Unsent]) -> tuple[list[Unsent], list[tuple[Unsent, int]]]:
-        """Return the rows to send at once, and the later ones, each with the id of the row that must be sent before."""
+        """Return the rows to send at once, and the later ones.
+
+        With each later one is the id of the row that must go before.
+        """
         before: dict[Key, int] = {}
         first, later = list[Unsent](), list[tuple[Unsent, int]]()
         now = monotonic()
@@ -147,13 +154,16 @@ class Sender:
         return Outcome(done, {}, "")
 
     def _queue_all(self, producer: Producer, rows: Iterable[Unsent], reports: "_Reports") -> None:
-        """Queue rows until the client itself does not take one: a later row might overtake that one."""
+        """Queue rows until the client does not take one.
+
+        Later rows are not queued, because they might overtake that one.
+        """
         for row in rows:
             if not self._queue(producer, row, reports.of(row.id)):
                 break
 
     def _finish(self, producer: Producer, until: float) -> None:
-        """Wait for the missing reports, and then give those rows up."""
+        """Wait for the missing reports until the time is over. Then give up the rows without a report."""
         if self._unanswered(producer, max(0.0, until - monotonic())):
             producer.purge()
             self._unanswered(producer, PURGE_SECONDS)
@@ -199,7 +209,10 @@ class Sender:
         return self._producer
 
     def _drop(self) -> None:
-        """Drop the client with all that it still holds: the next one sends that again, and inboxes drop repeats."""
+        """Drop the client with all records that it still holds.
+
+        The next client sends these again, and inboxes drop repeats.
+        """
         producer, self._producer = self._producer, None
         if producer is not None and self._pid == os.getpid():
             producer.purge()

@@ -11,9 +11,9 @@ from hmac import compare_digest
 from django.conf import settings
 
 ATTRIBUTE = "signature"  # a CloudEvents extension attribute, as ce_signature in Kafka's headers
-SIGNATURE_BYTES = 24  # 192 bits cannot be guessed; as text 48 characters a record
+SIGNATURE_BYTES = 24  # 192 bits cannot be guessed; as text they take 48 characters of each record
 KEY_BYTES = 64  # the longest key that BLAKE2b takes
-PURPOSE = b"eventbus.records"  # the site's secret signs sessions and links too: no signature of one fits another
+PURPOSE = b"eventbus.records"  # the site's secret also signs sessions and links: their signatures must not fit records
 
 
 def sign(partition: str, key: str, headers: str, payload: bytes) -> str:
@@ -34,7 +34,10 @@ def is_signed(signature: str, partition: str, key: str, headers: str, payload: b
 
 
 def _signed(partition: str, key: str, headers: str, payload: bytes) -> bytes:
-    """Join all of it. None of the first three can hold U+0000, so no two records give the same bytes."""
+    """Return the bytes that are signed.
+
+    None of the three texts can hold U+0000, so no two records give the same bytes.
+    """
     return f"{partition}\0{key}\0{headers}\0".encode("utf-8", "replace") + payload
 
 
@@ -45,7 +48,7 @@ def _signature(begun: blake2b, signed: bytes) -> str:
 
 
 def _keys() -> tuple[blake2b, ...]:
-    """Return a signature begun with each key, the newest first; the others only verify."""
+    """Return a keyed hash for each signing key, the newest first. Only the newest signs, and all verify."""
     named = settings.EVENTBUS.get("SIGNING_KEYS") or (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return _derived(tuple(named))
 

@@ -1,4 +1,4 @@
-"""Find the records that relays appended to a log that was made anew, before its loss was noticed."""
+"""Read a log's tail, and find the records that relays appended to a recreated log before the loss was noticed."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ WAIT_SECONDS = 0.5  # for the next record
 
 
 def behind_ours(records: Iterable[Record], name: str) -> dict[int, int]:
-    """Return, by partition, the offset after the last record that was published here, if there is one."""
+    """Return, by partition, the offset after this site's last record, where there is one."""
     behind: dict[int, int] = {}
     others, passed = Counter[int](), Counter[int]()
     for record in records:

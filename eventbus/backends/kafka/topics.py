@@ -1,4 +1,4 @@
-"""Read topics on the brokers, and make and change them."""
+"""Read the topics on the brokers, make topics, and change them."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -20,14 +20,14 @@ from eventbus.errors import LogUnavailable
 
 T = TypeVar("T")
 ANSWER_SECONDS = 10.0  # for a question to the brokers
-LOOK_SECONDS = 1.5  # for one of the relay's before each batch: with its rest after an error, less than its lease
-HINT_SECONDS = 0.5  # for what only makes an error's text better
+LOOK_SECONDS = 1.5  # for the relay's question before each batch: with the pause after an error, less than its lease
+HINT_SECONDS = 0.5  # for a question whose answer only improves an error's text
 LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 AGAIN_SECONDS = 0.05  # between two checks that a change is known
 
 
 class KafkaTopics:
-    """Topics on Kafka brokers; see eventbus.backends.topics.Topics. `named` gives a topic's name there."""
+    """The topics on Kafka brokers; see eventbus.backends.topics.Topics. `named` returns a topic's name there."""
 
     def __init__(
         self, admin: Callable[[], AdminClient], named: Callable[[str], str], *, partitions: int, replication: int
@@ -69,11 +69,17 @@ class KafkaTopics:
         return {topic: str(told.topic_id) for topic, told in self._described(topics, LOOK_SECONDS).items()}
 
     def counts(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, int]:
-        """Return the partition count of each existing topic. Unlike `found`, needs no right to see configurations."""
+        """Return the number of partitions of each existing topic.
+
+        Unlike `found`, it needs no right to read configurations.
+        """
         return {topic: len(description.partitions) for topic, description in self._described(topics, seconds).items()}
 
     def absent(self, topics: Collection[str]) -> list[str]:
-        """Return the missing ones of these. Waits little: the caller has a lease to keep."""
+        """Return those of these topics that are missing.
+
+        Waits only briefly, because the caller must renew its lease.
+        """
         return sorted(set(topics) - set(self._described(topics, HINT_SECONDS)))
 
     def _described(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
@@ -141,7 +147,7 @@ class KafkaTopics:
 
 
 def insist(ask: Callable[[], T], *, passes: Callable[[Exception], bool]) -> T:
-    """Ask again after an error that passes by itself, for ANSWER_SECONDS. Raises the last error."""
+    """Call `ask` again after each error that `passes` by itself, for ANSWER_SECONDS. Raises the last error."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
@@ -165,7 +171,7 @@ def _answer(answer: Any, what: str) -> Any:
 
 
 def said(error: Exception) -> str:
-    """Return the error's text, or one for a timeout: then the client names no reason."""
+    """Return the error's text. A timeout of the client has none, so it gets one here."""
     return (
         str(error) or f"no broker has answered within {ANSWER_SECONDS:.0f} s: does one run at KAFKA_BOOTSTRAP_SERVERS?"
     )

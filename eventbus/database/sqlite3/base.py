@@ -29,7 +29,7 @@ class FairLock:
         self._waiting: deque[threading.Event] = deque()
 
     def acquire(self, seconds: float) -> None:
-        """Wait for the turn. Raises QueueTimeout when it does not come in time."""
+        """Wait until the caller has the lock. Raises QueueTimeout after `seconds`."""
         with self._mutex:
             if not self._held:
                 self._held = True
@@ -44,13 +44,13 @@ class FairLock:
                 self.release()
             raise
         if not self._leave(turn):
-            return  # the turn came in this very moment
+            return  # the turn came just after the wait had ended
         raise QueueTimeout(
             "database is locked: a transaction in this process has not ended for longer than the timeout"
         )
 
     def _leave(self, turn: threading.Event) -> bool:
-        """Stop waiting; return False when the turn has come already."""
+        """Stop waiting. Return False if the turn has come already."""
         with self._mutex:
             if turn.is_set():
                 return False
@@ -74,7 +74,7 @@ class Queue:
         self._elsewhere = InterprocessLock(database)
 
     def acquire(self, seconds: float) -> None:
-        """Wait for the turn. Raises QueueTimeout when the one in this process does not come in time."""
+        """Wait for the turn to write. Raises QueueTimeout if no turn in this process comes within `seconds`."""
         self.here.acquire(seconds)
         try:
             self._elsewhere.acquire()
@@ -83,7 +83,7 @@ class Queue:
             raise
 
     def release(self) -> None:
-        """Give the turn to the next writer, in this process or another."""
+        """End the turn. The next writer goes on, in this process or another."""
         self._elsewhere.release()
         self.here.release()
 
@@ -93,7 +93,7 @@ _queues_guard = threading.Lock()
 
 
 def queue_of(database: str) -> Queue:
-    """Return the one queue of a database in this process."""
+    """Return the queue of a database. Each process has one for a database."""
     with _queues_guard:
         return _queues.setdefault(database, Queue(database))
 
@@ -128,7 +128,7 @@ class QueuedCursor(base.SQLiteCursorWrapper):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's wrapper of SQLite, whose transactions and single writes queue within the process."""
+    """Django's wrapper of SQLite, with a queue for transactions and for single statements that write."""
 
     _turn: Queue | None = None
 
@@ -138,12 +138,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @property
     def has_turn(self) -> bool:
-        """True if its transaction has begun. SQLite may have ended it by itself, as when the disk is full."""
+        """True while the connection has the turn, from the begin of a transaction on.
+
+        SQLite may have ended the transaction by itself, for example because the disk is full.
+        """
         return self._turn is not None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the turn for a single statement. Raises QueueTimeout when it does not come in time."""
+        """Hold the turn for a single statement. Raises QueueTimeout if the turn does not come in time."""
         queue = self._queue_up()
         try:
             yield

@@ -15,8 +15,8 @@ try:
 except ImportError:  # not on this system: then only SQLite's own busy wait remains
     fcntl = None  # type: ignore[assignment]
 
-LOOK_SECONDS = 0.001  # between tries for a file that another process holds: little beside a transaction of some 20 ms
-# Then it goes on without a turn: a process that was stopped while it waited must not block all the others.
+LOOK_SECONDS = 0.001  # between tries to lock a file: little beside a transaction, which takes some 20 ms
+# After this time a writer goes on without a turn: a process that was stopped while it waited must not block the others.
 WAIT_SECONDS_MAX = 2.0
 SUFFIXES = ("-next", "-turn")
 
@@ -40,12 +40,12 @@ class InterprocessLock:
             fcntl.flock(self._next, fcntl.LOCK_UN)
 
     def release(self) -> None:
-        """Let the next one write. Harmless without a turn."""
+        """Let the next process write. Harmless without a turn."""
         if self._works and self._owner == os.getpid():
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def _open(self) -> bool:
-        """Open the files; return False if that fails. Then SQLite reports what is wrong with the folder."""
+        """Open the files. Return False if that fails: then SQLite itself reports what is wrong with the folder."""
         if self._owner != os.getpid():
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             with suppress(OSError):
@@ -55,7 +55,7 @@ class InterprocessLock:
 
 
 def _lock(file: int, deadline: float) -> bool:
-    """Lock the file; return False after the deadline."""
+    """Lock the file, and return True. Return False after the deadline."""
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

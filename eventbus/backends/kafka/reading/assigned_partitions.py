@@ -22,7 +22,10 @@ class Pending(NamedTuple):
 
 
 class AssignedPartitions:
-    """Safe in both threads. `on_change` is called, under the lock, when partitions are added or removed."""
+    """The partitions, buffers and uncommitted offsets of one reader. Safe in both of its threads.
+
+    `on_change` is called, under the lock, when partitions are added or removed.
+    """
 
     def __init__(self, partitions: Iterable[TopicPartition], on_change: Callable[[], None]) -> None:
         self.lock = threading.Condition()
@@ -35,17 +38,17 @@ class AssignedPartitions:
     # --- the owner's thread -----------------------------------------------------------------------------------------
 
     def names(self) -> list[TopicPartition]:
-        """Return the partitions."""
+        """Return the partitions that the reader has now."""
         with self.lock:
             return list(self.buffers)
 
     def unsought(self) -> list[TopicPartition]:
-        """Return those that need a `seek`."""
+        """Return the partitions that need a `seek`."""
         with self.lock:
             return [partition for partition, buffer in self.buffers.items() if not buffer.sought]
 
     def unseek(self, partitions: Collection[TopicPartition] | None = None) -> None:
-        """Return no records of these before their next `seek`; by default of all."""
+        """Let `fetch` return no records of these partitions before their next `seek`; by default of all partitions."""
         with self.lock:
             for partition, buffer in self.buffers.items():
                 if partitions is None or partition in partitions:
@@ -53,7 +56,7 @@ class AssignedPartitions:
                     buffer.sought = buffer.believed = False
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Read on from this offset, unless the partition was revoked meanwhile."""
+        """Let `fetch` return records from this offset on, unless the partition was revoked meanwhile."""
         with self.lock:
             if buffer := self.buffers.get(partition):
                 buffer.seek(offset)
@@ -77,12 +80,15 @@ class AssignedPartitions:
             self._commits[partition] = offset
 
     def wait_for_any(self, seconds: float, unless: Callable[[], bool]) -> bool:
-        """Return True once there are partitions, and False after `seconds`."""
+        """Wait for partitions. Return True once there are some or `unless` is true, and False after `seconds`."""
         with self.lock:
             return self.lock.wait_for(lambda: bool(self.buffers) or unless(), seconds)
 
     def wait_for(self, ends: Mapping[TopicPartition, int], seconds: float, unless: Callable[[], bool]) -> bool:
-        """Return True once all records before these offsets can be fetched, and False after `seconds`."""
+        """Wait until all records before these offsets can be fetched. Return False after `seconds`.
+
+        Return True at once if `unless` is true, or if the next fetch raises.
+        """
 
         def have_come() -> bool:
             buffers = [(self.buffers[one], end) for one, end in ends.items() if one in self.buffers]
@@ -92,20 +98,20 @@ class AssignedPartitions:
             return self.lock.wait_for(have_come, seconds)
 
     def sought(self) -> list[TopicPartition]:
-        """Return the partitions that are read."""
+        """Return the partitions whose records `fetch` returns."""
         with self.lock:
             return [partition for partition, buffer in self.buffers.items() if buffer.sought]
 
     # --- the thread that polls --------------------------------------------------------------------------------------
 
     def add(self, partitions: Iterable[TopicPartition], *, sought: bool = False) -> None:
-        """Begin to buffer the records of these. Unless `sought`, they need a `seek` first."""
+        """Begin to buffer the records of these partitions. Unless `sought`, they need a `seek` first."""
         with self.lock:
             self.buffers |= {partition: PartitionBuffer(sought=sought) for partition in partitions}
             self._changed()
 
     def remove(self, partitions: Iterable[TopicPartition]) -> None:
-        """Forget these and their records."""
+        """Forget these partitions and their records."""
         with self.lock:
             for partition in partitions:
                 self.buffers.pop(partition, None)
@@ -119,9 +125,10 @@ class AssignedPartitions:
             self._changed()
 
     def put(self, messages: Iterable[Any], topics: Mapping[str, str], *, again: bool) -> None:
-        """Buffer polled messages, but none of a revoked partition, or of one with a pending seek.
+        """Buffer polled messages, except those of a revoked partition and of one with a pending seek.
 
-        `topics`: our name of each topic. With `again`, an offset that came before is of a new log, and buffered too.
+        `topics`: the bus's name of each topic on the brokers. An offset that came before is left out. With `again` it
+        is buffered, because it belongs to a new log.
         """
         with self.lock:
             for message in messages:
@@ -158,7 +165,7 @@ class AssignedPartitions:
             }
 
     def pending(self) -> Pending:
-        """Return the work that the client has to do now. The commits are forgotten."""
+        """Return the work that the client has to do now, and forget the commits."""
         with self.lock:
             commits, self._commits = self._commits, {}
             return Pending(
@@ -169,14 +176,14 @@ class AssignedPartitions:
             )
 
     def seek_is_done(self, partition: TopicPartition, offset: int) -> None:
-        """Take polled records again, if the client has sought the right offset."""
+        """Buffer polled records again, unless another offset is to be sought by now."""
         with self.lock:
             buffer = self.buffers.get(partition)
             if buffer is not None and buffer.seeking == offset:
                 buffer.seeking = None
 
     def set_paused(self, partitions: Iterable[TopicPartition], paused: bool) -> None:
-        """Note that the client is paused there, or goes on."""
+        """Note that the client has paused these partitions, or resumed them."""
         with self.lock:
             for partition in partitions:
                 if buffer := self.buffers.get(partition):

@@ -31,14 +31,17 @@ from eventbus.wakeups import Wakeup
 logger = logging.getLogger(__name__)
 
 REOPEN_SECONDS = 1.0  # before a client that failed for good is replaced
-RECORDS_AT_ONCE = 500  # taken from the client in one go
+RECORDS_AT_ONCE = 500  # messages taken from the client in one call
 CLOSE_SECONDS = 20.0  # for the thread to leave the group
 # Errors of a seek before reading has begun, or during another seek: it is tried again in a moment.
 TOO_EARLY = {KafkaError._STATE, KafkaError._OUTDATED, KafkaError._PREV_IN_PROGRESS}
 
 
 class KafkaConsumer(BusConsumer):
-    """A Kafka reader. `make` makes the client; a reader without a group reads all `partitions`."""
+    """A Kafka reader. `make` makes its client. If `partitions` are given, it has no group and reads all of them.
+
+    Otherwise the brokers assign partitions to it. `topics` maps the bus's names of topics to those on the brokers.
+    """
 
     def __init__(
         self,
@@ -61,13 +64,13 @@ class KafkaConsumer(BusConsumer):
         self._stalls = Stalls(ends_now)
         self._make, self._client = make, make()
         self._groupless = partitions is not None
-        self._begun = not self._groupless  # a group's reader begins at once, others when first asked
+        self._begun = not self._groupless  # a group's reader begins at once, another one with its first `fetch`
         self._thread = threading.Thread(target=self._run, name="eventbus-kafka-reader", daemon=True)
         self._thread.start()
 
     @property
     def closed(self) -> bool:
-        """True if the reader has left or was asked to."""
+        """True if the reader was asked to leave."""
         return self._closing.is_set()
 
     @property
@@ -119,14 +122,14 @@ class KafkaConsumer(BusConsumer):
             self._thread.join(CLOSE_SECONDS)
 
     def _hurry(self) -> None:
-        """Let both threads see a change of the partitions at once."""
+        """Let both threads notice at once that the partitions have changed."""
         self._interval.hurry()
         self._wakeup.ring()
 
     # --- the following runs in the thread that polls ----------------------------------------------------------------
 
     def _run(self) -> None:
-        """Read until closed. Replace a client that fails for good, or its group would stand still for ever."""
+        """Read until closed. Replace a client that fails for good: otherwise its group would stand still for ever."""
         left = False
         while True:
             try:
@@ -218,7 +221,7 @@ class KafkaConsumer(BusConsumer):
 
     def _take(self, messages: list[Any]) -> None:
         failpoints.hit("reader.polled")
-        self._assigned.put(messages, self._ours, again=self._groupless)  # groupless ones do not seek in a new log
+        self._assigned.put(messages, self._ours, again=self._groupless)  # without a group nothing seeks in a new log
         self._wakeup.ring()
 
     def _on_assign(self, client: Consumer, partitions: list[ClientPartition]) -> None:
@@ -227,7 +230,10 @@ class KafkaConsumer(BusConsumer):
         self._assigned.add(self._named(partitions))
 
     def _on_revoke(self, client: Consumer, partitions: list[ClientPartition]) -> None:
-        """Read nothing of these from now on. Work in hand comes to its end before another reader gets them."""
+        """Remove revoked partitions, and commit their offsets.
+
+        Another reader gets them once the worker ends its current work.
+        """
         failpoints.hit("reader.revoked")
         revoked = self._named(partitions)
         self._assigned.remove(revoked)
@@ -247,7 +253,7 @@ class KafkaConsumer(BusConsumer):
         for step in (partial(self._commit, commits, wait=True), self._client.close):
             try:
                 step()
-            except Exception as error:  # of any kind: this client is gone, and the next must begin
+            except Exception as error:  # whatever it is, this client is gone, and the next one must begin
                 logger.info("A reader left Kafka with: %s", error)
         self._assigned.client_left(forget=self.closed or not self._groupless)
 

@@ -1,4 +1,4 @@
-"""Commit a reader's offsets to Kafka, as a hint for its own tools: the truth about progress is in our database."""
+"""Commit a reader's offsets to Kafka, for Kafka's own tools. The bus itself reads progress from the database."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The records that a reader holds of a partition."""
+"""The buffer of one partition: records that the client has polled, and the worker has not fetched yet."""
 
 from collections import deque
 
@@ -6,8 +6,8 @@ from confluent_kafka import OFFSET_BEGINNING
 
 from eventbus.events import Record
 
-BUFFER_RECORDS_MAX = 2_000  # of a partition: when more wait, the client is paused there, which discards its prefetch
-BUFFER_RECORDS_LOW = 500  # when fewer are left, the client goes on
+BUFFER_RECORDS_MAX = 2_000  # above this the client is paused in the partition, which discards its prefetched records
+BUFFER_RECORDS_LOW = 500  # below this the client is resumed
 
 
 class PartitionBuffer:
@@ -19,20 +19,20 @@ class PartitionBuffer:
         self.seeking: int | None = None  # the offset of a pending seek; until it is done, polled records are dropped
         self.next = -1  # the offset after the buffer; -1: not known
         self.paused = False
-        self.believed = True  # that the buffer's records are of the present log
+        self.believed = True  # False if the buffer's records may be of an earlier log
 
     def had(self, offset: int) -> bool:
         """Return True if this offset came before: now and then a client goes back to an earlier offset."""
         return offset < self.next
 
     def covers(self, offset: int) -> bool:
-        """Return True if the buffer can go on from this offset."""
+        """Return True if the buffer has the records from this offset on, and they are of the present log."""
         if not self.believed or self.seeking is not None or not self.records:
             return False
         return self.records[0].offset <= offset < self.next
 
     def seek(self, offset: int) -> None:
-        """Let the buffer begin at this offset, or else the client read from it."""
+        """Let the buffer begin at this offset. If it does not have that, empty it, and let the client seek."""
         self.sought = True
         if self.covers(offset):
             while self.records and self.records[0].offset < offset:

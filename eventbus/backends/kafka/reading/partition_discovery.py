@@ -1,4 +1,4 @@
-"""Discover added partitions for a reader without a group. For groups, the brokers do that."""
+"""Discover added partitions for a reader without a group. The brokers assign them to readers with a group."""
 
 import logging
 import time
@@ -11,17 +11,20 @@ from eventbus.backends.kafka.topics import LOOK_SECONDS
 
 logger = logging.getLogger(__name__)
 
-LOOK_AGAIN_SECONDS = 30.0  # they are added by hand, and seldom; nothing is read while an unavailable broker is asked
+LOOK_AGAIN_SECONDS = 30.0  # partitions are added by hand, and seldom; nothing is read while the question is open
 
 
 class PartitionDiscovery:
-    """The existing partitions. `topics` maps our names of topics to those on the brokers."""
+    """The discovery of one reader. `topics` maps the bus's names of topics to those on the brokers."""
 
     def __init__(self, topics: Mapping[str, str]) -> None:
         self._topics, self._looked = topics, time.monotonic()
 
     def look(self, client: Consumer) -> list[TopicPartition]:
-        """Return all partitions; none if the last look is less than LOOK_AGAIN_SECONDS ago, or no broker answers."""
+        """Return all existing partitions.
+
+        Return none within LOOK_AGAIN_SECONDS of the last call, or if no broker answers.
+        """
         if time.monotonic() - self._looked < LOOK_AGAIN_SECONDS:
             return []
         self._looked = time.monotonic()

@@ -2,9 +2,9 @@
 
 import time
 
-POLL_SECONDS = 0.05  # a seek or a commit reaches the client so late when no record arrives
-HURRY_SECONDS = 0.005  # the same during a rebalance: each of its steps waits so long
-HURRIES_SECONDS = 1.0  # the interval stays short for this time after each such step
+POLL_SECONDS = 0.05  # the longest delay of a seek or a commit, if no record arrives
+HURRY_SECONDS = 0.005  # the same during a rebalance, each of whose steps waits so long
+HURRIES_SECONDS = 1.0  # the interval stays short for this time after `hurry`
 
 
 class PollInterval:

@@ -1,4 +1,7 @@
-"""Let a revocation wait for work in hand, or the partition's next owner would take that work for left by a crash."""
+"""Let a revocation wait until the worker has ended its current work.
+
+Otherwise the partition's next owner would find unfinished work, and take it for that of a crashed process.
+"""
 
 import logging
 import threading
@@ -12,16 +15,19 @@ HOLD_SECONDS = 30.0  # longer than an effect waits for a server's answer
 
 
 def hold_seconds(config: Mapping[str, Any]) -> float:
-    """Return the time that a client may wait for work in hand: without a poll for too long, it is expelled."""
+    """Return the time for which a revocation may wait.
+
+    A client that does not poll for too long is expelled by the brokers.
+    """
     return min(HOLD_SECONDS, int(config["max.poll.interval.ms"]) / 1_000 / 2)
 
 
 class RevocationGuard:
-    """A guard between one thread that works and one that waits. To end the wait, notify `change`."""
+    """A guard by which one thread waits for another one's work. To end the wait early, notify `change`."""
 
     def __init__(self, change: threading.Condition, seconds: float) -> None:
         self._change, self._seconds = change, seconds
-        self._works, self._worked = False, 0  # whether it is at work, and how often it was
+        self._works, self._worked = False, 0  # True while the thread works, and how often it has ended work
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -36,7 +42,7 @@ class RevocationGuard:
                 self._change.notify_all()
 
     def wait(self, unless: Callable[[], bool]) -> None:
-        """Wait until the present work is done, but not for ever; work begun afterwards does not count."""
+        """Wait until the current work is done, or until the time is over. Work that begins meanwhile does not count."""
         with self._change:
             worked = self._worked
             done = self._change.wait_for(

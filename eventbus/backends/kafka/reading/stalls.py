@@ -1,4 +1,4 @@
-"""Detect a reader that gets nothing although the log goes on, or that is beyond the end of the log.
+"""Detect a reader that gets no records although the log has more, or that is beyond the end of the log.
 
 Brokers that were restored to an earlier time know of fewer leader elections than a client has seen. librdkafka takes
 their answers for outdated. From then on it reads nothing, without an error. A new client reads at once.
@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping
 
 from eventbus.backends.base import TopicPartition
 
-LOOK_SECONDS = 5.0  # between looks; a healthy client has all records of the log within one
-AGAIN_SECONDS = 300.0  # for the same offset: the last record may be a marker of a transaction, which never comes
+LOOK_SECONDS = 5.0  # between two looks; a healthy client gets all records of the log within this time
+# Before a client is replaced again for the same offset. The log may end with a transaction's marker, which no client
+# returns.
+AGAIN_SECONDS = 300.0
 
 Ends = Callable[[list[TopicPartition]], dict[TopicPartition, int]]
 
 
 class Stalled(Exception):
-    """The client must be replaced. `ends` are the ends of the partitions that the reader was beyond."""
+    """The reader's client must be replaced. `ends`: the ends of the partitions beyond whose end the reader was."""
 
     def __init__(self, why: str, ends: Mapping[TopicPartition, int]) -> None:
         super().__init__(why)
@@ -24,7 +26,7 @@ class Stalled(Exception):
 
 
 class Stalls:
-    """The observed offsets of one reader's partitions. `ends` returns their ends, as far as known at once."""
+    """The detector of one reader. `ends` returns the ends of partitions, as far as known at once."""
 
     def __init__(self, ends: Ends) -> None:
         self._ends, self._looked = ends, time.monotonic()
