@@ -27,7 +27,7 @@ class EarlyHandling:
         self._used: Counter[tuple[str, str]] = Counter()
 
     def explains(self, group: str, topic: str, more: int) -> bool:
-        """Return True if a group may have handled `more` events than were sent because so many are early.
+        """Return True if early events can explain that a group has handled `more` events than were sent.
 
         These events are then used up for the group.
         """

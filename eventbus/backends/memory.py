@@ -142,7 +142,7 @@ class MemoryConsumer(Consumer):
         """Do nothing: each fetch reads the table, so the reader is never behind."""
 
     def commit(self, partition: TopicPartition, offset: int) -> None:
-        """Do nothing: this backend's tools read the table `progress`."""
+        """Do nothing: this backend's tools read the table of progress."""
 
     def close(self) -> None:
         self._offsets.clear()

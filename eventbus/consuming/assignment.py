@@ -1,4 +1,7 @@
-"""The partitions that the log assigns to a worker: take them over, check that they are still ours, give them back."""
+"""The partitions that the log assigns to a worker.
+
+Take them over, check that the worker still owns them, give them back.
+"""
 
 import logging
 import time

@@ -42,7 +42,7 @@ class HandlerCalls:
     def call(self, record: Record, note: Note | None) -> None:
         """Run a record's handlers, or record the answer of its effect (`note`), in the caller's transaction.
 
-        Raises HandlerTimeout.
+        Raises HandlerTimeout if they take longer than their `seconds`, and what the handlers raise.
         """
         until = self._starts(record)
         try:
@@ -89,8 +89,8 @@ class HandlerCalls:
     def _is_fresh(self, progress: Progress, record: Record) -> bool:
         """Return True if the record has to be handled now.
 
-        False: the group has handled it, or it is dead, its key is parked, or a restored database forgot it. Raises
-        Diverged.
+        Return False if the group has handled it, if it is dead, if its key is parked, or if a restored database forgot
+        it. Raises Diverged if the database was restored, and no operator has decided about the record yet.
         """
         name = self._group.name
         if record.offset < progress.offset or inbox.known(name, [record.event_id]) or divergence.forgotten([record]):

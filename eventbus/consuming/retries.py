@@ -159,8 +159,8 @@ class Retries:
             key.save()
 
     def _running(self, key_id: int) -> ParkedKey | None:
-        """Return the key if this attempt is still running, else None.
+        """Return the key if this attempt is still running. Return None if the error came only after its commit.
 
-        None: the error came after the commit. The event is handled, and the key's next event did not fail.
+        After the commit the event is handled, and the key's next event did not fail.
         """
         return ParkedKey.objects.filter(id=key_id, running=True).first()

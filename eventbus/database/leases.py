@@ -58,12 +58,15 @@ class Lease:
         return self._silence >= self._seconds
 
     def beat(self) -> None:
-        """Renew the lease in a transaction of its own. Raises LeaseLost."""
+        """Renew the lease in a transaction of its own. Raises LeaseLost if it has another owner."""
         with failpoints.atomic("lease.beat"):
             self.check()
 
     def check(self) -> None:
-        """Renew the lease in the current transaction, which keeps it locked until its end. Raises LeaseLost."""
+        """Renew the lease in the current transaction, which keeps it locked until its end.
+
+        Raises LeaseLost if it has another owner.
+        """
         mine = LeaseRow.objects.filter(name=self.name, owner=self.owner, epoch=self.epoch)
         if not mine.update(beat=F("beat") + 1):
             raise LeaseLost(f"{self.name} has another owner")

@@ -1,4 +1,4 @@
-"""Run effects: claim and commit, call outside any transaction, record the answer with the inbox row."""
+"""Run effects. Claim one and commit, call it outside any transaction, and record its answer with the inbox row."""
 
 from collections.abc import Callable
 from datetime import datetime

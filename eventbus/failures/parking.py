@@ -39,10 +39,11 @@ def parked_keys(group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
 
 
 def park(group: Group, record: Record, error: BaseException, *, attempts: int) -> str:
-    """Park the key of a failed event. If the failure is final, make the event a dead letter. Raises TooManyParked.
+    """Park the key of a failed event. If the failure is final, make the event a dead letter.
 
     `attempts`: the event's failed attempts; 0 if the error is not known to be the event's own failure. Returns a text
-    for the log: the number of the attempt, and when the next one comes.
+    for the log: the number of the attempt, and when the next one comes. Raises TooManyParked if the group may park no
+    more keys.
     """
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
@@ -122,7 +123,7 @@ def last_attempt(policy: Handler, attempts: int) -> str:
 
 
 def dead_letter_head(group: Group, key: ParkedKey, head: ParkedEvent, error: BaseException, *, attempts: int) -> None:
-    """Make a parked key's head a dead letter; its key waits for an operator, or goes on without it."""
+    """Make a parked key's first event a dead letter. Its key then waits for an operator, or goes on without it."""
     record = record_of(head)
     parks = group.policy(record).on_dead == "park"
     head.delete()

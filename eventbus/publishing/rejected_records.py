@@ -58,13 +58,16 @@ def not_behind() -> Q:
 def resend(row: OutboxRow, who: str) -> None:
     """Have the relay offer a rejected event to the log again, before the later events of its key.
 
-    Raises NotRejected.
+    Raises NotRejected if the log did not reject it, or if an operator has withdrawn it.
     """
     _decide(row, OperatorAction.Action.RESEND, who, rejected="")
 
 
 def withdraw(row: OutboxRow, who: str) -> None:
-    """Withdraw a rejected event: it is never published, and its key goes on without it. Raises NotRejected."""
+    """Withdraw a rejected event: it is never published, and its key goes on without it.
+
+    Raises NotRejected if the log did not reject it, or if an operator has withdrawn it.
+    """
     _decide(row, OperatorAction.Action.WITHDRAW, who, withdrawn_at=clock.now())
 
 

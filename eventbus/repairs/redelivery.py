@@ -39,10 +39,10 @@ class Redelivered(msgspec.Struct, frozen=True):
 def redeliver(
     name: str, *, types: Collection[str] = (), lost: bool = False, at_most: int | None = None, who: str
 ) -> Redelivered:
-    """Redeliver the ignored events of these types, and with `lost` the lost ones. Raises RedeliveryRefused.
+    """Redeliver the ignored events of these types, and with `lost` the lost ones.
 
     `at_most`: redeliver no further batch once so many are redelivered. Events also remain if the group may park no more
-    keys.
+    keys. Raises RedeliveryRefused if the code has no such group or no handler of a type, or if no key can be parked.
     """
     if name not in registry.groups:
         raise RedeliveryRefused(f"Group {name} is not in the code: nobody would handle anything. Deploy it first")

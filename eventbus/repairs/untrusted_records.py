@@ -16,7 +16,7 @@ AFTER_A_RESTORE = " After a restore of the database, manage.py eventbus restored
 
 
 class Gone(BusError):
-    """Another operator has dismissed it."""
+    """The untrusted record is not stored any more: another operator has dismissed it."""
 
 
 def found(topic: str = "") -> QuerySet[UntrustedRecord]:
@@ -54,7 +54,10 @@ def problems() -> list[str]:
 
 
 def dismiss(asked: UntrustedRecord, who: str) -> None:
-    """Dismiss a record: `status` reports it no more, and an operator's action keeps what it was. Raises Gone."""
+    """Dismiss a record: `status` reports it no more, and an operator's action keeps what it was.
+
+    Raises Gone if it was dismissed already.
+    """
     with transaction.atomic():
         if not UntrustedRecord.objects.filter(id=asked.pk).delete()[0]:
             raise Gone(_("Record %(id)d was dismissed already.") % {"id": asked.pk})

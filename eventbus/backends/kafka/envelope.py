@@ -117,7 +117,7 @@ def _text(raw: msgspec.Raw) -> bytes | None:
 
 
 def _decode(value: bytes | msgspec.Raw, kind: type[T]) -> T | None:
-    """Decode JSON; return None if it is not of that kind."""
+    """Decode JSON. Return None if the value is not JSON of that type."""
     try:
         return msgspec.json.decode(value, type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -22,7 +22,7 @@ class PartitionBuffer:
         self.believed = True  # False if the buffer's records may be of an earlier log
 
     def had(self, offset: int) -> bool:
-        """Return True if this offset came before: now and then a client goes back to an earlier offset."""
+        """Return True if this offset came before: sometimes a client goes back to an earlier offset."""
         return offset < self.next
 
     def covers(self, offset: int) -> bool:
