@@ -125,6 +125,31 @@ def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.Monke
     assert started == ["uvicorn"]
 
 
+@pytest.mark.parametrize("role", ["pages", "live", "all"])
+def test_a_server_with_a_handler_that_nothing_registers_does_not_start(role: str, tmp_path: Path) -> None:
+    """Its events would be lost on the handler in silence."""
+    (tmp_path / "loyalty").mkdir()
+    (tmp_path / "loyalty" / "__init__.py").touch()
+    (tmp_path / "loyalty" / "points.py").write_text(
+        "from eventbus import handles\nfrom mcommerce.events import OrderPaid\n\n\n"
+        "@handles(OrderPaid, group='loyalty')\ndef grant_points(event): ...\n"
+    )
+    (tmp_path / "loyal_site.py").write_text(
+        "from mcommerce.settings import *\nfrom pathlib import Path\n"
+        f"BASE_DIR = Path({str(tmp_path)!r})\nINSTALLED_APPS = [*INSTALLED_APPS, 'loyalty']\n"
+    )
+    environment = {"VAR_DIR": str(tmp_path / "var"), "PYTHONPATH": str(tmp_path), "PATH": "", "PORT": "9"}
+    environment |= {"DJANGO_SETTINGS_MODULE": "loyal_site", "LISTEN_HOST": "127.0.0.1"}
+
+    ended = subprocess.run(
+        [sys.executable, "docker-entrypoint", role], cwd=ROOT, env=environment, text=True, capture_output=True
+    )
+
+    assert ended.returncode == 1
+    assert "loyalty/points.py:5: nothing imports loyalty.points at start" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_the_image_runs_as_nobody_special_and_says_how_it_is() -> None:
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
 
