@@ -88,11 +88,12 @@ def check_handler_places(**ignored: Any) -> list[CheckMessage]:
     """Check that each handler in the project's source files is registered when Django starts."""
     base = Path(getattr(settings, "BASE_DIR", "/nowhere"))
     folders = {app.name: Path(app.path) for app in apps.get_app_configs()}
+    left_out = getattr(settings, "EVENTBUS", {}).get("LEFT_OUT", ())
     return [
         Error(found.what, hint=found.remedy, id="eventbus.E010")
         if found.installed
         else Warning(found.what, hint=found.remedy, id="eventbus.W002")
-        for found in handler_places.misplaced(base, folders, registry.declared_at_start)
+        for found in handler_places.misplaced(base, folders, registry.declared_at_start, left_out)
     ]
 
 

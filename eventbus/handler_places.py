@@ -29,17 +29,21 @@ class Misplaced(NamedTuple):
     installed: bool = True  # False if its app is not installed, which may be on purpose
 
 
-def misplaced(base: Path, apps: Mapping[str, Path], at_start: Collection[str]) -> Iterator[Misplaced]:
+def misplaced(
+    base: Path, apps: Mapping[str, Path], at_start: Collection[str], left_out: Collection[str] = ()
+) -> Iterator[Misplaced]:
     """Yield the handlers below `base` that are not registered when Django starts.
 
     For an app that is not installed, only its first handler is yielded. `apps`: the folders of the installed apps by
-    module name. `at_start`: the files that declared handlers before Django had started.
+    module name. `at_start`: the files that declared handlers before Django had started. `left_out`: the apps that the
+    site leaves out on purpose, and of which nothing is yielded.
     """
     started = {os.path.realpath(name) for name in at_start}
-    for package, folder in _packages(base):
+    for package, folder in _packages(base, apps.values()):
         app = _app_of(folder, apps)
         if app is None:
-            yield from _left_out(base, package, folder / "handlers.py")
+            if package not in left_out:
+                yield from _not_installed(base, package, folder / "handlers.py")
             continue
         for path in sorted(folder.glob("*.py")):
             for use in uses(path):
@@ -48,9 +52,9 @@ def misplaced(base: Path, apps: Mapping[str, Path], at_start: Collection[str]) -
                     yield Misplaced(f"{path.relative_to(base)}:{use.line}: {found[0]}", found[1])
 
 
-def _left_out(base: Path, package: str, path: Path) -> Iterator[Misplaced]:
+def _not_installed(base: Path, package: str, path: Path) -> Iterator[Misplaced]:
     """Yield one finding for a package that is not installed and has handlers."""
-    remedy = f'Add "{package}" to INSTALLED_APPS. A site that leaves it out on purpose silences eventbus.W002'
+    remedy = f'Add "{package}" to INSTALLED_APPS. A site that leaves it out on purpose names it in EVENTBUS["LEFT_OUT"]'
     for use in [use for use in uses(path) if use.name in DECLARING][:1]:
         place = f"{path.relative_to(base)}:{use.line}"
         yield Misplaced(f"{place}: {package} is not installed, so its handlers are not registered", remedy, False)
@@ -72,14 +76,20 @@ def _fault(use: Use, app: str, package: str, path: Path, started: bool) -> tuple
     return f"nothing imports {module} at start, so its @{use.name} is not registered", remedy
 
 
-def _packages(base: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the Python packages below a folder, with their names."""
+def _packages(base: Path, apps: Collection[Path]) -> Iterator[tuple[str, Path]]:
+    """Yield the Python packages below a folder, with their names.
+
+    A folder inside a package is one too, even without an `__init__.py`: Python can import it. At the top of a project
+    such a folder counts only if an installed app is in it: others hold documents and data.
+    """
     for place, folders, files in os.walk(base):
-        is_top = place == str(base)
-        folders[:] = sorted(one for one in folders if one not in LEFT_OUT and not one.startswith("."))
-        if "__init__.py" in files:
-            yield ".".join(Path(place).relative_to(base).parts), Path(place)
-        elif not is_top:
+        folder = Path(place)
+        folders[:] = sorted(one for one in folders if one not in LEFT_OUT and one.isidentifier())
+        if folder == base:
+            continue
+        if folder.parent != base or "__init__.py" in files or any(app.is_relative_to(folder) for app in apps):
+            yield ".".join(folder.relative_to(base).parts), folder
+        else:
             folders.clear()
 
 

@@ -37,6 +37,13 @@ def found(base: Path, files: dict[str, str], *, apps: tuple[str, ...] = (), star
 
 
 def found_in(base: Path, files: dict[str, str], *, apps: tuple[str, ...], started: tuple[str, ...]) -> list[Misplaced]:
+    write(base, files)
+    folders = {app: base / app.replace(".", "/") for app in apps}
+    return list(misplaced(base, folders, [str(base / name) for name in started]))
+
+
+def write(base: Path, files: dict[str, str]) -> None:
+    """Write the files, and make each folder that holds one a package."""
     for name, text in files.items():
         path = base / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,8 +51,6 @@ def found_in(base: Path, files: dict[str, str], *, apps: tuple[str, ...], starte
             if folder != base and base in folder.parents:
                 (folder / "__init__.py").touch()
         path.write_text(text)
-    folders = {app: base / app.replace(".", "/") for app in apps}
-    return list(misplaced(base, folders, [str(base / name) for name in started]))
 
 
 def test_every_handler_of_this_site_is_registered() -> None:
@@ -98,15 +103,49 @@ def test_an_app_with_handlers_that_is_not_installed_is_found_once(tmp_path: Path
 
     assert said == (
         "shop/loyalty/handlers.py:5: shop.loyalty is not installed, so its handlers are not registered. "
-        'Add "shop.loyalty" to INSTALLED_APPS. A site that leaves it out on purpose silences eventbus.W002'
+        'Add "shop.loyalty" to INSTALLED_APPS. A site that leaves it out on purpose names it in EVENTBUS["LEFT_OUT"]'
     )
 
 
 def test_a_site_that_leaves_an_app_out_is_warned_and_starts(tmp_path: Path, settings: Any) -> None:
-    found(tmp_path, {"shop/loyalty/handlers.py": HANDLER})
+    write(tmp_path, {"shop/loyalty/handlers.py": HANDLER})
     settings.BASE_DIR = tmp_path
 
     assert [one.id for one in check_handler_places()] == ["eventbus.W002"]
+
+
+def test_an_app_that_is_left_out_on_purpose_hides_no_other(tmp_path: Path, settings: Any) -> None:
+    write(tmp_path, {"shop/loyalty/handlers.py": HANDLER, "shop/wishes/handlers.py": HANDLER})
+    settings.BASE_DIR = tmp_path
+    settings.EVENTBUS = {**settings.EVENTBUS, "LEFT_OUT": ["shop.loyalty"]}
+
+    [warned] = check_handler_places()
+
+    assert warned.msg.startswith("shop/wishes/handlers.py:5: shop.wishes is not installed")
+
+
+@pytest.mark.parametrize(
+    ("place", "app"),
+    [("shop/loyalty/handlers.py", "other"), ("shop/loyalty/more/late.py", "shop.loyalty"), ("top/late.py", "top")],
+)
+def test_a_folder_that_python_imports_without_an_init_file_is_read(tmp_path: Path, place: str, app: str) -> None:
+    write(tmp_path, {place: HANDLER})
+    (tmp_path / place).with_name("__init__.py").unlink()
+
+    [said] = found_as_they_are(tmp_path, app)
+
+    assert said.startswith(f"{place}:5: ")
+
+
+def test_documents_at_the_top_are_no_packages(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "handlers.py").write_text(HANDLER)
+
+    assert found_as_they_are(tmp_path, "other") == []
+
+
+def found_as_they_are(base: Path, app: str) -> list[str]:
+    return [one.what for one in misplaced(base, {app: base / app.replace(".", "/")}, [])]
 
 
 @pytest.mark.parametrize(
