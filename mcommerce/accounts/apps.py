@@ -7,12 +7,23 @@ from django.apps import AppConfig
 from django.db.models.signals import post_delete, post_migrate
 from django.utils.translation import gettext_lazy as _
 
+_COUNTED = "allauth counts attempts and hashes passwords, which must hold no locks; a second one changes nothing more"
+
 
 class AccountsConfig(AppConfig):
     name = "mcommerce.accounts"
     verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = "accounts/"
+    repeats_harmless: ClassVar = {
+        "sign-in/": _COUNTED,
+        "sign-out/": "who is signed out stays signed out",
+        "register/": _COUNTED,
+        "confirm/": _COUNTED,
+        "email/": _COUNTED,
+        "password/": _COUNTED,
+        "second-factor/": _COUNTED,
+    }
     context_processors: ClassVar = ("mcommerce.accounts.context_processors.address_book",)
 
     def ready(self) -> None:

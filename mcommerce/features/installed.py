@@ -6,6 +6,8 @@ INSTALLED_APPS is the only list of them. The rest is in the feature itself, most
 - `front_page`: the URL name of a page that may stand in for the front page, where no feature answers at `/`.
 - `context_processors`: dotted names of template variables for every page.
 - `staff_groups`: the permissions that each group of staff gets.
+- `repeats_harmless`: its forms that may be carried out twice, or in no transaction: {beginning of the address below
+  `url_prefix`: reason}. `mcommerce/web/resubmission.py` carries out every other form once.
 - `routing.py`: the sockets. Before those in `sockets_with_user` the session and the user are loaded, and before those
   in `sockets_for_all` nothing is.
 """
@@ -32,6 +34,17 @@ def addresses() -> list[URLPattern | URLResolver]:
     """Return the addresses of every feature, each below its `url_prefix`."""
     found = ((getattr(config, "url_prefix", None), config) for config in features())
     return [path(prefix, include(f"{config.name}.urls")) for prefix, config in found if prefix is not None]
+
+
+def repeats_harmless() -> dict[str, str]:
+    """Return where the addresses begin whose forms the site does not carry out once, each with the reason."""
+    found = ((config, getattr(config, "repeats_harmless", {})) for config in features())
+    return {
+        f"/{config.url_prefix}{beginning}": reason
+        for config, forms in found
+        for beginning, reason in forms.items()
+        if getattr(config, "url_prefix", None) is not None
+    }
 
 
 def sockets(name: str) -> list[URLPattern]:

@@ -12,6 +12,11 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = ""
+    repeats_harmless: ClassVar = {
+        "cart/": "a cart stores the numbers of its last additions; the other forms set a value",
+        "checkout/": "the form has a token, and two orders never have the same one",
+        "orders/": "an order is cancelled once, and its lines are lowered to what is left",
+    }
     context_processors: ClassVar = ("mcommerce.orders.context_processors.cart_count",)
     staff_groups: ClassVar = {"merchant": ("view_*", "change_order", "cancel_order", "ship_order", "refund_order")}
 

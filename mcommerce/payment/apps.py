@@ -10,4 +10,7 @@ class PaymentConfig(AppConfig):
     verbose_name = _("Payments")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = "payment/"
+    repeats_harmless: ClassVar = {
+        "": "a view calls the provider, which no transaction may wait for; an order has one attempt at a time"
+    }
     staff_groups: ClassVar = {"merchant": ("view_*", "change_payment")}

@@ -6,16 +6,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
 
+from mcommerce.features.installed import repeats_harmless
 from mcommerce.rate_limits.named_locks import take_turn
 from mcommerce.rate_limits.visitor_identity import keyed_hash
 
 PARAMETER = "again"  # of the address to which the proxy redirects: the id of the first request
-# Forms that would take effect twice. The cart and the checkout recognise a second one themselves; the other forms of
-# the shop set a value, so that a second one changes nothing more.
-ONCE = ("/admin/", "/accounts/addresses/", "/stations/producer/")
+WEBHOOKS = "/webhook/"  # in an address: no browser sends it, and the Caddyfile asks for none of them again
+HARMLESS = {"/i18n/": "to choose a language twice changes nothing more"}
 KEPT_SECONDS = 3_600  # a browser repeats a form at once; an hour allows for a laptop that slept
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -44,11 +45,25 @@ def forms_are_carried_out_once(get_response: View) -> View:
             return get_response(request)
         _name_by_first(request)
         sent = request_id(request)
-        if sent is None or not request.path_info.startswith(ONCE):
+        if sent is None or not is_carried_out_once(request.path_info):
             return get_response(request)
         return _carry_out(request, _key(request, sent), get_response)
 
     return answer
+
+
+def is_carried_out_once(path: str) -> bool:
+    """Return False for forms that recognise a repeat themselves, or that must not run in one transaction.
+
+    The apps name them (`repeats_harmless`), each with its reason. A view may also be declared non-atomic.
+    """
+    if WEBHOOKS in path or path.startswith((*HARMLESS, *repeats_harmless())):
+        return False
+    try:
+        view = resolve(path).func
+    except Resolver404:  # nothing happens there
+        return False
+    return DEFAULT_DB_ALIAS not in getattr(view, "_non_atomic_requests", ())
 
 
 def _name_by_first(request: HttpRequest) -> None:
@@ -82,9 +97,12 @@ def _carry_out(request: HttpRequest, key: str, get_response: View) -> HttpRespon
 
 
 def _kept(response: HttpResponse) -> dict[str, Any]:
-    """Return what is needed to repeat this answer; {} for a form that is shown again with its errors."""
-    if 300 <= response.status_code < 400:
-        return {"status": response.status_code, "headers": {"Location": response["Location"]}}
-    if response.status_code == 200 and response["Content-Type"] == "application/json":  # a script's form
-        return {"content": response.content, "content_type": "application/json"}
+    """Return what is needed to repeat this answer; {} for a form that is shown again with its errors, and a stream."""
+    status = response.status_code
+    if 300 <= status < 400 and "Location" in response:
+        return {"status": status, "headers": {"Location": response["Location"]}}
+    if status == 204:
+        return {"status": status}
+    if 200 <= status < 300 and not response.streaming and response.get("Content-Type") == "application/json":
+        return {"status": status, "content": response.content, "content_type": "application/json"}  # a script's form
     return {}
