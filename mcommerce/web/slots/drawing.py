@@ -2,11 +2,14 @@
 
 import hashlib
 import logging
+import math
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.template.context_processors import csrf
@@ -17,6 +20,11 @@ from mcommerce.web.slots.registry import Fragment, Key
 logger = logging.getLogger(__name__)
 
 DIGEST_BYTES = 8  # compared with one other drawing of the same fragment
+WARNING_SECONDS = 60  # between two warnings of one fragment, which may be drawn a thousand times meanwhile
+
+_lock = threading.Lock()
+_warned: dict[str, float] = {}  # when each fragment was last said to make too many queries
+_of_visitor: ContextVar[bool] = ContextVar("of_visitor", default=False)
 
 
 class Drawn(NamedTuple):
@@ -27,13 +35,13 @@ class Drawn(NamedTuple):
 
 
 class QueryCount:
-    """A count of the statements that the database executes."""
+    """A count of the statements that the database executes, without those that look up the visitor."""
 
     def __init__(self) -> None:
         self.made = 0
 
     def __call__(self, execute: Any, *statement: Any) -> Any:
-        self.made += 1
+        self.made += not _of_visitor.get()
         return execute(*statement)
 
 
@@ -44,10 +52,14 @@ def draw(fragment: Fragment, key: Key, request: HttpRequest) -> Drawn:
     """
     try:
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            html = drawn(fragment, key, request)
+            return with_digest(drawn(fragment, key, request))
     except Exception:
         logger.exception("The fragment %s failed for %s; its place stays empty", fragment.name, key)
-        html = ""
+        return with_digest("")
+
+
+def with_digest(html: str) -> Drawn:
+    """Return a fragment's HTML with its digest."""
     return Drawn(html, hashlib.blake2b(html.encode(), digest_size=DIGEST_BYTES).hexdigest())
 
 
@@ -56,7 +68,7 @@ def drawn(fragment: Fragment, key: Key, request: HttpRequest) -> str:
     with counted() as count:
         context = fragment.call(*key, request)
         html = "" if context is None else _rendered(fragment.template, context, request)
-    if settings.DEBUG and count.made > fragment.queries:
+    if count.made > fragment.queries and _may_warn(fragment.name):
         logger.warning("%s", too_many(fragment, count.made))
     return html
 
@@ -69,12 +81,32 @@ def counted() -> Iterator[QueryCount]:
         yield count
 
 
+@contextmanager
+def of_visitor() -> Iterator[None]:
+    """Leave the statements of the block out of every count: they look up who sees the page."""
+    before = _of_visitor.set(True)
+    try:
+        yield
+    finally:
+        _of_visitor.reset(before)
+
+
 def too_many(fragment: Fragment, made: int) -> str:
     """Return a sentence about a fragment that made more queries than it declares."""
     return (
         f"The fragment {fragment.name} made {made} queries and declares {fragment.queries}: "
         f"make fewer, or declare queries={made}"
     )
+
+
+def _may_warn(name: str) -> bool:
+    """Return True at most once a minute for each fragment."""
+    now = time.monotonic()
+    with _lock:
+        if now - _warned.get(name, -math.inf) < WARNING_SECONDS:
+            return False
+        _warned[name] = now
+        return True
 
 
 def _rendered(template: str, context: dict[str, Any], request: HttpRequest) -> str:

@@ -16,11 +16,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.http import HttpRequest
 from django.utils import translation
 
 from eventbus import watches
 from mcommerce.web.shared_watch import AWAY, SharedWatch
-from mcommerce.web.slots.drawing import Drawn, draw
+from mcommerce.web.slots.drawing import Drawn, drawn, with_digest
+from mcommerce.web.slots.failed_drawings import FailedDrawings
 from mcommerce.web.slots.registry import Fragment, Key, fragments_of, live_fragments
 from mcommerce.web.slots.visitor import request_of
 
@@ -48,6 +50,7 @@ class LiveFragments:
         self._changed = asyncio.Event()
         self._told: dict[str, str] = {}  # digests of what the page has
         self._ready: dict[str, Drawn] = {}
+        self._failed = FailedDrawings(self.change)
         self._drawing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -61,12 +64,13 @@ class LiveFragments:
             open_pages.leave(self)
             self._drawing.cancel()
             await asyncio.wait([self._drawing])
+            self._failed.close()
 
     def take(self) -> dict[str, Any]:
         """Return what the page lacks as a part of a frame; {} if it has everything."""
         ready, self._ready = self._ready, {}
-        self._told |= {name: drawn.digest for name, drawn in ready.items()}
-        return {"fragments": {name: drawn._asdict() for name, drawn in ready.items()}} if ready else {}
+        self._told |= {name: one.digest for name, one in ready.items()}
+        return {"fragments": {name: one._asdict() for name, one in ready.items()}} if ready else {}
 
     def change(self, names: Iterable[str]) -> None:
         """Note that these fragments may show something else now. Call it on the page's loop."""
@@ -98,22 +102,40 @@ class LiveFragments:
     async def _draw(self) -> None:
         due, self._due = self._due, set()
         drawing = sync_to_async(self._drawn, thread_sensitive=False, executor=_threads)
-        for name, drawn in (await drawing([self._fragments[name] for name in sorted(due)])).items():
-            if drawn.digest != self._told.get(name):
-                self._ready[name] = drawn
+        came = await drawing([self._fragments[name] for name in sorted(due)])
+        for name in due:
+            if name in came:
+                self._note(name, came[name])
             else:
-                self._ready.pop(name, None)
+                self._failed.add(name)
         if self._ready:
             self._wake()
 
+    def _note(self, name: str, came: Drawn) -> None:
+        self._failed.remove(name)
+        if came.digest != self._told.get(name):
+            self._ready[name] = came
+        else:
+            self._ready.pop(name, None)
+
     def _drawn(self, fragments: list[Fragment]) -> dict[str, Drawn]:
-        """Draw the fragments as the visitor of this socket sees them, in the visitor's language."""
+        """Draw the fragments as the visitor of this socket sees them, in their language; leave out those that fail."""
         request = request_of(self._scope)
         try:
             with translation.override(translation.get_language_from_request(request)):
-                return {one.name: draw(one, self.key, request) for one in fragments}
+                tried = {one.name: self._try(one, request) for one in fragments}
+                return {name: came for name, came in tried.items() if came}
         finally:
             connections.close_all()  # this thread's: it may be idle for long
+
+    def _try(self, one: Fragment, request: HttpRequest) -> Drawn | None:
+        """Draw one. If that fails, return None: the page keeps what it shows. Only its first failure is logged."""
+        try:
+            return with_digest(drawn(one, self.key, request))
+        except Exception:
+            if one.name not in self._failed:
+                logger.exception("The fragment %s failed for %s; the page keeps what it shows", one.name, self.key)
+            return None
 
 
 class OpenPages:

@@ -12,6 +12,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.functional import SimpleLazyObject
 
 from mcommerce.web.bad_input import NUL
+from mcommerce.web.slots.drawing import of_visitor
 from mcommerce.web.socket_origins import PAGE_SCHEMES
 
 
@@ -27,6 +28,12 @@ def request_of(scope: Any) -> HttpRequest:
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     readable = session_key if NUL not in session_key else ""  # PostgreSQL cannot look up the others
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(readable or None)
-    request.user = SimpleLazyObject(lambda: get_user(request))
+    request.user = SimpleLazyObject(lambda: _user_of(request))
     CsrfViewMiddleware(lambda _request: HttpResponse()).process_request(request)
     return request
+
+
+def _user_of(request: HttpRequest) -> Any:
+    """Look up the visitor: a page's middleware has done so before the fragments are drawn, so it is none of theirs."""
+    with of_visitor():
+        return get_user(request)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.test import modify_settings
 
-from mcommerce.web.slots import registry
+from mcommerce.web.slots import drawing, registry
 from mcommerce.web.slots.live import open_pages
 from tests.mcommerce.orders.conftest import (  # noqa: F401  (an order, and who may see it)
     listener,
@@ -43,6 +43,12 @@ def registered() -> Iterator[Callable[[registry.Fragment], None]]:
     yield add
     for one in added:
         registry.remove(one)
+
+
+@pytest.fixture(autouse=True)
+def nobody_was_warned() -> None:
+    """Each fragment may be warned of: the minute since another test's warning is over."""
+    drawing._warned.clear()
 
 
 @pytest.fixture

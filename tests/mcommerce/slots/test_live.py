@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpRequest
 
 from mcommerce.orders.models import Order
-from mcommerce.web.slots import live, registry
+from mcommerce.web.slots import failed_drawings, live, registry
 from mcommerce.web.slots.live import open_pages
 from tests.mcommerce.orders.conftest import Shopper
 from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, happens, run, socket_of
@@ -22,6 +22,7 @@ pytestmark = [
 
 QUIET_SECONDS = 0.5  # some times the pauses in which a socket collects changes
 MANY = 60
+SICKLY = "points.sickly"
 
 
 @pytest.fixture
@@ -171,25 +172,78 @@ def test_between_two_drawings_there_is_a_pause(
     assert drawn == [waiting.id]
 
 
-def test_a_fragment_that_fails_leaves_its_place_empty_and_the_others_come(
-    listener: Shopper, waiting: Order, registered: Callable[..., None], capsys: pytest.CaptureFixture[str]
+def test_a_fragment_that_fails_stays_as_it_is_and_comes_once_it_is_well(
+    listener: Shopper,
+    waiting: Order,
+    registered: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def failing(_order_id: UUID, _request: HttpRequest) -> dict[str, object]:
-        raise ValueError("out of points")
+    outcomes = iter(["well", "ill", "ill", "ill", "well again"])  # one for each drawing; the last without an event
 
-    registered(registry.Fragment("order", "points.failing", failing, "x.html", updates_on=(PointsGranted,)))
+    def sickly(_order_id: UUID, _request: HttpRequest) -> dict[str, object]:
+        if (outcome := next(outcomes)) == "ill":
+            raise ValueError("out of points")
+        return {"said": outcome}
+
+    monkeypatch.setattr(failed_drawings, "FIRST_PAUSE_SECONDS", 0.01)
+    registered(registry.Fragment("order", SICKLY, sickly, "points/note.html", updates_on=(PointsGranted,)))
 
     async def story() -> None:
         async with socket_of(listener, waiting.id) as socket:
             await socket.connect(timeout=ANSWER_SECONDS)
-            assert (await fragments(socket))["points.failing"] == ""
+            assert "well" in (await fragments(socket))[SICKLY]
 
             await happens(grant_points, order_id=waiting.id)
 
-            assert list(await fragments(socket)) == [POINTS]
+            while SICKLY not in (came := await fragments(socket)):
+                assert list(came) == [POINTS], "the others come"
+            assert "well again" in came[SICKLY], "and not an empty one"
 
     run(story)
-    assert "The fragment points.failing failed" in capsys.readouterr().err
+    assert capsys.readouterr().err.count(f"The fragment {SICKLY} failed") == 1
+
+
+def test_a_fragment_that_keeps_failing_is_drawn_ever_more_seldom(
+    listener: Shopper, waiting: Order, registered: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings: list[UUID] = []
+
+    def failing(order_id: UUID, _request: HttpRequest) -> dict[str, object]:
+        drawings.append(order_id)
+        raise ValueError("out of points")
+
+    monkeypatch.setattr(failed_drawings, "FIRST_PAUSE_SECONDS", QUIET_SECONDS / 2)
+    registered(registry.Fragment("order", SICKLY, failing, "points/note.html", updates_on=(PointsGranted,)))
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert SICKLY not in await fragments(socket)
+            assert await socket.receive_nothing(timeout=4 * QUIET_SECONDS)
+
+    run(story)
+
+    assert 1 < len(drawings) <= 4  # after 0, 0.25, 0.75 and 1.75 seconds at the earliest
+
+
+def test_the_look_up_of_the_visitor_is_no_query_of_the_fragment(
+    listener: Shopper, waiting: Order, registered: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the page the middleware has looked up who comes."""
+
+    def personal(_order_id: UUID, request: HttpRequest) -> dict[str, object]:
+        return {"said": request.user.pk}
+
+    registered(registry.Fragment("order", SICKLY, personal, "points/note.html", (PointsGranted,), queries=0))
+
+    async def story() -> None:
+        async with socket_of(listener, waiting.id) as socket:
+            await socket.connect(timeout=ANSWER_SECONDS)
+            assert SICKLY in await fragments(socket)
+
+    run(story)
+    assert SICKLY not in capsys.readouterr().err
 
 
 def test_whoever_left_is_forgotten(listener: Shopper, waiting: Order) -> None:
