@@ -31,7 +31,10 @@ class NotAnEvent(BusError, TypeError):
 
 
 class WrongFieldType(BusError, TypeError):
-    """An event's field holds a value of another type than its class declares: its handlers could not decode it."""
+    """An event's field holds a value of another type than its class declares, or a value beyond the type's limits.
+
+    Its handlers could not decode it. The same error refuses integers beyond 64 bits, and times that are not in UTC.
+    """
 
 
 class RetryLater(Exception):

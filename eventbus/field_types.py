@@ -1,13 +1,14 @@
-"""Check, when an event is published, that its values have the types that its class declares.
+"""Check, when an event is published, that its values have the types and limits that its class declares.
 
 The encoder writes any value that it can. Without the check a number in a text field would be published, and no group
-could decode it. NaN and infinity would become null, and an integer could be larger than any float. The check is
-compiled once for each class, as one expression over its fields, so that an event costs a fraction of a microsecond.
+could decode it. NaN and infinity would become null, and an integer could have more bits than other languages read. A
+time would be written without its offset, or in another zone than UTC. The check is compiled once for each class, as one
+expression over its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 from sys import float_info
@@ -26,12 +27,32 @@ PLAIN: dict[type[inspect.Type], type] = {
     inspect.BytesType: bytes,
     inspect.BoolType: bool,
     inspect.UUIDType: UUID,
-    inspect.DateTimeType: datetime,
     inspect.TimeType: time,
     inspect.TimeDeltaType: timedelta,
     inspect.DecimalType: Decimal,
     inspect.NoneType: type(None),
 }
+
+SEQUENCES: dict[type[inspect.Type], type] = {
+    inspect.VarTupleType: tuple,
+    inspect.ListType: list,
+    inspect.SetType: set,
+    inspect.FrozenSetType: frozenset,
+}
+
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1  # the integers that every language reads: docs/reference/wire-format.md
+# What `msgspec.Meta` limits, and the Python that is true for a value within the limit.
+LIMITS = {
+    "ge": "{value} >= {limit}",
+    "gt": "{value} > {limit}",
+    "le": "{value} <= {limit}",
+    "lt": "{value} < {limit}",
+    "multiple_of": "{value} % {limit} == 0",
+    "min_length": "len({value}) >= {limit}",
+    "max_length": "len({value}) <= {limit}",
+    "pattern": "{limit}({value}) is not None",
+}
+NOTES = {r"\bint\b": "64 bits at most", r"\bdatetime\b(?!\.)": "aware, in UTC"}  # of a type that an error names
 
 checks: dict[type, Check] = {}  # by class: `publish` looks here itself, since a call takes as long as a check
 
@@ -41,6 +62,16 @@ def refuse_wrong_types(event: msgspec.Struct) -> None:
     kind = type(event)
     if not (checks.get(kind) or check_of(kind))(event):
         raise WrongFieldType(f"{type(event).__name__}.{_fault(event)}")
+
+
+def fits(kind: inspect.Type, value: object) -> bool:
+    """Return True if a value has this type, and is within the type's limits. It is for errors and tests: it is slow."""
+    source = _Source()
+    return source.made(source.of(kind, "it"))(value)
+
+
+def _is_utc(at: Any) -> bool:
+    return isinstance(at, datetime) and at.utcoffset() == timedelta()
 
 
 def _all_fit(struct: msgspec.Struct) -> bool:
@@ -57,12 +88,12 @@ def check_of(kind: type[msgspec.Struct]) -> Check:
 
 
 def _check_of_part(kind: type[msgspec.Struct]) -> Check:
-    def fits(part: Any) -> bool:
+    def part_fits(part: Any) -> bool:
         if type(part) is kind:
             return (checks.get(kind) or check_of(kind))(part)
         return isinstance(part, kind) and _all_fit(part)
 
-    return fits
+    return part_fits
 
 
 class _Source:
@@ -92,16 +123,30 @@ class _Source:
         """Return the source of a Python expression that checks one value.
 
         `value` is the source of the value, such as `it.order_id`. The expression is true if the value has the type
-        `kind`. It is always true for a type that is not listed here: the encoder refuses what it cannot write.
+        `kind` and is within its limits.
         """
+        if isinstance(kind, inspect.Metadata):  # examples and a description: they allow the same values
+            return self.of(kind.type, value)
+        limits = [self.within(name, getattr(kind, name, None), value) for name in LIMITS]
+        return f"({' and '.join([self.of_type(kind, value), *filter(None, limits)])})"
+
+    def within(self, name: str, limit: Any, value: str) -> str:
+        if limit is None:
+            return ""
+        used = re.compile(limit).search if name == "pattern" else limit
+        return LIMITS[name].format(value=value, limit=self.called(used))
+
+    def of_type(self, kind: inspect.Type, value: str) -> str:
+        """Return the source that checks the type alone. It is always true for `Any`, and for types not listed here."""
         if plain := PLAIN.get(type(kind)):
             name = self.called(plain)  # nearly always exactly this class: that test costs half
             return f"(type({value}) is {name} or isinstance({value}, {name}))"
         match kind:
-            case inspect.Metadata(type=inner):  # examples and a description: they allow the same values
-                return self.of(inner, value)
             case inspect.IntType():
-                return self.number(value, int)
+                return f"({self.number(value, int)} and {INT_MIN} <= {value} <= {INT_MAX})"
+            case inspect.DateTimeType():  # nearly always with this zone: the call costs more than all the rest
+                usual = f"type({value}) is {self.called(datetime)} and {value}.tzinfo is {self.called(UTC)}"
+                return f"({usual} or {self.called(_is_utc)}({value}))"
             case inspect.FloatType():  # NaN is neither more nor less than any number
                 largest = self.called(float_info.max)
                 return f"({self.number(value, (float, int))} and -{largest} <= {value} <= {largest})"
@@ -115,10 +160,11 @@ class _Source:
                 return "(" + " or ".join(self.of(one, value) for one in types) + ")"
             case inspect.StructType(cls=struct):  # by a check of its own: a struct may hold others of its class
                 return f"({self.held_by(value, struct)} and {self.called(_all_fit)}({value}))"
-            case inspect.VarTupleType(item_type=item):
-                return self.each(item, value, tuple)
-            case inspect.ListType(item_type=item):
-                return self.each(item, value, list)
+            case inspect.CollectionType(item_type=item):
+                return self.each(item, value, SEQUENCES[type(kind)])
+            case inspect.TupleType(item_types=types):
+                parts = [self.of(one, f"{value}[{number}]") for number, one in enumerate(types)]
+                return f"({' and '.join([self.held_by(value, tuple), f'len({value}) == {len(types)}', *parts])})"
             case inspect.DictType(key_type=key, value_type=item):
                 each = f"{self.of(key, 'k')} and {self.of(item, 'v')}"
                 return f"({self.held_by(value, dict)} and all([{each} for k, v in {value}.items()]))"
@@ -141,22 +187,17 @@ def _fault(struct: msgspec.Struct) -> str:
     """
     for field in inspect.type_info(type(struct)).fields:  # type: ignore[attr-defined]
         value = getattr(struct, field.name)
-        if not _fits(field.type, value):
-            inner = next((part for part in _parts(value) if not _fits(inspect.type_info(type(part)), part)), None)
+        if not fits(field.type, value):
+            inner = next((part for part in _parts(value) if not fits(inspect.type_info(type(part)), part)), None)
             if inner is not None:
                 return f"{field.name}: {type(inner).__name__}.{_fault(inner)}"
             wanted = getattr(type(struct), "__annotations__", {}).get(field.name, field.type)
-            return f"{field.name} holds {_written(type(value))}: it must be {_finite(_written(wanted))}"
+            return f"{field.name} holds {_written(type(value))}: it must be {_wanted(wanted, field.type)}"
     raise AssertionError("every field fits")
 
 
-def _fits(kind: inspect.Type, value: object) -> bool:
-    source = _Source()
-    return source.made(source.of(kind, "it"))(value)
-
-
 def _parts(value: object) -> list[msgspec.Struct]:
-    values = value if isinstance(value, list | tuple) else [value]
+    values = value if isinstance(value, list | tuple | set | frozenset) else [value]
     return [part for part in values if isinstance(part, msgspec.Struct)]
 
 
@@ -166,5 +207,11 @@ def _written(kind: object) -> str:
     return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
-def _finite(wanted: str) -> str:
-    return re.sub(r"\bfloat\b", "finite float", wanted)
+def _wanted(declared: object, kind: inspect.Type) -> str:
+    """Return the declared type as it is written in the class, with what the bus and the type's limits want of it."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    written = _written(declared)
+    notes = [note for found, note in NOTES.items() if re.search(found, written)]
+    notes += [f"{name}={limit!r}" for name in LIMITS if (limit := getattr(kind, name, None)) is not None]
+    return re.sub(r"\bfloat\b", "finite float", written) + (f" ({', '.join(notes)})" if notes else "")

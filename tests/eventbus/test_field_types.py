@@ -1,10 +1,11 @@
 """Each kind of value that an event may hold is told from all others before it leaves."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from math import inf, nan
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -40,6 +41,16 @@ class Everything(Event, name="test.everything", topic="test", key="name"):
     shares: tuple[float, ...] = ()
     currency: Annotated[str, msgspec.Meta(examples=["EUR"])] = "EUR"
     anything: Any = None
+    tags: set[str] = set()
+    codes: frozenset[int] = frozenset()
+    place: tuple[int, str] = (1, "north")
+    times: tuple[datetime, ...] = ()
+    from_one: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    above_zero: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
+    dozens: Annotated[int, msgspec.Meta(multiple_of=12)] = 12
+    country: Annotated[str, msgspec.Meta(min_length=2, max_length=2, pattern="^[A-Z]+$", examples=["FR"])] = "FR"
+    sizes: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=2)] = (1,)
+    perhaps: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 FITTING: list[dict[str, Any]] = [
@@ -49,6 +60,10 @@ FITTING: list[dict[str, Any]] = [
     {"share": -1.7e308, "shares": (0.0, 2)},
     {"parts": (Part(pieces=1, within=Part(pieces=2)),), "words": ["a"], "by_name": {"a": {"b": 1}}},
     {"anything": object()},
+    {"number": 2**63 - 1, "maybe": -(2**63)},
+    {"at": datetime(2026, 11, 25, tzinfo=ZoneInfo("UTC")), "times": (datetime(2026, 11, 25, tzinfo=UTC),)},
+    {"tags": {"a", "b"}, "codes": frozenset({1, 2}), "place": (2, "south")},
+    {"from_one": 10, "above_zero": 0.999, "dozens": 24, "country": "DE", "sizes": (1, 2), "perhaps": 1},
 ]
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": b"vase"}, "name holds bytes: it must be str"),
@@ -73,6 +88,31 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"parts": (Part(pieces="1"),)}, "parts: Part.pieces holds str: it must be int"),
     ({"words": ["a", 1]}, "words holds list: it must be list[str]"),
     ({"by_name": {"a": {"b": "1"}}}, "by_name holds dict"),
+    ({"number": 2**63}, "number holds int: it must be int (64 bits at most)"),
+    ({"maybe": -(2**63) - 1}, "maybe holds int: it must be int | None (64 bits at most)"),
+    ({"by_name": {"a": {"b": 2**63}}}, "by_name holds dict"),
+    ({"at": datetime(2026, 11, 25)}, "at holds datetime: it must be datetime (aware, in UTC)"),
+    ({"at": datetime(2026, 11, 25, tzinfo=timezone(timedelta(hours=1)))}, "at holds datetime"),
+    ({"times": (datetime(2026, 11, 25),)}, "times holds tuple: it must be tuple[datetime.datetime, ...] (aware"),
+    ({"tags": {"a", 1}}, "tags holds set: it must be set[str]"),
+    ({"tags": ["a"]}, "tags holds list: it must be set[str]"),
+    ({"codes": frozenset({"a"})}, "codes holds frozenset: it must be frozenset[int]"),
+    ({"codes": {1}}, "codes holds set: it must be frozenset[int]"),
+    ({"place": ("north", 1)}, "place holds tuple: it must be tuple[int, str]"),
+    ({"place": (1,)}, "place holds tuple"),
+    ({"place": (1, "north", 2)}, "place holds tuple"),
+    ({"place": [1, "north"]}, "place holds list"),
+    ({"from_one": 0}, "from_one holds int: it must be int (64 bits at most, ge=1, le=10)"),
+    ({"from_one": 11}, "from_one holds int"),
+    ({"above_zero": 0.0}, "above_zero holds float: it must be finite float (gt=0, lt=1)"),
+    ({"above_zero": 1}, "above_zero holds int"),
+    ({"dozens": 13}, "dozens holds int: it must be int (64 bits at most, multiple_of=12)"),
+    ({"country": "F"}, "country holds str: it must be str (min_length=2, max_length=2, pattern='^[A-Z]+$')"),
+    ({"country": "FRA"}, "country holds str"),
+    ({"country": "fr"}, "country holds str"),
+    ({"sizes": ()}, "sizes holds tuple"),
+    ({"sizes": (1, 2, 3)}, "sizes holds tuple"),
+    ({"perhaps": 0}, "perhaps holds int"),
 ]
 
 
