@@ -1,7 +1,8 @@
 """Declare events by keywords of their class. A wrong declaration is refused with a sentence that says what to write."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from inspect import signature
 from typing import Any, TypeVar
 
 import msgspec
@@ -77,6 +78,45 @@ def refuse_wrong_group(group: object) -> None:
     """Raise WrongDeclaration for the name of a consumer group that the tables or Kafka cannot hold."""
     for fault in _wrong_name("group", group, GROUP_CHARACTERS_MAX):
         raise WrongDeclaration(f'{fault} Write the name of a consumer group, usually the app\'s: group="loyalty"')
+
+
+def refuse_wrong_retries(attempts: object, backoff: object, permanent: object) -> None:
+    """Raise WrongDeclaration for a policy of failed attempts that could not be followed."""
+    refuse_wrong_count("attempts", attempts, "Write how often a failing event is tried in all: attempts=8")
+    if not _is_backoff(backoff):
+        raise WrongDeclaration(
+            f"backoff is {backoff!r}. Write the longest first pause and the longest of all, in seconds: "
+            "backoff=(1.0, 300.0)"
+        )
+    kinds = permanent if isinstance(permanent, tuple) else (None,)
+    if not all(isinstance(one, type) and issubclass(one, Exception) for one in kinds):
+        raise WrongDeclaration(f"permanent is {permanent!r}. Write a tuple of exception classes: permanent=(KeyError,)")
+
+
+def refuse_wrong_count(name: str, value: object, remedy: str) -> None:
+    """Raise WrongDeclaration unless a value is an integer from 1 on."""
+    if type(value) is not int or value < 1:
+        raise WrongDeclaration(f"{name} is {value!r}: it is a number from 1 on. {remedy}")
+
+
+def refuse_wrong_record(record: Callable[..., None] | None) -> None:
+    """Raise WrongDeclaration for an effect's `record` that could not be called with the event and its answer."""
+    name = getattr(record, "__name__", repr(record))
+    line = f"Write: def {name}(event: OrderPaid, answer: Any) -> None"
+    try:
+        if record is not None:
+            signature(record).bind("event", "answer")
+    except TypeError as error:
+        raise WrongDeclaration(f"record is {name}, and cannot take event and answer ({error}). {line}") from None
+    except ValueError:  # some functions in C have no signature
+        return
+
+
+def _is_backoff(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2 or not all(type(one) in {int, float} for one in value):
+        return False
+    first, longest = value
+    return bool(0 <= first <= longest < float("inf"))  # 0: at once
 
 
 def _clashes(names: Collection[str], unknown: Collection[str]) -> Iterator[str]:

@@ -10,7 +10,13 @@ from typing import Any, Literal, TypeVar
 
 from django.apps import apps
 
-from eventbus.declaration import EventMeta, refuse_wrong_group
+from eventbus.declaration import (
+    EventMeta,
+    refuse_wrong_count,
+    refuse_wrong_group,
+    refuse_wrong_record,
+    refuse_wrong_retries,
+)
 from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
 from eventbus.events import Event, Record, open_event
 
@@ -65,6 +71,9 @@ class Handler:
     def __post_init__(self) -> None:
         refuse_wrong_group(self.group)
         _refuse_wrong_function(self)
+        refuse_wrong_retries(self.attempts, self.backoff, self.permanent)
+        refuse_wrong_count("batch", self.batch, "Write the most events in one transaction: batch=200")
+        refuse_wrong_record(self.record)
         if self.on_dead not in {"park", "skip"}:
             raise WrongDeclaration(f"on_dead is {self.on_dead!r}. Write 'park' or 'skip'")
         if self.start not in {"latest", "earliest"}:

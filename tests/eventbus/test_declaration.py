@@ -145,6 +145,21 @@ def test_a_handler_and_an_effect_are_functions_as_before() -> None:
         ({"on_dead": "stop"}, "Write 'park' or 'skip'"),
         ({"start": "now"}, "Write 'latest' or 'earliest'"),
         ({"seconds": 0}, "Say how many seconds"),
+        ({"batch": 0}, "batch is 0: it is a number from 1 on. Write the most events in one transaction: batch=200"),
+        ({"batch": "200"}, "batch is '200'"),
+        ({"attempts": 0}, "attempts is 0: it is a number from 1 on. Write how often"),
+        ({"attempts": True}, "attempts is True"),
+        ({"attempts": 1.5}, "attempts is 1.5"),
+        ({"backoff": 5.0}, "backoff is 5.0. Write the longest first pause and the longest of all"),
+        ({"backoff": (1.0,)}, "backoff=(1.0, 300.0)"),
+        ({"backoff": (1.0, "300")}, "backoff is (1.0, '300')"),
+        ({"backoff": (-1.0, 300.0)}, "backoff is (-1.0, 300.0)"),
+        ({"backoff": (300.0, 1.0)}, "backoff is (300.0, 1.0)"),
+        ({"backoff": (1.0, float("inf"))}, "backoff is (1.0, inf)"),
+        ({"permanent": ValueError}, "Write a tuple of exception classes: permanent=(KeyError,)"),
+        ({"permanent": [ValueError]}, "Write a tuple of exception classes"),
+        ({"permanent": ("ValueError",)}, "Write a tuple of exception classes"),
+        ({"permanent": (KeyboardInterrupt,)}, "Write a tuple of exception classes"),
     ],
 )
 def test_a_wrong_option_of_a_handler_is_refused(policy: dict[str, Any], said: str) -> None:
@@ -158,6 +173,23 @@ def test_a_wrong_option_of_a_handler_is_refused(policy: dict[str, Any], said: st
 def test_an_effect_says_what_an_unknown_outcome_means() -> None:
     with pytest.raises(WrongDeclaration, match="Write 'retry' or 'never'"):
         effect(Noted, group="post", on_unknown_outcome="")(lambda event, **named: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("record", [lambda event: None, lambda: None, lambda event, answer, more: None, "note"])
+def test_a_record_that_cannot_take_event_and_answer_is_refused(record: Any) -> None:
+    with pytest.raises(WrongDeclaration, match=r"cannot take event and answer .* Write: def .*\(event: .*, answer"):
+        effect(Noted, group="post", on_unknown_outcome="never", record=record)(lambda event, **named: None)
+
+    assert "post" not in registry.groups
+
+
+def test_options_at_their_limits_are_taken() -> None:
+    limits: dict[str, Any] = {"attempts": 1, "backoff": (0, 0), "permanent": (KeyError, ValueError)}
+
+    handles(Noted, group="loyalty", batch=1, **limits)(lambda event: None)
+    effect(Noted, group="post", on_unknown_outcome="never", record=lambda *both: None, **limits)(lambda *_, **__: None)
+
+    assert {"loyalty", "post"} <= registry.groups.keys()
 
 
 async def grant_later(event: Noted) -> None: ...
