@@ -1,5 +1,6 @@
 """Make the JSON Schema (2020-12) of an event's data from its class. Readers ignore fields that it does not name."""
 
+from itertools import chain, count
 from typing import Any
 
 import msgspec
@@ -39,20 +40,44 @@ LIMITS = {
 }
 
 
+# What msgspec makes of a default such as [] or {}. Other factories, such as a clock, make another value each time.
+EMPTY = frozenset({list, dict, set, frozenset, tuple, bytearray})
+
+
 class NoSchema(TypeError):
     """A field's type has no JSON Schema here."""
 
 
+class _Nested:
+    """The schemas of the structs that an event holds. Structs of one name get numbers: `Line`, `Line2`."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Schema] = {}
+        self._names: dict[type[msgspec.Struct], str] = {}
+
+    def reference(self, struct: type[msgspec.Struct]) -> Schema:
+        """Return a reference to a struct's schema. The name is noted first, since a struct may hold its own class."""
+        if struct not in self._names:
+            name = self._names[struct] = self._free(struct.__name__)
+            self.schemas[name] = {}
+            self.schemas[name] |= _struct(struct, self)
+        return {"$ref": f"#/$defs/{self._names[struct]}"}
+
+    def _free(self, name: str) -> str:
+        names = chain([name], (f"{name}{number}" for number in count(2)))
+        return next(one for one in names if one not in self.schemas)
+
+
 def schema_of(event_type: type[Event]) -> Schema:
     """Return the schema of the data of an event. Raises NoSchema for a field type that is not known here."""
-    nested: dict[str, Schema] = {}
+    nested = _Nested()
     told = _struct(event_type, nested)
     wire_type = event_type.wire_type()
     schema = {"$schema": DIALECT, "$id": ID_PREFIX + wire_type, **told, "title": wire_type}
-    return schema | ({"$defs": nested} if nested else {})
+    return schema | ({"$defs": nested.schemas} if nested.schemas else {})
 
 
-def _struct(kind: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
+def _struct(kind: type[msgspec.Struct], nested: _Nested) -> Schema:
     comments = field_descriptions(kind)
     fields = inspect.type_info(kind).fields  # type: ignore[attr-defined]
     properties = {}
@@ -71,10 +96,12 @@ def _struct(kind: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
 
 
 def _default(field: inspect.Field) -> Schema:
+    if field.default_factory in EMPTY:
+        return {"default": msgspec.to_builtins(field.default_factory())}
     return {} if field.default is msgspec.NODEFAULT else {"default": msgspec.to_builtins(field.default)}
 
 
-def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
+def _of(kind: inspect.Type, nested: _Nested) -> Schema:
     if (plain := PLAIN.get(type(kind))) is not None:
         return plain | _limits(kind)
     match kind:
@@ -96,7 +123,7 @@ def _of(kind: inspect.Type, nested: dict[str, Schema]) -> Schema:
         case inspect.DictType(value_type=value):
             return {"type": "object", "additionalProperties": _of(value, nested)}
         case inspect.StructType(cls=struct):
-            return _reference(struct, nested)
+            return nested.reference(struct)
     raise NoSchema(f"{type(kind).__name__} has no JSON Schema: add it to {__name__}, or use another type in the event")
 
 
@@ -105,12 +132,3 @@ def _limits(kind: inspect.Type) -> Schema:
         return {}
     found = {keyword: getattr(kind, name, None) for name, keyword in LIMITS.items()}
     return {keyword: limit for keyword, limit in found.items() if limit is not None}
-
-
-def _reference(struct: type[msgspec.Struct], nested: dict[str, Schema]) -> Schema:
-    """Return a reference to the schema of a struct. The name is noted first, since a struct may hold its own class."""
-    name = struct.__name__
-    if name not in nested:
-        nested[name] = {}
-        nested[name] |= _struct(struct, nested)
-    return {"$ref": f"#/$defs/{name}"}

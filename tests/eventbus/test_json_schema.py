@@ -27,6 +27,9 @@ class Branch(msgspec.Struct, frozen=True):
     others: "tuple[Branch, ...]" = ()
 
 
+Leaf = msgspec.defstruct("Branch", [("leaves", int)], module="eventbus.events")  # another class of that name
+
+
 class TreeSeen(Event, name="tree.seen", topic="trees", key="tree_id"):
     """A tree was seen.
 
@@ -59,6 +62,10 @@ class TreeSeen(Event, name="tree.seen", topic="trees", key="tree_id"):
     owls: int = 0
 
     doors: list[int] = []
+    counts: dict[str, int] = {}
+    marks: set[str] = set()
+    twigs: tuple[Leaf, ...] = ()  # type: ignore[valid-type]
+    number: int = msgspec.field(default_factory=lambda: 7)
 
 
 class LeafSeen(Event, name="leaf.seen", topic="trees", key="tree_id"):
@@ -68,6 +75,7 @@ class LeafSeen(Event, name="leaf.seen", topic="trees", key="tree_id"):
 
 
 SCHEMA = schema_of(TreeSeen)
+MADE = {"doors", "counts", "marks", "twigs", "number"}  # fields whose defaults are made for each event
 
 
 def described(name: str) -> Any:
@@ -80,7 +88,7 @@ def test_it_names_its_dialect_and_itself() -> None:
 
 
 def test_fields_with_a_default_may_be_missing_and_unknown_ones_there() -> None:
-    assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {"felled_at", "nests", "owls", "doors"}
+    assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {"felled_at", "nests", "owls", *MADE}
     assert SCHEMA["additionalProperties"] is True
     assert (SCHEMA["properties"]["nests"]["default"], SCHEMA["properties"]["felled_at"]["default"]) == (0, None)
 
@@ -100,7 +108,10 @@ def test_fields_with_a_default_may_be_missing_and_unknown_ones_there() -> None:
         ("bark", {"type": "string", "contentEncoding": "base64"}),
         ("branches", {"type": "array", "items": {"$ref": "#/$defs/Branch"}}),
         ("names", {"type": "object", "additionalProperties": {"type": "string"}}),
-        ("doors", {"type": "array", "items": {"type": "integer"}}),
+        ("doors", {"type": "array", "items": {"type": "integer"}, "default": []}),
+        ("counts", {"type": "object", "additionalProperties": {"type": "integer"}, "default": {}}),
+        ("marks", {"type": "array", "items": {"type": "string"}, "uniqueItems": True, "default": []}),
+        ("number", {"type": "integer"}),
         ("place", {"type": "array", "prefixItems": [{"type": "number"}] * 2, "items": False, "minItems": 2}),
         ("colours", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
         ("country", {"type": "string", "examples": ["FR"]}),
@@ -122,6 +133,12 @@ def test_a_struct_may_hold_its_own_class() -> None:
 
     assert others["items"] == {"$ref": "#/$defs/Branch"}
     assert SCHEMA["$defs"]["Branch"]["properties"]["length"]["description"] == "centimetres"
+
+
+def test_two_structs_of_one_name_have_two_schemas() -> None:
+    assert SCHEMA["properties"]["twigs"]["items"] == {"$ref": "#/$defs/Branch2"}
+    assert list(SCHEMA["$defs"]["Branch2"]["properties"]) == ["leaves"]
+    assert list(SCHEMA["$defs"]["Branch"]["properties"]) == ["length", "others"]
 
 
 def test_docstring_and_comments_become_descriptions_in_words_of_the_wire() -> None:
