@@ -18,6 +18,7 @@ from eventbus.testing import published_events, sample
 from mcommerce.events import OrderedLine, OrderPaid
 from stations.events import StationChanged
 
+NO_NUMBER = Annotated[set[int], msgspec.Meta(min_length=2)]  # a sample's numbers are all 1
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
@@ -109,9 +110,45 @@ def test_a_limit_of_a_type_is_kept() -> None:
     class Limited(msgspec.Struct):
         number: Annotated[int, msgspec.Meta(ge=10)]
 
-    assert sample(Limited, number=10).number == 10
-    with pytest.raises(msgspec.ValidationError, match="number"):
-        sample(Limited)
+    assert (sample(Limited).number, sample(Limited, number=11).number) == (10, 11)
+    with pytest.raises(WrongFieldType, match="number holds int"):
+        sample(Limited, number=9)
+
+
+LIMITS: list[tuple[Any, Any]] = [
+    (Annotated[int, msgspec.Meta(gt=10)], 11),
+    (Annotated[int, msgspec.Meta(le=-3)], -3),
+    (Annotated[int, msgspec.Meta(lt=0)], -1),
+    (Annotated[int, msgspec.Meta(ge=0, le=5)], 1),
+    (Annotated[int, msgspec.Meta(gt=10, multiple_of=12)], 12),
+    (Annotated[float, msgspec.Meta(gt=0, lt=0.5)], 0.25),
+    (Annotated[float, msgspec.Meta(gt=1)], 2.0),
+    (Annotated[int, msgspec.Meta(ge=7)] | None, None),
+    (Annotated[str, msgspec.Meta(min_length=7)], "fieldfi"),
+    (Annotated[str, msgspec.Meta(max_length=2)], "fi"),
+    (Annotated[bytes, msgspec.Meta(max_length=2)], b"fi"),
+    (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "field"),
+    (Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", examples=["FR"])], "FR"),
+    (Annotated[list[str], msgspec.Meta(min_length=2)], ["field", "2field"]),
+    (Annotated[set[str], msgspec.Meta(min_length=2)], {"field", "2field"}),
+    (Annotated[tuple[int, ...], msgspec.Meta(max_length=0)], ()),
+    (Annotated[dict[str, int], msgspec.Meta(min_length=2)], {"field": 1, "2field": 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), LIMITS)
+def test_a_value_is_made_within_the_limits_of_its_type(kind: Any, value: Any) -> None:
+    limited = msgspec.defstruct("Limited", [("field", kind)])
+
+    assert sample(limited).field == value  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")], NO_NUMBER])
+def test_a_value_that_cannot_be_found_has_to_be_named(kind: Any) -> None:
+    limited = msgspec.defstruct("Limited", [("field", kind)])
+
+    with pytest.raises(TypeError, match=r"Limited\.field within its limits: name it as a keyword, or .*examples"):
+        sample(limited)
 
 
 def test_a_type_that_nobody_can_guess_has_to_be_named() -> None:
