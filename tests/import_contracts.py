@@ -35,13 +35,17 @@ def contracts(root: Path) -> dict[str, Any]:
     for contract in told["contracts"]:
         for key, listed in contract.items():
             if isinstance(listed, list):
-                beside = [" | ".join(name.partition(".")[2] for name in names)]
-                contract[key] = [
-                    one
-                    for entry in listed
-                    for one in ([entry] if entry != EVERY else beside if key == "layers" else names)
-                ]
+                contract[key] = [one for entry in listed for one in _filled(entry, key, names)]
     return told
+
+
+def _filled(entry: str, key: str, names: list[str]) -> list[str]:
+    """The entry of a list, once for each feature if it names them all; in layers they stand beside one another."""
+    if EVERY not in entry:
+        return [entry]
+    if key == "layers":
+        return [" | ".join(name.partition(".")[2] for name in names)]
+    return [entry.replace(EVERY, name) for name in names]
 
 
 def features(root: Path) -> list[str]:

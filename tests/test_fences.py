@@ -46,7 +46,7 @@ def plants() -> Iterator[Plant]:
         for number, other in enumerate(one for one in names if one != name):
             rule = ARROWS if shop and other != "stations" else BUS if not shop else STATIONS
             yield Plant(inside.format(f"other_{number}"), f"{other}.models", rule)
-        yield Plant(inside.format("events"), *(("stations.events", STATIONS) if shop else ("mcommerce.events", BUS)))
+        yield Plant(inside.format("events"), *(("stations.services", STATIONS) if shop else ("mcommerce.events", BUS)))
         yield Plant(inside.format("kafka"), "confluent_kafka", KAFKA)
         yield Plant(inside.format("settings"), "mcommerce.settings", ARROWS if shop else BUS)
         yield Plant(inside.format("views"), f"{name}.views", FEATURES)
@@ -89,6 +89,16 @@ def test_the_arrows_point_down(tree: Path) -> None:
     assert code == 0, said
 
 
+def test_every_feature_of_the_shop_may_handle_events_of_the_stations(tree: Path, tmp_path: Path) -> None:
+    planted = Path(shutil.copytree(tree, tmp_path / "tree"))
+    for name in import_contracts.features(ROOT):
+        with planted.joinpath(*name.split("."), "handlers.py").open("a") as file:
+            file.write("\nfrom stations.events import StationChanged\n")
+    code, said = ask_contracts(planted)
+
+    assert code == 0, said
+
+
 @pytest.mark.parametrize("plant", list(plants()), ids=lambda plant: f"{plant.module}->{plant.imports}")
 def test_a_forbidden_import_is_refused_with_its_remedy(plant: Plant, verdict: dict[str, str]) -> None:
     name = contracts()[plant.contract]["name"]
@@ -111,6 +121,7 @@ def test_two_modules_that_import_one_another_are_refused(tree: Path, tmp_path: P
 # Lines in modules that are there: a module of their own could not break these rules.
 LINES = {
     ("mcommerce/events.py", "mcommerce.orders.models"): ARROWS,
+    ("mcommerce/events.py", "stations.events"): STATIONS,
     **{(f"{name.replace('.', '/')}/models.py", f"{name}.services"): FEATURES for name in features()},
 }
 
