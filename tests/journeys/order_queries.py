@@ -1,5 +1,7 @@
-"""What a journey looks at: the order, its history, the stock."""
+"""What a journey looks at: the order, its history, its mails, the stock."""
 
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.test import Client
 from django.urls import reverse
 
@@ -13,6 +15,11 @@ def state_of(order: Order) -> str:
 
 def steps_of(order: Order) -> list[str]:
     return list(OrderStep.objects.filter(order=order).values_list("kind", flat=True))
+
+
+def mails_about(order: Order) -> list[EmailMessage]:
+    """The shop's mails about the order: their subjects name it. Other apps may write to its customer too."""
+    return [sent for sent in mail.outbox if order.number in sent.subject]
 
 
 def stock_of(product: Product) -> tuple[int, int]:

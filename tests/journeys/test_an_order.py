@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core import mail
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -31,7 +30,7 @@ from mcommerce.orders.models import Offer, Order, Refund
 from mcommerce.products.models import Product
 from mcommerce.products.services.catalogue import withdraw_product
 from mcommerce.products.services.stock import write_off_stock
-from tests.journeys.order_queries import state_of, steps_of, stock_of
+from tests.journeys.order_queries import mails_about, state_of, steps_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
@@ -70,7 +69,7 @@ def test_from_a_published_product_to_goods_that_left_the_stock(
 
     page = browser.get(reverse("orders:order", args=[order.id])).content.decode()
     assert "Paid, thank you!" in page
-    [confirmation] = mail.outbox
+    [confirmation] = mails_about(order)
     assert confirmation.subject == f"Order {order.number} is paid, thank you"
     assert steps_of(order) == ["placed", "reserved", "paid", "mailed"]
 
@@ -79,7 +78,7 @@ def test_the_mails_link_shows_the_order_in_another_browser(order_of: Callable[..
     order = order_of()
     tell(succeeded(order))
 
-    [link] = re.findall(r"\S*(/orders/\S+)", mail.outbox[0].body)
+    [link] = re.findall(r"\S*(/orders/\S+)", mails_about(order)[0].body)
 
     assert order.number in Client().get(link, follow=True).content.decode()
 
@@ -95,7 +94,7 @@ def test_an_order_of_too_much_is_cancelled_and_nothing_stays_held(
     assert state_of(order) == State.CANCELLED
     assert len(published_events(StockRejected)) == 1
     assert stock_of(vase) == (1, 0)
-    assert "there is not enough left" in mail.outbox[0].body
+    assert "there is not enough left" in mails_about(order)[0].body
 
 
 def test_what_was_withdrawn_meanwhile_is_not_sold(order_of: Callable[..., Order], vase: Product) -> None:
@@ -229,7 +228,7 @@ def test_goods_lost_after_the_payment_are_refunded_and_the_customer_told(order_o
     )
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
-    assert [sent.subject.split(order.number)[0].strip() for sent in mail.outbox] == [
+    assert [sent.subject.split(order.number)[0].strip() for sent in mails_about(order)] == [
         "Order",
         "Order",
         "Your money for order",
@@ -241,11 +240,11 @@ def test_everything_told_twice_changes_nothing(order_of: Callable[..., Order], v
     order = order_of()
     paid = succeeded(order)
     tell(paid)
-    before = (Order.objects.values().get(id=order.id), stock_of(vase), len(mail.outbox))
+    before = (Order.objects.values().get(id=order.id), stock_of(vase), len(mails_about(order)))
 
     lines = tuple(StockLine(product_id=line.product_id, quantity=line.quantity) for line in order.lines.all())
     tell(StockReserved(order_id=order.id, lines=lines), paid, StockCommitted(order_id=order.id, lines=lines), paid)
 
-    assert (Order.objects.values().get(id=order.id), stock_of(vase), len(mail.outbox)) == before
+    assert (Order.objects.values().get(id=order.id), stock_of(vase), len(mails_about(order))) == before
     assert len(published_events(OrderPaid)) == 1
     assert published_events(OrderRefundRequested) == []

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 import requests
-from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -20,7 +19,7 @@ from mcommerce.orders.services import lifecycle, returns
 from mcommerce.payment.sandbox import serve
 from mcommerce.payment.services.ledger import balances
 from mcommerce.products.models import Product
-from tests.journeys.order_queries import state_of, stock_of
+from tests.journeys.order_queries import mails_about, state_of, stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
 
@@ -133,8 +132,9 @@ def test_what_was_sent_back_is_paid_back_once_and_can_be_sold_again(
     assert [charge["refunded"] for charge in charges()] == [3_800]
     assert set(balances().values()) == {0}
     assert stock_of(vase) == (2, 0)
-    assert [sent.subject for sent in mail.outbox][-1] == f"Your money for order {order.number} was sent back"
-    assert "€38.00" in mail.outbox[-1].body
+    last = mails_about(order)[-1]
+    assert last.subject == f"Your money for order {order.number} was sent back"
+    assert "€38.00" in last.body
 
 
 def test_money_that_came_after_the_cancellation_goes_back_once(

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core import mail
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -21,6 +20,7 @@ from mcommerce.payment.models import Payment
 from mcommerce.payment.sandbox.page_renderer import render
 from mcommerce.products.models import Product
 from tests.journeys.conftest import ANSWERS
+from tests.journeys.order_queries import mails_about
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
@@ -81,7 +81,7 @@ def test_one_sum_from_the_desk_to_the_mail(currency: str, language: str, setting
             )
         )
     settle()
-    assert written in mail.outbox[-1].body
+    assert written in mails_about(order)[-1].body
 
 
 @pytest.mark.parametrize(("currency", "language"), WRITTEN)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -17,7 +16,7 @@ from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentClosed
 from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
-from tests.journeys.order_queries import state_of, stock_of
+from tests.journeys.order_queries import mails_about, state_of, stock_of
 from tests.journeys.provider_stub import Company
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock", "company")]
@@ -89,7 +88,7 @@ def test_an_order_whose_page_was_seen_ends_once_that_is_closed(
     assert state_of(order) == State.CANCELLED
     assert company.charges() == []
     assert stock_of(vase) == (2, 0)
-    assert "Nothing was charged." in mail.outbox[0].body
+    assert "Nothing was charged." in mails_about(order)[0].body
 
 
 def test_while_the_company_is_away_the_order_waits_and_says_so(
@@ -106,7 +105,7 @@ def test_while_the_company_is_away_the_order_waits_and_says_so(
 
     reach_the_deadline(settings)
 
-    assert (state_of(order), stock_of(vase), mail.outbox) == (State.CLOSING, (2, 1), [])
+    assert (state_of(order), stock_of(vase), mails_about(order)) == (State.CLOSING, (2, 1), [])
     assert "We are asking the payment provider whether you paid" in page_of(order)
     assert "Nothing was charged" not in page_of(order)
     assert "Pay €19.00" not in page_of(order)
@@ -135,7 +134,7 @@ def test_an_order_that_nobody_began_to_pay_ends_though_the_company_is_away(
 
     assert (state_of(order), company.asked_while_away) == (State.CANCELLED, 0)
     assert len(published_events(PaymentClosed)) == 1
-    assert "Nothing was charged." in mail.outbox[0].body
+    assert "Nothing was charged." in mails_about(order)[0].body
 
 
 def test_after_the_end_no_timer_is_left(
@@ -163,14 +162,14 @@ def test_a_cancellation_says_nothing_of_the_money_that_may_be_on_its_way(
 
     browser.post(reverse("orders:cancel", args=[order.id]))
     settle()
-    assert "Nothing was charged" not in mail.outbox[0].body
-    assert "its money comes back to you by itself" in mail.outbox[0].body
+    assert "Nothing was charged" not in mails_about(order)[0].body
+    assert "its money comes back to you by itself" in mails_about(order)[0].body
 
     company.come_back()
     clock.advance(minutes=11)
     settle()
     assert company.charges() == [(1_900, 1_900)]
-    assert "€19.00" in mail.outbox[-1].body
+    assert "€19.00" in mails_about(order)[-1].body
 
 
 # --- after a lost answer -------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +16,7 @@ from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle
 from mcommerce.payment.models import Attempt, Payment
 from mcommerce.payment.services.ledger import balances
+from tests.journeys.order_queries import mails_about
 from tests.journeys.provider_stub import KEY, Company
 from tests.mcommerce.payment.lossy_line import Line
 
@@ -86,7 +86,7 @@ def test_it_is_asked_for_once_more_and_the_history_says_what_came_of_it(
     assert history(failed) == ["refund_requested cancelled", "refunded"]
     assert Payment.objects.get().alarm == ""
     assert set(balances().values()) == {0}
-    assert mail.outbox[-1].subject == f"Your money for order {failed.number} was sent back"
+    assert mails_about(failed)[-1].subject == f"Your money for order {failed.number} was sent back"
 
 
 def test_pressed_twice_and_by_two_people_it_is_asked_for_once(

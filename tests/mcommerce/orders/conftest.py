@@ -1,5 +1,6 @@
 """A shelf of things for sale as the orders know it, someone who shops, and orders in every state."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from mcommerce.orders.models import Cart, Offer, Order
 from mcommerce.orders.open_sockets import live_orders
 from mcommerce.orders.services import lifecycle, offers, payment_status
 from mcommerce.orders.services.checkout import Buyer, place_order
+from mcommerce.web.slots import registry
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -70,6 +72,12 @@ def change_price(offer: Offer, price: int) -> None:
 def noon(bus_clock: Any) -> None:
     """It is `NOW` until a test moves the clock."""
     bus_clock.hold(NOW)
+
+
+@pytest.fixture(autouse=True)
+def no_installed_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the fragments of all installed apps off the pages and sockets: these tests expect exact ones."""
+    monkeypatch.setattr(registry, "_fragments", defaultdict(list))
 
 
 class Shopper:

@@ -10,6 +10,7 @@ from mcommerce.web.slots import drawing, registry
 from mcommerce.web.slots.live import open_pages
 from tests.mcommerce.orders.conftest import (  # noqa: F401  (an order, and who may see it)
     listener,
+    no_installed_fragments,
     no_watch_left,
     noon,
     placed,
@@ -21,14 +22,11 @@ APP = "tests.mcommerce.slots.points"
 
 
 @pytest.fixture
-def points_app() -> Iterator[None]:
-    """Install it as a site would; afterwards there is no trace of it."""
-    before = {place: registry.fragments_of(place) for place in registry.PLACES}
+def points_app(no_installed_fragments: None) -> Iterator[None]:  # noqa: F811  (the fixture that is imported above)
+    """Install it as a site would. `no_installed_fragments` forgets its fragments after the test."""
     with modify_settings(INSTALLED_APPS={"append": APP}):
         yield
-    sys.modules.pop(f"{APP}.slots", None)
-    for place, found in before.items():
-        registry._fragments[place] = found
+    sys.modules.pop(f"{APP}.slots", None)  # so that the next test registers them again
 
 
 @pytest.fixture
