@@ -20,6 +20,13 @@ BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE
 FILE = re.compile(r"^(?:#|<!--) (?P<path>\S+?)(?P<added>, at the end)?(?: -->)?\n")
 DEADLINE_SECONDS = 300  # for processes that start on a machine with other work
 LOOK_SECONDS = 0.2
+# Tests of modules that share a page, the bus or a reference with the new one.
+NEIGHBOURS = (
+    "tests/mcommerce/slots",
+    "tests/mcommerce/orders/test_socket.py",
+    "tests/journeys/test_an_order.py",
+    "tests/reference/test_events_page.py",
+)
 
 # Somebody orders a vase, and the provider's word that it is paid comes. Nobody handles it yet.
 BUY = """
@@ -89,7 +96,8 @@ class Reader:
         return told.stdout
 
     def attempt(self, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        fitted = text.replace(".venv/bin/python", sys.executable).replace("make ", f"make VENV={sys.prefix} ")
+        make = f"make --assume-old=install-dev VENV={sys.prefix} "  # the tests have installed what the page needs
+        fitted = text.replace(".venv/bin/python", sys.executable).replace("make ", make)
         fitted = fitted.replace("127.0.0.1:9092", environment.get("KAFKA_BOOTSTRAP_SERVERS", ""))
         done = subprocess.run(
             ["sh", "-ec", fitted],
@@ -141,6 +149,13 @@ def test_the_house_finds_nothing_wrong_with_the_module(reader: Reader) -> None:
     ):
         told = reader.attempt(command)
         assert told.returncode == 0, told.stdout
+
+
+def test_the_tests_of_other_modules_do_not_mind_the_module(reader: Reader) -> None:
+    """Pages, sockets, mails and references that are compared exactly, with a fragment and a mail more in the site."""
+    told = reader.attempt(f".venv/bin/python -m pytest -q -x {' '.join(NEIGHBOURS)}")
+
+    assert told.returncode == 0, told.stdout
 
 
 def test_the_texts_of_the_module_are_french_too(reader: Reader) -> None:
