@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import Resolver404, resolve
 
 from mcommerce.features.installed import repeats_harmless
@@ -17,6 +17,11 @@ from mcommerce.rate_limits.visitor_identity import keyed_hash
 PARAMETER = "again"  # of the address to which the proxy redirects: the id of the first request
 WEBHOOKS = "/webhook/"  # in an address: no browser sends it, and the Caddyfile asks for none of them again
 HARMLESS = {"/i18n/": "to choose a language twice changes nothing more"}
+# The admin's forms that make or change a row. Its actions and decisions depend on the state of their rows, so a second
+# one changes nothing more. They may lock many rows or call the provider, and so must not run in one transaction.
+ADMIN_FORMS = ("/add/", "/change/")
+CHARSET = "utf-8"  # a form in another one is refused later on, unread
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 KEPT_SECONDS = 3_600  # a browser repeats a form at once; an hour allows for a laptop that slept
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -45,7 +50,8 @@ def forms_are_carried_out_once(get_response: View) -> View:
             return get_response(request)
         _name_by_first(request)
         sent = request_id(request)
-        if sent is None or not is_carried_out_once(request.path_info):
+        readable = request.content_params.get("charset", CHARSET).lower() == CHARSET
+        if sent is None or not readable or not is_carried_out_once(request.path_info):
             return get_response(request)
         return _carry_out(request, _key(request, sent), get_response)
 
@@ -60,10 +66,12 @@ def is_carried_out_once(path: str) -> bool:
     if WEBHOOKS in path or path.startswith((*HARMLESS, *repeats_harmless())):
         return False
     try:
-        view = resolve(path).func
+        match = resolve(path)
     except Resolver404:  # nothing happens there
         return False
-    return DEFAULT_DB_ALIAS not in getattr(view, "_non_atomic_requests", ())
+    if match.app_name == "admin":
+        return path.endswith(ADMIN_FORMS)
+    return DEFAULT_DB_ALIAS not in getattr(match.func, "_non_atomic_requests", ())
 
 
 def _name_by_first(request: HttpRequest) -> None:
@@ -78,9 +86,24 @@ def _name_by_first(request: HttpRequest) -> None:
 
 
 def _key(request: HttpRequest, sent: UUID) -> str:
-    """Return the key of a form in the cache. It holds the visitor's cookies, so that nobody gets another's answer."""
+    """Return the key of a form in the cache.
+
+    It holds the visitor's cookies, so that nobody gets another's answer. It holds what was typed, so that another form
+    from the same page is another form.
+    """
     cookies = [request.COOKIES.get(name) for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)]
-    return f"form:{keyed_hash((sent.hex, request.path_info, *cookies))}"
+    return f"form:{keyed_hash((sent.hex, request.path_info, *cookies, _typed(request)))}"
+
+
+def _typed(request: HttpRequest) -> object:
+    """Return what a form holds. It is read here, before the transaction: its sender may be slow."""
+    if request.content_type not in FORM_TYPES:
+        return request.body
+    try:
+        fields = sorted((name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken")
+        return fields, sorted((name, file.name, file.size) for name, file in request.FILES.items())
+    except UnreadablePostError:  # the sender has left; Django's own middleware answers
+        return None
 
 
 def _carry_out(request: HttpRequest, key: str, get_response: View) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.test import Client
 
 from mcommerce.accounts.models import Address
 from mcommerce.products.models import Product
+from mcommerce.web.resubmission import is_carried_out_once
 from stations.models import Remark
 from tests.mcommerce.accounts.conftest import ada, browser  # noqa: F401
 from tests.mcommerce.accounts.test_account import HOME
@@ -57,6 +58,24 @@ def test_two_addresses_of_two_forms_are_two(browser: Client) -> None:  # noqa: F
     send(browser, NEW_ADDRESS, HOME, uuid4())
 
     assert Address.objects.count() == 2
+
+
+def test_another_form_from_the_page_that_was_sent_again_is_stored_as_well(browser: Client) -> None:  # noqa: F811
+    """The address keeps the first form's number while the form comes back with errors."""
+    first = uuid4()
+    again(browser, NEW_ADDRESS, HOME, first)
+
+    again(browser, NEW_ADDRESS, HOME | {"street": "1 place Bellecour"}, first)
+
+    assert Address.objects.count() == 2
+
+
+def test_the_admins_actions_hold_no_transaction_over_all_their_rows() -> None:
+    assert [is_carried_out_once(path) for path in (NEW_PRODUCT, PRODUCTS, "/admin/payment/payment/")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_form_whose_first_never_arrived_is_carried_out(browser: Client) -> None:  # noqa: F811
