@@ -119,6 +119,7 @@ class Member(models.Model):
 
     id: UUID = models.UUIDField(primary_key=True, default=uuid7)
     email = models.EmailField(unique=True)
+    language = models.CharField(max_length=10)
     joined_at = models.DateTimeField()
     welcomed_at = models.DateTimeField(null=True)
 
