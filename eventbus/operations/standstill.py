@@ -23,9 +23,9 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def standing(progress: Iterable[Progress]) -> list[Standing]:
-    """Return the groups that stand, since their last move, the arrival of the next event, or their creation.
+    """Return the groups that stand, since their last move or the arrival of the next event, whichever came later.
 
-    The latest of these times counts.
+    A group that has never moved stands since its creation at the earliest.
     """
     groups = {group.name: group for group in ConsumerGroup.objects.all()}
     still = {name for name, one in groups.items() if one.paused_at or one.breaker_opened_at}
@@ -47,7 +47,12 @@ def seconds_max(group: str) -> float:
 def _since(row: Progress, created: datetime | None) -> datetime | None:
     ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
     arrived = ahead.order_by("offset").values_list("appended_at", flat=True).first()
-    return max(filter(None, (arrived, row.moved_at, created))) if arrived else None
+    if arrived is None:
+        return None
+    if row.moved_at:
+        return max(arrived, row.moved_at)
+    # A new group may begin with old events. After a change of the machine's clock its creation may lie ahead.
+    return max(arrived, created) if created and created <= clock.now() else arrived
 
 
 def problems(found: Iterable[Standing]) -> list[str]:
