@@ -13,6 +13,7 @@ INSTALLED_APPS is the only list of them. The rest is in the feature itself, most
 """
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -63,5 +64,6 @@ def _modules(name: str) -> Iterator[ModuleType]:
             yield import_module(f"{config.name}.{name}")
 
 
+@cache  # an installed app gets no module while it runs, and each form asks
 def _has(config: AppConfig, name: str) -> bool:
     return module_has_submodule(config.module, name)
