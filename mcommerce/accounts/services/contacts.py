@@ -1,5 +1,6 @@
 """The events by which other modules know how to write to the owners of accounts."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ ACCOUNTS_AT_ONCE = 200  # in one transaction, which holds the outbox's locks
 
 def publish_contact(*, user_id: UUID) -> None:
     """Publish the present address and language of a person. Call it in the transaction that changes them."""
-    publish(_contact(User.objects.get(id=user_id)))
+    publish(*_contacts([User.objects.get(id=user_id)]))
 
 
 def publish_all_contacts() -> int:
@@ -28,7 +29,7 @@ def publish_all_contacts() -> int:
             found = list(User.objects.filter(id__gt=last).order_by("id").select_for_update()[:ACCOUNTS_AT_ONCE])
             if not found:
                 return count
-            publish(*map(_contact, found))
+            publish(*_contacts(found))
         count, last = count + len(found), found[-1].id
 
 
@@ -43,10 +44,14 @@ def publish_deleted(*, instance: User, **told: Any) -> None:
     publish(CustomerDeleted(customer_id=instance.id))
 
 
-def _contact(person: User) -> CustomerContactChanged:
-    verified = EmailAddress.objects.filter(user=person, verified=True, primary=True).first()
-    return CustomerContactChanged(
-        customer_id=person.id,
-        email=verified.email if verified and person.is_active else "",
-        language=person.language or settings.SHOP_LANGUAGE,
-    )
+def _contacts(people: Sequence[User]) -> list[CustomerContactChanged]:
+    verified = EmailAddress.objects.filter(user__in=people, verified=True, primary=True)
+    emails = dict(verified.values_list("user_id", "email"))
+    return [
+        CustomerContactChanged(
+            customer_id=person.id,
+            email=emails.get(person.id, "") if person.is_active else "",
+            language=person.language or settings.SHOP_LANGUAGE,
+        )
+        for person in people
+    ]
