@@ -1,6 +1,7 @@
 """The events about an order, made from its present rows, for the first publication and for a repeat."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from mcommerce.events import (
     OrderShipped,
     VatAmount,
 )
-from mcommerce.orders.models import Order, OrderStep, Refund
+from mcommerce.orders.models import Order, OrderLine, OrderStep, Refund
 
 
 def contact_given(order: Order) -> OrderContactGiven:
@@ -30,7 +31,7 @@ def placed(order: Order) -> OrderPlaced:
     """Return the event that the order was placed."""
     return OrderPlaced(
         **_about(order),
-        lines=_lines(order),
+        lines=_lines(order.lines.all()),
         total=order.total,
         currency=order.currency,
         expires_at=order.expires_at,
@@ -50,12 +51,13 @@ def awaiting_payment(order: Order) -> OrderAwaitingPayment:
 
 def paid(order: Order) -> OrderPaid:
     """Return the event that the order is paid, with all its lines."""
+    lines = list(order.lines.all())
     return OrderPaid(
         **_about(order),
         amount=order.total,
         currency=order.currency,
-        lines=_lines(order),
-        vat=_vat(order),
+        lines=_lines(lines),
+        vat=_vat(lines),
         country=order.country,
         at=order.steps.filter(kind=OrderStep.Kind.PAID).values_list("at", flat=True)[0],
     )
@@ -89,7 +91,7 @@ def refunded(refund: Refund, *, at: datetime) -> OrderRefunded:
         **_about(order),
         **_money(refund),
         sale_refunded=sum(one.amount for one in done if one.payment_id == order.payment_id),
-        vat=_vat(order) if refund.payment_id == order.payment_id else (),
+        vat=_vat(order.lines.all()) if refund.payment_id == order.payment_id else (),
         country=order.country,
         at=at,
     )
@@ -113,7 +115,7 @@ def _money(refund: Refund) -> dict[str, Any]:
     }
 
 
-def _lines(order: Order) -> tuple[OrderedLine, ...]:
+def _lines(lines: Iterable[OrderLine]) -> tuple[OrderedLine, ...]:
     return tuple(
         OrderedLine(
             product_id=line.product_id,
@@ -122,15 +124,15 @@ def _lines(order: Order) -> tuple[OrderedLine, ...]:
             tax_rate=line.tax_rate,
             tax=line.tax,
         )
-        for line in order.lines.all()
+        for line in lines
     )
 
 
-def _vat(order: Order) -> tuple[VatAmount, ...]:
+def _vat(lines: Iterable[OrderLine]) -> tuple[VatAmount, ...]:
     """Return the amounts by rate, the lowest rate first."""
     amounts: Counter[int] = Counter()
     taxes: Counter[int] = Counter()
-    for line in order.lines.all():
+    for line in lines:
         amounts[line.tax_rate] += line.total
         taxes[line.tax_rate] += line.tax
     return tuple(VatAmount(rate=rate, amount=amounts[rate], tax=taxes[rate]) for rate in sorted(amounts))
