@@ -102,14 +102,22 @@ def refuse_wrong_count(name: str, value: object, remedy: str) -> None:
 def refuse_wrong_record(record: Callable[..., None] | None) -> None:
     """Raise WrongDeclaration for an effect's `record` that could not be called with the event and its answer."""
     name = getattr(record, "__name__", repr(record))
-    line = f"Write: def {name}(event: OrderPaid, answer: Any) -> None"
+    if record is not None and (error := unfit(record, "event", "answer")):
+        raise WrongDeclaration(
+            f"record is {name}, and cannot take event and answer ({error}). "
+            f"Write: def {name}(event: OrderPaid, answer: Any) -> None"
+        )
+
+
+def unfit(function: Callable[..., object], *given: object, **named: object) -> str:
+    """Return why a function cannot be called with these arguments; "" if it can, or has no signature to judge by."""
     try:
-        if record is not None:
-            signature(record).bind("event", "answer")
+        signature(function).bind(*given, **named)
     except TypeError as error:
-        raise WrongDeclaration(f"record is {name}, and cannot take event and answer ({error}). {line}") from None
+        return str(error)
     except ValueError:  # some functions in C have no signature
-        return
+        pass
+    return ""
 
 
 def _is_backoff(value: object) -> bool:

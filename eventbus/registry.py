@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import iscoroutinefunction, signature
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar
 
 from django.apps import apps
@@ -16,6 +16,7 @@ from eventbus.declaration import (
     refuse_wrong_group,
     refuse_wrong_record,
     refuse_wrong_retries,
+    unfit,
 )
 from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
 from eventbus.events import Event, Record, open_event
@@ -253,9 +254,5 @@ def _refuse_wrong_function(handler: Handler) -> None:
     line = f"Write: def {name}(event: {kind}{', *, idempotency_key: str' if given else ''})"
     if iscoroutinefunction(handler.call):
         raise WrongDeclaration(f"{name} is async, and the bus awaits nothing. {line}")
-    try:
-        signature(handler.call).bind(handler.event_type, **given)
-    except TypeError as error:
-        raise WrongDeclaration(f"{name} has other parameters than the bus passes ({error}). {line}") from None
-    except ValueError:  # some functions in C have no signature
-        return
+    if error := unfit(handler.call, handler.event_type, **given):
+        raise WrongDeclaration(f"{name} has other parameters than the bus passes ({error}). {line}")
