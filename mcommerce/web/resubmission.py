@@ -97,9 +97,9 @@ def _key(request: HttpRequest, sent: UUID) -> str:
 
 def _typed(request: HttpRequest) -> object:
     """Return what a form holds. It is read here, before the transaction: its sender may be slow."""
-    if request.content_type not in FORM_TYPES:
-        return request.body
     try:
+        if request.content_type not in FORM_TYPES:
+            return request.body
         fields = sorted((name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken")
         return fields, sorted((name, file.name, file.size) for name, file in request.FILES.items())
     except UnreadablePostError:  # the sender has left; Django's own middleware answers

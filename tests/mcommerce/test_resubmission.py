@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client
 
 from mcommerce.accounts.models import Address
 from mcommerce.products.models import Product
-from mcommerce.web.resubmission import is_carried_out_once
+from mcommerce.web.resubmission import forms_are_carried_out_once, is_carried_out_once
 from stations.models import Remark
 from tests.mcommerce.accounts.conftest import ada, browser  # noqa: F401
 from tests.mcommerce.accounts.test_account import HOME
@@ -167,3 +169,17 @@ def test_the_answer_is_kept_only_with_what_the_form_changed(browser: Client) -> 
     again(browser, NEW_ADDRESS, HOME, first)
 
     assert Address.objects.count() == 1
+
+
+def test_a_sender_that_leaves_amid_its_json_is_answered_by_django_and_not_by_an_error(rf: Any) -> None:
+    """The proxy's client is gone: reading the body fails before any view has run."""
+    request = rf.post(REMARK, "{}", content_type="application/json", headers={"X-Request-Id": str(uuid4())})
+    request._stream = SimpleNamespace(read=raise_unreadable, close=lambda: None)
+
+    answer = forms_are_carried_out_once(lambda request: HttpResponse(status=400))(request)
+
+    assert answer.status_code == 400
+
+
+def raise_unreadable(*arguments: Any) -> bytes:
+    raise OSError("the connection is gone")
