@@ -52,8 +52,8 @@ def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Close
     """Delete a group, or its progress in one topic. From then on nothing is kept for it.
 
     Raises RemovalRefused and Unknown. A group with parked, dead or lost events is refused, unless `force` discards
-    these. If a group of this name is used later, it begins at the log's end. If the call fails in the middle, it can be
-    repeated.
+    these. A group of this name that is used later begins where its declaration says, as a new one. If the call fails in
+    the middle, it can be repeated.
     """
     _refuse_in_code(name, topic)
     group = ConsumerGroup.objects.filter(name=name)
