@@ -41,12 +41,12 @@ def note_where_groups_begin(*, using: str, apps: Any = installed, **ignored: Any
     from eventbus import registry
     from eventbus.backends import current
     from eventbus.errors import LogUnavailable
-    from eventbus.progress import groups
+    from eventbus.progress import group_starts
 
     if using == "default" and _columns(apps) == _columns(installed):
         current().reset()
         try:
-            groups.ensure(current(), registry.groups.values())
+            group_starts.ensure(current(), registry.groups.values())
         except LogUnavailable as error:
             raise CommandError(
                 f"The tables are as they should be, but groups have no offsets in the log. {error}. Then migrate again."

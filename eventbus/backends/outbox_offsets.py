@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Max, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from eventbus import clock
 from eventbus.backends.base import TopicPartition
@@ -46,13 +46,14 @@ def note(appended: Sequence[tuple[int, int, int]]) -> None:
         raise LeaseLost("another relay has appended some of these rows")
 
 
-def given(topic: str) -> dict[int, int]:
+def given(topic: str, *, moved: bool = False) -> dict[int, int]:
     """Return, by partition, the lowest end that the log can have.
 
-    It is after all offsets that outbox rows have and that groups have passed.
+    It is after all offsets that outbox rows have and that groups have passed. With `moved`, a group that has not moved
+    does not count. It began at the log's end, and has seen none of the records before.
     """
-    passed = Progress.objects.filter(topic=topic).values_list("partition").annotate(end=Max("offset")).order_by()
-    ends = dict(passed)
+    progress = Progress.objects.filter(topic=topic, **({"offset__gt": F("start")} if moved else {}))
+    ends = dict(progress.values_list("partition").annotate(end=Max("offset")).order_by())
     appended = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
     partition = -1
     while (row := _last(appended.filter(partition__gt=partition))) is not None:

@@ -16,7 +16,7 @@ from eventbus.database.contention import ContentionRetry
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import LogUnavailable, is_infrastructure_error
 from eventbus.models import Progress
-from eventbus.progress import groups, log_generations
+from eventbus.progress import group_starts, groups, log_generations
 from eventbus.progress.partition_epochs import PartitionEpochs
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Assignment:
         self._backfill, self._fetched = backfill, fetched
         self._retry_on_contention = retry_on_contention
         self._fence = fence  # raises LeaseLost when this worker may not take partitions over
-        self._forgive = False  # True if an infrastructure error may have ended an attempt of this worker
+        # This worker's epochs in partitions where an infrastructure error may have ended its attempt.
+        self._interrupted: dict[TopicPartition, int] = {}
         self._generation = -1  # of the assignment that was taken over last
         self._logs: dict[str, tuple[str, datetime]] = {}  # the known log of each topic when the reader began
         self._checked = float("-inf")  # when the logs were last checked, by the monotonic clock
@@ -61,7 +62,7 @@ class Assignment:
 
     def join(self) -> Consumer:
         """Create a new reader and return it. It owns no partition before `follow`."""
-        groups.ensure(self._backend, [self._group])
+        group_starts.ensure(self._backend, [self._group])
         self._epochs.owned, self._generation = {}, -1
         self.careful, self.suspected = set(), set()
         self._fetched.forget_copies()
@@ -109,11 +110,13 @@ class Assignment:
     def start_over(self) -> None:
         """Read all partitions again.
 
-        An unfinished attempt of this worker is erased once it owns them again, and is no crash.
+        An unfinished attempt of this worker is erased once it owns them again, and is no crash. If another worker has
+        owned a partition meanwhile, its crash counts.
         """
         self._fetched.drop()
         if self.consumer is not None:
-            self._forgive = self._forgive or self._epochs.begun  # unfinished attempts of other workers are not erased
+            if self._epochs.begun:
+                self._interrupted |= self._epochs.owned
             self._generation = -1
             self.consumer.unseek()
 
@@ -134,9 +137,9 @@ class Assignment:
 
         Erase attempts that an infrastructure error ended: they are no crashes.
         """
-        if self._forgive:
+        if self._interrupted:
             with self._logged("an attempt that was ended from outside counts as a crash"):
-                groups.forgive(self._group, self._epochs.owned)
+                groups.forgive(self._group, self._interrupted)
         self.leave()
 
     def leave_in_order(self) -> None:
@@ -200,7 +203,8 @@ class Assignment:
     def _take_over(self, consumer: Consumer, new: Collection[TopicPartition]) -> None:
         """Become the owner of these partitions, and read them from the group's offsets."""
         progress = self._raise_epochs(new)
-        self._forgive = False
+        for partition in new:
+            self._interrupted.pop(partition, None)
         self._backfill.begin(consumer, progress)
         self._epochs.took_over(progress)
         self.careful |= {partition for partition, row in progress.items() if row.released != row.epoch - 1}
@@ -214,7 +218,7 @@ class Assignment:
         log_generations.refuse_others(self._backend, self._group, {partition.topic for partition in new})
         if groups.missing_partitions(self._group, new):
             self._backend.reset()  # it may have cached the old number of partitions
-            groups.ensure(self._backend, [self._group])
+            group_starts.ensure(self._backend, [self._group])
             if groups.missing_partitions(self._group, new):
                 raise LogUnavailable(f"the log has given partitions of {self._group.topics} that it does not show yet")
-        return self._retry_on_contention(groups.take_over, self._group, new, self._fence, forgive=self._forgive)
+        return self._retry_on_contention(groups.take_over, self._group, new, self._fence, interrupted=self._interrupted)

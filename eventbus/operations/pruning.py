@@ -25,6 +25,7 @@ from eventbus.backends.base import TopicPartition
 from eventbus.database.contention import ContentionRetry
 from eventbus.events import ours
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress, ReplayRun
+from eventbus.progress import log_generations
 from eventbus.progress.inbox import LIVE
 from eventbus.publishing import rejected_records
 from eventbus.repairs import dead_letters, replay
@@ -156,6 +157,7 @@ class Pruning:
     def _events(self, partition: TopicPartition, begin: int) -> tuple[Pruned, int]:
         self._fence()  # not in the transaction, which may wait for a handler: the relay would wait for both
         with failpoints.atomic("prune"):
+            log_generations.lock([partition.topic])  # no new group may begin at one of these events
             readers = list(_at(partition).select_for_update().order_by("id"))
             needed = _needed_from(partition, readers)
             old = self._old(partition, begin, min(needed, self._shown_from.get(partition, needed)))

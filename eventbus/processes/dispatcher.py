@@ -20,7 +20,7 @@ from eventbus.models import ProcessRow
 from eventbus.operations.heartbeats import Told
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.processes.worker_pool import JOIN_SECONDS, WorkerPool, work, written
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME, Relay
 from eventbus.registry import Group
 from eventbus.wakeups import published
@@ -119,7 +119,7 @@ class Dispatcher:
         stop_workers = threading.Event()
         with unit_of_work():
             Relay(self._backend, self._lease, self._pulse.beat).begin()  # before a new group begins where the log ends
-            groups.ensure(self._backend, registry.groups.values())  # before the relay appends anything
+            group_starts.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
         pruning = PruningSchedule(stop_workers, self._lease.check)

@@ -241,7 +241,7 @@ def tails(backend: Backend) -> dict[str, Tail]:
     found = {}
     for topic, generation in sorted(backend.generations(asked).items()):
         is_known = logs.get(topic) == generation
-        given = outbox_offsets.given(topic) if is_known else {}
+        given = outbox_offsets.given(topic, moved=True) if is_known else {}
         partitions = backend.partitions([topic])
         ends, earliest = backend.ends(partitions), backend.earliest_offsets(partitions)
         aside = _set_aside(topic)

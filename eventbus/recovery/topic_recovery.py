@@ -31,7 +31,7 @@ from eventbus.models import (
     Progress,
     TopicLog,
 )
-from eventbus.progress import groups, replay_runs
+from eventbus.progress import group_starts, replay_runs
 from eventbus.progress.inbox import LIVE
 from eventbus.progress.log_generations import UNKNOWN, note
 from eventbus.recovery.log_truncation import TruncationDetector
@@ -166,7 +166,7 @@ class LossDetector:
         if known is None or self._backend.topics is None:
             partitions = len(self._backend.partitions([topic]))
             if known is not None and partitions > known:
-                groups.refuse_moved_keys(self._backend, topic)
+                group_starts.refuse_moved_keys(self._backend, topic)
             if partitions != known:
                 outbox_offsets.pin(topic, partitions)
 

@@ -15,7 +15,7 @@ from eventbus import Event, backends, effect, handles, publish, registry, testin
 from eventbus.consuming.worker import Worker
 from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
-from eventbus.progress import groups
+from eventbus.progress import group_starts, groups
 from eventbus.publishing.relay import Relay
 
 DEADLINE_SECONDS = 60  # for what must happen soon, beside minutes of chaos on the same two cores
@@ -73,14 +73,14 @@ class House:
             self.write(group, event)
 
         handles(on, group=group, **policy)(write_down)
-        groups.ensure(backends.current(), [registry.groups[group]])
+        group_starts.ensure(backends.current(), [registry.groups[group]])
 
     def effect(
         self, group: str = "house-a", call: Callable[..., Any] = lambda event, **named: None, **policy: Any
     ) -> None:
         """Add to a group an effect that `call`s."""
         effect(Noted, group=group, **policy)(call)
-        groups.ensure(backends.current(), [registry.groups[group]])
+        group_starts.ensure(backends.current(), [registry.groups[group]])
 
     def write(self, group: str, event: Noted | Sown) -> None:
         with connection.cursor() as cursor:
@@ -164,7 +164,7 @@ class House:
     def taken_over(self, group: str = "house-a") -> None:
         """What another worker does when the group's partitions are given to it."""
         places = backends.current().partitions(registry.groups[group].topics)
-        groups.take_over(registry.groups[group], places, lambda: None, forgive=False)
+        groups.take_over(registry.groups[group], places, lambda: None, interrupted={})
 
     def another_backend(self) -> backends.Backend:
         """The backend as another process has it."""

@@ -15,7 +15,7 @@ from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.repairs import group_removal, replay, replay_filter
 from eventbus.repairs.replay_filter import ReplayFilter
-from tests.eventbus.bus_app import House, Mended, until
+from tests.eventbus.bus_app import House, Mended, Sown, until
 from tests.eventbus.busy_site import KEEP, kept, many, places, prune_a_day_later, threads
 
 
@@ -175,6 +175,28 @@ class AGroupThatIsGoneIsClosed:
 
         assert not InboxRow.objects.exists()
         assert not ConsumerGroup.objects.filter(name="house-a").exists()
+
+    @pytest.mark.parametrize("topic", ["", "house"], ids=["the group", "its topic"])
+    def test_a_name_that_comes_back_after_a_closing_that_ended_in_the_middle_begins_anew(
+        self, house: House, topic: str
+    ) -> None:
+        house.handler("house-a")
+        house.handler("house-a", on=Sown)
+        house.say(*many())
+        house.settle()
+        registry.groups.clear()
+        house.restart()
+        if topic:
+            house.handler("house-a", on=Sown, start="earliest")
+        with armed("close.committed=error"), pytest.raises(FailedHere):
+            group_removal.close("house-a", topic, who="Ada")
+
+        house.handler("house-a", start="earliest")
+        house.restart()
+        house.settle()
+
+        assert sorted(house.seen("house-a")) == sorted(many() * 2)
+        assert delivery_audit.problems(delivery_audit.read()) == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -240,7 +240,7 @@ class ABrokenWorldIsNotAPoisonEvent:
 
         for _process in range(CRASHES_MAX):
             group = registry.groups["house-a"]
-            groups.take_over(group, backends.current().partitions(group.topics), lambda: None, forgive=False)
+            groups.take_over(group, backends.current().partitions(group.topics), lambda: None, interrupted={})
         house.settle()
 
         assert house.seen() == [("vase", 1)]

@@ -1,5 +1,7 @@
 """Where a new group begins: with what is published from then on, or with all that is kept, as its declaration says."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -8,9 +10,10 @@ from django.db import transaction
 from eventbus import backends, handles, publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.models import OutboxRow, Progress
-from eventbus.progress import groups
-from tests.eventbus.bus_app import House, Mended, Noted, Sown
-from tests.eventbus.busy_site import places, prune_a_day_later
+from eventbus.progress import group_starts
+from tests.eventbus.bus_app import House, Mended, Noted, Sown, until
+from tests.eventbus.busy_site import places, prune_a_day_later, threads, waiting
+from tests.eventbus.contract_takeovers import meanwhile
 
 OLD = [("vase", 1), ("vase", 2), ("chair", 1)]
 
@@ -77,6 +80,27 @@ class BeginsAsDeclared:
         house.settle()
         assert len(house.seen("house-b")) == len(OLD)
 
+    def test_nothing_is_pruned_while_it_is_made(self, house: House, bus_clock) -> None:
+        """Pruning would not see it yet, and it would begin at an event that is gone a moment later."""
+        house.handler("house-a")
+        house.say(*OLD)
+        house.settle()
+        running: list[Callable[[], bool]] = []
+
+        with ExitStack() as stack:
+
+            def prune() -> None:
+                running.append(stack.enter_context(threads(lambda: prune_a_day_later(bus_clock) and None)))
+                until(lambda: waiting() or not running[0](), "it waits, or is done")
+
+            with meanwhile("groups.ensure.commit", prune):
+                house.handler("house-b", start="earliest")
+        assert not running[0]()
+
+        house.settle()
+        assert sorted(house.seen("house-b")) == sorted(OLD)
+        assert places("house-b") == {"handled": len(OLD)}
+
     def test_its_handlers_publish_as_always(self, house: House) -> None:
         [cause, *_] = house.say(("vase", 1))
         house.relay()
@@ -128,7 +152,7 @@ class BeginsAsDeclared:
 
         registry.groups.clear()
         handles(Noted, group="house-b", start="earliest")(lambda event: house.write("house-b", event))
-        groups.ensure(backends.current(), registry.groups.values())
+        group_starts.ensure(backends.current(), registry.groups.values())
         house.restart()
         house.settle()
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import InterfaceError, transaction
 
 from eventbus import Permanent, failpoints, registry
 from eventbus.consuming.worker import Worker
@@ -13,7 +13,7 @@ from eventbus.errors import StaleEpoch
 from eventbus.failures import circuit_breaker, parking
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import House, Mended, Noted
+from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted
 
 WRITTEN = (ConsumerGroup, Progress, InboxRow, ParkedKey, ParkedEvent, DeadLetter, Effect)  # by workers
 
@@ -207,3 +207,26 @@ class TakenOver:
         assert [written(house)] == left
         assert house.parked() == ["vase"]
         former.leave()
+
+    def test_a_crash_counts_though_an_outage_had_interrupted_the_worker_that_comes_after(self, house: House) -> None:
+        """Only what the outage itself ended is no crash. Its partition had another owner since, which died."""
+        deaths: list[Exception | type[BaseException]] = [InterfaceError("the connection is gone"), Crash]
+
+        def die(event: Noted) -> None:
+            raise deaths.pop(0)
+
+        house.handler(call=die)
+        [event_id] = house.say(("vase", 1))
+        house.relay()
+        interrupted, successor = house.worker(), house.worker()
+        with pytest.raises(InterfaceError):
+            house.step(interrupted)
+        interrupted.start_over()
+        with pytest.raises(Crash):
+            house.step(successor)
+        successor.leave()
+
+        interrupted.catch_up(DEADLINE_SECONDS)
+
+        assert [row.running_event for row in Progress.objects.exclude(running_event=None)] == [event_id]
+        interrupted.leave()

@@ -20,6 +20,7 @@ Heard = list[tuple[str, int]]
 
 COPY_SECONDS = 60.0  # for a moment without connections
 BEFORE = [("vase", 1), ("vase", 2), ("lamp", 1)]  # what the fixture `backup` has
+AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]  # what is told once it is restored
 GHOSTS = [("vase", 3), ("chair", 1), ("vase", 4), ("lamp", 2)]  # what was told and handled after it was made
 
 

@@ -15,7 +15,7 @@ from eventbus.failpoints import armed
 from eventbus.models import LeaseRow, Progress
 from eventbus.operations import status
 from eventbus.processes.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, until
 from tests.eventbus.test_commands import run
@@ -231,7 +231,7 @@ def test_partitions_are_not_taken_away_under_a_group(house: House, settings) -> 
     settings.EVENTBUS = settings.EVENTBUS | {"OPTIONS": {"partitions": 1}}
 
     with pytest.raises(BusError, match="EVENTBUS_PARTITIONS"):
-        groups.ensure(backends.current(), registry.groups.values())
+        group_starts.ensure(backends.current(), registry.groups.values())
 
 
 def test_more_partitions_wait_until_groups_have_handled_what_lies_in_those_that_there_were(

@@ -17,12 +17,11 @@ from eventbus.publishing.relay import Relay
 from eventbus.recovery import lost_records
 from tests.eventbus.bus_app import House
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
-from tests.eventbus.restore_steps import BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
+from tests.eventbus.restore_steps import AFTER, BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_backfill import let_go
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
-AFTER = [("vase", 10), ("chair", 10), ("vase", 11)]  # what is told once it is restored
 
 
 def worked(log: KafkaBackend) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from eventbus import backends, registry
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from tests.eventbus.bus_app import House
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -16,7 +16,7 @@ DECLARED, TOLD = re.findall(r"```python\n(.*?)\n\n(with .*?)```", README.read_te
 def test_what_is_published_is_handled(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, object] = {}
     exec(DECLARED, names)  # noqa: S102  # ours
-    groups.ensure(backends.current(), registry.groups.values())  # as migrate does
+    group_starts.ensure(backends.current(), registry.groups.values())  # as migrate does
     exec(TOLD, names)  # noqa: S102  # ours
     assert capsys.readouterr().out == ""
 

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from eventbus import Event, clock, handles, publish, registry, testing
 from eventbus.backends import current
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.testing import Crash, Scenario, fault_injection, settling
 from tests.eventbus.bus_app import House, Mended, Noted
 from tests.journeys import examples
@@ -136,7 +136,7 @@ PRINTED = {
 def test_the_docstrings_examples_hold(name: str, house: House, request: pytest.FixtureRequest) -> None:
     desk = Desk()
     handles(OrderPlaced, group="desk")(desk)
-    groups.ensure(current(), [registry.groups["desk"]])
+    group_starts.ensure(current(), [registry.groups["desk"]])
     world = {**vars(testing), **vars(settling), **vars(fault_injection), **globals(), "reserving": desk.failing}
     blocks = re.findall(r"^    def test_.*?(?=^\S|\Z)", PRINTED[name] or "", re.MULTILINE | re.DOTALL)
 

@@ -15,7 +15,7 @@ from django.db import connection, models
 
 from eventbus import backends, clock, registry
 from eventbus.ids import uuid7
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.testing import Crash, published_events
 from tests.eventbus.bus_app import House
 from tests.how_to import blocks
@@ -147,7 +147,7 @@ def newsletter(house: House, mailoutbox: list[EmailMessage], page_module: Module
     with connection.schema_editor() as editor:
         editor.create_model(Member)
     exec(HANDLERS, page_module.__dict__)  # noqa: S102  # ours
-    groups.ensure(backends.current(), registry.groups.values())
+    group_starts.ensure(backends.current(), registry.groups.values())
     yield page_module
     with connection.schema_editor() as editor:
         editor.delete_model(Member)

@@ -17,7 +17,7 @@ from django.db import transaction
 from eventbus import Event, backends, publish, registry
 from eventbus.backends.base import partition_of
 from eventbus.models import OutboxRow
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.repairs import untrusted_records
 from stations.events import StationChanged
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
@@ -124,7 +124,7 @@ def weighed(house: HouseOnKafka) -> list[tuple[UUID, int]]:
     services = SimpleNamespace(note_weight=lambda order_id, grams: heard.append((order_id, grams)))
     exec(programs.declaration(), {"services": services, "__name__": __name__})
     house.backend.provision(["parcels"])
-    groups.ensure(backends.current(), [registry.groups["parcels"]])
+    group_starts.ensure(backends.current(), [registry.groups["parcels"]])
     return heard
 
 

@@ -18,7 +18,7 @@ if __name__ == "__main__":
     from eventbus.backends import current
     from eventbus.operations import heartbeats
     from eventbus.processes.command_runner import relay_until_stopped
-    from eventbus.progress import groups
+    from eventbus.progress import group_starts
     from eventbus.registry import groups as known
     from tests.eventbus.load_app.events import Called
 
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "relay":
         relay_until_stopped()
     else:
-        groups.ensure(current(), known.values())
+        group_starts.ensure(current(), known.values())
         names = ["vase", *(f"chair {number}" for number in range(OTHERS))]
         with transaction.atomic():
             publish(*(Called(name=name, number=1) for name in names))

@@ -11,7 +11,7 @@ from eventbus.backends.base import Consumer, TopicPartition
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.events import Record
 from eventbus.models import Progress
-from eventbus.progress import groups
+from eventbus.progress import group_starts
 from eventbus.repairs import restore_repair
 from tests.journeys.machine.environment import GROUPS, PARTITIONS
 
@@ -108,7 +108,7 @@ def bus_on_kafka(servers: str, kind: Callable[[Consumer], Consumer] = StayingRea
 def begin_where_the_log_ends() -> None:
     """The shop's groups; where they were, was said of another log."""
     Progress.objects.all().delete()
-    groups.ensure(backends.current(), [registry.groups[name] for name in GROUPS])
+    group_starts.ensure(backends.current(), [registry.groups[name] for name in GROUPS])
 
 
 def pass_over_what_was_undone() -> None:
