@@ -14,7 +14,7 @@ from tests.chaos.waiting import until
 HURT_SECONDS = 20.0  # for one of the caller's events to come by
 # For the others of its partition, by the calm clock: a log that was lost meanwhile is filled again within a minute.
 OTHERS_SECONDS = 120.0
-GONE_SECONDS = 90.0  # for what was parked or set aside to be handled once the poison is gone
+GONE_SECONDS = 90.0  # for what was parked or set aside to be handled once the poison is gone, by the calm clock
 TRIES_MIN = 2  # of the poisoned event: one may be a fault of another's
 
 
@@ -74,7 +74,7 @@ def _comes_in_the_end(faults: Faults, name: str) -> bool:
         parked = "SELECT count(*) FROM eventbus_parkedkey WHERE \"group\" = 'writers' AND key = %s"
         return not faults.site.rows(letters, name) and not faults.site.number(parked, name)
 
-    return until(over, GONE_SECONDS)
+    return until(over, GONE_SECONDS, faults.calm)
 
 
 KINDS: dict[str, Fault] = {f"poison: {way}": poison(way) for way in WAYS}
