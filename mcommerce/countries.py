@@ -1,5 +1,7 @@
 """The countries that the shop sends to, by ISO 3166-1 alpha-2. Babel has their names."""
 
+from typing import Any
+
 from babel import Locale
 from django import forms
 from django.utils.translation import get_language
@@ -24,7 +26,7 @@ def refuse_silent_change(form: forms.Form | forms.ModelForm) -> None:
 
     Otherwise a browser would select the first country of the list, and submit it unnoticed.
     """
-    field = form.fields["country"]
+    field: Any = form.fields["country"]
     country = field.get_bound_field(form, "country").value() or ""
     if country in SENT_TO or not (country or form.is_bound):
         return
@@ -35,4 +37,5 @@ def refuse_silent_change(form: forms.Form | forms.ModelForm) -> None:
 
 def _names() -> dict[str, str]:
     language = (get_language() or "en").partition("-")[0]
-    return Locale.parse(language).territories
+    names: dict[str, str] = dict(Locale.parse(language).territories)
+    return names

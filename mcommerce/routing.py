@@ -1,5 +1,8 @@
 """The ASGI routing of http and websocket. Importing it starts nothing: `asgi.py` does."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from asgiref.wsgi import WsgiToAsgi
 from channels.auth import AuthMiddleware
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -26,19 +29,19 @@ class HashedStaticFiles:
 
     def __init__(self, pages: ASGIHandler) -> None:
         self.pages = pages
-        self.files = WsgiToAsgi(static_files.before(_not_found))
+        self.files = WsgiToAsgi(static_files.before(_not_found))  # type: ignore[no-untyped-call]
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         answer = self.files if scope["path"].startswith(settings.STATIC_URL) else self.pages
         await answer(scope, receive, send)
 
 
-def _not_found(environ, start_response):
+def _not_found(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
     start_response("404 Not Found", [("Content-Type", "text/plain")])
     return [b"Not found"]
 
 
-async def no_socket(scope, receive, send):
+async def no_socket(scope: Any, receive: Any, send: Any) -> None:
     """Answer 404 to a socket request where there is no socket; 403 from a server that cannot send 404."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
@@ -50,10 +53,10 @@ async def no_socket(scope, receive, send):
 class ReadableCookies:
     """ASGI middleware that refuses a socket with a NUL in a cookie: PostgreSQL cannot look up such a session."""
 
-    def __init__(self, sockets) -> None:
+    def __init__(self, sockets: Callable[..., Awaitable[object]]) -> None:
         self.sockets = sockets
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         readable = not any(bad_input.NUL in value for value in scope["cookies"].values())
         await (self.sockets if readable else no_socket)(scope, receive, send)
 
@@ -62,7 +65,7 @@ def build_application() -> ProtocolTypeRouter:
     """Return the whole site as one ASGI application."""
     pages = get_asgi_application()
     for_all = sockets("sockets_for_all")
-    known = URLRouter([*sockets("sockets_with_user"), re_path("", no_socket)])
+    known = URLRouter([*sockets("sockets_with_user"), re_path("", no_socket)])  # type: ignore[arg-type]  # not a view
     with_visitors = CookieMiddleware(ReadableCookies(SessionMiddleware(AuthMiddleware(known))))
     return ProtocolTypeRouter(
         {

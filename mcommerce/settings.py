@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,8 +22,10 @@ from mcommerce.money import CURRENCIES
 
 try:
     import fcntl
+
+    FILES_LOCK = True
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    FILES_LOCK = False
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -328,15 +331,16 @@ def _kafka_clients() -> dict[str, str]:
             }
         else:
             told |= {"sasl.username": KAFKA_SASL_USERNAME, "sasl.password": KAFKA_SASL_PASSWORD}
-    return KAFKA_CLIENT_SETTINGS | {name: value for name, value in told.items() if value}
+    return {**KAFKA_CLIENT_SETTINGS, **{name: value for name, value in told.items() if value}}
 
 
 try:
     env.seal()
 except EnvValidationError as error:
+    by_name = cast("dict[str, list[str]]", error.error_messages)
     raise ImproperlyConfigured(
         "The environment is wrong: "
-        + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in error.error_messages.items())
+        + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in by_name.items())
     ) from None
 if found := _faults():
     raise ImproperlyConfigured("The environment is wrong: " + "; ".join(found))
@@ -362,7 +366,7 @@ def _text_of(path: Path) -> str:
 @contextmanager
 def _only_one_in(folder: Path) -> Iterator[None]:
     """Let only one process at a time make a key. A process that dies releases its lock."""
-    if fcntl is None:
+    if not FILES_LOCK:
         yield
         return
     place = os.open(folder, os.O_RDONLY)
@@ -581,7 +585,7 @@ else:
 CACHES = {"default": {"BACKEND": "mcommerce.rate_limits.counting_cache.CountingCache", "LOCATION": "cache_entry"}}
 
 EVENTBUS_FAILPOINTS_FOLDER = VAR_DIR / "failpoints"  # a file for each failpoint that has fired: it does not fire again
-_bus_options = {"partitions": EVENTBUS_PARTITIONS}
+_bus_options: dict[str, object] = {"partitions": EVENTBUS_PARTITIONS}
 if _bus == "kafka":
     _bus_options |= {
         "servers": KAFKA_BOOTSTRAP_SERVERS,

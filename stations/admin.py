@@ -20,7 +20,7 @@ class ColumnFilter(admin.SimpleListFilter):
     """A filter by one column's value. Its choices come from no query of the listed table, which may be big."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
 
 
 class SourceFilter(ColumnFilter):

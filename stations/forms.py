@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import MinValueValidator
 from django.utils.formats import number_format
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -19,11 +20,11 @@ class PlanForm(forms.Form):
 
     def __init__(self, *args: Any, plan: PollPlan, **kwargs: Any) -> None:
         initial = {"interval_ms": plan.interval_ms, "calls": plan.calls_left}
-        super().__init__(*args, initial=initial, auto_id=f"id_{plan.feed}_%s", **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial, "auto_id": f"id_{plan.feed}_%s"})
         shortest = interval_ms_min(plan.feed)
-        interval = self.fields["interval_ms"]
+        interval: Any = self.fields["interval_ms"]
         interval.min_value = shortest
-        interval.validators.append(forms.fields.validators.MinValueValidator(shortest))
+        interval.validators.append(MinValueValidator(shortest))
         interval.widget.attrs.update(min=shortest, max=INTERVAL_MS_MAX, inputmode="numeric")
         interval.help_text = _("From %(min)s to %(max)s.") % {
             "min": number_format(shortest, force_grouping=True),

@@ -1,5 +1,7 @@
 """Forms for a person's own details and addresses."""
 
+from typing import Any
+
 from allauth.account.forms import SignupForm
 from django import forms
 from django.conf import settings
@@ -24,16 +26,21 @@ class RegisterForm(SignupForm):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     field_order = ["email", "name", "password1", "password2"]
+    account_already_exists: bool  # SignupForm sets it
 
     def try_save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
         if not self.account_already_exists:
             try:
                 with transaction.atomic():
-                    return super().try_save(request)
+                    return self._save(request)
             except IntegrityError:  # another request registered this address first
                 self.account_already_exists = True
         User().set_password(self.cleaned_data["password1"])  # as slow as opening an account
-        return super().try_save(request)
+        return self._save(request)
+
+    def _save(self, request: HttpRequest) -> tuple[User | None, HttpResponse | None]:
+        saved: tuple[User | None, HttpResponse | None] = super().try_save(request)
+        return saved
 
 
 class DetailsForm(forms.ModelForm):
@@ -41,7 +48,7 @@ class DetailsForm(forms.ModelForm):
 
     language = forms.ChoiceField(label=_("Language of mails and pages"), choices=settings.LANGUAGES)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].validators.append(written_on_a_parcel)
 
@@ -58,7 +65,7 @@ class AddressForm(forms.ModelForm):
         label=_("Country"), choices=countries.choices, widget=forms.Select(attrs={"autocomplete": "country"})
     )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("recipient", "street", "extra", "postal_code", "city"):
             self.fields[name].validators.append(written_on_a_parcel)

@@ -70,7 +70,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self) -> str:
-        return self.email
+        return str(self.email)
 
     def trust_email(self) -> None:
         """Mark the address as verified, as if its owner had typed the mailed code. An older address is removed."""

@@ -1,6 +1,7 @@
 """The account page. Signing in and out, passwords and codes are django-allauth's."""
 
 import re
+from typing import cast
 from uuid import UUID
 
 from allauth.account.views import PasswordResetFromKeyView
@@ -22,6 +23,11 @@ from mcommerce.accounts.sign_in.languages import activate_language
 SLUG = re.compile(r"[-a-zA-Z0-9_]+", re.ASCII)
 
 
+def _signed_in(request: HttpRequest) -> User:
+    """Return the person of a request that `login_required` has let through."""
+    return cast("User", request.user)
+
+
 @never_cache
 def open_link(request: HttpRequest) -> HttpResponse:
     """Keep the key of a mailed link in the session, and redirect to the page that checks it and sets a new password.
@@ -38,14 +44,14 @@ def open_link(request: HttpRequest) -> HttpResponse:
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Show the person's details and addresses; POST changes name and language."""
-    person = User.objects.get(id=request.user.pk)
+    person = _signed_in(request)
     form = DetailsForm(request.POST or None, instance=person, initial={"language": person.language or get_language()})
     if request.method == "POST" and form.is_valid():
         known = form.cleaned_data
         profile.change_details(user_id=person.id, name=known["name"], language=known["language"])
         messages.success(request, _("Saved."))
         return activate_language(redirect("accounts:account"), known["language"])
-    addresses = Address.objects.filter(user_id=request.user.pk)
+    addresses = Address.objects.filter(user_id=person.id)
     return render(request, "accounts/account.html", {"form": form, "addresses": addresses})
 
 
@@ -53,11 +59,12 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpResponse:
     """Create an address without `address_id`, else edit the person's own. Another person's is not found."""
-    known = get_object_or_404(Address, id=address_id, user_id=request.user.pk) if address_id else None
-    form = AddressForm(request.POST or None, instance=known, initial={"recipient": request.user.name})
+    person = _signed_in(request)
+    known = get_object_or_404(Address, id=address_id, user_id=person.id) if address_id else None
+    form = AddressForm(request.POST or None, instance=known, initial={"recipient": person.name})
     if request.method == "POST" and form.is_valid():
         try:
-            profile.save_address(user_id=request.user.pk, address=form.instance)
+            profile.save_address(user_id=person.id, address=form.instance)
         except profile.TooManyAddresses:
             form.add_error(None, _("You have as many addresses as we keep. Delete one first."))
         else:
@@ -70,7 +77,7 @@ def edit_address(request: HttpRequest, address_id: UUID | None = None) -> HttpRe
 @login_required
 def delete_address(request: HttpRequest, address_id: UUID) -> HttpResponse:
     try:
-        profile.remove_address(user_id=request.user.pk, address_id=address_id)
+        profile.remove_address(user_id=_signed_in(request).id, address_id=address_id)
     except profile.AddressUnknown:
         raise Http404(address_id) from None
     messages.success(request, _("The address is deleted."))

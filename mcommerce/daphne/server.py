@@ -8,8 +8,10 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from mcommerce.web.response_headers import ALWAYS
 
 
-class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has no types
+class SocketWithHeaders(WebSocketProtocol):  # Daphne has no types
     """A WebSocket connection that answers with our headers. Its size limit applies to clients' messages alone."""
+
+    maxMessagePayloadSize: int  # noqa: N815  # Autobahn's name
 
     def serverAccept(self, subprotocol: Any = None) -> None:  # noqa: N802
         super().serverAccept((subprotocol, dict(ALWAYS)))  # it goes to Autobahn, which takes both
@@ -27,7 +29,7 @@ class SocketWithHeaders(WebSocketProtocol):  # type: ignore[misc]  # Daphne has 
         super().sendHttpErrorResponse(code, reason, headers)
 
 
-class ServerWithHeaders(Server):  # type: ignore[misc]
+class ServerWithHeaders(Server):
     """A server of such connections. Daphne makes the factory itself, so `run` sets the protocol on its class."""
 
     def run(self) -> None:

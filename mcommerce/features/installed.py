@@ -39,12 +39,12 @@ def addresses() -> list[URLPattern | URLResolver]:
 
 def repeats_harmless() -> dict[str, str]:
     """Return where the addresses begin whose forms the site does not carry out once, each with the reason."""
-    found = ((config, getattr(config, "repeats_harmless", {})) for config in features())
+    found = ((getattr(config, "url_prefix", None), getattr(config, "repeats_harmless", {})) for config in features())
     return {
-        f"/{config.url_prefix}{beginning}": reason
-        for config, forms in found
+        f"/{prefix}{beginning}": reason
+        for prefix, forms in found
+        if prefix is not None
         for beginning, reason in forms.items()
-        if getattr(config, "url_prefix", None) is not None
     }
 
 

@@ -101,7 +101,8 @@ def _number(text: str, language: str) -> Decimal:
 def format_percent(basis_points: int, language: str) -> str:
     """Return 550 basis points as "5.5%" in English, "5,5 %" in French."""
     locale = _locale(language)
-    return locale.percent_formats[None].apply(Decimal(basis_points).scaleb(-4), locale, decimal_quantization=False)
+    percent = locale.percent_formats[None]
+    return str(percent.apply(Decimal(basis_points).scaleb(-4), locale, decimal_quantization=False))
 
 
 @lru_cache

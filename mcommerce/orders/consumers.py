@@ -134,5 +134,5 @@ class OrderConsumer(AsyncWebsocketConsumer):
         """
         visitor = HttpRequest()
         visitor.session = self.scope["session"].__class__(self.scope["session"].session_key)
-        found: Any = access.find_visible(self.order_id, user=get_user(visitor), session=visitor.session)
-        return found and found.version
+        found = access.find_visible(self.order_id, user=get_user(visitor), session=visitor.session)
+        return found.version if found else None

@@ -1,7 +1,8 @@
 """Forms for shoppers and staff."""
 
+from typing import Any
 from urllib.parse import parse_qs
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django import forms
 from django.conf import settings
@@ -80,7 +81,7 @@ class CheckoutForm(forms.Form):
     )
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("name", "street", "extra", "postal_code", "city"):
             self.fields[name].validators.append(written_on_a_parcel)
@@ -97,7 +98,7 @@ class CheckoutForm(forms.Form):
         known = {name: chosen[name] for name in ADDRESS_FIELDS if name in chosen}
         return cls(initial={**sent.dict(), **known})
 
-    def buyer(self, customer_id: object) -> Buyer:
+    def buyer(self, customer_id: UUID | None) -> Buyer:
         """Return the valid form's answers. `customer_id` is None for a guest."""
         names = ("email", "name", "street", "extra", "postal_code", "city", "country", "language")
         return Buyer(customer_id=customer_id, **{name: self.cleaned_data[name] for name in names})

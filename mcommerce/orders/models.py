@@ -1,6 +1,7 @@
 """The models of offers, carts, and orders with their history."""
 
 import secrets
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -89,7 +90,7 @@ class Cart(models.Model):
     # The customer's cart that took a guest's lines at sign-in. Orders of the guest's cart give lines back to it.
     poured_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
     # The orders whose lines came back, until the shopper decides about them.
-    came_back = models.ManyToManyField("Order", related_name="+")
+    came_back: Any = models.ManyToManyField("Order", related_name="+")
     # The latest requests that added something: a browser may repeat one that got no answer.
     request_ids = models.JSONField(default=list)
 

@@ -103,8 +103,8 @@ class PaymentAdmin(ReadOnly, BigTable):
         return staff_permissions.may(request.user, "payment.change_payment")
 
 
-class OfPayment:
-    """A mixin for lists of a payment's rows. It shows the order's number and the customer's address."""
+class OfPayment(admin.ModelAdmin):
+    """A list of a payment's rows. It shows the order's number and the customer's address."""
 
     list_select_related = ("payment",)
     amount_money = money_column("amount", _("amount"))

@@ -133,10 +133,10 @@ class ProductAdmin(BigTable):
 
     @admin.display(description=_("latest movements"))
     def movements(self, product: Product) -> str:
-        all_rows = product.movements.annotate(by_name=staff_permissions.name_of("by"))
+        all_rows: QuerySet[Any] = product.movements.annotate(by_name=staff_permissions.name_of("by"))
         rows = all_rows[:MOVEMENTS_SHOWN] if product.version else []
         if not rows:
-            return _("No movement yet.")
+            return str(_("No movement yet."))
         cells = (
             (
                 date_format(localtime(row.at), "SHORT_DATETIME_FORMAT"),
@@ -177,8 +177,10 @@ class StockMovementAdmin(ReadOnly, BigTable):
     looked_up_by = ["order_id", "product__sku"]
     searched_in = ["note"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[StockMovement]:
-        return super().get_queryset(request).annotate(by_name=staff_permissions.name_of("by"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        named: QuerySet[Any] = rows.annotate(by_name=staff_permissions.name_of("by"))
+        return named
 
     @admin.display(description=_("by"))
     def who(self, movement: Any) -> str:

@@ -85,7 +85,7 @@ class FigureField(forms.CharField):
 
     def _too_many_decimals(self) -> str:
         if not self.digits:
-            return _("Write a whole number: this currency has no decimals.")
+            return str(_("Write a whole number: this currency has no decimals."))
         return ngettext("Write at most %(count)d decimal.", "Write at most %(count)d decimals.", self.digits) % {
             "count": self.digits
         }
@@ -95,7 +95,7 @@ class FigureField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:
-            return self.to_python(data) != initial
+            return bool(self.to_python(data) != initial)
         except ValidationError:
             return True
 
@@ -137,7 +137,7 @@ def _text_fields() -> dict[str, forms.Field]:
     return fields
 
 
-TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields())
+TextsForm = type(forms.ModelForm)("TextsForm", (forms.ModelForm,), _text_fields())  # type: ignore[misc]
 
 
 class ProductForm(TextsForm):  # type: ignore[misc, valid-type]

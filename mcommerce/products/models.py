@@ -1,6 +1,7 @@
 """The models of the catalogue and the stock."""
 
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -112,7 +113,8 @@ class Product(models.Model):
         The name has no hash, since events hold it and it must stay valid after a deployment.
         """
         if self.picture:
-            return self.picture.url_in(size)
+            picture: Any = self.picture
+            return str(picture.url_in(size))
         return urljoin(settings.STATIC_URL, self.image) if self.image else ""
 
     def fold_words(self) -> None:

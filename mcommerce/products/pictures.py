@@ -166,13 +166,13 @@ class PictureFile(FieldFile):
         file = content if isinstance(content, RedrawnFile) else RedrawnFile(redraw(content))
         super().save(name, file, save=False)
         for size in SIZES.keys() - {"page"}:
-            self.storage.save(name_in(size, self.name), ContentFile(file.redrawn.sizes[size]))
+            self.storage.save(name_in(size, self.name or ""), ContentFile(file.redrawn.sizes[size]))
         if save:
             self.instance.save()
 
     def url_in(self, size: str) -> str:
         """Return the URL path of the picture in one of SIZES."""
-        return str(self.storage.url(name_in(size, self.name)))
+        return str(self.storage.url(name_in(size, self.name or "")))
 
 
 class PictureField(models.FileField):

@@ -28,6 +28,7 @@ class CountingCache(DatabaseCache):
     """
 
     writes_per_cull = WRITES_PER_CULL
+    _table: str  # DatabaseCache sets it
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
         """Add `delta`; return the new number. Raises ValueError where there is no such key."""

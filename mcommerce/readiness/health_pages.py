@@ -66,7 +66,7 @@ def serving(request: HttpRequest) -> JsonResponse:
     """
     leaves = draining.is_leaving()
     answer = JsonResponse({"status": "leaving" if leaves else OK}, status=503 if leaves else 200)
-    answer._has_been_logged = True  # so that Django logs no error
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # so that Django logs no error
     return answer
 
 
@@ -86,7 +86,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     if _is_operator(request):
         told |= {"checks": checks, "outside": states()}
     answer = JsonResponse(told, status=503 if failing else 200)
-    answer._has_been_logged = True  # for Django: the readiness watch logs a fault once, not at each probe
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # for Django: the readiness watch logs a fault once, not at each probe
     return answer
 
 

@@ -47,7 +47,11 @@ class Shop:
         return Difference(name="stock-held-for-nothing", what=what, remedy="let go of them", repair=release, **about)
 
     def _of_payment(self, payment: PaymentStatement, order: OrderStatement | None) -> Iterator[Difference]:
-        about = {"order_id": payment.order_id, "order_number": payment.order_number, "payment_id": payment.id}
+        about: dict[str, Any] = {
+            "order_id": payment.order_id,
+            "order_number": payment.order_number,
+            "payment_id": payment.id,
+        }
         why = f"capture-without-charge: {payment.charge_ref}"
         if payment.succeeded and payment.alarm != repairs.alarm(why) and not self._was_charged(payment):
             what = f"{money(payment.captured, payment.currency)} are captured that the company never charged"
@@ -82,7 +86,11 @@ class Shop:
     def _of_order(
         self, order: OrderStatement, payment: PaymentStatement | None, *, is_held: bool
     ) -> Iterator[Difference]:
-        about = {"order_id": order.id, "order_number": order.number, "payment_id": payment.id if payment else None}
+        about: dict[str, Any] = {
+            "order_id": order.id,
+            "order_number": order.number,
+            "payment_id": payment.id if payment else None,
+        }
         if order.waits_for_money and payment is None:
             ask = partial(orders.ask_for_payment, order_id=order.id)
             what = "it waits for its money, and no payment is open"

@@ -14,8 +14,8 @@ from uuid import UUID
 from mcommerce.orders.services import reconciliation as orders
 from mcommerce.orders.services.reconciliation import OrderStatement
 from mcommerce.payment.providers.base import Charge
+from mcommerce.payment.services import provider_answers, repairs
 from mcommerce.payment.services import reconciliation as payments
-from mcommerce.payment.services import repairs
 from mcommerce.payment.services.reconciliation import PaymentStatement, SessionStatement
 from mcommerce.reconcile.difference import PERSON, Difference, money
 
@@ -89,7 +89,7 @@ class Company:
         if paid_by.refunded > payment.given_back:
             if left:
                 yield from self._marked("charged-twice", charge, payment, repairs.which_stays(charge.ref, paid_by.ref))
-        elif left or payment.alarm == repairs.charged_twice(charge.ref):
+        elif left or payment.alarm == provider_answers.charged_twice(charge.ref):
             repair = partial(
                 repairs.give_back_second, provider=self.provider, charge=charge, payment_id=payment.id, now=self.now
             )
@@ -177,7 +177,7 @@ class Company:
             yield Difference(name=name, what=what, remedy=PERSON, repair=mark, **_about(charge, payment))
 
 
-def _about(charge: Charge, payment: PaymentStatement) -> dict[str, object]:
+def _about(charge: Charge, payment: PaymentStatement) -> dict[str, Any]:
     return {
         "order_id": payment.order_id,
         "order_number": payment.order_number,

@@ -19,7 +19,7 @@ REQUEST_SECONDS = 5.0  # for the first bytes of a request: a proxy sends them wi
 Connection = Any  # gunicorn has no types
 
 
-class PageWorker(ThreadWorker):  # type: ignore[misc]
+class PageWorker(ThreadWorker):
     """A gunicorn worker with an extra thread for health checks: pages that hang must not look like a dead process.
 
     On SIGTERM it drains, accepts the waiting connections, and closes its listener before it answers the last requests.

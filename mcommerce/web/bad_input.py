@@ -27,7 +27,7 @@ class BadInputMiddleware:
         asked = request.META.get("QUERY_STRING", "")
         if NUL in request.path_info or "%00" in asked or any(NUL in value for value in request.COOKIES.values()):
             raise BadRequest("NUL in an address or a cookie")
-        if request.content_params.get("charset", CHARSET).lower() != CHARSET:
+        if (request.content_params or {}).get("charset", CHARSET).lower() != CHARSET:
             raise BadRequest("a form that is not in UTF-8")
         return self.get_response(request)
 

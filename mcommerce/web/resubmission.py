@@ -50,7 +50,7 @@ def forms_are_carried_out_once(get_response: View) -> View:
             return get_response(request)
         _name_by_first(request)
         sent = request_id(request)
-        readable = request.content_params.get("charset", CHARSET).lower() == CHARSET
+        readable = (request.content_params or {}).get("charset", CHARSET).lower() == CHARSET
         if sent is None or not readable or not is_carried_out_once(request.path_info):
             return get_response(request)
         return _carry_out(request, _key(request, sent), get_response)
@@ -82,7 +82,7 @@ def _name_by_first(request: HttpRequest) -> None:
     [*_, first] = query.pop(PARAMETER)
     request.META["HTTP_X_REQUEST_ID"] = first
     request.META["QUERY_STRING"] = query.urlencode()
-    request.GET = query
+    request.GET = query  # type: ignore[assignment]  # mutable, as Django allows
 
 
 def _key(request: HttpRequest, sent: UUID) -> str:
@@ -101,7 +101,8 @@ def _typed(request: HttpRequest) -> object:
         if request.content_type not in FORM_TYPES:
             return request.body
         fields = sorted((name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken")
-        return fields, sorted((name, file.name, file.size) for name, file in request.FILES.items())
+        uploads = request.FILES.lists()
+        return fields, sorted((name, [(file.name, file.size) for file in files]) for name, files in uploads)
     except UnreadablePostError:  # the sender has left; Django's own middleware answers
         return None
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, InterfaceError, connections
@@ -23,6 +23,7 @@ from stations.live.live_state import Board, Contracts
 from stations.live.status_frames import Event, News, Remembered, remembered
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 TICK_SECONDS = 0.25  # at most four frames a second to each socket: a burst of events is one frame
 AUDIT_SECONDS = 60  # between two comparisons of versions with the rows; a correct bus leaves nothing to mend
@@ -200,8 +201,8 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
     return await sync_to_async(worked, thread_sensitive=False)()
 
 
-def _on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], Any]) -> Any:
-    async def looked() -> Any:
+def _on_loop(loop: asyncio.AbstractEventLoop, look: Callable[[], T]) -> T:
+    async def looked() -> T:
         return look()
 
     return asyncio.run_coroutine_threadsafe(looked(), loop).result(timeout=LOOK_TIMEOUT_SECONDS)

@@ -124,7 +124,8 @@ class ProducerConsumer(LiveSocket):
         return self.live.board.seq
 
     async def may_enter(self) -> bool:
-        return await database_sync_to_async(may_produce)(self.scope.get("user"))
+        allowed: bool = await database_sync_to_async(may_produce)(self.scope.get("user"))
+        return allowed
 
     def answer(self, request: Subscribe) -> None:
         raise BadRequest("unknown_type", "There is nothing to ask for here: listen.", fatal=True)
@@ -134,7 +135,8 @@ class ProducerConsumer(LiveSocket):
         if clock.monotonic() - self.who_looked_at < WHO_SECONDS:
             return True
         self.who_looked_at = clock.monotonic()
-        return await database_sync_to_async(may_still_produce)(self.scope.get("session"))
+        allowed: bool = await database_sync_to_async(may_still_produce)(self.scope.get("session"))
+        return allowed
 
     async def due(self) -> Due:
         if not await self.may_stay():

@@ -1,5 +1,7 @@
 """The admin of people, and the sign-in to the admin."""
 
+from typing import Any
+
 import allauth.account.admin
 import allauth.mfa.admin  # noqa: F401  # both register what we take away below
 from allauth.account.decorators import secure_admin_login
@@ -19,14 +21,14 @@ from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.services import contacts
 
 
-def change_password(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """Redirect to the site's own password page, the one with a rate limit."""
     return redirect("account_change_password")
 
 
 # The admin has no sign-in page of its own. The site's page has the rate limit and the second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-admin.site.password_change = change_password  # type: ignore[method-assign]
+admin.site.password_change = change_password  # type: ignore[method-assign, assignment]
 # Staff could open an account by marking an address verified, and could read the secrets of second factors.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(Authenticator)

@@ -27,7 +27,7 @@ from mcommerce.rate_limits.visitor_identity import keyed_hash, network_of_reques
 
 logger = logging.getLogger(__name__)
 
-EMAIL_LENGTH_MAX = User._meta.get_field("email").max_length
+EMAIL_LENGTH_MAX: int = User._meta.get_field("email").max_length or 0
 SHOWN_IN_TERMINAL = "django.core.mail.backends.console.EmailBackend"
 
 
@@ -68,7 +68,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         user.name = form.cleaned_data["name"]
         user.language = translation.get_language() or settings.SHOP_LANGUAGE
-        return super().save_user(request, user, form, commit)
+        saved: User = super().save_user(request, user, form, commit)
+        return saved
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
         """Switch the pages to the person's language, and remember that this browser is theirs."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,8 +16,8 @@ from mcommerce.orders.admin.decisions import DECISIONS, Decision
 from mcommerce.orders.models import Order
 
 
-class DecidingAdmin:
-    """A mixin for the buttons on an order's page. Comes before ModelAdmin among the bases."""
+class DecidingAdmin(admin.ModelAdmin):
+    """The buttons on an order's page."""
 
     change_form_template = "admin/orders/order/change_form.html"
 

@@ -49,8 +49,10 @@ class StepInline(ReadOnly, admin.TabularInline):
     readonly_fields = ["who"]
     extra = 0
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderStep]:
-        return super().get_queryset(request).annotate(by_name=staff_permissions.name_of("by"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        named: QuerySet[Any] = rows.annotate(by_name=staff_permissions.name_of("by"))
+        return named
 
     @admin.display(description=_("by"))
     def who(self, step: Any) -> str:
@@ -134,8 +136,8 @@ class OrderAdmin(DecidingAdmin, ReadOnly, BigTable):
 
     @admin.action(description=_("Mark as sent (carrier and tracking number beside)"), permissions=["ship"])
     def ship(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        sent = {name: request.POST.get(name, "")[:100].strip() for name in ("carrier", "tracking")}
-        self._each(request, orders, partial(lifecycle.ship, **sent))
+        carrier, tracking = (request.POST.get(name, "")[:100].strip() for name in ("carrier", "tracking"))
+        self._each(request, orders, partial(lifecycle.ship, carrier=carrier, tracking=tracking))
 
     @admin.action(description=_("Mark as delivered"), permissions=["ship"])
     def deliver(self, request: HttpRequest, orders: QuerySet[Order]) -> None:

@@ -68,5 +68,5 @@ def take_the_rest(order: Order, *, cart: Cart, now: datetime) -> None:
         touch(cart, now)
         cart.came_back.remove(order)
         for line in order.lines.exclude(free_pieces=None):
-            lower(cart, line.product_id, line.free_pieces)
+            lower(cart, line.product_id, line.free_pieces or 0)
         lower_the_scarce(cart)

@@ -1,8 +1,10 @@
 """The cart page and its four buttons."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +18,7 @@ from mcommerce.orders import access
 from mcommerce.orders.carts import cart as carts
 from mcommerce.orders.carts.cart_session import find_cart, keep_cookie, open_cart
 from mcommerce.orders.forms import AddForm, LineForm
-from mcommerce.orders.models import Cart, Offer, Order
+from mcommerce.orders.models import Cart, CartLine, Offer, Order
 from mcommerce.orders.views.order_page import OrderPage, page_of
 from mcommerce.web.resubmission import request_id
 
@@ -36,7 +38,7 @@ def cart(request: HttpRequest) -> HttpResponse:
         "changed": any(item.gone or item.repriced for item in items),
         "short": any(item.scarce for item in items),
         "waits": mixed or any(item.waits for item in items),
-        "came_back": _came_back(request, basket) if items else [],
+        "came_back": _came_back(request, basket) if basket and items else [],
         "quantity_max": carts.QUANTITY_MAX,
         "removed": _removed(request, items),
     }
@@ -61,13 +63,13 @@ def _may_look(request: HttpRequest, order: Order) -> bool:
     return access.find_visible(order.id, user=request.user, session=request.session) is not None
 
 
-def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, object] | None:
+def _removed(request: HttpRequest, items: list[carts.Item]) -> dict[str, Any] | None:
     """Return what the "put it back" button restores; None once it is back."""
     form = AddForm({"product_id": request.GET.get("removed"), "quantity": request.GET.get("quantity")})
     if not form.is_valid() or any(item.offer.product_id == form.cleaned_data["product_id"] for item in items):
         return None
     offer = Offer.objects.filter(product_id=form.cleaned_data["product_id"], for_sale=True).first()
-    return offer and {"offer": offer, "quantity": form.cleaned_data["quantity"]}
+    return {"offer": offer, "quantity": form.cleaned_data["quantity"]} if offer else None
 
 
 @require_POST
@@ -106,12 +108,12 @@ def change(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('orders:cart')}?{_way_back(product_id, before)}")
 
 
-def _quantity_of(lines: object) -> int | None:
+def _quantity_of(lines: QuerySet[CartLine]) -> int | None:
     return lines.values_list("quantity", flat=True).first()
 
 
 def _way_back(product_id: UUID, quantity: int) -> str:
-    return urlencode({"removed": product_id, "quantity": quantity})
+    return urlencode({"removed": str(product_id), "quantity": str(quantity)})
 
 
 def _limits() -> str:

@@ -173,7 +173,7 @@ def _shortage(line: OrderLine) -> Text:
 
 
 def _left_out(line: OrderLine) -> Text:
-    missing = {"name": line.name, "missing": line.quantity - line.given_back, "wanted": line.quantity}
+    missing = {"name": line.name, "missing": line.quantity - (line.given_back or 0), "wanted": line.quantity}
     return _("%(name)s: %(missing)d of %(wanted)d did not fit into the cart.") % missing
 
 

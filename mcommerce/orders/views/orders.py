@@ -1,6 +1,7 @@
 """Checkout, and the page of an order."""
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -201,7 +202,7 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def _cancelled(request: HttpRequest, order: Order) -> bool:
     """Cancel the order, and return whether that was still possible. The history names staff who act as staff."""
     if access.acts_as_staff(order, request.user):
-        return lifecycle.cancel_by_staff(order_id=order.id, by=request.user.pk, now=clock.now())
+        return lifecycle.cancel_by_staff(order_id=order.id, by=cast("UUID", request.user.pk), now=clock.now())
     return lifecycle.cancel_by_customer(order_id=order.id, now=clock.now())
 
 

@@ -3,9 +3,9 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.conf import settings
 
@@ -26,6 +26,7 @@ from mcommerce.payment.providers.base import (
 from outside.circuit_breaker import Crowded, Resting, Silent, service
 from outside.http import Answer, NoAnswer, Why, ask
 
+T = TypeVar("T")
 VISITOR_SECONDS = 1.5  # a shopper waits for the page, which takes less than half a second more; checks call again later
 WORK_SECONDS = 8.0  # nobody waits: a slow answer is better than another call
 ANSWER_BYTES_MAX = 2**20  # a session is some hundred bytes
@@ -91,11 +92,11 @@ class Sandbox:
         self,
         method: str,
         path: str,
-        read: answers.Reader,
+        read: Callable[[bytes], T],
         *,
         body: dict[str, Any] | None = None,
         key: str = "",
-    ) -> Any:
+    ) -> T:
         headers = {"Authorization": f"Bearer {self._api_key}"} | ({"Idempotency-Key": key} if key else {})
         try:
             with self._service.asked(by_visitor=self._by_visitor, seconds=self._seconds_left()):

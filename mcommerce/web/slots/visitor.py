@@ -28,7 +28,7 @@ def request_of(scope: Any) -> HttpRequest:
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     readable = session_key if NUL not in session_key else ""  # PostgreSQL cannot look up the others
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(readable or None)
-    request.user = SimpleLazyObject(lambda: _user_of(request))
+    request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]  # as Django's middleware does
     CsrfViewMiddleware(lambda _request: HttpResponse()).process_request(request)
     return request
 

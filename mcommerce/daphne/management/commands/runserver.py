@@ -18,7 +18,7 @@ from mcommerce.daphne.server import ServerWithHeaders
 from mcommerce.serving.background_threads import stand_ins
 
 
-class Command(runserver.Command):  # type: ignore[misc]  # Daphne has no types
+class Command(runserver.Command):
     """A runserver that ends if it cannot listen. Daphne's own would only log that, and its bus would go on."""
 
     server_cls = ServerWithHeaders

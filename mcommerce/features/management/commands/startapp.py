@@ -56,7 +56,12 @@ class Command(TemplateCommand):
         except MissingPlace as missing:
             raise CommandError(str(missing)) from None
         if not dry_run:
-            given = {"template": str(TEMPLATE), "extensions": RENDERED, "files": [], "verbosity": verbosity}
+            given: dict[str, Any] = {
+                "template": str(TEMPLATE),
+                "extensions": RENDERED,
+                "files": [],
+                "verbosity": verbosity,
+            }
             super().handle("app", target=str(root), **given, **words)
             for line in lines:
                 line.write()
