@@ -54,11 +54,17 @@ def given(topic: str, *, moved: bool = False) -> dict[int, int]:
     """
     progress = Progress.objects.filter(topic=topic, **({"offset__gt": F("start")} if moved else {}))
     ends = dict(progress.values_list("partition").annotate(end=Max("offset")).order_by())
-    appended = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
-    partition = -1
-    while (row := _last(appended.filter(partition__gt=partition))) is not None:
+    for partition, end in appended(topic).items():
+        ends[partition] = max(ends.get(partition, 0), end)
+    return ends
+
+
+def appended(topic: str) -> dict[int, int]:
+    """Return, by partition, the offset after the last outbox row that has one."""
+    rows, ends, partition = OutboxRow.objects.filter(topic=topic, offset__isnull=False), {}, -1
+    while (row := _last(rows.filter(partition__gt=partition))) is not None:
         partition, offset = row
-        ends[partition] = max(ends.get(partition, 0), offset + 1)
+        ends[partition] = offset + 1
     return ends
 
 
@@ -144,7 +150,7 @@ def finish(topics: Collection[str]) -> set[str]:
     changed in one transaction: a mix of old and new offsets would put a key's events out of order.
     """
     left = set[str]()
-    for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
+    for log in TopicLog.objects.select_for_update().filter(topic__in=topics, refill_to__gt=0).order_by("topic"):
         unsent = OutboxRow.objects.filter(topic=log.topic, offset__isnull=True, rejected="", id__lte=log.refill_to)
         if not unsent.exists():
             for table in (ParkedEvent, DeadLetter):

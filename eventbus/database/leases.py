@@ -9,6 +9,7 @@ from eventbus import failpoints
 from eventbus.errors import LeaseLost
 from eventbus.models import LeaseRow
 
+RELAY = "dispatcher"  # the lease of the process that relays
 LEASE_SECONDS = 3.0  # a standby takes over after this time without a beat: three beats, so one may be late
 LOOKS_MIN = 4  # looks before a standby takes over: between two at most this part of the lease counts as silence
 BEAT_SECONDS = 1.0
@@ -89,6 +90,14 @@ class Lease:
     def held_by_another(self) -> bool:
         """Return True if the lease has another owner, dead or alive. A live one renews it within LEASE_SECONDS."""
         return LeaseRow.objects.filter(name=self.name).exclude(owner__in=["", self.owner]).exists()
+
+
+def hold(name: str) -> None:
+    """Let the owner of a lease write nothing under it until the caller's transaction ends.
+
+    Call it before other rows are locked, as the owner does.
+    """
+    list(LeaseRow.objects.select_for_update().filter(name=name))
 
 
 def is_beating(name: str, *, seconds: float = LEASE_SECONDS, free_seconds: float = 0.0) -> bool:

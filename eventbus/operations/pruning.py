@@ -157,8 +157,11 @@ class Pruning:
     def _events(self, partition: TopicPartition, begin: int) -> tuple[Pruned, int]:
         self._fence()  # not in the transaction, which may wait for a handler: the relay would wait for both
         with failpoints.atomic("prune"):
-            log_generations.lock([partition.topic])  # no new group may begin at one of these events
             readers = list(_at(partition).select_for_update().order_by("id"))
+            # After the wait for slow handlers, so that no relay waits for them too. No new group may begin here now.
+            log_generations.lock([partition.topic], wait=False)
+            if _at(partition).count() != len(readers):  # one has begun during the wait: the next run prunes here
+                return Pruned(), 0
             needed = _needed_from(partition, readers)
             old = self._old(partition, begin, min(needed, self._shown_from.get(partition, needed)))
             everybody = _everybody(readers)

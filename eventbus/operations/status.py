@@ -14,7 +14,7 @@ from eventbus import backends, clock
 from eventbus.backends.base import Backend, TopicPartition
 from eventbus.consuming import ignored_types
 from eventbus.consuming.ignored_types import IgnoredStatus
-from eventbus.database.leases import is_beating
+from eventbus.database.leases import RELAY, is_beating
 from eventbus.errors import LogUnavailable
 from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
 from eventbus.operations import group_status, lag, log_problems, pausing, standstill
@@ -22,7 +22,7 @@ from eventbus.operations.group_status import GroupStatus as GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus, processes
 from eventbus.operations.pausing import Standstill
 from eventbus.publishing import rejected_records
-from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME
+from eventbus.publishing.relay import BROKEN_SECONDS
 from eventbus.recovery import divergence, log_truncation
 from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import DecisionRefused
@@ -141,7 +141,7 @@ def is_dispatched() -> bool:
     If the owner of the lease is dead, this waits as long as a lease lasts. If there is no owner, it waits
     BEGINS_SECONDS, because a process that cannot begin tries again within that time.
     """
-    return is_beating(LEASE_NAME, free_seconds=BEGINS_SECONDS)
+    return is_beating(RELAY, free_seconds=BEGINS_SECONDS)
 
 
 def _outbox() -> OutboxStatus:

@@ -12,11 +12,10 @@ from typing import Protocol
 from django.core.management.base import CommandError
 
 from eventbus import backends
-from eventbus.database.leases import is_beating
+from eventbus.database.leases import RELAY, is_beating
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.processes.worker_pool import WorkerPool
-from eventbus.publishing.relay import LEASE_NAME
 from eventbus.registry import Group
 
 logger = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ def _refuse_beside_another() -> None:
 
     A second one would only stand by.
     """
-    if backends.current().in_process and is_beating(LEASE_NAME):
+    if backends.current().in_process and is_beating(RELAY):
         raise CommandError(
             "Another process relays and handles already, and this backend needs only one. Most likely it is the "
             "server: stop it, or start it with RUN_BUS_IN_SERVER=0, and run this again. "

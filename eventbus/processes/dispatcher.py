@@ -13,7 +13,7 @@ from eventbus import registry
 from eventbus.backends import current
 from eventbus.consuming.thread_liveness import Pulse
 from eventbus.consuming.worker import Worker
-from eventbus.database.leases import BEAT_SECONDS, Lease
+from eventbus.database.leases import BEAT_SECONDS, RELAY, Lease
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import LeaseLost, LogUnavailable, WorkerDied, is_infrastructure_error
 from eventbus.models import ProcessRow
@@ -21,7 +21,7 @@ from eventbus.operations.heartbeats import Told
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.processes.worker_pool import JOIN_SECONDS, WorkerPool, work, written
 from eventbus.progress import group_starts
-from eventbus.publishing.relay import BROKEN_SECONDS, LEASE_NAME, Relay
+from eventbus.publishing.relay import BROKEN_SECONDS, Relay
 from eventbus.registry import Group
 from eventbus.wakeups import published
 
@@ -39,7 +39,7 @@ class Dispatcher:
         self.active = threading.Event()
         self._backend = current()
         self._stop = threading.Event()
-        self._lease = Lease(LEASE_NAME)
+        self._lease = Lease(RELAY)
         self._pulse = Pulse("The relay", PULSE_SECONDS)
         self._workers: WorkerPool | None = None
         self._thread = threading.Thread(target=self.run, name="eventbus-dispatcher", daemon=True)

@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from django.db.models import Max
 
 from eventbus import clock, failpoints
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, TopicPartition, partition_of
+from eventbus.database import leases
+from eventbus.database.leases import RELAY
 from eventbus.errors import BusError, LogUnavailable
 from eventbus.models import ConsumerGroup, Effect, InboxRow, OutboxRow, ParkedKey, Progress, ReplayRun, TopicLog
-from eventbus.progress import groups, log_generations
-from eventbus.progress.inbox import LIVE
+from eventbus.progress import groups, inbox, log_generations
 from eventbus.registry import Group, Start
 
-ROWS_AT_ONCE = 1_000  # per INSERT; SQLite takes some 32,000 values
 TRIES_MAX = 3  # to create a group takes milliseconds, and no log is filled again so often
 
 
@@ -42,7 +44,9 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
         # could write meanwhile.
         begins = {group.name: _begins(backend, group) for group in wanted}
         with failpoints.atomic("groups.ensure"):
-            log_generations.lock({one.topic for by_partition in begins.values() for one in by_partition})
+            if topics := {one.topic for by_partition in begins.values() for one in by_partition}:
+                leases.hold(RELAY)  # so that no relay appends or marks a row meanwhile
+                log_generations.lock(topics)
             if logs == [groups.fillings(group) for group in wanted]:  # else the offsets may be of a log before
                 for name, by_partition in begins.items():
                     _create(name, by_partition)
@@ -51,43 +55,53 @@ def ensure(backend: Backend, wanted: Iterable[Group]) -> None:
 
 
 def _create(name: str, begins: Mapping[TopicPartition, _Begin]) -> None:
-    ConsumerGroup.objects.get_or_create(name=name, defaults={"created_at": clock.now()})
+    # Locked: another process may make the group as well, or close it.
+    ConsumerGroup.objects.select_for_update().get_or_create(name=name, defaults={"created_at": clock.now()})
     begun = _offsets(name)  # another process may have created rows since `_begins` ran
     known = {one.topic for one in begun}
     new = {one: _Begin() if one.topic in known else begin for one, begin in begins.items() if one not in begun}
+    topics = sorted({one.topic for one in new} - known)
+    _forget_closed(name, topics, anew=not begun)
     ignored = Counter[TopicPartition]()
-    for topic in sorted({one.topic for one in new} - known):
-        _forget_closed(name, topic if begun else "")
-        latest = [one for one, begin in new.items() if one.topic == topic and begin.start == "latest"]
-        ignored += _ignore_unsent(name, topic, len(latest))
+    for log in TopicLog.objects.filter(topic__in=topics, refill_to__gt=0):
+        here = [one for one, begin in new.items() if one.topic == log.topic and begin.start == "latest"]
+        if here:
+            new |= _begin_amid_refill(log.topic, {one: new[one] for one in here})
+            ignored += _ignore_unsent(name, log, len(here))
     Progress.objects.bulk_create(_progress(name, one, begin, ignored[one]) for one, begin in new.items())
 
 
-def _forget_closed(name: str, topic: str) -> None:
-    """Delete what an interrupted `close` has left of a group of this name, or of its topic: the group begins anew."""
+def _forget_closed(name: str, topics: Collection[str], *, anew: bool) -> None:
+    """Delete what an interrupted `close` has left of a group of this name, or of these topics: they begin anew."""
     for table in (InboxRow, Effect):
         its = table._default_manager.filter(group=name)
-        if topic:
-            its = its.filter(event_id__in=OutboxRow.objects.filter(topic=topic).values("event_id"))
+        if not anew:
+            its = its.filter(event_id__in=OutboxRow.objects.filter(topic__in=topics).values("event_id"))
         its.delete()
-    if not topic:
+    if anew:
         ReplayRun.objects.filter(group=name).delete()
 
 
-def _ignore_unsent(name: str, topic: str, partitions: int) -> Counter[TopicPartition]:
-    """Note in the group's inbox the old events that wait to be appended to a log again. Count them by partition.
+def _begin_amid_refill(topic: str, begins: Mapping[TopicPartition, _Begin]) -> dict[TopicPartition, _Begin]:
+    """Return the begins in a log that is being filled again: behind the rows that have their new offsets.
 
-    They will come after the end at which the group begins. Topics with no `partitions` of a new group have none.
+    The log may end later, because the relay has not noted its last records yet. Those count as unsent.
     """
-    log = TopicLog.objects.filter(topic=topic, refill_to__gt=0).first()
-    if log is None or not partitions:
-        return Counter()
-    unsent = OutboxRow.objects.filter(topic=topic, offset=None, rejected="", id__lte=log.refill_to)
+    appended = outbox_offsets.appended(topic)
+    filled = Progress.objects.filter(topic=topic).values_list("partition").annotate(start=Max("start")).order_by()
+    starts: dict[int, Any] = dict(filled)  # where the other groups began in the new log
+    return {
+        one: begin._replace(offset=appended.get(one.partition, starts.get(one.partition, begin.offset)))
+        for one, begin in begins.items()
+    }
+
+
+def _ignore_unsent(name: str, log: TopicLog, partitions: int) -> Counter[TopicPartition]:
+    """Note in the group's inbox the old events that wait to be appended to a log again. Count them by partition."""
+    unsent = OutboxRow.objects.filter(topic=log.topic, offset=None, rejected="", id__lte=log.refill_to)
     found = list(unsent.values_list("event_id", "key"))
-    InboxRow.objects.bulk_create(
-        (InboxRow(group=name, event_id=event_id, replay=LIVE) for event_id, _ in found), batch_size=ROWS_AT_ONCE
-    )
-    return Counter(TopicPartition(topic, partition_of(key, partitions)) for _, key in found)
+    inbox.ignore(name, [event_id for event_id, _ in found])
+    return Counter(TopicPartition(log.topic, partition_of(key, partitions)) for _, key in found)
 
 
 def _progress(name: str, one: TopicPartition, begin: _Begin, ignored: int) -> Progress:
@@ -115,7 +129,7 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
     _refuse_lost_partitions(backend, group, known, there)
     topics = {one.topic for one in known}
     begins = {one: _Begin() for one in there if one not in known and one.topic in topics}
-    ends = _ends(backend, [one for one in there if one.topic not in topics])
+    ends = _ends(backend, group, [one for one in there if one.topic not in topics])
     if group.start == "latest":
         return begins | {one: _Begin(end, start="latest") for one, end in ends.items()}
     first = backend.earliest_offsets(ends)
@@ -128,14 +142,20 @@ def _begins(backend: Backend, group: Group) -> dict[TopicPartition, _Begin]:
     }
 
 
-def _ends(backend: Backend, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return where each partition ends: in the log, or by the outbox if the log has lost its end.
+def _ends(backend: Backend, group: Group, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return where each partition ends, in the log or by the outbox, whichever is later.
 
-    Then all rows of the outbox lie before a group that begins there, and stay so when the log is filled again.
+    A log may have lost its end. If it is not the log to which the stored offsets belong, only the outbox counts: the
+    relay will fill that log again, and renumber all that the group has not passed.
     """
+    logs, there = groups.fillings(group), backend.generations({one.topic for one in partitions})
     ends = backend.ends(partitions)  # before the outbox is read: a row that is appended meanwhile is in both
     given = {topic: outbox_offsets.given(topic) for topic in {one.topic for one in partitions}}
-    return {one: max(end, given[one.topic].get(one.partition, 0)) for one, end in ends.items()}
+    known = {topic for topic, (generation, _) in logs.items() if there.get(topic) == generation}
+    return {
+        one: max(end if one.topic in known or one.topic not in logs else 0, given[one.topic].get(one.partition, 0))
+        for one, end in ends.items()
+    }
 
 
 def _offsets(name: str) -> dict[TopicPartition, int]:

@@ -39,7 +39,15 @@ def _found(statement: str, parameters: Sequence[object]) -> set[UUID]:
 
 def note(group: str, event_ids: Iterable[UUID], *, replay: int = LIVE) -> None:
     """Mark events as handled. If one is marked already, the INSERT fails and rolls the transaction back."""
+    _insert(group, event_ids, replay, sql.time_value(connections[DEFAULT_DB_ALIAS], clock.now()))
+
+
+def ignore(group: str, event_ids: Iterable[UUID]) -> None:
+    """Mark events as ignored: the group does not handle them. Fails like `note`."""
+    _insert(group, event_ids, LIVE, None)
+
+
+def _insert(group: str, event_ids: Iterable[UUID], replay: int, handled_at: object) -> None:
     connection = connections[DEFAULT_DB_ALIAS]  # the connection itself: the proxy looks it up at each use
     statement = _NOTE.format(events=_EVENTS[connection.vendor])
-    now = sql.time_value(connection, clock.now())
-    sql.execute(connection, statement, [group, replay, now, sql.ids(connection, event_ids)])
+    sql.execute(connection, statement, [group, replay, handled_at, sql.ids(connection, event_ids)])

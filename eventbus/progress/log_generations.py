@@ -16,12 +16,13 @@ def note(topic: str, generation: str) -> None:
     TopicLog.objects.update_or_create(topic=topic, defaults={"generation": generation, "noted_at": clock.now()})
 
 
-def lock(topics: Collection[str]) -> None:
+def lock(topics: Collection[str], *, wait: bool = True) -> None:
     """Let no relay fill these logs again, no group begin in them and nothing be pruned of them.
 
-    It lasts until the caller's transaction ends. Call it before progress rows are locked.
+    It lasts until the caller's transaction ends. Call it before progress rows are locked, or without `wait`: then it
+    raises OperationalError (contention) while another transaction holds the lock.
     """
-    list(TopicLog.objects.select_for_update().filter(topic__in=topics).order_by("topic"))
+    list(TopicLog.objects.select_for_update(nowait=not wait).filter(topic__in=topics).order_by("topic"))
 
 
 def refuse_others(backend: Backend, group: Group, topics: Collection[str]) -> None:

@@ -19,7 +19,6 @@ from eventbus.recovery.topic_recovery import LossDetector
 
 logger = logging.getLogger(__name__)
 
-LEASE_NAME = "dispatcher"  # its holder relays
 # The pause between attempts during an infrastructure error. Half of it is still longer than a standby's pause. So a
 # process that can begin gets the lease before the one that could not tries again.
 BROKEN_SECONDS = 1.0

@@ -3,8 +3,10 @@
 Until then, events ahead of it are not pruned.
 """
 
+from collections.abc import Mapping
+
 import msgspec
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from eventbus import clock, failpoints, registry
 from eventbus.audit import passed_events
@@ -26,6 +28,8 @@ from eventbus.models import (
 )
 from eventbus.progress import replay_runs
 
+_Handled = type[InboxRow] | type[Effect]
+HANDLED: tuple[_Handled, ...] = (InboxRow, Effect)  # the tables of what a group has handled
 BATCH_ROWS = 1_000  # rows per transaction, so that others wait only briefly
 
 
@@ -60,9 +64,10 @@ def close(name: str, topic: str = "", *, force: bool = False, who: str) -> Close
     if not group.exists():
         raise Unknown(f"There is no group {name}. See manage.py eventbus status.")
     with failpoints.atomic("close"):
-        closed = _close(name, topic, force=force, who=who)
-    _forget_handled(name, topic)
+        closed, last = _close(name, topic, force=force, who=who)
+    _forget_handled(name, topic, last)
     with failpoints.atomic("close.last"):
+        list(group.select_for_update())  # so that no process makes it anew meanwhile
         if not Progress.objects.filter(group=name).exists():
             ReplayRun.objects.filter(group=name).delete()
             group.delete()
@@ -78,7 +83,11 @@ def _refuse_in_code(name: str, topic: str) -> None:
         )
 
 
-def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
+def _close(name: str, topic: str, *, force: bool, who: str) -> tuple[Closed, dict[_Handled, int]]:
+    """Delete the group's progress and failures. Return by table the id of the last row that is of this group.
+
+    Later rows are of a group of the same name that a process makes anew.
+    """
     its = Q(group=name, topic=topic) if topic else Q(group=name)
     progress = list(Progress.objects.filter(its).select_for_update().order_by("id"))
     if topic and not progress:
@@ -105,20 +114,21 @@ def _close(name: str, topic: str, *, force: bool, who: str) -> Closed:
         group=name,
         error=f"{topic or 'all topics'}: {closed.pending} pending, {lost} let go",
     )
-    return closed
+    rows = {table: table._default_manager.filter(group=name) for table in HANDLED}
+    return closed, {table: its.aggregate(last=Max("id"))["last"] or 0 for table, its in rows.items()}
 
 
 def _ahead(row: Progress) -> QuerySet[OutboxRow]:
     return OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
 
 
-def _forget_handled(name: str, topic: str) -> None:
+def _forget_handled(name: str, topic: str, last: Mapping[_Handled, int]) -> None:
     """Delete the group's rows in inbox and effects.
 
     They hold no topic, so one topic's rows are found through the outbox.
     """
-    for table in (InboxRow, Effect):
-        its = table._default_manager.filter(group=name)
+    for table in HANDLED:
+        its = table._default_manager.filter(group=name, id__lte=last[table])
         begin = 0
         while begin >= 0:
             rows = OutboxRow.objects.filter(topic=topic) if topic else its

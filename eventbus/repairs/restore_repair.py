@@ -32,6 +32,7 @@ from eventbus.models import (
     ReplayRun,
     TopicLog,
 )
+from eventbus.progress import log_generations
 from eventbus.progress.log_generations import UNKNOWN
 from eventbus.progress.replay_runs import NOWHERE
 from eventbus.recovery import divergence, own_outbox_rows
@@ -234,6 +235,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
     if not (found.stretches or found.behind or beyond or divergence.stands()):
         return found
     with transaction.atomic():
+        log_generations.lock(TopicLog.objects.values_list("topic", flat=True))  # in the relay's order
         list(Progress.objects.select_for_update().order_by("id"))
         _pass_over(found.stretches, found.last)
         found.waiting = _number(_used_from(found), found.last)

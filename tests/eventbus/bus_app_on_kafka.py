@@ -80,12 +80,21 @@ def open_house_on_kafka(
         yield house
 
 
-def replace(log: KafkaBackend) -> None:
-    """Its topic is made anew, with nothing in it."""
-    name = log.topics.name(Noted.topic)
+def replace(log: KafkaBackend, topic: str = Noted.topic) -> None:
+    """A topic is made anew, with nothing in it."""
+    name = log.topics.name(topic)
     log._admin_client().delete_topics([name])[name].result(WAIT_SECONDS)
-    until(lambda: not log.topics.counts([Noted.topic]), "the topic gone")
-    log.provision([Noted.topic])
+    until(lambda: not log.topics.counts([topic]), "the topic gone")
+    log.provision([topic])
+
+
+def by_others(log: KafkaBackend, records: int) -> None:
+    """Another program puts events of its own into the house's topic, in each of its partitions."""
+    stranger = Producer({"bootstrap.servers": log._servers})
+    for place in log.partitions([Noted.topic]):
+        for _ in range(records):
+            stranger.produce(log.topics.name(place.topic), b"{}", key=b"theirs", partition=place.partition)
+    assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"
 
 
 def append_from_elsewhere(log: KafkaBackend) -> None:

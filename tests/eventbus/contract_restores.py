@@ -6,10 +6,9 @@ import pytest
 from django.db import transaction
 
 from eventbus import backends, clock, publish
-from eventbus.database.leases import Lease
+from eventbus.database.leases import RELAY, Lease
 from eventbus.errors import LeaseLost, StaleEpoch
 from eventbus.models import Divergence, InboxRow, LeaseRow, OutboxRow, Progress, Timer
-from eventbus.processes.dispatcher import LEASE_NAME
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import divergence
 from tests.eventbus.bus_app import House, Noted
@@ -46,15 +45,15 @@ class TheDatabaseIsRestored:
 
     def test_a_relay_that_kept_the_lease_through_a_restore_appends_nothing(self, house: House) -> None:
         """Owner and epoch are the same in the backup; only the beat is an earlier one."""
-        lease = Lease(LEASE_NAME)
+        lease = Lease(RELAY)
         assert lease.acquire()
         relay = Relay(backends.current(), lease)
-        before = LeaseRow.objects.get(name=LEASE_NAME).beat
+        before = LeaseRow.objects.get(name=RELAY).beat
         house.say(("vase", 1))
         relay.step()
         relay.step()
 
-        LeaseRow.objects.filter(name=LEASE_NAME).update(beat=before)
+        LeaseRow.objects.filter(name=RELAY).update(beat=before)
         house.say(("vase", 2))
         with pytest.raises(LeaseLost, match="the database was restored"):
             relay.step()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Producer
 from django.db import transaction
 
 from eventbus import Permanent, backends, publish
@@ -14,7 +13,7 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import DeadLetter, OutboxRow
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Mended, Noted, Sown
-from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, in_use
+from tests.eventbus.bus_app_on_kafka import by_others, in_use
 
 NAMES = [f"key{number}" for number in range(12)]  # they lie in several partitions
 
@@ -65,15 +64,6 @@ def test_a_site_moves_to_kafka_and_back_with_its_books_balanced(
     assert delivery_audit.problems(delivery_audit.read()) == []
     assert [record.levelname for record in caplog.records if "appended" in record.message] == ["WARNING", "WARNING"]
     assert "lost" not in caplog.text
-
-
-def by_others(log: KafkaBackend, records: int) -> None:
-    """Another program puts events of its own into the house's topic, in each of its partitions."""
-    stranger = Producer({"bootstrap.servers": log._servers})
-    for place in log.partitions([Noted.topic]):
-        for _ in range(records):
-            stranger.produce(log.topics.name(place.topic), b"{}", key=b"theirs", partition=place.partition)
-    assert stranger.flush(FLUSH_SECONDS) == 0, "no acknowledgement"
 
 
 def as_a_new_process(house: House, log: Backend) -> None:

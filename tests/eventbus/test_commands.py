@@ -15,10 +15,9 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from eventbus import Permanent, clock
-from eventbus.database.leases import Lease, is_beating
+from eventbus.database.leases import RELAY, Lease, is_beating
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction, ProcessRow, Progress
-from eventbus.processes.dispatcher import LEASE_NAME
 from tests.eventbus.bus_app import House, Noted, until
 
 BEAT_SECONDS = 0.05  # of the dispatcher that these tests pretend
@@ -257,7 +256,7 @@ def stopping_after(condition, asked: signal.Signals) -> Iterator[None]:
 
     def watch() -> None:
         try:
-            until(lambda: is_beating(LEASE_NAME, seconds=0.2), "a dispatcher that beats")
+            until(lambda: is_beating(RELAY, seconds=0.2), "a dispatcher that beats")
             until(condition, "the condition")
         except BaseException as error:
             late.append(error)

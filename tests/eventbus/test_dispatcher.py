@@ -9,12 +9,12 @@ import pytest
 
 from eventbus import backends, registry
 from eventbus.backends.base import TopicPartition
-from eventbus.database.leases import Lease
+from eventbus.database.leases import RELAY, Lease
 from eventbus.errors import BusError, LogUnavailable
 from eventbus.failpoints import armed
 from eventbus.models import LeaseRow, Progress
 from eventbus.operations import status
-from eventbus.processes.dispatcher import BROKEN_SECONDS, LEASE_NAME, Dispatcher
+from eventbus.processes.dispatcher import BROKEN_SECONDS, Dispatcher
 from eventbus.progress import group_starts
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, until
@@ -39,7 +39,7 @@ def test_what_is_published_is_handled_and_the_lease_is_left_to_the_next(house: H
 
     dispatcher.close()
 
-    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+    assert Lease(RELAY).acquire(), "the next one had to wait"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # that is what happens here
@@ -81,8 +81,8 @@ def leaving(house: House, dispatcher: Dispatcher) -> Iterator[threading.Event]:
 def test_a_call_in_hand_keeps_the_lease_while_the_process_leaves(
     house: House, dispatcher: Dispatcher, leaving: threading.Event
 ) -> None:
-    beat = LeaseRow.objects.get(name=LEASE_NAME).beat
-    until(lambda: LeaseRow.objects.get(name=LEASE_NAME).beat > beat + 1, "beats while the call lasts")
+    beat = LeaseRow.objects.get(name=RELAY).beat
+    until(lambda: LeaseRow.objects.get(name=RELAY).beat > beat + 1, "beats while the call lasts")
     leaving.set()
     dispatcher.close()
 
@@ -99,7 +99,7 @@ def test_a_connection_that_breaks_while_the_process_leaves_ends_no_call_and_leav
         dispatcher.close()
 
     assert (house.dead("post"), house.offset("post")) == ([], 1)
-    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+    assert Lease(RELAY).acquire(), "the next one had to wait"
 
 
 def with_its_log_away(house: House, asked: Callable[[], None]) -> Dispatcher:
@@ -155,7 +155,7 @@ def test_one_that_is_stopped_while_it_begins_leaves_the_lease_to_the_next(house:
 
     unable.close()
 
-    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+    assert Lease(RELAY).acquire(), "the next one had to wait"
 
 
 def test_while_the_log_is_away_for_all_each_tries_now_and_then(house: House) -> None:
@@ -183,7 +183,7 @@ def test_a_database_that_breaks_when_the_lease_is_left_hides_no_first_error(
     assert (
         "The dispatcher cannot begin, and tries again in" in caplog.text and "the brokers do not answer" in caplog.text
     )
-    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+    assert Lease(RELAY).acquire(), "the next one had to wait"
 
 
 def test_nothing_is_lost_when_partitions_are_added(house: House, settings) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError
 
+from eventbus.database.leases import RELAY
 from eventbus.errors import LogUnavailable
 from eventbus.models import LeaseRow
-from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, until
 
@@ -57,7 +58,7 @@ def world(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def beats() -> int:
-    return LeaseRow.objects.get(name=LEASE_NAME).beat
+    return LeaseRow.objects.get(name=RELAY).beat
 
 
 def test_who_lost_the_database_looks_for_a_restore_before_it_goes_on(world: World) -> None:

@@ -6,25 +6,29 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
+from eventbus import handles, publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
+from eventbus.failpoints import FailedHere, armed
 from eventbus.models import Divergence, OutboxRow, Progress, TopicLog
+from eventbus.progress import group_starts
 from eventbus.publishing import relay
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, Noted
-from tests.eventbus.bus_app_on_kafka import in_use, replace
+from tests.eventbus.bus_app import House, Noted, Sown
+from tests.eventbus.bus_app_on_kafka import by_others, in_use, replace
 from tests.eventbus.restore_steps import AFTER, Backup, Heard, repair, restore, start
 
 OLD = [("vase", 1), ("vase", 2), ("chair", 1), ("lamp", 1)]
 NEW = [("vase", 3), ("lamp", 2)]
 
 
-def begins_with_new(house: House, group: str = "house-b") -> None:
+def begins_with_new(house: House, *before: tuple[str, int]) -> None:
     house.say(*NEW)
     house.settle()
-    assert sorted(house.seen(group)) == sorted(NEW)
+    assert sorted(house.seen("house-b")) == sorted([*before, *NEW])
     assert delivery_audit.problems(delivery_audit.read()) == []
 
 
@@ -38,7 +42,11 @@ def elsewhere(kafka: str) -> Iterator[KafkaBackend]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_module_that_comes_with_the_move_to_kafka_handles_nothing_old(house: House, elsewhere: KafkaBackend) -> None:
+@pytest.mark.parametrize("others", [0, 30], ids=["an empty log", "a log of others"])
+def test_a_module_that_comes_with_the_move_to_kafka_handles_all_that_is_new_and_nothing_old(
+    house: House, elsewhere: KafkaBackend, others: int
+) -> None:
+    by_others(elsewhere, others)
     house.handler("house-a")
     house.say(*OLD)
     house.settle()
@@ -46,15 +54,19 @@ def test_a_module_that_comes_with_the_move_to_kafka_handles_nothing_old(house: H
     with in_use(elsewhere):
         house.restart()
         house.handler("house-b")
-        begins_with_new(house)
-        assert sorted(house.seen("house-a")) == sorted(OLD + NEW)
+    house.say(("chair", 2))  # while the site still runs in memory
+    house.relay()
+    with in_use(KafkaBackend(servers=elsewhere._servers, prefix=elsewhere._prefix)):
+        house.restart()
+        begins_with_new(house, ("chair", 2))
+        assert sorted(house.seen("house-a")) == sorted([*OLD, *NEW, ("chair", 2)])
 
 
 @contextmanager
-def filled_by_halves(monkeypatch: pytest.MonkeyPatch, log: KafkaBackend) -> Iterator[Relay]:
-    """The log was lost, and a relay has appended a part of the outbox again."""
+def filled_by_halves(monkeypatch: pytest.MonkeyPatch, log: KafkaBackend, topic: str = Noted.topic) -> Iterator[Relay]:
+    """The log of a topic was lost, and a relay has appended a part of the outbox again."""
     monkeypatch.setattr(relay, "BATCH_ROWS", 2)
-    replace(log)
+    replace(log, topic)
     began = Relay(log)
     began.begin()
     began.step()
@@ -74,6 +86,51 @@ def test_a_group_made_while_a_log_is_filled_again_handles_nothing_old(
 
     begins_with_new(house)
     assert sorted(house.seen("house-a")) == sorted(OLD + NEW)
+
+
+def test_a_group_of_several_topics_made_while_one_is_filled_again_handles_nothing_old(
+    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`garden` comes before `house` in every order of names, so what is noted for it must outlast the other."""
+    replaced.provision([Sown.topic])
+    with transaction.atomic():
+        publish(*(Sown(name=name, number=number) for name, number in OLD))
+    house.say(("vase", 1))
+    house.relay()
+
+    with filled_by_halves(monkeypatch, replaced, Sown.topic):
+        for kind in (Sown, Noted):
+            handles(kind, group="house-b")(lambda event: house.write("house-b", event))
+        group_starts.ensure(replaced, [registry.groups["house-b"]])
+
+    begins_with_new(house)
+
+
+@pytest.mark.parametrize("marked", [True, False], ids=["the relay goes on", "the relay has sent and not noted"])
+def test_a_relay_that_fills_a_log_while_a_group_is_made_makes_it_handle_nothing_old(
+    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    house.handler("house-a")
+    house.say(*OLD, *OLD)
+    house.settle()
+    asked = replaced.ends
+
+    with filled_by_halves(monkeypatch, replaced) as filler:
+
+        def ends(partitions: Any) -> Any:
+            monkeypatch.setattr(replaced, "ends", asked)
+            if marked:
+                found = asked(partitions)
+                filler.step()
+                return found
+            with pytest.raises(FailedHere), armed("mark.fenced=error"):
+                filler.step()
+            return asked(partitions)
+
+        monkeypatch.setattr(replaced, "ends", ends)
+        house.handler("house-b")
+
+    begins_with_new(house)
 
 
 def test_a_group_from_the_earliest_made_while_a_log_is_filled_again_handles_all(

@@ -8,10 +8,10 @@ from django.db import InterfaceError, connection
 from django.db.models import F
 
 from eventbus.consuming.worker import Worker
-from eventbus.database.leases import Lease
+from eventbus.database.leases import RELAY, Lease
 from eventbus.failpoints import armed
 from eventbus.models import Progress
-from eventbus.processes.dispatcher import LEASE_NAME, Dispatcher
+from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.bus_app import House, Noted, until
 
 GROUPS = ("house-a", "house-b", "house-c")
@@ -77,4 +77,4 @@ def test_a_group_that_cannot_say_that_it_leaves_keeps_no_other_from_it_nor_the_l
 
     in_order = Progress.objects.filter(offset__gt=0, released=F("epoch"))
     assert in_order.count() == len(GROUPS) - 1
-    assert Lease(LEASE_NAME).acquire(), "the next one had to wait"
+    assert Lease(RELAY).acquire(), "the next one had to wait"
