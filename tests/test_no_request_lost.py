@@ -14,8 +14,10 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
+from tests.live_site import ROOT
 from tests.proxied_site import LOOK_SECONDS, ProxiedSite, caddy, wait_until
 
+MANUAL = ROOT / "docs" / "operations.md"
 REQUESTS_MIN = 1_000
 VISITORS = 6  # at once; each asks one thing after the other
 PAGES = ("/cart/count/", "/accounts/sign-in/", "/cart/count/", "/health/live")
@@ -183,14 +185,22 @@ def behind_the_proxy(site: ProxiedSite) -> Iterator[ProxiedSite]:
 
 def test_replicas_that_are_killed_and_replaced_lose_no_request_and_double_none(site: ProxiedSite) -> None:
     """In memory the bus has one process; it relays, too."""
-    replace_all(site, ("handle", "poll", "live", "pages"))
+    replace_all(site, [role for role in order_of_the_manual() if role != "relay"])
 
 
 def test_nor_do_those_of_a_site_over_kafka(site_over_kafka: ProxiedSite) -> None:
-    replace_all(site_over_kafka, ("handle", "relay", "poll", "live", "pages"))
+    replace_all(site_over_kafka, order_of_the_manual())
 
 
-def replace_all(site: ProxiedSite, roles: tuple[str, ...]) -> None:
+def order_of_the_manual() -> list[str]:
+    """The roles in the order in which an upgrade replaces them."""
+    steps = MANUAL.read_text().partition("in this order:\n")[2].partition("\n\n")[0]
+    roles = re.findall(r"`([a-z]+)`", steps)
+    assert sorted(roles) == ["handle", "live", "pages", "poll", "relay"]
+    return roles
+
+
+def replace_all(site: ProxiedSite, roles: list[str]) -> None:
     """In the order that the manual says, while a crowd is served."""
     for role in roles[:-2]:
         site.start_replica(role)

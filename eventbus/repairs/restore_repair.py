@@ -33,7 +33,6 @@ from eventbus.models import (
     TopicLog,
 )
 from eventbus.progress import log_generations
-from eventbus.progress.log_generations import UNKNOWN
 from eventbus.progress.replay_runs import NOWHERE
 from eventbus.recovery import divergence, own_outbox_rows
 from eventbus.recovery.divergence import Tail
@@ -298,4 +297,4 @@ def _draw_from(number: int) -> None:
 
 def _fill_again(topics: set[str]) -> None:
     """Have the relay fill these logs again at its next check, even if it has noticed nothing."""
-    TopicLog.objects.filter(topic__in=topics).update(generation=UNKNOWN, noted_at=clock.now())
+    TopicLog.objects.filter(topic__in=topics).update(generation=log_generations.UNKNOWN, noted_at=clock.now())

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 from django.db import transaction
 
 from eventbus import publish, watches
@@ -20,7 +20,7 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, until
-from tests.eventbus.bus_app_on_kafka import in_use
+from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use
 from tests.eventbus.test_commands import run
 from tests.kafka.cluster import free_ports
 
@@ -83,6 +83,39 @@ def test_a_retention_that_somebody_changed_is_shown_and_set_back(log: KafkaBacke
     assert code == 0
     assert said.index(f"declared is {DAY_MS}") < said.index("done: house: retention.ms")
     assert told()["found"]["configs"]["retention.ms"] == DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong", "right"),
+    [
+        ("retention.bytes", "1000000", "-1"),
+        ("unclean.leader.election.enable", "true", "false"),
+        ("max.message.bytes", "100000", "1048588"),
+        ("min.insync.replicas", "2", "1"),
+        ("cleanup.policy", "compact", "delete"),
+    ],
+)
+def test_what_somebody_set_with_kafkas_tools_is_shown_and_set_back(
+    log: KafkaBackend, setting: str, wrong: str, right: str
+) -> None:
+    """Each of these loses events, or refuses them."""
+    run("eventbus", "topics", "--apply")
+    change(log, setting, wrong)
+
+    code, _, complaint = run("eventbus", "topics")
+    assert code == 1
+    assert f"{setting} is {wrong}, declared is {right}" in complaint
+
+    assert run("eventbus", "topics", "--apply")[0] == 0
+    assert told()["found"]["configs"][setting] == right
+
+
+def change(log: KafkaBackend, setting: str, value: str) -> None:
+    """As an operator does with `kafka-configs`."""
+    entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, log.topics.name("house"), incremental_configs=[entry])
+    for done in log._admin_client().incremental_alter_configs([topic]).values():
+        done.result(WAIT_SECONDS)
 
 
 def test_partitions_are_added_only_when_told_so_and_nothing_is_under_way(log: KafkaBackend, house: House) -> None:

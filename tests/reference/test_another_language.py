@@ -1,5 +1,6 @@
 """A developer of a Java or Python program takes the how-to's programs, and they read and write as it says."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -118,14 +119,16 @@ def test_readers_tell_what_is_stale_and_what_is_missing(house: HouseOnKafka, run
 
 
 @pytest.fixture
-def weighed(house: HouseOnKafka) -> list[tuple[UUID, int]]:
+def weighed(house: HouseOnKafka) -> Iterator[list[tuple[UUID, int]]]:
     """What the site's handler is given, declared as the page says."""
     heard: list[tuple[UUID, int]] = []
     services = SimpleNamespace(note_weight=lambda order_id, grams: heard.append((order_id, grams)))
     exec(programs.declaration(), {"services": services, "__name__": __name__})
     house.backend.provision(["parcels"])
     group_starts.ensure(backends.current(), [registry.groups["parcels"]])
-    return heard
+    yield heard
+    del registry.groups["parcels"]
+    gc.collect()  # the class as well: other tests ask for all events of the site
 
 
 def written_to(house: HouseOnKafka) -> list[tuple[str, int]]:
