@@ -1,10 +1,10 @@
 """A developer of a Java or Python program takes the how-to's programs, and they read and write as it says."""
 
-import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,16 +119,24 @@ def test_readers_tell_what_is_stale_and_what_is_missing(house: HouseOnKafka, run
 
 
 @pytest.fixture
-def weighed(house: HouseOnKafka) -> Iterator[list[tuple[UUID, int]]]:
+def weighed(house: HouseOnKafka) -> list[tuple[UUID, int]]:
     """What the site's handler is given, declared as the page says."""
     heard: list[tuple[UUID, int]] = []
-    services = SimpleNamespace(note_weight=lambda order_id, grams: heard.append((order_id, grams)))
-    exec(programs.declaration(), {"services": services, "__name__": __name__})
+    services.note_weight = lambda order_id, grams: heard.append((order_id, grams))
+    registry.groups["parcels"] = parcels()
     house.backend.provision(["parcels"])
     group_starts.ensure(backends.current(), [registry.groups["parcels"]])
-    yield heard
-    del registry.groups["parcels"]
-    gc.collect()  # the class as well: other tests ask for all events of the site
+    return heard
+
+
+services = SimpleNamespace()  # of the site, as its handler knows them
+
+
+@cache
+def parcels() -> registry.Group:
+    """The group, declared once: two classes of one event would be a mistake that other tests find."""
+    exec(programs.declaration(), {"services": services, "__name__": __name__})
+    return registry.groups["parcels"]
 
 
 def written_to(house: HouseOnKafka) -> list[tuple[str, int]]:
