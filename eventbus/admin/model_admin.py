@@ -251,8 +251,8 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], None]) -> int:
-    """Call `wish(row, user name)` for each row, and return the number of calls that succeeded.
+def ask(request: HttpRequest, rows: QuerySet[Row], call: Callable[[Row, str], None]) -> int:
+    """Call `call(row, user name)` for each row, and return the number of calls that succeeded.
 
     A call may refuse with a BusError. The page then shows the number of refusals and the first reason.
     """
@@ -262,7 +262,7 @@ def ask(request: HttpRequest, rows: QuerySet[Row], wish: Callable[[Row, str], No
         messages.warning(request, text % {"count": left})
     for row in rows.order_by("pk")[:ASKED_AT_ONCE_MAX]:
         try:
-            wish(row, request.user.get_username())
+            call(row, request.user.get_username())
             asked += 1
         except BusError as error:
             refused.append(error)

@@ -170,14 +170,14 @@ def _selectors(options: dict[str, Any]) -> bool:
 
 
 def _chosen(
-    wish: DeadLetter.Request, *, ids: list[int], all: bool, discarded: bool = False, **options: Any
+    request: DeadLetter.Request, *, ids: list[int], all: bool, discarded: bool = False, **options: Any
 ) -> list[int]:
     """Return the ids of the named dead letters. Raises CommandError for an unknown id, or when nothing was named."""
     if bool(ids) + _selectors(options) + all != 1:
         raise CommandError("Name ids, or --group, --topic and --key, or --all.", returncode=EXIT_WRONG_LINE)
     if ids:
         return [letter.pk for letter in _letters_by_id(ids)]
-    letters = _selected(options, discarded=discarded).filter(dead_letters.possible(wish))
+    letters = _selected(options, discarded=discarded).filter(dead_letters.possible(request))
     return list(letters.values_list("id", flat=True))
 
 

@@ -36,7 +36,7 @@ def resume(**options: Any) -> None:
 
 
 def _ask(
-    wish: Callable[[ConsumerGroup, str], None],
+    request: Callable[[ConsumerGroup, str], None],
     possible: Callable[[], QuerySet[ConsumerGroup]],
     *,
     printer: Printer,
@@ -46,11 +46,11 @@ def _ask(
     all: bool,
     **options: Any,
 ) -> None:
-    """Call `wish` for each group, and print the result. If a group is refused, the others are still tried."""
+    """Call `request` for each group, and print the result. If a group is refused, the others are still tried."""
     asked, refused = [], []
     for group in _chosen(possible, groups, all):
         try:
-            wish(group, who())
+            request(group, who())
             asked.append(group.name)
         except pausing.PauseRefused as error:
             refused.append(str(error))

@@ -88,7 +88,7 @@ class DueWork:
 
     def _apply(self, partition: TopicPartition, dead_letter_ids: Sequence[int]) -> int:
         """Carry out as many of these requests as fit into a batch's time, and at least one. Return how many."""
-        with failpoints.atomic("obey"):
+        with failpoints.atomic("apply_request"):
             progress = self._epochs.lock(partition, unless=PAUSED)
             until = clock.monotonic() + BATCH_SECONDS[connections[DEFAULT_DB_ALIAS].vendor]
             done: set[int] = set()

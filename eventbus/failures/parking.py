@@ -177,7 +177,7 @@ def dead_letter(group: str, record: Record, error: BaseException, *, attempts: i
             raise
         letter.error = letter.traceback = ""
         letter.save(force_insert=True)
-    failpoints.hit("buried")
+    failpoints.hit("dead_letter")
     transaction.on_commit(partial(_tell, letter), robust=True)
 
 

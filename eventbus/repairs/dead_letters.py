@@ -67,7 +67,7 @@ def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, wh
 
     An earlier request stays: a worker may be about to carry it out.
     """
-    with failpoints.atomic("wish"):
+    with failpoints.atomic("request"):
         rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
         asked = list(rows.defer("payload", "headers", "traceback"))
         _note(found, asked, action, who)

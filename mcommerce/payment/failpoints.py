@@ -4,13 +4,13 @@ from eventbus import failpoints
 
 failpoints.declare(
     commits={
-        "payment.claim": "an attempt is written down, and no company knows of it",
-        "payment.down": "the company was not reached, and the shopper may try again",
-        "payment.doubt": "the company did not answer, and a check is put ahead",
+        "payment.claim": "an attempt is written down, and the payment provider does not know it",
+        "payment.down": "the payment provider was not reached, and the shopper may try again",
+        "payment.doubt": "the payment provider did not answer, and a check is put ahead",
         "payment.record": "the session's page is known",
-        "payment.unsure": "the company did not say how a payment stands",
+        "payment.unsure": "the payment provider did not say how a payment stands",
         "payment.settle": "how the payment stands is written down",
-        "payment.webhook": "a webhook is heard",
+        "payment.webhook": "a webhook is handled",
         "payment.refund.claim": "the money of a refund is set aside",
     },
     outside={

@@ -124,9 +124,9 @@ def writer(number: int) -> Callable[[], None]:
 
 def decide_about_the_dead() -> None:
     """Requeue or discard whatever died, in turns."""
-    wishes = ["requeue", "discard"] * 20
-    for wish in wishes:
-        DeadLetter.objects.filter(state="open", request="").update(request=wish)
+    requests = ["requeue", "discard"] * 20
+    for request in requests:
+        DeadLetter.objects.filter(state="open", request="").update(request=request)
         threading.Event().wait(0.02)  # an operator is no faster
 
 

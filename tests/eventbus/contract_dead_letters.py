@@ -143,8 +143,8 @@ class KeptForOperators:
         assert [letter.state for letter in house.dead()] == [DeadLetter.State.DISCARDED]
         assert Progress.objects.filter(discarded=1).count() == 1
 
-    @pytest.mark.parametrize("wish", ["discard", "requeue"])
-    def test_what_stood_aside_frees_no_key_that_waits_for_another(self, house: House, wish: str) -> None:
+    @pytest.mark.parametrize("action", ["discard", "requeue"])
+    def test_what_stood_aside_frees_no_key_that_waits_for_another(self, house: House, action: str) -> None:
         house.handler(call=Mended("vase", error=Permanent("poison")))
         aside = Mended("vase", error=Permanent("poison"))
         handles(Unknown, group="house-a", on_dead="skip")(aside)
@@ -153,13 +153,13 @@ class KeptForOperators:
         house.settle()
         aside.names.clear()
 
-        DeadLetter.objects.filter(parks=False).update(request=wish)
+        DeadLetter.objects.filter(parks=False).update(request=action)
         house.settle()
 
         assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
         assert len([letter for letter in house.dead() if letter.parks]) == 1
 
-    def test_wishes_for_others_partitions_keep_none_of_ours_waiting(self, house: House, bus_clock) -> None:
+    def test_requests_for_others_partitions_keep_none_of_ours_waiting(self, house: House, bus_clock) -> None:
         broken = Mended("vase", error=Permanent("poison"))
         house.handler(call=broken)
         house.say(("vase", 1))

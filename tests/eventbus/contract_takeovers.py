@@ -71,7 +71,7 @@ class TakenOver:
         assert house.seen(name="vase") == [*range(before), *numbers]
 
     @pytest.mark.parametrize(
-        "error", [ValueError("broken"), Permanent("poison")], ids=["a retry is due", "an operator has a wish"]
+        "error", [ValueError("broken"), Permanent("poison")], ids=["a retry is due", "a request waits"]
     )
     def test_a_worker_whose_parked_key_was_taken_over_writes_nothing(
         self, house: House, bus_clock, error: Exception

@@ -117,9 +117,9 @@ def test_what_hangs_goes_on_when_it_is_let_go() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("point", "kept"), [("wish.commit", False), ("wish.committed", True)])
+@pytest.mark.parametrize(("point", "kept"), [("request.commit", False), ("request.committed", True)])
 def test_before_the_commit_nothing_happened_and_after_it_all_did(point: str, kept: bool) -> None:
-    with armed(f"{point}=error"), pytest.raises(FailedHere), failpoints.atomic("wish"):
+    with armed(f"{point}=error"), pytest.raises(FailedHere), failpoints.atomic("request"):
         ConsumerGroup.objects.create(name="told", created_at="2026-01-01T00:00Z")
 
     assert ConsumerGroup.objects.filter(name="told").exists() is kept

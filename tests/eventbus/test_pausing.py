@@ -83,7 +83,7 @@ def test_nothing_to_do_exits_with_1(groups: list[str]) -> None:
     assert (code, said.strip(), complaint) == (1, "pause house-b", "Group house-a is paused already.")
 
 
-def test_help_says_that_wishes_about_dead_letters_wait_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_says_that_requests_about_dead_letters_wait_too(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("eventbus", "pause", "--help")
 

@@ -122,8 +122,8 @@ class Journey:
             again = not sent(self._run, letter.type.split(".")[1], letter.key)
         else:
             return False  # nobody knows why it died: that is a violation
-        wish = status.request_requeue if again else status.request_discard
-        wish(letter, "operator")
+        request = status.request_requeue if again else status.request_discard
+        request(letter, "operator")
         wakeups.appended.ring()  # a worker that has nothing to do would look in half a second
         return True
 
@@ -206,7 +206,7 @@ def show_again(folder: Path) -> bool:
 
 
 def all_is_done() -> bool:
-    """Nothing to relay, to handle, to retry or to obey at this time."""
+    """Nothing to relay, to handle, to retry or to apply at this time."""
     now = connection.ops.adapt_datetimefield_value(clock.now())
     with connection.cursor() as cursor:
         cursor.execute(SOMETHING_TO_DO, {"now": now, "retrying": ParkedKey.State.RETRYING})

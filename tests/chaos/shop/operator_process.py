@@ -21,8 +21,8 @@ def decide() -> None:
     sent = letters(Path(settings.CHAOS_FOLDER))
     for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="OutcomeUnknown"):
         kind, number = letter.type.split(".")[1], Order.objects.get(id=letter.key).number
-        wish = status.request_discard if sent[kind, number] else status.request_requeue
-        wish(letter, "operator")
+        request = status.request_discard if sent[kind, number] else status.request_requeue
+        request(letter, "operator")
 
 
 if __name__ == "__main__":
