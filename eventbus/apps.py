@@ -25,7 +25,8 @@ class EventbusConfig(AppConfig):
 
         Nothing is started here: `check`, `migrate` and `shell` run this method as well.
         """
-        from eventbus import checks, failpoints  # noqa: F401
+        from eventbus import failpoints  # noqa: F401
+        from eventbus.checks import declarations  # noqa: F401
 
         autodiscover_modules("handlers", "failpoints")
         import_string(str(settings.EVENTBUS["BACKEND"]))  # this import declares the backend's own failpoints

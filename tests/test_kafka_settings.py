@@ -159,7 +159,7 @@ def test_other_ways_to_say_who_one_is_reach_the_clients_who_know_them(
 def test_a_deployed_site_whose_brokers_ask_nobody_is_warned(
     tmp_path: Path, environment: dict[str, str], told: str
 ) -> None:
-    code = "from eventbus.checks import check_authentication; print(*check_authentication())"
+    code = "from eventbus.checks.declarations import check_authentication; print(*check_authentication())"
     at_home = python(tmp_path, code, **KAFKA, **environment)
     deployed = python(tmp_path, code, **DEPLOYED | KAFKA | environment)
 

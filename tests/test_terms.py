@@ -17,8 +17,7 @@ ALLOWED = {
     "wish": ("docs/adding-a-module.md", "mcommerce/orders/locale/"),  # its example is a wish list; a customer's wish
     "position": ("stations/",),  # on the map
     "place": (  # an order, on the map, in a list, of a handler in its file
-        *("mcommerce/", "stations/", "docs/", "CONTRIBUTING.md"),
-        *("eventbus/handler_places.py", "eventbus/checks.py"),
+        *("mcommerce/", "stations/", "docs/", "CONTRIBUTING.md", "eventbus/checks/"),
     ),
     "desk": (
         "mcommerce/locale/",

@@ -1,4 +1,4 @@
-"""The bus's system checks for `manage.py check`, each with its remedy."""
+"""The system checks of settings, events and groups, each with its remedy."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -11,7 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from eventbus import backends, handler_places, registry
+from eventbus import backends, registry
+from eventbus.checks import handler_places
 from eventbus.events import declared_events
 
 

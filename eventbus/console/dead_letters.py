@@ -7,9 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, printable, who
 from eventbus.console.named_rows import named, positive
-from eventbus.console.printing import printable, who
 from eventbus.database.storable_text import readable
 from eventbus.models import DeadLetter
 from eventbus.operations import status

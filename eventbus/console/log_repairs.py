@@ -6,9 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from eventbus import backends
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.console.named_rows import positive
-from eventbus.console.printing import who
 from eventbus.console.replaying import time_of
 from eventbus.errors import LogUnavailable
 from eventbus.operations import topic_setup

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 from django.core.management.base import CommandError
 from django.db.models import Model, QuerySet
 
-from eventbus.console import EXIT_WRONG_LINE, Printer
-from eventbus.console.printing import who
+from eventbus.console import EXIT_WRONG_LINE, Printer, who
 
 M = TypeVar("M", bound=Model)
 

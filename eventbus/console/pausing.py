@@ -6,8 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.printing import who
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.models import ConsumerGroup
 from eventbus.operations import pausing
 

@@ -9,8 +9,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.printing import who
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.errors import LogUnavailable
 from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning

@@ -5,9 +5,8 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandError
 
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.console.named_rows import named, positive
-from eventbus.console.printing import who
 from eventbus.models import ConsumerGroup, LostRecords
 from eventbus.recovery import lost_records
 from eventbus.repairs import redelivery

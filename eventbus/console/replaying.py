@@ -10,8 +10,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 
 from eventbus import registry
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
-from eventbus.console.printing import who
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.models import ReplayRun
 from eventbus.processes.command_runner import on_signal
 from eventbus.registry import Group

@@ -8,8 +8,7 @@ from django.core.management.base import CommandError
 
 from eventbus.audit import delivery_audit
 from eventbus.audit.delivery_audit import DeliveryAudit
-from eventbus.console import Actions, Printer
-from eventbus.console.printing import printable
+from eventbus.console import Actions, Printer, printable
 from eventbus.database.storable_text import TIME, ranged
 from eventbus.operations import status as bus_status
 from eventbus.operations.group_status import GroupStatus

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus import effect, handles, registry
-from eventbus.checks import check_effects, check_events, check_groups, check_starts
+from eventbus.checks.declarations import check_effects, check_events, check_groups, check_starts
 from tests.eventbus.bus_app import Noted, Sown
 
 

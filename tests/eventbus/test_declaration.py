@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from eventbus import Event, effect, handles, registry
-from eventbus.checks import check_events
+from eventbus.checks.declarations import check_events
 from eventbus.errors import WrongDeclaration
 from eventbus.events import declared_events
 from tests.eventbus.bus_app import Noted

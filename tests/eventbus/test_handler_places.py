@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from eventbus.checks import check_handler_places
-from eventbus.handler_places import Misplaced, misplaced
+from eventbus.checks.declarations import check_handler_places
+from eventbus.checks.handler_places import Misplaced, misplaced
 from tests.live_site import free_ports
 from tests.test_settings import ROOT
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from eventbus import clock
-from eventbus.console.printing import Printer, printable, who
+from eventbus.console import Printer, printable, who
 from eventbus.operations import keys_under_way
 from mcommerce.payment.providers.base import ProviderError
 from mcommerce.reconcile.difference import Difference
