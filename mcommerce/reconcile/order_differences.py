@@ -16,7 +16,7 @@ from mcommerce.products.services import stock
 from mcommerce.reconcile.difference import PERSON, Difference, money
 
 
-class Shop:
+class OrderComparison:
     """A comparison of every payment with its order, every order with its payment, and held stock with both."""
 
     def __init__(self, *, charges: set[str], under_way: set[str], now: datetime) -> None:
@@ -54,7 +54,7 @@ class Shop:
         }
         why = f"capture-without-charge: {payment.charge_ref}"
         if payment.succeeded and payment.alarm != repairs.alarm(why) and not self._was_charged(payment):
-            what = f"{money(payment.captured, payment.currency)} are captured that the company never charged"
+            what = f"{money(payment.captured, payment.currency)} are captured that the payment provider never charged"
             mark = partial(repairs.mark, payment_id=payment.id, why=why)
             yield Difference(name="capture-without-charge", what=what, remedy=PERSON, repair=mark, **about)
         elif order is None:

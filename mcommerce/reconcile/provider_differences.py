@@ -20,7 +20,7 @@ from mcommerce.payment.services.reconciliation import PaymentStatement, SessionS
 from mcommerce.reconcile.difference import PERSON, Difference, money
 
 
-class Company:
+class ChargeComparison:
     """A comparison of each charge at the provider with our ledger. `charges` then holds the ids of all charges."""
 
     def __init__(self, provider: str, *, under_way: set[str], now: datetime) -> None:
@@ -64,7 +64,7 @@ class Company:
         elif session.captured is None:
             yield Difference(
                 name="charge-not-taken-in",
-                what=f"the company charged {_sum(charge)}, and the payment does not know",
+                what=f"the payment provider charged {_sum(charge)}, and the payment does not know",
                 remedy="take it in",
                 repair=partial(repairs.take_in, provider=self.provider, session_ref=charge.session_ref, now=self.now),
                 **_about(charge, payment),
@@ -77,7 +77,7 @@ class Company:
                 )
             elif charge.refunded < payment.given_back:
                 less = money(payment.given_back - charge.refunded, charge.currency)
-                yield from self._marked("refund-not-at-company", charge, payment, f"{less} of refunds are ours alone")
+                yield from self._marked("refund-not-at-provider", charge, payment, f"{less} of refunds are ours alone")
             elif charge.refunded > payment.given_back:
                 self._given.append((charge, payment, order))
         elif (paid_by := payments.charge_of(payment)) is not None:
@@ -110,7 +110,7 @@ class Company:
         if charge.refunded == charge.amount and self._holding[charge.order_id]:
             return  # reported for the other charge, which pays the order now
         more = money(charge.refunded - payment.given_back, charge.currency)
-        what = f"the company gave {more} back, and the order does not know"
+        what = f"the payment provider gave {more} back, and the order does not know"
         whole = charge.refunded == charge.amount and payment.given_back == 0
         if whole and order.was_paid and not order.refunds:
             yield Difference(
@@ -129,7 +129,7 @@ class Company:
             return
         yield Difference(
             name="charge-in-unknown-session",
-            what=f"the company charged {_sum(charge)} in a session that the payment does not know",
+            what=f"the payment provider charged {_sum(charge)} in a session that the payment does not know",
             remedy="take it in",
             repair=partial(repairs.adopt, provider=self.provider, charge=charge, payment_id=payment.id, now=self.now),
             **_about(charge, payment),

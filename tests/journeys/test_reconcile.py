@@ -129,7 +129,7 @@ def test_a_part_that_the_company_gave_back_calls_a_person(paid_order: Order, com
     company.give_back(Payment.objects.get().provider_ref, 500)
 
     assert is_repaired("refund-unknown")
-    assert Payment.objects.get().alarm.startswith("refund-unknown: the company gave €5.00 back")
+    assert Payment.objects.get().alarm.startswith("refund-unknown: the payment provider gave €5.00 back")
     assert state_of(paid_order) == State.PAID
 
 

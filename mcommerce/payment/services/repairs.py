@@ -196,7 +196,7 @@ def tell_refund(*, refund_id: UUID) -> None:
 
 def which_stays(charge_ref: str, given_back: str) -> str:
     """Return the question for staff when a payment was charged twice, and the provider refunded what paid it."""
-    return f"the company gave {given_back} back: does {charge_ref} stay?"
+    return f"the payment provider gave {given_back} back: does {charge_ref} stay?"
 
 
 def mark(*, payment_id: UUID, why: str) -> None:

@@ -71,9 +71,9 @@ class Command(BaseCommand):
         from mcommerce.reconcile import bus_differences, order_differences, provider_differences
 
         busy, now = keys_under_way.keys(bus_differences.KEYED_BY_ORDER), clock.now()
-        company = provider_differences.Company(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
-        found = list(company.differences())
-        found += order_differences.Shop(charges=company.charges, under_way=busy, now=now).differences()
+        comparison = provider_differences.ChargeComparison(settings.PAYMENT_PROVIDER, under_way=busy, now=now)
+        found = list(comparison.differences())
+        found += order_differences.OrderComparison(charges=comparison.charges, under_way=busy, now=now).differences()
         found += bus_differences.differences(who=who())
         return found, busy
 
