@@ -15,8 +15,8 @@ KNOWN_TO = {
     "SECRET_KEY": SITE,
     "SECRET_KEY_FALLBACKS": SITE,
     "EVENTBUS_SIGNING_KEYS": SITE,
-    "SANDBOX_PROVIDER_KEY": SITE | {"company"},
-    "SANDBOX_WEBHOOK_SECRET": SITE | {"company"},
+    "SANDBOX_PROVIDER_KEY": SITE | {"sandbox"},
+    "SANDBOX_WEBHOOK_SECRET": SITE | {"sandbox"},
     "SANDBOX_WEBHOOK_SECRET_FALLBACKS": SITE,
     "POSTGRES_PASSWORD": SITE | {"postgres"},
     "KAFKA_SITE_PASSWORD": {"pages", "live", "handle", "poll", "kafka"},
@@ -121,7 +121,7 @@ def _networks(compose: dict[str, Any]) -> Iterator[str]:
         if not all(str(port).startswith("${PUBLISH_ON:-127.0.0.1}:") for port in service.get("ports", [])):
             yield f"{name}: it opens to the world unasked"
     for hidden in HIDDEN_FROM_THE_PROXY:
-        for stranger in ("proxy", "company"):
+        for stranger in ("proxy", "sandbox"):
             if of[hidden] & of[stranger]:
                 yield f"{stranger}: it reaches {hidden}"
         if not all((compose["networks"].get(network) or {}).get("internal") for network in of[hidden]):

@@ -22,7 +22,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
 NOT_SETTINGS = {"WEB_CONCURRENCY"}  # gunicorn's own
-STAND_INS = {"company", "simulator"}
+STAND_INS = {"sandbox", "simulator"}
 # Only compose.yaml reads them.
 NOT_THE_SITES = {
     *("PUBLISH_ON", "POSTGRES_PASSWORD", "PAGES", "LIVE"),
@@ -103,10 +103,10 @@ def test_all_else_starts_again_when_it_ends_and_says_how_it_is() -> None:
 
 
 def test_stand_ins_are_looked_for_at_the_doors_they_have() -> None:
-    doors = {name: SERVICES[name]["healthcheck"]["test"][1:] for name in ("company", "simulator")}
+    doors = {name: SERVICES[name]["healthcheck"]["test"][1:] for name in ("sandbox", "simulator")}
 
-    assert doors["company"][:-1] == doors["simulator"][:-1] == ["python", "docker-entrypoint", "healthy"]
-    assert SERVICES["company"]["command"][-1] == f"--port={doors['company'][-1]}"
+    assert doors["sandbox"][:-1] == doors["simulator"][:-1] == ["python", "docker-entrypoint", "healthy"]
+    assert SERVICES["sandbox"]["command"][-1] == f"--port={doors['sandbox'][-1]}"
     assert doors["simulator"][-1] == str(SIMULATOR_PORT)
     assert {name for name, service in OURS.items() if service["command"][0] == "manage"} == set(doors)
 
@@ -119,7 +119,7 @@ def test_what_must_outlive_a_container_lies_in_a_volume() -> None:
     media = SERVICES["pages"]["volumes"][0].partition(":")[2]
     assert f"VAR_DIR={media.removesuffix('/media')} " in DOCKERFILE
     assert media in DOCKERFILE, "a volume begins with what the image has there, its owner above all"
-    assert SERVICES["company"]["volumes"] == [f"company:{media.removesuffix('/media')}"]
+    assert SERVICES["sandbox"]["volumes"] == [f"sandbox:{media.removesuffix('/media')}"]
 
 
 def test_roles_write_as_the_user_of_the_image() -> None:
@@ -141,7 +141,7 @@ def test_the_proxy_leads_sockets_to_live_and_the_rest_to_pages_at_the_doors_they
         assert found.split() == replicas[role.lower()]
         assert len(found.split()) == SERVICES[role.lower()]["deploy"]["replicas"]
         assert SERVICES["proxy"]["environment"][role] == f"${{{role}:-{found}}}"
-    assert f"company:{dict(word.split('=') for word in SERVICES['company']['command'][2:])['--port']}" in proxy
+    assert f"sandbox:{dict(word.split('=') for word in SERVICES['sandbox']['command'][2:])['--port']}" in proxy
     assert set(re.findall(r"\{\$([A-Z_]+)[:}]", proxy)) == set(SERVICES["proxy"]["environment"])
     assert "EXPOSE 8000" in DOCKERFILE
 

@@ -37,9 +37,9 @@ EVERYBODY: dict[str, tuple[Plant, str]] = {
 }
 
 ALONE: dict[str, tuple[Plant, str]] = {
-    "one volume for the company and the pages": (
-        lambda all_: all_["company"].update(volumes=["media:/var/lib/mcommerce"]),
-        "volume media: shared by company and pages",
+    "one volume for the sandbox and the pages": (
+        lambda all_: all_["sandbox"].update(volumes=["media:/var/lib/mcommerce"]),
+        "volume media: shared by pages and sandbox",
     ),
     "the proxy beside the brokers": (
         lambda all_: all_["proxy"]["networks"].update(back={}),

@@ -97,20 +97,20 @@ def test_nothing_can_be_written_but_volumes_and_scratch(world: World) -> None:
             assert "Read-only file system" in done.stderr, f"{box.name} {place}: {done.stderr}"
 
 
-def test_the_company_has_no_key_of_the_sites_and_reaches_no_server_of_it(world: World) -> None:
-    company, pages = one(world, "company"), one(world, "pages")
-    seen = Path(f"/proc/{company.pid}/environ").read_text()
-    seen += company.exec("sh", "-c", "cat $(find /var/lib/mcommerce /tmp -type f -size -1M)").stdout
+def test_the_sandbox_has_no_key_of_the_sites_and_reaches_no_server_of_it(world: World) -> None:
+    sandbox, pages = one(world, "sandbox"), one(world, "pages")
+    seen = Path(f"/proc/{sandbox.pid}/environ").read_text()
+    seen += sandbox.exec("sh", "-c", "cat $(find /var/lib/mcommerce /tmp -type f -size -1M)").stdout
 
     shared = {"SANDBOX_PROVIDER_KEY", "SANDBOX_WEBHOOK_SECRET"}
     assert [name for name, value in world.values.items() if name not in shared and value in seen] == []
-    assert "sandbox-provider.sqlite3" in company.exec("ls", "/var/lib/mcommerce").stdout
-    for box in (company, pages):
+    assert "sandbox-provider.sqlite3" in sandbox.exec("ls", "/var/lib/mcommerce").stdout
+    for box in (sandbox, pages):
         assert box.exec("find", "/var/lib/mcommerce", "/tmp", "-type", "s").stdout == "", "a server's control socket"
 
 
 @pytest.mark.parametrize(("name", "port"), [("kafka", 9092), ("postgres", 5432)])
-@pytest.mark.parametrize("who", ["proxy", "company"])
+@pytest.mark.parametrize("who", ["proxy", "sandbox"])
 def test_a_stranger_reaches_neither_database_nor_brokers(world: World, who: str, name: str, port: int) -> None:
     there = world.address("back", name)
     python = one(world, "pages").exec("sh", "-c", "command -v python").stdout.strip()
