@@ -141,14 +141,14 @@ def bare_frames(stations: int) -> Iterator[bytes]:
     import django
 
     django.setup()
-    from stations.live.live_state import Board, Change, StationView
+    from stations.live.live_state import Change, LiveState, StationView
 
-    board = Board()
+    state = LiveState()
     for version in count(1):
         events = [changed(number, version) for number in range(stations)]
         changes = [Change(StationView.of(event), tuple(event.kinds), event.taken) for event in events]
-        board.apply(changes, at=datetime.now(UTC))
-        payload = board.delta(None, after=board.seq - stations).text.encode()
+        state.apply(changes, at=datetime.now(UTC))
+        payload = state.delta(None, after=state.seq - stations).text.encode()
         yield b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
 
 

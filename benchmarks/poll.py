@@ -1,4 +1,4 @@
-"""One poll of 2,550 stations: ask over HTTP, decode, sift, find what changed, write it and tell it."""
+"""One poll of 2,550 stations: ask over HTTP, decode, filter, find what changed, write it and tell it."""
 
 import threading
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ SERVER_BUFFER_BYTES = 16_384  # in the kernel; it would take megabytes for each 
 FILL_SECONDS = 3.0  # 64 kB and a frame for each who is silent wait in its transport by then
 ROUND_SECONDS = 1.5
 ROUNDS = 5  # and one to warm up: 10 frames a second come to 27 MB for all who are silent
-# At most, in all rounds. 64 kB and a frame for each may wait in its transport, but that is full by then; the board
+# At most, in all rounds. 64 kB and a frame for each may wait in its transport, but that is full by then; the live state
 # remembers 6,000 changes, some 3 MB.
 GROWTH_MB = 6.0
 

@@ -11,7 +11,7 @@ from stations.feeds import jcdecaux_rows
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, ListedContract, PollFailed
 from stations.feeds.http import ANSWER_BYTES_MAX, HttpClient
-from stations.feeds.validation import Sieve
+from stations.feeds.validation import RowFilter
 
 SOURCE = "jcdecaux"
 WORLD_BYTES_MAX = (
@@ -73,9 +73,9 @@ class JCDecauxFeed:
         """Do nothing: each answer has a connection of its own."""
 
     def _sifted(self, rows: list[msgspec.Raw]) -> Fetched:
-        sieve = Sieve(source=self.source, contract=self.contract)
-        jcdecaux_rows.sift(rows, self._read, sieve)
-        fetched = sieve.fetched()
+        row_filter = RowFilter(source=self.source, contract=self.contract)
+        jcdecaux_rows.filter_rows(rows, self._read, row_filter)
+        fetched = row_filter.fetched()
         if not fetched.readings:
             raise PollFailed(Failure.NOTHING_GOOD, _counted(fetched.bad), faults=fetched.faults)
         return fetched

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from stations.feeds.feed_interface import Bad, Key, Reading, State
-from stations.feeds.validation import Sieve
+from stations.feeds.validation import RowFilter
 
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
 ADDRESS_LENGTH_MAX = 300  # characters; longer ones are cut. The longest real one has 93
@@ -135,15 +135,15 @@ def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
 READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}
 
 
-def sift(rows: list[msgspec.Raw], read: Reader, sieve: Sieve) -> None:
-    """Give each row to the sieve, as a reading or as a refusal with its reason."""
+def filter_rows(rows: list[msgspec.Raw], read: Reader, row_filter: RowFilter) -> None:
+    """Give each row to the filter, as a reading or as a refusal with its reason."""
     for row in rows:
         try:
-            reading = read(row, sieve.source)
+            reading = read(row, row_filter.source)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            sieve.refuse(_reason(error), *_station_in(row))
+            row_filter.refuse(_reason(error), *_station_in(row))
         else:
-            sieve.take(reading)
+            row_filter.take(reading)
 
 
 _FIELDS = {

@@ -21,7 +21,7 @@ OPEN = "OPEN"
 _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 
 
-class Sieve:
+class RowFilter:
     """A filter that takes an answer row by row, keeps the good readings, and counts the rest by reason.
 
     `source`: the source of the feed. `contract`: the only contract that the answer may contain; None allows all.

@@ -26,7 +26,7 @@ class Taken(NamedTuple):
     changes: list[Change]
 
 
-class Intake:
+class ChangeBuffer:
     """A thread-safe buffer that compares versions and keeps input until the event loop takes it.
 
     Start the watch before `load`: then no change between the rows and the first event is lost. An event whose version
@@ -34,7 +34,7 @@ class Intake:
     """
 
     def __init__(self) -> None:
-        self._hearing = Lock()  # held while rows are read: events wait, and are then compared with these rows
+        self._receiving = Lock()  # held while rows are read: events wait, and are then compared with these rows
         self._handing_over = Lock()  # held for an instant only: the event loop takes it too
         self._active = active_feeds()
         self._versions: dict[Key, int] = {}
@@ -44,7 +44,7 @@ class Intake:
 
     def load(self) -> None:
         """Read all rows of the shown feeds, which contain all earlier changes. Raises DatabaseError."""
-        with self._hearing:
+        with self._receiving:
             close_old_connections()
             self._active = active_feeds()
             rows = list(Station.objects.filter(self._active.condition()))
@@ -54,9 +54,9 @@ class Intake:
             with self._handing_over:
                 self._rows, self._changes = views, []
 
-    def hear(self, events: Iterable[StationChanged]) -> None:
+    def receive(self, events: Iterable[StationChanged]) -> None:
         """Keep the changes of newer events. If a station's row cannot be read now, the next event or audit reads it."""
-        with self._hearing:
+        with self._receiving:
             changes = [change for event in events if (change := self._compared(event))]
             with self._handing_over:
                 self._changes.extend(changes)
@@ -67,7 +67,7 @@ class Intake:
         A station that is behind for the first time is left alone: its event is probably on its way. The event also says
         what happened, which the row does not.
         """
-        with self._hearing:
+        with self._receiving:
             close_old_connections()
             rows = Station.objects.filter(self._active.condition()).values_list(*_KEY_FIELDS, "version")
             stored = {(s, c, n): v for s, c, n, v in rows}

@@ -74,7 +74,7 @@ class FeedHealth(NamedTuple):
 def feeds_remembered() -> list[FeedHealth]:
     """Return the health of each feed of the settings, from its rows. Raises DatabaseError."""
     intervals = dict(PollPlan.objects.values_list("feed", "interval_ms"))
-    return [_remembered(feed, intervals.get(feed.name, 0)) for feed in active_feeds().feeds]
+    return [_stored_health(feed, intervals.get(feed.name, 0)) for feed in active_feeds().feeds]
 
 
 def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
@@ -83,7 +83,7 @@ def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
     return next((health for health in feeds if health.feed == feed), None)
 
 
-def _remembered(feed: ActiveFeed, interval_ms: int) -> FeedHealth:
+def _stored_health(feed: ActiveFeed, interval_ms: int) -> FeedHealth:
     runs = PollRun.objects.filter(feed=feed.name).order_by("-started")
     last = runs.first()
     if last is None:

@@ -1,6 +1,6 @@
 """The stations as browsers see them: their state, numbered changes, and frames encoded once for all clients.
 
-This module uses no clock, no database and no socket. Only code on the process's event loop may use a board.
+This module uses no clock, no database and no socket. Only code on the process's event loop may use it.
 """
 
 from collections import OrderedDict, deque
@@ -84,12 +84,12 @@ class Delta(NamedTuple):
     empty: bool
 
 
-class Board:
+class LiveState:
     """The state of all stations at `seq`, and the last changes that led there.
 
-    `seq` counts changes; `epoch` identifies this board. A client at an earlier `seq` of the same `epoch` gets all later
-    changes in one frame with absolute values. So it needs no queue. The window holds only the last `changes_kept_max`
-    changes; an older client needs a snapshot.
+    `seq` counts changes; `epoch` identifies this object. A client at an earlier `seq` of the same `epoch` gets all
+    later changes in one frame with absolute values. So it needs no queue. The window holds only the last
+    `changes_kept_max` changes; an older client needs a snapshot.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The live state of this process: its watches, one board, and a tick that wakes every socket.
+"""The live state of this process: its watches, the stations, and a tick that wakes every socket.
 
 Each process that serves browsers holds all stations. First it watches events, then it loads the rows, then it applies
 every newer event. So no change between the first two steps is lost. No frame is pushed to a socket: a tick wakes the
@@ -18,9 +18,9 @@ from django.db import DatabaseError, InterfaceError, connections
 from eventbus import clock, watches
 from eventbus.errors import LogUnavailable
 from stations.events import PollFinished, RemarkDeleted, RemarkLeft, StationChanged
-from stations.live.change_buffer import Intake
-from stations.live.live_state import Board, Contracts
-from stations.live.status_frames import Event, News, Remembered, remembered
+from stations.live.change_buffer import ChangeBuffer
+from stations.live.live_state import Contracts, LiveState
+from stations.live.status_frames import Event, StatusFrames, StoredStatus, stored_status
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,18 +38,18 @@ class Watch(Protocol):
 class Live:
     """The stations, feeds and remarks as of the last tick. Belongs to one event loop; use `here()` to get it.
 
-    Only code on that loop may read `board` and `news`. After a reload of the rows `board` is a new object with a new
+    Only code on that loop may read `state` and `status`. After a reload of the rows `state` is a new object with a new
     epoch.
     """
 
     def __init__(self) -> None:
-        self.board = Board()
-        self.news = News()
+        self.state = LiveState()
+        self.status = StatusFrames()
         self.awake: set[asyncio.Event] = set()  # the sockets' events: a tick sets them all
         self.loop = asyncio.get_running_loop()
-        self._intake = Intake()
+        self._buffer = ChangeBuffer()
         self._events: list[Event] = []
-        self._remembered: Remembered | None = None
+        self._stored_status: StoredStatus | None = None
         self._handing_over = Lock()
         self._tick: asyncio.TimerHandle | None = None
         self._ticked_at = float("-inf")  # the loop's clock
@@ -76,18 +76,18 @@ class Live:
 
     def snapshot(self, contracts: Contracts) -> str:
         """Return the snapshot frame that sockets get. For any thread: the page `state.json` shows it."""
-        return _on_loop(self.loop, lambda: self.board.snapshot(contracts))
+        return _on_loop(self.loop, lambda: self.state.snapshot(contracts))
 
     def _start(self) -> None:
         # Watch first: an event between the two arrives, and its version is compared with the rows.
         self._watches.append(watches(StationChanged, call=self._receive_stations, reset=self._reload))
         told = (PollFinished, RemarkLeft, RemarkDeleted)
         self._watches.append(watches(*told, call=self._receive_status, reset=self._remember))
-        self._intake.load()
+        self._buffer.load()
         self._remember()
 
     def _receive_stations(self, events: list[StationChanged]) -> None:
-        self._intake.hear(events)
+        self._buffer.receive(events)
         self._wake()
 
     def _receive_status(self, events: list[Event]) -> None:
@@ -96,13 +96,13 @@ class Live:
         self._wake()
 
     def _reload(self) -> None:
-        self._intake.load()
+        self._buffer.load()
         self._wake()
 
     def _remember(self) -> None:
-        rows = remembered()
+        rows = stored_status()
         with self._handing_over:
-            self._remembered = rows
+            self._stored_status = rows
         self._wake()
 
     def _wake(self) -> None:
@@ -119,18 +119,18 @@ class Live:
         self._tick = None
         self._ticked_at = self.loop.time()
         now = clock.now()
-        taken = self._intake.take()
+        taken = self._buffer.take()
         if taken.rows is not None:
-            self.board = Board(taken.rows)
+            self.state = LiveState(taken.rows)
         if taken.rows is not None or taken.changes:
-            self.board.apply(taken.changes, at=now)
+            self.state.apply(taken.changes, at=now)
         with self._handing_over:
             events, self._events = self._events, []
-            rows, self._remembered = self._remembered, None
+            rows, self._stored_status = self._stored_status, None
         if rows is not None:
-            self.news.remember(rows)
+            self.status.replace(rows)
         for event in events:
-            self.news.add(event)
+            self.status.add(event)
         for awake in self.awake:
             awake.set()
 
@@ -138,7 +138,7 @@ class Live:
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
             try:
-                mended = await _in_thread(self._intake.audit)
+                mended = await _in_thread(self._buffer.audit)
             except AWAY:
                 logger.warning("Could not compare the live stations with their rows; trying again in a minute")
                 continue

@@ -1,4 +1,4 @@
-"""The news beside the stations: each feed's health, its polls, and the visitors' remarks."""
+"""The frames beside the stations: each feed's health, its polls, and the visitors' remarks."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Event = PollFinished | RemarkLeft | RemarkDeleted
 
 
 class Item(NamedTuple):
-    """One encoded frame and its number in the order of all news."""
+    """One encoded frame and its number in the order of all frames."""
 
     number: int
     text: str
@@ -37,15 +37,15 @@ class RemarkShown(NamedTuple):
         return {"id": str(self.id), "name": self.name, "message": self.message, "at": self.at}
 
 
-class Remembered(NamedTuple):
-    """The news from the rows: each feed's health, and the newest remarks, oldest first."""
+class StoredStatus(NamedTuple):
+    """The status from the rows: each feed's health, and the newest remarks, oldest first."""
 
     feeds: list[FeedHealth]
     remarks: list[RemarkShown]
 
 
-class News:
-    """The last news of each kind, numbered together. A socket requests all news after the last number that it sent.
+class StatusFrames:
+    """The last frames of each kind, numbered together. A socket requests all frames after the last number that it sent.
 
     A socket whose number is older than the kept remark frames (or 0) gets the visitors' newest remarks as one list.
     Otherwise it gets each later remark as its own frame.
@@ -60,12 +60,12 @@ class News:
         self._remarks_told: deque[Item] = deque(maxlen=ITEMS_KEPT_MAX)
         self._remarks_since = 0  # a socket with a lower number gets the list
 
-    def remember(self, remembered: Remembered) -> None:
+    def replace(self, stored: StoredStatus) -> None:
         """Replace everything from the rows, for example after a watch that may have missed something."""
         self.feeds, self._feeds = {}, {}
-        for health in remembered.feeds:
+        for health in stored.feeds:
             self._note(health)
-        self._remarks = {remark.id: remark for remark in remembered.remarks}
+        self._remarks = {remark.id: remark for remark in stored.remarks}
         self._remarks_told.clear()
         self.number += 1
         self._remarks_since = self.number
@@ -121,10 +121,10 @@ class News:
         return Item(self.number, encode(frame))
 
 
-def remembered() -> Remembered:
-    """Read the news that pages and sockets begin with. Raises DatabaseError."""
+def stored_status() -> StoredStatus:
+    """Read the status that pages and sockets begin with. Raises DatabaseError."""
     newest = Remark.objects.order_by("-at").values_list(*RemarkShown._fields)[:REMARKS_SHOWN]
-    return Remembered(feeds_remembered(), [RemarkShown(*row) for row in newest][::-1])
+    return StoredStatus(feeds_remembered(), [RemarkShown(*row) for row in newest][::-1])
 
 
 def poll_told(poll: PollFinished) -> dict[str, Any]:

@@ -88,17 +88,17 @@ class Poller:
         self._leave()
 
     def _poll_on(self, on_poll: Callable[[PollRun], None], pulse: Pulse) -> None:
-        rhythm = _Rhythm(self.feed.name)
+        schedule = _PollSchedule(self.feed.name)
         while not self._stop.is_set():
             pulse.beat()
             try:
                 with _unit_of_work():
                     plan = plan_of(self.feed.name, now=clock.now())
-                    if self._leads() and rhythm.is_due(plan, self._failures):
+                    if self._leads() and schedule.is_due(plan, self._failures):
                         on_poll(self.poll())
                         if plan.calls_left:
                             call_made(self.feed.name)
-                    self._forget_old(rhythm)
+                    self._forget_old(schedule)
             except LeaseLost:
                 logger.warning("Another poller took over %s", self.feed.name)
                 self._leading = False
@@ -176,8 +176,8 @@ class Poller:
             logger.info("Another process polls %s; this one stands by", self.feed.name)
         return self._leading
 
-    def _forget_old(self, rhythm: "_Rhythm") -> None:
-        if rhythm.is_time_to_forget():
+    def _forget_old(self, schedule: "_PollSchedule") -> None:
+        if schedule.is_time_to_forget():
             recording.forget_old()
 
     def _leave(self) -> None:
@@ -189,7 +189,7 @@ class Poller:
             connections.close_all()
 
 
-class _Rhythm:
+class _PollSchedule:
     """The time of the next poll, by the current plan."""
 
     def __init__(self, feed: str) -> None:

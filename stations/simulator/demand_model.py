@@ -47,7 +47,7 @@ def moment(seconds: float, utc_offset: float) -> Moment:
     return Moment(seconds, local, tide, min(bustle, 1.0))
 
 
-class Tides:
+class DemandModel:
     """The bikes of one station at any moment. It caches only the last draws, to save drawing them again."""
 
     def __init__(self, station: SimulatedStation, seed: int) -> None:

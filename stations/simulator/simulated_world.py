@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from stations.feeds.cities import LIVE, Contract
 from stations.simulator.city import SimulatedStation, stations_of
-from stations.simulator.demand_model import Moment, Tides, moment
+from stations.simulator.demand_model import DemandModel, Moment, moment
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()  # the start of simulated time, the same for every server
 HEARTBEAT_SECONDS = 600  # a station reports about this often, whether anything changed or not
@@ -31,8 +31,8 @@ class World:
         self._speed = speed
         self._contracts = contracts
         self._clock = clock
-        self._tides = {
-            contract.name: {station.number: Tides(station, seed) for station in stations_of(contract, seed)}
+        self._demand = {
+            contract.name: {station.number: DemandModel(station, seed) for station in stations_of(contract, seed)}
             for contract in contracts
         }
 
@@ -49,41 +49,41 @@ class World:
 
     def stations(self, version: str, contract: str | None = None) -> list[dict[str, Any]] | None:
         """Return all stations, or those of one contract; None when there is no such contract."""
-        names = self._tides if contract is None else [contract.casefold()]
-        if any(name not in self._tides for name in names):
+        names = self._demand if contract is None else [contract.casefold()]
+        if any(name not in self._demand for name in names):
             return None
-        return [row for name in names for row in self._rows(version, self._tides[name].values())]
+        return [row for name in names for row in self._rows(version, self._demand[name].values())]
 
     def station(self, version: str, contract: str, number: int) -> dict[str, Any] | None:
-        tides = self._tides.get(contract.casefold(), {}).get(number)
-        return next(self._rows(version, [tides])) if tides else None
+        demand = self._demand.get(contract.casefold(), {}).get(number)
+        return next(self._rows(version, [demand])) if demand else None
 
-    def _rows(self, version: str, city: Iterable[Tides]) -> Iterator[dict[str, Any]]:
+    def _rows(self, version: str, city: Iterable[DemandModel]) -> Iterator[dict[str, Any]]:
         now = self._clock()
         seen: Moment | None = None
-        for tides in city:
+        for demand in city:
             if seen is None:  # one contract, one time zone
-                seen = self._moment(tides.station.contract, now)
-            yield _ROW[version](*self._seen(tides, seen, now))
+                seen = self._moment(demand.station.contract, now)
+            yield _ROW[version](*self._seen(demand, seen, now))
 
     def _moment(self, contract: Contract, now: float) -> Moment:
         offset = ZoneInfo(contract.zone).utcoffset(datetime.fromtimestamp(now, UTC).replace(tzinfo=None))
         return moment((now - MONDAY) * self._speed, offset.total_seconds() if offset else 0.0)
 
     def _seen(
-        self, tides: Tides, seen: Moment, now: float
+        self, demand: DemandModel, seen: Moment, now: float
     ) -> tuple[SimulatedStation, int, bool, bool, datetime | None]:
         """Return a station as its operator last knew it: bikes, open, connected, time of the report."""
         heard = now
-        silent_since = tides.silent_since(seen)
+        silent_since = demand.silent_since(seen)
         if silent_since is not None:
             heard = now - (seen.seconds - silent_since) / self._speed
-            seen = self._moment(tides.station.contract, heard)
+            seen = self._moment(demand.station.contract, heard)
         reported = None
-        if tides.station.tells_heartbeat:
-            phase = tides.station.number * 37 % HEARTBEAT_SECONDS  # not all at once
+        if demand.station.tells_heartbeat:
+            phase = demand.station.number * 37 % HEARTBEAT_SECONDS  # not all at once
             reported = datetime.fromtimestamp((heard - phase) // HEARTBEAT_SECONDS * HEARTBEAT_SECONDS + phase, UTC)
-        return tides.station, tides.bikes(seen), not tides.is_closed(seen), silent_since is None, reported
+        return demand.station, demand.bikes(seen), not demand.is_closed(seen), silent_since is None, reported
 
 
 def _row_v1(

@@ -53,7 +53,7 @@ class Admission:
             del self._open[address]
 
 
-class Pace:
+class MessageRate:
     """The arrival times of one client's last messages."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class StationsConsumer(LiveSocket):
         self.contracts: Contracts = None
         self.since: Since | None = None
         self.epoch = ""  # of the client's state; "": it has none
-        self.told = self.looked = self.news = 0
+        self.told = self.looked = self.status_number = 0
         self.subscribed = False
         await super().connect()
 
@@ -44,7 +44,7 @@ class StationsConsumer(LiveSocket):
 
     def open_page(self, station_id: str) -> None:
         """Begin to send the fragments that other apps draw on this station's page. A socket serves one page at most."""
-        if station := self.live.board.find(station_id):
+        if station := self.live.state.find(station_id):
             self.fragments = page_fragments.of_station(station, self.scope, wake=self.awake.set)
         if self.fragments:
             self.fragments.open()
@@ -58,53 +58,53 @@ class StationsConsumer(LiveSocket):
         if not self.subscribed:
             return Due([])
         stations, fragments = self.stations_due(), self.fragments_due()
-        if self.news == self.live.news.number and not fragments:
+        if self.status_number == self.live.status.number and not fragments:
             return stations
-        return Due([*stations.frames, *self.news_due(), *fragments], stations.close_code)
+        return Due([*stations.frames, *self.status_due(), *fragments], stations.close_code)
 
     def fragments_due(self) -> list[str]:
         found = self.fragments.take() if self.fragments else {}
         return [encode({"type": "fragments", **found})] if found else []
 
     def stations_due(self) -> Due:
-        board = self.live.board
-        if self.epoch != board.epoch:
+        state = self.live.state
+        if self.epoch != state.epoch:
             return Due(self.resumed() or self.snapshot())
-        if not board.reaches(self.looked):
+        if not state.reaches(self.looked):
             return Due(self.snapshot(), CLOSE_BEHIND)
         return Due(self.delta())
 
     def snapshot(self) -> list[str]:
-        board = self.live.board
-        self.epoch, self.told, self.looked = board.epoch, board.seq, board.seq
-        return [board.snapshot(self.contracts)]
+        state = self.live.state
+        self.epoch, self.told, self.looked = state.epoch, state.seq, state.seq
+        return [state.snapshot(self.contracts)]
 
     def resumed(self) -> list[str]:
         """Return the frames that the client missed since it left, or none if the window no longer holds them."""
         since, self.since = self.since, None
-        board = self.live.board
-        if since is None or since.epoch != board.epoch or not board.reaches(since.seq):
+        state = self.live.state
+        if since is None or since.epoch != state.epoch or not state.reaches(since.seq):
             return []
-        self.epoch, self.told, self.looked = board.epoch, since.seq, since.seq
+        self.epoch, self.told, self.looked = state.epoch, since.seq, since.seq
         missed = self.delta()
         return [encode({"type": "resumed", "from": since.seq, "to": self.told}), *missed]
 
     def delta(self) -> list[str]:
-        board = self.live.board
-        if board.seq == self.looked:
+        state = self.live.state
+        if state.seq == self.looked:
             return []
-        delta = board.delta(self.contracts, after=self.looked, prev=self.told)
-        self.looked = board.seq
+        delta = state.delta(self.contracts, after=self.looked, prev=self.told)
+        self.looked = state.seq
         # Send an empty delta only to keep a quiet city's client within the window.
-        if delta.empty and board.well_reaches(self.told):
+        if delta.empty and state.well_reaches(self.told):
             return []
-        self.told = board.seq
+        self.told = state.seq
         return [delta.text]
 
-    def news_due(self) -> list[str]:
-        news = self.live.news
-        after, self.news = self.news, news.number
-        return [*news.feeds_told(after), *news.remarks(after)]
+    def status_due(self) -> list[str]:
+        status = self.live.status
+        after, self.status_number = self.status_number, status.number
+        return [*status.feeds_told(after), *status.remarks(after)]
 
 
 class ProducerConsumer(LiveSocket):
@@ -113,7 +113,7 @@ class ProducerConsumer(LiveSocket):
     sleep_seconds_max = PLAN_LOOK_SECONDS
 
     async def connect(self) -> None:
-        self.news = 0
+        self.status_number = 0
         self.plans: list[str] = []
         self.plans_looked_at = float("-inf")  # the loop's clock
         self.who_looked_at = clock.monotonic()
@@ -121,7 +121,7 @@ class ProducerConsumer(LiveSocket):
 
     @property
     def told_seq(self) -> int:
-        return self.live.board.seq
+        return self.live.state.seq
 
     async def may_enter(self) -> bool:
         allowed: bool = await database_sync_to_async(may_produce)(self.scope.get("user"))
@@ -141,10 +141,10 @@ class ProducerConsumer(LiveSocket):
     async def due(self) -> Due:
         if not await self.may_stay():
             return Due([error("staff_only", STAFF_ONLY)], CLOSE_FORBIDDEN)
-        plans = await self.plans_due()  # before the news: else news from during this wait would be sent twice
-        news = self.live.news
-        after, self.news = self.news, news.number
-        return Due([*plans, *news.feeds_told(after), *news.polls(after), *news.remarks(after)])
+        plans = await self.plans_due()  # before the status: else frames from during this wait would be sent twice
+        status = self.live.status
+        after, self.status_number = self.status_number, status.number
+        return Due([*plans, *status.feeds_told(after), *status.polls(after), *status.remarks(after)])
 
     async def plans_due(self) -> list[str]:
         if self.live.loop.time() - self.plans_looked_at < PLAN_LOOK_SECONDS:

@@ -24,7 +24,7 @@ class BadRequest(Exception):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """The state that the browser holds already: `seq` counts the changes of the board `epoch`."""
+    """The state that the browser holds already: `seq` counts the changes since the live state `epoch` began."""
 
     epoch: str
     seq: Annotated[int, msgspec.Meta(ge=0)]

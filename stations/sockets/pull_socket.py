@@ -17,7 +17,7 @@ from eventbus import clock
 from stations.feeds.registry import is_simulated
 from stations.live import live_updates
 from stations.live.live_state import encode
-from stations.sockets.admission import Admission, Pace
+from stations.sockets.admission import Admission, MessageRate
 from stations.sockets.protocol import BadRequest, Subscribe, read
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class LiveSocket(AsyncWebsocketConsumer):
         self.sending_since: float | None = None  # the loop's clock; None: no frame is on its way
         self.stalled = False
         self.awake = asyncio.Event()  # set at each tick, and at each request of the client
-        self.pace = Pace()
+        self.message_rate = MessageRate()
         self.address = (self.scope.get("client") or ("",))[0]
         self.entered = self.admission.enter(self.address)
         if not self.entered:
@@ -111,8 +111,8 @@ class LiveSocket(AsyncWebsocketConsumer):
         return {
             "type": "hello",
             "protocol": PROTOCOL,
-            "epoch": self.live.board.epoch,
-            "seq": self.live.board.seq,
+            "epoch": self.live.state.epoch,
+            "seq": self.live.state.seq,
             "heartbeat_s": HEARTBEAT_SECONDS,
             "server_time": clock.now(),
             "feed": {"name": name, "simulated": simulated},
@@ -132,7 +132,7 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.pulling is None or self.pulling.done():
             return  # refused already: later requests do not matter
-        if self.pace.too_fast():
+        if self.message_rate.too_fast():
             await self.refuse(CLOSE_TOO_MANY, "too_fast", "Too many messages: wait a little between them.")
             return
         try:

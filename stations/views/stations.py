@@ -17,7 +17,7 @@ from stations.feeds.feed_interface import Bad
 from stations.feeds.registry import SIMULATOR, is_simulated
 from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
-from stations.live.live_state import Board, StationView
+from stations.live.live_state import LiveState, StationView
 from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
 from stations.services import search, statistics
@@ -100,7 +100,7 @@ def state(request: HttpRequest) -> HttpResponse:
         frame = running.snapshot(contracts)
     else:
         rows = _shown().filter(gone=False)
-        frame = Board((StationView.of(row) for row in rows), epoch="").snapshot(contracts)
+        frame = LiveState((StationView.of(row) for row in rows), epoch="").snapshot(contracts)
     return HttpResponse(frame, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 

@@ -87,7 +87,7 @@ async def reached(seq: int) -> None:
     running.awake.add(awake)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while running.board.seq < seq:
+            while running.state.seq < seq:
                 await awake.wait()
                 awake.clear()
     finally:

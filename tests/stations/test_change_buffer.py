@@ -7,7 +7,7 @@ import pytest
 from eventbus.testing import published_events
 from stations.events import StationChanged
 from stations.live import live_updates
-from stations.live.change_buffer import Intake
+from stations.live.change_buffer import ChangeBuffer
 from stations.models import Station
 from tests.stations.socket_client import key, polled, state
 
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def intake() -> Intake:
+def buffer() -> ChangeBuffer:
     """Has loaded one station with ten bikes."""
     polled({key(): state(bikes=10)})
-    loaded = Intake()
+    loaded = ChangeBuffer()
     loaded.load()
     loaded.take()
     return loaded
@@ -28,75 +28,75 @@ def events() -> list[StationChanged]:
     return published_events(StationChanged)
 
 
-def test_an_event_that_the_rows_contain_says_nothing_new(intake: Intake):
-    intake.hear(events())
+def test_an_event_that_the_rows_contain_says_nothing_new(buffer: ChangeBuffer):
+    buffer.receive(events())
 
-    assert intake.take() == (None, [])
+    assert buffer.take() == (None, [])
 
 
-def test_the_next_version_is_taken_with_what_happened(intake: Intake):
+def test_the_next_version_is_taken_with_what_happened(buffer: ChangeBuffer):
     polled({key(): state(bikes=8, mechanical=4)})
 
-    intake.hear(events())
+    buffer.receive(events())
 
-    (change,) = intake.take().changes
+    (change,) = buffer.take().changes
     assert (change.view.bikes, change.view.version, change.kinds, change.taken) == (8, 2, ("taken",), 2)
 
 
-def test_a_repeated_event_is_taken_once(intake: Intake):
+def test_a_repeated_event_is_taken_once(buffer: ChangeBuffer):
     polled({key(): state(bikes=8)})
 
-    intake.hear([events()[-1], events()[-1]])
+    buffer.receive([events()[-1], events()[-1]])
 
-    assert len(intake.take().changes) == 1
+    assert len(buffer.take().changes) == 1
 
 
-def test_a_skipped_version_has_the_row_read_again(intake: Intake):
+def test_a_skipped_version_has_the_row_read_again(buffer: ChangeBuffer):
     polled({key(): state(bikes=8)})
     polled({key(): state(bikes=7)})
     polled({key(): state(bikes=6)})
     third = events()[2]
 
-    intake.hear([third])
+    buffer.receive([third])
 
-    (change,) = intake.take().changes
+    (change,) = buffer.take().changes
     assert (change.view.bikes, change.view.version) == (6, 4)
     assert change.kinds == ()  # of what was skipped nobody knows what happened
 
 
-def test_a_new_station_is_taken(intake: Intake):
+def test_a_new_station_is_taken(buffer: ChangeBuffer):
     polled({key(2): state(bikes=3)})
 
-    intake.hear(events())
+    buffer.receive(events())
 
-    assert [change.view.id for change in intake.take().changes] == ["simulator:lyon:2"]
+    assert [change.view.id for change in buffer.take().changes] == ["simulator:lyon:2"]
 
 
-def test_loading_again_replaces_what_waited(intake: Intake):
+def test_loading_again_replaces_what_waited(buffer: ChangeBuffer):
     polled({key(): state(bikes=8)})
-    intake.hear(events())
+    buffer.receive(events())
 
-    intake.load()
+    buffer.load()
 
-    rows, changes = intake.take()
+    rows, changes = buffer.take()
     assert ([row.bikes for row in rows], changes) == ([8], [])
 
 
-def test_an_audit_waits_for_the_event_before_it_reads_the_row(intake: Intake):
+def test_an_audit_waits_for_the_event_before_it_reads_the_row(buffer: ChangeBuffer):
     polled({key(): state(bikes=8)})  # the event is lost on the way
 
-    assert [intake.audit(), intake.audit(), intake.audit()] == [0, 1, 0]
-    assert [change.view.bikes for change in intake.take().changes] == [8]
+    assert [buffer.audit(), buffer.audit(), buffer.audit()] == [0, 1, 0]
+    assert [change.view.bikes for change in buffer.take().changes] == [8]
 
 
-def test_a_row_that_vanished_is_no_reason_to_stop(intake: Intake):
+def test_a_row_that_vanished_is_no_reason_to_stop(buffer: ChangeBuffer):
     polled({key(): state(bikes=8)})
     polled({key(): state(bikes=7)})
     Station.objects.all().delete()
 
-    intake.hear(events()[2:])
+    buffer.receive(events()[2:])
 
-    assert intake.take() == (None, [])
+    assert buffer.take() == (None, [])
 
 
 def test_news_that_come_while_the_server_closes_its_loop_are_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch):

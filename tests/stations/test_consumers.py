@@ -11,7 +11,7 @@ from django.db import OperationalError, ProgrammingError
 from eventbus.testing import published_events
 from stations.events import StationChanged
 from stations.live import live_updates
-from stations.live.live_state import Board
+from stations.live.live_state import LiveState
 from stations.sockets import admission
 from stations.sockets.pull_socket import CLOSE_TRY_AGAIN
 from tests.frozen_database import without
@@ -122,7 +122,7 @@ async def test_coming_back_to_another_process_a_browser_is_told_everything():
 
 @on_a_loop
 async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=2))
+    monkeypatch.setattr(live_updates, "LiveState", lambda views=(): LiveState(views, changes_kept_max=2))
     async with browsing() as leaving:
         await leaving.subscribe()
         for bikes in (1, 2, 3):
@@ -138,7 +138,7 @@ async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: py
 
 @on_a_loop
 async def test_a_quiet_citys_browser_is_moved_along_before_it_falls_out_of_the_window(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=4))
+    monkeypatch.setattr(live_updates, "LiveState", lambda views=(): LiveState(views, changes_kept_max=4))
     async with browsing() as browser:
         await browser.subscribe(["nantes"])
         for bikes in (1, 2, 3):
@@ -188,7 +188,7 @@ async def test_what_the_browser_holds_is_what_the_rows_say_after_a_storm():
             await browser.hear()
         running = await live_updates.here()
 
-    expected = {station.id: station.bikes for station in running.board.stations()}
+    expected = {station.id: station.bikes for station in running.state.stations()}
     assert {name: station["bikes"] for name, station in browser.stations.items()} == expected
     assert len(expected) == 3 + 12
 

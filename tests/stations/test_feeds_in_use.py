@@ -11,7 +11,7 @@ from django.test import Client
 from eventbus.testing import settle
 from stations.feeds.active_feeds import ActiveFeeds
 from stations.feeds.feed_errors import Failure
-from stations.live.change_buffer import Intake
+from stations.live.change_buffer import ChangeBuffer
 from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,17 +85,17 @@ def test_two_feeds_of_one_city_never_add_up(client: Client, settings, bus_clock,
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
 def test_the_live_state_holds_no_station_of_another_feed(settings):
     settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
-    intake = Intake()
-    intake.load()
-    loaded = intake.take().rows
+    buffer = ChangeBuffer()
+    buffer.load()
+    loaded = buffer.take().rows
 
     polled({key(1): state(name="INVENTED", bikes=9)})
-    intake.audit()
-    intake.audit()
+    buffer.audit()
+    buffer.audit()
 
     assert loaded is not None
     assert {view.id for view in loaded} == {"jcdecaux:lyon:1", "jcdecaux:lyon:2"}
-    assert intake.take().changes == []
+    assert buffer.take().changes == []
 
 
 @on_a_loop

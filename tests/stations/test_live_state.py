@@ -1,8 +1,8 @@
-"""The board: whoever knows an earlier state is told what changed since, in one frame."""
+"""The live state: whoever knows an earlier state is told what changed since, in one frame."""
 
 import json
 
-from stations.live.live_state import FRAMES_KEPT_MAX, Board, Change, StationView
+from stations.live.live_state import FRAMES_KEPT_MAX, Change, LiveState, StationView
 from tests.stations.socket_client import NOON, key, state
 
 
@@ -19,35 +19,35 @@ def taken(number: int = 1, contract: str = "lyon", *, bikes: int, taken: int = 1
     return Change(view(number, contract, bikes=bikes), ("taken",), taken=taken)
 
 
-def delta(board: Board, after: int, contracts: frozenset[str] | None = None) -> dict:
-    return json.loads(board.delta(contracts, after=after).text)
+def delta(state: LiveState, after: int, contracts: frozenset[str] | None = None) -> dict:
+    return json.loads(state.delta(contracts, after=after).text)
 
 
 def test_a_snapshot_holds_every_station_but_the_gone():
-    board = Board([view(1), view(2, gone=True)])
+    state = LiveState([view(1), view(2, gone=True)])
 
-    told = json.loads(board.snapshot())
+    told = json.loads(state.snapshot())
 
     assert [station["id"] for station in told["stations"]] == ["simulator:lyon:1"]
-    assert (told["seq"], told["epoch"]) == (0, board.epoch)
+    assert (told["seq"], told["epoch"]) == (0, state.epoch)
 
 
 def test_differences_of_electrical_bikes_add_up_and_are_unknown_when_one_of_them_is():
-    board = Board([view(1), view(2)])
+    state = LiveState([view(1), view(2)])
     known = [Change(view(1), taken_electrical=2, returned_electrical=1) for _change in range(3)]
     half_known = [Change(view(2), taken_electrical=2), Change(view(2), returned_electrical=1)]
-    board.apply([*known, *half_known], at=NOON)
+    state.apply([*known, *half_known], at=NOON)
 
-    changes = delta(board, after=0)["changes"]
+    changes = delta(state, after=0)["changes"]
 
     assert [(one["taken_electrical"], one["returned_electrical"]) for one in changes] == [(6, 3), (None, None)]
 
 
 def test_of_many_changes_of_a_station_the_last_value_wins_and_the_differences_add_up():
-    board = Board([view()])
-    board.apply([taken(bikes=9), Change(view(bikes=11), ("returned",), returned=2)], at=NOON)
+    state = LiveState([view()])
+    state.apply([taken(bikes=9), Change(view(bikes=11), ("returned",), returned=2)], at=NOON)
 
-    told = delta(board, after=0)
+    told = delta(state, after=0)
 
     (change,) = told["changes"]
     assert (change["bikes"], change["taken"], change["returned"]) == (11, 1, 2)
@@ -56,67 +56,67 @@ def test_of_many_changes_of_a_station_the_last_value_wins_and_the_differences_ad
 
 
 def test_unknown_kinds_of_bikes_stay_unknown_when_added():
-    board = Board([view()])
+    state = LiveState([view()])
     known, unknown = (Change(view(), ("taken",), 1, 0, electrical, electrical) for electrical in (1, None))
-    board.apply([known, unknown], at=NOON)
+    state.apply([known, unknown], at=NOON)
 
-    assert delta(board, after=0)["changes"][0]["taken_electrical"] is None
-    assert delta(board, after=1)["changes"][0]["taken_electrical"] is None
+    assert delta(state, after=0)["changes"][0]["taken_electrical"] is None
+    assert delta(state, after=1)["changes"][0]["taken_electrical"] is None
 
 
 def test_a_station_that_left_and_came_back_is_not_removed():
-    board = Board([view()])
-    board.apply([Change(view(gone=True), ("gone",)), Change(view(bikes=3), ("appeared",))], at=NOON)
+    state = LiveState([view()])
+    state.apply([Change(view(gone=True), ("gone",)), Change(view(bikes=3), ("appeared",))], at=NOON)
 
-    assert delta(board, after=0)["removed"] == []
-    assert delta(board, after=0)["changes"][0]["bikes"] == 3
+    assert delta(state, after=0)["removed"] == []
+    assert delta(state, after=0)["changes"][0]["bikes"] == 3
 
 
 def test_a_station_that_is_gone_is_removed():
-    board = Board([view()])
-    board.apply([Change(view(gone=True), ("gone",))], at=NOON)
+    state = LiveState([view()])
+    state.apply([Change(view(gone=True), ("gone",))], at=NOON)
 
-    assert delta(board, after=0)["removed"] == ["simulator:lyon:1"]
-    assert delta(board, after=0)["changes"] == []
+    assert delta(state, after=0)["removed"] == ["simulator:lyon:1"]
+    assert delta(state, after=0)["changes"] == []
 
 
 def test_only_the_contracts_followed_are_told():
-    board = Board([view(), view(1, "nantes")])
-    board.apply([taken(bikes=9), taken(1, "nantes", bikes=8)], at=NOON)
+    state = LiveState([view(), view(1, "nantes")])
+    state.apply([taken(bikes=9), taken(1, "nantes", bikes=8)], at=NOON)
 
-    told = delta(board, after=0, contracts=frozenset({"nantes"}))
+    told = delta(state, after=0, contracts=frozenset({"nantes"}))
 
     assert [change["id"] for change in told["changes"]] == ["simulator:nantes:1"]
 
 
 def test_whoever_is_behind_the_window_is_not_reached():
-    board = Board([view()], changes_kept_max=3)
-    board.apply([taken(bikes=bikes) for bikes in (9, 8, 7, 6, 5)], at=NOON)
+    state = LiveState([view()], changes_kept_max=3)
+    state.apply([taken(bikes=bikes) for bikes in (9, 8, 7, 6, 5)], at=NOON)
 
-    assert [board.reaches(seq) for seq in (1, 2, 5, 6)] == [False, True, True, False]
+    assert [state.reaches(seq) for seq in (1, 2, 5, 6)] == [False, True, True, False]
 
 
 def test_everybody_at_the_same_place_is_given_the_same_encoded_frame():
-    board = Board([view()])
-    board.apply([taken(bikes=9)], at=NOON)
+    state = LiveState([view()])
+    state.apply([taken(bikes=9)], at=NOON)
 
-    assert board.delta(None, after=0).text is board.delta(None, after=0).text
-    assert board.snapshot() is board.snapshot()
+    assert state.delta(None, after=0).text is state.delta(None, after=0).text
+    assert state.snapshot() is state.snapshot()
 
 
 def test_a_frame_is_forgotten_when_something_changes():
-    board = Board([view()])
-    board.snapshot()
+    state = LiveState([view()])
+    state.snapshot()
 
-    board.apply([taken(bikes=9)], at=NOON)
+    state.apply([taken(bikes=9)], at=NOON)
 
-    assert json.loads(board.snapshot())["stations"][0]["bikes"] == 9
+    assert json.loads(state.snapshot())["stations"][0]["bikes"] == 9
 
 
 def test_a_thousand_different_wishes_are_not_all_kept():
-    board = Board([view()])
+    state = LiveState([view()])
 
     for number in range(1_000):
-        board.snapshot(frozenset({f"city-{number}"}))
+        state.snapshot(frozenset({f"city-{number}"}))
 
-    assert len(board._frames) == FRAMES_KEPT_MAX
+    assert len(state._frames) == FRAMES_KEPT_MAX

@@ -15,7 +15,7 @@ from django.conf import settings
 from websockets.asyncio.client import connect
 
 from stations.live import live_updates
-from stations.live.live_state import Board
+from stations.live.live_state import LiveState
 from stations.routing import sockets_for_all, sockets_with_user
 from stations.sockets import pull_socket
 from tests.stations import flooding_server, socket_client
@@ -83,7 +83,7 @@ async def test_a_browser_that_does_not_read_is_sent_one_frame_and_later_all_that
 @pytest.mark.usefixtures("_a_station")
 @on_a_loop
 async def test_a_browser_hopelessly_behind_is_given_one_snapshot_and_must_come_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live_updates, "Board", lambda views=(): Board(views, changes_kept_max=1))
+    monkeypatch.setattr(live_updates, "LiveState", lambda views=(): LiveState(views, changes_kept_max=1))
     server = WaitingServer()
     async with browsing(app=server) as browser:
         await browser.subscribe()
