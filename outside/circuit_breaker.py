@@ -29,15 +29,15 @@ SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the ser
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
 
-class Resting(ServiceUnavailable):
+class CircuitOpen(ServiceUnavailable):
     """The service failed several times in a row, so it is not called for a while."""
 
 
-class Crowded(ServiceUnavailable):
+class TooManyWaiting(ServiceUnavailable):
     """The service answers, but as many visitors as allowed already wait for it."""
 
 
-class Silent(ServiceUnavailable):
+class NotAnswering(ServiceUnavailable):
     """As many visitors as allowed already wait for the service, which has not answered for too long."""
 
 
@@ -46,12 +46,12 @@ class Service:
 
     def __init__(self, name: str, *, excluded: Excluded = ()) -> None:
         self.name = name
-        self._silence = _Silence()
+        self._unanswered = _UnansweredTime()
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=FAILURES_MAX,
             reset_timeout=REST_SECONDS,
             exclude=list(excluded),
-            listeners=[_Teller(), self._silence],
+            listeners=[_StateLogger(), self._unanswered],
             state_storage=_Storage(pybreaker.STATE_CLOSED),
             name=name,
             throw_new_error_on_trip=False,
@@ -69,12 +69,13 @@ class Service:
         """Guard a call and the reading of its answer. An error raised inside is a failure, unless excluded.
 
         `by_visitor`: a page waits for the call, so at most VISITORS_MAX such calls run at once. A further one waits for
-        the shorter of `seconds` and ROOM_SECONDS. Raises Resting, Crowded and Silent, always before the call.
+        the shorter of `seconds` and ROOM_SECONDS. Raises CircuitOpen, TooManyWaiting
+        and NotAnswering, always before the call.
         """
         if by_visitor and not self._room.acquire(timeout=min(seconds, ROOM_SECONDS)):
-            if self._silence.seconds > SILENCE_SECONDS:
-                raise Silent(f"the {self.name} has left as many as may wait for it without an answer")
-            raise Crowded(f"the {self.name} is asked by as many as may wait for it")
+            if self._unanswered.seconds > SILENCE_SECONDS:
+                raise NotAnswering(f"the {self.name} has left as many as may wait for it without an answer")
+            raise TooManyWaiting(f"the {self.name} is asked by as many as may wait for it")
         try:
             yield from self._let_through()
         finally:
@@ -85,7 +86,7 @@ class Service:
         """Let only one call through at a time unless the breaker is closed."""
         probes = self.state != pybreaker.STATE_CLOSED
         if probes and not self._probing.acquire(blocking=False):
-            raise Resting(f"the {self.name} is just being tried")
+            raise CircuitOpen(f"the {self.name} is just being tried")
         try:
             yield from self._by_breaker()
         finally:
@@ -98,7 +99,7 @@ class Service:
         try:
             asking.__enter__()
         except pybreaker.CircuitBreakerError:
-            raise Resting(f"the {self.name} did not answer {FAILURES_MAX} times in a row") from None
+            raise CircuitOpen(f"the {self.name} did not answer {FAILURES_MAX} times in a row") from None
         try:
             yield
         except BaseException as error:
@@ -126,7 +127,7 @@ class _Storage(pybreaker.CircuitMemoryStorage):
         self._opened = None if at is None else clock.monotonic()
 
 
-class _Teller(pybreaker.CircuitBreakerListener):
+class _StateLogger(pybreaker.CircuitBreakerListener):
     def state_change(
         self,
         cb: pybreaker.CircuitBreaker,
@@ -139,7 +140,7 @@ class _Teller(pybreaker.CircuitBreakerListener):
             logger.warning("The %s answers again", cb.name)
 
 
-class _Silence(pybreaker.CircuitBreakerListener):
+class _UnansweredTime(pybreaker.CircuitBreakerListener):
     """The time since the first unanswered call, by the bus's clock. A refusal counts as an answer."""
 
     _since: float | None = None

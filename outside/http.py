@@ -70,7 +70,7 @@ def ask(
     """
     if seconds <= 0:  # earlier calls used up the time
         raise NoAnswer(Why.TOO_SLOW, arrived=False)
-    question = _Question(method, url, seconds, bytes_max, trust_env, asked)
+    question = _PendingRequest(method, url, seconds, bytes_max, trust_env, asked)
     threading.Thread(target=question.run, name="outside", daemon=True).start()
     if not question.done.wait(seconds):
         question.cut()
@@ -80,7 +80,7 @@ def ask(
     return question.answer
 
 
-class _Question:
+class _PendingRequest:
     """The state of one request that its thread shares with the waiting caller."""
 
     def __init__(
@@ -167,11 +167,11 @@ class _Question:
         return NoAnswer(Why.UNEXPECTED, kind, arrived=True)
 
 
-class _Here(threading.local):
-    question: _Question
+class _ThreadState(threading.local):
+    question: _PendingRequest
 
 
-_here = _Here()
+_here = _ThreadState()
 
 
 class _Held(HTTPConnection):

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from eventbus import clock
-from outside.circuit_breaker import Resting, service
+from outside.circuit_breaker import CircuitOpen, service
 from outside.http import NoAnswer, Why, ask
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
@@ -119,7 +119,7 @@ class HttpClient:
         try:
             with self._service.asked():
                 return self._heard(f"{url}?{urlencode(query)}" if query else url, deadline)
-        except Resting:
+        except CircuitOpen:
             return PollFailed(Failure.RESTING), False
         except _Failing as failing:
             return failing.failed, failing.again

@@ -14,10 +14,10 @@ from outside.circuit_breaker import (
     REST_SECONDS,
     SILENCE_SECONDS,
     VISITORS_MAX,
-    Crowded,
-    Resting,
+    CircuitOpen,
+    NotAnswering,
     Service,
-    Silent,
+    TooManyWaiting,
     service,
     states,
 )
@@ -54,7 +54,7 @@ def test_who_fails_again_and_again_is_asked_no_more(company: Service, caplog: py
     fail(company, times=1)
 
     assert company.state == "open"
-    with pytest.raises(Resting):
+    with pytest.raises(CircuitOpen):
         ask(company)
     assert "The company does not answer" in caplog.text
 
@@ -76,7 +76,7 @@ def test_who_says_no_is_well(company: Service) -> None:
 def test_after_a_rest_one_question_decides(company: Service, bus_clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     fail(company)
     bus_clock.advance(seconds=REST_SECONDS - 1)
-    with pytest.raises(Resting):
+    with pytest.raises(CircuitOpen):
         ask(company)
 
     bus_clock.advance(seconds=2)
@@ -94,7 +94,7 @@ def test_only_one_tries_whether_it_is_well(company: Service, bus_clock: Any) -> 
     fail(company)
     bus_clock.advance(seconds=REST_SECONDS + 1)
 
-    with company.asked(), pytest.raises(Resting):
+    with company.asked(), pytest.raises(CircuitOpen):
         ask(company)
 
     assert company.state == "closed"
@@ -126,7 +126,7 @@ def as_many_as_may_wait(company: Service) -> Iterator[None]:
 
 def test_only_so_many_visitors_wait_for_it_and_the_work_goes_on(company: Service) -> None:
     with as_many_as_may_wait(company):
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyWaiting):
             ask(company, by_visitor=True)
         assert ask(company) == "an answer"
     assert ask(company, by_visitor=True) == "an answer"
@@ -135,13 +135,13 @@ def test_only_so_many_visitors_wait_for_it_and_the_work_goes_on(company: Service
 def test_who_leaves_a_crowd_without_an_answer_for_too_long_is_silent(company: Service, bus_clock: Any) -> None:
     with as_many_as_may_wait(company):
         bus_clock.advance(seconds=SILENCE_SECONDS + 0.1)
-        with pytest.raises(Silent):
+        with pytest.raises(NotAnswering):
             ask(company, by_visitor=True)
         ask(company)  # somebody is answered
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyWaiting):
             ask(company, by_visitor=True)
 
-    with as_many_as_may_wait(company), pytest.raises(Crowded):
+    with as_many_as_may_wait(company), pytest.raises(TooManyWaiting):
         ask(company, by_visitor=True)
 
 
@@ -150,7 +150,7 @@ def test_who_says_no_is_not_silent(company: Service, bus_clock: Any) -> None:
         bus_clock.advance(seconds=SILENCE_SECONDS + 0.1)
         fail(company, times=1, by=Refused)
 
-        with pytest.raises(Crowded):
+        with pytest.raises(TooManyWaiting):
             ask(company, by_visitor=True)
 
 
@@ -158,7 +158,7 @@ def test_who_has_no_time_left_waits_for_no_room(company: Service, monkeypatch: p
     monkeypatch.setattr("outside.circuit_breaker.ROOM_SECONDS", 20)
     began = time.monotonic()
 
-    with as_many_as_may_wait(company), pytest.raises(Crowded):
+    with as_many_as_may_wait(company), pytest.raises(TooManyWaiting):
         ask(company, by_visitor=True, seconds=0)
 
     assert time.monotonic() - began < 20

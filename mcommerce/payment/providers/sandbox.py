@@ -23,7 +23,7 @@ from mcommerce.payment.providers.base import (
     SessionState,
     Webhook,
 )
-from outside.circuit_breaker import Crowded, Resting, Silent, service
+from outside.circuit_breaker import CircuitOpen, NotAnswering, TooManyWaiting, service
 from outside.http import Answer, NoAnswer, Why, ask
 
 T = TypeVar("T")
@@ -101,10 +101,10 @@ class Sandbox:
         try:
             with self._service.asked(by_visitor=self._by_visitor, seconds=self._seconds_left()):
                 return read(self._ask(method, path, json=body, headers=headers))
-        except Crowded as crowded:
-            raise ProviderBusy(str(crowded)) from None
-        except (Resting, Silent) as away:
-            raise ProviderDown(str(away)) from None
+        except TooManyWaiting as error:
+            raise ProviderBusy(str(error)) from None
+        except (CircuitOpen, NotAnswering) as error:
+            raise ProviderDown(str(error)) from None
 
     def _ask(self, method: str, path: str, **asked: Any) -> bytes:
         """Return the body of an answer with a status from 200 to 299. Any other outcome raises a ProviderError."""
