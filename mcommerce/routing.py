@@ -16,7 +16,7 @@ from django.urls import re_path
 from mcommerce.features.installed import sockets
 from mcommerce.serving import background_threads
 from mcommerce.web import bad_input, static_files
-from mcommerce.web.proxy import SocketsHaveTheirNetworks
+from mcommerce.web.proxy import ClientNetworkMiddleware
 from mcommerce.web.socket_origins import SameOrigin
 
 
@@ -71,6 +71,6 @@ def build_application() -> ProtocolTypeRouter:
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background_threads.lifespan,
-            "websocket": SameOrigin(SocketsHaveTheirNetworks(URLRouter([*for_all, re_path("", with_visitors)]))),
+            "websocket": SameOrigin(ClientNetworkMiddleware(URLRouter([*for_all, re_path("", with_visitors)]))),
         }
     )

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Wonder(NamedTuple):
+class DemoProduct(NamedTuple):
     """A product of the demo catalogue. The drawing is `products/demo/<drawing>.svg`."""
 
     drawing: str
@@ -13,8 +13,8 @@ class Wonder(NamedTuple):
     english: tuple[str, str]
 
 
-WONDERS = [
-    Wonder(
+DEMO_PRODUCTS = [
+    DemoProduct(
         "bougie",
         22,
         120,
@@ -27,7 +27,7 @@ WONDERS = [
             "No battery, no cable, no update. One match is enough, and it works best in a power cut.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "chaise",
         95,
         24,
@@ -40,7 +40,7 @@ WONDERS = [
             "Four legs, one back and a single purpose, perfectly fulfilled. Not recommended for standing.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "cheval",
         360,
         7,
@@ -53,7 +53,7 @@ WONDERS = [
             "All the qualities of a large horse, nearer to the ground. Mount without a ladder, park in the hall.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "coq",
         620,
         12,
@@ -66,7 +66,7 @@ WONDERS = [
             "Crows at six, winter and summer, and rusts on Sundays only. Foxes have broken their teeth on it.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "flacon",
         1200,
         3,
@@ -79,7 +79,7 @@ WONDERS = [
             "Three wishes included. The genie cannot be returned or exchanged, least of all after the second.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "horloge",
         180,
         16,
@@ -92,7 +92,7 @@ WONDERS = [
             "Both on time and late until somebody looks. Ideal for meetings.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "table",
         210,
         9,
@@ -105,7 +105,7 @@ WONDERS = [
             "Adjustable height, shadowless lamp, very soft straps. The recovery wheel is included.",
         ),
     ),
-    Wonder(
+    DemoProduct(
         "vase",
         730,
         1,

@@ -35,13 +35,13 @@ _SOMETHING_ELSE = re.compile(rb"<(?:script|html|body|iframe|svg[\s>]|\?php|!doct
 
 
 @dataclass(frozen=True)
-class Redrawn:
+class ReencodedPicture:
     """A picture as it is kept: bytes of WebP by the name of a size."""
 
     sizes: dict[str, bytes]
 
 
-def redraw(file: File) -> Redrawn:
+def reencode(file: File) -> ReencodedPicture:
     """Decode an upload and encode it in every size. Raises ValidationError with a sentence for the merchant."""
     if file.size > PICTURE_BYTES_MAX:
         raise ValidationError(
@@ -51,7 +51,7 @@ def redraw(file: File) -> Redrawn:
     file.seek(0)
     content = file.read(PICTURE_BYTES_MAX)
     picture = _decode(content)
-    return Redrawn({name: _encode(picture, side) for name, side in SIZES.items()})
+    return ReencodedPicture({name: _encode(picture, side) for name, side in SIZES.items()})
 
 
 def name_in(size: str, page_name: str) -> str:
@@ -137,12 +137,12 @@ def _encode(picture: Image.Image, side: int) -> bytes:
     return out.getvalue()
 
 
-class RedrawnFile(ContentFile):
+class ReencodedUpload(ContentFile):
     """An upload that was encoded again: it reads as the picture in the size of a page, and carries the other sizes."""
 
-    def __init__(self, redrawn: Redrawn) -> None:
-        super().__init__(redrawn.sizes["page"], name="picture.webp")
-        self.redrawn = redrawn
+    def __init__(self, reencoded: ReencodedPicture) -> None:
+        super().__init__(reencoded.sizes["page"], name="picture.webp")
+        self.reencoded = reencoded
 
 
 class PictureUpload(forms.FileField):
@@ -155,7 +155,7 @@ class PictureUpload(forms.FileField):
 
     def to_python(self, data: Any) -> Any:
         uploaded = super().to_python(data)
-        return None if uploaded is None else RedrawnFile(redraw(uploaded))
+        return None if uploaded is None else ReencodedUpload(reencode(uploaded))
 
 
 class PictureFile(FieldFile):
@@ -163,10 +163,10 @@ class PictureFile(FieldFile):
 
     def save(self, name: str, content: File, save: bool = True) -> None:
         """Store every size. A file from elsewhere than a form is encoded again first: no other bytes are stored."""
-        file = content if isinstance(content, RedrawnFile) else RedrawnFile(redraw(content))
+        file = content if isinstance(content, ReencodedUpload) else ReencodedUpload(reencode(content))
         super().save(name, file, save=False)
         for size in SIZES.keys() - {"page"}:
-            self.storage.save(name_in(size, self.name or ""), ContentFile(file.redrawn.sizes[size]))
+            self.storage.save(name_in(size, self.name or ""), ContentFile(file.reencoded.sizes[size]))
         if save:
             self.instance.save()
 

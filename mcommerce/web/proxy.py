@@ -26,7 +26,7 @@ def visitors_have_their_addresses(get_response: Answer) -> Answer:
     return middleware
 
 
-class SocketsHaveTheirNetworks:
+class ClientNetworkMiddleware:
     """ASGI middleware that sets the client of a socket to the visitor's network, also behind our proxy.
 
     Sockets are counted by network, since a household has many IPv6 addresses.

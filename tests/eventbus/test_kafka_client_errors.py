@@ -6,18 +6,18 @@ import time
 import pytest
 
 from eventbus.backends.kafka import backend as kafka
-from eventbus.backends.kafka.client_errors import REPEAT_SECONDS, Sparing
+from eventbus.backends.kafka.client_errors import REPEAT_SECONDS, RepeatFilter
 
 AWAY = "FAIL [rdkafka#consumer-{client}] [thrd:{place}]: {place}: Connect failed: Connection refused"
 
 
-def passes(told: Sparing, message: str) -> bool:
+def passes(told: RepeatFilter, message: str) -> bool:
     return bool(told.filter(logging.LogRecord("kafka", logging.ERROR, "", 0, message, None, None)))
 
 
 def test_a_broker_that_is_away_is_told_of_now_and_then_and_not_by_every_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: at)
-    told, at = Sparing(), 0.0
+    told, at = RepeatFilter(), 0.0
     ours = [AWAY.format(client=client, place="127.0.0.1:9092/1") for client in range(12)]
 
     assert [passes(told, one) for one in ours] == [True] + [False] * 11
@@ -28,7 +28,7 @@ def test_a_broker_that_is_away_is_told_of_now_and_then_and_not_by_every_client(m
 
 
 def test_what_is_new_is_told_at_once() -> None:
-    told = Sparing()
+    told = RepeatFilter()
     assert passes(told, AWAY.format(client=1, place="127.0.0.1:9092/1"))
 
     assert passes(told, AWAY.format(client=1, place="127.0.0.1:9093/2"))

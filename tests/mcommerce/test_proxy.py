@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from mcommerce.web.proxy import SocketsHaveTheirNetworks, visitors_have_their_addresses
+from mcommerce.web.proxy import ClientNetworkMiddleware, visitors_have_their_addresses
 
 PROXY = "10.0.0.1"
 
@@ -65,6 +65,6 @@ def test_a_socket_is_counted_by_the_network_that_our_proxy_saw(
 
     headers = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
     scope = {"headers": headers, "client": client and [client, 1]}
-    asyncio.run(SocketsHaveTheirNetworks(socket)(scope, None, None))
+    asyncio.run(ClientNetworkMiddleware(socket)(scope, None, None))
 
     assert seen == [network]

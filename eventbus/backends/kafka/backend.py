@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 # Every producer logs this about a setting that we want and test: librdkafka calls the gapless guarantee experimental.
 logger.addFilter(lambda record: "enable.gapless.guarantee is experimental" not in record.getMessage())
 logger.addFilter(lambda record: client_errors.OLDER not in record.getMessage())  # `why_ended` explains it
-logger.addFilter(client_errors.Sparing())
+logger.addFilter(client_errors.RepeatFilter())
 
 GROUPLESS = "mcommerce-watch"  # the client needs a group name; it joins no group and stores nothing under it
 

@@ -15,7 +15,7 @@ REPEAT_SECONDS = 10.0  # a dozen clients report an unavailable broker each secon
 FROM_CLIENT = re.compile(r"(?P<kind>[A-Z_]+) \[rdkafka#[^]]*\] \[thrd:(?P<thread>[^]]*)\]")
 
 
-class Sparing(logging.Filter):
+class RepeatFilter(logging.Filter):
     """A filter that passes one log line of each kind about the same broker in REPEAT_SECONDS."""
 
     def __init__(self) -> None:

@@ -74,7 +74,7 @@ BAD_STEPS = {Kind.DECLINED, Kind.CANCELLED, Kind.REFUND_FAILED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class TimelineEntry:
     """A line of the timeline. `tone` is "good", "bad" or ""."""
 
     at: datetime
@@ -89,7 +89,7 @@ class OrderPage:
 
     order: Order
     lines: Sequence[OrderLine]
-    moments: Sequence[Moment]
+    timeline: Sequence[TimelineEntry]
     country: Text
     badge: str  # "good", "bad", "warn"
     sentence: Text
@@ -123,7 +123,7 @@ def page_of(order: Order, *, now: datetime) -> OrderPage:
     return OrderPage(
         order=order,
         lines=lines,
-        moments=[_moment(step) for step in steps],
+        timeline=[_timeline_entry(step) for step in steps],
         country=countries.name_of(order.country),
         badge=STATE_BADGES.get(State(order.state), "warn"),
         sentence=IN_DOUBT if in_doubt else _sentence(order),
@@ -177,14 +177,14 @@ def _left_out(line: OrderLine) -> Text:
     return _("%(name)s: %(missing)d of %(wanted)d did not fit into the cart.") % missing
 
 
-def _moment(step: OrderStep) -> Moment:
+def _timeline_entry(step: OrderStep) -> TimelineEntry:
     more: Text = ""
     if step.kind == Kind.CANCELLED:
         more = REASONS.get(step.detail, "")
     elif step.kind == Kind.DECLINED:
         more = DECLINES.get(step.detail, "")
     tone = "good" if step.kind in GOOD_STEPS else "bad" if step.kind in BAD_STEPS else ""
-    return Moment(at=step.at, text=Kind(step.kind).label, more=more, tone=tone)
+    return TimelineEntry(at=step.at, text=Kind(step.kind).label, more=more, tone=tone)
 
 
 def _decline(order: Order, steps: Sequence[OrderStep]) -> Text:

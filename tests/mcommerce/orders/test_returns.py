@@ -113,7 +113,7 @@ def test_the_orders_page_says_that_it_came_and_where_the_money_is(sent: Order) -
     assert on_its_way.changing
     assert on_its_way.refunds == ["Your money is on its way back to you: €19.00."]
     assert back.refunds == ["Your money was sent back to you: €19.00."]
-    assert [str(moment.text) for moment in back.moments][-3:] == [
+    assert [str(moment.text) for moment in back.timeline][-3:] == [
         "Your money is on its way back",
         "Your things came back to us",
         "Your money was sent back",

@@ -1,4 +1,4 @@
-"""The eight wonders, with which a new shop opens."""
+"""The eight demo products, with which a new shop opens."""
 
 import json
 from io import StringIO
@@ -33,21 +33,21 @@ def load() -> dict[str, object]:
     return json.loads(out.getvalue())
 
 
-def test_the_eight_wonders_are_for_sale_at_their_prices() -> None:
+def test_the_eight_products_are_for_sale_at_their_prices() -> None:
     assert load() == {"added": list(PRICES), "kept": 0}
 
     assert {one.title["fr"]: one.price for one in published_events(ProductPublished)} == {
         title: euros * 100 for title, euros in PRICES.items()
     }
-    for wonder in Product.objects.all():
-        assert finders.find(wonder.image)
-        assert wonder.title["en"]
-        assert wonder.description["en"]
-        assert left(wonder)[0] > 0
+    for product in Product.objects.all():
+        assert finders.find(product.image)
+        assert product.title["en"]
+        assert product.description["en"]
+        assert left(product)[0] > 0
 
 
 @pytest.mark.parametrize(("currency", "minor"), [("JPY", 1), ("CHF", 100), ("KWD", 1_000)])
-def test_the_wonders_are_sold_in_the_shops_own_currency(currency: str, minor: int, settings: Any) -> None:
+def test_the_products_are_sold_in_the_shops_own_currency(currency: str, minor: int, settings: Any) -> None:
     settings.SHOP_CURRENCY = currency
 
     load()

@@ -154,18 +154,18 @@ def test_a_photograph_taken_upside_down_is_shown_upright(desk: Client, write_dow
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
 def test_a_picture_of_any_kind_of_colours_can_be_shown(mode: str) -> None:
-    sizes = pictures.redraw(ContentFile(drawn(mode=mode))).sizes
+    sizes = pictures.reencode(ContentFile(drawn(mode=mode))).sizes
 
     assert look_at(sizes["page"]).size == (1280, 720)
 
 
 def test_a_picture_for_printing_can_be_shown() -> None:
-    assert look_at(pictures.redraw(ContentFile(drawn("JPEG", mode="CMYK"))).sizes["card"]).mode == "RGB"
+    assert look_at(pictures.reencode(ContentFile(drawn("JPEG", mode="CMYK"))).sizes["card"]).mode == "RGB"
 
 
 @pytest.mark.parametrize("profile", [b"broken", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()])
 def test_what_is_transparent_stays_so_whatever_its_colours_are_said_to_be(profile: bytes) -> None:
-    kept = look_at(pictures.redraw(ContentFile(drawn(mode="RGBA", icc_profile=profile))).sizes["page"])
+    kept = look_at(pictures.reencode(ContentFile(drawn(mode="RGBA", icc_profile=profile))).sizes["page"])
 
     assert kept.getpixel((0, 0))[3] == 0
     assert "icc_profile" not in kept.info
@@ -174,13 +174,13 @@ def test_what_is_transparent_stays_so_whatever_its_colours_are_said_to_be(profil
 def test_a_telephone_s_picture_that_brings_a_second_one_is_taken() -> None:
     second = Image.new("RGB", (100, 100))
 
-    sizes = pictures.redraw(ContentFile(drawn("MPO", save_all=True, append_images=[second]))).sizes
+    sizes = pictures.reencode(ContentFile(drawn("MPO", save_all=True, append_images=[second]))).sizes
 
     assert look_at(sizes["page"]).size == (1280, 720)
 
 
 def test_a_small_picture_stays_as_small_as_it_is() -> None:
-    assert look_at(pictures.redraw(ContentFile(drawn(size=(90, 30)))).sizes["page"]).size == (90, 30)
+    assert look_at(pictures.reencode(ContentFile(drawn(size=(90, 30)))).sizes["page"]).size == (90, 30)
 
 
 SENTENCES = {
@@ -241,7 +241,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(desk: Client, wri
 
 def test_a_refusal_is_told_in_french_too() -> None:
     with pytest.raises(ValidationError) as refused:
-        pictures.redraw(ContentFile(moving("WEBP")))
+        pictures.reencode(ContentFile(moving("WEBP")))
 
     with translation.override("fr"):
         assert refused.value.messages == ["Cette image est animée. Choisissez une image fixe."]
