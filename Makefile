@@ -1,5 +1,5 @@
-# Everything one does with the project. It needs python3 (3.11 or later) and make; the rest is fetched into .venv.
-# A target that has nothing to do does nothing, so each can be called again at any time.
+# The tasks of a developer. They need python3 (3.11 or later) and make; pip installs the rest into .venv.
+# You can run each target again at any time: it skips what is done.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -43,7 +43,7 @@ run:
 	@exec $(PY) manage.py runserver 127.0.0.1:$(PORT)
 
 .PHONY: free-ports
-free-ports: # before the packages are installed; a machine without Python is told so by the installation
+free-ports: # runs before the packages are installed; the installation reports a missing Python
 	@! command -v $(PYTHON) >/dev/null || $(PYTHON) -m mcommerce.daphne.free_ports "$(PORT)"
 
 kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
@@ -102,7 +102,7 @@ LINTS := lint-style lint-layout lint-templates lint-security lint-arrows lint-ty
 .PHONY: $(LINTS)
 
 lint: install-dev ## ask the tools: style, security, types, arrows between modules, templates, migrations, settings
-	@$(MAKE) --no-print-directory --keep-going $(LINTS)  # all of them, also behind one that complains
+	@$(MAKE) --no-print-directory --keep-going $(LINTS)  # run all of them, also after one that fails
 
 lint-style:
 	$(VENV)/bin/ruff check .
@@ -162,7 +162,7 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# Each stamp is a copy of the requirements that are installed: a file with a new date and the old content installs nothing.
+# Each stamp is a copy of the installed requirements. A file with a new date and the old content installs nothing.
 $(VENV)/.site: requirements.txt $(VENV)/.made
 	@cmp -s $< $@ || { $(call INSTALL,$<); }
 	@cp $< $@
