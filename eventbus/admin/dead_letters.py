@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from eventbus.admin.model_admin import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, tell
+from eventbus.admin.model_admin import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, show_success
 from eventbus.admin.selection import ID_DIGITS_MAX, SelectionActions
 from eventbus.consuming import ignored_types
 from eventbus.models import DeadLetter, IgnoredType
@@ -42,7 +42,7 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
         if page is None:
             asked = _decide(request, queryset, DeadLetter.Request.REQUEUE).asked
             text = ngettext("Asked to requeue %(count)d event.", "Asked to requeue %(count)d events.", len(asked))
-            tell(request, len(asked), text)
+            show_success(request, len(asked), text)
         return page
 
     @admin.action(description=_("Discard: let them go, and their keys go on"), permissions=["operate"])
@@ -66,7 +66,7 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
         if page is None:
             asked = _decide(request, queryset, DeadLetter.Request.RESTORE).asked
             text = ngettext("Asked to restore %(count)d event.", "Asked to restore %(count)d events.", len(asked))
-            tell(request, len(asked), text)
+            show_success(request, len(asked), text)
         return page
 
     def _page(
@@ -151,7 +151,9 @@ class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
             who, done = request.user.get_username(), 0
             for group, type_ in sorted(set(queryset.order_by().values_list("group", "type"))):
                 done += ignored_types.forget(group, [type_], who)
-            tell(request, done, ngettext("%(count)d event is dismissed.", "%(count)d events are dismissed.", done))
+            show_success(
+                request, done, ngettext("%(count)d event is dismissed.", "%(count)d events are dismissed.", done)
+            )
         return page
 
 

@@ -45,13 +45,13 @@ CharField.register_lookup(Upper)  # for lookups such as `sku__upper`; an annotat
 
 
 @wraps(actions.delete_selected)
-def delete_selected(desk: ModelAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
+def delete_selected(model_admin: ModelAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> Any:
     """Delete the selected rows as Django's action does, but in one transaction.
 
     If a deletion fails, the history entries that Django wrote before it are rolled back too.
     """
-    with transaction.atomic(using=router.db_for_write(desk.model)):
-        return actions.delete_selected(desk, request, chosen)
+    with transaction.atomic(using=router.db_for_write(model_admin.model)):
+        return actions.delete_selected(model_admin, request, chosen)
 
 
 admin.site.add_action(delete_selected)
@@ -272,7 +272,7 @@ def ask(request: HttpRequest, rows: QuerySet[Row], call: Callable[[Row, str], No
     return asked
 
 
-def tell(request: HttpRequest, asked: int, text: str) -> None:
+def show_success(request: HttpRequest, asked: int, text: str) -> None:
     """Show the text as a success message, unless `asked` is 0."""
     if asked:
         messages.success(request, text % {"count": asked})

@@ -21,7 +21,7 @@ from eventbus.admin.model_admin import (
     TopicFilter,
     WayFilter,
     ask,
-    tell,
+    show_success,
 )
 from eventbus.admin.selection import SelectionActions
 from eventbus.database.storable_text import ranged, readable
@@ -70,7 +70,7 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
             return page
         asked = ask(request, queryset, rejected_records.resend)
         text = ngettext("%(count)d event is offered again.", "%(count)d events are offered again.", asked)
-        tell(request, asked, text)
+        show_success(request, asked, text)
         return None
 
     @admin.action(description=_("Withdraw: never tell what the log rejected"), permissions=["operate"])
@@ -82,7 +82,9 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
         if page := self.asks(request, queryset, action="withdraw", question=question, label=_("Withdraw"), after=after):
             return page
         asked = ask(request, queryset, rejected_records.withdraw)
-        tell(request, asked, ngettext("%(count)d event is withdrawn.", "%(count)d events are withdrawn.", asked))
+        show_success(
+            request, asked, ngettext("%(count)d event is withdrawn.", "%(count)d events are withdrawn.", asked)
+        )
         return None
 
 
@@ -157,7 +159,9 @@ class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
     @admin.action(description=_("Dismiss: they were seen"), permissions=["operate"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[UntrustedRecord]) -> None:
         asked = ask(request, queryset, untrusted_records.dismiss)
-        tell(request, asked, ngettext("%(count)d record is dismissed.", "%(count)d records are dismissed.", asked))
+        show_success(
+            request, asked, ngettext("%(count)d record is dismissed.", "%(count)d records are dismissed.", asked)
+        )
 
 
 @admin.register(OperatorAction)
@@ -211,14 +215,14 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
     @admin.action(description=_("Pause: let them stand still until they are resumed"), permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
         asked = ask(request, queryset, pausing.pause)
-        tell(request, asked, ngettext("%(count)d group is paused.", "%(count)d groups are paused.", asked))
+        show_success(request, asked, ngettext("%(count)d group is paused.", "%(count)d groups are paused.", asked))
 
     @admin.action(
         description=_("Resume: let paused groups and those with an open circuit breaker go on"), permissions=["operate"]
     )
     def resume(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:
         asked = ask(request, queryset, pausing.resume)
-        tell(request, asked, ngettext("%(count)d group goes on.", "%(count)d groups go on.", asked))
+        show_success(request, asked, ngettext("%(count)d group goes on.", "%(count)d groups go on.", asked))
 
     @admin.action(description=_("Redeliver: have handled what is lost for them"), permissions=["operate"])
     def redeliver(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:

@@ -37,9 +37,9 @@ def add(actions: Actions) -> None:
     letting_go.add_argument("--with-parked", action="store_true", help="and what waits behind them now")
     expect = "do it only if it is so many events, as you saw them; without a terminal to ask on, this must be said"
     letting_go.add_argument("--expect", type=positive, metavar="NUMBER", help=expect)
-    undo = f"undo a discard, for {UNDO_DAYS} days: the letters are as they were, and their keys wait again"
+    undo = f"undo a discard, for {UNDO_DAYS} days: the dead letters are as they were, and their keys wait again"
     restoring = actions.add("undo", restore, undo)
-    _selecting(restoring, all="every letter that can be restored")
+    _selecting(restoring, all="every dead letter that can be restored")
     restoring.add_argument("--decision", type=positive, metavar="NUMBER", help="all of one `discard`, which said it")
 
 
@@ -47,12 +47,12 @@ def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded:
     """Print dead letters as rows, or those named by id in full."""
     letters = _letters_by_id(ids) if ids else list(_selected(options, discarded=discarded)[:limit])
     if json:
-        printer.json([_told(letter) for letter in letters])
+        printer.json([_told(dead_letter) for dead_letter in letters])
     elif ids:
-        for letter in letters:
-            printer.fields(_told(letter))
+        for dead_letter in letters:
+            printer.fields(_told(dead_letter))
     elif letters:
-        printer.table(LETTER_COLUMNS, [_row(letter) for letter in letters])
+        printer.table(LETTER_COLUMNS, [_row(dead_letter) for dead_letter in letters])
     else:
         printer.line(f"There are no {'discarded' if discarded else 'dead'} letters{_those(**options)}.")
 
@@ -115,12 +115,14 @@ def _decide(
     """Request the action for each dead letter. Raises CommandError if one is refused, or if there is none."""
     decided = dead_letters.decide(letter_ids, action, who(), through=through)
     if json:
-        asked = [_briefly(letter) for letter in decided.asked]
+        asked = [_briefly(dead_letter) for dead_letter in decided.asked]
         told = {"action": action, "asked": asked, "parked": behind, "refused": decided.refused}
         printer.json({**told, "decision": decided.decision or None})
     else:
-        for letter in decided.asked:
-            printer.line(f"{action} {letter.pk}: {letter.group} {letter.type} {printable(letter.key)}")
+        for dead_letter in decided.asked:
+            printer.line(
+                f"{action} {dead_letter.pk}: {dead_letter.group} {dead_letter.type} {printable(dead_letter.key)}"
+            )
         if action == DeadLetter.Request.DISCARD and decided.asked:
             text = f"To undo it, within {UNDO_DAYS} days: manage.py eventbus undo --decision {decided.decision}"
             printer.line(text)
@@ -129,7 +131,7 @@ def _decide(
         raise CommandError("\n".join(decided.refused) or f"Nothing to {action}: {none} matches.")
 
 
-def _briefly(letter: DeadLetter) -> dict[str, Any]:
+def _briefly(dead_letter: DeadLetter) -> dict[str, Any]:
     names = (
         "id",
         "group",
@@ -143,7 +145,7 @@ def _briefly(letter: DeadLetter) -> dict[str, Any]:
         "error_class",
         "error",
     )
-    return {name: getattr(letter, name) for name in names}
+    return {name: getattr(dead_letter, name) for name in names}
 
 
 def _selecting(parser: CommandParser, all: str = "") -> None:
@@ -175,7 +177,7 @@ def _chosen(
     if bool(ids) + _selectors(options) + all != 1:
         raise CommandError("Name ids, or --group, --topic and --key, or --all.", returncode=EXIT_WRONG_LINE)
     if ids:
-        return [letter.pk for letter in _letters_by_id(ids)]
+        return [dead_letter.pk for dead_letter in _letters_by_id(ids)]
     letters = _selected(options, discarded=discarded).filter(dead_letters.possible(request))
     return list(letters.values_list("id", flat=True))
 
@@ -184,30 +186,30 @@ def _letters_by_id(ids: list[int]) -> list[DeadLetter]:
     return named(DeadLetter.objects.all(), ids, what="dead letter", command="dead")
 
 
-def _row(letter: DeadLetter) -> list[Any]:
-    told = {**_told(letter), "died_at": f"{letter.died_at:%Y-%m-%d %H:%M:%S} UTC"}
-    told["error"] = f"{letter.error_class}: {letter.error}"[:ERROR_CHARACTERS_SHOWN]
+def _row(dead_letter: DeadLetter) -> list[Any]:
+    told = {**_told(dead_letter), "died_at": f"{dead_letter.died_at:%Y-%m-%d %H:%M:%S} UTC"}
+    told["error"] = f"{dead_letter.error_class}: {dead_letter.error}"[:ERROR_CHARACTERS_SHOWN]
     return [told[name] for name in LETTER_COLUMNS]
 
 
-def _told(letter: DeadLetter) -> dict[str, Any]:
+def _told(dead_letter: DeadLetter) -> dict[str, Any]:
     return {
-        "id": letter.pk,
-        "group": letter.group,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "type": letter.type,
-        "event_id": letter.event_id,
-        "key": letter.key,
-        "state": letter.state,
-        "request": letter.request,
-        "parks": letter.parks,
-        "attempts": letter.attempts,
-        "died_at": letter.died_at,
-        "error_class": letter.error_class,
-        "error": letter.error,
-        "traceback": letter.traceback,
-        "headers": letter.headers,
-        "payload": readable(letter.payload),
+        "id": dead_letter.pk,
+        "group": dead_letter.group,
+        "topic": dead_letter.topic,
+        "partition": dead_letter.partition,
+        "offset": dead_letter.offset,
+        "type": dead_letter.type,
+        "event_id": dead_letter.event_id,
+        "key": dead_letter.key,
+        "state": dead_letter.state,
+        "request": dead_letter.request,
+        "parks": dead_letter.parks,
+        "attempts": dead_letter.attempts,
+        "died_at": dead_letter.died_at,
+        "error_class": dead_letter.error_class,
+        "error": dead_letter.error,
+        "traceback": dead_letter.traceback,
+        "headers": dead_letter.headers,
+        "payload": readable(dead_letter.payload),
     }

@@ -62,7 +62,7 @@ def redeliver(
             found = redelivery.redeliver(group, types=types, lost=lost, who=who())
     except redelivery.RedeliveryRefused as error:
         raise CommandError(f"{error}.") from error
-    _tell(printer, json, found, dry_run)
+    _print(printer, json, found, dry_run)
 
 
 def _refuse_wrong_line(group: str, *, lost: bool, types: list[str], dismiss: bool, dry_run: bool) -> None:
@@ -88,7 +88,7 @@ def _dismiss(printer: Printer, json: bool, group: str, types: list[str]) -> None
         raise CommandError(f"Group {group} ignored nothing of {', '.join(types)} that its release did not know.")
 
 
-def _tell(printer: Printer, json: bool, found: Redelivered, dry_run: bool) -> None:
+def _print(printer: Printer, json: bool, found: Redelivered, dry_run: bool) -> None:
     if json:
         printer.json({**msgspec.structs.asdict(found), "dry_run": dry_run})
     elif found.types:

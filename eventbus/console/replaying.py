@@ -111,13 +111,13 @@ def _go(found: ReplayRun, printer: Printer, json: bool) -> None:
         try:
             Replay(found, stop, show).go()
         except ReplayFailed as failed:
-            _tell(printer, json, found)
+            _print(printer, json, found)
             raise CommandError(
                 f"Replay {found.id} failed at {failed}\n{_remedy(found, 'Mend it, then go')}"
             ) from failed
         except (DatabaseError, InterfaceError) as error:
             raise CommandError(f"The database could not go on: {error}\n{_remedy(found, 'Go')}") from error
-    _tell(printer, json, found)
+    _print(printer, json, found)
     if found.state != ReplayRun.State.DONE:
         raise CommandError(replay.why_ended(found) or f"Replay {found.id} is not done. {_remedy(found, 'Go')}")
 
@@ -126,7 +126,7 @@ def _remedy(found: ReplayRun, verb: str) -> str:
     return f"{verb} on with manage.py eventbus replay {found.group} --resume {found.id}"
 
 
-def _tell(printer: Printer, json: bool, found: ReplayRun) -> None:
+def _print(printer: Printer, json: bool, found: ReplayRun) -> None:
     done = found.state == ReplayRun.State.DONE
     left_out = found.matched - found.handled if done else None
     if json:

@@ -152,7 +152,7 @@ def _stop(key: ParkedKey, error: BaseException) -> None:
 
 def dead_letter(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
     """Write a dead letter, without the error's text if the database refuses that. Raises if it refuses both."""
-    letter = DeadLetter(
+    dead_letter = DeadLetter(
         group=group,
         event_id=record.event_id,
         topic=record.topic,
@@ -171,26 +171,26 @@ def dead_letter(group: str, record: Record, error: BaseException, *, attempts: i
     )
     try:
         with transaction.atomic():
-            letter.save(force_insert=True)
+            dead_letter.save(force_insert=True)
     except (DatabaseError, ValueError) as refused:
         if is_infrastructure_error(refused):
             raise
-        letter.error = letter.traceback = ""
-        letter.save(force_insert=True)
+        dead_letter.error = dead_letter.traceback = ""
+        dead_letter.save(force_insert=True)
     failpoints.hit("dead_letter")
-    transaction.on_commit(partial(_tell, letter), robust=True)
+    transaction.on_commit(partial(_log, dead_letter), robust=True)
 
 
-def _tell(letter: DeadLetter) -> None:
+def _log(dead_letter: DeadLetter) -> None:
     logger.error(
         "Group %s gave up %s %s (key %s) after %s attempts, and it is dead letter %s: %s",
-        letter.group,
-        letter.type,
-        letter.event_id,
-        letter.key,
-        letter.attempts,
-        letter.pk,
-        letter.error_class,
+        dead_letter.group,
+        dead_letter.type,
+        dead_letter.event_id,
+        dead_letter.key,
+        dead_letter.attempts,
+        dead_letter.pk,
+        dead_letter.error_class,
     )
 
 

@@ -182,18 +182,18 @@ def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = F
     return DeadLetter.objects.filter(state=state, **wanted).order_by("id")
 
 
-def request_requeue(letter: DeadLetter, who: str) -> None:
+def request_requeue(dead_letter: DeadLetter, who: str) -> None:
     """Store a request to handle a dead letter's event again, as the first of its key. Raises DecisionRefused."""
-    _request(letter, DeadLetter.Request.REQUEUE, who)
+    _request(dead_letter, DeadLetter.Request.REQUEUE, who)
 
 
-def request_discard(letter: DeadLetter, who: str) -> None:
+def request_discard(dead_letter: DeadLetter, who: str) -> None:
     """Store a request to discard a dead letter, so that its key goes on without it. Raises DecisionRefused."""
-    _request(letter, DeadLetter.Request.DISCARD, who)
+    _request(dead_letter, DeadLetter.Request.DISCARD, who)
 
 
-def _request(letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
-    decided = dead_letters.decide([letter.pk], action, who)
+def _request(dead_letter: DeadLetter, action: DeadLetter.Request, who: str) -> None:
+    decided = dead_letters.decide([dead_letter.pk], action, who)
     if decided.refused:
         raise DecisionRefused(decided.refused[0])
-    letter.request = action
+    dead_letter.request = action

@@ -71,12 +71,12 @@ def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, wh
         rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
         asked = list(rows.defer("payload", "headers", "traceback"))
         _note(found, asked, action, who)
-        mine = DeadLetter.objects.filter(id__in=[letter.pk for letter in asked])
+        mine = DeadLetter.objects.filter(id__in=[dead_letter.pk for dead_letter in asked])
         mine.update(request=action, through=through, decision=found.decision)
-    for letter in asked:
-        letter.request = action
+    for dead_letter in asked:
+        dead_letter.request = action
     found.asked += asked
-    found.refused += _why_refused(set(ids) - {letter.pk for letter in asked})
+    found.refused += _why_refused(set(ids) - {dead_letter.pk for dead_letter in asked})
 
 
 def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Request, who: str) -> None:
@@ -87,14 +87,14 @@ def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Reques
             at=now,
             who=who,
             action=action,
-            group=letter.group,
-            event_id=letter.event_id,
-            type=letter.type,
-            key=letter.key,
-            error=f"{letter.error_class}: {letter.error}",
+            group=dead_letter.group,
+            event_id=dead_letter.event_id,
+            type=dead_letter.type,
+            key=dead_letter.key,
+            error=f"{dead_letter.error_class}: {dead_letter.error}",
             decision=found.decision or None,
         )
-        for letter in asked
+        for dead_letter in asked
     ]
     if actions and not found.decision:
         actions[0].save()
@@ -127,13 +127,13 @@ def _why_refused(ids: Collection[int]) -> list[str]:
     return [_why(letters.get(id)) % {"id": id, "days": UNDO_DAYS} for id in sorted(ids)]
 
 
-def _why(letter: DeadLetter | None) -> str:
-    if letter is None:
+def _why(dead_letter: DeadLetter | None) -> str:
+    if dead_letter is None:
         return _("Dead letter %(id)d is gone: it was requeued.")
-    if letter.request:
+    if dead_letter.request:
         return _("Dead letter %(id)d waits for a worker to apply an earlier request.")
-    if letter.state == _OPEN:
+    if dead_letter.state == _OPEN:
         return _("Dead letter %(id)d was not discarded.")
-    if letter.discarded_at is None or letter.discarded_at < undoable_since():
+    if dead_letter.discarded_at is None or dead_letter.discarded_at < undoable_since():
         return _("Dead letter %(id)d was discarded more than %(days)d days ago.")
     return _("Dead letter %(id)d was discarded already.")

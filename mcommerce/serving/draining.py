@@ -44,11 +44,11 @@ def on_sigterm() -> None:
     if not callable(server) or threading.current_thread() is not threading.main_thread():
         return
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def handle_signal(number: int, frame: FrameType | None) -> None:
         if is_leaving():
             server(number, frame)
             return
         leave()
         loop.call_soon_threadsafe(loop.call_later, seconds(), server, number, None)
 
-    signal.signal(signal.SIGTERM, hear)
+    signal.signal(signal.SIGTERM, handle_signal)

@@ -64,7 +64,7 @@ class Command(BaseCommand):
             for one in found:
                 printer.line(f"{printable(str(one))}. Repair: {one.remedy}.")
         outcomes = [self._repaired(one, ask=ask) if repair else "" for one in found]
-        self._tell(printer, found, outcomes, busy=len(busy), json=json)
+        self._print(printer, found, outcomes, busy=len(busy), json=json)
 
     def _compare(self) -> tuple[list[Difference], set[str]]:
         """Return the differences, and the keys of the orders that were left out: their events are not handled yet."""
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         logger.warning("Repaired by %s: %s (%s)", who(), one, one.remedy)
         return "repaired"
 
-    def _tell(self, printer: Printer, found: list[Difference], outcomes: list[str], *, busy: int, json: bool) -> None:
+    def _print(self, printer: Printer, found: list[Difference], outcomes: list[str], *, busy: int, json: bool) -> None:
         repaired = outcomes.count("repaired")
         left = len(found) - repaired
         if json:
