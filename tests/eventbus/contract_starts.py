@@ -10,7 +10,7 @@ from django.db import transaction
 from eventbus import backends, handles, publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.models import OutboxRow, Progress
-from eventbus.progress import group_starts
+from eventbus.progress import group_starts, log_generations
 from tests.eventbus.bus_app import House, Mended, Noted, Sown, until
 from tests.eventbus.busy_site import places, prune_a_day_later, threads, waiting
 from tests.eventbus.contract_takeovers import meanwhile
@@ -80,8 +80,10 @@ class BeginsAsDeclared:
         house.settle()
         assert len(house.seen("house-b")) == len(OLD)
 
-    def test_nothing_is_pruned_while_it_is_made(self, house: House, bus_clock) -> None:
+    def test_nothing_is_pruned_while_it_is_made(self, house: House, bus_clock, monkeypatch) -> None:
         """Pruning would not see it yet, and it would begin at an event that is gone a moment later."""
+        lock, asked = log_generations.lock, list[Any]()
+        monkeypatch.setattr(log_generations, "lock", lambda topics, **how: (asked.append(how), lock(topics, **how)))
         house.handler("house-a")
         house.say(*OLD)
         house.settle()
@@ -91,7 +93,7 @@ class BeginsAsDeclared:
 
             def prune() -> None:
                 running.append(stack.enter_context(threads(lambda: prune_a_day_later(bus_clock) and None)))
-                until(lambda: waiting() or not running[0](), "it waits, or is done")
+                until(lambda: {"wait": False} in asked or waiting() or not running[0](), "it is held up, or done")
 
             with meanwhile("groups.ensure.commit", prune):
                 house.handler("house-b", start="earliest")
